@@ -1,0 +1,81 @@
+"""What a data set is once it is packed: two splits of levels in a memory map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genkit.model import DataInfo
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images of one split, as levels.
+
+    ``pixels``: uint8 [N, C, H, W] of values 0 .. levels-1, usually memory-mapped; ``labels``: int64 [N] or None.
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    levels: int = 256
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def images(self, indices: slice | NDArray[np.int64]) -> Tensor:
+        """Return float32 images [n, C, H, W] in [0, 1]."""
+        return torch.from_numpy(np.ascontiguousarray(self.pixels[indices])).float().div_(self.levels - 1)
+
+    def uint8(self, indices: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return images as uint8 [n, C, H, W] in 0 .. 255, rounded half to even, as metrics see them."""
+        pixels = np.asarray(self.pixels[indices])
+        return pixels if self.levels == 256 else np.rint(np.arange(self.levels) * (255 / (self.levels - 1))).astype(np.uint8)[pixels]
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Yield all images in order, ``size`` at a time, as float32."""
+        for start in range(0, len(self), size):
+            yield self.images(slice(start, start + size))
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """A packed data set with its two splits.
+
+    ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels and splits), not
+    of a path; ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files that were left out.
+    """
+
+    name: str
+    sha256: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...] = ()
+    skipped: int = 0
+
+    @property
+    def slug(self) -> str:
+        """A short name that is safe as a folder's: ``digits``, ``folder-photos``."""
+        kind, _, argument = self.name.partition(":")
+        last = "".join(c if c.isalnum() else "-" for c in argument.replace("\\", "/").rstrip("/").rpartition("/")[2])
+        return f"{kind}-{last}".strip("-") if argument else kind
+
+    @property
+    def levels(self) -> int:
+        """Number of grey levels of a channel."""
+        return self.train.levels
+
+    def info(self) -> DataInfo:
+        """Return what a model may know of the data."""
+        count = len(self.classes)
+        labels = self.train.labels
+        frequencies: tuple[float, ...] = ()
+        if labels is not None and count:
+            frequencies = tuple((np.bincount(labels, minlength=count) / len(labels)).tolist())
+        _, c, h, w = self.train.pixels.shape
+        return DataInfo((c, h, w), self.levels, count, frequencies, len(self.train))

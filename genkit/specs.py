@@ -1,0 +1,119 @@
+"""What a plugin offers, as plain records: a name, a lazy ``module:attribute`` target, a summary and facts.
+
+A spec imports nothing. Its target becomes real only when the thing is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from genkit.errors import PluginError
+
+Direction = Literal["lower", "higher"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+class Spec:
+    """What every spec checks about itself."""
+
+    kind: ClassVar[str]
+    name: str
+    target: str
+    summary: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise PluginError(f"{self.kind} name {self.name!r} is not of lower-case letters, digits, '.', '_' and '-'")
+        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
+            raise PluginError(f"{self.kind} {self.name!r} has target {self.target!r}, which is not 'module:attribute'")
+
+    def load(self) -> Any:
+        """Import the target; raises PluginError, with the cause, when that fails."""
+        module, _, path = self.target.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for attribute in path.split("."):
+                found = getattr(found, attribute)
+        except Exception as error:
+            raise PluginError(
+                f"{self.kind} {self.name!r} can't be loaded from {self.target}: {type(error).__name__}: {error}"
+            ) from error
+        return found
+
+
+@dataclass(frozen=True)
+class ModelSpec(Spec):
+    """A generative model; ``target`` is a GenerativeModel class.
+
+    ``family`` groups models in listings ("gan", "vae", "baseline"); the harness never asks for it.
+    """
+
+    kind: ClassVar[str] = "model"
+    name: str
+    target: str
+    family: str = "other"
+    summary: str = ""
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetSpec(Spec):
+    """A data set; ``target`` is a function ``(request: DatasetRequest) -> Source``.
+
+    ``argument`` names what follows the colon in ``folder:PATH``; it is empty for a data set without one.
+    """
+
+    kind: ClassVar[str] = "dataset"
+    name: str
+    target: str
+    argument: str = ""
+    summary: str = ""
+    license: str = ""
+
+
+@dataclass(frozen=True)
+class FeatureSpec(Spec):
+    """A feature extractor; ``target`` is a function ``(request: FeatureRequest) -> Extractor``."""
+
+    kind: ClassVar[str] = "extractor"
+    name: str
+    target: str
+    dim: int = 0
+    summary: str = ""
+    for_dataset: str = ""
+
+
+@dataclass(frozen=True)
+class MetricSpec(Spec):
+    """A metric; ``target`` is a function ``(evidence) -> Score``.
+
+    ``needs`` names what the evidence must offer: "features", "logits", "reconstruct", "log_likelihood".
+    ``moved_by`` names the groups of protocol choices that move the number: "data", "samples", "features", "likelihood".
+    """
+
+    kind: ClassVar[str] = "metric"
+    name: str
+    target: str
+    direction: Direction = "lower"
+    needs: tuple[str, ...] = ()
+    moved_by: tuple[str, ...] = ()
+    unit: str = ""
+    version: int = 1
+    summary: str = ""
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class CommandSpec(Spec):
+    """A command of ``genkit``; ``target`` is a click command."""
+
+    kind: ClassVar[str] = "command"
+    name: str
+    target: str
+    summary: str = ""
+    group: str = "Commands"
