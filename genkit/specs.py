@@ -94,6 +94,7 @@ class MetricSpec(Spec):
 
     ``needs`` names what the evidence must offer: "features", "logits", "reconstruct", "log_likelihood".
     ``moved_by`` names the groups of protocol choices that move the number: "data", "samples", "features", "likelihood".
+    ``matched``: biased in the number of samples, so it is also measured at the size of the test split.
     """
 
     kind: ClassVar[str] = "metric"
@@ -102,6 +103,7 @@ class MetricSpec(Spec):
     direction: Direction = "lower"
     needs: tuple[str, ...] = ()
     moved_by: tuple[str, ...] = ()
+    matched: bool = False
     unit: str = ""
     version: int = 1
     summary: str = ""

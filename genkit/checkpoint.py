@@ -1,0 +1,120 @@
+"""Checkpoints: one safetensors file with JSON in its header, written atomically. No code, no pickle.
+
+Tensors are saved contiguous and restored into the strides that the live tensor has: safetensors refuses
+channels_last and shared tensors, and a contiguous state under the fused CPU Adam silently updates wrong elements.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genkit.errors import DataError, MissingError, PluginError
+
+SCHEMA = 1
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and JSON metadata to ``path``: temporary name, sync, rename.
+
+    An earlier file of that name stays whole until the new one is; OSError passes through and leaves no temporary file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        plain = {name: _plain(tensor) for name, tensor in tensors.items()}
+        document = json.dumps({"schema": SCHEMA, **meta}, allow_nan=False)
+        try:
+            save_file(plain, str(temporary), metadata={"genkit": document})
+        except SafetensorError as error:
+            raise OSError(0, f"{error}") from error
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the tensors whose name starts with ``prefix`` and the metadata; raises MissingError or DataError."""
+    if not path.is_file():
+        raise MissingError(f"there is no checkpoint {path}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            document = json.loads((file.metadata() or {})["genkit"])
+            tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} is not a whole genkit checkpoint: {error}") from error
+    if document.get("schema", 0) > SCHEMA:
+        raise DataError(f"checkpoint {path} has schema {document['schema']}; this genkit reads up to {SCHEMA}: update genkit")
+    return tensors, document
+
+
+def module_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict; raises PluginError if it holds anything but tensors."""
+    state = module.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise PluginError(
+                f"{type(module).__name__} keeps {name!r} of type {type(value).__name__} in its state dict; "
+                "a checkpoint holds tensors only: make it a buffer"
+            )
+    return state
+
+
+def restore_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Copy a saved state into a module, into the strides its tensors have; raises DataError if it does not fit."""
+    try:
+        module.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise DataError(f"{origin} does not fit {type(module).__name__}: {' '.join(str(error).split())}") from error
+
+
+def optimizer_state(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Split an optimiser's state into tensors, named ``index.key``, and JSON values."""
+    whole = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, dict[str, Any]] = {}
+    for index, entries in whole["state"].items():
+        for key, value in entries.items():
+            if isinstance(value, Tensor):
+                tensors[f"{index}.{key}"] = value
+            else:
+                values.setdefault(str(index), {})[key] = value
+    return tensors, {"values": values, "groups": whole["param_groups"]}
+
+
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+    """Restore what ``optimizer_state`` split; tensors of a parameter's shape take its strides."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in plain["values"].items()}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            tensor = torch.empty_like(parameter, dtype=tensor.dtype, memory_format=torch.preserve_format).copy_(tensor)
+        state.setdefault(int(index), {})[key] = tensor
+    groups = [{**group, "betas": tuple(group["betas"])} if "betas" in group else group for group in plain["groups"]]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A contiguous copy on the CPU that shares memory with nothing."""
+    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,23 @@
+"""genkit completion"""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+    bash:  eval "$(genkit completion bash)"
+    zsh:   eval "$(genkit completion zsh)"
+    fish:  genkit completion fish > ~/.config/fish/completions/genkit.fish
+    """
+    from genkit.cli import group
+
+    cls = get_completion_class(shell)
+    assert cls is not None
+    click.echo(cls(group, {}, "genkit", "_GENKIT_COMPLETE").source())

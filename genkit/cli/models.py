@@ -1,0 +1,61 @@
+"""genkit models"""
+
+from __future__ import annotations
+
+import click
+
+from genkit.cli.common import complete_model, echo_json, json_option, table
+from genkit.registry import registry
+from genkit.specs import ModelSpec
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=complete_model)
+@json_option
+def command(name: str | None, as_json: bool) -> None:
+    """List the models, or show one: its options, presets and what it can do."""
+    if name:
+        _show(name, as_json)
+        return
+    offers = registry().offers(ModelSpec)
+    if as_json:
+        echo_json([
+            {"name": o.spec.name, "family": o.spec.family, "summary": o.spec.summary, "paper": o.spec.paper, "plugin": o.plugin.dist}
+            for o in offers
+        ])
+        return
+    names = [o.spec.name for o in offers]
+    rows = [
+        [o.spec.name if names.count(o.spec.name) == 1 else o.qualified, o.spec.family, o.spec.summary, o.spec.paper]
+        for o in offers
+    ]
+    click.echo(table(rows))
+
+
+def _show(name: str, as_json: bool) -> None:
+    import dataclasses
+
+    from genkit.model import capabilities
+    from genkit.options import build, to_json
+    from genkit.runs import model_class
+
+    offer = registry().find(ModelSpec, name)
+    cls = model_class(name)
+    options = to_json(build(cls.Options, {}, name))
+    presets = {key: dataclasses.asdict(preset) for key, preset in cls.presets.items()}
+    offered = ("sample", *capabilities(cls))
+    if as_json:
+        facts = {key: value for key, value in dataclasses.asdict(offer.spec).items()}
+        echo_json({**facts, "plugin": offer.plugin.dist, "options": options, "presets": presets, "offers": offered})
+        return
+    click.echo(f"{offer.spec.name}: {offer.spec.summary}")
+    click.echo(f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}")
+    click.echo("options (-o key=value)")
+    types = {field.name: str(field.type) for field in dataclasses.fields(cls.Options)}
+    click.echo(table([[key, str(value), types[key]] for key, value in options.items()] or [["none", "", ""]], indent=2))
+    click.echo("presets")
+    rows = [
+        [key, f"{p['images']:,} images", f"batch {p['batch']}", ", ".join(f"{k}={v}" for k, v in p["options"].items())]
+        for key, p in presets.items()
+    ]
+    click.echo(table(rows, indent=2))

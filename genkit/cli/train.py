@@ -1,0 +1,118 @@
+"""genkit train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genkit.cli.common import complete_model, dataset_options, device_option, opening, runs_option
+from genkit.errors import UsageError
+
+
+class Count(click.ParamType):
+    """A whole number, as ``500k``, ``2M`` or ``60_000``."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; fails with a usage error."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().replace("_", "").replace(",", "")
+        factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
+        try:
+            number = float(text[:-1] if factor > 1 else text) * factor
+            if number < 1 or number != int(number):
+                raise ValueError
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a number of images such as 60000, 500k or 2M", param, ctx)
+        return int(number)
+
+
+@click.command()
+@click.option("--model", shell_complete=complete_model, help="What to train (genkit models lists them).")
+@dataset_options()
+@click.option("-o", "--option", "assignments", multiple=True, metavar="KEY=VALUE", help="A model's option; repeatable.")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of the model's options.")
+@click.option("--images", type=Count(), help="Budget in images shown, as 500k; the preset's by default.")
+@click.option("--minutes", type=float, help="Budget in minutes instead (not bit-reproducible).")
+@click.option("--batch", type=click.IntRange(min=1), help="Images per batch; the preset's by default.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@device_option
+@runs_option
+@click.option("--checkpoint-seconds", type=float, default=60.0, show_default=True, help="Save this often.")
+@click.option("--keep", type=click.IntRange(min=1), default=2, show_default=True, help="Checkpoints to keep.")
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run: its path or id.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: str | None,
+    dataset: str,
+    data_root: Path | None,
+    size: int | None,
+    crop: str,
+    skip_bad: bool,
+    assignments: tuple[str, ...],
+    config: Path | None,
+    images: int | None,
+    minutes: float | None,
+    batch: int | None,
+    seed: int,
+    device: str,
+    root: Path,
+    checkpoint_seconds: float,
+    keep: int,
+    resumed: str | None,
+) -> None:
+    """Train a model, or go on with a run.
+
+    \b
+    genkit train --model dcgan --images 500k
+    genkit train --model vae --dataset folder:photos --size 32 -o latent=32
+    genkit train --resume runs/digits/dcgan/7f3a
+    """
+    from genkit.cli.progress import training_bar
+    from genkit.loop import Settings
+    from genkit.options import parse_assignments, read_config
+
+    settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
+    if resumed:
+        given = [name for name in ("model", "assignments", "config", "images", "minutes", "batch", "seed", "dataset")
+                 if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE]
+        if given:
+            raise UsageError("--resume goes on as the run began: give no model, data, options, seed or budget with it")
+        from genkit.runs import find_run
+        from genkit.training import resume
+
+        run = find_run(root, resumed)
+        if run.finished:
+            click.echo(f"run {run.path} is finished already", err=True)
+        else:
+            wanted = None if device == "auto" else device
+            with training_bar() as show:
+                resume(run, device=wanted, settings=settings, on_event=show)
+    else:
+        if not model:
+            raise UsageError("name a model, as --model dcgan (genkit models lists them), or --resume a run")
+        from genkit.training import train
+
+        options = {**(read_config(config) if config else {}), **parse_assignments(assignments)}
+        with training_bar() as show:
+            run = train(
+                model,
+                dataset,
+                options=options,
+                images=images,
+                minutes=minutes,
+                batch=batch,
+                seed=seed,
+                device=device,
+                root=root,
+                settings=settings,
+                opening=opening(data_root, size, crop, skip_bad),
+                on_event=show,
+            )
+    click.echo(f"{run.path}")
+    click.echo(f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {run.path}", err=True)

@@ -1,0 +1,65 @@
+"""Several training processes, launched by torchrun: averages and sums by explicit all-reduce."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def start(device: torch.device) -> None:
+    """Join the processes that torchrun launched; a single process needs nothing."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def world() -> int:
+    """Number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This process's number, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Average gradients over all processes in one all-reduce; a missing gradient counts as zero."""
+    if world() == 1:
+        return
+    parameters = list(parameters)
+    flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
+    dist.all_reduce(flat)
+    flat /= world()
+    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        parameter.grad = part.view_as(parameter).clone(memory_format=torch.preserve_format)
+
+
+def total(tensor: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes."""
+    if world() == 1:
+        return tensor
+    tensor = tensor.clone()
+    dist.all_reduce(tensor)
+    return tensor
+
+
+def agree(text: str, device: torch.device) -> str:
+    """Return process 0's text everywhere."""
+    if world() == 1:
+        return text
+    size = torch.tensor(len(text.encode()), device=device)
+    dist.broadcast(size, src=0)
+    letters = torch.zeros(int(size), dtype=torch.uint8, device=device)
+    if rank() == 0:
+        letters.copy_(torch.tensor(list(text.encode()), dtype=torch.uint8))
+    dist.broadcast(letters, src=0)
+    return bytes(letters.tolist()).decode()
+
+
+def any_of(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set in any process."""
+    return flag if world() == 1 else bool(total(torch.tensor(float(flag), device=device)) > 0)

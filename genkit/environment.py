@@ -1,0 +1,23 @@
+"""Where a number was made: versions, machine, threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+
+def describe() -> dict[str, str]:
+    """Return the environment in plain words; user and host names stay out of it."""
+    import torch
+
+    known = {"python": platform.python_version(), "torch": torch.__version__, "threads": str(torch.get_num_threads())}
+    known["platform"] = f"{platform.system()} {platform.machine()}"
+    known["cores"] = str(os.cpu_count())
+    if torch.cuda.is_available():
+        known["gpu"] = torch.cuda.get_device_name()
+    try:
+        known["genkit"] = version("genkit-toolkit")
+    except PackageNotFoundError:
+        known["genkit"] = "unknown"
+    return known

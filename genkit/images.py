@@ -1,0 +1,51 @@
+"""Pictures: quantisation and PNG grids."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genkit.paths import write_atomic
+
+
+def quantize(images: Tensor) -> Tensor:
+    """Return float images [N, C, H, W] in [0, 1] as uint8, 255x rounded half to even, clipped."""
+    return torch.round(images.detach().float() * 255).clamp_(0, 255).to(torch.uint8)
+
+
+def grid(images: NDArray[np.uint8], columns: int, *, width: int = 640) -> NDArray[np.uint8]:
+    """Lay uint8 images [N, C, H, W] out in rows, enlarged by a whole factor to about ``width`` pixels: [H', W', 3]."""
+    n, c, h, w = images.shape
+    if c == 1:
+        images = np.repeat(images, 3, axis=1)
+    scale = max(1, width // (columns * (w + 1)))
+    images = images.repeat(scale, axis=2).repeat(scale, axis=3)
+    h, w, gap = h * scale, w * scale, max(1, scale // 4)
+    rows = -(-n // columns)
+    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 255, np.uint8)
+    for index, image in enumerate(images):
+        top = gap + (index // columns) * (h + gap)
+        left = gap + (index % columns) * (w + gap)
+        sheet[top : top + h, left : left + w] = image.transpose(1, 2, 0)
+    return sheet
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode [H, W], [H, W, 1] or [H, W, 3] uint8 pixels as PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    squeezed: Any = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    Image.fromarray(squeezed).save(buffer, "PNG", optimize=False)
+    return buffer.getvalue()
+
+
+def save_grid(images: Tensor, path: Path, *, columns: int = 10) -> None:
+    """Write float images [N, C, H, W] in [0, 1] as one PNG, atomically."""
+    write_atomic(path, png(grid(quantize(images).cpu().numpy(), columns)))

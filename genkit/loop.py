@@ -1,0 +1,293 @@
+"""The one training loop. It iterates phases and never asks for the family of a model."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genkit import checkpoint, distributed
+from genkit.data import ImageDataset
+from genkit.data.stream import BatchStream
+from genkit.ema import Ema
+from genkit.errors import GenkitError, Interrupted, TrainingError
+from genkit.images import save_grid
+from genkit.model import Batch, GenerativeModel, Phase
+from genkit.runs import Run, Status
+from genkit.seeds import derive
+from genkit.turns import Turns
+
+PREVIEW = 100
+"""Images in a sample grid, from the same latents every time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What moves no weight: when to save, what to keep, how often to look.
+
+    ``checkpoint_seconds`` between checkpoints, of which the last ``keep`` stay; ``previews`` sample grids and ``logs``
+    log lines in the whole budget.
+    """
+
+    checkpoint_seconds: float = 60.0
+    keep: int = 2
+    previews: int = 10
+    logs: int = 200
+
+
+class Loop:
+    """Trains one model in one run folder, from the newest checkpoint or from nothing."""
+
+    def __init__(
+        self,
+        run: Run,
+        model: GenerativeModel,
+        data: ImageDataset,
+        device: torch.device,
+        settings: Settings,
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.run, self.model, self.data, self.device = run, model, data, device
+        self.settings, self.tell = settings, tell
+        config = run.config
+        self.rank, self.world = distributed.rank(), distributed.world()
+        self.stream = BatchStream(data.train, config.batch, config.seed, device, rank=self.rank, world=self.world)
+        self.phases = model.phases()
+        self.turns = Turns(model, self.phases, config.seed, device)
+        self.ema = Ema(model, model.ema, model.ema_half_life)
+        self.stages = [s for s in range(model.stages) if any(phase.stage == s for phase in self.phases)]
+        self.index = 0
+        self.stage = -1
+        self.seconds = 0.0
+        self.log_offset = 0
+        self._began = time.monotonic()
+        self._signal = 0
+        steps = (config.images or 0) // (config.batch * self.world)
+        self._log_every = max(1, steps // settings.logs) if steps else 50
+        self._preview_every = max(1, steps // max(1, settings.previews)) if steps else 1000
+
+    def train(self) -> None:
+        """Train to the end of the budget; see genkit.training.train for what is raised."""
+        self._restore()
+        self._log = self._open_log()
+        self._began = time.monotonic() - self.seconds
+        self._status("running")
+        self.tell(self._event("start", budget=self.run.config.budget))
+        try:
+            with self._signals():
+                for stage in range(self.model.stages):
+                    if stage >= self.stage:
+                        self._train_stage(stage)
+            self._finish()
+        except OSError as error:
+            self._fail(f"{error.filename or self.run.path} can't be written: {error.strerror or error}", error)
+        except TrainingError as error:
+            self._fail(str(error), error)
+        finally:
+            self._log.close()
+
+    def _train_stage(self, stage: int) -> None:
+        if stage > self.stage:
+            self.stage = stage
+            self.model.prepare_stage(stage, self.data.train, self.turns.step(self.index, 0, self.stream.drawn, stage))
+            if stage == 0:
+                self.ema.restore(self.model.state_dict())
+        phases = [phase for phase in self.phases if phase.stage == stage]
+        last_saved = last_told = time.monotonic()
+        self.model.train()
+        while phases and not self._spent(stage):
+            self._step(phases)
+            now = time.monotonic()
+            if self.index % self._log_every == 0:
+                self._log_window(now)
+            if self.index % self._preview_every == 0 and self.settings.previews:
+                self._preview(self.run.path / "samples" / f"{self.stream.drawn:09d}.png")
+            if now - last_told > 0.2:
+                last_told = now
+                self.tell(self._event("progress"))
+            if distributed.any_of(bool(self._signal), self.device):
+                self._save()
+                self._status("interrupted")
+                raise Interrupted(f"stopped after {self.stream.drawn:,} images; go on with: genkit train --resume {self.run.path}")
+            if now - last_saved > self.settings.checkpoint_seconds:
+                last_saved = now
+                self._save()
+
+    def _step(self, phases: list[Phase]) -> None:
+        """One training step: every phase's turns, then the averages and the model's own after_step."""
+        before = self.stream.drawn
+        shared = self.stream.next()
+        for phase in phases:
+            if self.index % phase.every:
+                continue
+            for turn in range(phase.repeats):
+                batch: Batch = shared if turn == 0 else self.stream.next()
+                self.turns.take(phase, batch, self.turns.step(self.index, turn, self.stream.drawn, self.stage, phase.name))
+        self.ema.update(self.stream.drawn - before, self.stream.drawn)
+        self.model.after_step(self.turns.step(self.index, 0, self.stream.drawn, self.stage, "after"))
+        self.index += 1
+
+    def _spent(self, stage: int) -> bool:
+        """Whether the stage has used its share; stages with phases share the budget evenly."""
+        share = (self.stages.index(stage) + 1) / len(self.stages)
+        if self.run.config.images is not None:
+            return self.stream.drawn >= self.run.config.images * share
+        minutes = self.run.config.minutes
+        assert minutes is not None
+        return distributed.any_of(time.monotonic() - self._began >= 60 * minutes * share, self.device)
+
+    def _finish(self) -> None:
+        self._log_window(time.monotonic())
+        self._preview(self.run.path / "samples.png")
+        self._save()
+        self._status("finished")
+        self.tell(self._event("end"))
+
+    def _fail(self, reason: str, error: Exception) -> None:
+        with contextlib.suppress(OSError):
+            self._status("failed", reason)
+        kept = self.run.checkpoints()
+        state = f"the last checkpoint, {kept[-1]}, is whole" if kept else "there is no checkpoint yet"
+        raise TrainingError(f"{reason}; {state}") from error
+
+    # --- saving and restoring -------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        """Write a checkpoint unless a weight is not finite; drop old ones only after it is whole."""
+        self.seconds = time.monotonic() - self._began
+        if self.rank:
+            return
+        tensors = {f"model/{name}": tensor for name, tensor in checkpoint.module_state(self.model).items()}
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                raise TrainingError(f"{name.removeprefix('model/')} is not finite after step {self.index}")
+        tensors |= {f"ema/{name}": tensor for name, tensor in self.ema.average.items()}
+        optimizers = []
+        for number, optimizer in enumerate(self.turns.optimizers):
+            state, plain = checkpoint.optimizer_state(optimizer)
+            tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in state.items()}
+            optimizers.append(plain)
+        tensors |= {f"log/{name}": value for name, (value, _) in self.turns.window.items()}
+        self._log.flush()
+        self.log_offset = self._log.tell()
+        meta = {
+            "index": self.index,
+            "stage": self.stage,
+            "drawn": self.stream.drawn,
+            "seconds": self.seconds,
+            "log_offset": self.log_offset,
+            "optimizers": optimizers,
+            "window": {name: count for name, (_, count) in self.turns.window.items()},
+            "skips": self.turns.skips,
+        }
+        path = self.run.path / "checkpoints" / f"step-{self.index:09d}.safetensors"
+        checkpoint.save(path, tensors, meta)
+        for old in self.run.checkpoints()[: -max(1, self.settings.keep)]:
+            old.unlink(missing_ok=True)
+        self._status("running")
+        self.tell(self._event("checkpoint", path=str(path)))
+
+    def _restore(self) -> None:
+        found = self.run.checkpoints()
+        if not found:
+            return
+        tensors, meta = checkpoint.load(found[-1])
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+        checkpoint.restore_module(self.model, part("model/"), str(found[-1]))
+        self.ema.restore(part("ema/"))
+        for number, optimizer in enumerate(self.turns.optimizers):
+            checkpoint.restore_optimizer(optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number])
+        for name, value in part("log/").items():
+            self.turns.window[name] = (value.to(self.device), meta["window"][name])
+        self.turns.skips = dict(meta["skips"])
+        self.index, self.stage, self.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
+        self.seconds, self.log_offset = meta["seconds"], meta["log_offset"]
+
+    # --- what others see ------------------------------------------------------------------------------------------
+
+    def _open_log(self) -> Any:
+        """Open log.jsonl, cut back to the checkpoint."""
+        path = Path(os.devnull) if self.rank else self.run.path / "log.jsonl"
+        try:
+            path.touch()
+            log = path.open("r+b")
+            if not self.rank:
+                log.truncate(self.log_offset)
+            log.seek(self.log_offset)
+        except OSError as error:
+            raise GenkitError(f"{path} can't be written: {error.strerror}") from error
+        return log
+
+    def _log_window(self, now: float) -> None:
+        means = self.turns.means()
+        if not means or self.rank:
+            return
+        line = {"step": self.index, "images": self.stream.drawn, "seconds": round(now - self._began, 3), **means}
+        self._log.write(json.dumps(line).encode() + b"\n")
+        self._log.flush()
+        self.tell(self._event("log", values=means))
+
+    def _preview(self, path: Path) -> None:
+        """Write a grid drawn from the same latents every time, from averaged weights."""
+        if self.rank:
+            return
+        generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
+        count = max(1, self.run.config.data.num_classes)
+        labels = torch.arange(PREVIEW, device=self.device) % count
+        path.parent.mkdir(exist_ok=True)
+        self.model.eval()
+        with torch.no_grad(), self.ema.applied():
+            save_grid(self.model.sample(PREVIEW, generator=generator, condition=labels), path)
+        self.model.train()
+
+    def _status(self, state: str, reason: str = "") -> None:
+        if not self.rank:
+            self.run.write_status(Status(state, self.stream.drawn, round(time.monotonic() - self._began, 3), reason))
+
+    def _event(self, kind: str, **more: Any) -> dict[str, Any]:
+        config = self.run.config
+        done = self.stream.drawn / config.images if config.images else None
+        if config.minutes is not None:
+            done = (time.monotonic() - self._began) / (60 * config.minutes)
+        return {
+            "kind": kind,
+            "run": str(self.run.path),
+            "images": self.stream.drawn,
+            "done": min(1.0, done or 0.0),
+            "seconds": time.monotonic() - self._began,
+            **more,
+        }
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """The first Ctrl-C or SIGTERM lets the step finish and saves; a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def note(number: int, _frame: Any) -> None:
+            self._signal = number
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        for number in before:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,81 @@
+"""Options: plain dataclasses <-> TOML <-> ``-o key=value``, checked by pydantic.
+
+Authors write a dataclass; a range is an annotation, as in ``width: Annotated[int, Ge(1)] = 64`` (annotated_types).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from genkit.errors import MissingError, OptionsError, suggestion
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
+    """Make ``cls`` of values as JSON or TOML has them; raises OptionsError with the field's name.
+
+    Types are strict: ``"64"`` is no integer and ``true`` no number, but an integer is a valid float.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    fields = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    for name in values:
+        if name not in fields:
+            options = f"Its options: {', '.join(fields)}" if fields else "It has none"
+            raise OptionsError(f"{owner} has no option {name!r}.{suggestion(name, fields)} {options}")
+    try:
+        text = json.dumps(dict(values), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise OptionsError(f"{owner}: its options {dict(values)!r} are not plain finite values: {error}") from error
+    try:
+        return TypeAdapter(cls).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        if where:
+            raise OptionsError(
+                f"{owner}: option {where} = {first['input']!r} is not valid: it should be {reason}"
+            ) from error
+        raise OptionsError(f"{owner}: {reason}") from error
+
+
+def to_json(options: Any) -> dict[str, Any]:
+    """Return a dataclass of options as plain JSON values; ``build`` makes an equal one of them."""
+    from pydantic import TypeAdapter
+
+    dumped: dict[str, Any] = TypeAdapter(type(options)).dump_python(options, mode="json")
+    return dumped
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read ``key=value`` texts; a value is TOML (``64``, ``0.5``, ``true``, ``[1, 2]``) or else plain text."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        key = key.strip().replace("-", "_")
+        if not separator or not key:
+            raise OptionsError(f"-o {assignment!r} is not of the form key=value")
+        if key in values:
+            raise OptionsError(f"-o {key} is given twice")
+        try:
+            values[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key] = text.strip()
+    return values
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a TOML file of options."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no config file {path}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionsError(f"config file {path} can't be read: {error}") from error

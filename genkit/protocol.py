@@ -1,0 +1,51 @@
+"""How a number was made: every choice that moves it, and a fingerprint of those choices."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genkit.errors import GenkitError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """All choices of one evaluation, in the groups that metrics name in ``moved_by``.
+
+    ``data``: data set, content hash, splits. ``samples``: number, chunk, evaluation seed. ``features``: extractor, hash of its
+    weights, preprocessing, dtype. ``likelihood``: observation model, binarisation and K.
+    """
+
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    samples: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    features: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    likelihood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def choices(self, moved_by: tuple[str, ...]) -> dict[str, Any]:
+        """Return the choices of the named groups as flat ``group.choice`` keys."""
+        groups = {name: getattr(self, name, None) for name in moved_by}
+        for name, group in groups.items():
+            if group is None:
+                raise GenkitError(f"a metric names the protocol group {name!r}; there are data, samples, features, likelihood")
+        return {f"{name}.{key}": value for name, group in groups.items() for key, value in (group or {}).items()}
+
+
+def fingerprint(choices: Mapping[str, Any]) -> str:
+    """Return 12 hexadecimal digits that are equal exactly when all choices are."""
+    text = json.dumps(dict(choices), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Say in words which choices differ, one entry each, such as ``samples.count 5000 / 1000``."""
+    keys = sorted(set(one) | set(other))
+    return [f"{key} {_short(one.get(key))} / {_short(other.get(key))}" for key in keys if one.get(key) != other.get(key)]
+
+
+def _short(value: Any) -> str:
+    text = "-" if value is None else str(value)
+    return text[:12] if len(text) == 64 else text

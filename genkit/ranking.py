@@ -1,0 +1,250 @@
+"""Ranks: comparable records become rows with intervals and ties.
+
+Only scores of one fingerprint stand on a board; the rest is listed with the choice that excluded it. Evaluation noise
+(one training seed) and training noise (several) are labelled apart, never mixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+from genkit.errors import MissingError, UnknownName
+from genkit.protocol import difference
+from genkit.records import Record, RecordedScore
+from genkit.specs import Direction
+
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entry: a model under one set of options, over all its training seeds.
+
+    ``best`` and ``worst`` bound the rank; None for what calibrates the board. ``noise`` is "evaluation" or "training".
+    ``other`` holds the entry's further columns.
+    """
+
+    label: str
+    records: tuple[Record, ...]
+    score: RecordedScore | None
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    noise: str
+    seeds: int
+    best: int | None = None
+    worst: int | None = None
+    other: dict[str, RecordedScore] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> str:
+        """``1``, ``2-3`` or an empty string."""
+        if self.best is None:
+            return ""
+        return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A ranking by one score of one protocol."""
+
+    dataset: str
+    score: str
+    direction: Direction
+    fingerprint: str
+    rows: tuple[Row, ...]
+    calibration: tuple[Row, ...]
+    columns: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+    """Record and reason."""
+
+
+def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | None = None) -> Board:
+    """Rank records by a score; without names, by the newest record's data set and its first score.
+
+    Of several protocols the one with the most entries is shown (the newest of equals). Raises MissingError if there
+    is nothing to rank and UnknownName for a data set or score that no record has.
+    """
+    if not records:
+        raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
+    models = [record for record in records if record.subject.kind != "baseline"] or list(records)
+    dataset = _choose("data set", dataset, [record.dataset for record in models])
+    here = [record for record in records if record.dataset == dataset]
+    candidates = [record for record in models if record.dataset == dataset and record.scores]
+    if not candidates:
+        raise MissingError(f"no record of {dataset} holds a score")
+    score = _choose("score", score, [s.name for record in reversed(candidates) for s in reversed(record.scores)])
+    fingerprint = _largest_protocol(candidates, score)
+    reference = next(s for r in candidates for s in r.scores if s.name == score and s.fingerprint == fingerprint)
+    kept, left_out = _comparable(here, score, reference)
+    left_out += [
+        (_describe(record), f"measured on {record.dataset}") for record in records if record.dataset != dataset
+    ]
+    entries = [_row(label, group, score) for label, group in _entries(kept).items()]
+    ranked = [row for row in entries if row.value is not None and not _calibrates(row)]
+    columns = dict.fromkeys(s.name for row in entries for r in row.records for s in r.scores if s.name != score)
+    return Board(
+        dataset=dataset,
+        score=score,
+        direction=reference.direction,
+        fingerprint=fingerprint,
+        rows=tuple(_with_ranks(ranked, reference.direction)),
+        calibration=tuple(row for row in entries if _calibrates(row)),
+        columns=tuple(columns),
+        left_out=tuple(left_out),
+    )
+
+
+def _choose(kind: str, wanted: str | None, available: list[str]) -> str:
+    if wanted is None:
+        return available[-1]
+    if wanted not in available:
+        names = ", ".join(sorted(set(available)))
+        raise UnknownName(kind, wanted, available, f" The records have: {names}")
+    return wanted
+
+
+def _largest_protocol(records: Sequence[Record], score: str) -> str:
+    labels: dict[str, set[str]] = defaultdict(set)
+    newest: dict[str, str] = {}
+    for record in records:
+        found = record.score(score)
+        if found is not None:
+            labels[found.fingerprint].add(_label(record))
+            newest[found.fingerprint] = record.created
+    return max(labels, key=lambda key: (len(labels[key]), newest[key]))
+
+
+def _comparable(
+    records: Sequence[Record], score: str, reference: RecordedScore
+) -> tuple[list[Record], list[tuple[str, str]]]:
+    kept: dict[tuple[str, str], Record] = {}
+    left_out: list[tuple[str, str]] = []
+    for record in records:
+        found = record.score(score)
+        baseline = record.subject.kind == "baseline"
+        if found is None and not baseline:
+            left_out.append((_describe(record), record.absent.get(score.partition("[")[0], f"has no {score}")))
+        elif found is not None and found.fingerprint != reference.fingerprint:
+            versions = {"metric version": found.version}, {"metric version": reference.version}
+            reasons = difference(found.choices, reference.choices) + difference(*versions)
+            left_out.append((_describe(record), "; ".join(reasons)))
+        elif found is not None and not found.rankable and not baseline:
+            left_out.append((_describe(record), found.note or "not rankable"))
+        else:
+            checkpoint = record.training.checkpoint_sha256 if record.training else ""
+            kept[_label(record), checkpoint] = record
+    return list(kept.values()), left_out
+
+
+def _label(record: Record) -> str:
+    """Model and options: what makes two records seeds of one entry."""
+    subject = record.subject
+    training = record.training
+    budget = f" · {training.images:,} images" if training and training.images else ""
+    return f"{subject.dist}:{subject.name}:{sorted(subject.options.items())}{budget}{training.weights if training else ''}"
+
+
+def _describe(record: Record) -> str:
+    run = f" {record.training.run}" if record.training else ""
+    return f"{record.subject.name}{run} ({record.id})"
+
+
+def _calibrates(row: Row) -> bool:
+    return row.records[0].subject.kind == "baseline"
+
+
+def _entries(records: Sequence[Record]) -> dict[str, list[Record]]:
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[_label(record)].append(record)
+    names = Counter(group[0].subject.name for group in groups.values())
+    entries: dict[str, list[Record]] = {}
+    for group in groups.values():
+        name = group[0].subject.name
+        entries[name if names[name] == 1 else f"{name} ({_distinction(group[0], groups)})"] = group
+    return entries
+
+
+def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
+    """Say what sets an entry apart from its namesakes: budget, weights and options that differ, and at last the run."""
+
+    def facts(other: Record) -> dict[str, str]:
+        known = {key: f"{key}={value}" for key, value in other.subject.options.items()}
+        if other.training:
+            known |= {"budget": f"{other.training.images:,} images", "weights": other.training.weights}
+        return known | {"dist": other.subject.dist}
+
+    namesakes = [facts(group[0]) for group in groups.values() if group[0].subject.name == record.subject.name]
+    return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
+
+
+def _row(label: str, records: Sequence[Record], name: str) -> Row:
+    scores = [found for record in records if (found := record.score(name)) is not None]
+    other = {s.name: s for s in records[-1].scores if s.name != name}
+    if not scores:
+        return Row(label, tuple(records), None, None, None, None, "", len(records), other=other)
+    if len(scores) == 1:
+        only = scores[0]
+        return Row(label, tuple(records), only, only.value, only.ci_low, only.ci_high, "evaluation", 1, other=other)
+    from scipy.special import stdtrit
+
+    values = [score.value for score in scores]
+    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+    mean = fmean(values)
+    return Row(
+        label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(values), other=other
+    )
+
+
+def _with_ranks(rows: list[Row], direction: Direction) -> list[Row]:
+    import dataclasses
+
+    sign = 1 if direction == "lower" else -1
+    rows = sorted(rows, key=lambda row: sign * (row.value or 0.0))
+    ranked = []
+    for row in rows:
+        better = sum(_surely_better(other, row, sign) for other in rows if other is not row)
+        worse = sum(_surely_better(row, other, sign) for other in rows if other is not row)
+        ranked.append(dataclasses.replace(row, best=1 + better, worst=len(rows) - worse))
+    return ranked
+
+
+def _surely_better(one: Row, other: Row, sign: int) -> bool:
+    """Whether ``one`` is better beyond the noise, at 95 %: paired by replicates where both have the same blocks."""
+    assert one.value is not None and other.value is not None and one.score is not None and other.score is not None
+    gap = sign * (other.value - one.value)
+    if one.noise == other.noise == "evaluation":
+        return gap > Z95 * _paired_stderr(one.score, other.score)
+    return gap > math.hypot(_half(one), _half(other))
+
+
+def _half(row: Row) -> float:
+    assert row.ci_low is not None and row.ci_high is not None
+    return (row.ci_high - row.ci_low) / 2
+
+
+def _paired_stderr(one: RecordedScore, other: RecordedScore) -> float:
+    a, b = one.replicates, other.replicates
+    if len(a) != len(b) or len(a) < 2 or one.method != other.method:
+        return math.hypot(one.stderr, other.stderr)
+    return delete_one_stderr([x - y for x, y in zip(a, b, strict=True)], one.method)
+
+
+def delete_one_stderr(replicates: Sequence[float], method: str) -> float:
+    """Return the jackknife's standard error of delete-one-block replicates.
+
+    A "two-sample" method has the real set's blocks in the first half and the generated set's in the second.
+    """
+    samples = 2 if "two-sample" in method else 1
+    size = len(replicates) // samples
+    total = 0.0
+    for start in range(0, size * samples, size):
+        block = replicates[start : start + size]
+        mean = fmean(block)
+        total += (size - 1) / size * sum((value - mean) ** 2 for value in block)
+    return math.sqrt(total)

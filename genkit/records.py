@@ -1,0 +1,149 @@
+"""Records: one immutable JSON document per evaluation. Old ones load for ever.
+
+Schema 1. Reading is strict about what it needs and ignores fields that it does not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from genkit.errors import DataError
+from genkit.protocol import fingerprint
+from genkit.scores import Score
+from genkit.specs import Direction
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RecordedScore:
+    """A score with its name, what it is of, and the choices that move it.
+
+    ``name`` is what a board's column is called, such as ``fid[digits-cnn]``; ``replicates`` and the interval are
+    those of genkit.scores.Score.
+    """
+
+    name: str
+    metric: str
+    version: int
+    direction: Direction
+    value: float
+    stderr: float
+    ci_low: float
+    ci_high: float
+    method: str
+    n: int
+    choices: dict[str, Any]
+    unit: str = ""
+    rankable: bool = True
+    note: str = ""
+    seconds: float = 0.0
+    replicates: tuple[float, ...] = ()
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of everything that moves this number, the metric and its version included."""
+        return fingerprint({**self.choices, "metric": self.metric, "version": self.version})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was measured: a model with its options, or a set of images.
+
+    ``kind`` is "model", "baseline" (calibrates a board, is not ranked) or "images".
+    """
+
+    name: str
+    kind: str = "model"
+    family: str = ""
+    dist: str = ""
+    version: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where the measured weights come from."""
+
+    run: str
+    checkpoint_sha256: str
+    seed: int
+    images: int
+    budget: str
+    batch: int
+    seconds: float
+    weights: str
+    """"ema" or "raw"."""
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class Record:
+    """One evaluation."""
+
+    created: str
+    """UTC, ISO 8601."""
+    dataset: str
+    subject: Subject
+    protocol: dict[str, dict[str, Any]]
+    scores: tuple[RecordedScore, ...]
+    absent: dict[str, str] = field(default_factory=dict)
+    """Metric -> why there is no number."""
+    training: Training | None = None
+    cost: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+    schema: int = SCHEMA
+
+    @property
+    def protocol_fingerprint(self) -> str:
+        """The fingerprint of the whole protocol."""
+        return fingerprint(self.protocol)
+
+    @property
+    def id(self) -> str:
+        """Twelve digits of the content's hash."""
+        return hashlib.sha256(to_json(self).encode()).hexdigest()[:12]
+
+    def score(self, name: str) -> RecordedScore | None:
+        """Return the score of a column name, or None."""
+        return next((score for score in self.scores if score.name == name), None)
+
+
+def to_json(record: Record) -> str:
+    """Return a record as JSON text; raises DataError if a number in it is not finite."""
+    document = dataclasses.asdict(record)
+    document["protocol_fingerprint"] = record.protocol_fingerprint
+    for plain, score in zip(document["scores"], record.scores, strict=True):
+        plain["fingerprint"] = score.fingerprint
+    try:
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise DataError(f"the record of {record.subject.name} holds a number that is not finite") from error
+
+
+@functools.cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
+
+
+def from_json(text: str | bytes, origin: str) -> Record:
+    """Read a record; raises DataError, naming ``origin``, for one that is corrupt or of a future schema."""
+    from pydantic import ValidationError
+
+    try:
+        record: Record = _adapter().validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise DataError(f"{origin} is not a record: {where}: {first['msg']}") from error
+    if record.schema > SCHEMA:
+        raise DataError(f"{origin} has schema {record.schema}; this genkit reads up to {SCHEMA}: update genkit")
+    return record

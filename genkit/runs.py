@@ -1,0 +1,206 @@
+"""Run folders: ``runs/<dataset>/<model>/<id>/`` with run.json, checkpoints/, log.jsonl, samples and records.
+
+run.json says how the run was made and never changes; status.json how far it is. All is found again from the folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from genkit import checkpoint
+from genkit.errors import DataError, GenkitError, MissingError
+from genkit.model import DataInfo, GenerativeModel
+from genkit.options import build
+from genkit.paths import write_atomic
+from genkit.registry import registry
+from genkit.specs import ModelSpec
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a run is made. ``images`` or ``minutes`` is the budget; ``data`` holds the arguments of open_dataset."""
+
+    model: str
+    dist: str
+    version: str
+    options: dict[str, Any]
+    dataset: str
+    dataset_slug: str
+    dataset_sha256: str
+    data: DataInfo
+    batch: int
+    seed: int = 0
+    images: int | None = None
+    minutes: float | None = None
+    opening: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    created: str = ""
+    command: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def budget(self) -> str:
+        """The budget in words."""
+        return f"{self.images:,} images" if self.images is not None else f"{self.minutes:g} minutes"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is: "running", "interrupted", "failed" or "finished"."""
+
+    state: str
+    images: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder."""
+
+    path: Path
+    config: RunConfig
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def status(self) -> Status:
+        """How far it is; a run without status.json has just been made."""
+        try:
+            return Status(**json.loads((self.path / "status.json").read_text()))
+        except FileNotFoundError:
+            return Status("running")
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{self.path / 'status.json'} can't be read: {error}") from error
+
+    def write_status(self, status: Status) -> None:
+        """Replace status.json atomically."""
+        write_atomic(self.path / "status.json", json.dumps(dataclasses.asdict(status)).encode())
+
+    @property
+    def finished(self) -> bool:
+        """Whether training used its whole budget."""
+        return self.status.state == "finished"
+
+    def checkpoints(self) -> list[Path]:
+        """All checkpoints, oldest first."""
+        return sorted((self.path / "checkpoints").glob("step-*.safetensors"))
+
+    def newest_checkpoint(self) -> Path:
+        """The newest checkpoint; raises MissingError if there is none."""
+        found = self.checkpoints()
+        if not found:
+            raise MissingError(f"run {self.path} has no checkpoint yet: genkit train --resume {self.path}")
+        return found[-1]
+
+
+def create(root: Path, config: RunConfig) -> Run:
+    """Make a new run folder with a short id of its own."""
+    parent = root / config.dataset_slug / config.model
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = parent / secrets.token_hex(2)
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                continue
+        write_atomic(path / "run.json", json.dumps(dataclasses.asdict(config), indent=1).encode())
+    except OSError as error:
+        raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
+    return Run(path, config)
+
+
+def open_run(path: Path) -> Run:
+    """Open a run folder; raises MissingError or DataError."""
+    try:
+        document = json.loads((path / "run.json").read_text())
+        if document["schema"] > SCHEMA:
+            raise DataError(f"run {path} has schema {document['schema']}; this genkit reads up to {SCHEMA}: update genkit")
+        document["data"]["shape"] = tuple(document["data"]["shape"])
+        document["data"]["class_frequencies"] = tuple(document["data"]["class_frequencies"])
+        return Run(path, RunConfig(**{**document, "data": DataInfo(**document["data"])}))
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no run at {path}: genkit runs lists them") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path / 'run.json'} can't be read: {error}") from error
+
+
+def find_runs(root: Path, *, dataset: str | None = None, model: str | None = None) -> Iterator[Run]:
+    """Yield the runs below ``root``, oldest first; a folder that can't be read is passed over."""
+    found = []
+    for file in root.glob("*/*/*/run.json"):
+        try:
+            run = open_run(file.parent)
+        except (DataError, MissingError):
+            continue
+        if model in (None, run.config.model) and dataset in (None, run.config.dataset, run.config.dataset_slug):
+            found.append(run)
+    yield from sorted(found, key=lambda run: (run.config.created, run.id))
+
+
+def find_run(root: Path, text: str) -> Run:
+    """Find a run by its path or its id (or the id's beginning)."""
+    path = Path(text)
+    if (path / "run.json").is_file():
+        return open_run(path)
+    matches = [run for run in find_runs(root) if run.id.startswith(text)] if text and os.sep not in text else []
+    if len(matches) > 1:
+        raise MissingError(f"{text!r} is the beginning of {len(matches)} runs: {', '.join(str(r.path) for r in matches)}")
+    if not matches:
+        raise MissingError(f"there is no run {text!r} in {root}: genkit runs lists them")
+    return matches[0]
+
+
+def make_model(name: str, options: dict[str, Any], data: DataInfo) -> GenerativeModel:
+    """Build a model by name with checked options; raises UsageError or PluginError."""
+    cls = model_class(name)
+    return cls(build(cls.Options, options, name), data)
+
+
+def model_class(name: str) -> type[GenerativeModel]:
+    """Return the class of a model's name."""
+    from genkit.errors import PluginError
+
+    cls = registry().find(ModelSpec, name).spec.load()
+    if not (isinstance(cls, type) and issubclass(cls, GenerativeModel)):
+        raise PluginError(f"model {name!r} is {cls!r}, not a GenerativeModel class")
+    return cls
+
+
+def load(run: Run | Path | str, *, checkpoint_path: Path | None = None, raw: bool = False) -> GenerativeModel:
+    """Load a run's model in eval mode, with averaged weights unless ``raw``.
+
+    Raises MissingError without a checkpoint and DataError for one that does not fit.
+    """
+    if not isinstance(run, Run):
+        run = open_run(Path(run))
+    path = checkpoint_path or run.newest_checkpoint()
+    model = make_model(run.config.model, run.config.options, run.config.data)
+    tensors, _ = checkpoint.load(path, "model/")
+    averages = {} if raw else checkpoint.load(path, "ema/")[0]
+    state: dict[str, Tensor] = {name.removeprefix("model/"): tensor for name, tensor in tensors.items()}
+    state |= {name.removeprefix("ema/"): tensor for name, tensor in averages.items()}
+    checkpoint.restore_module(model, state, str(path))
+    return model.eval()
+
+
+def checkpoint_meta(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of itself: ``drawn`` images, ``seconds``, ``index`` of the step."""
+    return checkpoint.load(path, "\0")[1]

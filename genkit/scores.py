@@ -1,0 +1,27 @@
+"""A number with its uncertainty: what every metric returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured value.
+
+    ``value`` is the plain estimate, ``stderr`` its standard error, ``ci_low`` and ``ci_high`` the 95 % interval, ``method`` how the
+    interval was made ("two-sample" in it: the real set's replicates come first, then as many of the generated set), ``n`` the number
+    of examples. ``rankable`` is False where the value means too little to rank by; ``note`` says why.
+    """
+
+    value: float
+    stderr: float
+    ci_low: float
+    ci_high: float
+    method: str
+    n: int
+    replicates: tuple[float, ...] = ()
+    """Delete-one-block values; the same index of two models with the same protocol left out the same block."""
+    note: str = ""
+    rankable: bool = True
+    seconds: float = 0.0

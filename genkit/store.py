@@ -1,0 +1,49 @@
+"""The store: any folder that holds ``**/records/*.json``. Records are added, never changed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from genkit.errors import DataError, GenkitError
+from genkit.paths import write_atomic
+from genkit.records import Record, from_json, to_json
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a store holds: the records, oldest first, and one sentence for each file that is not one."""
+
+    records: list[Record] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def add(folder: Path, record: Record) -> Path:
+    """Write a record under ``folder/records`` atomically and return its path."""
+    stamp = record.created.replace(":", "").replace("-", "")[:15]
+    path = folder / "records" / f"{stamp}-{record.id}.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, to_json(record).encode())
+    except OSError as error:
+        raise GenkitError(f"the record can't be written to {path}: {error.strerror or error}") from error
+    return path
+
+
+def read(root: Path) -> Contents:
+    """Read all records below ``root``; what can't be read is reported, never fatal."""
+    found: list[Record] = []
+    problems: list[str] = []
+    for folder, _, files in os.walk(root):
+        if os.path.basename(folder) != "records":
+            continue
+        for name in files:
+            if not name.endswith(".json") or name.startswith("."):
+                continue
+            path = Path(folder, name)
+            try:
+                found.append(from_json(path.read_bytes(), str(path)))
+            except (DataError, OSError) as error:
+                problems.append(str(error))
+    return Contents(sorted(found, key=lambda record: record.created), sorted(problems))

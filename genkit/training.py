@@ -1,0 +1,158 @@
+"""Training from the outside: start a run, resume a run. The loop itself is in genkit.loop."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from genkit import distributed
+from genkit.data import ImageDataset, open_dataset
+from genkit.environment import describe
+from genkit.errors import DataError, GenkitError, UsageError
+from genkit.loop import Loop, Settings
+from genkit.model import Preset
+from genkit.options import build, to_json
+from genkit.registry import registry
+from genkit.runs import Run, RunConfig, create, model_class, open_run
+from genkit.seeds import derive
+from genkit.specs import ModelSpec
+
+Event = dict[str, Any]
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """Return the device: ``auto`` takes a GPU where there is one; raises UsageError for one that is not there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"there is no device {wanted!r} here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def preset(model: str, dataset: str) -> Preset:
+    """Return a model's preset for a data set, or its default."""
+    presets = model_class(model).presets
+    return presets.get(dataset) or presets.get("default") or Preset(images=200_000)
+
+
+def train(
+    model: str,
+    dataset: str | ImageDataset = "digits",
+    *,
+    options: Mapping[str, Any] | None = None,
+    images: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    root: Path | str = "runs",
+    settings: Settings | None = None,
+    opening: Mapping[str, Any] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Run:
+    """Train a model in a new run folder and return the run.
+
+    The budget is ``images`` shown (every image drawn counts) or ``minutes``; without either, the preset's. ``options``
+    override the preset's. ``opening`` holds further arguments of open_dataset, such as ``size``. Raises UsageError for
+    options or a device that can't be, TrainingError when the run can't go on, Interrupted after Ctrl-C or SIGTERM.
+    """
+    if images is not None and minutes is not None:
+        raise UsageError("a budget is in images or in minutes, not both")
+    if (images is not None and images < 1) or (minutes is not None and not minutes > 0):
+        raise UsageError("a budget must be above zero")
+    if batch is not None and batch < 1:
+        raise UsageError("a batch must hold at least one image")
+    offer = registry().find(ModelSpec, model)
+    cls = model_class(model)
+    target = pick_device(device)
+    opening = dict(opening or {})
+    data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **opening)
+    chosen = preset(model, data.name)
+    built = build(cls.Options, {**chosen.options, **(options or {})}, model)
+    distributed.start(target)
+    config = RunConfig(
+        model=model,
+        dist=offer.plugin.dist,
+        version=offer.plugin.version,
+        options=to_json(built),
+        dataset=data.name,
+        dataset_slug=data.slug,
+        dataset_sha256=data.sha256,
+        data=data.info(),
+        batch=batch or chosen.batch,
+        seed=seed,
+        images=None if minutes is not None else images or chosen.images,
+        minutes=minutes,
+        opening={key: str(value) if isinstance(value, Path) else value for key, value in opening.items()},
+        device=str(target),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        command=shlex.join(["genkit", *sys.argv[1:]]),
+        environment=describe(),
+    )
+    path = str(create(Path(root), config).path) if distributed.rank() == 0 else ""
+    run = open_run(Path(distributed.agree(path, target)))
+    return _run(run, data, target, settings or Settings(), on_event)
+
+
+def resume(
+    run: Run | Path | str,
+    *,
+    device: str | None = None,
+    dataset: ImageDataset | None = None,
+    settings: Settings | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Run:
+    """Continue a run from its newest checkpoint; on the same CPU, torch and threads it ends bit-identical.
+
+    Raises MissingError without a run, DataError if the data set's content has changed.
+    """
+    if not isinstance(run, Run):
+        run = open_run(Path(run))
+    if run.finished:
+        return run
+    target = pick_device(device or run.config.device)
+    data = dataset or open_run_dataset(run)
+    distributed.start(target)
+    return _run(run, data, target, settings or Settings(), on_event)
+
+
+def open_run_dataset(run: Run) -> ImageDataset:
+    """Open the data set that a run was trained on; raises DataError if its content has changed."""
+    opening: dict[str, Any] = dict(run.config.opening)
+    if opening.get("data_root"):
+        opening["data_root"] = Path(opening["data_root"])
+    data = open_dataset(run.config.dataset, **opening)
+    if data.sha256 != run.config.dataset_sha256:
+        raise DataError(f"{data.name} has changed since run {run.path} began: its content hash is another one")
+    return data
+
+
+def _run(
+    run: Run, data: ImageDataset, device: torch.device, settings: Settings, on_event: Callable[[Event], None] | None
+) -> Run:
+    def tell(event: Event) -> None:
+        if on_event is not None:
+            on_event(event)
+        if event["kind"] != "progress":
+            registry().observe("genkit_train_event", event=event)
+
+    lock = FileLock(run.path / f".lock-{distributed.rank()}", timeout=0)
+    try:
+        with lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(derive(run.config.seed, "init"))
+            cls = model_class(run.config.model)
+            model = cls(build(cls.Options, run.config.options, run.config.model), run.config.data).to(device)
+            Loop(run, model, data, device, settings, tell).train()
+    except Timeout as error:
+        raise GenkitError(f"run {run.path} is being trained by another process") from error
+    return run

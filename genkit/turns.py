@@ -1,0 +1,111 @@
+"""One optimiser's turn: enable, zero, loss, backward, average, clip, check, step; and the window of what was logged."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genkit import distributed
+from genkit.errors import PluginError, TrainingError
+from genkit.model import Batch, GenerativeModel, Phase, Step
+from genkit.seeds import derive
+
+MOST_SKIPS = 20
+"""So many exploding turns in a row stop a run."""
+
+
+class Turns:
+    """Takes turns for the phases of one model."""
+
+    def __init__(self, model: GenerativeModel, phases: list[Phase], seed: int, device: torch.device) -> None:
+        self.model = model
+        self.seed = seed
+        self.device = device
+        self.window: dict[str, tuple[Tensor, int]] = {}
+        self.skips: dict[str, int] = {}
+        self.optimizers = list({id(phase.optimizer): phase.optimizer for phase in phases}.values())
+        trainable = [p for p in model.parameters() if p.requires_grad]
+        self._own: dict[str, list[nn.Parameter]] = {}
+        self._rest: dict[str, list[nn.Parameter]] = {}
+        for phase in phases:
+            own = {id(parameter) for parameter in phase.module.parameters()}
+            self._own[phase.name] = [p for p in trainable if id(p) in own]
+            self._rest[phase.name] = [p for p in trainable if id(p) not in own]
+        if len(self._own) != len(phases):
+            raise PluginError(f"{type(model).__name__} has two phases of one name")
+        self._rates = {id(o): [group["lr"] for group in o.param_groups] for o in self.optimizers}
+        self._active = ""
+        self._generator = torch.Generator(device)
+        self._rank = distributed.rank()
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        self._precision: Any = torch.autocast("cuda", torch.bfloat16) if bf16 else contextlib.nullcontext()
+
+    def step(self, index: int, turn: int, images_seen: int, stage: int, phase: str = "prepare") -> Step:
+        """Make the Step of one turn, with every source of chance reseeded from where it stands."""
+        place = (index, stage, phase, turn, self._rank)
+        torch.manual_seed(derive(self.seed, "global", *place))
+        self._generator.manual_seed(derive(self.seed, "turn", *place))
+        return Step(index, images_seen, self._generator, stage, sum=distributed.total)
+
+    def take(self, phase: Phase, batch: Batch, step: Step) -> None:
+        """Take one turn; raises TrainingError, naming the phase, for a loss that is not finite."""
+        self._enable(phase.name)
+        with self._precision:
+            loss = self.model.loss(phase.name, batch, step)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(f"the loss of phase {phase.name!r} is {value} at step {step.index}")
+        phase.optimizer.zero_grad(set_to_none=True)
+        (loss if phase.every == 1 else loss * phase.every).backward()
+        own = self._own[phase.name]
+        distributed.average_gradients(own)
+        if self._sound(phase, own, step):
+            if phase.schedule is not None:
+                factor = phase.schedule(step.images_seen)
+                for group, rate in zip(phase.optimizer.param_groups, self._rates[id(phase.optimizer)], strict=True):
+                    group["lr"] = rate * factor
+            phase.optimizer.step()
+        self._note(phase.name, loss.detach())
+        for name, logged in step.logged.items():
+            self._note(name, logged)
+
+    def means(self) -> dict[str, float]:
+        """Return the means of all that was logged since the last call, and begin a new window."""
+        means = {name: float(value) / count for name, (value, count) in self.window.items()}
+        self.window.clear()
+        return means
+
+    def _enable(self, phase: str) -> None:
+        if phase != self._active:
+            for parameter in self._rest[phase]:
+                parameter.requires_grad_(False)
+            for parameter in self._own[phase]:
+                parameter.requires_grad_(True)
+            self._active = phase
+
+    def _sound(self, phase: Phase, own: list[nn.Parameter], step: Step) -> bool:
+        """Clip the gradients; say whether the turn may be applied."""
+        if phase.clip is None and phase.skip_above is None:
+            return True
+        norm = float(nn.utils.clip_grad_norm_(own, phase.clip if phase.clip is not None else math.inf))
+        if phase.skip_above is None:
+            if not math.isfinite(norm):
+                raise TrainingError(f"the gradient of phase {phase.name!r} is not finite at step {step.index}")
+            return True
+        if norm <= phase.skip_above:
+            self.skips[phase.name] = 0
+            return True
+        self.skips[phase.name] = self.skips.get(phase.name, 0) + 1
+        self._note(f"{phase.name}_skipped", torch.ones((), device=self.device))
+        if self.skips[phase.name] >= MOST_SKIPS:
+            raise TrainingError(f"phase {phase.name!r} has exploded {MOST_SKIPS} times in a row, at step {step.index}")
+        return False
+
+    def _note(self, name: str, value: Tensor) -> None:
+        value = value.detach().to(self.device, torch.float64 if self.device.type != "mps" else torch.float32)
+        known = self.window.get(name)
+        self.window[name] = (value, 1) if known is None else (known[0] + value, known[1] + 1)
