@@ -133,6 +133,8 @@ class GenerativeModel(nn.Module):
     ema: ClassVar[tuple[str, ...]] = ()
     ema_half_life: ClassVar[int] = 10_000
     """Half-life of the average in images, reached by a ramp: it is never longer than a twentieth of the images seen."""
+    conditional: ClassVar[bool] = False
+    """Whether ``sample`` heeds ``condition``."""
     observation: str = ""
     binarisation: str = "none"
 

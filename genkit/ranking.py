@@ -6,12 +6,15 @@ Only scores of one fingerprint stand on a board; the rest is listed with the cho
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean, stdev
 
+from genkit import store
 from genkit.errors import MissingError, UnknownName
 from genkit.protocol import difference
 from genkit.records import Record, RecordedScore
@@ -61,6 +64,20 @@ class Board:
     columns: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
     """Record and reason."""
+    problems: tuple[str, ...] = ()
+    """Files of the store that can't be read."""
+
+    def _repr_html_(self) -> str:
+        from genkit.report.html import board_table
+
+        return board_table(self)
+
+
+def leaderboard(root: Path | str = "runs", *, dataset: str | None = None, score: str | None = None) -> Board:
+    """Rank the records below a folder; see ``rank``."""
+    contents = store.read(Path(root))
+    board = rank(contents.records, dataset=dataset, score=score)
+    return dataclasses.replace(board, problems=tuple(contents.problems))
 
 
 def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | None = None) -> Board:
@@ -202,8 +219,6 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
 
 
 def _with_ranks(rows: list[Row], direction: Direction) -> list[Row]:
-    import dataclasses
-
     sign = 1 if direction == "lower" else -1
     rows = sorted(rows, key=lambda row: sign * (row.value or 0.0))
     ranked = []

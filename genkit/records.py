@@ -14,7 +14,6 @@ from typing import Any
 
 from genkit.errors import DataError
 from genkit.protocol import fingerprint
-from genkit.scores import Score
 from genkit.specs import Direction
 
 SCHEMA = 1

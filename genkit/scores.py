@@ -9,9 +9,10 @@ from dataclasses import dataclass
 class Score:
     """One measured value.
 
-    ``value`` is the plain estimate, ``stderr`` its standard error, ``ci_low`` and ``ci_high`` the 95 % interval, ``method`` how the
-    interval was made ("two-sample" in it: the real set's replicates come first, then as many of the generated set), ``n`` the number
-    of examples. ``rankable`` is False where the value means too little to rank by; ``note`` says why.
+    ``value`` is the plain estimate, ``stderr`` its standard error, ``ci_low`` and ``ci_high`` the 95 % interval,
+    ``method`` how the interval was made ("two-sample" in it: the real set's replicates come first, then as many of
+    the generated set), ``n`` the number of examples. ``rankable`` is False where the value means too little to rank
+    by; ``note`` says why.
     """
 
     value: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from genkit.cli.common import echo_json, json_option, table
+from genkit.cli.common import echo_json, json_option
 from genkit.registry import registry
+from genkit.report.text import table
 from genkit.specs import DatasetSpec
 
 

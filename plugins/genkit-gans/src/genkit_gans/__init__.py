@@ -1,0 +1,1 @@
+"""GAN architectures for genkit, found through its entry point."""

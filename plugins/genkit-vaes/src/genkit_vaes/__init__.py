@@ -1,0 +1,1 @@
+"""VAE architectures for genkit, found through its entry point."""

@@ -1,0 +1,1 @@
+"""Models that calibrate a board: an exact likelihood, a perfect copy and pure noise."""

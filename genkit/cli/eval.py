@@ -1,0 +1,189 @@
+"""genkit eval"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genkit.cli.common import (
+    complete_feature,
+    complete_metric,
+    complete_model,
+    dataset_options,
+    device_option,
+    echo_json,
+    json_option,
+    opening,
+    runs_option,
+)
+from genkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from genkit.evaluation import Evaluation, Measuring
+    from genkit.runs import Run
+
+
+@click.command()
+@click.option("--model", shell_complete=complete_model, help="Measure its newest finished run; trains one if there is none.")
+@click.option("--run", "run_id", metavar="RUN", help="Measure this run: its path or id.")
+@click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False), help="Measure this checkpoint of a run.")
+@click.option("--raw", is_flag=True, help="Measure the raw weights, not their moving average.")
+@click.option("--samples", "samples_path", metavar="IMAGES", help="Measure these images instead of a model: a folder, zip or npz.")
+@click.option("--reference", metavar="IMAGES|DATASET", help="With --samples: what they are compared with.")
+@dataset_options()
+@click.option("--metrics", default="all", show_default=True, shell_complete=complete_metric, help="Comma-separated names.")
+@click.option("--features", shell_complete=complete_feature, help="Feature extractor; the data set's own by default.")
+@click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
+@click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Evaluation seed.")
+@click.option("--calibrate/--no-calibrate", default=True, help="Also measure the real test split and noise, once.")
+@device_option
+@runs_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: str | None,
+    run_id: str | None,
+    checkpoint: Path | None,
+    raw: bool,
+    samples_path: str | None,
+    reference: str | None,
+    dataset: str,
+    data_root: Path | None,
+    size: int | None,
+    crop: str,
+    skip_bad: bool,
+    metrics: str,
+    features: str | None,
+    weights: Path | None,
+    count: int,
+    seed: int,
+    calibrate: bool,
+    device: str,
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Measure a model, or any two sets of images.
+
+    \b
+    genkit eval --model dcgan
+    genkit eval --run 7f3a --metrics fid,kid -n 10000
+    genkit eval --samples out/ --reference folder:photos --features inception
+    """
+    from genkit.evaluation import Measuring
+
+    if sum(given is not None for given in (model, run_id or checkpoint, samples_path)) != 1:
+        raise UsageError("name one thing to measure: --model NAME, --run RUN, --checkpoint FILE or --samples IMAGES")
+    measuring = Measuring(
+        metrics=[name.strip() for name in metrics.split(",") if name.strip()],
+        features=features,
+        weights=weights,
+        count=count,
+        seed=seed,
+        device=device,
+    )
+    how = opening(data_root, size, crop, skip_bad)
+    if samples_path is not None:
+        given = ctx.get_parameter_source("count") == click.core.ParameterSource.COMMANDLINE
+        _images(samples_path, reference, measuring, how, root, as_json, limit=count if given else None)
+        return
+    if reference is not None:
+        raise UsageError("--reference goes with --samples; a model is compared with the data set it was trained on")
+    run = _choose_run(model, run_id, checkpoint, dataset, how, device, root)
+    _model(run, measuring, checkpoint, raw, root, calibrate, as_json)
+
+
+def _choose_run(
+    model: str | None, run_id: str | None, checkpoint: Path | None, dataset: str, how: dict[str, Any], device: str, root: Path
+) -> Run:
+    from genkit.runs import find_run, open_run
+
+    if run_id is not None:
+        return find_run(root, run_id)
+    if checkpoint is not None:
+        return open_run(checkpoint.resolve().parent.parent)
+    assert model is not None
+    from genkit.cli.presets import newest_or_trained
+
+    return newest_or_trained(model, dataset, how, device, root)
+
+
+def _model(
+    run: Run, measuring: Measuring, checkpoint: Path | None, raw: bool, root: Path, calibrate: bool, as_json: bool
+) -> None:
+    from genkit.cli.progress import work_bar
+    from genkit.evaluation import Evaluator, evaluate
+    from genkit.evaluation import calibrate as measure_calibration
+    from genkit.paths import write_atomic
+    from genkit.report.html import run_page
+    from genkit.store import read
+    from genkit.training import open_run_dataset
+
+    place = root / run.config.dataset_slug / "calibration"
+    with work_bar() as show:
+        evaluator = Evaluator(open_run_dataset(run), measuring, show)
+        done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
+        if calibrate:
+            measure_calibration(evaluator, place)
+    fingerprints = {score.fingerprint for score in done.record.scores}
+    beside = [r for r in read(place).records if fingerprints & {score.fingerprint for score in r.scores}]
+    beside = list({record.subject.name: record for record in beside}.values())
+    page = run.path / "report.html"
+    write_atomic(page, run_page(done.record, run.path, beside).encode())
+    if not done.record.training or not done.record.training.finished:
+        click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
+    _show(done, as_json, str(page))
+    if not as_json:
+        for record in beside:
+            values = [f"{s.name} {_short(s.value)}" for s in record.scores if s.fingerprint in fingerprints]
+            click.echo(f"  beside it, {record.subject.name}: {', '.join(values)}")
+        click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")
+
+
+def _images(
+    samples: str, reference: str | None, measuring: Measuring, how: dict[str, Any], root: Path, as_json: bool, limit: int | None
+) -> None:
+    import dataclasses
+
+    from genkit.cli.progress import work_bar
+    from genkit.data import open_dataset
+    from genkit.evaluation import evaluate_images
+
+    if reference is None:
+        raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
+    with work_bar() as show:
+        measured = open_dataset(samples, **how).everything()
+        against = open_dataset(reference, **how)
+        measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured)))
+        folder = root / against.slug / "images"
+        done = evaluate_images(measured, against, measuring, name=samples, folder=folder, progress=show)
+    _show(done, as_json, None)
+    if not as_json:
+        click.echo(f"record {done.path}")
+
+
+def _show(done: Evaluation, as_json: bool, page: str | None) -> None:
+    from genkit.records import to_json
+    from genkit.report.text import scores
+
+    record = done.record
+    if as_json:
+        import json
+
+        echo_json({**json.loads(to_json(record)), "path": str(done.path), "report": page})
+        return
+    samples, features = record.protocol["samples"], record.protocol["features"]
+    click.echo(
+        f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against the training images"
+        f" · features {features['extractor']} · protocol {record.protocol_fingerprint}"
+    )
+    click.echo(scores(record))
+
+
+def _short(value: float) -> str:
+    from genkit.report.text import number
+
+    return number(value)

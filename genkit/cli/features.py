@@ -1,0 +1,54 @@
+"""genkit features"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genkit.cli.common import dataset_options, echo_json, json_option, opening
+from genkit.registry import registry
+from genkit.specs import FeatureSpec
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List feature extractors, or train one."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_features)
+
+
+@command.command("list")
+@json_option
+def list_features(as_json: bool = False) -> None:
+    """List the extractors: those of plugins and those trained here."""
+    from genkit.features.cards import installed
+    from genkit.report.text import table
+
+    offers = registry().offers(FeatureSpec)
+    cards = installed()
+    if as_json:
+        plain = [{"name": o.spec.name, "dim": o.spec.dim, "summary": o.spec.summary, "plugin": o.plugin.dist} for o in offers]
+        echo_json(plain + [{**card, "plugin": "trained here"} for card in cards])
+        return
+    rows = [[o.spec.name, f"{o.spec.dim}-d", o.spec.summary] for o in offers]
+    rows += [
+        [c["name"], f"{c['dim']}-d", f"trained here on {c['dataset']}, test accuracy {c['test_accuracy']:.2%}"] for c in cards
+    ]
+    click.echo(table(rows))
+
+
+@command.command()
+@dataset_options()
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def train(dataset: str, data_root: Path | None, size: int | None, crop: str, skip_bad: bool, seed: int) -> None:
+    """Train a small classifier on a labelled data set and keep it as its extractor."""
+    from genkit.cli.progress import work_bar
+    from genkit.data import open_dataset
+    from genkit.features.trained import train_and_store
+
+    with work_bar() as show:
+        data = open_dataset(dataset, **opening(data_root, size, crop, skip_bad))
+        card = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
+    click.echo(f"{card['name']}: {card['dim']}-d features, test accuracy {card['test_accuracy']:.2%}")

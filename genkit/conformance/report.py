@@ -1,0 +1,74 @@
+"""What a conformance run found."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Status = Literal["passed", "failed", "skipped"]
+
+
+class Skip(Exception):
+    """Raised inside a check that does not apply; the message says why."""
+
+
+class Broken(Exception):
+    """Raised inside a check whose promise is broken; the message is one sentence."""
+
+
+def require(condition: bool, reason: str) -> None:
+    """Raise Broken with a reason unless a condition holds."""
+    if not condition:
+        raise Broken(reason)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found; ``reason`` is empty for one that passed."""
+
+    check: str
+    status: Status
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status:8}{self.check}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The results of all checks of one model, in order."""
+
+    model: str
+    results: tuple[Result, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return not self.named("failed")
+
+    def named(self, status: Status) -> list[str]:
+        """Return the names of the checks of one status."""
+        return [result.check for result in self.results if result.status == status]
+
+    @property
+    def summary(self) -> str:
+        """One line: ``19 checks: 17 passed, 2 skipped (no reconstruct, no log_likelihood)``."""
+        counts = [f"{len(self.named('passed'))} passed"]
+        if self.named("failed"):
+            counts.append(f"{len(self.named('failed'))} failed ({', '.join(self.named('failed'))})")
+        if self.named("skipped"):
+            reasons = dict.fromkeys(result.reason for result in self.results if result.status == "skipped")
+            counts.append(f"{len(self.named('skipped'))} skipped ({', '.join(reasons)})")
+        return f"{len(self.results)} checks: {', '.join(counts)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        results = [asdict(result) for result in self.results]
+        return {"model": self.model, "ok": self.ok, "summary": self.summary, "results": results}
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.results), self.summary])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"

@@ -1,0 +1,160 @@
+"""The model under examination: its class and options, synthetic data for it, and short trainings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genkit.conformance.report import Broken
+from genkit.data.dataset import ImageDataset, Split
+from genkit.data.stream import BatchStream
+from genkit.errors import GenkitError
+from genkit.model import Batch, DataInfo, GenerativeModel, Phase, Step
+from genkit.options import build
+from genkit.registry import Offer
+from genkit.seeds import derive
+from genkit.specs import ModelSpec
+from genkit.turns import Turns
+
+TRAIN, TEST, BATCH = 192, 64, 16
+CPU = torch.device("cpu")
+SHAPES: dict[str, tuple[tuple[int, int, int], int]] = {
+    "8x8-grey": ((1, 8, 8), 17),
+    "28x28-grey": ((1, 28, 28), 256),
+    "32x32-colour": ((3, 32, 32), 256),
+}
+"""Shape (C, H, W) and levels of the data that every model should work for."""
+
+
+def blobs(shape: tuple[int, int, int], levels: int, classes: int) -> ImageDataset:
+    """Return synthetic images: one soft bright spot each, whose place goes with the label."""
+    train, test = (_blobs(shape, levels, classes, name, count) for name, count in (("train", TRAIN), ("test", TEST)))
+    return ImageDataset("blobs", "synthetic", train, test, tuple(map(str, range(classes))))
+
+
+def _blobs(shape: tuple[int, int, int], levels: int, classes: int, name: str, count: int) -> Split:
+    channels, height, width = shape
+    chance = np.random.default_rng(derive(0, "blobs", name))
+    labels = np.arange(count) % max(1, classes)
+    angle = 2 * np.pi * labels / max(1, classes)
+    centre = 0.5 + 0.25 * np.stack([np.sin(angle), np.cos(angle)], 1) + chance.normal(0, 0.05, (count, 2))
+    y, x = np.mgrid[0:height, 0:width]
+    rows = (y + 0.5)[None] / height - centre[:, 0, None, None]
+    columns = (x + 0.5)[None] / width - centre[:, 1, None, None]
+    spots = np.exp(-(rows**2 + columns**2) / (2 * 0.15**2))[:, None] * chance.uniform(0.6, 1, (count, channels, 1, 1))
+    pixels = np.rint(spots * (levels - 1)).astype(np.uint8)
+    return Split(name, pixels, labels.astype(np.int64) if classes else None, levels)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model class with options, and where it comes from.
+
+    ``offer`` is None for a class that no plugin offers; ``dataset`` is None for synthetic images of the usual shapes.
+    """
+
+    name: str
+    cls: type[GenerativeModel]
+    offer: Offer[ModelSpec] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dataset: ImageDataset | None = None
+
+    def build(self, info: DataInfo, seed: int = 0) -> GenerativeModel:
+        """Build the model under a seed of its own."""
+        torch.manual_seed(derive(seed, "init"))
+        return self.cls(build(self.cls.Options, self.options, self.name), info)
+
+    @functools.cached_property
+    def sets(self) -> dict[str, ImageDataset]:
+        """The data to try, by a name for it; the first has labels where there are any."""
+        if self.dataset is not None:
+            return {self.dataset.slug: self.dataset}
+        return {
+            f"{name}{'' if classes else '-unlabelled'}": blobs(shape, levels, classes)
+            for name, (shape, levels) in SHAPES.items()
+            for classes in (10, 0)
+        }
+
+    @functools.cached_property
+    def data(self) -> ImageDataset:
+        """The data on which the model's behaviour is checked: the first that the model can be built for."""
+        refused = ""
+        for data in self.sets.values():
+            try:
+                self.build(data.info())
+            except GenkitError as error:
+                refused = str(error)
+            else:
+                return data
+        raise Broken(f"it can't be built for any data: {refused}")
+
+    @property
+    def images(self) -> Tensor:
+        """Sixty-four test images, or what there are."""
+        return self.data.test.images(slice(0, TEST))
+
+    def prepared(self, seed: int = 0) -> GenerativeModel:
+        """Return a model that has been prepared and trained for a few steps, in eval mode."""
+        model = self.build(self.data.info(), seed)
+        for turns, phase, batch, step in walk(model, self.data):
+            turns.take(phase, batch, step)
+        return model.eval()
+
+    def sample(self, model: GenerativeModel, n: int, seed: int, *, labels: bool = True) -> Tensor:
+        """Draw images as the evaluation does: without gradients, with labels where the data has them."""
+        classes = model.data.num_classes if labels else 0
+        condition = torch.arange(n) % classes if classes else None
+        with torch.no_grad():
+            return model.sample(n, generator=torch.Generator().manual_seed(seed), condition=condition)
+
+
+def walk(
+    model: GenerativeModel, data: ImageDataset, steps: int = 3
+) -> Iterator[tuple[Turns, Phase, Batch, Step]]:
+    """Go through a short training as the harness would; whoever walks takes the turns."""
+    phases = model.phases()
+    turns = Turns(model, phases, 0, CPU)
+    stream = BatchStream(data.train, BATCH, 0, CPU)
+    index = 0
+    for stage in range(model.stages):
+        model.prepare_stage(stage, data.train, turns.step(index, 0, stream.drawn, stage))
+        staged = [phase for phase in phases if phase.stage == stage]
+        model.train()
+        for _ in range(steps if staged else 0):
+            for phase in staged:
+                for turn in range(phase.repeats if index % phase.every == 0 else 0):
+                    yield turns, phase, stream.next(), turns.step(index, turn, stream.drawn, stage, phase.name)
+            model.after_step(turns.step(index, 0, stream.drawn, stage, "after"))
+            index += 1
+
+
+def tensors_of(model: GenerativeModel) -> dict[str, Tensor]:
+    """Return a copy of the state dict's tensors."""
+    return {name: t.detach().clone() for name, t in model.state_dict().items() if isinstance(t, Tensor)}
+
+
+def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
+    """Return the names whose tensors are not the same, bit for bit, or are in one only."""
+    return [
+        name
+        for name in [*one, *(name for name in other if name not in one)]
+        if name not in one or name not in other or not same(one[name], other[name])
+    ]
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal bit for bit; NaN equals NaN."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def some(names: list[str]) -> str:
+    """Name the first of several things, and how many more there are."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -1,0 +1,66 @@
+"""Training batches: an endless shuffled stream whose only state is a count.
+
+Epoch e is a permutation derived from (seed, e), so the cursor is the number of images drawn. Pixels are kept as uint8
+on the device where they fit; nothing is decoded and no worker process is in the way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genkit.data.dataset import Split
+from genkit.model import Batch
+from genkit.seeds import derive
+
+RESIDENT_BYTES = 2 << 30
+"""A split up to this size is held in memory; a larger one is read through its memory map."""
+
+
+class BatchStream:
+    """Draws batches of ``batch`` images; of several processes each takes its own slice of the common batch."""
+
+    def __init__(
+        self, split: Split, batch: int, seed: int, device: torch.device, *, rank: int = 0, world: int = 1
+    ) -> None:
+        self.split = split
+        self.batch = batch
+        self.seed = seed
+        self.device = device
+        self.rank = rank
+        self.world = world
+        self.drawn = 0
+        self._resident: Tensor | None = None
+        if split.pixels.nbytes <= RESIDENT_BYTES:
+            self._resident = torch.from_numpy(np.array(split.pixels)).to(device)
+        self._labels = None if split.labels is None else torch.from_numpy(np.array(split.labels)).to(device)
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    def next(self) -> Batch:
+        """Return the next batch, images float32 [batch, C, H, W] in [0, 1] on the device."""
+        start = self.drawn + self.rank * self.batch
+        indices = self._indices(start, start + self.batch)
+        self.drawn += self.batch * self.world
+        on_device = indices.to(self.device)
+        if self._resident is not None:
+            images = self._resident[on_device].float().div_(self.split.levels - 1)
+        else:
+            images = self.split.images(indices.numpy()).to(self.device)
+        return Batch(images, None if self._labels is None else self._labels[on_device], on_device)
+
+    def _indices(self, start: int, stop: int) -> Tensor:
+        """Indices at positions start .. stop of the endless sequence of permutations."""
+        size = len(self.split)
+        parts: list[Tensor] = []
+        while start < stop:
+            epoch, offset = divmod(start, size)
+            if epoch != self._epoch:
+                generator = torch.Generator().manual_seed(derive(self.seed, "epoch", epoch))
+                self._order = torch.randperm(size, generator=generator)
+                self._epoch = epoch
+            take = min(stop - start, size - offset)
+            parts.append(self._order[offset : offset + take])
+            start += take
+        return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -1,0 +1,60 @@
+"""Feature extractors, found by name: those of plugins first, then those trained on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genkit.errors import MissingError, UnknownName
+
+if TYPE_CHECKING:
+    from genkit.data import ImageDataset
+    from genkit.features.extractor import Extractor
+
+__all__ = ["default_extractor", "load_extractor"]
+
+
+def load_extractor(name: str, *, weights: Path | None = None, device: str = "cpu") -> Extractor:
+    """Return the extractor of that name on a device; ``weights`` is a file for extractors that take one.
+
+    Raises UnknownName with a suggestion, MissingError for weights that are not here, DataError for damaged ones.
+    """
+    from genkit.features.cards import installed
+    from genkit.features.extractor import FeatureRequest
+    from genkit.features.trained import trained
+    from genkit.registry import registry
+    from genkit.specs import FeatureSpec
+
+    request = FeatureRequest(name, weights, device)
+    known = registry().offers(FeatureSpec)
+    offered = {offer.spec.name for offer in known} | {offer.qualified for offer in known}
+    cards = [card["name"] for card in installed()]
+    if name in offered:
+        extractor: Extractor = registry().find(FeatureSpec, name).spec.load()(request)
+        return extractor
+    if name in cards:
+        return trained(request)
+    raise UnknownName(
+        "extractor", name, [*(offer.spec.name for offer in known), *cards], "  (genkit features lists all)"
+    )
+
+
+def default_extractor(dataset: ImageDataset) -> str:
+    """Return the name of the data set's own extractor: a plugin's, else one trained here on the same content.
+
+    Raises MissingError, which says how to train one, if there is none.
+    """
+    from genkit.features.cards import installed
+    from genkit.registry import registry
+    from genkit.specs import FeatureSpec
+
+    for offer in registry().offers(FeatureSpec):
+        if offer.spec.for_dataset == dataset.name:
+            return offer.spec.name
+    for card in installed():
+        if card["dataset_sha256"] == dataset.sha256:
+            return str(card["name"])
+    raise MissingError(
+        f"no feature extractor for {dataset.name}: train one with `genkit features train --dataset {dataset.name}`, "
+        "or choose --features inception"
+    )

@@ -1,0 +1,123 @@
+"""A small classifier as feature extractor, for labelled images of any shape."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load as tensors_from_bytes
+from safetensors.torch import save as tensors_to_bytes
+from torch import Tensor, nn
+
+from genkit.errors import DataError, MissingError, UsageError
+from genkit.features import cards
+from genkit.features.extractor import Extractor
+from genkit.paths import write_atomic
+
+DIM = 64
+
+
+class Classifier(nn.Module):
+    """Convolutions down to about 4x4, then a tanh bottleneck of 64 features, then the class logits.
+
+    The bottleneck is smooth and bounded, so that all features vary (a ReLU's may be dead) and none dominates.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        halvings = max(1, round(math.log2(max(min(height, width), 8) / 4)))
+        hidden = 16 if halvings == 1 else 32
+        layers: list[nn.Module] = [*_convolution(channels, hidden, 1)]
+        for index in range(halvings):
+            wider = min(64, hidden * 2)
+            layers += _convolution(hidden, wider, 2)
+            if index == 0:
+                layers += _convolution(wider, wider, 1)
+            hidden = wider
+            height, width = -(-height // 2), -(-width // 2)
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d((min(height, 4), min(width, 4))), nn.Flatten())
+        self.bottleneck = nn.Linear(hidden * min(height, 4) * min(width, 4), DIM)
+        self.head = nn.Linear(DIM, classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features [N, 64] and logits [N, k] of uint8 images."""
+        features = torch.tanh(self.bottleneck(self.body(images.float() / 127.5 - 1)))
+        return features, self.head(features)
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU()]
+
+
+class ClassifierExtractor(Extractor):
+    """A trained classifier with its card."""
+
+    def __init__(self, module: Classifier, card: cards.Card, device: str = "cpu") -> None:
+        super().__init__(card["name"], card["sha256"], card["dim"], module, device)
+        self.card = card
+
+    def choices(self) -> dict[str, str]:
+        """Images are seen at their own size."""
+        return {"resize": "none", "normalisation": "x / 127.5 - 1", "dtype": "float32", "layer": "tanh bottleneck"}
+
+    def accepts(self, shape: tuple[int, ...]) -> None:
+        """Raise UsageError for any shape but that of the training images."""
+        if list(shape) != list(self.card["shape"]):
+            own, given = ("x".join(map(str, size)) for size in (self.card["shape"], shape))
+            raise UsageError(
+                f"{self.name} sees {own} images (channels x height x width), not {given}: choose --features inception, "
+                "or train an extractor for this data set with `genkit features train`"
+            )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the bottleneck and the class logits."""
+        features, logits = self.module(images)
+        return features, logits
+
+
+def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Shift each image by up to ``most`` pixels along both axes, edges repeated."""
+    n, _, height, width = images.shape
+    padded = F.pad(images.float(), (most,) * 4, mode="replicate").to(torch.uint8)
+    down, right = torch.randint(0, 2 * most + 1, (2, n, 1), generator=generator)
+    rows, columns = torch.arange(height) + down, torch.arange(width) + right
+    each = torch.arange(n)[:, None, None]
+    moved: Tensor = padded[each, :, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+def save(module: Classifier, facts: dict[str, Any], folder: Path) -> cards.Card:
+    """Write ``NAME.safetensors`` and then its card ``NAME.json``; ``facts`` is the card less sha256; return the card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    data = tensors_to_bytes(state)
+    card = {**facts, "sha256": hashlib.sha256(data).hexdigest()}
+    write_atomic(folder / f"{card['name']}.safetensors", data)
+    write_atomic(folder / f"{card['name']}.json", (json.dumps(card, indent=1) + "\n").encode())
+    return card
+
+
+def load(folder: Path, name: str, device: str = "cpu") -> ClassifierExtractor:
+    """Load a classifier whose weights have the hash that its card says; raises MissingError or DataError."""
+    card = cards.read(folder / f"{name}.json")
+    path = folder / f"{name}.safetensors"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingError(f"the weights {path} are not there: train them again") from error
+    if hashlib.sha256(data).hexdigest() != card["sha256"]:
+        raise DataError(f"{path} is not the file that its card describes (its sha256 differs): train it again")
+    channels, height, width = card["shape"]
+    module = Classifier((channels, height, width), len(card["classes"]))
+    try:
+        module.load_state_dict(tensors_from_bytes(data))
+    except (SafetensorError, RuntimeError) as error:
+        raise DataError(f"{path} does not fit this genkit's classifier: train it again") from error
+    return ClassifierExtractor(module, card, device)

@@ -1,0 +1,140 @@
+"""Classifiers trained on this machine: made from a labelled data set, kept in the cache, found by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from genkit.data import ImageDataset
+from genkit.data.dataset import Split
+from genkit.errors import UnknownName, UsageError
+from genkit.features import cards
+from genkit.features.classifier import DIM, Classifier, ClassifierExtractor, load, save, shifted
+from genkit.features.extractor import FeatureRequest
+from genkit.seeds import derive
+
+BATCH = 64
+CHUNK = 1024
+LEARNING_RATE = 3e-3
+SMOOTHING = 0.05
+SHOWN = 240_000
+"""Images shown in training, within 2 to 60 passes over the data."""
+
+
+def train_classifier(
+    dataset: ImageDataset, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> tuple[Classifier, float]:
+    """Train a classifier on the training split; return it and its accuracy on the test split, in [0, 1].
+
+    Deterministic for a seed on the same torch, thread count and device. ``progress`` hears (images shown, of how many).
+    Raises UsageError for data without at least two classes of labels.
+    """
+    if dataset.train.labels is None or len(dataset.classes) < 2:
+        raise UsageError(f"{dataset.name} has no labels of two or more classes, so no classifier can be trained on it")
+    _, height, width = dataset.info().shape
+    count = len(dataset.train)
+    most = 1 if min(height, width) < 16 else 2
+    steps = _epochs(count) * math.ceil(count / BATCH)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "classifier"))
+        module = Classifier(dataset.info().shape, len(dataset.classes)).train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.15)
+    generator = torch.Generator().manual_seed(derive(seed, "classifier", "draws"))
+    shown = 0
+    for indices in _batches(count, generator):
+        images = shifted(torch.from_numpy(dataset.train.uint8(indices).copy()), most, generator)
+        labels = torch.from_numpy(dataset.train.labels[indices])
+        optimizer.zero_grad()
+        loss = F.cross_entropy(module(images)[1], labels, label_smoothing=SMOOTHING)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+        shown += len(indices)
+        if progress is not None:
+            progress(shown, _epochs(count) * count)
+    return module.eval(), accuracy(module, dataset.test)
+
+
+def accuracy(module: Classifier, split: Split) -> float:
+    """Return the share of a labelled split whose class is right, in [0, 1]; 0 for an empty one."""
+    assert split.labels is not None
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(split), CHUNK):
+            part = slice(start, start + CHUNK)
+            predicted = module(torch.from_numpy(split.uint8(part).copy()))[1].argmax(1).numpy()
+            right += int((predicted == split.labels[part]).sum())
+    return right / max(1, len(split))
+
+
+def card_of(dataset: ImageDataset, name: str, measured: float, seed: int) -> dict[str, Any]:
+    """Return the card of a classifier trained on a data set, less the hash of its weights."""
+    try:
+        genkit = version("genkit-toolkit")
+    except PackageNotFoundError:
+        genkit = "unknown"
+    return {
+        "name": name,
+        "dim": DIM,
+        "shape": list(dataset.info().shape),
+        "classes": list(dataset.classes),
+        "dataset": dataset.name,
+        "dataset_sha256": dataset.sha256,
+        "test_accuracy": measured,
+        "training": {
+            "seed": seed,
+            "images": len(dataset.train),
+            "epochs": _epochs(len(dataset.train)),
+            "batch": BATCH,
+            "learning_rate": LEARNING_RATE,
+            "label_smoothing": SMOOTHING,
+        },
+        "genkit": genkit,
+    }
+
+
+def train_and_store(
+    dataset: ImageDataset, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> cards.Card:
+    """Train a classifier and keep it in the cache as ``<data set>-cnn``; return its card."""
+    module, measured = train_classifier(dataset, seed=seed, progress=progress)
+    name = _free_name(dataset)
+    return save(module, card_of(dataset, name, measured, seed), cards.folder() / name)
+
+
+def trained(request: FeatureRequest) -> ClassifierExtractor:
+    """Load an extractor trained here; raises UnknownName, or UsageError if the request names a weights file."""
+    if request.weights is not None:
+        raise UsageError(f"{request.name} was trained on this machine and takes no weights file: leave --weights out")
+    names = [card["name"] for card in cards.installed()]
+    if request.name not in names:
+        raise UnknownName("extractor", request.name, names)
+    return load(cards.folder() / request.name, request.name, request.device)
+
+
+def _epochs(count: int) -> int:
+    return min(60, max(2, round(SHOWN / count)))
+
+
+def _batches(count: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
+    for _ in range(_epochs(count)):
+        yield from np.array_split(torch.randperm(count, generator=generator).numpy(), math.ceil(count / BATCH))
+
+
+def _free_name(dataset: ImageDataset) -> str:
+    """``<slug>-cnn``, with digits of the content's hash if a plugin's extractor or one of other data has that name."""
+    from genkit.registry import registry
+    from genkit.specs import FeatureSpec
+
+    name = f"{dataset.slug}-cnn".lower()
+    taken = {offer.spec.name for offer in registry().offers(FeatureSpec)}
+    taken |= {card["name"] for card in cards.installed() if card["dataset_sha256"] != dataset.sha256}
+    return f"{dataset.slug}-{dataset.sha256[:8]}-cnn".lower() if name in taken else name

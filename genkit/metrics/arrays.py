@@ -1,0 +1,62 @@
+"""What a metric accepts: NumPy arrays or torch tensors, checked once, in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genkit.errors import DataError, UsageError
+
+
+def checked(values: Any, what: str, *, ndim: int, at_least: int = 2) -> NDArray[Any]:
+    """Return ``values`` as an array of ``ndim`` dimensions, its floating type kept (whole numbers become float64).
+
+    Raises UsageError for a wrong number of dimensions or type, DataError for too few rows, no columns, NaN or
+    infinity; the message names ``what``.
+    """
+    array = _to_numpy(values, what)
+    if array.ndim != ndim:
+        shape = "[n]" if ndim == 1 else "[n, d]"
+        raise UsageError(f"{what} must be {shape}, not an array of shape {list(array.shape)}")
+    if len(array) < at_least:
+        raise DataError(f"{what} has {len(array)} rows; at least {at_least} are needed")
+    if array.size == 0:
+        raise DataError(f"{what} has rows without values: its shape is {list(array.shape)}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0][0])
+        raise DataError(
+            f"{what} holds NaN or infinity, first in row {row}: leave such rows out, or look at what made them"
+        )
+    return array
+
+
+def checked_pair(real: Any, generated: Any, *, at_least: int = 2) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return two feature arrays [n, d] and [m, d]; raises as ``checked`` does, and UsageError if widths differ."""
+    one = checked(real, "real features", ndim=2, at_least=at_least)
+    two = checked(generated, "generated features", ndim=2, at_least=at_least)
+    if one.shape[1] != two.shape[1]:
+        raise UsageError(
+            f"real features have {one.shape[1]} columns and generated features {two.shape[1]}: "
+            "take both from one extractor"
+        )
+    return one, two
+
+
+def _to_numpy(values: Any, what: str) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":
+            values = values.float()
+        values = values.numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise UsageError(f"{what} is not a rectangular array: {error}") from error
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise UsageError(f"{what} must hold real numbers, not {array.dtype}")
+    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)

@@ -1,0 +1,38 @@
+"""Where genkit keeps things, and how it writes them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """Return the cache folder: ``GENKIT_CACHE``, else the platform's."""
+    given = os.environ.get("GENKIT_CACHE")
+    if given:
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("genkit"))
+
+
+def data_root() -> Path | None:
+    """Return the folder of downloaded data sets that ``GENKIT_DATA`` names, or None."""
+    given = os.environ.get("GENKIT_DATA")
+    return Path(given) if given else None
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or the old one: temporary name, sync, rename."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

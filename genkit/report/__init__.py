@@ -1,0 +1,1 @@
+"""Reports: a board or a record as text, Markdown, CSV, JSON or HTML."""

@@ -1,0 +1,74 @@
+"""HTML: one self-contained page for a run, with its scores, samples and learning curves. No request leaves it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from genkit.ranking import Board
+from genkit.records import Record
+from genkit.report.text import ROLES, cells, header, heading, interval, number
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("genkit.report", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["number"] = number
+    environment.globals["interval"] = interval
+    return environment
+
+
+def score_table(record: Record) -> str:
+    """The scores of a record as an HTML table, for notebooks."""
+    html: str = _environment().get_template("scores.html").render(record=record, beside=[])
+    return html
+
+
+def board_table(board: Board) -> str:
+    """A board as an HTML table, for notebooks."""
+    rows = [cells(row, board) for row in (*board.rows, *board.calibration)]
+    template = _environment().get_template("board.html")
+    html: str = template.render(heading=heading(board), header=header(board), rows=rows)
+    return html
+
+
+def run_page(record: Record, run: Path, calibration: Sequence[Record]) -> str:
+    """A page for one evaluated run: scores beside floor and ceiling, the sample grid, learning curves, how it was made."""
+    beside = [
+        (ROLES.get(other.subject.name, other.subject.name), {score.name: score for score in other.scores})
+        for other in calibration
+    ]
+    grid = run / "samples.png"
+    picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
+    html: str = (
+        _environment()
+        .get_template("run.html")
+        .render(record=record, beside=beside, picture=picture, curves=_curves(run / "log.jsonl"), run=str(run))
+    )
+    return html
+
+
+def _curves(log: Path) -> list[dict[str, Any]]:
+    """What was logged, one curve each, as points of an SVG of 300 x 80."""
+    try:
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+    except (OSError, ValueError):
+        return []
+    names = list(dict.fromkeys(name for line in lines for name in line if name not in ("step", "images", "seconds")))
+    curves = []
+    for name in names:
+        points = [(line["images"], line[name]) for line in lines if isinstance(line.get(name), int | float)]
+        if len(points) < 2:
+            continue
+        xs, ys = zip(*points, strict=True)
+        low, high = min(ys), max(ys)
+        span, reach = (high - low) or 1.0, (xs[-1] - xs[0]) or 1
+        path = " ".join(f"{300 * (x - xs[0]) / reach:.1f},{78 - 76 * (y - low) / span:.1f}" for x, y in points)
+        curves.append({"name": name, "points": path, "last": ys[-1], "low": low, "high": high})
+    return curves

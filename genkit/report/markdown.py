@@ -1,0 +1,20 @@
+"""Markdown: a board as a table."""
+
+from __future__ import annotations
+
+from genkit.ranking import Board
+from genkit.report.text import cells, header, heading
+
+
+def leaderboard(board: Board) -> str:
+    """A board as a Markdown table; names stay text."""
+    rows = [header(board), *(cells(row, board) for row in (*board.rows, *board.calibration))]
+    lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
+    lines.insert(1, "|" + " --- |" * len(rows[0]))
+    return f"{_escape(heading(board))}\n\n" + "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    for letter in "\\`*_[]<>|":
+        text = text.replace(letter, "\\" + letter)
+    return text

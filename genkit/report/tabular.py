@@ -1,0 +1,60 @@
+"""JSON and CSV: a board for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from genkit.ranking import Board, Row
+
+
+def document(board: Board) -> dict[str, Any]:
+    """A board as plain JSON values."""
+    return {
+        "dataset": board.dataset,
+        "score": board.score,
+        "direction": board.direction,
+        "fingerprint": board.fingerprint,
+        "rows": [_row(row, "model") for row in board.rows] + [_row(row, "baseline") for row in board.calibration],
+        "left_out": [{"record": record, "reason": reason} for record, reason in board.left_out],
+    }
+
+
+def _row(row: Row, kind: str) -> dict[str, Any]:
+    newest = row.records[-1]
+    return {
+        "kind": kind,
+        "model": row.label,
+        "rank_best": row.best,
+        "rank_worst": row.worst,
+        "value": row.value,
+        "ci_low": row.ci_low,
+        "ci_high": row.ci_high,
+        "noise": row.noise,
+        "seeds": row.seeds,
+        "n": row.score.n if row.score else None,
+        "scores": {name: score.value for name, score in row.other.items()},
+        "runs": [record.training.run for record in row.records if record.training],
+        "parameters": newest.cost.get("parameters"),
+        "train_seconds": newest.training.seconds if newest.training else None,
+    }
+
+
+def comma_separated(board: Board) -> str:
+    """A board as CSV with a header line."""
+    rows = document(board)["rows"]
+    names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
+    plain = [key for key in rows[0] if key not in ("scores", "runs")] if rows else []
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*plain, *names, "runs"])
+    for row in rows:
+        values = [row[key] for key in plain] + [row["scores"].get(name) for name in names] + [" ".join(row["runs"])]
+        writer.writerow(["" if value is None else _harmless(value) for value in values])
+    return buffer.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula is quoted."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,0 +1,66 @@
+"""DCGAN: strided convolutions and batch normalisation instead of pooling and dense layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+from torch import nn
+
+from genkit.gan import GAN
+from genkit.model import DataInfo, Preset
+from genkit_gans.networks import Crop, normal_init, stages
+
+
+@dataclass
+class DCGANOptions:
+    """``width``: channels at the finest resolution, doubled with every halving."""
+
+    latent: Annotated[int, Ge(1)] = 100
+    width: Annotated[int, Ge(1)] = 64
+    learning_rate: Annotated[float, Gt(0)] = 2e-4
+
+
+class DCGAN(GAN):
+    """Deep convolutional GAN (arXiv:1511.06434)."""
+
+    Options = DCGANOptions
+    presets = {
+        "digits": Preset(images=150_000, batch=64, options={"width": 32}),
+        "mnist": Preset(images=1_000_000, batch=64, options={"width": 32}),
+        "default": Preset(images=2_000_000, batch=64),
+    }
+
+    def __init__(self, options: DCGANOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.latent = options.latent
+        self.learning_rate = options.learning_rate
+        self.generator = deconvolutions(options.latent, options.width, data.shape).apply(normal_init)
+        self.discriminator = convolutions(options.width, data.shape).apply(normal_init)
+
+
+def deconvolutions(latent: int, width: int, shape: tuple[int, int, int]) -> nn.Sequential:
+    """Return latent [N, latent] -> image [N, C, H, W] in [-1, 1]."""
+    count, height, breadth = stages(*shape[1:])
+    channels = [width << i for i in reversed(range(count))]
+    layers: list[nn.Module] = [
+        nn.Unflatten(1, (latent, 1, 1)),
+        nn.ConvTranspose2d(latent, channels[0], (height, breadth), bias=False),
+    ]
+    for i, o in zip(channels, channels[1:], strict=False):
+        layers += [nn.BatchNorm2d(i), nn.ReLU(), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False)]
+    layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.ConvTranspose2d(width, shape[0], 4, 2, 1)]
+    return nn.Sequential(*layers, Crop(*shape[1:]), nn.Tanh())
+
+
+def convolutions(width: int, shape: tuple[int, int, int]) -> nn.Sequential:
+    """Return image [N, C, H, W] in [-1, 1] -> logits [N]; the first layer is not normalised."""
+    count, height, breadth = stages(*shape[1:])
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for i in range(count - 1):
+        layers += [nn.Conv2d(width << i, width << (i + 1), 4, 2, 1, bias=False), nn.BatchNorm2d(width << (i + 1))]
+        layers += [nn.LeakyReLU(0.2)]
+    # Halving rounds down here and up in the generator: pad to the generator's size, so that every pixel is seen.
+    pad = nn.ZeroPad2d((0, (breadth << count) - shape[2], 0, (height << count) - shape[1]))
+    return nn.Sequential(pad, *layers, nn.Conv2d(width << (count - 1), 1, (height, breadth)), nn.Flatten(0))

@@ -1,0 +1,48 @@
+"""Network pieces that the convolutional VAEs share."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+
+class Crop(nn.Module):
+    """Cut images to a height and width: for sizes that doubling does not meet."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return [N, C, height, width]."""
+        return images[:, :, : self.height, : self.width]
+
+
+def stages(height: int, width: int) -> tuple[int, int, int]:
+    """Return how often an image is halved, and the height and width that are left, rounded up: 8 -> 4, 28 -> 7."""
+    count = max(1, int(math.log2(max(min(height, width), 4) / 4)))
+    return count, math.ceil(height / 2**count), math.ceil(width / 2**count)
+
+
+def conv_encoder(shape: tuple[int, int, int], width: int, outputs: int) -> nn.Sequential:
+    """Return image [N, C, H, W] -> [N, outputs]: strided convolutions, each doubling the channels, then dense."""
+    count, height, breadth = stages(*shape[1:])
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, padding=1), nn.SiLU()]
+    for i in range(count):
+        layers += [nn.Conv2d(width << i, width << (i + 1), 3, 2, 1), nn.SiLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear((width << count) * height * breadth, outputs))
+
+
+def conv_decoder(latent: int, width: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
+    """Return latent [N, latent] -> [N, channels, *size]: the encoder's mirror image."""
+    count, height, breadth = stages(*size)
+    deepest = width << count
+    layers: list[nn.Module] = [
+        nn.Linear(latent, deepest * height * breadth),
+        nn.SiLU(),
+        nn.Unflatten(1, (deepest, height, breadth)),
+    ]
+    for i in reversed(range(count)):
+        layers += [nn.ConvTranspose2d(width << (i + 1), width << i, 4, 2, 1), nn.SiLU()]
+    return nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1), Crop(*size))

@@ -1,0 +1,59 @@
+"""The original VAE: two dense layers each way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+from torch import nn
+
+from genkit.likelihoods import Bernoulli, Gaussian
+from genkit.model import DataInfo, Preset
+from genkit.vae import VAE
+
+
+@dataclass
+class DenseVAEOptions:
+    """``alpha``: variance of the Gaussian likelihood; ``binarisation``: how the Bernoulli one sees grey images.
+
+    The Gaussian loss is ``.5 sum (x - x')^2 + alpha KL``: too large an alpha collapses to the mean image.
+    """
+
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
+    alpha: Annotated[float, Gt(0)] = 0.02
+    binarisation: Literal["dynamic", "static"] = "dynamic"
+    latent: Annotated[int, Ge(1)] = 20
+    width: Annotated[int, Ge(1)] = 500
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+
+
+class DenseVAE(VAE):
+    """Variational autoencoder (arXiv:1312.6114)."""
+
+    Options = DenseVAEOptions
+    presets = {
+        "digits": Preset(images=300_000, batch=64, options={"alpha": 0.02}),
+        "mnist": Preset(images=1_800_000, batch=128, options={"alpha": 0.02}),
+        "default": Preset(images=1_000_000, batch=128),
+    }
+
+    def __init__(self, options: DenseVAEOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.latent = options.latent
+        self.learning_rate = options.learning_rate
+        gaussian = options.likelihood == "gaussian"
+        self.likelihood = Gaussian(options.alpha) if gaussian else Bernoulli(options.binarisation)
+        pixels, width = math.prod(data.shape), options.width
+        self.encoder = nn.Sequential(
+            nn.Flatten(), nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, 2 * self.latent)
+        )
+        # A Gaussian's mean lies in [0, 1]; a Bernoulli's parameter is a logit.
+        self.decoder = nn.Sequential(
+            nn.Linear(self.latent, width),
+            nn.ReLU(),
+            nn.Linear(width, pixels),
+            nn.Sigmoid() if gaussian else nn.Identity(),
+            nn.Unflatten(1, data.shape),
+        )

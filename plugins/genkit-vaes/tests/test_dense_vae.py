@@ -1,0 +1,74 @@
+"""The original VAE: its loss, its layers, every shape, and that the digits preset uses its latent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from genkit_vaes.vae import DenseVAE, DenseVAEOptions
+from torch import Tensor, nn
+from torch.distributions import Independent, Normal, kl_divergence
+
+from genkit.model import Batch, DataInfo, Step
+from genkit.vae import VAE
+
+Train = Callable[[VAE, Tensor, int, int], None]
+DIGITS = DataInfo((1, 8, 8), levels=17)
+
+
+def build(info: DataInfo, options: DenseVAEOptions) -> DenseVAE:
+    torch.manual_seed(0)
+    return DenseVAE(options, info)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_it_trains_on_every_shape(info: DataInfo, likelihood: str, train: Train) -> None:
+    model = build(info, DenseVAEOptions(likelihood=likelihood, width=16))  # type: ignore[arg-type]
+    images = torch.rand(4, *info.shape)
+    train(model, images, 1, 4)
+    assert model.sample(2, generator=torch.Generator().manual_seed(0)).shape == (2, *info.shape)
+    assert model.reconstruct(images).shape == images.shape
+    assert model.log_likelihood(images, generator=torch.Generator().manual_seed(0)).shape == (4,)
+
+
+def test_the_loss_is_summed_over_pixels_like_the_kl() -> None:
+    model = build(DIGITS, DenseVAEOptions(alpha=0.02, width=16))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.zero_()
+        model.encoder[-1].bias[:20] = 1.0  # the posterior is N(1, 1): KL = 20 / 2; every decoded pixel is 1/2
+    loss = model.loss("vae", Batch(torch.zeros(3, 1, 8, 8)), Step(0, 0, torch.Generator().manual_seed(0)))
+    assert loss.item() == pytest.approx(0.5 * 64 * 0.25 + 0.02 * 10, rel=1e-5)
+
+
+def test_two_dense_layers_each_way() -> None:
+    model = build(DataInfo((1, 28, 28)), DenseVAEOptions())
+    for network, sizes in ((model.encoder, [(784, 500), (500, 40)]), (model.decoder, [(20, 500), (500, 784)])):
+        layers = [module for module in network if isinstance(module, nn.Linear)]
+        assert [(layer.in_features, layer.out_features) for layer in layers] == sizes
+
+
+def test_observation_models_say_what_they_are_of() -> None:
+    gaussian = build(DIGITS, DenseVAEOptions())
+    static = build(DIGITS, DenseVAEOptions(likelihood="bernoulli", binarisation="static"))
+    assert (gaussian.observation, gaussian.binarisation) == ("gaussian", "none")
+    assert (static.observation, static.binarisation) == ("bernoulli", "static")
+
+
+def test_the_digits_preset_uses_its_latent(digits: tuple[Tensor, Tensor], train: Train) -> None:
+    preset = DenseVAE.presets["digits"]
+    model = build(DIGITS, DenseVAEOptions(**preset.options))
+    train(model, digits[0], 25_000 // preset.batch, preset.batch)  # a fraction of its budget
+    with torch.no_grad():
+        prior = Independent(Normal(torch.zeros(model.latent), torch.ones(model.latent)), 1)
+        assert kl_divergence(model.posterior(digits[1]), prior).mean() > 5
+        assert (model.reconstruct(digits[1]) - digits[1]).square().mean() < 0.02
+
+
+def test_a_unit_alpha_collapses_to_the_mean_image(digits: tuple[Tensor, Tensor], train: Train) -> None:
+    model = build(DIGITS, DenseVAEOptions(alpha=1.0))
+    train(model, digits[0], 400, 64)
+    with torch.no_grad():
+        prior = Independent(Normal(torch.zeros(model.latent), torch.ones(model.latent)), 1)
+        assert kl_divergence(model.posterior(digits[1]), prior).mean() < 0.1

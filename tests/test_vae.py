@@ -1,0 +1,181 @@
+"""The VAE base: the loss's exact scale, the bounds, what is observed, precision."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal, kl_divergence
+
+from genkit.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian, Likelihood
+from genkit.model import Batch, DataInfo, NoOptions, Step
+from genkit.vae import VAE
+
+
+class TinyVAE(VAE):
+    """Linear networks on 4x4 images."""
+
+    latent = 2
+
+    def __init__(self, likelihood: Likelihood) -> None:
+        super().__init__(NoOptions(), DataInfo((1, 4, 4), levels=17))
+        self.likelihood = likelihood
+        outputs = likelihood.parameters
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
+        self.decoder = nn.Sequential(nn.Linear(2, 16 * outputs), nn.Unflatten(1, (outputs, 4, 4)))
+
+
+def tiny(likelihood: Likelihood) -> TinyVAE:
+    torch.manual_seed(0)
+    return TinyVAE(likelihood)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images(n: int = 6) -> Tensor:
+    return torch.randint(0, 17, (n, 1, 4, 4), generator=generator(9)).float() / 16
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.02])
+def test_the_gaussian_loss_is_half_the_sum_of_squares_plus_alpha_kl(alpha: float) -> None:
+    model = tiny(Gaussian(alpha))
+    loss = model.loss("vae", Batch(images()), Step(0, 0, generator(1)))
+    mean, log_variance = model.moments(images())
+    latent = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator(1))
+    squares = 0.5 * (model.decoder(latent) - images()).square().sum((1, 2, 3))
+    kl = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)).sum(1)
+    assert loss.item() == pytest.approx((squares + alpha * kl).mean().item(), rel=1e-5)
+
+
+def test_rec_and_kl_are_logged_in_nats_unweighted() -> None:
+    model, step = tiny(Gaussian(0.02)), Step(0, 0, generator())
+    loss = model.loss("vae", Batch(images()), step)
+    assert loss.item() == pytest.approx((step.logged["rec"] + 0.02 * step.logged["kl"]).item(), rel=1e-5)
+
+
+def test_the_log_variance_is_bounded() -> None:
+    model = tiny(Gaussian(0.02))
+    with torch.no_grad():
+        model.encoder[1].weight.fill_(0)
+        model.encoder[1].bias.copy_(torch.tensor([0.0, 0.0, 1e6, -1e6]))
+    _, log_variance = model.moments(images())
+    assert log_variance.abs().max().item() <= 10
+    assert model.loss("vae", Batch(images()), Step(0, 0, generator())).isfinite()
+
+
+def test_one_phase_moves_both_networks() -> None:
+    model = tiny(Gaussian(0.02))
+    (phase,) = model.phases()
+    held = {id(p) for group in phase.optimizer.param_groups for p in group["params"]}
+    assert held == {id(p) for p in model.parameters()}
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(0.1), DiscretizedLogistic(17)], ids=lambda x: x.name)
+def test_the_bound_with_many_samples_is_the_integral_over_the_latent(likelihood: Likelihood) -> None:
+    model = tiny(likelihood)
+    side = torch.linspace(-6, 6, 161)
+    grid = torch.cartesian_prod(side, side)
+    log_prior = Normal(0.0, 1.0).log_prob(grid).sum(1) + 2 * math.log(12 / 160)
+    params = model.decoder(grid)
+    with torch.no_grad():
+        exact = torch.stack(
+            [
+                torch.logsumexp(likelihood.log_prob(params, x.expand(len(grid), 1, 4, 4)) + log_prior, 0)
+                for x in images()
+            ]
+        )
+        estimate = model.log_likelihood(images(), generator=generator(), importance_samples=20_000)
+    torch.testing.assert_close(estimate, exact, rtol=0, atol=0.2)
+
+
+def test_the_elbo_does_not_know_the_training_weight() -> None:
+    model = tiny(Gaussian(0.02))
+    elbo = model.log_likelihood(images(), generator=generator(4))
+    torch.manual_seed(0)
+    draws = [torch.randn(1, 2, generator=g)[0] for g in [generator(4)] for _ in range(6)]
+    mean, log_variance = model.moments(images())
+    scale = (0.5 * log_variance).exp()
+    latent = mean + scale * torch.stack(draws)
+    expected = Normal(model.decoder(latent), 0.02**0.5).log_prob(images()).sum((1, 2, 3))
+    expected = expected + Normal(0.0, 1.0).log_prob(latent).sum(1) - Normal(mean, scale).log_prob(latent).sum(1)
+    torch.testing.assert_close(elbo, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_more_importance_samples_tighten_the_bound() -> None:
+    model = tiny(DiscretizedLogistic(17))
+    few, many = (
+        model.log_likelihood(images().repeat(50, 1, 1, 1), generator=generator(), importance_samples=k).mean()
+        for k in (1, 50)
+    )
+    assert many > few
+
+
+def test_decoding_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny(Gaussian(0.1))
+    whole = model.log_likelihood(images(), generator=generator(), importance_samples=10)
+    monkeypatch.setattr("genkit.vae.DECODED_AT_ONCE", 18)
+    chunked = model.log_likelihood(images(), generator=generator(), importance_samples=10)
+    torch.testing.assert_close(chunked, whole, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(0.1), Bernoulli()], ids=lambda x: x.name)
+def test_an_images_bound_does_not_depend_on_its_batch(likelihood: Likelihood) -> None:
+    model = tiny(likelihood)
+    whole = model.log_likelihood(images(), generator=generator(), importance_samples=3)
+    shared = generator()
+    parts = [model.log_likelihood(part, generator=shared, importance_samples=3) for part in images().split(2)]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-5, atol=1e-4)
+
+
+def test_a_bernoulli_bound_is_of_binary_images() -> None:
+    model = tiny(Bernoulli("dynamic"))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(0)
+        model.decoder[0].bias.fill_(math.log(3))  # every pixel is one with probability 3/4
+    grey = torch.full((20, 1, 4, 4), 0.3)
+    bounds = model.log_likelihood(grey, generator=generator())
+    ones = (bounds - 16 * math.log(0.25)) / math.log(3)
+    torch.testing.assert_close(ones, ones.round(), rtol=0, atol=1e-3)
+    assert len(ones.round().unique()) > 1
+
+
+def test_bernoulli_training_sees_binary_images() -> None:
+    model = tiny(Bernoulli("dynamic"))
+    seen: list[Tensor] = []
+    model.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.loss("vae", Batch(images()), Step(0, 0, generator()))
+    assert set(seen[0].unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_loss_is_float32_under_autocast() -> None:
+    model = tiny(Gaussian(0.02))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.decoder(torch.zeros(1, 2)).dtype == torch.bfloat16
+        loss = model.loss("vae", Batch(images()), Step(0, 0, generator()))
+        bound = model.log_likelihood(images(), generator=generator())
+    assert loss.dtype == bound.dtype == torch.float32
+
+
+def test_reconstructions_decode_the_posteriors_mean() -> None:
+    model = tiny(DiscretizedLogistic(17))
+    latent = model.posterior(images()).mean
+    torch.testing.assert_close(model.reconstruct(images()), model.decode(latent))
+    torch.testing.assert_close(model.encode(images()), latent)
+
+
+def test_samples_are_in_zero_to_one_and_repeatable() -> None:
+    model = tiny(Gaussian(0.02))
+    drawn = [model.sample(50, generator=generator(3)) for _ in range(2)]
+    assert torch.equal(*drawn)
+    assert drawn[0].min() >= 0 and drawn[0].max() <= 1
+
+
+def test_observation_and_binarisation_come_from_the_likelihood() -> None:
+    model = tiny(Bernoulli("static"))
+    assert (model.observation, model.binarisation) == ("bernoulli", "static")
+    assert tiny(DiscretizedLogistic(17)).observation == "discretized-logistic-17"
