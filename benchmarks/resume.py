@@ -1,6 +1,6 @@
 """Exact resume: a run killed with SIGKILL at random moments and resumed ends bit-identical to one never killed.
 
-    uv run python benchmarks/resume.py --kills 10
+uv run python benchmarks/resume.py --kills 10
 """
 
 from __future__ import annotations
@@ -83,7 +83,10 @@ def main() -> None:
                 run = Path(again.stdout.strip())
             equal = state(run) == expected
             same += equal
-            print(f"killed after {moment:5.1f} s ({kept} checkpoints kept): {'bit-identical' if equal else 'DIFFERENT'}", flush=True)
+            print(
+                f"killed after {moment:5.1f} s ({kept} checkpoints kept): {'bit-identical' if equal else 'DIFFERENT'}",
+                flush=True,
+            )
         print(f"{same} of {arguments.kills} resumed runs are bit-identical")
         sys.exit(same != arguments.kills)
 

@@ -17,9 +17,7 @@ def genkit_models() -> Iterator[ModelSpec]:
         summary="Probabilistic PCA, closed form, exact log-likelihood",
         paper="Tipping & Bishop 1999",
     )
-    yield ModelSpec(
-        "copycat", "genkit.baselines.copycat:Copycat", family="baseline", summary="Returns training images"
-    )
+    yield ModelSpec("copycat", "genkit.baselines.copycat:Copycat", family="baseline", summary="Returns training images")
     yield ModelSpec("noise", "genkit.baselines.noise:Noise", family="baseline", summary="Uniform noise: the ceiling")
 
 
@@ -32,10 +30,18 @@ def genkit_datasets() -> Iterator[DatasetSpec]:
         summary="1,797 real 8x8 grey digits, embedded (1,437 train, 360 test)",
         license="CC BY 4.0",
     )
-    yield DatasetSpec("mnist", "genkit.data.mnist:mnist", summary="70,000 28x28 grey digits (60,000 train, 10,000 test)")
-    yield DatasetSpec("folder", "genkit.data.folder:folder", argument="PATH", summary="Images in a folder, flat or in class folders")
-    yield DatasetSpec("zip", "genkit.data.archive:zip_archive", argument="PATH", summary="Images in a zip file, read in place")
-    yield DatasetSpec("npz", "genkit.data.npz:npz", argument="PATH", summary="NumPy arrays: images, labels, test_images, test_labels")
+    yield DatasetSpec(
+        "mnist", "genkit.data.mnist:mnist", summary="70,000 28x28 grey digits (60,000 train, 10,000 test)"
+    )
+    yield DatasetSpec(
+        "folder", "genkit.data.folder:folder", argument="PATH", summary="Images in a folder, flat or in class folders"
+    )
+    yield DatasetSpec(
+        "zip", "genkit.data.archive:zip_archive", argument="PATH", summary="Images in a zip file, read in place"
+    )
+    yield DatasetSpec(
+        "npz", "genkit.data.npz:npz", argument="PATH", summary="NumPy arrays: images, labels, test_images, test_labels"
+    )
 
 
 @hookimpl

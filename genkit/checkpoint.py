@@ -52,10 +52,11 @@ def load(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, Any
         with safe_open(str(path), framework="pt") as file:
             document = json.loads((file.metadata() or {})["genkit"])
             tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        schema = int(document["schema"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a whole genkit checkpoint: {error}") from error
-    if document.get("schema", 0) > SCHEMA:
-        raise DataError(f"checkpoint {path} has schema {document['schema']}; this genkit reads up to {SCHEMA}: update genkit")
+    if schema > SCHEMA:
+        raise DataError(f"checkpoint {path} has schema {schema}; this genkit reads up to {SCHEMA}: update genkit")
     return tensors, document
 
 
@@ -93,14 +94,21 @@ def optimizer_state(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, 
     return tensors, {"values": values, "groups": whole["param_groups"]}
 
 
-def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-    """Restore what ``optimizer_state`` split; tensors of a parameter's shape take its strides."""
+def restore_optimizer(
+    optimizer: Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], origin: str = "the checkpoint"
+) -> None:
+    """Restore what ``optimizer_state`` split; tensors of a parameter's shape take its strides.
+
+    Raises DataError, naming ``origin``, for the state of another optimiser.
+    """
+    if [len(group["params"]) for group in plain["groups"]] != [len(g["params"]) for g in optimizer.param_groups]:
+        raise DataError(f"{origin} holds the state of another optimiser than this {type(optimizer).__name__}")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in plain["values"].items()}
     for name, tensor in tensors.items():
         index, _, key = name.partition(".")
         parameter = parameters[int(index)]
-        if tensor.shape == parameter.shape:
+        if key != "step" and tensor.shape == parameter.shape:
             tensor = torch.empty_like(parameter, dtype=tensor.dtype, memory_format=torch.preserve_format).copy_(tensor)
         state.setdefault(int(index), {})[key] = tensor
     groups = [{**group, "betas": tuple(group["betas"])} if "betas" in group else group for group in plain["groups"]]

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 def start(device: torch.device) -> None:
     """Join the processes that torchrun launched; a single process needs nothing."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
@@ -31,11 +33,14 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     if world() == 1:
         return
     parameters = list(parameters)
+    if not parameters:
+        return
     flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
     dist.all_reduce(flat)
     flat /= world()
     for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        parameter.grad = part.view_as(parameter).clone(memory_format=torch.preserve_format)
+        # The fused CPU Adam walks memory in order: a gradient must have its parameter's strides.
+        parameter.grad = torch.empty_like(parameter).copy_(part.view_as(parameter))
 
 
 def total(tensor: Tensor) -> Tensor:

@@ -23,11 +23,17 @@ CHUNK = 250
 def draw(model: GenerativeModel, count: int, *, seed: int, label: int | None = None) -> tuple[Tensor, Tensor | None]:
     """Return ``count`` images in [0, 1] and, for labelled data, the classes asked for (all in turn, or ``label``)."""
     classes = model.data.num_classes
-    if label is not None and label >= classes:
+    if label is not None and not 0 <= label < classes:
         raise UsageError(f"there is no class {label}: the data has {classes}" if classes else "the data has no classes")
+    if label is not None and not model.conditional:
+        raise UsageError(f"{type(model).__name__} draws no single class: it is not conditional")
     labels = None
     if classes:
-        labels = torch.arange(count, device=model.device) % classes if label is None else torch.full((count,), label, device=model.device)
+        labels = (
+            torch.arange(count, device=model.device) % classes
+            if label is None
+            else torch.full((count,), label, device=model.device)
+        )
     generator = torch.Generator(model.device).manual_seed(derive(seed, "draw"))
     torch.manual_seed(derive(seed, "draw-global"))
     with torch.no_grad():
@@ -87,7 +93,9 @@ def write_reconstructions(model: GenerativeModel, test: Split, path: Path, count
     with torch.no_grad():
         again = reconstruct(images).clamp(0, 1)
     columns = min(10, len(images))
-    rows = [part for pair in zip(images.split(columns), again.split(columns), strict=True) for part in pair]
+    blank = images.new_ones(-len(images) % columns, *images.shape[1:])
+    full = [torch.cat([both, blank]).split(columns) for both in (images, again)]
+    rows = [part for pair in zip(*full, strict=True) for part in pair]
     try:
         save_grid(torch.cat(rows), path, columns=columns)
     except OSError as error:

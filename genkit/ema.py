@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 
 RAMP = 0.05
+AVERAGED = ("running_mean", "running_var")
+"""Buffers that are averaged: a batch norm's statistics."""
 
 
 class Ema:
-    """Averages of parameters and of floating buffers (batch-norm statistics); other buffers are copied.
+    """Averages of parameters and of batch-norm statistics; other buffers are copied.
+
+    A spectral norm's vectors, for instance, are of unit length, which an average of them is not.
 
     The half-life is counted in images and reached by a ramp, as in StyleGAN2: at most 5 % of the images seen so far.
     """
@@ -20,18 +24,18 @@ class Ema:
     def __init__(self, model: nn.Module, names: tuple[str, ...], half_life: int) -> None:
         self.half_life = half_life
         self.model = model
-        parameters: list[tuple[str, Tensor]] = []
+        parameters: dict[str, Tensor] = {}
         self._buffers: list[tuple[dict[str, Tensor | None], str, str]] = []
         persistent = model.state_dict().keys()
         for name in names:
             module = model.get_submodule(name)
-            parameters += [(f"{name}.{key}", p.detach()) for key, p in module.named_parameters(remove_duplicate=False)]
+            parameters |= {f"{name}.{key}": p.detach() for key, p in module.named_parameters(remove_duplicate=False)}
             for key, child in module.named_modules(prefix=name):
                 for buffer in child._buffers:
                     if f"{key}.{buffer}" in persistent:
                         self._buffers.append((child._buffers, buffer, f"{key}.{buffer}"))
-        self._live = [tensor for _, tensor in parameters]
-        self.average: dict[str, Tensor] = {key: tensor.clone() for key, tensor in parameters}
+        self._live = list(parameters.values())
+        self.average: dict[str, Tensor] = {key: tensor.clone() for key, tensor in parameters.items()}
         self._shadow = list(self.average.values())
         for owner, name, key in self._buffers:
             tensor = owner[name]
@@ -48,7 +52,7 @@ class Ema:
         for owner, name, key in self._buffers:
             live, average = owner[name], self.average[key]
             assert live is not None
-            if average.is_floating_point():
+            if name in AVERAGED:
                 average.lerp_(live, weight)
             else:
                 average.copy_(live)
@@ -57,6 +61,15 @@ class Ema:
         """Take averages from a checkpoint."""
         for key, tensor in self.average.items():
             tensor.copy_(state[key])
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """What changes within the context, as by prepare_stage, is taken over whole: an initialisation, a mixture."""
+        before = {key: tensor.clone() for key, tensor in self.model.state_dict().items() if key in self.average}
+        yield
+        for key, tensor in self.model.state_dict().items():
+            if key in before and not torch.equal(before[key], tensor):
+                self.average[key].copy_(tensor)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -33,6 +33,7 @@ from genkit.scores import Score
 from genkit.specs import MetricSpec, ModelSpec
 from genkit.training import open_run_dataset, pick_device
 
+
 def quiet(what: str, done: int, total: int) -> None:
     """Show no progress."""
 

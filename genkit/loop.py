@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import threading
@@ -81,9 +82,9 @@ class Loop:
         self._restore()
         self._log = self._open_log()
         self._began = time.monotonic() - self.seconds
-        self._status("running")
-        self.tell(self._event("start", budget=self.run.config.budget))
         try:
+            self._status("running")
+            self.tell(self._event("start", budget=self.run.config.budget))
             with self._signals():
                 for stage in range(self.model.stages):
                     if stage >= self.stage:
@@ -99,9 +100,9 @@ class Loop:
     def _train_stage(self, stage: int) -> None:
         if stage > self.stage:
             self.stage = stage
-            self.model.prepare_stage(stage, self.data.train, self.turns.step(self.index, 0, self.stream.drawn, stage))
-            if stage == 0:
-                self.ema.restore(self.model.state_dict())
+            with self.ema.following():
+                step = self.turns.step(self.index, 0, self.stream.drawn, stage)
+                self.model.prepare_stage(stage, self.data.train, step)
         phases = [phase for phase in self.phases if phase.stage == stage]
         last_saved = last_told = time.monotonic()
         self.model.train()
@@ -118,7 +119,9 @@ class Loop:
             if distributed.any_of(bool(self._signal), self.device):
                 self._save()
                 self._status("interrupted")
-                raise Interrupted(f"stopped after {self.stream.drawn:,} images; go on with: genkit train --resume {self.run.path}")
+                raise Interrupted(
+                    f"stopped after {self.stream.drawn:,} images; go on with: genkit train --resume {self.run.path}"
+                )
             if now - last_saved > self.settings.checkpoint_seconds:
                 last_saved = now
                 self._save()
@@ -132,7 +135,9 @@ class Loop:
                 continue
             for turn in range(phase.repeats):
                 batch: Batch = shared if turn == 0 else self.stream.next()
-                self.turns.take(phase, batch, self.turns.step(self.index, turn, self.stream.drawn, self.stage, phase.name))
+                self.turns.take(
+                    phase, batch, self.turns.step(self.index, turn, self.stream.drawn, self.stage, phase.name)
+                )
         self.ema.update(self.stream.drawn - before, self.stream.drawn)
         self.model.after_step(self.turns.step(self.index, 0, self.stream.drawn, self.stage, "after"))
         self.index += 1
@@ -148,8 +153,8 @@ class Loop:
 
     def _finish(self) -> None:
         self._log_window(time.monotonic())
-        self._preview(self.run.path / "samples.png")
         self._save()
+        self._preview(self.run.path / "samples.png")
         self._status("finished")
         self.tell(self._event("end"))
 
@@ -179,6 +184,7 @@ class Loop:
             optimizers.append(plain)
         tensors |= {f"log/{name}": value for name, (value, _) in self.turns.window.items()}
         self._log.flush()
+        os.fsync(self._log.fileno())
         self.log_offset = self._log.tell()
         meta = {
             "index": self.index,
@@ -199,6 +205,9 @@ class Loop:
 
     def _restore(self) -> None:
         found = self.run.checkpoints()
+        if not self.rank:
+            for unfinished in (self.run.path / "checkpoints").glob(".*.part"):
+                unfinished.unlink(missing_ok=True)
         if not found:
             return
         tensors, meta = checkpoint.load(found[-1])
@@ -209,7 +218,9 @@ class Loop:
         checkpoint.restore_module(self.model, part("model/"), str(found[-1]))
         self.ema.restore(part("ema/"))
         for number, optimizer in enumerate(self.turns.optimizers):
-            checkpoint.restore_optimizer(optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number])
+            checkpoint.restore_optimizer(
+                optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(found[-1])
+            )
         for name, value in part("log/").items():
             self.turns.window[name] = (value.to(self.device), meta["window"][name])
         self.turns.skips = dict(meta["skips"])
@@ -225,8 +236,8 @@ class Loop:
             path.touch()
             log = path.open("r+b")
             if not self.rank:
-                log.truncate(self.log_offset)
-            log.seek(self.log_offset)
+                log.truncate(min(self.log_offset, path.stat().st_size))
+                log.seek(0, os.SEEK_END)
         except OSError as error:
             raise GenkitError(f"{path} can't be written: {error.strerror}") from error
         return log
@@ -235,7 +246,12 @@ class Loop:
         means = self.turns.means()
         if not means or self.rank:
             return
-        line = {"step": self.index, "images": self.stream.drawn, "seconds": round(now - self._began, 3), **means}
+        line = {
+            "step": self.index,
+            "images": self.stream.drawn,
+            "seconds": round(now - self._began, 3),
+        }
+        line |= {name: value if math.isfinite(value) else None for name, value in means.items()}
         self._log.write(json.dumps(line).encode() + b"\n")
         self._log.flush()
         self.tell(self._event("log", values=means))
@@ -245,8 +261,8 @@ class Loop:
         if self.rank:
             return
         generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
-        count = max(1, self.run.config.data.num_classes)
-        labels = torch.arange(PREVIEW, device=self.device) % count
+        classes = self.run.config.data.num_classes
+        labels = torch.arange(PREVIEW, device=self.device) % classes if classes else None
         path.parent.mkdir(exist_ok=True)
         self.model.eval()
         with torch.no_grad(), self.ema.applied():

@@ -34,16 +34,36 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
     except (TypeError, ValueError) as error:
         raise OptionsError(f"{owner}: its options {dict(values)!r} are not plain finite values: {error}") from error
     try:
-        return TypeAdapter(cls).validate_json(text, strict=True)
+        built = TypeAdapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise OptionsError(f"{owner}: option {where} has no default: give it a value") from error
         reason = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         if where:
             raise OptionsError(
                 f"{owner}: option {where} = {first['input']!r} is not valid: it should be {reason}"
             ) from error
         raise OptionsError(f"{owner}: {reason}") from error
+    _refuse_unknown(built, values, owner, "")
+    return built
+
+
+def _refuse_unknown(built: Any, given: Any, owner: str, where: str) -> None:
+    """Raise OptionsError for a key that a nested dataclass does not have; pydantic would drop it silently."""
+    if dataclasses.is_dataclass(built) and isinstance(given, Mapping):
+        fields = [field.name for field in dataclasses.fields(built) if field.init]
+        for name, value in given.items():
+            if name not in fields:
+                raise OptionsError(f"{owner} has no option {f'{where}{name}'!r}.{suggestion(name, fields)}")
+            _refuse_unknown(getattr(built, name), value, owner, f"{where}{name}.")
+    elif isinstance(built, list | tuple) and isinstance(given, list | tuple):
+        for index, (part, value) in enumerate(zip(built, given, strict=False)):
+            _refuse_unknown(part, value, owner, f"{where}{index}.")
+    elif isinstance(built, Mapping) and isinstance(given, Mapping):
+        for name, value in given.items():
+            _refuse_unknown(built.get(name), value, owner, f"{where}{name}.")
 
 
 def to_json(options: Any) -> dict[str, Any]:
@@ -65,9 +85,10 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         if key in values:
             raise OptionsError(f"-o {key} is given twice")
         try:
-            values[key] = tomllib.loads(f"value = {text}")["value"]
+            document = tomllib.loads(f"value = {text}")
         except tomllib.TOMLDecodeError:
-            values[key] = text.strip()
+            document = {}
+        values[key] = document["value"] if len(document) == 1 else text.strip()
     return values
 
 

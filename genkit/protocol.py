@@ -16,8 +16,8 @@ from genkit.errors import GenkitError
 class Protocol:
     """All choices of one evaluation, in the groups that metrics name in ``moved_by``.
 
-    ``data``: data set, content hash, splits. ``samples``: number, chunk, evaluation seed. ``features``: extractor, hash of its
-    weights, preprocessing, dtype. ``likelihood``: observation model, binarisation and K.
+    ``data``: data set, content hash, splits. ``samples``: number, chunk, evaluation seed. ``features``: extractor,
+    hash of its weights, preprocessing, dtype. ``likelihood``: observation model, binarisation and K.
     """
 
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -27,11 +27,13 @@ class Protocol:
 
     def choices(self, moved_by: tuple[str, ...]) -> dict[str, Any]:
         """Return the choices of the named groups as flat ``group.choice`` keys."""
-        groups = {name: getattr(self, name, None) for name in moved_by}
-        for name, group in groups.items():
-            if group is None:
-                raise GenkitError(f"a metric names the protocol group {name!r}; there are data, samples, features, likelihood")
-        return {f"{name}.{key}": value for name, group in groups.items() for key, value in (group or {}).items()}
+        known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in moved_by:
+            if name not in known:
+                raise GenkitError(
+                    f"a metric names the protocol group {name!r}; there are data, samples, features, likelihood"
+                )
+        return {f"{name}.{key}": value for name in moved_by for key, value in known[name].items()}
 
 
 def fingerprint(choices: Mapping[str, Any]) -> str:
@@ -43,7 +45,13 @@ def fingerprint(choices: Mapping[str, Any]) -> str:
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Say in words which choices differ, one entry each, such as ``samples.count 5000 / 1000``."""
     keys = sorted(set(one) | set(other))
-    return [f"{key} {_short(one.get(key))} / {_short(other.get(key))}" for key in keys if one.get(key) != other.get(key)]
+    differing = [key for key in keys if _text(one.get(key)) != _text(other.get(key))]
+    return [f"{key} {_short(one.get(key))} / {_short(other.get(key))}" for key in differing]
+
+
+def _text(value: Any) -> str:
+    """A value as the fingerprint sees it: 1 and 1.0 differ, a tuple and a list do not."""
+    return json.dumps(value, sort_keys=True)
 
 
 def _short(value: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -17,7 +17,7 @@ from statistics import fmean, stdev
 from genkit import store
 from genkit.errors import MissingError, UnknownName
 from genkit.protocol import difference
-from genkit.records import Record, RecordedScore
+from genkit.records import Record, RecordedScore, Training
 from genkit.specs import Direction
 
 Z95 = 1.959964
@@ -88,22 +88,23 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
     """
     if not records:
         raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
-    models = [record for record in records if record.subject.kind != "baseline"] or list(records)
-    dataset = _choose("data set", dataset, [record.dataset for record in models])
+    records = sorted(records, key=lambda record: record.created)
+    dataset = _choose("data set", dataset, [record.dataset for record in _first_models(records)])
     here = [record for record in records if record.dataset == dataset]
-    candidates = [record for record in models if record.dataset == dataset and record.scores]
+    candidates = [record for record in _first_models(here) if record.scores]
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
-    score = _choose("score", score, [s.name for record in reversed(candidates) for s in reversed(record.scores)])
+    score = _choose("score", score, [s.name for record in candidates for s in reversed(record.scores)])
     fingerprint = _largest_protocol(candidates, score)
     reference = next(s for r in candidates for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     kept, left_out = _comparable(here, score, reference)
     left_out += [
         (_describe(record), f"measured on {record.dataset}") for record in records if record.dataset != dataset
     ]
-    entries = [_row(label, group, score) for label, group in _entries(kept).items()]
+    groups = _entries(kept)
+    columns = _columns(groups.values(), score)
+    entries = [_row(label, group, score, columns) for label, group in groups.items()]
     ranked = [row for row in entries if row.value is not None and not _calibrates(row)]
-    columns = dict.fromkeys(s.name for row in entries for r in row.records for s in r.scores if s.name != score)
     return Board(
         dataset=dataset,
         score=score,
@@ -116,6 +117,11 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
     )
 
 
+def _first_models(records: Sequence[Record]) -> Sequence[Record]:
+    """The records of models and images; baselines only where there is nothing else."""
+    return [record for record in records if record.subject.kind != "baseline"] or records
+
+
 def _choose(kind: str, wanted: str | None, available: list[str]) -> str:
     if wanted is None:
         return available[-1]
@@ -126,20 +132,32 @@ def _choose(kind: str, wanted: str | None, available: list[str]) -> str:
 
 
 def _largest_protocol(records: Sequence[Record], score: str) -> str:
-    labels: dict[str, set[str]] = defaultdict(set)
+    entries: dict[str, set[str]] = defaultdict(set)
     newest: dict[str, str] = {}
     for record in records:
         found = record.score(score)
         if found is not None:
-            labels[found.fingerprint].add(_label(record))
+            entries[found.fingerprint] |= {_label(record)} if found.rankable else set()
             newest[found.fingerprint] = record.created
-    return max(labels, key=lambda key: (len(labels[key]), newest[key]))
+    return max(entries, key=lambda key: (len(entries[key]), newest[key]))
+
+
+def _columns(groups: Iterable[Sequence[Record]], score: str) -> dict[str, str]:
+    """The further columns and the one fingerprint that each shows: the most frequent, the newest of equals."""
+    seen: dict[str, dict[str, tuple[int, str]]] = {}
+    for group in groups:
+        for other in group[-1].scores:
+            if other.name != score:
+                column = seen.setdefault(other.name, {})
+                count, newest = column.get(other.fingerprint, (0, ""))
+                column[other.fingerprint] = (count + 1, max(newest, group[-1].created))
+    return {name: max(column, key=lambda key: column[key]) for name, column in seen.items()}
 
 
 def _comparable(
     records: Sequence[Record], score: str, reference: RecordedScore
 ) -> tuple[list[Record], list[tuple[str, str]]]:
-    kept: dict[tuple[str, str], Record] = {}
+    kept: dict[tuple[str, int | None], Record] = {}
     left_out: list[tuple[str, str]] = []
     for record in records:
         found = record.score(score)
@@ -147,23 +165,33 @@ def _comparable(
         if found is None and not baseline:
             left_out.append((_describe(record), record.absent.get(score.partition("[")[0], f"has no {score}")))
         elif found is not None and found.fingerprint != reference.fingerprint:
-            versions = {"metric version": found.version}, {"metric version": reference.version}
-            reasons = difference(found.choices, reference.choices) + difference(*versions)
+            metrics = [{"metric": each.metric, "metric version": each.version} for each in (found, reference)]
+            reasons = difference(found.choices, reference.choices) + difference(*metrics)
             left_out.append((_describe(record), "; ".join(reasons)))
         elif found is not None and not found.rankable and not baseline:
             left_out.append((_describe(record), found.note or "not rankable"))
         else:
-            checkpoint = record.training.checkpoint_sha256 if record.training else ""
-            kept[_label(record), checkpoint] = record
+            key = _label(record), record.training.seed if record.training else None
+            if found is None and key in kept:
+                continue
+            older = kept.pop(key, None)
+            if older is not None and older.score(score) is not None:
+                left_out.append(
+                    (_describe(older), f"measured again, or trained again from its seed: {record.id} is newer")
+                )
+            kept[key] = record
     return list(kept.values()), left_out
 
 
 def _label(record: Record) -> str:
-    """Model and options: what makes two records seeds of one entry."""
-    subject = record.subject
-    training = record.training
-    budget = f" · {training.images:,} images" if training and training.images else ""
-    return f"{subject.dist}:{subject.name}:{sorted(subject.options.items())}{budget}{training.weights if training else ''}"
+    """All that makes two records seeds of one entry: model, options and how it was trained."""
+    subject, training = record.subject, record.training
+    trained = (_budget(training), training.batch, training.weights) if training else ()
+    return repr((subject.kind, subject.dist, subject.name, sorted(subject.options.items()), trained))
+
+
+def _budget(training: Training) -> str:
+    return training.budget if training.finished else f"{training.images:,} images"
 
 
 def _describe(record: Record) -> str:
@@ -182,27 +210,31 @@ def _entries(records: Sequence[Record]) -> dict[str, list[Record]]:
     names = Counter(group[0].subject.name for group in groups.values())
     entries: dict[str, list[Record]] = {}
     for group in groups.values():
-        name = group[0].subject.name
-        entries[name if names[name] == 1 else f"{name} ({_distinction(group[0], groups)})"] = group
+        first = group[0]
+        name = first.subject.name
+        if names[name] > 1:
+            name = f"{name} ({_distinction(first, groups) or first.id})"
+        entries[f"{name} {first.id}" if name in entries else name] = group
     return entries
 
 
 def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
-    """Say what sets an entry apart from its namesakes: budget, weights and options that differ, and at last the run."""
+    """Say what sets an entry apart from its namesakes: the options, budget, batch and weights that differ."""
 
     def facts(other: Record) -> dict[str, str]:
         known = {key: f"{key}={value}" for key, value in other.subject.options.items()}
         if other.training:
-            known |= {"budget": f"{other.training.images:,} images", "weights": other.training.weights}
-        return known | {"dist": other.subject.dist}
+            known |= {"budget": _budget(other.training), "weights": other.training.weights}
+            known |= {"batch": f"batch {other.training.batch}"}
+        return known | {"dist": other.subject.dist, "kind": other.subject.kind}
 
     namesakes = [facts(group[0]) for group in groups.values() if group[0].subject.name == record.subject.name]
     return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
 
 
-def _row(label: str, records: Sequence[Record], name: str) -> Row:
+def _row(label: str, records: Sequence[Record], name: str, columns: Mapping[str, str]) -> Row:
     scores = [found for record in records if (found := record.score(name)) is not None]
-    other = {s.name: s for s in records[-1].scores if s.name != name}
+    other = {s.name: s for s in records[-1].scores if columns.get(s.name) == s.fingerprint}
     if not scores:
         return Row(label, tuple(records), None, None, None, None, "", len(records), other=other)
     if len(scores) == 1:
@@ -213,9 +245,7 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
     values = [score.value for score in scores]
     half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
     mean = fmean(values)
-    return Row(
-        label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(values), other=other
-    )
+    return Row(label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(values), other=other)
 
 
 def _with_ranks(rows: list[Row], direction: Direction) -> list[Row]:
@@ -231,7 +261,10 @@ def _with_ranks(rows: list[Row], direction: Direction) -> list[Row]:
 
 def _surely_better(one: Row, other: Row, sign: int) -> bool:
     """Whether ``one`` is better beyond the noise, at 95 %: paired by replicates where both have the same blocks."""
-    assert one.value is not None and other.value is not None and one.score is not None and other.score is not None
+    assert one.value is not None
+    assert other.value is not None
+    assert one.score is not None
+    assert other.score is not None
     gap = sign * (other.value - one.value)
     if one.noise == other.noise == "evaluation":
         return gap > Z95 * _paired_stderr(one.score, other.score)
@@ -239,7 +272,8 @@ def _surely_better(one: Row, other: Row, sign: int) -> bool:
 
 
 def _half(row: Row) -> float:
-    assert row.ci_low is not None and row.ci_high is not None
+    assert row.ci_low is not None
+    assert row.ci_high is not None
     return (row.ci_high - row.ci_low) / 2
 
 

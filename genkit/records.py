@@ -117,10 +117,10 @@ class Record:
 def to_json(record: Record) -> str:
     """Return a record as JSON text; raises DataError if a number in it is not finite."""
     document = dataclasses.asdict(record)
-    document["protocol_fingerprint"] = record.protocol_fingerprint
-    for plain, score in zip(document["scores"], record.scores, strict=True):
-        plain["fingerprint"] = score.fingerprint
     try:
+        document["protocol_fingerprint"] = record.protocol_fingerprint
+        for plain, score in zip(document["scores"], record.scores, strict=True):
+            plain["fingerprint"] = score.fingerprint
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
     except ValueError as error:
         raise DataError(f"the record of {record.subject.name} holds a number that is not finite") from error
@@ -134,15 +134,24 @@ def _adapter() -> Any:
 
 
 def from_json(text: str | bytes, origin: str) -> Record:
-    """Read a record; raises DataError, naming ``origin``, for one that is corrupt or of a future schema."""
+    """Read a record; raises DataError, naming ``origin``, for one that is corrupt, not finite or of a future schema."""
     from pydantic import ValidationError
 
     try:
-        record: Record = _adapter().validate_json(text)
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{origin} is not a record: {error}") from error
+    schema = document.get("schema", SCHEMA) if isinstance(document, dict) else SCHEMA
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise DataError(f"{origin} has schema {schema}; this genkit reads up to {SCHEMA}: update genkit")
+    try:
+        record: Record = _adapter().validate_python(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise DataError(f"{origin} is not a record: {where}: {first['msg']}") from error
-    if record.schema > SCHEMA:
-        raise DataError(f"{origin} has schema {record.schema}; this genkit reads up to {SCHEMA}: update genkit")
+    try:
+        to_json(record)
+    except DataError as error:
+        raise DataError(f"{origin} is not a record: {error}") from error
     return record

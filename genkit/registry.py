@@ -190,7 +190,9 @@ def _allowed(found: list[EntryPoint]) -> list[EntryPoint]:
     names = {entry_point.name for entry_point in found} | {e.dist.name for e in found if e.dist}
     for name in wanted:
         if name not in names:
-            raise UnknownName("plugin", name, names, f" GENKIT_PLUGINS names it; installed: {', '.join(sorted(names)) or 'none'}")
+            raise UnknownName(
+                "plugin", name, names, f" GENKIT_PLUGINS names it; installed: {', '.join(sorted(names)) or 'none'}"
+            )
     return [e for e in found if e.name in wanted or (e.dist and e.dist.name in wanted)]
 
 

@@ -132,7 +132,9 @@ def open_run(path: Path) -> Run:
     try:
         document = json.loads((path / "run.json").read_text())
         if document["schema"] > SCHEMA:
-            raise DataError(f"run {path} has schema {document['schema']}; this genkit reads up to {SCHEMA}: update genkit")
+            raise DataError(
+                f"run {path} has schema {document['schema']}; this genkit reads up to {SCHEMA}: update genkit"
+            )
         document["data"]["shape"] = tuple(document["data"]["shape"])
         document["data"]["class_frequencies"] = tuple(document["data"]["class_frequencies"])
         return Run(path, RunConfig(**{**document, "data": DataInfo(**document["data"])}))
@@ -162,7 +164,9 @@ def find_run(root: Path, text: str) -> Run:
         return open_run(path)
     matches = [run for run in find_runs(root) if run.id.startswith(text)] if text and os.sep not in text else []
     if len(matches) > 1:
-        raise MissingError(f"{text!r} is the beginning of {len(matches)} runs: {', '.join(str(r.path) for r in matches)}")
+        raise MissingError(
+            f"{text!r} is the beginning of {len(matches)} runs: {', '.join(str(r.path) for r in matches)}"
+        )
     if not matches:
         raise MissingError(f"there is no run {text!r} in {root}: genkit runs lists them")
     return matches[0]

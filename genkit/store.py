@@ -33,7 +33,7 @@ def add(folder: Path, record: Record) -> Path:
 
 def read(root: Path) -> Contents:
     """Read all records below ``root``; what can't be read is reported, never fatal."""
-    found: list[Record] = []
+    found: list[tuple[str, str, Record]] = []
     problems: list[str] = []
     for folder, _, files in os.walk(root):
         if os.path.basename(folder) != "records":
@@ -43,7 +43,8 @@ def read(root: Path) -> Contents:
                 continue
             path = Path(folder, name)
             try:
-                found.append(from_json(path.read_bytes(), str(path)))
+                record = from_json(path.read_bytes(), str(path))
+                found.append((record.created, str(path), record))
             except (DataError, OSError) as error:
                 problems.append(str(error))
-    return Contents(sorted(found, key=lambda record: record.created), sorted(problems))
+    return Contents([record for *_, record in sorted(found, key=lambda entry: entry[:2])], sorted(problems))

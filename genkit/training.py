@@ -78,7 +78,7 @@ def train(
     opening = dict(opening or {})
     data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **opening)
     chosen = preset(model, data.name)
-    built = build(cls.Options, {**chosen.options, **(options or {})}, model)
+    built: Any = build(cls.Options, {**chosen.options, **(options or {})}, model)
     distributed.start(target)
     config = RunConfig(
         model=model,
@@ -122,6 +122,7 @@ def resume(
         return run
     target = pick_device(device or run.config.device)
     data = dataset or open_run_dataset(run)
+    _check_unchanged(data, run)
     distributed.start(target)
     return _run(run, data, target, settings or Settings(), on_event)
 
@@ -132,9 +133,13 @@ def open_run_dataset(run: Run) -> ImageDataset:
     if opening.get("data_root"):
         opening["data_root"] = Path(opening["data_root"])
     data = open_dataset(run.config.dataset, **opening)
+    _check_unchanged(data, run)
+    return data
+
+
+def _check_unchanged(data: ImageDataset, run: Run) -> None:
     if data.sha256 != run.config.dataset_sha256:
         raise DataError(f"{data.name} has changed since run {run.path} began: its content hash is another one")
-    return data
 
 
 def _run(
@@ -155,4 +160,8 @@ def _run(
             Loop(run, model, data, device, settings, tell).train()
     except Timeout as error:
         raise GenkitError(f"run {run.path} is being trained by another process") from error
+    except OSError as error:
+        raise GenkitError(
+            f"run {run.path} can't be trained: {error.filename or run.path}: {error.strerror or error}"
+        ) from error
     return run

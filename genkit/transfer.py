@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from genkit import checkpoint
@@ -15,13 +16,15 @@ from genkit.errors import DataError, GenkitError, MissingError
 from genkit.runs import Run, open_run
 
 _MEMBERS = ("run.json", "status.json", "samples.png", "checkpoint.safetensors")
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SAFE = re.compile(r"\w[\w.:-]*")
 
 
 def export_run(run: Run, target: Path) -> Path:
     """Write a run's newest checkpoint and how it was made to one zip file, atomically."""
     newest = run.newest_checkpoint()
-    sources = dict(zip(_MEMBERS, (run.path / "run.json", run.path / "status.json", run.path / "samples.png", newest), strict=True))
+    sources = dict(
+        zip(_MEMBERS, (run.path / "run.json", run.path / "status.json", run.path / "samples.png", newest), strict=True)
+    )
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,13 +48,18 @@ def import_run(source: Path, root: Path) -> Run:
     """
     if not source.is_file():
         raise MissingError(f"there is no file {source}")
-    root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".import-", dir=root))
     try:
+        root.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".import-", dir=root))
+    except OSError as error:
+        raise GenkitError(f"{source} can't be imported into {root}: {error.strerror or error}") from error
+    try:
+        folder.chmod(0o755)
         step = _unpack(source, folder)
         os.rename(folder / "checkpoint.safetensors", folder / "checkpoints" / step)
         run = open_run(folder)
         checkpoint.load(folder / "checkpoints" / step, "\0")
+        run.status  # noqa: B018 - raises DataError if it can't be read
         parts = (run.config.dataset_slug, run.config.model)
         if not all(_SAFE.fullmatch(part) for part in parts):
             raise DataError(f"{source} names its data set or model {parts}, which is no folder's name")
@@ -81,6 +89,6 @@ def _unpack(source: Path, folder: Path) -> str:
         json.loads((folder / "run.json").read_text())
         if not (folder / "checkpoint.safetensors").is_file():
             raise DataError(f"{source} holds no checkpoint")
-    except (zipfile.BadZipFile, FileNotFoundError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, FileNotFoundError, ValueError, EOFError, RuntimeError) as error:
         raise DataError(f"{source} is not a whole exported run: {error}") from error
     return step

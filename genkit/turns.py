@@ -14,6 +14,9 @@ from genkit.errors import PluginError, TrainingError
 from genkit.model import Batch, GenerativeModel, Phase, Step
 from genkit.seeds import derive
 
+SHARED = ("prepare", "after")
+"""What is not a phase changes the model directly, so its draws are the same in all processes."""
+
 MOST_SKIPS = 20
 """So many exploding turns in a row stop a run."""
 
@@ -28,11 +31,18 @@ class Turns:
         self.window: dict[str, tuple[Tensor, int]] = {}
         self.skips: dict[str, int] = {}
         self.optimizers = list({id(phase.optimizer): phase.optimizer for phase in phases}.values())
+        for phase in phases:
+            if phase.repeats < 1 or phase.every < 1 or not 0 <= phase.stage < model.stages:
+                raise PluginError(
+                    f"phase {phase.name!r} of {type(model).__name__} has repeats {phase.repeats}, every {phase.every} "
+                    f"and stage {phase.stage}; the first two are at least 1, the stage is below {model.stages}"
+                )
         trainable = [p for p in model.parameters() if p.requires_grad]
         self._own: dict[str, list[nn.Parameter]] = {}
         self._rest: dict[str, list[nn.Parameter]] = {}
         for phase in phases:
-            own = {id(parameter) for parameter in phase.module.parameters()}
+            moved = {id(parameter) for group in phase.optimizer.param_groups for parameter in group["params"]}
+            own = {id(parameter) for parameter in phase.module.parameters()} & moved
             self._own[phase.name] = [p for p in trainable if id(p) in own]
             self._rest[phase.name] = [p for p in trainable if id(p) not in own]
         if len(self._own) != len(phases):
@@ -46,7 +56,8 @@ class Turns:
 
     def step(self, index: int, turn: int, images_seen: int, stage: int, phase: str = "prepare") -> Step:
         """Make the Step of one turn, with every source of chance reseeded from where it stands."""
-        place = (index, stage, phase, turn, self._rank)
+        rank = 0 if phase in SHARED else self._rank
+        place = (index, stage, phase, turn, rank)
         torch.manual_seed(derive(self.seed, "global", *place))
         self._generator.manual_seed(derive(self.seed, "turn", *place))
         return Step(index, images_seen, self._generator, stage, sum=distributed.total)
@@ -96,11 +107,12 @@ class Turns:
             if not math.isfinite(norm):
                 raise TrainingError(f"the gradient of phase {phase.name!r} is not finite at step {step.index}")
             return True
-        if norm <= phase.skip_above:
+        sound = norm <= phase.skip_above
+        self._note(f"{phase.name}_skipped", torch.tensor(float(not sound)))
+        if sound:
             self.skips[phase.name] = 0
             return True
         self.skips[phase.name] = self.skips.get(phase.name, 0) + 1
-        self._note(f"{phase.name}_skipped", torch.ones((), device=self.device))
         if self.skips[phase.name] >= MOST_SKIPS:
             raise TrainingError(f"phase {phase.name!r} has exploded {MOST_SKIPS} times in a row, at step {step.index}")
         return False

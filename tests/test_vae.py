@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import pytest
 import torch
@@ -152,13 +153,25 @@ def test_bernoulli_training_sees_binary_images() -> None:
     assert set(seen[0].unique().tolist()) == {0.0, 1.0}
 
 
-def test_the_loss_is_float32_under_autocast() -> None:
-    model = tiny(Gaussian(0.02))
+class Recording(Gaussian):
+    """A Gaussian likelihood that remembers the precision of what it is given."""
+
+    seen: ClassVar[set[torch.dtype]] = set()
+
+    def distortion(self, params: Tensor, images: Tensor) -> Tensor:
+        self.seen.add(params.dtype)
+        return super().distortion(params, images)
+
+
+def test_the_likelihood_is_of_float32_under_autocast() -> None:
+    model = tiny(Recording(0.02))
     with torch.autocast("cpu", torch.bfloat16):
         assert model.decoder(torch.zeros(1, 2)).dtype == torch.bfloat16
         loss = model.loss("vae", Batch(images()), Step(0, 0, generator()))
         bound = model.log_likelihood(images(), generator=generator())
-    assert loss.dtype == bound.dtype == torch.float32
+        moments = model.moments(images())
+    assert {loss.dtype, bound.dtype, *(moment.dtype for moment in moments)} == {torch.float32}
+    assert Recording.seen == {torch.float32}
 
 
 def test_reconstructions_decode_the_posteriors_mean() -> None:

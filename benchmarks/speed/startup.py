@@ -1,6 +1,6 @@
 """Start of the command line: the median of ten runs. Goal: at most 0.35 s, and no torch.
 
-    uv run python benchmarks/speed/startup.py
+uv run python benchmarks/speed/startup.py
 """
 
 from __future__ import annotations

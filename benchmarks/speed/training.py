@@ -1,6 +1,6 @@
 """Harness throughput against a plain loop: same networks, optimisers, EMA and in-memory data. Goal: at least 0.97.
 
-    uv run python benchmarks/speed/training.py --data-root ../shared/data
+uv run python benchmarks/speed/training.py --data-root ../shared/data
 """
 
 from __future__ import annotations

@@ -16,10 +16,18 @@ def command(as_json: bool) -> None:
     """List the data sets."""
     offers = registry().offers(DatasetSpec)
     if as_json:
-        echo_json([
-            {"name": o.spec.name, "argument": o.spec.argument, "summary": o.spec.summary, "license": o.spec.license, "plugin": o.plugin.dist}
-            for o in offers
-        ])
+        echo_json(
+            [
+                {
+                    "name": o.spec.name,
+                    "argument": o.spec.argument,
+                    "summary": o.spec.summary,
+                    "license": o.spec.license,
+                    "plugin": o.plugin.dist,
+                }
+                for o in offers
+            ]
+        )
         return
     rows = [[f"{o.spec.name}:{o.spec.argument}" if o.spec.argument else o.spec.name, o.spec.summary] for o in offers]
     click.echo(table(rows))

@@ -26,14 +26,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--model", shell_complete=complete_model, help="Measure its newest finished run; trains one if there is none.")
+@click.option(
+    "--model", shell_complete=complete_model, help="Measure its newest finished run; trains one if there is none."
+)
 @click.option("--run", "run_id", metavar="RUN", help="Measure this run: its path or id.")
 @click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False), help="Measure this checkpoint of a run.")
 @click.option("--raw", is_flag=True, help="Measure the raw weights, not their moving average.")
-@click.option("--samples", "samples_path", metavar="IMAGES", help="Measure these images instead of a model: a folder, zip or npz.")
+@click.option(
+    "--samples", "samples_path", metavar="IMAGES", help="Measure these images instead of a model: a folder, zip or npz."
+)
 @click.option("--reference", metavar="IMAGES|DATASET", help="With --samples: what they are compared with.")
 @dataset_options()
-@click.option("--metrics", default="all", show_default=True, shell_complete=complete_metric, help="Comma-separated names.")
+@click.option(
+    "--metrics", default="all", show_default=True, shell_complete=complete_metric, help="Comma-separated names."
+)
 @click.option("--features", shell_complete=complete_feature, help="Feature extractor; the data set's own by default.")
 @click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
 @click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
@@ -97,7 +103,13 @@ def command(
 
 
 def _choose_run(
-    model: str | None, run_id: str | None, checkpoint: Path | None, dataset: str, how: dict[str, Any], device: str, root: Path
+    model: str | None,
+    run_id: str | None,
+    checkpoint: Path | None,
+    dataset: str,
+    how: dict[str, Any],
+    device: str,
+    root: Path,
 ) -> Run:
     from genkit.runs import find_run, open_run
 
@@ -144,7 +156,13 @@ def _model(
 
 
 def _images(
-    samples: str, reference: str | None, measuring: Measuring, how: dict[str, Any], root: Path, as_json: bool, limit: int | None
+    samples: str,
+    reference: str | None,
+    measuring: Measuring,
+    how: dict[str, Any],
+    root: Path,
+    as_json: bool,
+    limit: int | None,
 ) -> None:
     import dataclasses
 

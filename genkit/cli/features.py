@@ -29,12 +29,15 @@ def list_features(as_json: bool = False) -> None:
     offers = registry().offers(FeatureSpec)
     cards = installed()
     if as_json:
-        plain = [{"name": o.spec.name, "dim": o.spec.dim, "summary": o.spec.summary, "plugin": o.plugin.dist} for o in offers]
+        plain = [
+            {"name": o.spec.name, "dim": o.spec.dim, "summary": o.spec.summary, "plugin": o.plugin.dist} for o in offers
+        ]
         echo_json(plain + [{**card, "plugin": "trained here"} for card in cards])
         return
     rows = [[o.spec.name, f"{o.spec.dim}-d", o.spec.summary] for o in offers]
     rows += [
-        [c["name"], f"{c['dim']}-d", f"trained here on {c['dataset']}, test accuracy {c['test_accuracy']:.2%}"] for c in cards
+        [c["name"], f"{c['dim']}-d", f"trained here on {c['dataset']}, test accuracy {c['test_accuracy']:.2%}"]
+        for c in cards
     ]
     click.echo(table(rows))
 

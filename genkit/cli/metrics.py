@@ -16,20 +16,22 @@ def command(as_json: bool) -> None:
     """List the metrics: direction, what they need of a model, what they are."""
     offers = registry().offers(MetricSpec)
     if as_json:
-        echo_json([
-            {
-                "name": o.spec.name,
-                "direction": o.spec.direction,
-                "needs": o.spec.needs,
-                "moved_by": o.spec.moved_by,
-                "unit": o.spec.unit,
-                "version": o.spec.version,
-                "summary": o.spec.summary,
-                "paper": o.spec.paper,
-                "plugin": o.plugin.dist,
-            }
-            for o in offers
-        ])
+        echo_json(
+            [
+                {
+                    "name": o.spec.name,
+                    "direction": o.spec.direction,
+                    "needs": o.spec.needs,
+                    "moved_by": o.spec.moved_by,
+                    "unit": o.spec.unit,
+                    "version": o.spec.version,
+                    "summary": o.spec.summary,
+                    "paper": o.spec.paper,
+                    "plugin": o.plugin.dist,
+                }
+                for o in offers
+            ]
+        )
         return
     rows = [[o.spec.name, f"{o.spec.direction} is better", o.spec.summary, o.spec.paper] for o in offers]
     click.echo(table(rows))

@@ -20,10 +20,18 @@ def command(name: str | None, as_json: bool) -> None:
         return
     offers = registry().offers(ModelSpec)
     if as_json:
-        echo_json([
-            {"name": o.spec.name, "family": o.spec.family, "summary": o.spec.summary, "paper": o.spec.paper, "plugin": o.plugin.dist}
-            for o in offers
-        ])
+        echo_json(
+            [
+                {
+                    "name": o.spec.name,
+                    "family": o.spec.family,
+                    "summary": o.spec.summary,
+                    "paper": o.spec.paper,
+                    "plugin": o.plugin.dist,
+                }
+                for o in offers
+            ]
+        )
         return
     names = [o.spec.name for o in offers]
     rows = [
@@ -50,7 +58,9 @@ def _show(name: str, as_json: bool) -> None:
         echo_json({**facts, "plugin": offer.plugin.dist, "options": options, "presets": presets, "offers": offered})
         return
     click.echo(f"{offer.spec.name}: {offer.spec.summary}")
-    click.echo(f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}")
+    click.echo(
+        f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}"
+    )
     click.echo("options (-o key=value)")
     types = {field.name: str(field.type) for field in dataclasses.fields(cls.Options)}
     click.echo(table([[key, str(value), types[key]] for key, value in options.items()] or [["none", "", ""]], indent=2))

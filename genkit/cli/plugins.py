@@ -15,21 +15,25 @@ def command(as_json: bool) -> None:
     """List the plugins: what each offers, and why a broken one is left out."""
     plugins = registry().plugins
     if as_json:
-        echo_json([
-            {
-                "name": p.name,
-                "dist": p.dist,
-                "version": p.version,
-                "error": p.error or None,
-                "offers": {kind.kind: [spec.name for spec in specs] for kind, specs in p.specs.items() if specs},
-            }
-            for p in plugins
-        ])
+        echo_json(
+            [
+                {
+                    "name": p.name,
+                    "dist": p.dist,
+                    "version": p.version,
+                    "error": p.error or None,
+                    "offers": {kind.kind: [spec.name for spec in specs] for kind, specs in p.specs.items() if specs},
+                }
+                for p in plugins
+            ]
+        )
         return
     rows = []
     for plugin in plugins:
         offered = ", ".join(
             f"{len(specs)} {kind.kind}{'s' if len(specs) > 1 else ''}" for kind, specs in plugin.specs.items() if specs
         )
-        rows.append([plugin.name, f"{plugin.dist} {plugin.version}", f"broken: {plugin.error}" if plugin.error else offered])
+        rows.append(
+            [plugin.name, f"{plugin.dist} {plugin.version}", f"broken: {plugin.error}" if plugin.error else offered]
+        )
     click.echo(table(rows))

@@ -14,7 +14,9 @@ from genkit.cli.common import complete_model, device_option, runs_option
 @click.option("--run", "run_id", metavar="RUN", help="Use this run: its path or id.")
 @click.option("--dataset", help="With --model: the data set it was trained on.")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("reconstructions.png"), show_default=True)
+@click.option(
+    "--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("reconstructions.png"), show_default=True
+)
 @device_option
 @runs_option
 def command(

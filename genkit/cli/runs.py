@@ -28,7 +28,9 @@ def command(ctx: click.Context) -> None:
 @click.option("--dataset")
 @json_option
 @runs_option
-def list_runs(model: str | None = None, dataset: str | None = None, as_json: bool = False, root: Path = Path("runs")) -> None:
+def list_runs(
+    model: str | None = None, dataset: str | None = None, as_json: bool = False, root: Path = Path("runs")
+) -> None:
     """List the runs, oldest first."""
     from genkit.report.text import table
     from genkit.runs import find_runs
@@ -68,7 +70,10 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
     rows = [
         ["model", f"{config.model} (from {config.dist} {config.version})"],
         ["options", options],
-        ["data", f"{config.dataset} {'x'.join(map(str, config.data.shape))}, {config.data.num_train:,} training images"],
+        [
+            "data",
+            f"{config.dataset} {'x'.join(map(str, config.data.shape))}, {config.data.num_train:,} training images",
+        ],
         ["budget", f"{config.budget}, batch {config.batch}, seed {config.seed}"],
         ["state", f"{status.state}: {status.images:,} images in {status.seconds:.0f} s {status.reason}".strip()],
         ["checkpoints", ", ".join(path.name for path in run.checkpoints()) or "-"],

@@ -15,7 +15,9 @@ from genkit.cli.common import complete_model, device_option, runs_option, seed_o
 @click.option("--dataset", help="With --model: the data set it was trained on.")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("samples.png"), show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write single PNGs and labels.csv here instead.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write single PNGs and labels.csv here instead."
+)
 @click.option("--class", "label", type=click.IntRange(min=0), help="Draw this class (conditional models).")
 @click.option("--raw", is_flag=True, help="Draw from the raw weights, not their moving average.")
 @seed_option

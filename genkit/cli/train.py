@@ -11,7 +11,7 @@ from genkit.cli.common import complete_model, dataset_options, device_option, op
 from genkit.errors import UsageError
 
 
-class Count(click.ParamType):
+class Count(click.ParamType[int]):
     """A whole number, as ``500k``, ``2M`` or ``60_000``."""
 
     name = "count"
@@ -79,8 +79,11 @@ def command(
 
     settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
     if resumed:
-        given = [name for name in ("model", "assignments", "config", "images", "minutes", "batch", "seed", "dataset")
-                 if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE]
+        given = [
+            name
+            for name in ("model", "assignments", "config", "images", "minutes", "batch", "seed", "dataset")
+            if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+        ]
         if given:
             raise UsageError("--resume goes on as the run began: give no model, data, options, seed or budget with it")
         from genkit.runs import find_run

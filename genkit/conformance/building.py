@@ -35,12 +35,20 @@ def builder(shape: str) -> Callable[[Subject], None]:
 def _build(subject: Subject, data: ImageDataset) -> None:
     model = subject.build(data.info())
     require(isinstance(model, nn.Module), f"it builds {type(model).__name__}, not a module")
+    model.phases()
+
+
+def phases_sound(subject: Subject) -> None:
+    """Averages and phases name what is there: submodules, trainable modules, existing stages."""
+    model = subject.build(subject.data.info())
     for name in model.ema:
         try:
             model.get_submodule(name)
         except AttributeError as error:
             raise Broken(f"ema names {name!r}, which is no submodule") from error
     phases = model.phases()
+    if not phases and not model.ema:
+        raise Skip("no phases")
     names = [phase.name for phase in phases]
     require(len(set(names)) == len(names), f"two phases have one name: {', '.join(names)}")
     for phase in phases:
@@ -56,7 +64,9 @@ def _sound(model: GenerativeModel, phase: Phase) -> None:
         all(id(p) in known for p in own),
         f"the module of phase {phase.name!r} is no part of the model, so no checkpoint would hold it",
     )
-    require(phase.repeats >= 1 and phase.every >= 1, f"phase {phase.name!r} never runs: repeats and every are at least 1")
+    require(
+        phase.repeats >= 1 and phase.every >= 1, f"phase {phase.name!r} never runs: repeats and every are at least 1"
+    )
     require(
         0 <= phase.stage < model.stages,
         f"phase {phase.name!r} is of stage {phase.stage}, but the model has {model.stages} (stages = ...)",

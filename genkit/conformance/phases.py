@@ -1,8 +1,8 @@
 """What the phases of a step may do: a finite scalar loss, and no trace outside the phase's own module.
 
 Gradients that flow *through* another network are no leak (a generator's come through the discriminator, and the
-harness freezes what is not the phase's). A leak is a parameter that a phase moves without owning it: two optimisers over
-the same parameters, an optimiser over foreign ones, or a loss that steps, calls ``backward`` or thaws by itself.
+harness freezes what is not the phase's). A leak is a parameter that a phase moves without owning it: two optimisers
+over the same parameters, an optimiser over foreign ones, or a loss that steps, calls ``backward`` or thaws by itself.
 Buffers are free: a discriminator's batch statistics move in the generator's turn.
 """
 
@@ -15,25 +15,19 @@ from torch import Tensor
 
 from genkit.conformance.report import Broken, Skip, require
 from genkit.conformance.subject import Subject, differing, some, walk
-from genkit.errors import UsageError
 from genkit.model import Batch, GenerativeModel, Phase, Step
 
 
 def loss_finite(subject: Subject) -> None:
     """Every phase's loss is a finite scalar, for every shape that the model takes, with labels and without."""
-    seen = False
-    for name, data in subject.sets.items():
-        try:
-            model = subject.build(data.info())
-        except UsageError:
-            continue
+    for name, data in subject.buildable.items():
+        model = subject.build(data.info())
+        if not model.phases():
+            raise Skip("no phases")
         for turns, phase, batch, step in walk(model, data, steps=2):
-            model.loss = _checked(model.loss, name)  # type: ignore[method-assign]
+            model.loss = _checked(model.loss, name)  # type: ignore[method-assign, assignment]
             turns.take(phase, batch, step)
             del model.loss
-            seen = True
-    if not seen:
-        raise Skip("no phases")
 
 
 def _checked(loss: Callable[[str, Batch, Step], Tensor], data: str) -> Callable[[str, Batch, Step], Tensor]:
@@ -42,7 +36,7 @@ def _checked(loss: Callable[[str, Batch, Step], Tensor], data: str) -> Callable[
         where = f"the loss of phase {phase!r} on {data}"
         require(isinstance(value, Tensor), f"{where} is {type(value).__name__}, not a tensor")
         require(value.ndim == 0, f"{where} has shape {list(value.shape)}, not a scalar's: reduce it")
-        require(bool(torch.isfinite(value)), f"{where} is {float(value)}")
+        require(bool(torch.isfinite(value)), f"{where} is {value.item()}")
         require(value.requires_grad, f"{where} does not depend on any parameter of its module")
         return value
 
@@ -62,7 +56,7 @@ def modules_apart(subject: Subject) -> None:
         require(
             not foreign,
             f"the optimiser of phase {phase.name!r} holds {some(foreign)}, which is not in the phase's module",
-        ) if foreign else None
+        )
         for parameter in held:
             other = holder.setdefault(id(parameter), phase)
             require(
@@ -73,7 +67,7 @@ def modules_apart(subject: Subject) -> None:
 
 
 def turns_stay_inside(subject: Subject) -> None:
-    """A turn moves parameters of its own module only, reaches some of them, and the loss leaves the rest to the harness."""
+    """A turn moves parameters of its own module only and reaches some of them; the loss only computes."""
     model = subject.build(subject.data.info())
     _phases(model)
     named = dict(model.named_parameters())
@@ -85,11 +79,11 @@ def turns_stay_inside(subject: Subject) -> None:
         before = {name: named[name].detach().clone() for name in named}
         for parameter in named.values():
             parameter.grad = None
-        model.loss = _watched(model, phase.name, foreign)  # type: ignore[method-assign]
+        model.loss = _watched(model, phase.name, foreign)  # type: ignore[method-assign, assignment]
         turns.take(phase, batch, step)
         del model.loss
         moved = differing(_pick(before, foreign), _pick(named, foreign))
-        require(not moved, f"a turn of phase {phase.name!r} moves {some(moved)}, which is not in its module") if moved else None
+        require(not moved, f"a turn of phase {phase.name!r} moves {some(moved)}, which is not in its module")
         reached = [name for name in own if named[name].grad is not None and bool(named[name].grad.any())]  # type: ignore[union-attr]
         require(bool(reached), f"no gradient of phase {phase.name!r} reaches its own module")
 
@@ -112,7 +106,9 @@ def _watched(model: GenerativeModel, name: str, foreign: Iterable[str]) -> Calla
             raise Broken(f"{problem} calls backward itself (it leaves a gradient at {some(graded)})")
         switched = [key for key, parameter in named.items() if parameter.requires_grad != flags[key]]
         if switched:
-            raise Broken(f"{problem} switches the gradients of {some(switched)}: the harness says what a phase may move")
+            raise Broken(
+                f"{problem} switches the gradients of {some(switched)}: the harness says what a phase may move"
+            )
         return value
 
     return watched

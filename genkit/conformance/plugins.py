@@ -16,7 +16,18 @@ from genkit.options import build, to_json
 from genkit.registry import Offer, registry
 from genkit.specs import ModelSpec
 
-HEAVY = ("torch", "numpy", "scipy", "sklearn", "torchvision", "torchmetrics", "torch_fidelity", "pandas", "PIL", "pydantic")
+HEAVY = (
+    "torch",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "torchvision",
+    "torchmetrics",
+    "torch_fidelity",
+    "pandas",
+    "PIL",
+    "pydantic",
+)
 
 # Runs in a process that has none of the heavy modules: what a hook asks for is noted and refused.
 _PROBE = """
@@ -94,10 +105,10 @@ def options_round_trip(subject: Subject) -> None:
     for field in fields:
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         require(not (field.init and missing), f"option {field.name} has no default")
-    default = build(cls, {}, subject.name)
+    default: Any = build(cls, {}, subject.name)
     stored = to_json(default)
     try:
-        again = build(cls, json.loads(json.dumps(stored)), subject.name)
+        again: Any = build(cls, json.loads(json.dumps(stored)), subject.name)
     except (OptionsError, TypeError, ValueError) as error:
         raise Broken(f"its default options do not survive JSON: {error}") from error
     require(again == default, f"its options change on the way through JSON: {default} becomes {again}")
@@ -120,7 +131,7 @@ def presets_valid(subject: Subject) -> None:
         require(preset.images > 0 and preset.batch > 0, f"preset {name!r} has no budget or no batch")
         try:
             options: Any = build(cls.Options, preset.options, f"preset {name!r}")
-            again = build(cls.Options, to_json(options), name)
+            again: Any = build(cls.Options, to_json(options), name)
         except OptionsError as error:
             raise Broken(str(error)) from error
         require(again == options, f"the options of preset {name!r} change on the way through JSON")
@@ -136,7 +147,7 @@ def _plugin_module(offer: Offer[ModelSpec]) -> str:
     """The name of the module whose hook yields a spec."""
     manager = registry().manager
     for module in manager.get_plugins():
-        if manager.get_name(module) == f"{offer.plugin.dist}:{module.__name__}" and hasattr(module, "genkit_models"):
-            if any(spec == offer.spec for spec in module.genkit_models()):
-                return str(module.__name__)
+        ours = manager.get_name(module) == f"{offer.plugin.dist}:{module.__name__}"
+        if ours and offer.spec in list(getattr(module, "genkit_models", tuple)()):
+            return str(module.__name__)
     raise Broken(f"the module that offers {offer.qualified} is gone")

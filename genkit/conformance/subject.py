@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from torch import Tensor
 from genkit.conformance.report import Broken
 from genkit.data.dataset import ImageDataset, Split
 from genkit.data.stream import BatchStream
-from genkit.errors import GenkitError
 from genkit.model import Batch, DataInfo, GenerativeModel, Phase, Step
 from genkit.options import build
 from genkit.registry import Offer
@@ -82,17 +82,21 @@ class Subject:
         }
 
     @functools.cached_property
-    def data(self) -> ImageDataset:
-        """The data on which the model's behaviour is checked: the first that the model can be built for."""
-        refused = ""
-        for data in self.sets.values():
-            try:
+    def buildable(self) -> dict[str, ImageDataset]:
+        """The data that the model can be built for; whether it should be for more is a check of its own."""
+        found: dict[str, ImageDataset] = {}
+        for name, data in self.sets.items():
+            with contextlib.suppress(Exception):
                 self.build(data.info())
-            except GenkitError as error:
-                refused = str(error)
-            else:
-                return data
-        raise Broken(f"it can't be built for any data: {refused}")
+                found[name] = data
+        if not found:
+            raise Broken("it can't be built for any data")
+        return found
+
+    @property
+    def data(self) -> ImageDataset:
+        """The data on which the model's behaviour is checked."""
+        return next(iter(self.buildable.values()))
 
     @property
     def images(self) -> Tensor:
@@ -114,9 +118,7 @@ class Subject:
             return model.sample(n, generator=torch.Generator().manual_seed(seed), condition=condition)
 
 
-def walk(
-    model: GenerativeModel, data: ImageDataset, steps: int = 3
-) -> Iterator[tuple[Turns, Phase, Batch, Step]]:
+def walk(model: GenerativeModel, data: ImageDataset, steps: int = 3) -> Iterator[tuple[Turns, Phase, Batch, Step]]:
     """Go through a short training as the harness would; whoever walks takes the turns."""
     phases = model.phases()
     turns = Turns(model, phases, 0, CPU)
@@ -157,4 +159,4 @@ def same(one: Tensor, other: Tensor) -> bool:
 
 def some(names: list[str]) -> str:
     """Name the first of several things, and how many more there are."""
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    return ", ".join(names[:1]) + (f" and {len(names) - 1} more" if len(names) > 1 else "")

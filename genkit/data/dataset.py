@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,12 +30,15 @@ class Split:
 
     def images(self, indices: slice | NDArray[np.int64]) -> Tensor:
         """Return float32 images [n, C, H, W] in [0, 1]."""
-        return torch.from_numpy(np.ascontiguousarray(self.pixels[indices])).float().div_(self.levels - 1)
+        return torch.from_numpy(np.array(self.pixels[indices])).float().div_(self.levels - 1)
 
     def uint8(self, indices: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return images as uint8 [n, C, H, W] in 0 .. 255, rounded half to even, as metrics see them."""
-        pixels = np.asarray(self.pixels[indices])
-        return pixels if self.levels == 256 else np.rint(np.arange(self.levels) * (255 / (self.levels - 1))).astype(np.uint8)[pixels]
+        pixels = np.array(self.pixels[indices])
+        if self.levels == 256:
+            return pixels
+        table: NDArray[np.uint8] = np.rint(np.arange(self.levels) * (255 / (self.levels - 1))).astype(np.uint8)
+        return table[pixels]
 
     def chunks(self, size: int) -> Iterator[Tensor]:
         """Yield all images in order, ``size`` at a time, as float32."""
@@ -47,8 +50,9 @@ class Split:
 class ImageDataset:
     """A packed data set with its two splits.
 
-    ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels and splits), not
-    of a path; ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files that were left out.
+    ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels
+    and splits), not of a path; ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files
+    that were left out. ``whole`` is the memory map of which the splits are views, where there is one.
     """
 
     name: str
@@ -57,6 +61,17 @@ class ImageDataset:
     test: Split
     classes: tuple[str, ...] = ()
     skipped: int = 0
+    whole: Split | None = field(default=None, repr=False)
+
+    def everything(self) -> Split:
+        """Return all images, those of training first: nothing is copied if the data set is packed."""
+        if self.whole is not None:
+            return self.whole
+        train, test = self.train, self.test
+        labels = None
+        if train.labels is not None and test.labels is not None:
+            labels = np.concatenate([train.labels, test.labels])
+        return Split("all", np.concatenate([train.pixels, test.pixels]), labels, train.levels)
 
     @property
     def slug(self) -> str:

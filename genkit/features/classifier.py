@@ -94,7 +94,7 @@ def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def save(module: Classifier, facts: dict[str, Any], folder: Path) -> cards.Card:
-    """Write ``NAME.safetensors`` and then its card ``NAME.json``; ``facts`` is the card less sha256; return the card."""
+    """Write ``NAME.safetensors`` and then its card ``NAME.json``; ``facts`` is the card less sha256."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     data = tensors_to_bytes(state)

@@ -82,7 +82,7 @@ class Gaussian:
         return int((values > _RANK_TOLERANCE * values[-1]).sum()) if values[-1] > 0 else 0
 
 
-def frechet(m1: Array, S1: Array, m2: Array, S2: Array) -> float:
+def frechet(m1: Array, S1: Array, m2: Array, S2: Array) -> float:  # noqa: N803
     """Return the Frechet distance of two Gaussians from means [d] and covariances [d, d]."""
     one, two = (Gaussian(np.asarray(m, np.float64), np.asarray(s, np.float64)) for m, s in ((m1, S1), (m2, S2)))
     return _distance(one, two)

@@ -66,7 +66,8 @@ class Moments:
 
     @property
     def _sums(self) -> tuple[Array, Array]:
-        assert self._sum is not None and self._outer is not None, "no rows yet"
+        assert self._sum is not None, "no rows yet"
+        assert self._outer is not None
         return self._sum, self._outer
 
     def _add(self, count: int, total: Array, outer: Array) -> None:
@@ -80,7 +81,8 @@ class Moments:
     def _about(self, shift: Array | None) -> tuple[int, Array, Array]:
         """Return count and sums about another shift."""
         total, outer = self._sums
-        assert self.shift is not None and shift is not None
+        assert self.shift is not None
+        assert shift is not None
         by = self.shift - shift
         if not by.any():
             return self.count, total, outer

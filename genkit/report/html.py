@@ -39,7 +39,7 @@ def board_table(board: Board) -> str:
 
 
 def run_page(record: Record, run: Path, calibration: Sequence[Record]) -> str:
-    """A page for one evaluated run: scores beside floor and ceiling, the sample grid, learning curves, how it was made."""
+    """A page for one evaluated run: scores beside floor and ceiling, the samples, learning curves, how it was made."""
     beside = [
         (ROLES.get(other.subject.name, other.subject.name), {score.name: score for score in other.scores})
         for other in calibration
@@ -54,11 +54,20 @@ def run_page(record: Record, run: Path, calibration: Sequence[Record]) -> str:
     return html
 
 
+def _line(text: str) -> dict[str, Any]:
+    """A line of the log, or nothing for one that a killed process left unfinished."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) and "images" in line else {}
+
+
 def _curves(log: Path) -> list[dict[str, Any]]:
     """What was logged, one curve each, as points of an SVG of 300 x 80."""
     try:
-        lines = [json.loads(line) for line in log.read_text().splitlines()]
-    except (OSError, ValueError):
+        lines = [line for text in log.read_text(errors="replace").splitlines() if (line := _line(text))]
+    except OSError:
         return []
     names = list(dict.fromkeys(name for line in lines for name in line if name not in ("step", "images", "seconds")))
     curves = []

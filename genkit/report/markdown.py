@@ -15,6 +15,7 @@ def leaderboard(board: Board) -> str:
 
 
 def _escape(text: str) -> str:
-    for letter in "\\`*_[]<>|":
+    text = " ".join(text.split())
+    for letter in "\\`*_[]<>|~&":
         text = text.replace(letter, "\\" + letter)
     return text

@@ -48,7 +48,7 @@ def comma_separated(board: Board) -> str:
     plain = [key for key in rows[0] if key not in ("scores", "runs")] if rows else []
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*plain, *names, "runs"])
+    writer.writerow([*plain, *map(_harmless, names), "runs"])
     for row in rows:
         values = [row[key] for key in plain] + [row["scores"].get(name) for name in names] + [" ".join(row["runs"])]
         writer.writerow(["" if value is None else _harmless(value) for value in values])
@@ -57,4 +57,4 @@ def comma_separated(board: Board) -> str:
 
 def _harmless(value: Any) -> Any:
     """A text that a spreadsheet would run as a formula is quoted."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

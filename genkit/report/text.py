@@ -16,7 +16,7 @@ def number(value: float | None) -> str:
         return "-"
     if value == 0:
         return "0"
-    if abs(value) >= 10_000:
+    if abs(value) >= 9_999.5:
         return f"{value:,.0f}"
     return f"{value:.4g}" if abs(value) >= 1e-3 else f"{value:.2e}"
 
@@ -55,7 +55,11 @@ def heading(board: Board) -> str:
     """Say what a board ranks and how sure it can be."""
     noises = {row.noise for row in board.rows}
     most = max((row.seeds for row in board.rows), default=0)
-    noise = "one training seed: ranked by evaluation noise only" if noises <= {"evaluation"} else f"up to {most} training seeds"
+    noise = (
+        "one training seed: ranked by evaluation noise only"
+        if noises <= {"evaluation"}
+        else f"up to {most} training seeds"
+    )
     return f"{board.dataset} · {board.score}, {board.direction} is better · protocol {board.fingerprint} · {noise}"
 
 

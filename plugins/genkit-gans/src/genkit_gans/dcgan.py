@@ -28,7 +28,7 @@ class DCGAN(GAN):
     Options = DCGANOptions
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"width": 32}),
-        "mnist": Preset(images=1_000_000, batch=64, options={"width": 32}),
+        "mnist": Preset(images=300_000, batch=64, options={"width": 32}),
         "default": Preset(images=2_000_000, batch=64),
     }
 

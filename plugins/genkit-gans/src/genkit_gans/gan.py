@@ -28,11 +28,10 @@ class OriginalGAN(GAN):
 
     Options = OriginalGANOptions
     presets = {
-        "digits": Preset(images=600_000, batch=64),
-        "mnist": Preset(images=1_500_000, batch=64),
+        "digits": Preset(images=300_000, batch=32),
+        "mnist": Preset(images=200_000, batch=64),
         "default": Preset(images=1_000_000, batch=64),
     }
-    betas = (0.9, 0.999)
 
     def __init__(self, options: OriginalGANOptions, data: DataInfo) -> None:
         super().__init__(options, data)

@@ -30,7 +30,7 @@ class ConvVAE(VAE):
     Options = ConvVAEOptions
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"latent": 16}),
-        "mnist": Preset(images=600_000, batch=64),
+        "mnist": Preset(images=300_000, batch=64, options={"width": 16}),
         "default": Preset(images=1_000_000, batch=64, options={"latent": 64}),
     }
 

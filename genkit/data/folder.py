@@ -1,0 +1,76 @@
+"""Images in a folder, read where they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genkit.data.source import DatasetRequest, Source, file_stamp, unreadable
+from genkit.data.tree import Tree, TreeSource
+from genkit.errors import DataError, GenkitError
+
+
+class FolderTree(Tree):
+    """All files below a folder; links are followed, a link to a folder above is not."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.location = str(root)
+        self._names: list[str] | None = None
+        if root.exists() and not root.is_dir():
+            raise DataError(f"{root} is a file, not a folder of images: a zip is read as zip:{root}")
+
+    def key(self) -> Any:
+        """Return each file's name, size, times and inode."""
+        return [str(self.root.resolve()), [[name, *_stamp(self.root / name)] for name in sorted(self.names())]]
+
+    def names(self) -> list[str]:
+        """Return all files' relative names; raises MissingError or DataError for a folder that can't be listed."""
+        if self._names is None:
+            self._names = []
+            self._walk(self.root, "", ())
+        return self._names
+
+    def open(self, name: str) -> BinaryIO:
+        """Open one file; raises DataError if the system refuses."""
+        try:
+            return open(self.root / name, "rb")
+        except OSError as error:
+            raise DataError(f"{self.full_name(name)} can't be read: {error.strerror or error}") from error
+
+    def full_name(self, name: str) -> str:
+        """Return the file's path."""
+        return str(self.root / name)
+
+    def _walk(self, folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
+        assert self._names is not None
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in above:
+                return
+            above = (*above, (status.st_dev, status.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    self._walk(Path(entry.path), f"{prefix}{entry.name}/", above)
+                else:
+                    self._names.append(prefix + entry.name)
+        except OSError as error:
+            raise unreadable(folder, error) from error
+
+
+def _stamp(path: Path) -> list[int]:
+    """A file that can't be looked at has no stamp; opening it tells why."""
+    try:
+        return file_stamp(path)
+    except GenkitError:
+        return []
+
+
+def folder(request: DatasetRequest) -> Source:
+    """Return the source of ``folder:PATH``."""
+    return TreeSource(FolderTree(Path(request.argument).expanduser()), request)

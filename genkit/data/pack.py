@@ -1,0 +1,188 @@
+"""Packing: every image is decoded once, then read through a memory map.
+
+    <cache>/data/index/<sha256 of the source's key>.json    which content an unchanged source has
+    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  meta.json
+
+``pixels.npy`` holds the training images, then the test images, so that either split and all of them are views of one
+map. A folder is built under a temporary name, synced and renamed: it is whole or not there.
+
+A source without splits of its own is split by content: an image is a test image if the blake2b hash of its packed
+pixels lies in the lowest fifth, so copies of an image are all on one side. Two or more different images always give
+one to each side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genkit.data.packed import Packed, PackWriter, open_packed
+from genkit.data.source import Contents, Item, Source
+from genkit.errors import DataError
+from genkit.paths import cache_dir, write_atomic
+
+Progress = Callable[[int, int], None]
+"""Images done, images in all."""
+
+VERSION = 1
+"""Of the rules by which sources are read; a new one reads every source again."""
+
+TEST_SHARE = 0.2
+_ABANDONED = 24 * 3600.0
+"""Seconds without a write after which a half-made pack is thought abandoned."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A packed data set and how many bad images its source had."""
+
+    packed: Packed
+    skipped: int
+
+
+def pack_source(source: Source, progress: Progress | None = None) -> Opened:
+    """Return the packed data of a source, from the cache if the source has not changed.
+
+    Raises DataError for bad data or a cache folder that can't be written.
+    """
+    root = cache_dir().absolute() / "data"
+    key = [VERSION, type(source).__module__, type(source).__qualname__, source.key()]
+    entry = root / "index" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.json"
+    known = _known(entry, root)
+    if known is not None:
+        return known
+    try:
+        contents = source.read()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            entry.parent.mkdir(exist_ok=True)
+            _sweep(root)
+            with _temporary(root) as folder:
+                sha256, skipped = _write(contents, folder, progress, source.name)
+                _install(folder / "pack", root / sha256, sha256)
+            skipped += contents.skipped
+            write_atomic(entry, json.dumps({"sha256": sha256, "skipped": skipped}).encode())
+        except OSError as error:
+            raise DataError(
+                f"{source.name} can't be packed into the cache folder {root}: {error.strerror or error}; "
+                "make room there or set GENKIT_CACHE to a folder that can be written"
+            ) from error
+    finally:
+        source.close()
+    packed = open_packed(root / sha256, sha256)
+    if packed is None:
+        raise DataError(f"{root / sha256} changed while it was opened: try again")
+    return Opened(packed, skipped)
+
+
+def split_hash(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
+    """Return the place of an image in [0, 1), by the blake2b hash of its pixels."""
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
+
+
+def _known(entry: Path, root: Path) -> Opened | None:
+    try:
+        found = json.loads(entry.read_bytes())
+        packed = open_packed(root / found["sha256"], found["sha256"])
+        return None if packed is None else Opened(packed, int(found["skipped"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(contents: Contents, folder: Path, progress: Progress | None, name: str) -> tuple[str, int]:
+    """Write all images into ``folder/pack``; return the content's sha256 and how many bad images were left out."""
+    writer = PackWriter(folder / "pack", contents.shape)
+    skipped, lowest, highest, own_splits = 0, 1.0, 0.0, False
+    try:
+        for done, item in enumerate(contents.items, start=1):
+            if item is None:
+                skipped += 1
+            else:
+                _verify(item, contents, name)
+                place = split_hash(item.pixels)
+                lowest, highest = min(lowest, place), max(highest, place)
+                own_splits |= item.split is not None
+                writer.append(item, test=place < TEST_SHARE if item.split is None else item.split == "test")
+            if progress is not None:
+                progress(done, contents.count)
+        if sum(writer.counts) < 2:
+            raise DataError(f"{name} has {sum(writer.counts)} usable images ({skipped} bad): at least 2 are needed")
+        if own_splits and not all(writer.counts):
+            raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
+        if not all(writer.counts) and lowest < highest:
+            return _share(writer, contents, folder, lowest, highest), skipped
+        return writer.finish(contents), skipped
+    finally:
+        writer.close()
+
+
+def _share(first: PackWriter, contents: Contents, folder: Path, lowest: float, highest: float) -> str:
+    """Write a small set again whose hashes put all images on one side: the one nearest the border changes sides."""
+    first_was_test = first.counts[0] == 0
+    second = PackWriter(folder / "again", contents.shape)
+    try:
+        for item in first.items():
+            place = split_hash(item.pixels)
+            second.append(item, test=place < highest if first_was_test else place <= lowest)
+        sha256 = second.finish(contents)
+    finally:
+        second.close()
+    first.close()
+    shutil.rmtree(first.folder)
+    second.folder.rename(first.folder)
+    return sha256
+
+
+def _verify(item: Item, contents: Contents, name: str) -> None:
+    pixels, label, count = item.pixels, item.label, len(contents.classes)
+    if pixels.dtype != np.uint8 or pixels.shape != contents.shape:
+        raise DataError(f"{name} gives an image of {pixels.dtype} {pixels.shape} where uint8 {contents.shape} is due")
+    if contents.levels < 256 and pixels.max() >= contents.levels:
+        raise DataError(f"{name} gives level {pixels.max()} where 0 .. {contents.levels - 1} is due")
+    if (label is None) != (count == 0) or (label is not None and not 0 <= label < count):
+        due = f"one in 0 .. {count - 1}" if count else "none"
+        raise DataError(f"{name} gives label {label} where {due} is due")
+
+
+def _install(built: Path, final: Path, sha256: str) -> None:
+    """Give a finished pack its name, unless another process was first; a damaged one makes way."""
+    if open_packed(final, sha256) is not None:
+        return
+    if final.exists():
+        with contextlib.suppress(OSError):
+            final.rename(built.parent / "damaged")
+    try:
+        final.parent.mkdir(exist_ok=True)
+        built.rename(final)
+    except OSError:
+        if open_packed(final, sha256) is None:
+            raise
+
+
+@contextlib.contextmanager
+def _temporary(root: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(dir=root, prefix="tmp-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(root: Path) -> None:
+    """Remove half-made packs that a killed process left behind."""
+    for folder in root.glob("tmp-*"):
+        with contextlib.suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+            if newest < time.time() - _ABANDONED:
+                shutil.rmtree(folder)

@@ -1,0 +1,149 @@
+"""A packed data set on disk: written as a stream, read back as memory maps."""
+
+from __future__ import annotations
+
+import array
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genkit.data.dataset import Split
+from genkit.data.source import Contents, Item
+from genkit.errors import DataError
+
+_COPY = 16 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The splits of a packed data set; ``train`` and ``test`` are views of ``whole``."""
+
+    sha256: str
+    train: Split
+    test: Split
+    whole: Split
+    classes: tuple[str, ...]
+
+
+class PackWriter:
+    """Writes images as they come: training images into ``pixels.npy``, test images beside it until the end.
+
+    Memory does not grow with the images, only by 8 bytes a label.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int, int]) -> None:
+        self.folder = folder
+        self.shape = shape
+        folder.mkdir(exist_ok=True)
+        self._header = len(_npy_header(0, shape))
+        self._files = (open(folder / "pixels.npy", "w+b"), open(folder / "test.raw", "w+b"))  # noqa: SIM115
+        self._files[0].write(_npy_header(0, shape))
+        self._hashes = (hashlib.sha256(), hashlib.sha256())
+        self._labels = (array.array("q"), array.array("q"))
+        self.counts = [0, 0]
+
+    def append(self, item: Item, *, test: bool) -> None:
+        """Write one image of uint8 [C, H, W]."""
+        data = np.ascontiguousarray(item.pixels).data
+        self._files[test].write(data)
+        self._hashes[test].update(data)
+        self._labels[test].append(-1 if item.label is None else item.label)
+        self.counts[test] += 1
+
+    def items(self) -> Iterator[Item]:
+        """Yield what was written: the training images, then the test images."""
+        size = int(np.prod(self.shape))
+        for file, labels, start in zip(self._files, self._labels, (self._header, 0), strict=True):
+            file.seek(start)
+            for label in labels:
+                pixels = np.frombuffer(file.read(size), dtype=np.uint8).reshape(self.shape)
+                yield Item(pixels, None if label < 0 else label)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files:
+            file.close()
+
+    def finish(self, contents: Contents) -> str:
+        """Join the splits, write labels and facts, sync all to disk; return the sha256 of the content.
+
+        It covers the pixels, labels, class names, levels, splits and shape.
+        """
+        labels = np.array([*self._labels[0], *self._labels[1]], dtype="<i8")
+        meta: dict[str, Any] = {
+            "shape": list(self.shape),
+            "train": self.counts[0],
+            "test": self.counts[1],
+            "levels": contents.levels,
+            "classes": list(contents.classes),
+            "pixels_sha256": [digest.hexdigest() for digest in self._hashes],
+            "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
+        }
+        sha256 = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
+        pixels, test = self._files
+        pixels.seek(0, os.SEEK_END)
+        test.seek(0)
+        shutil.copyfileobj(test, pixels, _COPY)
+        pixels.seek(0)
+        header = _npy_header(sum(self.counts), self.shape)
+        if len(header) != self._header:
+            raise DataError(f"{sum(self.counts):,} images are more than a pack can hold")
+        pixels.write(header)
+        _sync(pixels)
+        self.close()
+        (self.folder / "test.raw").unlink()
+        with open(self.folder / "labels.npy", "wb") as file:
+            np.save(file, labels, allow_pickle=False)
+            _sync(file)
+        meta["bytes"] = {name: (self.folder / name).stat().st_size for name in ("pixels.npy", "labels.npy")}
+        with open(self.folder / "meta.json", "w", encoding="ascii") as text:
+            json.dump(meta, text, indent=1)
+            text.flush()
+            os.fsync(text.fileno())
+        return sha256
+
+
+def open_packed(folder: Path, sha256: str) -> Packed | None:
+    """Return a packed data set, or None if it is not there or a file has not the size it was written with."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="ascii"))
+        if any((folder / name).stat().st_size != size for name, size in meta["bytes"].items()):
+            return None
+        pixels: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        labels: NDArray[np.int64] | None = np.load(folder / "labels.npy", allow_pickle=False)
+        count, levels, classes = meta["train"], meta["levels"], tuple(meta["classes"])
+        if pixels.shape != (count + meta["test"], *meta["shape"]) or labels is None or len(labels) != len(pixels):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
+    if not classes:
+        labels = None
+    return Packed(
+        sha256,
+        train=Split("train", pixels[:count], None if labels is None else labels[:count], levels),
+        test=Split("test", pixels[count:], None if labels is None else labels[count:], levels),
+        whole=Split("all", pixels, labels, levels),
+        classes=classes,
+    )
+
+
+def _npy_header(count: int, shape: tuple[int, int, int]) -> bytes:
+    """Return the header of a .npy file; NumPy leaves room in it for the first axis to grow."""
+    buffer = io.BytesIO()
+    description = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+    np.lib.format.write_array_header_1_0(buffer, description)
+    return buffer.getvalue()
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,170 @@
+"""Images in a tree of names: what folders and zips have in common.
+
+Layout: images flat, or in class folders (the sorted names of the first level are the labels; deeper folders belong to
+their class). ``train/`` and ``test/`` are the splits when both exist. A single folder around everything is looked
+through, so one class is no class. Left aside: hidden files and folders, ``__MACOSX``, ``Thumbs.db``, ``desktop.ini``
+and notes (``.txt .md .json .jsonl .csv .tsv .xml .yaml .yml .html .log``). Every other file must be an image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from genkit.data.decode import Header, decode, read_header
+from genkit.data.source import Contents, DatasetRequest, Item, Source, SplitName
+from genkit.errors import DataError
+
+_NOTES = frozenset([".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"])
+_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+
+
+class Tree(ABC):
+    """Named files: ``location`` is what messages call the whole."""
+
+    location: str
+
+    @abstractmethod
+    def key(self) -> Any:
+        """Return what tells whether a file has changed: plain JSON, made without reading files."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Return the files' names relative to the tree, with ``/``, in any order."""
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading from its beginning; raises DataError."""
+
+    def full_name(self, name: str) -> str:
+        """Return what messages call a file."""
+        return f"{self.location}/{name}"
+
+    def close(self) -> None:
+        """Let go of open files."""
+        return None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file stands in the layout."""
+
+    name: str
+    split: SplitName | None
+    label: int | None
+
+
+class TreeSource(Source):
+    """The images of a tree: headers are read first, pixels while packing."""
+
+    def __init__(self, tree: Tree, request: DatasetRequest) -> None:
+        self.name = tree.location
+        self.tree = tree
+        self.request = request
+
+    def key(self) -> Any:
+        """Return the tree's key and the options that change what is read."""
+        return [self.tree.key(), self.request.size, self.request.crop, self.request.skip_bad]
+
+    def close(self) -> None:
+        """Close the tree."""
+        self.tree.close()
+
+    def read(self) -> Contents:
+        """Read all headers; raises DataError for an empty tree, bad files, and mixed sizes without a size."""
+        names = sorted(filter(is_wanted, self.tree.names()), key=lambda name: name.split("/"))
+        headers: dict[str, Header] = {}
+        for name in names:
+            with self._skipping():
+                headers[name] = self._header(name)
+        if not headers:
+            left_out = f" but {len(names)} bad files" if names else ""
+            raise DataError(f"{self.name} holds no images{left_out}: give it PNG, JPEG, WebP or BMP files")
+        if len(headers) == 1:
+            raise DataError(f"{self.name} holds a single image, {next(iter(headers))}: at least 2 are needed")
+        height, width = self._common_size(headers)
+        grey = all(header.grey for header in headers.values())
+        places, classes = arrange(list(headers), self.name)
+        return Contents(
+            shape=(1 if grey else 3, height, width),
+            count=len(places),
+            items=self._items(places, grey),
+            classes=classes,
+            skipped=len(names) - len(headers),
+        )
+
+    def _header(self, name: str) -> Header:
+        with self.tree.open(name) as file:
+            return read_header(file, self.tree.full_name(name))
+
+    def _common_size(self, headers: dict[str, Header]) -> tuple[int, int]:
+        if self.request.size is not None:
+            return self.request.size, self.request.size
+        (first, header), *others = headers.items()
+        for name, other in others:
+            if (other.height, other.width) != (header.height, header.width):
+                raise DataError(
+                    f"{self.name} has images of different sizes: {first} is {header.width}x{header.height}, "
+                    f"{name} is {other.width}x{other.height}; give one size with --size"
+                )
+        return header.height, header.width
+
+    def _items(self, places: list[Place], grey: bool) -> Iterator[Item | None]:
+        for place in places:
+            item: Item | None = None
+            with self._skipping():
+                item = self._item(place, grey)
+            yield item
+
+    def _item(self, place: Place, grey: bool) -> Item:
+        with self.tree.open(place.name) as file:
+            pixels = decode(
+                file, self.tree.full_name(place.name), grey=grey, size=self.request.size, crop=self.request.crop
+            )
+        return Item(pixels, place.label, place.split)
+
+    def _skipping(self) -> contextlib.AbstractContextManager[None]:
+        """Swallow the error of one bad file where bad ones are skipped."""
+        return contextlib.suppress(DataError) if self.request.skip_bad else contextlib.nullcontext()
+
+
+def is_wanted(name: str) -> bool:
+    """Tell whether a file must be an image, or is left aside as hidden, litter or a note."""
+    parts = name.split("/")
+    if any(part.startswith(".") or part.lower() in _LITTER for part in parts):
+        return False
+    return PurePosixPath(parts[-1]).suffix.lower() not in _NOTES
+
+
+def arrange(names: list[str], location: str) -> tuple[list[Place], tuple[str, ...]]:
+    """Return each file's split and label, and the names of the classes; raises DataError for a layout of two minds."""
+    inner = _strip({name: name.split("/") for name in names})
+    splits: dict[str, SplitName] = {}
+    if {"train", "test"} <= {parts[0] for parts in inner.values() if len(parts) > 1}:
+        for name, parts in inner.items():
+            if len(parts) == 1 or parts[0] not in ("train", "test"):
+                raise DataError(
+                    f"{location} has train/ and test/ but also {name} beside them: move it into one of the two"
+                )
+            splits[name] = "train" if parts[0] == "train" else "test"
+        inner = _strip({name: parts[1:] for name, parts in inner.items()})
+    flat = [name for name, parts in inner.items() if len(parts) == 1]
+    foldered = [name for name, parts in inner.items() if len(parts) > 1]
+    if flat and foldered:
+        raise DataError(
+            f"{location} has images in class folders ({foldered[0]}) and outside them ({flat[0]}): choose one layout"
+        )
+    classes = tuple(sorted({inner[name][0] for name in foldered}))
+    labels = {label: index for index, label in enumerate(classes)}
+    return [Place(name, splits.get(name), labels.get(inner[name][0])) for name in names], classes
+
+
+def _strip(names: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Drop the folders that hold everything."""
+    while len({parts[0] for parts in names.values()}) == 1 and all(len(parts) > 1 for parts in names.values()):
+        names = {name: parts[1:] for name, parts in names.items()}
+    return names

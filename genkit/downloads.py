@@ -1,0 +1,156 @@
+"""Downloads: mirrors in turn, resumed where they broke off, checked before they count."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from genkit.errors import DataError, MissingError
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which a mirror is given up."""
+
+_BLOCK = 1 << 20
+_NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)
+
+Progress = Callable[[int, int], None]
+"""Bytes here so far, bytes in all (0 where the mirror does not say)."""
+
+
+class _WriteError(Exception):
+    """The disk refused what the network gave."""
+
+
+class _BrokeOffError(Exception):
+    """A mirror fell silent in the middle of the file; what came is kept."""
+
+
+def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download(urls: Sequence[str], sha256: str, target: Path, *, what: str, progress: Progress | None = None) -> Path:
+    """Return ``target``, downloaded from the first of ``urls`` that gives the bytes of this ``sha256``.
+
+    A file that is already there and right costs no network. A transfer that broke off goes on from ``target.part``,
+    at another mirror if need be. ``what`` names the thing in messages ("the MNIST training images").
+    Raises MissingError when no mirror has it, DataError when ``target`` can't be written.
+    """
+    if target.is_file() and sha256_file(target) == sha256:
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f"{target.name}.lock")):
+            if target.is_file() and sha256_file(target) == sha256:
+                return target
+            return _from_mirrors(urls, sha256, target, what, progress)
+    except (OSError, _WriteError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(
+            f"{what} can't be saved as {target}: {reason}; make room there or set GENKIT_CACHE to another folder"
+        ) from error
+
+
+def _from_mirrors(urls: Sequence[str], sha256: str, target: Path, what: str, progress: Progress | None) -> Path:
+    part = target.with_name(f"{target.name}.part")
+    failures: list[str] = []
+    for url in urls:
+        failure = _from_mirror(url, sha256, part, progress)
+        if not failure:
+            os.replace(part, target)
+            return target
+        failures.append(f"{url}: {failure}")
+    present = "has other content than expected" if target.is_file() else "is not on this machine"
+    raise MissingError(
+        f"{what} {present} and can't be downloaded ({'; '.join(failures) or 'no mirror is known'}): "
+        f"put the file with sha256 {sha256} at {target}"
+    )
+
+
+def _from_mirror(url: str, sha256: str, part: Path, progress: Progress | None) -> str:
+    """Complete ``part`` from one mirror; return why it failed, or an empty string.
+
+    One more try follows a transfer that broke off after it gave something, and a wrong hash of a file whose
+    beginning was there before: that beginning may be the culprit.
+    """
+    failure = ""
+    for _ in range(2):
+        before = _size(part)
+        again = False
+        try:
+            _fetch(url, part, progress)
+        except _BrokeOffError as error:
+            failure, again = str(error), _size(part) > before
+        except _NETWORK_ERRORS as error:
+            failure = str(getattr(error, "reason", "") or error) or type(error).__name__
+        else:
+            if sha256_file(part) == sha256:
+                return ""
+            part.unlink()
+            failure, again = "its content has another sha256", before > 0
+        if not again:
+            break
+    return failure
+
+
+def _fetch(url: str, part: Path, progress: Progress | None) -> None:
+    """Append to ``part`` what the mirror still has to give, or begin anew where it can't resume."""
+    have = _size(part)
+    request = urllib.request.Request(url, headers={"User-Agent": "genkit", "Accept-Encoding": "identity"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and have:  # nothing is left to give: the hash says whether that is right
+            return
+        raise
+    with response:
+        ranged = re.fullmatch(r"bytes (\d+)-\d+/(?:\d+|\*)", response.headers.get("Content-Range", ""))
+        resumed = response.status == 206 and ranged is not None and int(ranged[1]) == have
+        if response.status == 206 and not resumed:
+            raise http.client.HTTPException("it sent another range than was asked for")
+        have = have if resumed else 0
+        length = response.headers.get("Content-Length")
+        _copy(response, part, have, have + int(length) if length else 0, progress)
+
+
+def _copy(response: http.client.HTTPResponse, part: Path, have: int, total: int, progress: Progress | None) -> None:
+    try:
+        file = open(part, "ab" if have else "wb")  # noqa: SIM115 - an error of opening is the disk's, not the network's
+    except OSError as error:
+        raise _WriteError(error.strerror) from error
+    with file:
+        while True:
+            try:
+                block = response.read1(_BLOCK)
+            except (OSError, http.client.HTTPException) as error:
+                raise _BrokeOffError(f"the transfer broke off after {have:,} bytes") from error
+            if not block:
+                break
+            try:
+                file.write(block)
+                file.flush()
+            except OSError as error:
+                raise _WriteError(error.strerror) from error
+            have += len(block)
+            if progress is not None:
+                progress(have, total)
+        os.fsync(file.fileno())
+    if total and have < total:
+        raise _BrokeOffError(f"the transfer broke off after {have:,} of {total:,} bytes")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

@@ -1,0 +1,67 @@
+"""A pytest plugin for packages that offer models: every conformance check is a test of its own.
+
+    @pytest.mark.genkit_model("my-gan")
+    def test_conformance(genkit_check):
+        genkit_check()
+
+The mark takes what genkit.check takes: a model's name or class, and ``options`` or ``dataset``. It imports nothing
+heavy: torch is loaded when a test asks for the fixture, not when pytest starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from genkit.conformance import Examination
+
+FIXTURE, MARK = "genkit_check", "genkit_model"
+_EXAMINATIONS = pytest.StashKey[dict[Any, Any]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", f"{MARK}(model, *, options, dataset): the model that {FIXTURE} examines")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of each check."""
+    if FIXTURE in metafunc.fixturenames:
+        from genkit.conformance import CHECKS
+
+        metafunc.parametrize(FIXTURE, list(CHECKS), indirect=True)
+
+
+@pytest.fixture
+def genkit_check(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """A function that runs one conformance check of the marked model: it fails or skips the test with the reason."""
+    mark = request.node.get_closest_marker(MARK)
+    if mark is None or len(mark.args) != 1:
+        raise pytest.UsageError(f'{request.node.nodeid} needs @pytest.mark.{MARK}("a model\'s name")')
+    examination = _examination(request.config, mark)
+    name: str = request.param
+
+    def run() -> None:
+        __tracebackhide__ = True
+        result = examination.result(name)
+        if result.status == "skipped":
+            pytest.skip(result.reason)
+        if result.status == "failed":
+            pytest.fail(f"{name}: {result.reason}", pytrace=False)
+
+    return run
+
+
+def _examination(config: pytest.Config, mark: pytest.Mark) -> Examination:
+    """The examination of a mark's model: one for all its checks, so that each runs once."""
+    from genkit.conformance import Examination
+
+    known = config.stash.setdefault(_EXAMINATIONS, {})
+    key = (mark.args[0], repr(sorted(mark.kwargs.get("options", {}).items())), id(mark.kwargs.get("dataset")))
+    if key not in known:
+        known[key] = Examination(mark.args[0], **mark.kwargs)
+    examination: Examination = known[key]
+    return examination

@@ -1,0 +1,50 @@
+"""models, datasets, metrics, features, plugins, completion: what there is, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("models", "dcgan"), ("datasets", "digits"), ("metrics", "fid"), ("features", "digits-cnn"), ("plugins", "gans")],
+)
+def test_a_listing_names_what_there_is_as_text_and_json(genkit, command, name):
+    arguments = [command, "list"] if command == "features" else [command]
+    text = genkit(*arguments)
+    assert (text.code, text.err) == (0, "")
+    assert name in text.out
+    rows = json.loads(genkit(*arguments, "--json").out)
+    assert name in [row["name"] for row in rows]
+
+
+def test_a_model_is_shown_with_options_and_presets(genkit):
+    shown = genkit("models", "dcgan")
+    assert shown.code == 0
+    assert "presets" in shown.out
+    assert json.loads(genkit("models", "dcgan", "--json").out)["presets"]["digits"]["images"] > 0
+
+
+def test_unknown_commands_and_models_are_answered_with_a_suggestion(genkit):
+    command = genkit("modles")
+    assert command.code == 2
+    assert "Did you mean 'models'?" in command.err
+    model = genkit("models", "dcgn")
+    assert model.code == 2
+    assert "no model named 'dcgn'. Did you mean 'dcgan'?" in model.err
+    assert "Traceback" not in model.err
+
+
+def test_completion_scripts_are_printed(genkit):
+    assert "_GENKIT_COMPLETE" in genkit("completion", "bash").out
+
+
+def test_the_settings_file_gives_defaults_that_a_flag_overrides(genkit, tmp_path):
+    (tmp_path / "genkit.toml").write_text("[leaderboard]\nroot = 'elsewhere'\nas_json = true\n")
+    assert "no records" in genkit("leaderboard").err
+    (tmp_path / "genkit.toml").write_text("not toml")
+    broken = genkit("models")
+    assert broken.code == 2
+    assert "genkit.toml can't be read" in broken.err

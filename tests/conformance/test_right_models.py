@@ -1,0 +1,25 @@
+"""Every installed model keeps the contract; to register a model is to be tested."""
+
+from __future__ import annotations
+
+import pytest
+
+from genkit.conformance import check
+from genkit.registry import registry
+from genkit.specs import ModelSpec
+
+MODELS = [offer.qualified for offer in registry().offers(ModelSpec)]
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_installed_model_passes_every_check(name: str) -> None:
+    report = check(name)
+    assert report.ok, str(report)
+    assert {"hooks-light", "sample-images", "checkpoint", "training-repeats"} <= set(report.named("passed"))
+
+
+def test_nothing_about_the_plugins_models_is_unverified() -> None:
+    for name in ("genkit-gans:gan", "genkit-vaes:vae"):
+        if name in MODELS:
+            assert not [result for result in check(name).results if result.reason.startswith("unverified")]

@@ -1,0 +1,433 @@
+"""Deliberately wrong models: each is caught by the check meant for it, and by no other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from genkit.conformance import check
+from genkit.conformance.subject import blobs
+from genkit.gan import GAN
+from genkit.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
+from genkit.losses import Adversarial, logistic_discriminator, non_saturating_generator
+from genkit.model import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
+from genkit.vae import VAE
+
+DATA = blobs((1, 6, 6), 17, 3)
+pytestmark = pytest.mark.slow  # forty models, each through all checks, about a second apiece
+
+
+class RightGAN(GAN):
+    latent = 4
+    learning_rate = 1e-3
+
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        pixels = data.shape[0] * data.shape[1] * data.shape[2]
+        self.generator = nn.Sequential(
+            nn.Linear(4, 16),
+            nn.BatchNorm1d(16),
+            nn.ReLU(),
+            nn.Linear(16, pixels),
+            nn.Tanh(),
+            nn.Unflatten(1, data.shape),
+        )
+        self.discriminator = nn.Sequential(
+            nn.Flatten(), nn.Linear(pixels, 16), nn.LeakyReLU(), nn.Linear(16, 1), nn.Flatten(0)
+        )
+
+
+class RightVAE(VAE):
+    latent = 3
+
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        pixels = data.shape[0] * data.shape[1] * data.shape[2]
+        self.likelihood = Gaussian(0.05)
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 6))
+        self.decoder = nn.Sequential(nn.Linear(3, pixels), nn.Sigmoid(), nn.Unflatten(1, data.shape))
+
+
+# --- phases ---
+
+
+class LeakingGradients(RightGAN):
+    """The generator's phase owns the discriminator too, and moves it to be fooled."""
+
+    def phases(self) -> list[Phase]:
+        return [super().phases()[0], Phase("generator", self, self.optimizer(self))]
+
+
+class ForeignOptimizer(RightGAN):
+    """The generator's optimiser holds the discriminator, though the phase names the generator."""
+
+    def phases(self) -> list[Phase]:
+        return [super().phases()[0], Phase("generator", self.generator, self.optimizer(self))]
+
+
+class SteppingLoss(RightGAN):
+    """The discriminator's loss moves the generator by itself."""
+
+    def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
+        with torch.no_grad():
+            self.generator[0].weight.mul_(0.99)  # type: ignore[index, operator, union-attr]
+        return super().discriminator_loss(batch, step)
+
+
+class BackwardInLoss(RightGAN):
+    def generator_loss(self, batch: Batch, step: Step) -> Tensor:
+        super().generator_loss(batch, step).backward()
+        return super().generator_loss(batch, step)
+
+
+class ThawingLoss(RightGAN):
+    """The generator's loss switches the discriminator's gradients on, as hand-written loops do."""
+
+    def generator_loss(self, batch: Batch, step: Step) -> Tensor:
+        self.discriminator.requires_grad_(True)
+        return super().generator_loss(batch, step)
+
+
+class UntouchedModule(RightGAN):
+    """The generator's loss depends on its parameters, but with a factor of zero."""
+
+    def generator_loss(self, batch: Batch, step: Step) -> Tensor:
+        return 0 * super().generator_loss(batch, step)
+
+
+class VectorLoss(RightVAE):
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        return super().loss(phase, batch, step)[None]
+
+
+class InfiniteLoss(RightVAE):
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        return super().loss(phase, batch, step) / 0
+
+
+# --- labels ---
+
+
+def generated_as_real(real: Tensor, generated: Tensor) -> Tensor:
+    return logistic_discriminator(generated, real)
+
+
+class SwappedLabels(RightGAN):
+    """A discriminator that calls generated images real, and a generator that plays along."""
+
+    adversarial = Adversarial("swapped", generated_as_real, lambda generated: non_saturating_generator(-generated))
+
+
+class SwappedGenerator(RightGAN):
+    adversarial = Adversarial("half-swapped", logistic_discriminator, lambda f: non_saturating_generator(-f))
+
+
+class NegatedLogits(RightGAN):
+    def logits(self, images: Tensor) -> Tensor:
+        return -super().logits(images)
+
+
+# --- samples ---
+
+
+class OutOfRange(RightGAN):
+    """Forgets to leave the range of tanh."""
+
+    def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        images: Tensor = self.generator(latent)
+        return images
+
+
+class OneTooMany(RightGAN):
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        return super().sample(n + 1, generator=generator)
+
+
+class DoublePrecision(RightGAN):
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        return super().sample(n, generator=generator).double()
+
+
+class GlobalChance(RightGAN):
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return torch.randn(n, self.latent)
+
+
+class AlwaysTheSame(RightGAN):
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        return super().sample(n, generator=torch.Generator().manual_seed(0))
+
+
+class MovingStatistics(RightGAN):
+    """Draws in train mode, which moves batch normalisation's running statistics."""
+
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        self.generator.train()
+        images = super().sample(max(n, 2), generator=generator)[:n]
+        self.generator.eval()
+        return images
+
+
+class LeavesTrainMode(RightGAN):
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        images = super().sample(n, generator=generator)
+        self.discriminator.train()
+        return images
+
+
+# --- state ---
+
+
+class PickledState(RightGAN):
+    """Keeps a Python object in its state dict: torch would pickle it."""
+
+    def get_extra_state(self) -> Any:
+        return {"history": [1, 2]}
+
+    def set_extra_state(self, state: Any) -> None:
+        pass
+
+
+class UnregisteredTensor(RightGAN):
+    """Projects latents by a random matrix that is a plain attribute."""
+
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.projection = torch.randn(4, 4)
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return super().draw_latent(n, generator=generator) @ self.projection
+
+
+class HiddenCounter(RightVAE):
+    """Warms the loss up by a counter that no checkpoint holds."""
+
+    turns = 0
+
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        self.turns += 1
+        return super().loss(phase, batch, step) * (1 + self.turns)
+
+
+class ProcessWideCounter(RightVAE):
+    turns: ClassVar[list[int]] = []
+
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        self.turns.append(1)
+        return super().loss(phase, batch, step) * (1 + len(self.turns))
+
+
+class PythonChance(RightVAE):
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        return super().loss(phase, batch, step) * (1 + random.random())
+
+
+# --- reconstruction and likelihood ---
+
+
+class BatchReconstruction(RightVAE):
+    """Centres the batch, as batch normalisation in train mode does."""
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        return super().reconstruct(images - images.mean(0) + 0.5)
+
+
+class NoisyReconstruction(RightVAE):
+    def reconstruct(self, images: Tensor) -> Tensor:
+        mean = self.encode(images)
+        return self.decode(mean + torch.randn_like(mean))
+
+
+class SummedBound(RightVAE):
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
+        return bound.sum()
+
+
+class SpreadSum(RightVAE):
+    """Has the right shape, but every image gets the batch's mean."""
+
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
+        return bound.mean().expand(len(images))
+
+
+class FallingBound(RightVAE):
+    """Subtracts log K twice. Its prior counts as its own, so that only the order of the bounds can tell."""
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return super().draw_latent(n, generator=generator)
+
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
+        return bound - 3 * torch.tensor(importance_samples).log()
+
+
+class ForgetfulGaussian(Gaussian):
+    """Half a sum of squares, called a log-probability."""
+
+    def log_prob(self, params: Tensor, images: Tensor) -> Tensor:
+        return -self.distortion(params, images) / self.variance
+
+
+class CoarseLogistic(DiscretizedLogistic):
+    """Closed outer bins: the tails' probability is lost."""
+
+    def log_prob(self, params: Tensor, images: Tensor) -> Tensor:
+        location, log_scale = self._unpack(params)
+        half = 0.5 / (self.levels - 1)
+        upper, lower = ((images + side - location) / log_scale.exp() for side in (half, -half))
+        return (upper.sigmoid() - lower.sigmoid()).clamp(min=1e-12).log().flatten(1).sum(1)
+
+
+class DoubledBernoulli(Bernoulli):
+    def distortion(self, params: Tensor, images: Tensor) -> Tensor:
+        return super().distortion(2 * params, images) * 0.5
+
+
+class ForgottenConstant(RightVAE):
+    """A likelihood that forgets its constant."""
+
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.likelihood = ForgetfulGaussian(0.05)
+
+
+class ClosedBins(RightVAE):
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.likelihood = CoarseLogistic(data.levels)
+        c, h, w = data.shape
+        self.decoder = nn.Sequential(nn.Linear(3, 2 * c * h * w), nn.Unflatten(1, (2 * c, h, w)))
+
+
+class SoftBernoulli(RightVAE):
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.likelihood = DoubledBernoulli("static")
+
+
+class ForgottenPriorTerm(RightVAE):
+    """A bound that forgets a constant, on a likelihood that does not."""
+
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
+        return bound + 0.5 * self.latent * torch.tensor(2 * torch.pi).log()
+
+
+class UnaveragedWeights(RightVAE):
+    """Forgets the 1/K of the importance-weighted bound: it climbs, and is no bound."""
+
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
+        return bound + torch.tensor(importance_samples).log()
+
+
+# --- options and building ---
+
+
+@dataclass
+class HalfOptions:
+    width: int = 0.5  # type: ignore[assignment]
+
+
+@dataclass
+class SetOptions:
+    """Its one field changes on every way through JSON."""
+
+    names: tuple[str, ...] = ()
+    seen: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.seen = [*self.seen, "once more"]
+
+
+class InvalidDefault(RightVAE):
+    Options = HalfOptions
+
+
+class ChangingOptions(RightVAE):
+    Options = SetOptions
+
+
+class NotADataclass(RightVAE):
+    Options = dict
+
+
+class StalePreset(RightVAE):
+    presets: ClassVar = {"default": Preset(images=10), "digits": Preset(images=10, options={"depth": 3})}
+
+
+class MisnamedAverage(RightGAN):
+    ema = ("generater",)
+
+
+class TwinPhases(RightGAN):
+    def phases(self) -> list[Phase]:
+        return [Phase("same", phase.module, phase.optimizer) for phase in super().phases()]
+
+
+CASES: list[tuple[type[GenerativeModel], str, str]] = [
+    (LeakingGradients, "phase-modules", "phases 'discriminator' and 'generator' both move discriminator"),
+    (ForeignOptimizer, "phase-modules", "the optimiser of phase 'generator' holds discriminator"),
+    (SteppingLoss, "phase-turns", "the loss of phase 'discriminator' moves generator.0.weight itself"),
+    (BackwardInLoss, "phase-turns", "calls backward itself"),
+    (ThawingLoss, "phase-turns", "switches the gradients of discriminator"),
+    (UntouchedModule, "phase-turns", "no gradient of phase 'generator' reaches"),
+    (VectorLoss, "loss", "has shape [1]"),
+    (InfiniteLoss, "loss", "is inf"),
+    (SwappedLabels, "discriminator-labels", "labels are swapped"),
+    (SwappedGenerator, "generator-labels", "generator's labels are swapped"),
+    (NegatedLogits, "discriminator-labels", "not higher for real"),
+    (OutOfRange, "sample-images", "outside [0, 1]"),
+    (OneTooMany, "sample-images", "shape [2, 1, 6, 6], not [1, 1, 6, 6]"),
+    (DoublePrecision, "sample-images", "torch.float64"),
+    (GlobalChance, "sample-seeded", "global random state"),
+    (AlwaysTheSame, "sample-seeded", "same images for another generator"),
+    (MovingStatistics, "sample-state", "running_mean"),
+    (LeavesTrainMode, "sample-state", "another mode"),
+    (PickledState, "checkpoint", "a checkpoint holds tensors only"),
+    (UnregisteredTensor, "checkpoint", "neither parameter nor buffer"),
+    (HiddenCounter, "resume", "a resumed training differs"),
+    (ProcessWideCounter, "training-repeats", "two trainings from one seed differ"),
+    (PythonChance, "training-repeats", "draw from step.generator"),
+    (BatchReconstruction, "reconstruct", "depends on its companions"),
+    (NoisyReconstruction, "reconstruct", "depends on"),
+    (SummedBound, "log-likelihood", "returns shape []"),
+    (SpreadSum, "log-likelihood", "depends on its companions"),
+    (FallingBound, "log-likelihood-bound", "below the ELBO"),
+    (ForgottenConstant, "likelihood-normalised", "of one pixel adds up to"),
+    (ClosedBins, "likelihood-normalised", "of one pixel adds up to"),
+    (SoftBernoulli, "likelihood-normalised", "of one pixel adds up to"),
+    (ForgottenPriorTerm, "bound-recomputed", "with 1 importance samples is +2"),
+    (UnaveragedWeights, "bound-recomputed", "with 8 importance samples is +2"),
+    (InvalidDefault, "options", "width"),
+    (ChangingOptions, "options", "change on the way through JSON"),
+    (NotADataclass, "options", "not a dataclass"),
+    (StalePreset, "presets", "no option 'depth'"),
+    (MisnamedAverage, "phases", "'generater'"),
+    (TwinPhases, "phases", "two phases have one name: same, same"),
+]
+
+
+def ids(cases: Sequence[tuple[type[GenerativeModel], str, str]]) -> list[str]:
+    return [case[0].__name__ for case in cases]
+
+
+@pytest.mark.parametrize("model", [RightGAN, RightVAE])
+def test_the_right_models_that_the_wrong_ones_grow_from_pass(model: type[GenerativeModel]) -> None:
+    assert check(model, dataset=DATA).named("failed") == []
+
+
+@pytest.mark.parametrize(("model", "caught_by", "words"), CASES, ids=ids(CASES))
+def test_a_wrong_model_is_caught(model: type[GenerativeModel], caught_by: str, words: str) -> None:
+    report = check(model, dataset=DATA)
+    failed = {result.check: result.reason for result in report.results if result.status == "failed"}
+    assert list(failed) == [caught_by], failed
+    assert words in failed[caught_by]

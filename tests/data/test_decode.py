@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genkit.data.decode import decode, read_header
+from genkit.errors import DataError
+
+
+def encoded(image: Image.Image, form: str = "PNG", **how: Any) -> io.BytesIO:
+    file = io.BytesIO()
+    image.save(file, format=form, **how)
+    file.seek(0)
+    return file
+
+
+def pixels_of(file: io.BytesIO, **how: Any) -> np.ndarray:
+    header = read_header(file, "x")
+    file.seek(0)
+    return decode(file, "x", grey=header.grey, **how)
+
+
+def test_16_bit_grey_rounds_to_the_nearest_level() -> None:
+    values = np.array([[0, 128, 129, 257, 32767, 32768, 65407, 65535]], dtype=np.uint16)
+    found = pixels_of(encoded(Image.fromarray(values)))
+    assert found.shape == (1, 1, 8)
+    assert found.ravel().tolist() == [0, 0, 1, 1, 127, 128, 255, 255]
+
+
+def test_one_bit_becomes_black_and_white() -> None:
+    found = pixels_of(encoded(Image.fromarray(np.array([[True, False]]))))
+    assert found.tolist() == [[[255, 0]]]
+
+
+def test_palette_becomes_its_colours() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    assert pixels_of(encoded(image))[:, 0].T.tolist() == [[10, 20, 30], [200, 100, 50]]
+
+
+def test_transparent_palette_entry_becomes_white() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    assert pixels_of(encoded(image, transparency=0))[:, 0].T.tolist() == [[255, 255, 255], [200, 100, 50]]
+
+
+def test_alpha_is_composited_on_white() -> None:
+    image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    image.putpixel((1, 0), (0, 100, 255, 128))
+    found = pixels_of(encoded(image))[:, 0].T
+    assert found[0].tolist() == [255, 255, 255]
+    assert np.abs(found[1].astype(int) - [127, 177, 255]).max() <= 1
+
+
+def test_grey_with_alpha_stays_grey() -> None:
+    image = Image.new("LA", (2, 1), (0, 0))
+    image.putpixel((1, 0), (90, 255))
+    assert pixels_of(encoded(image)).tolist() == [[[255, 90]]]
+
+
+def test_cmyk_becomes_rgb() -> None:
+    image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
+    found = pixels_of(encoded(image, "JPEG", quality=100))
+    assert found.shape == (3, 8, 8)
+    assert found[0].min() > 245
+    assert found[1:].max() < 10
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_to_size_and_pixels(form: str, orientation: int) -> None:
+    from PIL import ImageOps
+
+    ramp = np.add.outer(np.arange(8) * 8, np.arange(16) * 3).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = encoded(Image.fromarray(ramp).convert("RGB"), form, exif=exif.tobytes())
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(file)).convert("RGB")).transpose(2, 0, 1)
+    file.seek(0)
+    header = read_header(file, "x")
+    assert (header.height, header.width) == upright.shape[1:]
+    file.seek(0)
+    assert np.array_equal(decode(file, "x", grey=False), upright)
+
+
+def test_first_frame_of_an_animation_counts() -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    file = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=100)
+    assert pixels_of(file)[:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_center_crop_takes_the_middle_square() -> None:
+    wide = np.zeros((4, 12), dtype=np.uint8)
+    wide[:, 4:8] = 200
+    assert (pixels_of(encoded(Image.fromarray(wide)), size=4) == 200).all()
+
+
+def test_without_crop_the_whole_image_is_stretched() -> None:
+    wide = np.zeros((4, 12), dtype=np.uint8)
+    wide[:, 6:] = 240
+    found = pixels_of(encoded(Image.fromarray(wide)), size=4, crop="none")
+    assert found.shape == (1, 4, 4)
+    assert found[0, 0, 0] < 20
+    assert found[0, 0, 3] > 220
+
+
+def test_downscaling_averages_instead_of_picking_pixels() -> None:
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    found = pixels_of(encoded(Image.fromarray(board)), size=8)
+    assert np.abs(found.astype(int) - 127).max() <= 2
+
+
+def test_an_image_of_the_right_size_is_not_resampled() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    assert np.array_equal(pixels_of(encoded(Image.fromarray(noise)), size=8)[0], noise)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "BMP"])
+def test_a_truncated_file_is_an_error_that_names_it(form: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), form).getvalue()
+    with pytest.raises(DataError, match=r"^cat/7\.img is "):
+        decode(io.BytesIO(data[: len(data) // 2]), "cat/7.img", grey=False)
+
+
+def test_an_empty_file_is_called_empty() -> None:
+    with pytest.raises(DataError, match=r"^a\.png is empty"):
+        read_header(io.BytesIO(), "a.png")
+
+
+def test_other_formats_are_refused_whatever_their_suffix() -> None:
+    with pytest.raises(DataError, match=r"^a\.png is not a PNG"):
+        read_header(encoded(Image.new("L", (4, 4)), "TIFF"), "a.png")

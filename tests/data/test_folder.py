@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genkit.data import ImageDataset, open_dataset
+from genkit.data.folder import folder
+from genkit.data.open import dataset_of
+from genkit.data.source import DatasetRequest
+from genkit.data.tree import arrange
+from genkit.errors import DataError, MissingError, UsageError
+
+Photos = Callable[..., Path]
+
+
+def opened(path: Path, **how: Any) -> ImageDataset:
+    return dataset_of(folder(DatasetRequest(str(path), **how)), f"folder:{path}")
+
+
+def test_sorted_class_folders_are_the_labels(photos: Photos) -> None:
+    data = opened(photos("dog/1.png", "cat/1.png", "cat/2.png", "cat/deep/3.png"))
+    assert data.classes == ("cat", "dog")
+    whole = data.everything()
+    assert whole.labels is not None
+    assert sorted(whole.labels.tolist()) == [0, 0, 0, 1]
+
+
+def test_labels_stay_with_their_images(photos: Photos) -> None:
+    path = photos(*(f"{name}/{n}.png" for name in ("a", "b", "c") for n in range(8)))
+    whole = opened(path).everything()
+    assert whole.labels is not None
+    for pixels, label in zip(whole.pixels, whole.labels, strict=True):
+        files = (path / "abc"[label]).iterdir()
+        assert any(np.array_equal(np.asarray(Image.open(file)), pixels[0]) for file in files)
+
+
+def test_flat_images_have_no_labels(photos: Photos) -> None:
+    data = opened(photos("1.png", "2.png", "3.png"))
+    assert data.classes == ()
+    assert data.train.labels is None
+
+
+def test_train_and_test_folders_are_the_splits(photos: Photos) -> None:
+    data = opened(photos("train/a/1.png", "train/b/2.png", "train/b/3.png", "test/a/4.png"))
+    assert (len(data.train), len(data.test)) == (3, 1)
+    assert data.classes == ("a", "b")
+
+
+def test_a_folder_beside_train_and_test_is_refused() -> None:
+    with pytest.raises(DataError, match=r"val/3\.png beside"):
+        arrange(["train/1.png", "test/2.png", "val/3.png"], "photos")
+
+
+def test_train_alone_is_only_a_wrapper() -> None:
+    places, classes = arrange(["train/a/1.png", "train/b/2.png"], "photos")
+    assert classes == ("a", "b")
+    assert {place.split for place in places} == {None}
+
+
+def test_images_in_and_outside_class_folders_are_refused(photos: Photos) -> None:
+    with pytest.raises(DataError, match=r"\(a/1.png\) and outside them \(2.png\)"):
+        opened(photos("a/1.png", "2.png", "b/3.png"))
+
+
+def test_grey_unless_one_image_is_coloured(photos: Photos, draw: Any) -> None:
+    path = photos("1.png", "2.png")
+    assert opened(path).info().shape == (1, 6, 6)
+    Image.fromarray(draw(9, colour=True)).save(path / "3.png")
+    assert opened(path).info().shape == (3, 6, 6)
+
+
+def test_the_format_is_told_by_the_content(photos: Photos) -> None:
+    assert len(opened(photos("1.jpg", "2", "3.dat")).everything()) == 3
+
+
+def test_notes_and_hidden_files_are_left_aside(photos: Photos) -> None:
+    path = photos("1.png", "2.png")
+    for name in ("labels.csv", "README.txt", ".DS_Store", "Thumbs.db", "meta.JSON"):
+        (path / name).write_bytes(b"no image")
+    (path / ".git").mkdir()
+    (path / ".git" / "x.png").write_bytes(b"no image")
+    assert len(opened(path).everything()) == 2
+
+
+def test_mixed_sizes_name_the_first_two_that_differ(photos: Photos, draw: Any) -> None:
+    path = photos("a.png", "b.png", "z.png")
+    Image.fromarray(draw(9, 4, 5)).save(path / "c.png")
+    with pytest.raises(DataError, match=r"a\.png is 6x6, c\.png is 5x4; give one size with --size"):
+        opened(path)
+    assert opened(path, size=3).info().shape == (1, 3, 3)
+
+
+def test_a_bad_file_stops_and_is_named(photos: Photos) -> None:
+    path = photos("a.png", "b.png")
+    (path / "c.png").write_bytes(b"text")
+    with pytest.raises(DataError, match=r"c\.png is not a PNG"):
+        opened(path)
+
+
+def test_skipped_files_are_counted_also_when_found_in_the_cache(photos: Photos) -> None:
+    path = photos("a.png", "b.png", "c.png")
+    whole = (path / "a.png").read_bytes()
+    (path / "cut.png").write_bytes(whole[: len(whole) - 30])
+    (path / "text.png").write_bytes(b"text")
+    (path / "empty.png").write_bytes(b"")
+    for _ in range(2):
+        data = opened(path, skip_bad=True)
+        assert (len(data.everything()), data.skipped) == (3, 3)
+
+
+def test_a_truncated_file_found_while_decoding_stops_and_is_named(photos: Photos) -> None:
+    path = photos("a.png", "b.png")
+    whole = (path / "a.png").read_bytes()
+    (path / "cut.png").write_bytes(whole[: len(whole) - 30])
+    with pytest.raises(DataError, match=r"cut\.png is truncated"):
+        opened(path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no images"):
+        opened(tmp_path)
+
+
+def test_a_single_image_is_refused(photos: Photos) -> None:
+    with pytest.raises(DataError, match=r"single image, only\.png"):
+        opened(photos("only.png"))
+
+
+def test_only_bad_files_is_refused_even_when_skipping(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(DataError, match="no images but 1 bad files"):
+        opened(tmp_path, skip_bad=True)
+
+
+def test_a_missing_folder_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"there is no .*nowhere"):
+        opened(tmp_path / "nowhere")
+
+
+def test_a_file_is_no_folder(photos: Photos) -> None:
+    with pytest.raises(DataError, match="is a file, not a folder"):
+        opened(photos("a.png") / "a.png")
+
+
+def test_a_dangling_link_is_named(photos: Photos) -> None:
+    path = photos("a.png", "b.png")
+    (path / "c.png").symlink_to(path / "gone.png")
+    with pytest.raises(DataError, match=r"c\.png can't be read: No such file"):
+        opened(path)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_a_file_without_permission_is_named(photos: Photos) -> None:
+    path = photos("a.png", "b.png")
+    (path / "b.png").chmod(0)
+    with pytest.raises(DataError, match=r"b\.png can't be read: Permission denied"):
+        opened(path)
+
+
+def test_a_link_to_a_folder_above_ends(photos: Photos) -> None:
+    path = photos("a/1.png", "b/2.png")
+    (path / "a" / "up").symlink_to(path)
+    assert len(opened(path).everything()) == 2
+
+
+def test_a_bare_path_is_a_folder(photos: Photos) -> None:
+    data = open_dataset(str(photos("1.png", "2.png")))
+    assert data.slug == "folder-photos"
+
+
+@pytest.mark.parametrize("size", [0, -3, 100_000])
+def test_a_size_out_of_range_is_refused(size: int) -> None:
+    with pytest.raises(UsageError, match="size"):
+        DatasetRequest("x", size=size)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genkit import registry as registry_module
+from genkit.data import open_dataset
+from genkit.errors import PluginError, UnknownName, UsageError
+from genkit.specs import DatasetSpec
+
+
+def test_a_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(open_dataset("digits").train) == 1437
+
+
+def test_a_bare_npz_is_opened_as_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.arange(32, dtype=np.uint8).reshape(2, 4, 4))
+    assert open_dataset(str(tmp_path / "a.npz")).name == f"npz:{tmp_path / 'a.npz'}"
+
+
+def test_a_home_folder_is_expanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Callable[..., Path]
+) -> None:
+    photos("1.png", "2.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert len(open_dataset("folder:~/photos").everything()) == 2
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'digits'"):
+        open_dataset("digit")
+
+
+def test_options_reach_the_loader(photos: Callable[..., Path]) -> None:
+    path = photos("1.png", "2.png")
+    (path / "bad.png").write_bytes(b"")
+    data = open_dataset(f"folder:{path}", size=4, crop="none", skip_bad=True)
+    assert (data.info().shape, data.skipped) == ((1, 4, 4), 1)
+
+
+def test_an_unknown_crop_is_refused(photos: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match="crop 'left'"):
+        open_dataset(f"folder:{photos('1.png', '2.png')}", crop="left")  # type: ignore[arg-type]
+
+
+def nothing(request: Any) -> None:
+    return None
+
+
+def test_a_plugin_that_returns_no_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = DatasetSpec("mine", "os:getcwd")
+    monkeypatch.setattr(DatasetSpec, "load", lambda self: nothing)
+    monkeypatch.setattr(registry_module, "registry", lambda: SimpleNamespace(dataset=lambda reference: (spec, "")))
+    with pytest.raises(PluginError, match="dataset 'mine': os:getcwd returns NoneType, not a Source"):
+        open_dataset("mine")

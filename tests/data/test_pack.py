@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from genkit.data import pack, packed
+from genkit.data import tree as tree_module
+from genkit.data.folder import folder
+from genkit.data.open import dataset_of
+from genkit.data.pack import TEST_SHARE, split_hash
+from genkit.data.source import Contents, DatasetRequest, Item, Source
+from genkit.errors import DataError
+
+Photos = Callable[..., Path]
+NAMES = tuple(f"{index:02}.png" for index in range(40))
+
+
+class Given(Source):
+    """Images from memory, read as often as asked."""
+
+    name = "given"
+
+    def __init__(self, images: list[np.ndarray], key: Any = None, **facts: Any) -> None:
+        self.images, self._key, self.facts, self.reads = images, key, facts, 0
+
+    def key(self) -> Any:
+        return self._key
+
+    def read(self) -> Contents:
+        self.reads += 1
+        labels = self.facts.pop("labels", [None] * len(self.images))
+        items: Iterator[Item] = (Item(image, label) for image, label in zip(self.images, labels, strict=True))
+        return Contents(shape=(1, 2, 2), count=len(self.images), items=items, **self.facts)
+
+
+def images(count: int, start: int = 0) -> list[np.ndarray]:
+    return [np.random.default_rng(start + n).integers(0, 256, (1, 2, 2), dtype=np.uint8) for n in range(count)]
+
+
+def on_side(count: int, *, test: bool) -> list[np.ndarray]:
+    return [image for image in images(200) if (split_hash(image) < TEST_SHARE) == test][:count]
+
+
+def opened(source: Source) -> Any:
+    return dataset_of(source, source.name)
+
+
+def folder_source(path: Path) -> Source:
+    return folder(DatasetRequest(str(path)))
+
+
+def test_second_opening_decodes_nothing(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = photos(*NAMES)
+    first = opened(folder_source(path))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(tree_module, "decode", refuse)
+    monkeypatch.setattr(tree_module, "read_header", refuse)
+    second = opened(folder_source(path))
+    assert second.sha256 == first.sha256
+    assert np.array_equal(second.everything().pixels, first.everything().pixels)
+
+
+def test_touched_files_are_read_again_but_not_stored_again(photos: Photos, cache: Path) -> None:
+    path = photos(*NAMES)
+    first = opened(folder_source(path))
+    os.utime(path / NAMES[0], (1, 1))
+    assert opened(folder_source(path)).sha256 == first.sha256
+    assert len([p for p in (cache / "data").iterdir() if p.name != "index"]) == 1
+
+
+def test_another_folder_of_the_same_images_shares_the_pack(photos: Photos) -> None:
+    path = photos(*NAMES)
+    shutil.copytree(path, path.parent / "copy")
+    assert opened(folder_source(path)).sha256 == opened(folder_source(path.parent / "copy")).sha256
+
+
+def test_same_size_and_time_but_other_bytes_is_seen(photos: Photos, draw: Any) -> None:
+    from PIL import Image
+
+    path = photos("unused.png").parent / "bitmaps"
+    path.mkdir()
+    for n in range(4):
+        Image.fromarray(draw(n)).save(path / f"{n}.bmp")
+        os.utime(path / f"{n}.bmp", (1_000, 1_000))
+    first = opened(folder_source(path))
+    Image.fromarray(draw(99)).save(path / "0.bmp")
+    os.utime(path / "0.bmp", (1_000, 1_000))
+    assert opened(folder_source(path)).sha256 != first.sha256
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": ("x", "y"), "labels": [0, 1] * 10},
+        {"classes": ("x", "z"), "labels": [0, 1] * 10},
+        {"classes": ("x", "y"), "labels": [1, 0] * 10},
+        {"levels": 255},
+    ],
+)
+def test_content_hash_covers_labels_classes_and_levels(change: dict[str, Any]) -> None:
+    base = [image // 2 for image in images(20)]
+    found = {
+        opened(Given(base, 0)).sha256,
+        opened(Given(base, 1, classes=("a", "b"), labels=[0, 1] * 10)).sha256,
+        opened(Given(base, 2, **change)).sha256,
+    }
+    assert len(found) == 3
+
+
+def test_content_hash_covers_pixels() -> None:
+    other = images(20)
+    other[3] = other[3].copy()
+    other[3][0, 0, 0] ^= 1
+    assert opened(Given(images(20), 0)).sha256 != opened(Given(other, 1)).sha256
+
+
+def test_copies_of_an_image_are_on_one_side() -> None:
+    data = opened(Given(images(100) * 2))
+    train = {image.tobytes() for image in data.train.pixels}
+    test = {image.tobytes() for image in data.test.pixels}
+    assert not train & test
+    assert 0.1 < len(data.test) / 200 < 0.3
+
+
+def test_the_split_of_an_image_does_not_depend_on_its_company() -> None:
+    few, many = opened(Given(images(60), 0)), opened(Given(images(120), 1))
+    assert {i.tobytes() for i in few.test.pixels} <= {i.tobytes() for i in many.test.pixels}
+
+
+@pytest.mark.parametrize("test", [False, True])
+@pytest.mark.parametrize("count", [2, 7])
+def test_both_sides_get_an_image_even_if_all_hashes_fall_on_one(count: int, test: bool) -> None:
+    source = on_side(count, test=test)
+    labels = list(range(count))
+    data = opened(Given(source * 2, classes=tuple("abcdefg"[:count]), labels=labels * 2))
+    assert sorted([len(data.train), len(data.test)]) == [2, 2 * count - 2]
+    whole = data.everything()
+    for pixels, label in zip(whole.pixels, whole.labels, strict=True):
+        assert np.array_equal(pixels, source[label])
+
+
+def test_copies_of_one_image_are_all_for_training_or_all_for_testing() -> None:
+    data = opened(Given(images(1) * 5))
+    assert sorted([len(data.train), len(data.test)]) == [0, 5]
+    assert len(data.everything()) == 5
+
+
+def test_everything_is_one_map_and_the_splits_are_its_views() -> None:
+    data = opened(Given(images(50)))
+    whole = data.everything()
+    assert np.shares_memory(whole.pixels, data.train.pixels)
+    assert np.array_equal(whole.pixels, np.concatenate([data.train.pixels, data.test.pixels]))
+    assert not whole.pixels.flags.writeable
+
+
+def test_float_images_are_levels_over_their_maximum() -> None:
+    data = opened(Given([image // 16 for image in images(30)], levels=17))
+    split = data.train
+    assert torch.equal(split.images(slice(0, 5)), torch.from_numpy(np.array(split.pixels[:5])) / 16)
+    assert split.uint8(slice(0, 5)).tolist() == np.rint(split.pixels[:5] * (255 / 16)).astype(np.uint8).tolist()
+
+
+@pytest.mark.parametrize("name", ["pixels.npy", "labels.npy", "meta.json"])
+@pytest.mark.parametrize("harm", ["truncate", "remove"])
+def test_a_damaged_pack_is_made_again(cache: Path, name: str, harm: str) -> None:
+    source = Given(images(50), "k")
+    first = opened(source)
+    expected = first.everything().pixels.copy()
+    file = cache / "data" / first.sha256 / name
+    if harm == "truncate":
+        file.write_bytes(file.read_bytes()[:-20])
+    else:
+        file.unlink()
+    again = opened(source)
+    assert source.reads == 2
+    assert np.array_equal(again.everything().pixels, expected)
+    assert again.sha256 == first.sha256
+    assert packed.open_packed(cache / "data" / first.sha256, first.sha256) is not None
+
+
+def test_packing_at_once_gives_all_the_same_pack(cache: Path, photos: Photos) -> None:
+    path = photos(*NAMES)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: opened(folder_source(path)), range(8)))
+    assert len({data.sha256 for data in found}) == 1
+    assert {p.name for p in (cache / "data").iterdir()} == {"index", found[0].sha256}
+
+
+def test_a_failed_packing_leaves_nothing_behind(cache: Path) -> None:
+    def items() -> Iterator[Item]:
+        yield Item(images(1)[0])
+        raise DataError("bad")
+
+    source = Given([])
+    source.read = lambda: Contents((1, 2, 2), 2, items())  # type: ignore[method-assign]
+    with pytest.raises(DataError, match="bad"):
+        opened(source)
+    assert [p.name for p in (cache / "data").iterdir()] == ["index"]
+
+
+def test_a_full_disk_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(packed.PackWriter, "append", full)
+    with pytest.raises(DataError, match=r"can't be packed .* No space left on device; make room"):
+        opened(Given(images(3)))
+
+
+def test_a_cache_that_can_not_be_a_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="set GENKIT_CACHE"):
+        opened(Given(images(3)))
+
+
+def test_labels_out_of_range_are_refused() -> None:
+    with pytest.raises(DataError, match=r"label 2 where one in 0 .. 1 is due"):
+        opened(Given(images(2), classes=("a", "b"), labels=[0, 2]))
+
+
+def test_levels_out_of_range_are_refused() -> None:
+    with pytest.raises(DataError, match=r"level \d+ where 0 .. 16 is due"):
+        opened(Given(images(5), levels=17))
+
+
+def test_progress_counts_every_image() -> None:
+    told: list[tuple[int, int]] = []
+    dataset_of(Given(images(4)), "given", lambda done, total: told.append((done, total)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_an_abandoned_pack_is_swept_and_one_at_work_is_not(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, age in (("tmp-old", 2 * pack._ABANDONED), ("tmp-new", 0)):
+        (cache / "data" / name).mkdir(parents=True)
+        then = pack.time.time() - age
+        os.utime(cache / "data" / name, (then, then))
+    opened(Given(images(3)))
+    assert sorted(p.name for p in (cache / "data").glob("tmp-*")) == ["tmp-new"]
