@@ -4,8 +4,9 @@
     def test_conformance(genkit_check):
         genkit_check()
 
-The mark takes what genkit.check takes: a model's name or class, and ``options`` or ``dataset``. It imports nothing
-heavy: torch is loaded when a test asks for the fixture, not when pytest starts.
+The mark takes what genkit.check takes: a model's name, or ``model=`` its class (pytest takes a class alone for what is
+marked), and ``options`` or ``dataset``. This module imports nothing heavy: torch is loaded when a test asks for the
+fixture, not when pytest starts.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def genkit_check(request: pytest.FixtureRequest) -> Callable[[], None]:
     """A function that runs one conformance check of the marked model: it fails or skips the test with the reason."""
     mark = request.node.get_closest_marker(MARK)
-    if mark is None or len(mark.args) != 1:
+    if mark is None or len(mark.args) + ("model" in mark.kwargs) != 1:
         raise pytest.UsageError(f'{request.node.nodeid} needs @pytest.mark.{MARK}("a model\'s name")')
     examination = _examination(request.config, mark)
     name: str = request.param
@@ -60,8 +61,10 @@ def _examination(config: pytest.Config, mark: pytest.Mark) -> Examination:
     from genkit.conformance import Examination
 
     known = config.stash.setdefault(_EXAMINATIONS, {})
-    key = (mark.args[0], repr(sorted(mark.kwargs.get("options", {}).items())), id(mark.kwargs.get("dataset")))
+    how = dict(mark.kwargs)
+    model = mark.args[0] if mark.args else how.pop("model")
+    key = (model, repr(how.get("options")), id(how.get("dataset")))
     if key not in known:
-        known[key] = Examination(mark.args[0], **mark.kwargs)
+        known[key] = Examination(model, **how)
     examination: Examination = known[key]
     return examination

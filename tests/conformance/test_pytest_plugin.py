@@ -24,7 +24,7 @@ class Bright(GenerativeModel):
     def sample(self, n, *, generator, condition=None):
         return 2 * torch.rand(n, *self.data.shape, generator=generator)
 
-@pytest.mark.genkit_model(Bright)
+@pytest.mark.genkit_model(model=Bright)
 def test_conformance(genkit_check):
     genkit_check()
 """
