@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -17,8 +18,8 @@ import torch
 
 from genkit import store
 from genkit.data import ImageDataset, Split
-from genkit.environment import describe
 from genkit.downloads import sha256_file
+from genkit.environment import describe
 from genkit.errors import PluginError, UsageError
 from genkit.evidence import Evidence, ModelSamples, Progress, SplitSamples, extract
 from genkit.features import default_extractor, load_extractor
@@ -77,10 +78,21 @@ class Measuring:
 
 
 class Evaluator:
-    """Measures any number of subjects against one data set: one extractor, one set of reference features."""
+    """Measures any number of subjects against one data set: one extractor, one set of reference features.
 
-    def __init__(self, dataset: ImageDataset, measuring: Measuring | None = None, progress: Progress = quiet) -> None:
+    They are compared with ``against``, the training split by default.
+    """
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        measuring: Measuring | None = None,
+        progress: Progress = quiet,
+        *,
+        against: Split | None = None,
+    ) -> None:
         self.dataset = dataset
+        self.against = against or dataset.train
         self.measuring = measuring or Measuring()
         self.progress = progress
         self.device = pick_device(self.measuring.device)
@@ -95,8 +107,8 @@ class Evaluator:
 
     @functools.cached_property
     def reference(self) -> Features:
-        """Features of the training split."""
-        split = self.dataset.train
+        """Features of what subjects are compared with."""
+        split = self.against
         return extract(
             self.extractor, SplitSamples(split, len(split), self.measuring.chunk, 0), "reference", self.progress
         )
@@ -113,7 +125,12 @@ class Evaluator:
             }
         extractor = self.extractor
         return Protocol(
-            data={"dataset": self.dataset.slug, "sha256": self.dataset.sha256, "reference": "train", "test": "test"},
+            data={
+                "dataset": self.dataset.slug,
+                "sha256": self.dataset.sha256,
+                "reference": self.against.name,
+                "test": "test",
+            },
             samples={"count": count, "chunk": self.measuring.chunk, "seed": self.measuring.seed},
             features={"extractor": extractor.name, "sha256": extractor.sha256, **extractor.choices()},
             likelihood=likelihood,
@@ -147,7 +164,8 @@ class Evaluator:
             progress=self.progress,
         )
         protocol = self.protocol(samples.count, model)
-        scores, absent = self._scores(subject, evidence, protocol)
+        with contextlib.closing(evidence):
+            scores, absent = self._scores(subject, evidence, protocol)
         cost = {}
         if model is not None:
             cost["parameters"] = float(sum(parameter.numel() for parameter in model.parameters()))
@@ -242,11 +260,13 @@ def evaluate_images(
     folder: Path | None = None,
     progress: Progress = quiet,
 ) -> Evaluation:
-    """Measure a set of images against the training split of a data set; the record goes under ``folder`` if given.
+    """Measure a set of images against a data set; the record goes under ``folder`` if given.
 
-    All images are used, or a random ``measuring.count`` of them.
+    All images are used, or a random ``measuring.count`` of them. They are compared with the training split of a data
+    set that came with splits, and with all images of one that did not.
     """
-    evaluator = Evaluator(reference, measuring or Measuring(count=len(samples)), progress)
+    against = reference.train if reference.own_splits else reference.everything()
+    evaluator = Evaluator(reference, measuring or Measuring(count=len(samples)), progress, against=against)
     record = evaluator.measure(Subject(name, kind="images"), images=samples)
     return Evaluation(record, keep(folder, record) if folder else None)
 

@@ -40,7 +40,7 @@ class ModelSamples:
     seconds: float = 0.0
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield uint8 images [n, C, H, W]; the last chunk is cut after sampling, since randn(64)[:4] is not randn(4)."""
+        """Yield uint8 images [n, C, H, W]; the last chunk is cut after sampling, as randn(64)[:4] is not randn(4)."""
         self.model.eval()
         for index in range(-(-self.count // self.chunk)):
             began = time.perf_counter()
@@ -167,6 +167,11 @@ class Evidence:
             done += len(images)
             self.progress(name, done, len(self.test))
         return spool
+
+    def close(self) -> None:
+        """Remove what was kept on disk."""
+        if self._spool is not None:
+            self._spool.cleanup()
 
     def matched(self, count: int) -> Evidence:
         """The same evidence with only the first ``count`` samples."""

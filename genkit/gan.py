@@ -55,7 +55,7 @@ class GAN(GenerativeModel):
         return self.generator_loss(batch, step)
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return the discriminator's loss on a batch and as many generated images; logs ``d`` and both logits."""
+        """Return the discriminator's loss on a batch and as many generated images; logs both logits."""
         latent = self.draw_latent(len(batch), generator=step.generator)
         with torch.no_grad():
             generated = self.generator(latent)
@@ -63,15 +63,13 @@ class GAN(GenerativeModel):
         real_logits = self._judge(symmetric(batch.images))
         generated_logits = self._judge(generated)
         loss = self.adversarial.discriminator(real_logits, generated_logits)
-        step.log(d=loss, logits_real=real_logits.mean(), logits_generated=generated_logits.mean())
+        step.log(logits_real=real_logits.mean(), logits_generated=generated_logits.mean())
         return loss
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return the generator's loss on as many new latents as the batch has images; logs ``g``."""
+        """Return the generator's loss on as many new latents as the batch has images."""
         latent = self.draw_latent(len(batch), generator=step.generator)
-        loss = self.adversarial.generator(self._judge(self.generator(latent)))
-        step.log(g=loss)
-        return loss
+        return self.adversarial.generator(self._judge(self.generator(latent)))
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the discriminator's logits [N] of images in [0, 1]: higher for real."""

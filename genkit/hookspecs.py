@@ -52,9 +52,10 @@ def genkit_commands() -> Iterable[CommandSpec]:
 
 @hookspec
 def genkit_train_event(event: dict[str, Any]) -> None:
-    """Observe training: ``event`` has "kind" ("start", "log", "checkpoint", "end"), "run" (the folder) and what was logged.
+    """Observe training.
 
-    An observer that fails is switched off with one line on stderr and never stops a run.
+    ``event`` has "kind" ("start", "log", "checkpoint", "end"), "run" (the folder), "images", "seconds" and, for a log,
+    "values".     An observer that fails is switched off with one line on stderr and never stops a run.
     """
 
 

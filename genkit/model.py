@@ -96,7 +96,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings under which a model trains well: a budget in images, a batch size and options that differ from default."""
+    """Settings under which a model trains well: a budget in images, a batch size, options that differ from default."""
 
     images: int
     batch: int = 64

@@ -121,6 +121,7 @@ def test_reconstructions_are_of_the_whole_test_split(digits):
     found = evidence(digits, Likely(digits.info()))
     np.testing.assert_allclose(found.test_images, digits.test.images(slice(None)).numpy())
     np.testing.assert_allclose(found.reconstructions, found.test_images * 0.5)
+    found.close()
 
 
 def test_likelihoods_keep_the_last_partial_batch_and_are_computed_once(digits):

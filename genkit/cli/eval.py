@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from genkit.runs import Run
 
 
+REFERENCES = {"train": "the training images", "all": "all images"}
+
+
 @click.command()
 @click.option(
     "--model", shell_complete=complete_model, help="Measure its newest finished run; trains one if there is none."
@@ -131,6 +134,7 @@ def _model(
     from genkit.evaluation import calibrate as measure_calibration
     from genkit.paths import write_atomic
     from genkit.report.html import run_page
+    from genkit.report.text import ROLES, number
     from genkit.store import read
     from genkit.training import open_run_dataset
 
@@ -150,8 +154,9 @@ def _model(
     _show(done, as_json, str(page))
     if not as_json:
         for record in beside:
-            values = [f"{s.name} {_short(s.value)}" for s in record.scores if s.fingerprint in fingerprints]
-            click.echo(f"  beside it, {record.subject.name}: {', '.join(values)}")
+            values = [f"{s.name} {number(s.value)}" for s in record.scores if s.fingerprint in fingerprints]
+            role = ROLES.get(record.subject.name, "baseline")
+            click.echo(f"  {role}: {record.subject.name}  {', '.join(values)}")
         click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")
 
 
@@ -166,15 +171,15 @@ def _images(
 ) -> None:
     import dataclasses
 
+    from genkit.cli.opening import open_shown
     from genkit.cli.progress import work_bar
-    from genkit.data import open_dataset
     from genkit.evaluation import evaluate_images
 
     if reference is None:
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
+    measured = open_shown(samples, how).everything()
+    against = open_shown(reference, how)
     with work_bar() as show:
-        measured = open_dataset(samples, **how).everything()
-        against = open_dataset(reference, **how)
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured)))
         folder = root / against.slug / "images"
         done = evaluate_images(measured, against, measuring, name=samples, folder=folder, progress=show)
@@ -194,14 +199,9 @@ def _show(done: Evaluation, as_json: bool, page: str | None) -> None:
         echo_json({**json.loads(to_json(record)), "path": str(done.path), "report": page})
         return
     samples, features = record.protocol["samples"], record.protocol["features"]
+    reference = record.protocol["data"]["reference"]
     click.echo(
-        f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against the training images"
+        f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {REFERENCES[reference]}"
         f" · features {features['extractor']} · protocol {record.protocol_fingerprint}"
     )
     click.echo(scores(record))
-
-
-def _short(value: float) -> str:
-    from genkit.report.text import number
-
-    return number(value)

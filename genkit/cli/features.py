@@ -47,11 +47,11 @@ def list_features(as_json: bool = False) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def train(dataset: str, data_root: Path | None, size: int | None, crop: str, skip_bad: bool, seed: int) -> None:
     """Train a small classifier on a labelled data set and keep it as its extractor."""
+    from genkit.cli.opening import open_shown
     from genkit.cli.progress import work_bar
-    from genkit.data import open_dataset
     from genkit.features.trained import train_and_store
 
+    data = open_shown(dataset, opening(data_root, size, crop, skip_bad))
     with work_bar() as show:
-        data = open_dataset(dataset, **opening(data_root, size, crop, skip_bad))
         card = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
     click.echo(f"{card['name']}: {card['dim']}-d features, test accuracy {card['test_accuracy']:.2%}")

@@ -54,8 +54,7 @@ def _show(name: str, as_json: bool) -> None:
     presets = {key: dataclasses.asdict(preset) for key, preset in cls.presets.items()}
     offered = ("sample", *capabilities(cls))
     if as_json:
-        facts = {key: value for key, value in dataclasses.asdict(offer.spec).items()}
-        echo_json({**facts, "plugin": offer.plugin.dist, "options": options, "presets": presets, "offers": offered})
+        echo_json({**dataclasses.asdict(offer.spec), "plugin": offer.plugin.dist, "options": options, "presets": presets, "offers": offered})
         return
     click.echo(f"{offer.spec.name}: {offer.spec.summary}")
     click.echo(

@@ -99,13 +99,16 @@ def command(
     else:
         if not model:
             raise UsageError("name a model, as --model dcgan (genkit models lists them), or --resume a run")
+        from genkit.cli.opening import open_shown
         from genkit.training import train
 
+        how = opening(data_root, size, crop, skip_bad)
         options = {**(read_config(config) if config else {}), **parse_assignments(assignments)}
+        data = open_shown(dataset, how)
         with training_bar() as show:
             run = train(
                 model,
-                dataset,
+                data,
                 options=options,
                 images=images,
                 minutes=minutes,
@@ -114,7 +117,7 @@ def command(
                 device=device,
                 root=root,
                 settings=settings,
-                opening=opening(data_root, size, crop, skip_bad),
+                opening=how,
                 on_event=show,
             )
     click.echo(f"{run.path}")

@@ -52,7 +52,8 @@ class ImageDataset:
 
     ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels
     and splits), not of a path; ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files
-    that were left out. ``whole`` is the memory map of which the splits are views, where there is one.
+    that were left out. ``whole`` is the memory map of which the splits are views, where there is one. ``own_splits``
+    tells splits that the data came with from those made by content.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ImageDataset:
     classes: tuple[str, ...] = ()
     skipped: int = 0
     whole: Split | None = field(default=None, repr=False)
+    own_splits: bool = True
 
     def everything(self) -> Split:
         """Return all images, those of training first: nothing is copied if the data set is packed."""

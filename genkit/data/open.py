@@ -52,7 +52,14 @@ def dataset_of(source: Source, name: str, progress: Callable[[int, int], None] |
     opened = pack_source(source, progress)
     packed = opened.packed
     return ImageDataset(
-        name, packed.sha256, packed.train, packed.test, packed.classes, skipped=opened.skipped, whole=packed.whole
+        name,
+        packed.sha256,
+        packed.train,
+        packed.test,
+        packed.classes,
+        skipped=opened.skipped,
+        whole=packed.whole,
+        own_splits=opened.own_splits,
     )
 
 

@@ -44,10 +44,11 @@ _ABANDONED = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Opened:
-    """A packed data set and how many bad images its source had."""
+    """A packed data set, how many bad images its source had, and whether its splits are the source's own."""
 
     packed: Packed
     skipped: int
+    own_splits: bool
 
 
 def pack_source(source: Source, progress: Progress | None = None) -> Opened:
@@ -68,10 +69,11 @@ def pack_source(source: Source, progress: Progress | None = None) -> Opened:
             entry.parent.mkdir(exist_ok=True)
             _sweep(root)
             with _temporary(root) as folder:
-                sha256, skipped = _write(contents, folder, progress, source.name)
+                sha256, skipped, own_splits = _write(contents, folder, progress, source.name)
                 _install(folder / "pack", root / sha256, sha256)
             skipped += contents.skipped
-            write_atomic(entry, json.dumps({"sha256": sha256, "skipped": skipped}).encode())
+            facts = {"sha256": sha256, "skipped": skipped, "own_splits": own_splits}
+            write_atomic(entry, json.dumps(facts).encode())
         except OSError as error:
             raise DataError(
                 f"{source.name} can't be packed into the cache folder {root}: {error.strerror or error}; "
@@ -82,7 +84,7 @@ def pack_source(source: Source, progress: Progress | None = None) -> Opened:
     packed = open_packed(root / sha256, sha256)
     if packed is None:
         raise DataError(f"{root / sha256} changed while it was opened: try again")
-    return Opened(packed, skipped)
+    return Opened(packed, skipped, own_splits)
 
 
 def split_hash(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
@@ -95,13 +97,13 @@ def _known(entry: Path, root: Path) -> Opened | None:
     try:
         found = json.loads(entry.read_bytes())
         packed = open_packed(root / found["sha256"], found["sha256"])
-        return None if packed is None else Opened(packed, int(found["skipped"]))
+        return None if packed is None else Opened(packed, int(found["skipped"]), bool(found["own_splits"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write(contents: Contents, folder: Path, progress: Progress | None, name: str) -> tuple[str, int]:
-    """Write all images into ``folder/pack``; return the content's sha256 and how many bad images were left out."""
+def _write(contents: Contents, folder: Path, progress: Progress | None, name: str) -> tuple[str, int, bool]:
+    """Write all images into ``folder/pack``; return the content's sha256, how many bad images were left out, own splits."""
     writer = PackWriter(folder / "pack", contents.shape)
     skipped, lowest, highest, own_splits = 0, 1.0, 0.0, False
     try:
@@ -121,8 +123,8 @@ def _write(contents: Contents, folder: Path, progress: Progress | None, name: st
         if own_splits and not all(writer.counts):
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
         if not all(writer.counts) and lowest < highest:
-            return _share(writer, contents, folder, lowest, highest), skipped
-        return writer.finish(contents), skipped
+            return _share(writer, contents, folder, lowest, highest), skipped, own_splits
+        return writer.finish(contents), skipped, own_splits
     finally:
         writer.close()
 

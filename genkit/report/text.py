@@ -44,10 +44,17 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: i
 def scores(record: Record) -> str:
     """The scores of a record, one line each; what has no number shows ``-`` and why."""
     rows = [
-        [s.name, ARROWS[s.direction], number(s.value), interval(s.ci_low, s.ci_high), f"{s.unit} {s.note}".strip()]
+        [
+            s.name,
+            ARROWS[s.direction],
+            number(s.value),
+            interval(s.ci_low, s.ci_high),
+            f"n {s.n:,}",
+            s.unit if s.rankable else f"{s.unit} {s.note}".strip(),
+        ]
         for s in record.scores
     ]
-    rows += [[name, "", "-", "", reason] for name, reason in record.absent.items()]
+    rows += [[name, "", "-", reason, "", ""] for name, reason in record.absent.items()]
     return table(rows, right=(2,), indent=2)
 
 

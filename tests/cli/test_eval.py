@@ -63,7 +63,7 @@ def test_two_folders_of_images_are_compared_with_no_model(genkit, tmp_path):
         (["eval", "--model", "ppca", "--metrics", "fdi"], 2, "Did you mean 'fid'?"),
         (["eval", "--model", "ppca", "--features", "digits-cn"], 2, "Did you mean 'digits-cnn'?"),
         (["eval", "--run", "nope"], 3, "there is no run 'nope'"),
-        (["eval", "--samples", "nowhere", "--reference", "digits"], 3, "nowhere"),
+        (["eval", "--samples", "nowhere", "--reference", "digits"], 2, "no dataset named 'nowhere'"),
         (["eval", "--samples", "x"], 2, "--reference"),
         (["train", "--model", "dcgan", "-o", "widht=3"], 2, "Did you mean 'width'?"),
         (["train", "--model", "dcgan", "-o", "width=0"], 2, "option width"),
@@ -117,7 +117,8 @@ def test_sample_writes_a_grid_or_a_folder_and_repeats_itself(genkit, ppca):
     assert genkit("sample", "--model", "ppca", "--runs", ppca, "--out", "drawn", "-n", "12").code == 0
     files = sorted(Path("drawn").glob("*.png"))
     assert len(files) == 12
-    assert Image.open(files[0]).size == (8, 8)
+    with Image.open(files[0]) as image:
+        assert image.size == (8, 8)
     again = genkit("sample", "--model", "ppca", "--runs", ppca, "--out", "drawn", "-n", "12")
     assert again.code == 1
     assert "not empty" in again.err
