@@ -32,7 +32,7 @@ def genkit(*arguments: str, kill_after: float | None = None) -> subprocess.Compl
 
 
 def state(run: Path) -> dict[str, str]:
-    """Hashes of what must be equal: every tensor of the last checkpoint, the log without its seconds, the sample grid."""
+    """Hash what must be equal: every tensor of the last checkpoint, the log without its seconds, the sample grid."""
     from genkit import checkpoint
 
     newest = sorted((run / "checkpoints").glob("step-*.safetensors"))[-1]

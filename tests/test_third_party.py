@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -32,12 +32,15 @@ class Environment:
         return Path(subprocess.check_output([self.python, "-c", code], text=True).strip())
 
     def install(self, package: Path) -> None:
-        """Build the wheel with the build backend that is here, then unpack it as pip does, offline."""
-        code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-        subprocess.run([sys.executable, "-c", code, str(self.folder)], cwd=package, check=True, capture_output=True)
-        (wheel,) = self.folder.glob("*.whl")
-        installer = "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])"
-        subprocess.run([sys.executable, "-c", installer, str(wheel), str(self.site())], check=True)
+        """Install a package as its README says, but offline: with the build backend and dependencies that are here."""
+        uv = shutil.which("uv")
+        if uv:
+            installer = [uv, "pip", "install", "--offline", "--python", str(self.python)]
+        else:
+            installer = [sys.executable, "-m", "pip", "--python", str(self.python), "install"]
+        command = [*installer, "--no-deps", "--no-build-isolation", str(package)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
     def genkit(self, *arguments: str) -> str:
         """Run a genkit command and return its stdout."""
@@ -47,3 +50,28 @@ class Environment:
         )
         assert done.returncode == 0, f"genkit {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+
+def test_a_strangers_model_is_found_checked_trained_and_ranked(tmp_path: Path) -> None:
+    environment = Environment(tmp_path)
+    environment.genkit("new", "strange-gan")
+    environment.install(tmp_path / "strange-gan")
+    assert (environment.site() / "strange_gan" / "plugin.py").is_file()
+
+    models = {model["name"]: model for model in json.loads(environment.genkit("models", "--json"))}
+    assert models["strange-gan"]["plugin"] == "strange-gan"
+    assert "noise" in models
+
+    report = json.loads(environment.genkit("check", "strange-gan", "--json"))
+    assert report["ok"]
+    assert {result["check"] for result in report["results"] if result["status"] == "passed"} >= {
+        "hooks-light",
+        "resume",
+    }
+
+    run = environment.genkit("train", "--model", "strange-gan", "--images", "640", "--device", "cpu").strip()
+    assert json.loads((tmp_path / run / "status.json").read_text())["images"] == 640
+
+    environment.genkit("eval", "--run", run, "-n", "400", "--device", "cpu")
+    board = json.loads(environment.genkit("leaderboard", "--json"))
+    assert "strange-gan" in json.dumps(board)

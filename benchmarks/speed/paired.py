@@ -1,4 +1,4 @@
-"""Paired timing: A and B in turn, several rounds, the median of the ratios. The machine may be noisy; a ratio is not."""
+"""Paired timing: A and B in turn, several rounds, the median of the ratios. Noise hits both."""
 
 from __future__ import annotations
 

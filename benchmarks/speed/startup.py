@@ -26,7 +26,10 @@ def main() -> None:
             subprocess.run([genkit, *arguments], check=True, capture_output=True, env=environment)
             seconds.append(time.perf_counter() - began)
         print(f"genkit {arguments[0]}: median {statistics.median(seconds[1:]):.3f} s of 10 (first {seconds[0]:.3f} s)")
-    probe = "import sys; from genkit.cli import group; group.main(['models'], standalone_mode=False); print('torch' in sys.modules)"
+    probe = (
+        "import sys; from genkit.cli import group; "
+        "group.main(['models'], standalone_mode=False); print('torch' in sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout
     print(f"torch in sys.modules after genkit models: {loaded.split()[-1]}")
 

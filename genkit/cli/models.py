@@ -54,7 +54,8 @@ def _show(name: str, as_json: bool) -> None:
     presets = {key: dataclasses.asdict(preset) for key, preset in cls.presets.items()}
     offered = ("sample", *capabilities(cls))
     if as_json:
-        echo_json({**dataclasses.asdict(offer.spec), "plugin": offer.plugin.dist, "options": options, "presets": presets, "offers": offered})
+        facts = {"plugin": offer.plugin.dist, "options": options, "presets": presets, "offers": offered}
+        echo_json({**dataclasses.asdict(offer.spec), **facts})
         return
     click.echo(f"{offer.spec.name}: {offer.spec.summary}")
     click.echo(

@@ -40,8 +40,12 @@ def board_table(board: Board) -> str:
 
 def run_page(record: Record, run: Path, calibration: Sequence[Record]) -> str:
     """A page for one evaluated run: scores beside floor and ceiling, the samples, learning curves, how it was made."""
+    comparable = {score.fingerprint for score in record.scores}
     beside = [
-        (ROLES.get(other.subject.name, other.subject.name), {score.name: score for score in other.scores})
+        (
+            ROLES.get(other.subject.name, other.subject.name),
+            {score.name: score for score in other.scores if score.fingerprint in comparable},
+        )
         for other in calibration
     ]
     grid = run / "samples.png"

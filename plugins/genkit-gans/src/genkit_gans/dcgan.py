@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge, Gt
@@ -48,7 +49,7 @@ def deconvolutions(latent: int, width: int, shape: tuple[int, int, int]) -> nn.S
         nn.Unflatten(1, (latent, 1, 1)),
         nn.ConvTranspose2d(latent, channels[0], (height, breadth), bias=False),
     ]
-    for i, o in zip(channels, channels[1:], strict=False):
+    for i, o in pairwise(channels):
         layers += [nn.BatchNorm2d(i), nn.ReLU(), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False)]
     layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.ConvTranspose2d(width, shape[0], 4, 2, 1)]
     return nn.Sequential(*layers, Crop(*shape[1:]), nn.Tanh())

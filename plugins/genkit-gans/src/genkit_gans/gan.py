@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge, Gt
@@ -46,7 +47,7 @@ def dense_generator(latent: int, shape: tuple[int, int, int]) -> nn.Sequential:
     """Return latent [N, latent] -> image [N, C, H, W] in [-1, 1], through 128, 256 and 512 units."""
     sizes = (latent, 128, 256, 512)
     hidden: list[nn.Module] = []
-    for i, o in zip(sizes, sizes[1:], strict=False):
+    for i, o in pairwise(sizes):
         layer = nn.Linear(i, o)
         # PyTorch's default shrinks the latent's variance sixfold per layer: all images start, and stay, alike.
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -40,7 +40,7 @@ class ConvVAE(VAE):
         self.learning_rate = options.learning_rate
         logistic = options.likelihood == "logistic"
         self.likelihood = DiscretizedLogistic(data.levels) if logistic else Bernoulli(options.binarisation)
-        channels, *size = data.shape
+        channels = data.shape[0]
         self.encoder = conv_encoder(data.shape, options.width, 2 * options.latent)
         self.decoder = conv_decoder(
             options.latent, options.width, self.likelihood.parameters * channels, data.shape[1:]
