@@ -20,15 +20,13 @@ def quantize(images: Tensor) -> Tensor:
 
 
 def grid(images: NDArray[np.uint8], columns: int, *, width: int = 640) -> NDArray[np.uint8]:
-    """Lay uint8 images [N, C, H, W] out in rows, enlarged by a whole factor to about ``width`` pixels: [H', W', 3]."""
+    """Lay uint8 images [N, C, H, W] out in rows, enlarged by a whole factor to about ``width`` pixels: [H', W', C]."""
     n, c, h, w = images.shape
-    if c == 1:
-        images = np.repeat(images, 3, axis=1)
     scale = max(1, width // (columns * (w + 1)))
     images = images.repeat(scale, axis=2).repeat(scale, axis=3)
     h, w, gap = h * scale, w * scale, max(1, scale // 4)
     rows = -(-n // columns)
-    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 255, np.uint8)
+    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, c), 255, np.uint8)
     for index, image in enumerate(images):
         top = gap + (index // columns) * (h + gap)
         left = gap + (index % columns) * (w + gap)
@@ -42,7 +40,7 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 
     buffer = io.BytesIO()
     squeezed: Any = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    Image.fromarray(squeezed).save(buffer, "PNG", optimize=False)
+    Image.fromarray(squeezed).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 

@@ -72,6 +72,7 @@ class Loop:
         self.seconds = 0.0
         self.log_offset = 0
         self._began = time.monotonic()
+        self._acts_after = type(model).after_step is not GenerativeModel.after_step
         self._signal = 0
         steps = (config.images or 0) // (config.batch * self.world)
         self._log_every = max(1, steps // settings.logs) if steps else 50
@@ -139,7 +140,8 @@ class Loop:
                     phase, batch, self.turns.step(self.index, turn, self.stream.drawn, self.stage, phase.name)
                 )
         self.ema.update(self.stream.drawn - before, self.stream.drawn)
-        self.model.after_step(self.turns.step(self.index, 0, self.stream.drawn, self.stage, "after"))
+        if self._acts_after:
+            self.model.after_step(self.turns.step(self.index, 0, self.stream.drawn, self.stage, "after"))
         self.index += 1
 
     def _spent(self, stage: int) -> bool:
@@ -251,7 +253,7 @@ class Loop:
             "images": self.stream.drawn,
             "seconds": round(now - self._began, 3),
         }
-        line |= {name: value if math.isfinite(value) else None for name, value in means.items()}
+        line |= {name: value for name, value in means.items() if math.isfinite(value)}
         self._log.write(json.dumps(line).encode() + b"\n")
         self._log.flush()
         self.tell(self._event("log", values=means))

@@ -156,10 +156,8 @@ class Registry:
                 self.manager.subset_hook_caller(hook, others)(**arguments)
             except Exception as error:
                 self.manager.unregister(implementation.plugin)
-                print(
-                    f"genkit: observer {implementation.plugin_name} is switched off: {type(error).__name__}: {error}",
-                    file=sys.stderr,
-                )
+                cause = " ".join(f"{type(error).__name__}: {error}".split())
+                print(f"genkit: observer {implementation.plugin_name} is switched off: {cause}", file=sys.stderr)
 
 
 _LISTING: dict[type[Spec], str] = {

@@ -58,7 +58,10 @@ class Turns:
         """Make the Step of one turn, with every source of chance reseeded from where it stands."""
         rank = 0 if phase in SHARED else self._rank
         place = (index, stage, phase, turn, rank)
-        torch.manual_seed(derive(self.seed, "global", *place))
+        # Not torch.manual_seed: that formats a stack trace for CUDA's lazy start, a millisecond a step.
+        torch.default_generator.manual_seed(derive(self.seed, "global", *place))
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed_all(derive(self.seed, "global", *place))
         self._generator.manual_seed(derive(self.seed, "turn", *place))
         return Step(index, images_seen, self._generator, stage, sum=distributed.total)
 

@@ -17,7 +17,7 @@ SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """/good obeys ranges, /whole does not, /cut/N breaks off after N bytes, /wrong sends other bytes, /shift a wrong range."""
+    """/good obeys ranges, /whole does not, /cut/N breaks off after N bytes, /wrong sends other bytes, /shift lies."""
 
     asked: ClassVar[list[tuple[str, str | None]]] = []
 

@@ -74,4 +74,7 @@ def test_a_strangers_model_is_found_checked_trained_and_ranked(tmp_path: Path) -
 
     environment.genkit("eval", "--run", run, "-n", "400", "--device", "cpu")
     board = json.loads(environment.genkit("leaderboard", "--json"))
-    assert "strange-gan" in json.dumps(board)
+    (row,) = [row for row in board["rows"] if row["model"] == "strange-gan"]
+    assert board["score"].startswith("fid[")
+    assert (row["rank_best"], row["rank_worst"]) == (1, 1)
+    assert row["ci_low"] <= row["value"] <= row["ci_high"]

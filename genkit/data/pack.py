@@ -103,7 +103,7 @@ def _known(entry: Path, root: Path) -> Opened | None:
 
 
 def _write(contents: Contents, folder: Path, progress: Progress | None, name: str) -> tuple[str, int, bool]:
-    """Write all images into ``folder/pack``; return the content's sha256, the bad images left out, whether splits are own."""
+    """Write all images into ``folder/pack``; return its sha256, the bad images left out, whether splits are own."""
     writer = PackWriter(folder / "pack", contents.shape)
     skipped, lowest, highest, own_splits = 0, 1.0, 0.0, False
     try:
