@@ -45,15 +45,15 @@ def fingerprint(choices: Mapping[str, Any]) -> str:
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Say in words which choices differ, one entry each, such as ``samples.count 5000 / 1000``."""
     keys = sorted(set(one) | set(other))
-    differing = [key for key in keys if _text(one.get(key)) != _text(other.get(key))]
-    return [f"{key} {_short(one.get(key))} / {_short(other.get(key))}" for key in differing]
+    pairs = [(key, _text(one, key), _text(other, key)) for key in keys]
+    return [f"{key} {_short(one, key)} / {_short(other, key)}" for key, here, there in pairs if here != there]
 
 
-def _text(value: Any) -> str:
-    """A value as the fingerprint sees it: 1 and 1.0 differ, a tuple and a list do not."""
-    return json.dumps(value, sort_keys=True)
+def _text(choices: Mapping[str, Any], key: str) -> str:
+    """A choice as the fingerprint sees it: 1 and 1.0 differ, a tuple and a list do not."""
+    return json.dumps(choices[key], sort_keys=True) if key in choices else ""
 
 
-def _short(value: Any) -> str:
-    text = "-" if value is None else str(value)
+def _short(choices: Mapping[str, Any], key: str) -> str:
+    text = str(choices.get(key, "-"))
     return text[:12] if len(text) == 64 else text

@@ -89,7 +89,7 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
     if not records:
         raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
     records = sorted(records, key=lambda record: record.created)
-    dataset = _choose("data set", dataset, [record.dataset for record in _first_models(records)])
+    dataset = _choose("data set", dataset or _first_models(records)[-1].dataset, [record.dataset for record in records])
     here = [record for record in records if record.dataset == dataset]
     candidates = [record for record in _first_models(here) if record.scores]
     if not candidates:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # toys and making, which also run in processes of their own
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,3 +29,16 @@ def digits(own_cache):
     from genkit.data import open_dataset
 
     return open_dataset("digits")
+
+
+@pytest.fixture
+def toy_models():
+    """Offer the models of tests/toys.py by name."""
+    import toys
+
+    from genkit.registry import registry
+
+    plugin = toys.plugin()
+    registry().plugins.append(plugin)
+    yield
+    registry().plugins.remove(plugin)

@@ -31,7 +31,9 @@ def harness(model: str, data: ImageDataset, images: int) -> float:
             seen.append((event["images"], time.perf_counter()))
 
     with tempfile.TemporaryDirectory() as folder:
-        genkit.train(model, data, images=images, root=folder, device="cpu", settings=Settings(previews=0), on_event=note)
+        genkit.train(
+            model, data, images=images, root=folder, device="cpu", settings=Settings(previews=0), on_event=note
+        )
     return (seen[-1][0] - seen[0][0]) / (seen[-1][1] - seen[0][1])
 
 

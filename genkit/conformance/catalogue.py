@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,7 @@ class Examination:
         if broken:
             return Result(check.name, "skipped", f"waits for {broken}")
         try:
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]), _one_thread():
                 torch.manual_seed(derive(0, "check", check.name))
                 check.function(self.subject)
         except Skip as skip:
@@ -110,6 +111,17 @@ class Examination:
             if deeper:
                 return deeper
         return ""
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Batches are tiny: more threads gain nothing, and lose much where other processes want the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def check(

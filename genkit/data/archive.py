@@ -43,14 +43,15 @@ class ZipTree(Tree):
             self._zip = self._open()
             for info in self._zip.infolist():
                 self._admit(info)
-            packed = sum(info.compress_size for info in self._members.values())
+            packed = sum(info.compress_size for info in self._zip.infolist())
             if packed > self.path.stat().st_size:
                 raise DataError(f"{self.path} has members that overlap, as zip bombs do: make it anew")
         return list(self._members)
 
     def open(self, name: str) -> BinaryIO:
         """Return one member's bytes, its checksum verified; raises DataError."""
-        self.names()
+        if self._zip is None:
+            self.names()
         assert self._zip is not None
         try:
             return io.BytesIO(self._zip.read(self._members[name]))

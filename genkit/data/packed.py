@@ -20,7 +20,7 @@ from genkit.data.dataset import Split
 from genkit.data.source import Contents, Item
 from genkit.errors import DataError
 
-_COPY = 16 << 20
+_COPY = 1 << 20
 
 
 @dataclass(frozen=True)

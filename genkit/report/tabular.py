@@ -56,5 +56,8 @@ def comma_separated(board: Board) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula is quoted."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    """A text that a spreadsheet would run as a formula is quoted; a bare carriage return would end the row."""
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")
+    return f"'{value}" if value.lstrip()[:1] in ("=", "+", "-", "@") else value

@@ -30,7 +30,7 @@ def test_gzip_is_told_by_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 10, 23])
 def test_a_short_idx_is_named(cut: int) -> None:
-    with pytest.raises(DataError, match="part-1 holds .* where its header says 24"):
+    with pytest.raises(DataError, match=r"part-1 holds .* where its header says 24"):
         parse_idx(idx(PIXELS)[:-cut], Path("part-1"))
 
 
@@ -71,7 +71,7 @@ def test_files_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 def test_offline_says_what_is_missing_and_where_it_goes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/",))
-    with pytest.raises(MissingError, match="MNIST's train-images-idx3-ubyte.gz is not on this machine") as caught:
+    with pytest.raises(MissingError, match=r"MNIST's train-images-idx3-ubyte.gz is not on this machine") as caught:
         open_dataset("mnist")
     assert str(cache / "downloads" / "mnist" / "train-images-idx3-ubyte.gz") in str(caught.value)
 

@@ -118,6 +118,13 @@ def test_no_more_rows_than_columns_is_measured_but_not_ranked():
     assert "32 rows are too few" in few.note
 
 
+def test_an_interval_around_nothing_starts_at_0_and_keeps_its_width():
+    real = features(400, 8, 0)
+    found = frechet_distance(real, real + 1e-3)
+    assert found.ci_low == 0
+    assert found.ci_high > found.stderr > 0
+
+
 def test_effective_rank_is_noted_and_a_collapsed_model_stays_ranked():
     found = frechet_distance(features(400, 32, 0), np.tile(features(1, 32, 1), (400, 1)))
     assert "real 32, generated 0 of 32" in found.note

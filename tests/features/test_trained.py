@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from genkit.errors import DataError, MissingError, UnknownName, UsageError
+from genkit.features import cards, default_extractor, load_extractor, trained
+from genkit.features.extractor import FeatureRequest
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(trained, "SHOWN", 4000)
+    return tmp_path
+
+
+@pytest.fixture
+def small(digits):
+    """A data set of its own: 400 of the digits, under another name."""
+    part = dataclasses.replace(digits.train, pixels=digits.train.pixels[:400], labels=digits.train.labels[:400])
+    return dataclasses.replace(digits, name="folder:somewhere/Photos", sha256="ab" * 32, train=part)
+
+
+def test_training_is_deterministic_and_leaves_the_global_generator_alone(small):
+    before = torch.get_rng_state()
+    one, accuracy = trained.train_classifier(small)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(99)
+    two, again = trained.train_classifier(small)
+    other, _ = trained.train_classifier(small, seed=1)
+    assert accuracy == again
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    assert not torch.equal(one.head.weight, other.head.weight)
+
+
+def test_accuracy_is_of_the_test_split_and_training_learns(small):
+    module, accuracy = trained.train_classifier(small)
+    right = 0
+    for image, label in zip(small.test.uint8(slice(None)), small.test.labels, strict=True):
+        right += int(module(torch.from_numpy(image.copy())[None])[1].argmax()) == label
+    assert accuracy == right / 360
+    assert accuracy > 0.8
+
+
+def test_progress_ends_at_its_total(small):
+    heard = []
+    trained.train_classifier(small, progress=lambda done, total: heard.append((done, total)))
+    assert heard[-1] == (4000, 4000)
+
+
+def test_stored_found_and_chosen_by_content(small):
+    with pytest.raises(MissingError, match="genkit features train --dataset folder:somewhere/Photos"):
+        default_extractor(small)
+    card = trained.train_and_store(small)
+    assert card["name"] == "folder-photos-cnn"
+    assert [found["name"] for found in cards.installed()] == ["folder-photos-cnn"]
+    assert default_extractor(dataclasses.replace(small, name="folder:moved")) == "folder-photos-cnn"
+    extractor = load_extractor("folder-photos-cnn")
+    assert extractor.sha256 == card["sha256"]
+    assert extractor(torch.from_numpy(small.test.uint8(slice(0, 3)).copy())).features.shape == (3, 64)
+
+
+def test_the_same_name_for_other_data_keeps_both(small):
+    trained.train_and_store(small)
+    second = trained.train_and_store(dataclasses.replace(small, sha256="cd" * 32))
+    assert second["name"] == "folder-photos-cdcdcdcd-cnn"
+    assert len(cards.installed()) == 2
+
+
+def test_training_again_replaces_it(small):
+    first = trained.train_and_store(small)
+    second = trained.train_and_store(small, seed=1)
+    assert [card["sha256"] for card in cards.installed()] == [second["sha256"]]
+    assert first["sha256"] != second["sha256"]
+
+
+def test_an_embedded_name_is_not_taken(digits, small):
+    card = trained.train_and_store(dataclasses.replace(small, name="digits"))
+    assert card["name"] == "digits-abababab-cnn"
+
+
+def test_data_without_labels_is_refused(small):
+    unlabelled = dataclasses.replace(small, train=dataclasses.replace(small.train, labels=None), classes=())
+    with pytest.raises(UsageError, match="no labels"):
+        trained.train_classifier(unlabelled)
+
+
+def test_a_weights_file_is_refused(small, tmp_path):
+    trained.train_and_store(small)
+    with pytest.raises(UsageError, match="takes no weights file"):
+        load_extractor("folder-photos-cnn", weights=tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["digits-cn", "../../etc/passwd"])
+def test_unknown_names(name):
+    with pytest.raises(UnknownName, match="no extractor named"):
+        load_extractor(name)
+    with pytest.raises(UnknownName):
+        trained.trained(FeatureRequest(name))
+
+
+def test_a_damaged_card_in_the_cache_is_named(cache):
+    (cache / "features" / "x").mkdir(parents=True)
+    (cache / "features" / "x" / "x.json").write_text("{")
+    with pytest.raises(DataError, match=r"x\.json"):
+        cards.installed()
+
+
+def test_features_use_all_their_dimensions(small):
+    trained.train_and_store(small)
+    features = load_extractor("folder-photos-cnn")(torch.from_numpy(small.test.uint8(slice(None)).copy())).features
+    values = np.linalg.eigvalsh(np.cov(features.double().numpy(), rowvar=False))
+    assert values[0] > 1e-6 * values[-1]

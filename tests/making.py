@@ -1,0 +1,57 @@
+"""Records for tests of records, store, ranking and reports: few arguments, sound defaults."""
+
+from __future__ import annotations
+
+import itertools
+
+from genkit.records import Record, RecordedScore, Subject, Training
+
+CHOICES = {"data.name": "digits", "samples.count": 5000, "features.extractor": "digits-cnn"}
+_moments = itertools.count()
+
+
+def score(value, *, name="fid[digits-cnn]", half=1.0, **changes):
+    """A score with a symmetric interval of half-width ``half``."""
+    facts = {
+        "name": name,
+        "metric": name.partition("[")[0],
+        "version": 1,
+        "direction": "lower",
+        "value": value,
+        "stderr": half / 1.96,
+        "ci_low": value - half,
+        "ci_high": value + half,
+        "method": "two-sample block jackknife",
+        "n": 5000,
+        "choices": dict(CHOICES),
+    }
+    return RecordedScore(**{**facts, **changes})
+
+
+def training(*, seed=0, **changes):
+    """Where the weights come from; every call without ``run`` is another run."""
+    facts = {
+        "run": f"{next(_moments):04x}",
+        "checkpoint_sha256": "0" * 64,
+        "seed": seed,
+        "images": 400_000,
+        "budget": "400,000 images",
+        "batch": 64,
+        "seconds": 60.0,
+        "weights": "ema",
+    }
+    return Training(**{**facts, **changes})
+
+
+def record(name, *scores, kind="model", options=None, trained=None, dist="genkit-gans", **changes):
+    """A record on digits; each call is newer than the one before."""
+    moment = next(_moments)
+    facts = {
+        "created": f"2026-01-01T{moment // 3600:02d}:{moment // 60 % 60:02d}:{moment % 60:02d}.000+00:00",
+        "dataset": "digits",
+        "subject": Subject(name, kind=kind, dist=dist, options=options or {}),
+        "protocol": {"data": {"name": "digits"}, "samples": {"count": 5000}},
+        "scores": scores,
+        "training": trained if trained is not None or kind != "model" else training(),
+    }
+    return Record(**{**facts, **changes})

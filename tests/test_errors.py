@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from genkit import errors
+
+
+def raised_on_purpose():
+    return [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)]
+
+
+@pytest.mark.parametrize("cls", raised_on_purpose(), ids=lambda cls: cls.__name__)
+def test_every_error_is_drawn_in_the_tree_with_its_exit_code(cls):
+    drawn = [line.split() for line in errors.__doc__.splitlines() if cls.__name__ in line.split()]
+    assert len(drawn) == 1
+    words = [word for word in drawn[0] if word.isdigit()]
+    assert words == [str(cls.exit_code)]
+    assert issubclass(cls, errors.GenkitError)
+
+
+def test_unknown_name_suggests_the_nearest():
+    message = str(errors.UnknownName("model", "dcgn", ["vae", "dcgan"], "  (genkit models lists 2)"))
+    assert message == "no model named 'dcgn'. Did you mean 'dcgan'?  (genkit models lists 2)"
+
+
+def test_unknown_name_suggests_nothing_far_away():
+    assert "mean" not in str(errors.UnknownName("model", "zzz", ["vae", "dcgan"]))

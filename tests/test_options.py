@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import pytest
+from annotated_types import Ge, Le
+
+from genkit.errors import MissingError, OptionsError
+from genkit.options import build, parse_assignments, read_config, to_json
+
+
+@dataclass
+class Inner:
+    rate: Annotated[float, Ge(0)] = 0.5
+    name: str = "adam"
+
+
+@dataclass
+class Options:
+    width: Annotated[int, Ge(1), Le(512)] = 64
+    rate: float = 1e-3
+    deep: bool = False
+    loss: Literal["hinge", "wasserstein"] = "hinge"
+    betas: tuple[float, float] = (0.5, 0.9)
+    sizes: tuple[int, ...] = (8, 16)
+    top: float | None = None
+    inner: Inner = field(default_factory=Inner)
+
+
+@dataclass
+class Demanding:
+    depth: int
+
+
+def test_values_as_toml_has_them_make_an_equal_dataclass():
+    built = build(
+        Options,
+        {"width": 32, "rate": 1, "betas": [0, 0.99], "sizes": [], "loss": "wasserstein", "inner": {"rate": 2}},
+        "x",
+    )
+    assert built == Options(32, 1.0, False, "wasserstein", (0.0, 0.99), (), None, Inner(2.0))
+    assert isinstance(built.betas, tuple)
+
+
+def test_to_json_round_trips():
+    options = Options(sizes=(1, 2, 3), top=0.25, inner=Inner(0.0, "sgd"))
+    assert build(Options, to_json(options), "x") == options
+
+
+@pytest.mark.parametrize(
+    ("values", "field_name"),
+    [
+        ({"width": "64"}, "width"),
+        ({"width": 6.5}, "width"),
+        ({"width": True}, "width"),
+        ({"width": 0}, "width"),
+        ({"width": 513}, "width"),
+        ({"rate": "fast"}, "rate"),
+        ({"rate": True}, "rate"),
+        ({"deep": 1}, "deep"),
+        ({"loss": "hinged"}, "loss"),
+        ({"betas": [0.5]}, "betas"),
+        ({"betas": [0.5, 0.9, 0.99]}, "betas"),
+        ({"sizes": [1, "2"]}, "sizes.1"),
+        ({"inner": {"rate": -1}}, "inner.rate"),
+        ({"inner": 3}, "inner"),
+        ({"top": "high"}, "top"),
+        ({"width": None}, "width"),
+    ],
+)
+def test_a_wrong_type_or_range_names_the_field(values, field_name):
+    with pytest.raises(OptionsError, match=rf"^dcgan: option {field_name}\b"):
+        build(Options, values, "dcgan")
+
+
+def test_an_unknown_option_suggests_the_nearest():
+    with pytest.raises(OptionsError, match="no option 'widht'. Did you mean 'width'"):
+        build(Options, {"widht": 3}, "dcgan")
+
+
+def test_an_unknown_nested_option_is_not_dropped():
+    with pytest.raises(OptionsError, match=r"no option 'inner.rat'. Did you mean 'rate'"):
+        build(Options, {"inner": {"rat": 3}}, "dcgan")
+
+
+def test_a_missing_option_is_named():
+    with pytest.raises(OptionsError, match="option depth has no default"):
+        build(Demanding, {}, "dcgan")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+def test_what_json_cannot_hold_is_refused(value):
+    with pytest.raises(OptionsError, match="plain finite values"):
+        build(Options, {"rate": value}, "dcgan")
+
+
+def test_a_check_of_the_dataclass_itself_is_one_sentence():
+    @dataclass
+    class Checked:
+        low: int = 0
+
+        def __post_init__(self):
+            if self.low > 5:
+                raise ValueError("low must not exceed 5")
+
+    with pytest.raises(OptionsError, match=r"^dcgan: low must not exceed 5$"):
+        build(Checked, {"low": 6}, "dcgan")
+
+
+def test_assignments_are_toml_or_text():
+    values = parse_assignments(
+        ["width=64", "rate=0.5", "deep=true", "sizes=[1, 2]", "loss=hinge", "a-b= x y ", "e=", "q='1'", "i={rate=1}"]
+    )
+    assert values == {
+        "width": 64,
+        "rate": 0.5,
+        "deep": True,
+        "sizes": [1, 2],
+        "loss": "hinge",
+        "a_b": "x y",
+        "e": "",
+        "q": "1",
+        "i": {"rate": 1},
+    }
+
+
+def test_a_value_cannot_smuggle_in_a_second_key():
+    assert parse_assignments(["loss=1\nwidth = 2"]) == {"loss": "1\nwidth = 2"}
+
+
+@pytest.mark.parametrize("text", ["width", "=3", "", " = 3"])
+def test_an_assignment_without_key_or_sign_is_refused(text):
+    with pytest.raises(OptionsError, match="key=value"):
+        parse_assignments([text])
+
+
+def test_a_key_given_twice_is_refused():
+    with pytest.raises(OptionsError, match="given twice"):
+        parse_assignments(["a-b=1", "a_b=2"])
+
+
+def test_config_files(tmp_path):
+    path = tmp_path / "options.toml"
+    with pytest.raises(MissingError, match=r"options\.toml"):
+        read_config(path)
+    path.write_text("width = 32\n[inner]\nrate = 0.1\n")
+    assert build(Options, read_config(path), "x") == dataclasses.replace(Options(), width=32, inner=Inner(0.1))
+    path.write_text("width = \n")
+    with pytest.raises(OptionsError, match=r"options\.toml can't be read"):
+        read_config(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(OptionsError, match="can't be read"):
+        read_config(path)
+    with pytest.raises(OptionsError, match="can't be read"):
+        read_config(tmp_path)

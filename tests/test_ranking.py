@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from making import CHOICES, record, score, training
+from scipy import stats
+
+from genkit import store
+from genkit.errors import MissingError, UnknownName
+from genkit.ranking import delete_one_stderr, leaderboard, rank
+from genkit.records import from_json, to_json
+
+FID = "fid[digits-cnn]"
+
+
+def ranks(board):
+    return {row.label: row.rank for row in board.rows}
+
+
+def test_clear_differences_rank_and_overlapping_ones_tie():
+    board = rank(
+        [record("a", score(1.0)), record("b", score(10.0)), record("c", score(10.5)), record("d", score(20.0))]
+    )
+    assert ranks(board) == {"a": "1", "b": "2-3", "c": "2-3", "d": "4"}
+
+
+def test_a_score_that_is_better_when_higher_ranks_the_other_way():
+    records = [record(name, score(value, name="is", direction="higher")) for name, value in (("a", 1.0), ("b", 9.0))]
+    assert ranks(rank(records)) == {"b": "1", "a": "2"}
+
+
+def test_a_tie_is_not_transitive():
+    board = rank([record("a", score(1.0)), record("b", score(2.2)), record("c", score(3.4))])
+    assert ranks(board) == {"a": "1-2", "b": "1-3", "c": "2-3"}
+
+
+def paired(method="mean jackknife", shift=0.3):
+    """Two models with the same large noise in the same blocks, a small difference beyond it."""
+    shared = np.random.default_rng(0).normal(5, 1.0, 20)
+    half = 1.96 * delete_one_stderr(shared.tolist(), method)
+    own = np.random.default_rng(1).normal(0, 0.01, (2, 20))
+    values = shared + own + np.array([[0.0], [shift]])
+    return [score(float(v.mean()), half=half, method=method, replicates=tuple(v.tolist())) for v in values]
+
+
+def test_pairing_separates_what_independent_errors_tie():
+    one, other = paired()
+    assert ranks(rank([record("a", one), record("b", other)])) == {"a": "1", "b": "2"}
+    without = [dataclasses.replace(each, replicates=()) for each in (one, other)]
+    assert ranks(rank([record("a", without[0]), record("b", without[1])])) == {"a": "1-2", "b": "1-2"}
+
+
+def test_replicates_pair_only_with_their_own_kind():
+    one, other = paired()
+    for changes in ({"method": "bootstrap"}, {"replicates": other.replicates[:19]}):
+        unlike = dataclasses.replace(other, **changes)
+        assert ranks(rank([record("a", one), record("b", unlike)])) == {"a": "1-2", "b": "1-2"}
+
+
+def test_delete_one_stderr_of_a_mean_is_its_standard_error():
+    values = np.random.default_rng(0).normal(size=50)
+    deleted = (values.sum() - values) / 49
+    expected = values.std(ddof=1) / math.sqrt(50)
+    assert delete_one_stderr(deleted.tolist(), "jackknife") == pytest.approx(expected, rel=1e-12)
+
+
+def test_delete_one_stderr_of_two_samples_adds_their_variances():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, 40), rng.normal(0, 3, 40)
+    replicates = [*((x.sum() - x) / 39 - y.mean()), *(x.mean() - (y.sum() - y) / 39)]
+    expected = math.hypot(x.std(ddof=1), y.std(ddof=1)) / math.sqrt(40)
+    assert delete_one_stderr(replicates, "two-sample block jackknife") == pytest.approx(expected, rel=1e-12)
+
+
+def test_several_seeds_give_a_t_interval_of_training_noise():
+    values = [3.0, 5.0, 7.5]
+    records = [record("a", score(value), trained=training(seed=seed)) for seed, value in enumerate(values)]
+    (row,) = rank(records).rows
+    low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert (row.noise, row.seeds, row.value) == ("training", 3, pytest.approx(np.mean(values)))
+    assert (row.ci_low, row.ci_high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_one_training_seed_counts_once():
+    """A run measured twice, or trained twice from one seed, is no second draw of the training noise."""
+    records = [record("a", score(value), trained=training(seed=7)) for value in (3.0, 3.1)]
+    board = rank(records)
+    (row,) = board.rows
+    assert (row.noise, row.seeds, row.value) == ("evaluation", 1, 3.1)
+    assert [text for text, _ in board.left_out] == [f"a {records[0].training.run} ({records[0].id})"]
+    assert records[1].id in board.left_out[0][1]
+
+
+def test_other_protocols_are_left_out_with_the_choice_that_differs():
+    fewer = score(0.1, choices={**CHOICES, "samples.count": 1000})
+    board = rank([record("a", score(1.0)), record("b", score(2.0)), record("cheat", fewer)])
+    assert ranks(board) == {"a": "1-2", "b": "1-2"}
+    ((left, reason),) = board.left_out
+    assert left.startswith("cheat ")
+    assert reason == "samples.count 1000 / 5000"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version": 2}, "metric version 2 / 1"),
+        ({"metric": "frechet"}, "metric frechet / fid"),
+        ({"choices": {**CHOICES, "samples.count": 5000.0}}, "samples.count 5000.0 / 5000"),
+        ({"choices": {**CHOICES, "samples.new": None}}, "samples.new None / -"),
+    ],
+)
+def test_every_difference_of_fingerprints_has_a_reason(changes, reason):
+    board = rank([record("a", score(1.0)), record("b", score(2.0)), record("c", score(0.1, **changes))])
+    assert [text for _, text in board.left_out] == [reason]
+
+
+def test_the_protocol_with_most_entries_is_shown_the_newest_of_equals():
+    small = {**CHOICES, "samples.count": 100}
+    older = [record(name, score(1.0)) for name in ("a", "b")]
+    newer = record("c", score(1.0, choices=small))
+    assert set(ranks(rank([*older, newer]))) == {"a", "b"}
+    assert set(ranks(rank([*older, newer, record("d", score(1.0, choices=small))]))) == {"c", "d"}
+
+
+def test_repeats_of_one_model_do_not_make_a_protocol_the_largest():
+    small = {**CHOICES, "samples.count": 100}
+    repeats = [record("c", score(1.0, choices=small), trained=training(seed=seed)) for seed in range(5)]
+    assert set(ranks(rank([record("a", score(1.0)), record("b", score(1.0)), *repeats]))) == {"a", "b"}
+
+
+def test_scores_that_cannot_be_ranked_are_left_out_with_their_note():
+    few = {"rankable": False, "note": "n <= d", "choices": {**CHOICES, "samples.count": 10}}
+    board = rank([record("a", score(1.0)), *(record(name, score(0.1, **few)) for name in ("b", "c"))])
+    assert ranks(board) == {"a": "1"}
+    board = rank([record("a", score(1.0)), record("b", score(0.1, rankable=False, note="n <= d"))])
+    assert [reason for _, reason in board.left_out] == ["n <= d"]
+
+
+def test_baselines_stand_beside_the_ranking_never_in_it():
+    noise = record("noise", score(99.0), kind="baseline")
+    copycat = record("copycat", score(0.0), kind="baseline")
+    board = rank([record("a", score(1.0)), noise, copycat])
+    assert ranks(board) == {"a": "1"}
+    assert {row.label: row.rank for row in board.calibration} == {"noise": "", "copycat": ""}
+
+
+def test_a_baseline_measured_later_for_other_scores_keeps_its_number():
+    noise = [record("noise", score(99.0), kind="baseline"), record("noise", score(1.0, name="mse"), kind="baseline")]
+    (row,) = rank([*noise, record("a", score(1.0))], score=FID).calibration
+    assert row.value == 99.0
+
+
+def test_a_board_of_baselines_alone_is_a_board():
+    board = rank([record("noise", score(99.0), kind="baseline")])
+    assert board.rows == ()
+    assert board.calibration[0].value == 99.0
+
+
+def test_records_without_the_score_say_why():
+    other = score(1.0, name="mse")
+    absent = record("gan", other, absent={"fid": "no extractor"})
+    board = rank([record("a", score(1.0)), absent, record("b", other)], score=FID)
+    assert [reason for _, reason in board.left_out] == ["no extractor", f"has no {FID}"]
+
+
+def test_entries_of_one_name_say_what_sets_them_apart():
+    records = [record("vae", score(value), options={"width": width, "same": 1}) for value, width in ((1, 32), (9, 64))]
+    assert ranks(rank(records)) == {"vae (width=32)": "1", "vae (width=64)": "2"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"budget": "400,000 images"}, {"budget": "2 minutes"}),
+        ({"weights": "ema"}, {"weights": "raw"}),
+        ({"batch": 64}, {"batch": 128}),
+        ({}, {"finished": False, "images": 399_000}),
+    ],
+)
+def test_other_training_makes_another_entry(one, other):
+    board = rank([record("vae", score(1.0), trained=training(**each)) for each in (one, other)])
+    assert len(board.rows) == len({row.label for row in board.rows}) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [({"k": 1}, {"k": "1"}), ({"k": 1, "j": 2}, {"k": 1}), ({"k": 1}, {"k": 1.0})],
+)
+def test_no_row_is_lost_to_an_equal_label(options):
+    board = rank([record("vae", score(1.0), options=each) for each in options])
+    assert len({row.label for row in board.rows}) == 2
+
+
+def test_a_model_cannot_hide_behind_the_label_of_another():
+    board = rank(
+        [
+            record("vae", score(1.0), options={"k": 1}),
+            record("vae", score(2.0), options={"k": 2}),
+            record("vae (k=1)", score(3.0)),
+        ]
+    )
+    assert sorted(row.value for row in board.rows) == [1.0, 2.0, 3.0]
+    assert len({row.label for row in board.rows}) == 3
+
+
+def test_one_name_of_two_distributions_and_kinds_is_two_entries():
+    records = [record("vae", score(1.0), dist="a"), record("vae", score(2.0), dist="b")]
+    records.append(record("vae", score(3.0), dist="a", kind="images"))
+    assert {row.value for row in rank(records).rows} == {1.0, 2.0, 3.0}
+
+
+def test_a_further_column_never_mixes_fingerprints():
+    """An importance-weighted bound under another K is another number; it shows no value beside the rest."""
+
+    def bound(value, k):
+        return score(value, name="elbo", direction="higher", choices={"likelihood.k": k})
+
+    board = rank(
+        [
+            record("a", score(1.0), bound(-10.0, 1)),
+            record("b", score(2.0), bound(-11.0, 1)),
+            record("c", score(3.0), bound(-9.0, 1000)),
+        ],
+        score=FID,
+    )
+    assert {row.label: [s.value for s in row.other.values()] for row in board.rows} == {
+        "a": [-10.0],
+        "b": [-11.0],
+        "c": [],
+    }
+
+
+def test_by_default_the_newest_record_says_data_and_score():
+    old = record("a", score(1.0, name="is"), score(1.0, name="old"), dataset="mnist")
+    older = record("c", score(1.0, name="mse"), score(1.0))
+    new = record("b", score(1.0), score(2.0, name="mse"))
+    board = rank([new, old])
+    assert (board.dataset, board.score) == ("digits", FID)
+    assert rank([older, new]).score == FID
+    assert [reason for _, reason in board.left_out] == ["measured on mnist"]
+
+
+def test_a_data_set_with_baselines_only_can_be_asked_for():
+    records = [record("a", score(1.0)), record("noise", score(9.0), kind="baseline", dataset="mnist")]
+    assert rank(records, dataset="mnist").calibration[0].value == 9.0
+
+
+def test_unknown_data_and_scores_are_named_with_the_known_ones():
+    with pytest.raises(UnknownName, match="no data set named 'digit'. Did you mean 'digits'"):
+        rank([record("a", score(1.0))], dataset="digit")
+    with pytest.raises(UnknownName, match=r"no score named 'elbo'\..*The records have: fid\[digits-cnn\]"):
+        rank([record("a", score(1.0))], score="elbo")
+
+
+def test_an_empty_store_says_how_to_begin(tmp_path):
+    with pytest.raises(MissingError, match="no records yet: genkit eval --model dcgan makes the first"):
+        leaderboard(tmp_path)
+    with pytest.raises(MissingError, match="no record of digits holds a score"):
+        rank([record("a")])
+
+
+def test_the_board_of_a_folder_is_that_of_its_records_and_names_unreadable_files(tmp_path):
+    records = [record("a", score(1.0)), record("b", score(20.0))]
+    for each in records:
+        path = store.add(tmp_path, each)
+    path.with_name("bad.json").write_text("{")
+    board = leaderboard(tmp_path)
+    assert ranks(board) == ranks(rank(records)) == ranks(rank([from_json(to_json(r), "x") for r in reversed(records)]))
+    assert len(board.problems) == 1
+    assert "<table" in board._repr_html_()
