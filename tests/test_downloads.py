@@ -123,6 +123,7 @@ def test_a_broken_connection_is_resumed_at_the_next_mirror(server: str, target: 
 def test_a_wrong_range_is_not_appended(server: str, target: Path) -> None:
     begun(target, CONTENT[:1000])
     assert fetched(target, f"{server}/shift", f"{server}/good") == CONTENT
+    assert Handler.asked[-1] == ("/good", "bytes=1000-")
 
 
 @pytest.mark.parametrize("bad", ["wrong", "gone"])

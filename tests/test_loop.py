@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import loop_toys as toys
 import pytest
 import torch
-import toys
 
 from genkit import checkpoint, loop, runs, training
 from genkit.errors import GenkitError, Interrupted, TrainingError

@@ -20,6 +20,7 @@ def add_some(folder, writer):
         store.add(Path(folder), record(f"model-{writer}", score(float(number)), options={"number": number}))
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_concurrent_writers_lose_nothing(tmp_path):
     with ProcessPoolExecutor(4, mp_context=get_context("fork")) as pool:
         for done in [pool.submit(add_some, str(tmp_path), writer) for writer in range(4)]:

@@ -1,91 +1,208 @@
-"""Tiny models that use every corner of the contract."""
+"""Tiny models that use every corner of the harness, and one that misbehaves on request.
+
+Run as a program it trains one of them in a process of its own: ``python toys.py MODEL ROOT``.
+"""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
+
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from genkit.model import DataInfo, GenerativeModel, Phase
+from genkit.model import GenerativeModel, Phase, Preset
+from genkit.registry import Plugin
+from genkit.specs import ModelSpec
 
-INFO = DataInfo((1, 8, 8), 17, 10, (0.1,) * 10, 1437)
+
+def plugin():
+    """The plugin that offers the toys."""
+    names = {"toy-gan": "ToyGAN", "toy-stages": "ToyStages", "toy-trouble": "ToyTrouble", "toy-closed": "ToyClosed"}
+    return Plugin("toys", "toys", "0", {ModelSpec: [ModelSpec(name, f"toys:{cls}") for name, cls in names.items()]})
 
 
 class ToyGAN(GenerativeModel):
-    """Batch norm, dropout, extra critic turns, a lazy phase that shares its optimiser, a schedule, channels_last."""
+    """A GAN with batch norm, spectral norm, dropout, two critic turns, a lazy penalty and a schedule.
 
+    The critic and its lazy penalty share one optimiser.
+    """
+
+    presets = {"default": Preset(images=512, batch=16)}
     ema = ("generator",)
-    ema_half_life = 500
+    ema_half_life = 200
 
-    def __init__(self, options=None, data=INFO):
+    def __init__(self, options, data):
         super().__init__(options, data)
+        c, h, w = data.shape
         self.generator = nn.Sequential(
-            nn.Linear(4, 64),
-            nn.BatchNorm1d(64),
-            nn.ReLU(),
-            nn.Dropout(0.1),
-            nn.Linear(64, 64),
-            nn.Unflatten(1, (1, 8, 8)),
+            nn.Linear(6, 4 * h * w), nn.Unflatten(1, (4, h, w)), nn.BatchNorm2d(4), nn.ReLU(),
+            spectral_norm(nn.Conv2d(4, c, 3, padding=1)), nn.Sigmoid(),
+        )  # fmt: skip
+        self.critic = nn.Sequential(
+            nn.Conv2d(c, 6, 3, stride=2), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Flatten(), nn.LazyLinear(1)
         )
-        self.critic = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(64, 1))
-        self.critic.to(memory_format=torch.channels_last)
-        self.turns: list[tuple[str, int]] = []
+        self.critic(torch.zeros(1, *data.shape))
+        self.to(memory_format=torch.channels_last)
 
     def phases(self):
-        critic = torch.optim.Adam(self.critic.parameters(), 1e-3, betas=(0.5, 0.9), fused=True)
-        generator = torch.optim.Adam(self.generator.parameters(), 1e-3, fused=True)
+        critic = torch.optim.Adam(self.critic.parameters(), 2e-3, betas=(0.5, 0.9), fused=True)
+        generator = torch.optim.Adam(self.generator.parameters(), 2e-3, betas=(0.5, 0.9), fused=True)
         return [
-            Phase("critic", self.critic, critic, repeats=2),
+            Phase("critic", self.critic, critic, repeats=2, clip=1.0),
             Phase("penalty", self.critic, critic, every=4),
-            Phase("generator", self.generator, generator, schedule=lambda seen: 1 / (1 + seen / 1000)),
+            Phase("generator", self.generator, generator, schedule=lambda images: 0.5 ** (images / 500)),
         ]
 
     def loss(self, phase, batch, step):
-        self.turns.append((phase, step.index))
-        noise = torch.randn(len(batch), 4, generator=step.generator)
         if phase == "penalty":
-            return sum(p.square().sum() for p in self.critic.parameters()) * 1e-3
-        generated = self.generator(noise)
-        if phase == "critic":
-            return self.critic(generated.detach()).mean() - self.critic(batch.images).mean()
-        step.log(spread=generated.std())
-        return -self.critic(generated).mean()
+            real = batch.images.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.critic(real).sum(), real, create_graph=True)
+            return slope.square().flatten(1).sum(1).mean()
+        latent = torch.randn(len(batch), 6, generator=step.generator, device=step.generator.device)
+        generated = self.generator(latent)
+        if phase == "generator":
+            return nn.functional.softplus(-self.critic(generated)).mean()
+        step.log(real=self.critic(batch.images).mean())
+        loss = nn.functional.softplus(-self.critic(batch.images)) + nn.functional.softplus(
+            self.critic(generated.detach())
+        )
+        return loss.mean()
 
     def sample(self, n, *, generator, condition=None):
-        return self.generator(torch.randn(n, 4, generator=generator)).sigmoid()
+        return self.generator(torch.randn(n, 6, generator=generator, device=generator.device))
 
 
-class TwoStages(GenerativeModel):
-    """Stage 0 fits a mean, stage 1 an offset on top of what was prepared between them."""
+class ToyStages(GenerativeModel):
+    """An autoencoder, then the spread of its codes (with a draw), then a learned shift: three stages, one closed."""
 
-    stages = 2
+    stages = 3
+    presets = {"default": Preset(images=512, batch=16)}
+    ema = ("decoder", "shift")
+    ema_half_life = 200
 
-    def __init__(self, options=None, data=INFO):
+    def __init__(self, options, data):
         super().__init__(options, data)
-        self.first = nn.Linear(1, 64)
-        self.second = nn.Linear(1, 64)
-        self.register_buffer("prepared", torch.zeros(2))
+        size = data.shape[0] * data.shape[1] * data.shape[2]
+        self.encoder = nn.Linear(size, 3)
+        self.decoder = nn.Linear(3, size)
+        self.shift = nn.Module()
+        self.shift.bias = nn.Parameter(torch.zeros(3))
+        self.shift.register_buffer("spread", torch.zeros(3))
+        self.register_buffer("prepared", torch.zeros(3, dtype=torch.int64))
 
     def phases(self):
+        both = nn.ModuleList([self.encoder, self.decoder])
         return [
-            Phase("first", self.first, torch.optim.Adam(self.first.parameters(), 1e-2)),
-            Phase("second", self.second, torch.optim.Adam(self.second.parameters(), 1e-2), stage=1),
+            Phase("codes", both, torch.optim.AdamW(both.parameters(), 1e-2)),
+            Phase("shift", self.shift, torch.optim.SGD(self.shift.parameters(), 1e-1, momentum=0.9), stage=2),
         ]
 
     def prepare_stage(self, stage, train_data, step):
-        self.prepared[stage] += torch.rand((), generator=step.generator)
+        self.prepared[stage] += 1
+        if stage == 1:
+            with torch.no_grad():
+                codes = self.encoder(train_data.images(slice(0, 200)).flatten(1))
+                self.shift.spread.copy_(codes.std(0) + 0.01 * torch.rand(3, generator=step.generator))
 
     def loss(self, phase, batch, step):
-        one = torch.ones(len(batch), 1)
-        output = self.first(one) if phase == "first" else self.first(one).detach() + self.second(one)
-        return (output - batch.images.flatten(1)).square().mean()
+        codes = self.encoder(batch.images.flatten(1))
+        if phase == "shift":
+            return (codes.detach().mean(0) - self.shift.bias).square().sum()
+        return (self.decoder(codes) - batch.images.flatten(1)).square().mean()
 
     def sample(self, n, *, generator, condition=None):
-        return torch.rand(n, 1, 8, 8, generator=generator)
+        codes = self.shift.bias + self.shift.spread * torch.randn(n, 3, generator=generator)
+        return self.decoder(codes).view(n, *self.data.shape).clamp(0, 1)
 
 
-class Exploding(ToyGAN):
-    """Its loss is not a number from step 20 on."""
+class ToyClosed(GenerativeModel):
+    """Closed form: no phases at all."""
+
+    def __init__(self, options, data):
+        super().__init__(options, data)
+        self.register_buffer("mean", torch.zeros(data.shape))
+
+    def prepare_stage(self, stage, train_data, step):
+        self.mean.copy_(train_data.images(slice(None)).mean(0))
+
+    def sample(self, n, *, generator, condition=None):
+        return self.mean.expand(n, *self.mean.shape)
+
+
+@dataclass
+class Trouble:
+    """What goes wrong, and at which step."""
+
+    kind: str = "none"
+    at: int = 3
+
+
+class ToyTrouble(GenerativeModel):
+    """A mean image learned by descent, that fails as its options say."""
+
+    Options = Trouble
+    presets = {"default": Preset(images=512, batch=16)}
+    ema = ("net",)
+
+    def __init__(self, options, data):
+        super().__init__(options, data)
+        self.net = nn.Module()
+        self.net.mean = nn.Parameter(torch.zeros(data.shape))
+
+    def phases(self):
+        skip = 10.0 if self.options.kind == "exploding" else None
+        optimizer = torch.optim.SGD(self.net.parameters(), 1e-1)
+        return [Phase("fit", self.net, optimizer, skip_above=skip, clip=1.0 if self.options.kind == "clip" else None)]
 
     def loss(self, phase, batch, step):
-        loss = super().loss(phase, batch, step)
-        return loss * float("nan") if phase == "generator" and step.index >= 20 else loss
+        loss = (batch.images - self.net.mean).square().mean()
+        now = step.index >= self.options.at
+        if self.options.kind == "loss" and now:
+            return loss * float("nan")
+        if self.options.kind == "clip" and now:
+            return loss + (self.net.mean * 0).sqrt().sum()
+        if self.options.kind == "exploding" and now:
+            return loss * 1e9
+        if self.options.kind == "log":
+            step.log(strange=float("inf") if now else 1.0)
+        return loss
+
+    def after_step(self, step):
+        if self.options.kind == "weights" and step.index == self.options.at:
+            with torch.no_grad():
+                self.net.mean[0, 0, 0] = float("nan")
+
+    def sample(self, n, *, generator, condition=None):
+        return self.net.mean.detach().expand(n, *self.net.mean.shape)
+
+
+def main():
+    """Train MODEL in ROOT, saving after every step; a signal to this process comes from an event, not from a clock."""
+    import os
+    import signal
+
+    from genkit.errors import GenkitError
+    from genkit.loop import Settings
+    from genkit.registry import registry
+    from genkit.training import train
+
+    model, root, number = sys.argv[1:4]
+    torch.set_num_threads(1)
+    registry().plugins.append(plugin())
+
+    def stop(event):
+        if event["kind"] == "log" and event["images"] >= 100:
+            os.kill(os.getpid(), int(number))
+
+    try:
+        train(model, "digits", root=root, device="cpu", settings=Settings(checkpoint_seconds=0), on_event=stop)
+    except GenkitError as error:
+        print(error, file=sys.stderr)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

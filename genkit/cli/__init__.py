@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from genkit.errors import GenkitError, OptionsError, suggestion
+from genkit.errors import GenkitError, Interrupted, OptionsError, suggestion
 from genkit.registry import registry
 from genkit.specs import CommandSpec
 
@@ -85,7 +85,7 @@ def main() -> None:
     try:
         code = group.main(prog_name="genkit", standalone_mode=False)
     except GenkitError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"{error}" if isinstance(error, Interrupted) else f"Error: {error}", err=True)
         code = error.exit_code
     except click.exceptions.Abort:
         click.echo("stopped", err=True)

@@ -9,7 +9,6 @@ import click
 
 from genkit.cli.opening import open_shown
 from genkit.cli.progress import training_bar
-from genkit.errors import MissingError
 from genkit.options import build, to_json
 from genkit.runs import Run, find_runs, model_class
 from genkit.training import preset, resume, train
@@ -31,10 +30,7 @@ def newest_or_trained(model: str, dataset: str, how: dict[str, Any], device: str
             with training_bar() as show:
                 return resume(run, dataset=data, on_event=show)
     if runs:
-        raise MissingError(
-            f"no finished {model} for {data.name}, only partial runs: genkit train --resume {runs[-1].path}, "
-            f"or measure it as it is with genkit eval --run {runs[-1].path}"
-        )
+        click.echo(f"partial runs are left alone, such as {runs[-1].path} (genkit eval --run measures one)", err=True)
     budget = f"{chosen.images:,} images" if any_phases(cls) else "closed form"
     click.echo(f"no trained {model} for {data.name} yet: training its preset ({budget})", err=True)
     with training_bar() as show:

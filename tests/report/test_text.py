@@ -32,7 +32,9 @@ def test_tables_are_aligned_without_trailing_space():
 
 
 def test_scores_show_what_is_absent_and_why():
-    shown = text.scores(record("gan", score(2.5, note="few"), absent={"elbo": "gan has no likelihood bound"}))
+    shown = text.scores(
+        record("gan", score(2.5, rankable=False, note="few"), absent={"elbo": "gan has no likelihood bound"})
+    )
     first, second = shown.splitlines()
     assert first.split() == ["fid[digits-cnn]", "v", "2.5", "[1.5,", "3.5]", "n", "5,000", "few"]
     assert second.split(maxsplit=2) == ["elbo", "-", "gan has no likelihood bound"]
