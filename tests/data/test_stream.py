@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import functools
+import operator
+
 import numpy as np
 import pytest
 import torch
@@ -46,7 +49,7 @@ def test_processes_share_the_images_without_overlap():
     alone = BatchStream(split(24), 6, 0, CPU)
     shares = [BatchStream(split(24), 2, 0, CPU, rank=rank, world=3) for rank in range(3)]
     for _ in range(9):
-        common = sum((share.next().indices.tolist() for share in shares), [])
+        common = functools.reduce(operator.iadd, (share.next().indices.tolist() for share in shares), [])
         assert common == alone.next().indices.tolist()
     assert {share.drawn for share in shares} == {alone.drawn}
 

@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import toys
+from filelock import FileLock
+
+import genkit
+from genkit import checkpoint, training
+from genkit.data.dataset import ImageDataset
+from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
+from genkit.loop import Loop, Settings
+from genkit.runs import Run, Status, find_runs
+from genkit.training import pick_device, preset, resume, train
+
+EVERY_STEP = Settings(checkpoint_seconds=0.0, keep=3)
+
+
+@pytest.fixture
+def run_toy(toy_models, digits, tmp_path):
+    def go(model="toy-trouble", **arguments):
+        return train(model, digits, **{"root": tmp_path / "runs", "device": "cpu", "settings": EVERY_STEP, **arguments})
+
+    return go
+
+
+def lines(run):
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in (run.path / "log.jsonl").read_text().splitlines()]
+
+
+def only_run(tmp_path):
+    (run,) = find_runs(tmp_path / "runs")
+    return run
+
+
+def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
+    run = run_toy("toy-gan", images=128, seed=3)
+    assert run.finished
+    assert run.status.images == 128
+    config = run.config
+    assert (config.model, config.dist, config.seed, config.images, config.batch) == ("toy-gan", "toys", 3, 128, 16)
+    assert (config.dataset, config.dataset_sha256, config.data.levels) == ("digits", digits.sha256, 17)
+    assert run.path.parent == run.path.parents[2] / "digits" / "toy-gan"
+    assert (run.path / "samples.png").read_bytes().startswith(b"\x89PNG")
+    assert genkit.load(run.path).sample(2, generator=torch.Generator()).shape == (2, 1, 8, 8)
+
+
+def test_images_seen_counts_every_image_drawn_and_extra_turns_draw_their_own(run_toy, monkeypatch):
+    drawn = []
+    take = Loop.__init__.__globals__["Turns"].take
+
+    def watch(self, phase, batch, step):
+        drawn.append((step.index, phase.name, step.images_seen, tuple(batch.indices.tolist())))
+        take(self, phase, batch, step)
+
+    monkeypatch.setattr("genkit.turns.Turns.take", watch)
+    run = run_toy("toy-gan", images=160)
+    first = [entry for entry in drawn if entry[0] == 0]
+    assert [(name, seen) for _, name, seen, _ in first] == [
+        ("critic", 16),
+        ("critic", 32),
+        ("penalty", 32),
+        ("generator", 32),
+    ]
+    assert first[0][3] == first[2][3] == first[3][3]
+    assert not set(first[0][3]) & set(first[1][3])
+    assert [index for index, name, *_ in drawn if name == "penalty"] == [0, 4]
+    assert run.status.images == 160 == 32 * (1 + drawn[-1][0])
+
+
+def test_the_averages_follow_the_generator_and_differ_from_it(run_toy):
+    run = run_toy("toy-gan", images=256)
+    tensors, _ = checkpoint.load(run.newest_checkpoint())
+    keys = [key.removeprefix("ema/") for key in tensors if key.startswith("ema/")]
+    assert keys
+    assert all(key.startswith("generator.") for key in keys)
+    assert any(not torch.equal(tensors[f"ema/{key}"], tensors[f"model/{key}"]) for key in keys)
+    averaged, raw = genkit.load(run), genkit.load(run, raw=True)
+    for key in keys:
+        assert torch.equal(averaged.state_dict()[key], tensors[f"ema/{key}"])
+        assert torch.equal(raw.state_dict()[key], tensors[f"model/{key}"])
+    assert not averaged.training
+
+
+def test_a_shared_optimiser_is_saved_once(run_toy):
+    _, meta = checkpoint.load(run_toy("toy-gan", images=64).newest_checkpoint())
+    assert len(meta["optimizers"]) == 2
+
+
+def test_the_last_checkpoints_are_kept(run_toy):
+    run = run_toy(images=160)
+    assert [path.name for path in run.checkpoints()] == [f"step-{index:09d}.safetensors" for index in (8, 9, 10)]
+
+
+def test_a_model_without_phases_needs_no_budget(run_toy, digits):
+    run = run_toy("toy-closed")
+    assert run.finished
+    mean = genkit.load(run).mean
+    assert torch.allclose(mean, digits.train.images(slice(None)).mean(0))
+
+
+def test_a_budget_in_minutes_ends(run_toy):
+    run = run_toy(minutes=0.001)
+    assert run.finished
+    assert run.config.images is None
+    assert run.status.images > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"images": 10, "minutes": 1}, "in images or in minutes, not both"),
+        ({"images": 0}, "above zero"),
+        ({"minutes": 0}, "above zero"),
+        ({"minutes": float("nan")}, "above zero"),
+        ({"batch": 0}, "at least one image"),
+        ({"options": {"kin": "loss"}}, "Did you mean 'kind'"),
+        ({"device": "abacus"}, "no device 'abacus'"),
+        ({"model": "toy-gam"}, "Did you mean 'toy-gan'"),
+    ],
+)
+def test_a_request_that_cannot_be_is_refused_before_a_folder_is_made(run_toy, tmp_path, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        run_toy(**arguments)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(run_toy, tmp_path):
+    with pytest.raises(TrainingError) as failure:
+        run_toy(options={"kind": "loss", "at": 3})
+    run = only_run(tmp_path)
+    newest = run.newest_checkpoint()
+    assert str(failure.value) == f"the loss of phase 'fit' is nan at step 3; the last checkpoint, {newest}, is whole"
+    assert newest.name == "step-000000003.safetensors"
+    assert run.status == dataclasses.replace(
+        run.status, state="failed", reason="the loss of phase 'fit' is nan at step 3"
+    )
+    assert all(t.isfinite().all() for t in checkpoint.load(newest)[0].values())
+
+
+def test_a_failure_before_the_first_checkpoint_says_so(run_toy):
+    with pytest.raises(TrainingError, match="there is no checkpoint yet"):
+        run_toy(options={"kind": "loss", "at": 0})
+
+
+def test_weights_that_are_not_finite_never_reach_a_checkpoint(run_toy, tmp_path):
+    with pytest.raises(TrainingError, match=r"net\.mean is not finite after step 4; the last checkpoint"):
+        run_toy(options={"kind": "weights", "at": 3})
+    for path in only_run(tmp_path).checkpoints():
+        assert all(t.isfinite().all() for t in checkpoint.load(path)[0].values())
+
+
+def test_a_gradient_that_is_not_finite_is_caught_by_clipping(run_toy):
+    with pytest.raises(TrainingError, match="the gradient of phase 'fit' is not finite at step 2"):
+        run_toy(options={"kind": "clip", "at": 2})
+
+
+def test_skipped_turns_are_counted_across_a_resume(run_toy, digits, tmp_path, monkeypatch):
+    with pytest.raises(TrainingError, match="exploded 20 times in a row, at step 22"):
+        run_toy(options={"kind": "exploding", "at": 3})
+    run = only_run(tmp_path)
+    assert checkpoint.load(run.newest_checkpoint())[1]["skips"] == {"fit": 19}
+    with pytest.raises(TrainingError, match="exploded 20 times in a row, at step 22"):
+        resume(run, dataset=digits, settings=EVERY_STEP)
+
+
+def test_the_log_is_strict_json_whatever_is_logged(run_toy):
+    logged = lines(run_toy(options={"kind": "log", "at": 3}, images=96))
+    assert [line["step"] for line in logged] == [1, 2, 3, 4, 5, 6]
+    assert [line.get("strange") for line in logged] == [1.0, 1.0, 1.0, None, None, None]
+
+
+def full_after(monkeypatch, saves):
+    """A disk that is full after a number of checkpoints."""
+    save_file = checkpoint.save_file
+    count = 0
+
+    def full(tensors, path, metadata):
+        nonlocal count
+        count += 1
+        if count > saves:
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device", path)
+        save_file(tensors, path, metadata)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+
+
+def test_a_full_disk_loses_no_earlier_checkpoint(run_toy, digits, tmp_path, monkeypatch):
+    full_after(monkeypatch, 4)
+    with pytest.raises(
+        TrainingError, match=r"can't be written: No space left on device; the last checkpoint, .*, is whole$"
+    ):
+        run_toy("toy-gan")
+    monkeypatch.undo()
+    run = only_run(tmp_path)
+    assert len(list((run.path / "checkpoints").iterdir())) == 3
+    assert run.status.state == "failed"
+    assert resume(run, dataset=digits, settings=EVERY_STEP).finished
+
+
+def test_a_disk_too_full_for_the_status_is_still_one_sentence(run_toy, tmp_path, monkeypatch):
+    full_after(monkeypatch, 2)
+    write = Run.write_status
+
+    def full(self, status):
+        if status.state == "failed":
+            raise OSError(28, "No space left on device")
+        write(self, status)
+
+    monkeypatch.setattr(Run, "write_status", full)
+    with pytest.raises(TrainingError, match="No space left on device; the last checkpoint"):
+        run_toy()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(run_toy, digits, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenkitError, match="no run folder can be made in .*Not a directory"):
+        run_toy(root=tmp_path / "file")
+
+
+def test_a_run_that_became_read_only_is_one_sentence(run_toy, digits, tmp_path, monkeypatch):
+    full_after(monkeypatch, 3)
+    with pytest.raises(TrainingError):
+        run_toy()
+    monkeypatch.undo()
+    run = only_run(tmp_path)
+    before = {path.name: path.read_bytes() for path in run.checkpoints()}
+
+    def read_only(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(GenkitError, match=r"can't be trained: .*Permission denied"):
+        resume(run, dataset=digits)
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in run.checkpoints()} == before
+
+
+def test_two_processes_cannot_train_one_run(run_toy, digits, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss"})
+    run = only_run(tmp_path)
+    with FileLock(run.path / ".lock-0"), pytest.raises(GenkitError, match="is being trained by another process"):
+        resume(run, dataset=digits)
+
+
+def test_a_run_that_is_finished_is_not_trained_again(run_toy, digits):
+    run = run_toy(images=32)
+    before = run.newest_checkpoint().read_bytes()
+    resume(run, dataset=digits)
+    assert run.newest_checkpoint().read_bytes() == before
+
+
+def test_other_data_than_the_run_began_with_is_refused(run_toy, digits, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss"})
+    with pytest.raises(DataError, match="digits has changed since run"):
+        resume(only_run(tmp_path), dataset=dataclasses.replace(digits, sha256="0" * 64))
+
+
+def test_the_log_is_cut_back_to_the_checkpoint(run_toy, digits, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    run = only_run(tmp_path)
+    log = run.path / "log.jsonl"
+    whole = log.read_text()
+    log.write_text(whole + '{"step": 99, "images": 9')
+    with pytest.raises(TrainingError):
+        resume(run, dataset=digits, settings=EVERY_STEP)
+    assert log.read_text() == whole
+
+
+def test_a_lost_log_is_begun_anew_without_holes(run_toy, digits, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    run = only_run(tmp_path)
+    (run.path / "log.jsonl").unlink()
+    with pytest.raises(TrainingError):
+        resume(run, dataset=digits, settings=EVERY_STEP)
+    assert b"\0" not in (run.path / "log.jsonl").read_bytes()
+
+
+def test_events_tell_start_progress_and_end(run_toy):
+    events = []
+    run = run_toy(images=96, on_event=events.append)
+    kinds = [event["kind"] for event in events]
+    assert kinds[0] == "start"
+    assert kinds[-1] == "end"
+    assert kinds.count("checkpoint") == 7
+    assert [event["images"] for event in events if event["kind"] == "log"] == [16, 32, 48, 64, 80, 96]
+    assert events[-1]["done"] == 1.0
+    assert {event["run"] for event in events} == {str(run.path)}
+
+
+def test_a_data_set_made_by_hand_trains(toy_models, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), np.uint8)
+    split = training.ImageDataset.__dataclass_fields__ and __import__("genkit.data", fromlist=["Split"]).Split
+    data = ImageDataset("folder:x", "0" * 64, split("train", pixels, None), split("test", pixels[:9], None))
+    run = train("toy-gan", data, images=96, root=tmp_path, device="cpu")
+    assert run.path.parent == tmp_path / "folder-x" / "toy-gan"
+    assert run.config.data.num_classes == 0
+
+
+def test_presets_fall_back_to_the_default(toy_models):
+    assert preset("toy-gan", "mnist").images == 512
+
+
+def test_auto_is_a_device_that_is_there():
+    assert torch.empty(1, device=pick_device("auto")).numel() == 1
+
+
+def test_the_status_of_a_run_without_one_is_running(run_toy):
+    run = run_toy(images=16)
+    (run.path / "status.json").unlink()
+    assert run.status == Status("running")
+
+
+def test_a_run_that_is_not_there_is_missing(tmp_path):
+    with pytest.raises(MissingError, match="there is no run at"):
+        resume(tmp_path / "nothing")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "number"), [("SIGINT", 2), ("SIGTERM", 15)])
+def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(name, number, tmp_path, own_cache):
+    script = Path(toys.__file__)
+    done = subprocess.run(
+        [sys.executable, str(script), "toy-gan", str(tmp_path), str(number)], capture_output=True, text=True
+    )
+    (run,) = find_runs(tmp_path)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.strip() == f"stopped after 128 images; go on with: genkit train --resume {run.path}"
+    assert run.status.state == "interrupted"
+    assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] == 128
