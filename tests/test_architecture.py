@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,8 @@ def test_nothing_is_pickled():
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_no_file_is_above_four_hundred_lines(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("name", ["loop", "turns", "training"])
+def test_the_harness_never_asks_for_the_family(name):
+    assert re.findall(r"\b(gans?|vaes?|family ==)\b", (ROOT / f"{name}.py").read_text().lower()) == []

@@ -97,9 +97,16 @@ def test_applied_gives_the_model_its_own_weights_back_even_after_an_error():
     with torch.no_grad():
         model.body[0].weight += 1
     own = {key: value.clone() for key, value in model.state_dict().items()}
-    with pytest.raises(RuntimeError, match="in between"), ema.applied():
-        assert torch.allclose(model.body[0].weight, own["body.0.weight"] - 1, atol=1e-6)
-        raise RuntimeError("in between")
+    inside = []
+
+    def work():
+        with ema.applied():
+            inside.append(model.body[0].weight.detach().clone())
+            raise RuntimeError("in between")
+
+    with pytest.raises(RuntimeError, match="in between"):
+        work()
+    assert torch.allclose(inside[0], own["body.0.weight"] - 1, atol=1e-6)
     assert all(torch.equal(value, own[key]) for key, value in model.state_dict().items())
 
 

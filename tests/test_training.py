@@ -14,12 +14,13 @@ import toys
 from filelock import FileLock
 
 import genkit
-from genkit import checkpoint, training
-from genkit.data.dataset import ImageDataset
+from genkit import checkpoint
+from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
-from genkit.loop import Loop, Settings
+from genkit.loop import Settings
 from genkit.runs import Run, Status, find_runs
 from genkit.training import pick_device, preset, resume, train
+from genkit.turns import Turns
 
 EVERY_STEP = Settings(checkpoint_seconds=0.0, keep=3)
 
@@ -58,13 +59,13 @@ def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
 
 def test_images_seen_counts_every_image_drawn_and_extra_turns_draw_their_own(run_toy, monkeypatch):
     drawn = []
-    take = Loop.__init__.__globals__["Turns"].take
+    take = Turns.take
 
     def watch(self, phase, batch, step):
         drawn.append((step.index, phase.name, step.images_seen, tuple(batch.indices.tolist())))
         take(self, phase, batch, step)
 
-    monkeypatch.setattr("genkit.turns.Turns.take", watch)
+    monkeypatch.setattr(Turns, "take", watch)
     run = run_toy("toy-gan", images=160)
     first = [entry for entry in drawn if entry[0] == 0]
     assert [(name, seen) for _, name, seen, _ in first] == [
@@ -306,8 +307,7 @@ def test_events_tell_start_progress_and_end(run_toy):
 
 def test_a_data_set_made_by_hand_trains(toy_models, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), np.uint8)
-    split = training.ImageDataset.__dataclass_fields__ and __import__("genkit.data", fromlist=["Split"]).Split
-    data = ImageDataset("folder:x", "0" * 64, split("train", pixels, None), split("test", pixels[:9], None))
+    data = ImageDataset("folder:x", "0" * 64, Split("train", pixels, None), Split("test", pixels[:9], None))
     run = train("toy-gan", data, images=96, root=tmp_path, device="cpu")
     assert run.path.parent == tmp_path / "folder-x" / "toy-gan"
     assert run.config.data.num_classes == 0

@@ -33,7 +33,7 @@ class Classifier(nn.Module):
         super().__init__()
         channels, height, width = shape
         halvings = max(1, round(math.log2(max(min(height, width), 8) / 4)))
-        hidden = 16 if halvings == 1 else 32
+        hidden = 16
         layers: list[nn.Module] = [*_convolution(channels, hidden, 1)]
         for index in range(halvings):
             wider = min(64, hidden * 2)

@@ -24,7 +24,7 @@ BATCH = 64
 CHUNK = 1024
 LEARNING_RATE = 3e-3
 SMOOTHING = 0.05
-SHOWN = 240_000
+SHOWN = 180_000
 """Images shown in training, within 2 to 60 passes over the data."""
 
 

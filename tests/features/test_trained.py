@@ -14,7 +14,7 @@ from genkit.features.extractor import FeatureRequest
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(trained, "SHOWN", 4000)
+    monkeypatch.setattr(trained, "SHOWN", 2400)
     return tmp_path
 
 
@@ -49,7 +49,7 @@ def test_accuracy_is_of_the_test_split_and_training_learns(small):
 def test_progress_ends_at_its_total(small):
     heard = []
     trained.train_classifier(small, progress=lambda done, total: heard.append((done, total)))
-    assert heard[-1] == (4000, 4000)
+    assert heard[-1] == (2400, 2400)
 
 
 def test_stored_found_and_chosen_by_content(small):
