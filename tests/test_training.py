@@ -3,21 +3,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import toys
 from filelock import FileLock
 
 import genkit
 from genkit import checkpoint
+from genkit.cli import main
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
 from genkit.loop import Settings
+from genkit.plugin import hookimpl
+from genkit.registry import registry
 from genkit.runs import Run, Status, find_runs
 from genkit.training import pick_device, preset, resume, train
 from genkit.turns import Turns
@@ -332,15 +334,48 @@ def test_a_run_that_is_not_there_is_missing(tmp_path):
         resume(tmp_path / "nothing")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "number"), [("SIGINT", 2), ("SIGTERM", 15)])
-def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(name, number, tmp_path, own_cache):
-    script = Path(toys.__file__)
-    done = subprocess.run(
-        [sys.executable, str(script), "toy-gan", str(tmp_path), str(number)], capture_output=True, text=True
+class Interrupter:
+    """An observer that sends its own process a signal once 100 images are logged."""
+
+    def __init__(self, number):
+        self.number = number
+
+    @hookimpl
+    def genkit_train_event(self, event):
+        if event["kind"] == "log" and event["images"] >= 100:
+            os.kill(os.getpid(), self.number)
+
+
+def forked_command(number, errors, *arguments):
+    """Run ``genkit`` in a forked process that signals itself; return its exit status, with stderr in a file."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+            os.dup2(2, 1)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            registry().manager.register(Interrupter(number))
+            sys.argv = ["genkit", *arguments]
+            main()
+        except SystemExit as stopped:
+            sys.stderr.flush()
+            os._exit(stopped.code)
+        finally:
+            os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(number, toy_models, digits, tmp_path):
+    root = tmp_path / "runs"
+    code = forked_command(
+        number, tmp_path / "stderr", "train", "--model", "toy-gan", "--device", "cpu", "--runs", str(root)
     )
-    (run,) = find_runs(tmp_path)
-    assert done.returncode == 130, done.stderr
-    assert done.stderr.strip() == f"stopped after 128 images; go on with: genkit train --resume {run.path}"
+    (run,) = find_runs(root)
+    said = (tmp_path / "stderr").read_text().splitlines()
+    assert code == 130, said
+    assert said[-1] == f"stopped after 128 images; go on with: genkit train --resume {run.path}"
     assert run.status.state == "interrupted"
     assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] == 128
+    assert resume(run, dataset=digits).finished

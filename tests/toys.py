@@ -1,11 +1,7 @@
-"""Tiny models that use every corner of the harness, and one that misbehaves on request.
-
-Run as a program it trains one of them in a process of its own: ``python toys.py MODEL ROOT``.
-"""
+"""Tiny models that use every corner of the harness, and one that misbehaves on request."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import torch
@@ -176,33 +172,3 @@ class ToyTrouble(GenerativeModel):
 
     def sample(self, n, *, generator, condition=None):
         return self.net.mean.detach().expand(n, *self.net.mean.shape)
-
-
-def main():
-    """Train MODEL in ROOT, saving after every step; a signal to this process comes from an event, not from a clock."""
-    import os
-    import signal
-
-    from genkit.errors import GenkitError
-    from genkit.loop import Settings
-    from genkit.registry import registry
-    from genkit.training import train
-
-    model, root, number = sys.argv[1:4]
-    torch.set_num_threads(1)
-    registry().plugins.append(plugin())
-
-    def stop(event):
-        if event["kind"] == "log" and event["images"] >= 100:
-            os.kill(os.getpid(), int(number))
-
-    try:
-        train(model, "digits", root=root, device="cpu", settings=Settings(checkpoint_seconds=0), on_event=stop)
-    except GenkitError as error:
-        print(error, file=sys.stderr)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()
