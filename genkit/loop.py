@@ -21,7 +21,7 @@ from genkit import checkpoint, distributed
 from genkit.data import ImageDataset
 from genkit.data.stream import BatchStream
 from genkit.ema import Ema
-from genkit.errors import GenkitError, Interrupted, TrainingError
+from genkit.errors import DataError, GenkitError, Interrupted, TrainingError
 from genkit.images import save_grid
 from genkit.model import Batch, GenerativeModel, Phase
 from genkit.runs import Run, Status
@@ -106,7 +106,7 @@ class Loop:
                 self.model.prepare_stage(stage, self.data.train, step)
         phases = [phase for phase in self.phases if phase.stage == stage]
         last_saved = last_told = time.monotonic()
-        self.model.train()
+        self._train_mode()
         while phases and not self._spent(stage):
             self._step(phases)
             now = time.monotonic()
@@ -126,6 +126,15 @@ class Loop:
             if now - last_saved > self.settings.checkpoint_seconds:
                 last_saved = now
                 self._save()
+
+    def _train_mode(self) -> None:
+        """Put the model in training mode, less what only finished stages train: that is frozen, statistics and all."""
+        self.model.train()
+        moving = {id(p) for phase in self.phases if phase.stage >= self.stage for p in phase.module.parameters()}
+        for phase in self.phases:
+            for module in phase.module.modules() if phase.stage < self.stage else ():
+                if not any(id(parameter) in moving for parameter in module.parameters()):
+                    module.eval()
 
     def _step(self, phases: list[Phase]) -> None:
         """One training step: every phase's turns, then the averages and the model's own after_step."""
@@ -175,9 +184,7 @@ class Loop:
         if self.rank:
             return
         tensors = {f"model/{name}": tensor for name, tensor in checkpoint.module_state(self.model).items()}
-        for name, tensor in tensors.items():
-            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                raise TrainingError(f"{name.removeprefix('model/')} is not finite after step {self.index}")
+        self.turns.verify_weights(self.index)
         tensors |= {f"ema/{name}": tensor for name, tensor in self.ema.average.items()}
         optimizers = []
         for number, optimizer in enumerate(self.turns.optimizers):
@@ -212,7 +219,11 @@ class Loop:
                 unfinished.unlink(missing_ok=True)
         if not found:
             return
-        tensors, meta = checkpoint.load(found[-1])
+        try:
+            tensors, meta = checkpoint.load(found[-1])
+        except DataError as error:
+            older = f"; remove it to go on from {found[-2].name}" if len(found) > 1 else ""
+            raise DataError(f"{error}{older}") from error
 
         def part(prefix: str) -> dict[str, Tensor]:
             return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
@@ -269,7 +280,7 @@ class Loop:
         self.model.eval()
         with torch.no_grad(), self.ema.applied():
             save_grid(self.model.sample(PREVIEW, generator=generator, condition=labels), path)
-        self.model.train()
+        self._train_mode()
 
     def _status(self, state: str, reason: str = "") -> None:
         if not self.rank:

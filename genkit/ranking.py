@@ -186,8 +186,9 @@ def _comparable(
 def _label(record: Record) -> str:
     """All that makes two records seeds of one entry: model, options and how it was trained."""
     subject, training = record.subject, record.training
-    trained = (_budget(training), training.batch, training.weights) if training else ()
-    return repr((subject.kind, subject.dist, subject.name, sorted(subject.options.items()), trained))
+    trained = (_budget(training), training.batch, training.processes, training.weights) if training else ()
+    made = subject.kind, subject.dist, subject.version, subject.name
+    return repr((*made, sorted(subject.options.items()), trained))
 
 
 def _budget(training: Training) -> str:
@@ -225,8 +226,12 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
         known = {key: f"{key}={value}" for key, value in other.subject.options.items()}
         if other.training:
             known |= {"budget": _budget(other.training), "weights": other.training.weights}
-            known |= {"batch": f"batch {other.training.batch}"}
-        return known | {"dist": other.subject.dist, "kind": other.subject.kind}
+            known |= {"batch": f"batch {other.training.batch}", "processes": f"{other.training.processes} processes"}
+        return known | {
+            "dist": other.subject.dist,
+            "version": f"version {other.subject.version}",
+            "kind": other.subject.kind,
+        }
 
     namesakes = [facts(group[0]) for group in groups.values() if group[0].subject.name == record.subject.name]
     return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
@@ -267,7 +272,7 @@ def _surely_better(one: Row, other: Row, sign: int) -> bool:
     assert other.score is not None
     gap = sign * (other.value - one.value)
     if one.noise == other.noise == "evaluation":
-        return gap > Z95 * _paired_stderr(one.score, other.score)
+        return gap > _paired_half(one.score, other.score)
     return gap > math.hypot(_half(one), _half(other))
 
 
@@ -277,11 +282,16 @@ def _half(row: Row) -> float:
     return (row.ci_high - row.ci_low) / 2
 
 
-def _paired_stderr(one: RecordedScore, other: RecordedScore) -> float:
+def _paired_half(one: RecordedScore, other: RecordedScore) -> float:
+    """Half of the 95 % interval of a difference, Student's with the degrees of freedom of its blocks."""
+    from scipy.special import stdtrit
+
     a, b = one.replicates, other.replicates
     if len(a) != len(b) or len(a) < 2 or one.method != other.method:
-        return math.hypot(one.stderr, other.stderr)
-    return delete_one_stderr([x - y for x, y in zip(a, b, strict=True)], one.method)
+        return Z95 * math.hypot(one.stderr, other.stderr)
+    blocks = len(a) // (2 if "two-sample" in one.method else 1)
+    stderr = delete_one_stderr([x - y for x, y in zip(a, b, strict=True)], one.method)
+    return float(stdtrit(blocks - 1, 0.975)) * stderr
 
 
 def delete_one_stderr(replicates: Sequence[float], method: str) -> float:

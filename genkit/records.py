@@ -23,8 +23,8 @@ SCHEMA = 1
 class RecordedScore:
     """A score with its name, what it is of, and the choices that move it.
 
-    ``name`` is what a board's column is called, such as ``fid[digits-cnn]``; ``replicates`` and the interval are
-    those of genkit.scores.Score.
+    ``name`` is what a board's column is called, such as ``fid[digits-cnn]``; the interval, ``replicates`` and ``parts``
+    are those of genkit.scores.Score.
     """
 
     name: str
@@ -43,6 +43,7 @@ class RecordedScore:
     note: str = ""
     seconds: float = 0.0
     replicates: tuple[float, ...] = ()
+    parts: dict[str, float] = field(default_factory=dict)
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -79,6 +80,7 @@ class Training:
     weights: str
     """"ema" or "raw"."""
     finished: bool = True
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Record:
     """Metric -> why there is no number."""
     training: Training | None = None
     cost: dict[str, float] = field(default_factory=dict)
+    """Of old records; now costs are scores."""
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
     schema: int = SCHEMA

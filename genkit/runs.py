@@ -17,11 +17,11 @@ from typing import Any
 from torch import Tensor
 
 from genkit import checkpoint
-from genkit.errors import DataError, GenkitError, MissingError
+from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.model import DataInfo, GenerativeModel
 from genkit.options import build
 from genkit.paths import write_atomic
-from genkit.registry import registry
+from genkit.registry import Offer, registry
 from genkit.specs import ModelSpec
 
 SCHEMA = 1
@@ -29,7 +29,11 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class RunConfig:
-    """How a run is made. ``images`` or ``minutes`` is the budget; ``data`` holds the arguments of open_dataset."""
+    """How a run is made: ``model`` is the bare name that the distribution ``dist`` offers.
+
+    ``images`` or ``minutes`` is the budget, ``batch`` what each of the ``processes`` draws; ``opening`` holds the
+    arguments of open_dataset.
+    """
 
     model: str
     dist: str
@@ -43,6 +47,7 @@ class RunConfig:
     seed: int = 0
     images: int | None = None
     minutes: float | None = None
+    processes: int = 1
     opening: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     created: str = ""
@@ -77,6 +82,17 @@ class Run:
     def id(self) -> str:
         """The folder's name."""
         return self.path.name
+
+    def offer(self) -> Offer[ModelSpec]:
+        """Return the plugin's offer that the run was made of; another plugin's of that name if that one is gone."""
+        try:
+            return registry().find(ModelSpec, f"{self.config.dist}:{self.config.model}")
+        except UnknownName:
+            return registry().find(ModelSpec, self.config.model)
+
+    def make_model(self) -> GenerativeModel:
+        """Build the run's model, untrained."""
+        return make_model(self.offer().qualified, self.config.options, self.config.data)
 
     @property
     def status(self) -> Status:
@@ -144,7 +160,9 @@ def open_run(path: Path) -> Run:
         raise DataError(f"{path / 'run.json'} can't be read: {error}") from error
 
 
-def find_runs(root: Path, *, dataset: str | None = None, model: str | None = None) -> Iterator[Run]:
+def find_runs(
+    root: Path, *, dataset: str | None = None, model: str | None = None, dist: str | None = None
+) -> Iterator[Run]:
     """Yield the runs below ``root``, oldest first; a folder that can't be read is passed over."""
     found = []
     for file in root.glob("*/*/*/run.json"):
@@ -152,7 +170,8 @@ def find_runs(root: Path, *, dataset: str | None = None, model: str | None = Non
             run = open_run(file.parent)
         except (DataError, MissingError):
             continue
-        if model in (None, run.config.model) and dataset in (None, run.config.dataset, run.config.dataset_slug):
+        of_model = model in (None, run.config.model) and dist in (None, run.config.dist)
+        if of_model and dataset in (None, run.config.dataset, run.config.dataset_slug):
             found.append(run)
     yield from sorted(found, key=lambda run: (run.config.created, run.id))
 
@@ -196,7 +215,7 @@ def load(run: Run | Path | str, *, checkpoint_path: Path | None = None, raw: boo
     if not isinstance(run, Run):
         run = open_run(Path(run))
     path = checkpoint_path or run.newest_checkpoint()
-    model = make_model(run.config.model, run.config.options, run.config.data)
+    model = run.make_model()
     tensors, _ = checkpoint.load(path, "model/")
     averages = {} if raw else checkpoint.load(path, "ema/")[0]
     state: dict[str, Tensor] = {name.removeprefix("model/"): tensor for name, tensor in tensors.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,5 @@ class Score:
     note: str = ""
     rankable: bool = True
     seconds: float = 0.0
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What the value is made of, such as each class's."""

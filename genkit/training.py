@@ -81,7 +81,7 @@ def train(
     built: Any = build(cls.Options, {**chosen.options, **(options or {})}, model)
     distributed.start(target)
     config = RunConfig(
-        model=model,
+        model=offer.spec.name,
         dist=offer.plugin.dist,
         version=offer.plugin.version,
         options=to_json(built),
@@ -93,6 +93,7 @@ def train(
         seed=seed,
         images=None if minutes is not None else images or chosen.images,
         minutes=minutes,
+        processes=distributed.world(),
         opening={key: str(value) if isinstance(value, Path) else value for key, value in opening.items()},
         device=str(target),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
@@ -124,6 +125,11 @@ def resume(
     data = dataset or open_run_dataset(run)
     _check_unchanged(data, run)
     distributed.start(target)
+    if distributed.world() != run.config.processes:
+        raise UsageError(
+            f"run {run.path} was begun by {run.config.processes} processes, not {distributed.world()}: "
+            "launch as many, as their number moves the batch and every draw"
+        )
     return _run(run, data, target, settings or Settings(), on_event)
 
 
@@ -155,8 +161,7 @@ def _run(
     try:
         with lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(derive(run.config.seed, "init"))
-            cls = model_class(run.config.model)
-            model = cls(build(cls.Options, run.config.options, run.config.model), run.config.data).to(device)
+            model = run.make_model().to(device)
             Loop(run, model, data, device, settings, tell).train()
     except Timeout as error:
         raise GenkitError(f"run {run.path} is being trained by another process") from error

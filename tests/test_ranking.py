@@ -271,3 +271,12 @@ def test_the_board_of_a_folder_is_that_of_its_records_and_names_unreadable_files
     assert ranks(board) == ranks(rank(records)) == ranks(rank([from_json(to_json(r), "x") for r in reversed(records)]))
     assert len(board.problems) == 1
     assert "<table" in board._repr_html_()
+
+
+def test_another_version_of_a_plugin_is_another_entry_and_no_seed():
+    one = record("a", score(1.0), trained=training(seed=0))
+    other = record("a", score(9.0), trained=training(seed=1))
+    other = dataclasses.replace(other, subject=dataclasses.replace(other.subject, version="2.0"))
+    rows = rank([one, other]).rows
+    assert [(row.seeds, row.value) for row in rows] == [(1, 1.0), (1, 9.0)]
+    assert "version 2.0" in rows[1].label

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from torch import nn
 
 import genkit
 from genkit import checkpoint
@@ -18,6 +19,7 @@ from genkit.cli import main
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
 from genkit.loop import Settings
+from genkit.model import GenerativeModel, Phase
 from genkit.plugin import hookimpl
 from genkit.registry import registry
 from genkit.runs import Run, Status, find_runs
@@ -158,7 +160,7 @@ def test_a_failure_before_the_first_checkpoint_says_so(run_toy):
 
 
 def test_weights_that_are_not_finite_never_reach_a_checkpoint(run_toy, tmp_path):
-    with pytest.raises(TrainingError, match=r"net\.mean is not finite after step 4; the last checkpoint"):
+    with pytest.raises(TrainingError, match="the gradient of phase 'fit' was not finite before step 4; the last"):
         run_toy(options={"kind": "weights", "at": 3})
     for path in only_run(tmp_path).checkpoints():
         assert all(t.isfinite().all() for t in checkpoint.load(path)[0].values())
@@ -379,3 +381,83 @@ def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(number, 
     assert run.status.state == "interrupted"
     assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] == 128
     assert resume(run, dataset=digits).finished
+
+
+class Mask(GenerativeModel):
+    """A causal mask of minus infinity is a sound buffer."""
+
+    def __init__(self, options, data):
+        super().__init__(options, data)
+        self.bias = nn.Parameter(torch.zeros(data.shape))
+        self.register_buffer("mask", torch.full((2, 2), float("-inf")))
+
+    def phases(self):
+        return [Phase("fit", self, torch.optim.SGD(self.parameters(), 0.1))]
+
+    def loss(self, phase, batch, step):
+        return (batch.images - self.bias).square().mean()
+
+    def sample(self, n, *, generator, condition=None):
+        return self.bias.detach().expand(n, *self.bias.shape)
+
+
+def test_a_buffer_may_be_infinite(run_toy, monkeypatch):
+    monkeypatch.setattr("toys.ToyTrouble", Mask)
+    assert run_toy().finished
+
+
+class Frozen(GenerativeModel):
+    """A batch norm of stage 0, seen again in stage 1."""
+
+    stages = 2
+
+    def __init__(self, options, data):
+        super().__init__(options, data)
+        self.norm = nn.BatchNorm2d(data.shape[0])
+        self.top = nn.Conv2d(data.shape[0], data.shape[0], 1)
+
+    def phases(self):
+        parts = (("bottom", self.norm, 0), ("top", self.top, 1))
+        return [Phase(n, m, torch.optim.SGD(m.parameters(), 0.1), stage=stage) for n, m, stage in parts]
+
+    def prepare_stage(self, stage, train_data, step):
+        if stage == 1:
+            self.register_buffer("before", self.norm.running_mean.clone())
+
+    def loss(self, phase, batch, step):
+        seen = self.norm(batch.images)
+        return (seen if phase == "bottom" else self.top(seen)).square().mean()
+
+    def sample(self, n, *, generator, condition=None):
+        return self.norm.running_mean.expand(n, *self.data.shape).clamp(0, 1)
+
+
+def test_what_a_finished_stage_trained_is_frozen_statistics_and_all(run_toy, monkeypatch):
+    monkeypatch.setattr("toys.ToyTrouble", Frozen)
+    run = run_toy(settings=Settings(checkpoint_seconds=1e9))
+    state = checkpoint.load(run.newest_checkpoint(), "model/")[0]
+    assert not torch.equal(state["model/norm.running_mean"], torch.zeros(1))
+    assert torch.equal(state["model/norm.running_mean"], state["model/before"])
+
+
+def test_a_damaged_newest_checkpoint_names_the_one_before(run_toy, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    *_, older, newest = only_run(tmp_path).checkpoints()
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.raises(DataError, match=f"remove it to go on from {older.name}"):
+        resume(only_run(tmp_path), settings=EVERY_STEP)
+
+
+def test_a_qualified_name_makes_the_same_run_as_the_bare_one(run_toy):
+    run = run_toy("toys:toy-gan", images=32)
+    assert (run.config.model, run.config.dist, run.path.parent.name) == ("toy-gan", "toys", "toy-gan")
+
+
+def test_another_number_of_processes_can_not_go_on_with_a_run(run_toy, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    run = only_run(tmp_path)
+    begun = dataclasses.replace(run, config=dataclasses.replace(run.config, processes=4))
+    with pytest.raises(UsageError, match="begun by 4 processes, not 1"):
+        resume(begun)

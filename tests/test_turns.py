@@ -209,3 +209,30 @@ def test_two_phases_of_one_name_are_refused():
     model = Pair()
     with pytest.raises(PluginError, match="two phases of one name"):
         Turns(model, [Phase("a", model.a, sgd(model.a)), Phase("a", model.b, sgd(model.b))], 0, CPU)
+
+
+def test_a_schedule_is_the_phase_s_own_where_an_optimiser_is_shared():
+    model = Pair(lambda model, phase, step: model.a.w)
+    optimizer = sgd(model.a)
+    slow = Phase("slow", model.a, optimizer, schedule=lambda images: 0.1)
+    full = Phase("full", model.a, optimizer)
+    turns = Turns(model, [slow, full], 0, CPU)
+    take(turns, slow)
+    assert model.a.w.item() == pytest.approx(0.99)
+    take(turns, full)
+    assert model.a.w.item() == pytest.approx(0.89)
+
+
+def test_the_phase_whose_gradient_spoilt_its_weights_is_named_not_the_one_that_stumbles():
+    def loss(model, phase, step):
+        if phase == "b":
+            return model.b.w + (model.b.w * 0).sqrt()  # finite, and its gradient is not
+        return model.a.w * model.b.w.detach()
+
+    model = Pair(loss)
+    phases = [Phase(name, getattr(model, name), sgd(getattr(model, name))) for name in "ab"]
+    turns = Turns(model, phases, 0, CPU)
+    take(turns, phases[0])
+    take(turns, phases[1])
+    with pytest.raises(TrainingError, match="the gradient of phase 'b' was not finite before step 1"):
+        take(turns, phases[0], index=1)

@@ -10,15 +10,19 @@ import click
 from genkit.cli.opening import open_shown
 from genkit.cli.progress import training_bar
 from genkit.options import build, to_json
+from genkit.registry import registry
 from genkit.runs import Run, find_runs, model_class
+from genkit.specs import ModelSpec
 from genkit.training import preset, resume, train
 
 
 def newest_or_trained(model: str, dataset: str, how: dict[str, Any], device: str, root: Path) -> Run:
     """Return the newest finished run of a model on a data set; without one, train its preset, or go on with it."""
     cls = model_class(model)
+    offer = registry().find(ModelSpec, model)
     data = open_shown(dataset, how)
-    runs = [run for run in find_runs(root, model=model.rpartition(":")[2]) if run.config.dataset_sha256 == data.sha256]
+    known = find_runs(root, model=offer.spec.name, dist=offer.plugin.dist)
+    runs = [run for run in known if run.config.dataset_sha256 == data.sha256]
     finished = [run for run in runs if run.finished]
     if finished:
         return finished[-1]

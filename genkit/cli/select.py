@@ -27,8 +27,9 @@ def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str 
             click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
         return run
     assert model is not None
-    registry().find(ModelSpec, model)
-    finished = [run for run in find_runs(root, model=model, dataset=dataset) if run.finished]
+    offer = registry().find(ModelSpec, model)
+    known = find_runs(root, model=offer.spec.name, dist=offer.plugin.dist, dataset=dataset)
+    finished = [run for run in known if run.finished]
     if not finished:
         raise MissingError(f"there is no finished run of {model} in {root}: genkit train --model {model}")
     return finished[-1]

@@ -48,9 +48,10 @@ _ALL = (
     Check("resume", state.resume_exact, ("training-repeats",)),
     Check("reconstruct", inference.reconstruct_sound, ("loss",)),
     Check("log-likelihood", inference.per_example, ("loss",)),
-    Check("log-likelihood-bound", inference.importance_weighting_climbs, ("log-likelihood",)),
+    Check("log-likelihood-batches", inference.batch_size_invariant, ("log-likelihood",)),
+    Check("log-likelihood-bound", inference.importance_weighting_climbs, ("log-likelihood-batches",)),
     Check("likelihood-normalised", likelihoods.normalised, ("loss",)),
-    Check("bound-recomputed", likelihoods.bound_recomputed, ("log-likelihood", "likelihood-normalised")),
+    Check("bound-recomputed", likelihoods.bound_recomputed, ("log-likelihood-batches", "likelihood-normalised")),
     Check("discriminator-labels", labels.discriminator_prefers_real, ("loss",)),
     Check("generator-labels", labels.generator_seeks_real, ("discriminator-labels",)),
 )

@@ -57,11 +57,36 @@ def per_example(subject: Subject) -> None:
             f"{what} returns shape {list(bound.shape)}, not one number per image, [{len(images)}]",
         )
         require(bool(bound.isfinite().all()), f"{what} is not finite")
-        others = torch.cat([images[:1], 1 - images[1:]])
-        moved = float((log_likelihood(model, others, samples=samples)[0] - bound[0]).abs())
         allowed = TOLERANCE * max(1.0, float(bound[0].abs()))
+        for why, same in (
+            (
+                "companions in the batch",
+                log_likelihood(model, torch.cat([images[:1], 1 - images[1:]]), samples=samples),
+            ),
+            ("chance outside of its generator", log_likelihood(model, images, samples=samples, outside=6)),
+        ):
+            moved = float((same[0] - bound[0]).abs())
+            require(moved <= allowed, f"an image's {what} depends on its {why} (it moves by {moved:.3g} nats)")
+
+
+def batch_size_invariant(subject: Subject) -> None:
+    """The bound of a batch is on average that of its parts, to five standard errors: a last batch may be small."""
+    model = _offering(subject, "log_likelihood")
+    images = subject.images
+    for size in (1, 5, len(images) // 2 + 3):
+        differences = []
+        for seed in range(4):
+            whole = log_likelihood(model, images, seed=seed)
+            generator = torch.Generator().manual_seed(seed)  # one for all parts: their draws are independent
+            with torch.no_grad():
+                parts = [model.log_likelihood(part, generator=generator) for part in images.split(size)]  # type: ignore[operator]
+            differences.append((torch.cat(parts) - whole).double())
+        moved = torch.stack(differences)
+        error = float(moved.std()) / math.sqrt(moved.numel())
         require(
-            moved <= allowed, f"an image's {what} depends on its companions in the batch (it moves by {moved:.3g} nats)"
+            abs(float(moved.mean())) <= 5 * error + 1e-3,
+            f"log_likelihood in batches of {size} is {float(moved.mean()):+.3g} nats off that in one batch on average "
+            f"(standard error {error:.2g}): an image's bound must not depend on the size of its batch",
         )
 
 
@@ -81,9 +106,11 @@ def importance_weighting_climbs(subject: Subject) -> None:
         )
 
 
-def log_likelihood(model: GenerativeModel, images: Tensor, *, samples: int = 1, seed: int = 0) -> Tensor:
-    """Return the model's bound under a seed."""
-    torch.manual_seed(5)
+def log_likelihood(
+    model: GenerativeModel, images: Tensor, *, samples: int = 1, seed: int = 0, outside: int = 5
+) -> Tensor:
+    """Return the model's bound under a seed of its generator, and of the global one, which must not matter."""
+    torch.manual_seed(outside)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         bound: Tensor = model.log_likelihood(images, generator=generator, importance_samples=samples)  # type: ignore[operator]

@@ -258,6 +258,30 @@ class SpreadSum(RightVAE):
         return bound.mean().expand(len(images))
 
 
+class AveragedOverTheBatch(RightVAE):
+    """Divides by the size of the batch: right for one image, wrong for more."""
+
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
+        return bound / len(images)
+
+
+class WholeBatchesOnly(RightVAE):
+    """Forgets the last, smaller batch."""
+
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
+        return bound if len(images) % 32 == 0 else torch.zeros_like(bound)
+
+
+class GlobalLikelihood(RightVAE):
+    """Draws its posterior samples from the global random state."""
+
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        own = torch.Generator().manual_seed(int(torch.randint(1 << 30, ())))
+        return super().log_likelihood(images, generator=own, importance_samples=importance_samples)
+
+
 class FallingBound(RightVAE):
     """Subtracts log K twice. Its prior counts as its own, so that only the order of the bounds can tell."""
 
@@ -401,6 +425,9 @@ CASES: list[tuple[type[GenerativeModel], str, str]] = [
     (NoisyReconstruction, "reconstruct", "depends on"),
     (SummedBound, "log-likelihood", "returns shape []"),
     (SpreadSum, "log-likelihood", "depends on its companions"),
+    (AveragedOverTheBatch, "log-likelihood-batches", "depend on the size of its batch"),
+    (WholeBatchesOnly, "log-likelihood-batches", "batches of 1 is"),
+    (GlobalLikelihood, "log-likelihood", "chance outside of its generator"),
     (FallingBound, "log-likelihood-bound", "below the ELBO"),
     (ForgottenConstant, "likelihood-normalised", "of one pixel adds up to"),
     (ClosedBins, "likelihood-normalised", "of one pixel adds up to"),

@@ -25,9 +25,10 @@ class OriginalGANOptions:
 
 
 class OriginalGAN(GAN):
-    """Generative adversarial network (arXiv:1406.2661)."""
+    """Generative adversarial network (arXiv:1406.2661), with Adam as its authors left it: betas .9 and .999."""
 
     Options = OriginalGANOptions
+    betas = (0.9, 0.999)
     presets = {
         "digits": Preset(images=300_000, batch=32),
         "mnist": Preset(images=200_000, batch=64),
