@@ -3,6 +3,7 @@
     GenkitError                exit code 1  the work failed
     ├── DataError                        1  a file or image that can't be used
     ├── TrainingError                    1  a run that can't go on
+    ├── Unmeasurable                     1  a metric that has no number here: shown as "-" with the reason
     ├── UsageError                       2  a request that can't be understood
     │   ├── UnknownName                  2  no such model, data set, metric ...
     │   ├── AmbiguousName                2  two plugins offer it
@@ -32,6 +33,10 @@ class DataError(GenkitError):
 
 class TrainingError(GenkitError):
     """A training run that can't go on, for instance after a non-finite loss."""
+
+
+class Unmeasurable(GenkitError):
+    """What a metric raises where it has no number, with the reason; an evaluation shows ``-`` and goes on."""
 
 
 class UsageError(GenkitError):

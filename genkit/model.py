@@ -118,6 +118,7 @@ class GenerativeModel(nn.Module):
     - ``log_likelihood(images, *, generator, importance_samples=1) -> [N]``: a lower bound in nats, all constants
     - ``draw_latent(n, *, generator) -> latent`` and ``decode(latent, condition=None) -> images``
     - ``encode(images) -> latent`` and ``posterior(images) -> Distribution``
+    - ``kl(images) -> [N]``: divergence of each image's posterior from the prior, in nats
     - ``prepare_stage(stage, train_data, step)``: before every stage: closed forms, codes, a mixture
     - ``after_step(step)``: after every step: codebook averages, restarts
     - ``logits(images) -> [N]``: a discriminator's, higher for real (lets the conformance check look at its labels)
@@ -169,7 +170,7 @@ class GenerativeModel(nn.Module):
         """Act after every training step; the default does nothing."""
 
 
-CAPABILITIES = ("reconstruct", "log_likelihood", "draw_latent", "decode", "encode", "posterior", "logits")
+CAPABILITIES = ("reconstruct", "log_likelihood", "draw_latent", "decode", "encode", "posterior", "kl", "logits")
 """What a model may offer beyond sampling."""
 
 

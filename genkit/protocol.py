@@ -17,23 +17,26 @@ class Protocol:
     """All choices of one evaluation, in the groups that metrics name in ``moved_by``.
 
     ``data``: data set, content hash, splits. ``samples``: number, chunk, evaluation seed. ``features``: extractor,
-    hash of its weights, preprocessing, dtype. ``likelihood``: observation model, binarisation and K.
+    hash of its weights, preprocessing, dtype. ``likelihood``: observation model, binarisation, seed. ``hardware``: what
+    a cost is measured on. ``parameters``: each metric's own, by its name.
     """
 
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     samples: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     features: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     likelihood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    hardware: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
-    def choices(self, moved_by: tuple[str, ...]) -> dict[str, Any]:
-        """Return the choices of the named groups as flat ``group.choice`` keys."""
+    def choices(self, metric: str, moved_by: tuple[str, ...]) -> dict[str, Any]:
+        """Return the choices of the named groups, and a metric's own, as flat ``group.choice`` keys."""
         known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        own = {f"parameters.{key}": value for key, value in self.parameters.get(metric, {}).items()}
+        del known["parameters"]
         for name in moved_by:
             if name not in known:
-                raise GenkitError(
-                    f"a metric names the protocol group {name!r}; there are data, samples, features, likelihood"
-                )
-        return {f"{name}.{key}": value for name in moved_by for key, value in known[name].items()}
+                raise GenkitError(f"metric {metric!r} names the protocol group {name!r}; there are {', '.join(known)}")
+        return {f"{name}.{key}": value for name in moved_by for key, value in known[name].items()} | own
 
 
 def fingerprint(choices: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from genkit.errors import PluginError
@@ -92,9 +93,13 @@ class FeatureSpec(Spec):
 class MetricSpec(Spec):
     """A metric; ``target`` is a function ``(evidence) -> Score``.
 
-    ``needs`` names what the evidence must offer: "features", "logits", "reconstruct", "log_likelihood".
-    ``moved_by`` names the groups of protocol choices that move the number: "data", "samples", "features", "likelihood".
+    ``needs`` names what must be there: "features" and "logits" of an extractor, "labels" of the samples, "images" (the
+    samples themselves, kept on disk), "model", and a model's "reconstruct", "log_likelihood", "kl", "posterior",
+    "decode", "draw_latent".
+    ``moved_by`` names the groups of protocol choices that move the number: "data", "samples", "features", "likelihood",
+    "hardware". ``parameters`` are the metric's own, with their defaults: a protocol preset may change them.
     ``matched``: biased in the number of samples, so it is also measured at the size of the test split.
+    ``group`` is where listings show it.
     """
 
     kind: ClassVar[str] = "metric"
@@ -103,7 +108,9 @@ class MetricSpec(Spec):
     direction: Direction = "lower"
     needs: tuple[str, ...] = ()
     moved_by: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     matched: bool = False
+    group: str = "other"
     unit: str = ""
     version: int = 1
     summary: str = ""

@@ -73,6 +73,11 @@ class VAE(GenerativeModel):
         mean, log_variance = self.moments(self.likelihood.observe(images))
         return Independent(Normal(mean, (0.5 * log_variance).exp(), validate_args=False), 1, validate_args=False)
 
+    @torch.no_grad()
+    def kl(self, images: Tensor) -> Tensor:
+        """Return KL(q(z | image) || N(0, 1)) [N] in nats, summed over the latent."""
+        return gaussian_kl(*self.moments(self.likelihood.observe(images)))
+
     def encode(self, images: Tensor) -> Tensor:
         """Return the posterior's mean [N, latent]."""
         return self.moments(self.likelihood.observe(images))[0]

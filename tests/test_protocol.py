@@ -5,18 +5,31 @@ import pytest
 from genkit.errors import GenkitError
 from genkit.protocol import Protocol, difference, fingerprint
 
-PROTOCOL = Protocol({"name": "digits"}, {"count": 5000}, {"extractor": "digits-cnn"}, {"k": 1})
+PROTOCOL = Protocol(
+    data={"name": "digits"},
+    samples={"count": 5000},
+    features={"extractor": "digits-cnn"},
+    likelihood={"observation": "gaussian"},
+    parameters={"nll": {"importance_samples": 64}},
+)
 
 
 def test_choices_are_those_of_the_named_groups():
-    assert PROTOCOL.choices(("data", "samples")) == {"data.name": "digits", "samples.count": 5000}
-    assert PROTOCOL.choices(()) == {}
+    assert PROTOCOL.choices("fid", ("data", "samples")) == {"data.name": "digits", "samples.count": 5000}
+    assert PROTOCOL.choices("fid", ()) == {}
 
 
-@pytest.mark.parametrize("name", ["feature", "choices", "__dict__"])
+def test_the_parameters_of_a_metric_are_its_own():
+    assert PROTOCOL.choices("nll", ("likelihood",)) == {
+        "likelihood.observation": "gaussian",
+        "parameters.importance_samples": 64,
+    }
+
+
+@pytest.mark.parametrize("name", ["feature", "choices", "__dict__", "parameters"])
 def test_an_unknown_group_is_an_error(name):
-    with pytest.raises(GenkitError, match="there are data, samples, features, likelihood"):
-        PROTOCOL.choices((name,))
+    with pytest.raises(GenkitError, match="there are data, samples, features, likelihood, hardware"):
+        PROTOCOL.choices("fid", (name,))
 
 
 def test_the_order_of_choices_does_not_matter():

@@ -91,6 +91,11 @@ def opening(data_root: Path | None, size: int | None, crop: str, skip_bad: bool)
     return {key: value for key, value in asked.items() if value is not None}
 
 
+def split_names(text: str | None) -> list[str]:
+    """Split comma-separated names."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def echo_json(document: Any) -> None:
     """Print one JSON document on stdout."""
     click.echo(json.dumps(document, indent=2, allow_nan=False, default=str))

@@ -17,11 +17,16 @@ from genkit.cli.common import (
     json_option,
     opening,
     runs_option,
+    split_names,
 )
 from genkit.errors import UsageError
+from genkit.presets import PRESETS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from genkit.evaluation import Evaluation, Measuring
+    from genkit.records import Record
     from genkit.runs import Run
 
 
@@ -43,7 +48,15 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 @click.option(
     "--metrics", default="all", show_default=True, shell_complete=complete_metric, help="Comma-separated names."
 )
-@click.option("--features", shell_complete=complete_feature, help="Feature extractor; the data set's own by default.")
+@click.option(
+    "--features",
+    shell_complete=complete_feature,
+    help="Feature extractors, comma-separated; by default the data's own.",
+)
+@click.option(
+    "--protocol", type=click.Choice(list(PRESETS)), default="genkit", show_default=True, help="Whose number to give."
+)
+@click.option("-k", "--importance-samples", type=click.IntRange(min=1), help="K of nll; 64 by default.")
 @click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
 @click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Evaluation seed.")
@@ -67,6 +80,8 @@ def command(
     skip_bad: bool,
     metrics: str,
     features: str | None,
+    protocol: str,
+    importance_samples: int | None,
     weights: Path | None,
     count: int,
     seed: int,
@@ -87,8 +102,10 @@ def command(
     if sum(given is not None for given in (model, run_id or checkpoint, samples_path)) != 1:
         raise UsageError("name one thing to measure: --model NAME, --run RUN, --checkpoint FILE or --samples IMAGES")
     measuring = Measuring(
-        metrics=[name.strip() for name in metrics.split(",") if name.strip()],
-        features=features,
+        metrics=split_names(metrics),
+        features=split_names(features) or None,
+        protocol=protocol,
+        parameters={"nll": {"importance_samples": importance_samples}} if importance_samples else {},
         weights=weights,
         count=count,
         seed=seed,
@@ -134,7 +151,6 @@ def _model(
     from genkit.evaluation import calibrate as measure_calibration
     from genkit.paths import write_atomic
     from genkit.report.html import run_page
-    from genkit.report.text import ROLES, number
     from genkit.store import read
     from genkit.training import open_run_dataset
 
@@ -151,12 +167,8 @@ def _model(
     write_atomic(page, run_page(done.record, run.path, beside).encode())
     if not done.record.training or not done.record.training.finished:
         click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
-    _show(done, as_json, str(page))
+    _show(done, as_json, str(page), beside)
     if not as_json:
-        for record in beside:
-            values = [f"{s.name} {number(s.value)}" for s in record.scores if s.fingerprint in fingerprints]
-            role = ROLES.get(record.subject.name, "baseline")
-            click.echo(f"  {role}: {record.subject.name}  {', '.join(values)}")
         click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")
 
 
@@ -177,10 +189,10 @@ def _images(
 
     if reference is None:
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
-    measured = open_shown(samples, how).everything()
+    measured = open_shown(samples, how)
     against = open_shown(reference, how)
     with work_bar() as show:
-        measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured)))
+        measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"
         done = evaluate_images(measured, against, measuring, name=samples, folder=folder, progress=show)
     _show(done, as_json, None)
@@ -188,7 +200,7 @@ def _images(
         click.echo(f"record {done.path}")
 
 
-def _show(done: Evaluation, as_json: bool, page: str | None) -> None:
+def _show(done: Evaluation, as_json: bool, page: str | None, beside: Sequence[Record] = ()) -> None:
     from genkit.records import to_json
     from genkit.report.text import scores
 
@@ -200,8 +212,9 @@ def _show(done: Evaluation, as_json: bool, page: str | None) -> None:
         return
     samples, features = record.protocol["samples"], record.protocol["features"]
     reference = record.protocol["data"]["reference"]
+    seen_by = f" · features {features['extractor']}" if features else ""
     click.echo(
         f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {REFERENCES[reference]}"
-        f" · features {features['extractor']} · protocol {record.protocol_fingerprint}"
+        f"{seen_by} · protocol {record.protocol_fingerprint}"
     )
-    click.echo(scores(record))
+    click.echo(scores(record, beside))

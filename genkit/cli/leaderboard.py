@@ -6,19 +6,27 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import echo_json, json_option, runs_option
+from genkit.cli.common import echo_json, json_option, runs_option, split_names
 
 
 @click.command()
 @click.option("--dataset", help="The data set; the newest record's by default.")
 @click.option("--score", help="Rank by this score, as fid[digits-cnn]; the first of the newest record by default.")
+@click.option("--columns", help="Further columns: names of scores or metrics, comma-separated, or all.")
 @click.option("--why", is_flag=True, help="List the records left out, with the difference that excluded them.")
 @json_option
 @click.option("--md", "as_md", is_flag=True, help="Print Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @runs_option
 def command(
-    dataset: str | None, score: str | None, why: bool, as_json: bool, as_md: bool, as_csv: bool, root: Path
+    dataset: str | None,
+    score: str | None,
+    columns: str | None,
+    why: bool,
+    as_json: bool,
+    as_md: bool,
+    as_csv: bool,
+    root: Path,
 ) -> None:
     """Rank what was measured; only scores of one protocol stand on a board."""
     from genkit.errors import UsageError
@@ -36,7 +44,8 @@ def command(
     if as_csv:
         click.echo(tabular.comma_separated(board), nl=False)
         return
-    click.echo(markdown.leaderboard(board) if as_md else text.leaderboard(board))
+    wanted = split_names(columns)
+    click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted))
     if why:
         for record, reason in board.left_out:
             click.echo(f"left out: {record}: {reason}", err=True)

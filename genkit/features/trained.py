@@ -65,14 +65,17 @@ def train_classifier(
 
 def accuracy(module: Classifier, split: Split) -> float:
     """Return the share of a labelled split whose class is right, in [0, 1]; 0 for an empty one."""
-    assert split.labels is not None
-    right = 0
+    return float((predictions(module, split) == split.labels).sum()) / max(1, len(split))
+
+
+def predictions(module: Classifier, split: Split) -> NDArray[np.int64]:
+    """Return the most likely class of each image, [n]."""
+    found = [np.empty(0, np.int64)]
     with torch.inference_mode():
         for start in range(0, len(split), CHUNK):
-            part = slice(start, start + CHUNK)
-            predicted = module(torch.from_numpy(split.uint8(part).copy()))[1].argmax(1).numpy()
-            right += int((predicted == split.labels[part]).sum())
-    return right / max(1, len(split))
+            images = torch.from_numpy(split.uint8(slice(start, start + CHUNK)).copy())
+            found.append(module(images)[1].argmax(1).numpy())
+    return np.concatenate(found)
 
 
 def card_of(dataset: ImageDataset, name: str, measured: float, seed: int) -> dict[str, Any]:

@@ -9,4 +9,4 @@ from genkit.scores import Score
 
 def elbo(evidence: Evidence) -> Score:
     """Return the mean lower bound on log p(x) over the test split, in nats, one posterior sample per image."""
-    return mean_score(evidence.log_likelihood(1))
+    return mean_score(evidence.log_likelihood(evidence.parameters["importance_samples"]))

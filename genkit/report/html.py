@@ -10,7 +10,7 @@ from typing import Any
 
 from genkit.ranking import Board
 from genkit.records import Record
-from genkit.report.text import ROLES, cells, header, heading, interval, number
+from genkit.report.text import ROLES, grid, heading, interval, number
 
 
 def _environment() -> Any:
@@ -32,9 +32,8 @@ def score_table(record: Record) -> str:
 
 def board_table(board: Board) -> str:
     """A board as an HTML table, for notebooks."""
-    rows = [cells(row, board) for row in (*board.rows, *board.calibration)]
-    template = _environment().get_template("board.html")
-    html: str = template.render(heading=heading(board), header=header(board), rows=rows)
+    names, *rows = grid(board)
+    html: str = _environment().get_template("board.html").render(heading=heading(board), header=names, rows=rows)
     return html
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from genkit.ranking import Board
-from genkit.report.text import cells, header, heading
+from genkit.report.text import grid, heading
 
 
-def leaderboard(board: Board) -> str:
-    """A board as a Markdown table; names stay text."""
-    rows = [header(board), *(cells(row, board) for row in (*board.rows, *board.calibration))]
+def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
+    """A board as a Markdown table; names stay text. ``wanted`` are further columns, as in genkit.report.text."""
+    rows = grid(board, wanted)
     lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "|" + " --- |" * len(rows[0]))
     return f"{_escape(heading(board))}\n\n" + "\n".join(lines)

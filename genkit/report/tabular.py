@@ -36,7 +36,7 @@ def _row(row: Row, kind: str) -> dict[str, Any]:
         "n": row.score.n if row.score else None,
         "scores": {name: score.value for name, score in row.other.items()},
         "runs": [record.training.run for record in row.records if record.training],
-        "parameters": newest.cost.get("parameters"),
+        "parameters": parameters.value if (parameters := newest.score("parameters")) else None,
         "train_seconds": newest.training.seconds if newest.training else None,
     }
 

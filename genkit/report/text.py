@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genkit.errors import UnknownName
 from genkit.ranking import Board, Row
 from genkit.records import Record
 
@@ -41,21 +42,28 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: i
     return "\n".join(lines)
 
 
-def scores(record: Record) -> str:
-    """The scores of a record, one line each; what has no number shows ``-`` and why."""
-    rows = [
-        [
-            s.name,
-            ARROWS[s.direction],
-            number(s.value),
-            interval(s.ci_low, s.ci_high),
-            f"n {s.n:,}",
-            s.unit if s.rankable else f"{s.unit} {s.note}".strip(),
-        ]
-        for s in record.scores
-    ]
-    rows += [[name, "", "-", reason, "", ""] for name, reason in record.absent.items()]
-    return table(rows, right=(2,), indent=2)
+def scores(record: Record, beside: Sequence[Record] = ()) -> str:
+    """The scores of a record, one line each; what has no number shows ``-`` and why.
+
+    ``beside`` are what calibrates it: a column each, of the scores with the same fingerprint.
+    """
+    rows = []
+    for s in record.scores:
+        others = [other.score(s.name) for other in beside]
+        values = [number(o.value) if o is not None and o.fingerprint == s.fingerprint else "-" for o in others]
+        words = s.unit if s.rankable else f"{s.unit} {s.note}".strip()
+        rows.append(
+            [s.name, ARROWS[s.direction], number(s.value), interval(s.ci_low, s.ci_high), f"{s.n:,}", *values, words]
+        )
+    reasons: dict[str, list[str]] = {}
+    for name, reason in record.absent.items():
+        reasons.setdefault(reason, []).append(name)
+    if rows:
+        roles = [ROLES.get(other.subject.name, other.subject.name) for other in beside]
+        rows.insert(0, ["", "", "value", "95 % interval", "n", *roles, ""])
+    lines = [table(rows, right=(2, *range(4, 5 + len(beside))), indent=2)] if rows else []
+    lines += [f"  {', '.join(names)}  -  {reason}" for reason, names in reasons.items()]
+    return "\n".join(lines)
 
 
 def heading(board: Board) -> str:
@@ -70,14 +78,28 @@ def heading(board: Board) -> str:
     return f"{board.dataset} · {board.score}, {board.direction} is better · protocol {board.fingerprint} · {noise}"
 
 
-def columns(board: Board) -> list[str]:
-    """The further columns worth showing: those that some row has."""
-    return [name for name in board.columns if any(name in row.other for row in (*board.rows, *board.calibration))]
+HEADLINE = ("fid", "kid", "precision", "recall", "mse", "elbo", "bits_per_dim", "parameters")
+"""Metrics whose columns are shown unless others are asked for: a page has room for no more."""
 
 
-def cells(row: Row, board: Board) -> list[str]:
-    """A row of a board as text."""
-    others = [number(row.other[name].value) if name in row.other else "-" for name in columns(board)]
+def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
+    """The further columns to show, of those that some row has.
+
+    ``wanted`` are names of columns or of metrics, or "all"; without any, the headline metrics. Raises UnknownName.
+    """
+    metrics = {name: s.metric for row in (*board.rows, *board.calibration) for name, s in row.other.items()}
+    known = [name for name in board.columns if name in metrics]
+    for name in wanted:
+        if name not in ("all", *known, *metrics.values()):
+            raise UnknownName("column", name, [*known, *metrics.values()], f"  (the board has {', '.join(known)})")
+    if "all" in wanted:
+        return known
+    return [name for name in known if {name, metrics[name]} & set(wanted or HEADLINE)]
+
+
+def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
+    """A row of a board as text, with the further columns ``shown``."""
+    others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
     mark = ROLES.get(row.label, "baseline") if row in board.calibration else ""
     seeds = str(row.seeds) if row.value is not None else ""
     return [row.rank, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *others, mark]
@@ -86,13 +108,18 @@ def cells(row: Row, board: Board) -> list[str]:
 ROLES = {"real test": "floor", "noise": "ceiling"}
 
 
-def header(board: Board) -> list[str]:
+def header(board: Board, shown: Sequence[str]) -> list[str]:
     """The names of a board's columns."""
-    return ["rank", "model", board.score, "95 % interval", "seeds", *columns(board), ""]
+    return ["rank", "model", board.score, "95 % interval", "seeds", *shown, ""]
 
 
-def leaderboard(board: Board) -> str:
-    """A board for the terminal."""
-    rows = [header(board), *(cells(row, board) for row in (*board.rows, *board.calibration))]
-    numbers = (2, 4, *range(5, 5 + len(columns(board))))
-    return f"{heading(board)}\n{table(rows, right=numbers, indent=2)}"
+def grid(board: Board, wanted: Sequence[str] = ()) -> list[list[str]]:
+    """A board as rows of text, its header first; ``wanted`` as in ``columns``."""
+    shown = columns(board, wanted)
+    return [header(board, shown), *(cells(row, board, shown) for row in (*board.rows, *board.calibration))]
+
+
+def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
+    """A board for the terminal; ``wanted`` as in ``columns``."""
+    rows = grid(board, wanted)
+    return f"{heading(board)}\n{table(rows, right=(2, *range(4, len(rows[0]) - 1)), indent=2)}"

@@ -13,6 +13,7 @@ from genkit.metrics.fid import fid
 from genkit.metrics.inception_score import inception_score_of
 from genkit.metrics.kid import kid
 from genkit.metrics.mse import mse
+from genkit.metrics.nll import nll
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Fixed:
     generated: Features
     test_images: np.ndarray
     reconstructions: np.ndarray
+    parameters: dict
 
     def log_likelihood(self, importance_samples):
         return np.array([-80.0, -82.0, -84.0]) * importance_samples
@@ -32,7 +34,7 @@ def evidence(tmp_path):
     images = rng.random((2500, 1, 4, 4), dtype=np.float32)
     np.save(tmp_path / "images.npy", images)
     real, generated = (Features(rng.random((n, 6)), rng.random((n, 3))) for n in (60, 80))
-    return Fixed(real, generated, np.load(tmp_path / "images.npy", mmap_mode="r"), images * 0.5)
+    return Fixed(real, generated, np.load(tmp_path / "images.npy", mmap_mode="r"), images * 0.5, {})
 
 
 def test_fid_and_kid_compare_the_features(evidence):
@@ -56,5 +58,8 @@ def test_mse_of_other_shapes_is_refused(evidence):
         mse(evidence)
 
 
-def test_elbo_takes_one_sample(evidence):
+def test_bounds_take_the_importance_samples_of_the_protocol(evidence):
+    evidence.parameters = {"importance_samples": 1}
     assert elbo(evidence).value == -82.0
+    evidence.parameters = {"importance_samples": 2}
+    assert nll(evidence).value == 164.0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from making import record, score, training
 
+from genkit.errors import UnknownName
 from genkit.ranking import rank
 from genkit.report import text
 
@@ -35,9 +36,35 @@ def test_scores_show_what_is_absent_and_why():
     shown = text.scores(
         record("gan", score(2.5, rankable=False, note="few"), absent={"elbo": "gan has no likelihood bound"})
     )
-    first, second = shown.splitlines()
-    assert first.split() == ["fid[digits-cnn]", "v", "2.5", "[1.5,", "3.5]", "n", "5,000", "few"]
+    names, first, second = shown.splitlines()
+    assert names.split() == ["value", "95", "%", "interval", "n"]
+    assert first.split() == ["fid[digits-cnn]", "v", "2.5", "[1.5,", "3.5]", "5,000", "few"]
     assert second.split(maxsplit=2) == ["elbo", "-", "gan has no likelihood bound"]
+
+
+def test_what_is_absent_for_one_reason_is_one_line():
+    shown = text.scores(record("gan", absent={"mse": "no encoder", "elbo": "no bound", "psnr": "no encoder"}))
+    assert [line.strip() for line in shown.splitlines()] == ["mse, psnr  -  no encoder", "elbo  -  no bound"]
+
+
+def test_what_calibrates_stands_beside_the_scores_of_its_fingerprint():
+    floor = record("real test", score(0.5), score(7.0, name="kid", choices={"samples.count": 1}), kind="baseline")
+    names, fid, kid = text.scores(record("gan", score(2.5), score(3.0, name="kid")), [floor]).splitlines()
+    assert names.split()[-1] == "floor"
+    assert fid.split()[-1] == "0.5"
+    assert kid.split()[-1] == "-"
+
+
+def test_a_board_shows_the_headline_metrics_or_what_is_asked_for():
+    made = rank(
+        [record("a", score(1.0), score(2.0, name="mse"), score(3.0, name="vendi[digits-cnn]", metric="vendi"))],
+        score="fid[digits-cnn]",
+    )
+    assert text.columns(made) == ["mse"]
+    assert text.columns(made, ["vendi"]) == ["vendi[digits-cnn]"]
+    assert text.columns(made, ["all"]) == ["mse", "vendi[digits-cnn]"]
+    with pytest.raises(UnknownName, match="Did you mean 'mse'"):
+        text.columns(made, ["mze"])
 
 
 def board():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-import genkit
 from genkit import store
+from genkit.data import Split
+from genkit.downloads import sha256_file
 from genkit.errors import UnknownName, UsageError
 from genkit.evaluation import Evaluator, Measuring, calibrate, evaluate, evaluate_images
 from genkit.records import Subject, from_json
+from genkit.registry import Plugin, registry
 from genkit.runs import make_model
+from genkit.specs import ModelSpec
 from genkit.training import train
 
 
@@ -65,7 +69,9 @@ def test_a_likelihood_does_not_move_the_fingerprint_of_the_distance(evaluator, d
     model = make_model("ppca", {}, digits.info())
     protocol = evaluator.protocol(500, model)
     assert protocol.likelihood["observation"]
-    assert protocol.choices(("data", "samples", "features")) == noise_record.score("fid[digits-cnn]").choices
+    same = evaluator.protocol(500, model, evaluator.extractors[0])
+    assert protocol.likelihood == same.likelihood
+    assert same.choices("fid", ("data", "samples", "features")) == noise_record.score("fid[digits-cnn]").choices
 
 
 def test_calibration_is_measured_once_a_protocol(evaluator, tmp_path):
@@ -75,13 +81,72 @@ def test_calibration_is_measured_once_a_protocol(evaluator, tmp_path):
     assert len(store.read(tmp_path).records) == 2
 
 
+def test_one_subject_does_not_stand_for_another_in_calibration(evaluator, digits, tmp_path):
+    calibrate(evaluator, tmp_path)
+    fewer = Evaluator(digits, Measuring(count=len(digits.test)))
+    (done,) = calibrate(fewer, tmp_path)
+    assert done.record.subject.name == "noise"
+    real = next(r for r in store.read(tmp_path).records if r.subject.name == "real test")
+    same = [s.name for s in done.record.scores if s.fingerprint in {o.fingerprint for o in real.scores}]
+    assert {"fid[digits-cnn]@360", "kid[digits-cnn]"} <= set(same)
+    assert all(real.score(name).fingerprint == done.record.score(name).fingerprint for name in same)
+
+
+def test_calibration_survives_a_plugin_with_a_model_named_noise(evaluator, tmp_path):
+    stranger = Plugin("loud", "loud", "1", {ModelSpec: [ModelSpec("noise", "loud:Noise")]})
+    registry().plugins.append(stranger)
+    try:
+        assert len(calibrate(evaluator, tmp_path)) == 2
+    finally:
+        registry().plugins.remove(stranger)
+
+
+def test_the_checkpoint_of_another_run_is_refused(digits, tmp_path):
+    one, other = (train("ppca", digits, root=tmp_path / name) for name in "ab")
+    with pytest.raises(UsageError, match="is not one of run"):
+        evaluate(one, Measuring(count=400), checkpoint=other.newest_checkpoint())
+
+
+def test_images_in_the_order_of_their_classes_are_measured_at_the_size_of_the_test_split_too(digits):
+    order = np.argsort(digits.train.labels, kind="stable")
+    split = Split("train", digits.train.pixels[order], digits.train.labels[order], digits.levels)
+    record = evaluate_images(split, digits, Measuring(count=len(order), metrics=["fid"])).record
+    assert record.score("fid[digits-cnn]").value == pytest.approx(0, abs=1e-6)
+    assert record.score("fid[digits-cnn]@360").value < 1.5
+
+
+def test_several_extractors_stand_side_by_side(digits):
+    asked = Measuring(count=400, metrics=["fid", "is"], features=["digits-cnn", "pixels"])
+    record = evaluate_images(digits.test, digits, asked).record
+    assert {score.name for score in record.scores} == {
+        "fid[digits-cnn]@360",
+        "is[digits-cnn]",
+        "fid[pixels]@360",
+    }
+    assert record.absent["is[pixels]"] == "pixels has no logits"
+    choices = {score.name: score.choices["features.extractor"] for score in record.scores}
+    assert choices["fid[pixels]@360"] == "pixels"
+
+
+def test_a_preset_changes_the_choices_and_with_them_the_fingerprint(digits):
+    def measured(preset):
+        asked = Measuring(count=360, metrics=["fid", "mifid"], protocol=preset)
+        return evaluate_images(digits.test, digits, asked).record
+
+    ours, theirs = measured("genkit"), measured("stylegan3")
+    assert ours.score("fid[digits-cnn]@360").choices["parameters.ddof"] == 1
+    assert theirs.score("fid[digits-cnn]@360").choices["parameters.ddof"] == 0
+    assert ours.score("fid[digits-cnn]@360").value != theirs.score("fid[digits-cnn]@360").value
+    assert ours.score("mifid[digits-cnn]").fingerprint == theirs.score("mifid[digits-cnn]").fingerprint
+
+
 def test_evaluate_writes_a_record_that_names_the_checkpoint(digits, tmp_path, monkeypatch):
     run = train("ppca", digits, root=tmp_path)
     done = evaluate(run, evaluator=Evaluator(digits, Measuring(count=400)))
     record = from_json(done.path.read_bytes(), "record")
     assert done.path.parent == run.path / "records"
     assert record == done.record
-    assert record.training.checkpoint_sha256 == genkit.evaluation.sha256_file(run.newest_checkpoint())
+    assert record.training.checkpoint_sha256 == sha256_file(run.newest_checkpoint())
     assert record.training.finished
     assert record.score("mse").value < 0.02
     assert record.score("elbo").unit == "nats"

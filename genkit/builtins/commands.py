@@ -1,0 +1,38 @@
+"""Core's commands: one file each in genkit.cli."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from genkit.plugin import CommandSpec, hookimpl
+
+_COMMANDS = {
+    "Run": {
+        "train": "Train a model",
+        "eval": "Measure a model, or any two sets of images",
+        "leaderboard": "Rank what was measured",
+        "sample": "Draw images from a trained model",
+        "reconstruct": "Show test images beside their reconstructions",
+        "runs": "List, show, remove, export and import runs",
+    },
+    "Look": {
+        "models": "List the models",
+        "datasets": "List the data sets",
+        "features": "List feature extractors, or train one",
+        "metrics": "List the metrics",
+        "plugins": "List the plugins, broken ones with their cause",
+    },
+    "Extend": {
+        "new": "Make a plugin package from a template",
+        "check": "Check a model against the contract",
+        "completion": "Print the shell completion script",
+    },
+}
+
+
+@hookimpl
+def genkit_commands() -> Iterator[CommandSpec]:
+    """The commands: one file each."""
+    for group, commands in _COMMANDS.items():
+        for name, summary in commands.items():
+            yield CommandSpec(name, f"genkit.cli.{name}:command", summary=summary, group=group)

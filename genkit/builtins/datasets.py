@@ -1,0 +1,30 @@
+"""Core's data sets: embedded, downloaded and local ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from genkit.plugin import DatasetSpec, hookimpl
+
+
+@hookimpl
+def genkit_datasets() -> Iterator[DatasetSpec]:
+    """Embedded and local data sets."""
+    yield DatasetSpec(
+        "digits",
+        "genkit.data.digits:digits",
+        summary="1,797 real 8x8 grey digits, embedded (1,437 train, 360 test)",
+        license="CC BY 4.0",
+    )
+    yield DatasetSpec(
+        "mnist", "genkit.data.mnist:mnist", summary="70,000 28x28 grey digits (60,000 train, 10,000 test)"
+    )
+    yield DatasetSpec(
+        "folder", "genkit.data.folder:folder", argument="PATH", summary="Images in a folder, flat or in class folders"
+    )
+    yield DatasetSpec(
+        "zip", "genkit.data.archive:zip_archive", argument="PATH", summary="Images in a zip file, read in place"
+    )
+    yield DatasetSpec(
+        "npz", "genkit.data.npz:npz", argument="PATH", summary="NumPy arrays: images, labels, test_images, test_labels"
+    )

@@ -1,0 +1,214 @@
+"""The evaluator: measures any number of subjects against one data set, and pays for the reference once."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from genkit.data import ImageDataset, Split
+from genkit.environment import describe
+from genkit.errors import Unmeasurable, UsageError
+from genkit.evaluation.measuring import Measuring
+from genkit.evaluation.scoring import SEEING, blind, column, lacks, score
+from genkit.evidence import Evidence, Gathered, ModelSamples, Progress, Reference, Samples, SplitSamples, quiet
+from genkit.evidence.seeing import identity
+from genkit.features import default_extractor, load_extractor
+from genkit.features.extractor import Extractor
+from genkit.model import GenerativeModel
+from genkit.protocol import Protocol
+from genkit.records import Record, RecordedScore, Subject, Training
+from genkit.registry import registry
+from genkit.specs import MetricSpec
+from genkit.training import pick_device
+
+
+class Cell(NamedTuple):
+    """One score to be: a metric under a column's name, through an extractor, of ``size`` samples."""
+
+    spec: MetricSpec
+    name: str
+    extractor: Extractor | None
+    size: int
+
+
+class Evaluator:
+    """Measures subjects against one data set: one set of extractors, one set of reference features.
+
+    They are compared with ``against``, the training split by default.
+    """
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        measuring: Measuring | None = None,
+        progress: Progress = quiet,
+        *,
+        against: Split | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.against = against or dataset.train
+        self.measuring = measuring or Measuring()
+        self.progress = progress
+        self.device = pick_device(self.measuring.device)
+        wanted = self.measuring.metrics
+        if wanted is None or list(wanted) == ["all"]:
+            self.specs = [offer.spec for offer in registry().offers(MetricSpec)]
+        else:
+            self.specs = [registry().find(MetricSpec, each).spec for each in wanted]
+        self.extractors = self._load_extractors() if any(SEEING & set(spec.needs) for spec in self.specs) else []
+
+    def _load_extractors(self) -> list[Extractor]:
+        asked = self.measuring
+        names = asked.extractors or [default_extractor(self.dataset)]
+        choices = asked.preset.features
+        loaded = [load_extractor(n, weights=asked.weights, device=str(self.device), choices=choices) for n in names]
+        for extractor in loaded:
+            extractor.accepts(self.dataset.info().shape)
+        return loaded
+
+    @functools.cached_property
+    def reference(self) -> Reference:
+        """What subjects are compared with."""
+        samples = SplitSamples(self.against, len(self.against), self.measuring.chunk, content=self.dataset.sha256)
+        return Reference(samples, self.extractors, self.progress)
+
+    def parameters(self, spec: MetricSpec) -> dict[str, Any]:
+        """Return a metric's parameters: its own, as the preset and then the user change them."""
+        asked = self.measuring
+        return {
+            **spec.parameters,
+            **asked.preset.parameters.get(spec.name, {}),
+            **asked.parameters.get(spec.name, {}),
+        }
+
+    def protocol(self, count: int, model: GenerativeModel | None, extractor: Extractor | None = None) -> Protocol:
+        """Return every choice under which a subject is measured, as seen by one extractor."""
+        asked = self.measuring
+        likelihood: Mapping[str, Any] = {}
+        if model is not None and callable(getattr(model, "log_likelihood", None)):
+            likelihood = {"observation": model.observation, "binarisation": model.binarisation, "seed": asked.seed}
+        return Protocol(
+            data={
+                "dataset": self.dataset.slug,
+                "sha256": self.dataset.sha256,
+                "reference": self.against.name,
+                "test": "test",
+            },
+            samples={
+                "count": count,
+                "chunk": asked.chunk,
+                "seed": asked.seed,
+                "quantisation": asked.preset.quantisation,
+            },
+            features=identity(extractor) if extractor is not None else {},
+            likelihood=likelihood,
+            hardware={"device": _device_name(self.device), "threads": torch.get_num_threads()},
+            parameters={spec.name: found for spec in self.specs if (found := self.parameters(spec))},
+        )
+
+    def measure(
+        self,
+        subject: Subject,
+        *,
+        model: GenerativeModel | None = None,
+        images: Split | None = None,
+        content: str = "",
+        training: Training | None = None,
+    ) -> Record:
+        """Measure a model, or a set of images, and return the record, unwritten.
+
+        ``content`` is the hash of the data set that ``images`` is a split of, where it is known.
+        """
+        samples = self._samples(model, images, content)
+        labelled = images.labels is not None if images is not None else bool(model and model.conditional)
+        missing = {
+            spec.name: reason
+            for spec in self.specs
+            if (reason := lacks(spec, subject.name, model, labelled and bool(self.dataset.classes), bool(training)))
+        }
+        measured = [spec for spec in self.specs if spec.name not in missing]
+        gathered = Gathered(
+            samples=samples,
+            reference=self.reference,
+            test=self.dataset.test,
+            extractors=self.extractors,
+            model=model,
+            device=self.device,
+            images=any("images" in spec.needs for spec in measured),
+            classes=self.dataset.classes,
+            training_seconds=training.seconds if training else None,
+            seed=self.measuring.seed,
+            progress=self.progress,
+        )
+        try:
+            scores, absent = self._scores(measured, gathered)
+        except BaseException:
+            gathered.close(finished=False)
+            raise
+        gathered.close()
+        protocol = self.protocol(samples.count, model, self.extractors[0] if self.extractors else None)
+        return Record(
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            dataset=self.dataset.slug,
+            subject=subject,
+            protocol=dataclasses.asdict(protocol),
+            scores=tuple(scores),
+            absent={**{s.name: missing[s.name] for s in self.specs if s.name in missing}, **absent},
+            training=training,
+            environment=describe(),
+            command=shlex.join(["genkit", *sys.argv[1:]]),
+        )
+
+    def _samples(self, model: GenerativeModel | None, images: Split | None, content: str) -> Samples:
+        asked = self.measuring
+        if model is not None:
+            quantisation = asked.preset.quantisation
+            return ModelSamples(model.to(self.device), asked.count, asked.chunk, asked.seed, self.device, quantisation)
+        if images is None:
+            raise UsageError("there is nothing to measure: give a model or images")
+        return SplitSamples(images, min(asked.count, len(images)), asked.chunk, asked.seed, content)
+
+    def cells(self, spec: MetricSpec, count: int) -> list[Cell]:
+        """Return what a metric is measured as: through each extractor, a matched one also at the size of the test."""
+        test = len(self.dataset.test)
+        counts = [count, test] if spec.matched and test < count else [count]
+        found = []
+        for extractor in [*self.extractors] if SEEING & set(spec.needs) else [None]:
+            name = column(spec, extractor.name if extractor else "")
+            found += [Cell(spec, f"{name}@{n}" if spec.matched and n == test else name, extractor, n) for n in counts]
+        return found
+
+    def _scores(self, specs: list[MetricSpec], gathered: Gathered) -> tuple[list[RecordedScore], dict[str, str]]:
+        scores: list[RecordedScore] = []
+        absent: dict[str, str] = {}
+        with self._own_chance():
+            for cell in [cell for spec in specs for cell in self.cells(spec, gathered.samples.count)]:
+                try:
+                    scores.append(self._score(cell, gathered))
+                except Unmeasurable as error:
+                    absent[cell.name] = str(error)
+        return scores, absent
+
+    def _score(self, cell: Cell, gathered: Gathered) -> RecordedScore:
+        if cell.extractor is not None and (reason := blind(cell.spec, cell.extractor)):
+            raise Unmeasurable(reason)
+        seen_by = cell.extractor.name if cell.extractor else ""
+        evidence = Evidence(gathered, seen_by, cell.size, self.parameters(cell.spec))
+        return score(cell.spec, cell.name, evidence, self.protocol(cell.size, gathered.model, cell.extractor))
+
+    def _own_chance(self) -> contextlib.AbstractContextManager[None]:
+        """The caller's random state is left alone."""
+        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, {os.cpu_count()} cores"

@@ -1,0 +1,123 @@
+"""From a run, or a set of images, to a stored record."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genkit import store
+from genkit.data import ImageDataset, Split
+from genkit.downloads import sha256_file
+from genkit.errors import UsageError
+from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.measuring import Measuring
+from genkit.evidence import Progress, quiet
+from genkit.records import Record, Subject, Training
+from genkit.registry import registry
+from genkit.runs import Run, checkpoint_meta, load, open_run
+from genkit.training import open_run_dataset
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A record and the file it was written to."""
+
+    record: Record
+    path: Path | None = None
+
+    def _repr_html_(self) -> str:
+        from genkit.report.html import score_table
+
+        return score_table(self.record)
+
+
+def evaluate(
+    run: Run | Path | str,
+    measuring: Measuring | None = None,
+    *,
+    evaluator: Evaluator | None = None,
+    checkpoint: Path | None = None,
+    raw: bool = False,
+    progress: Progress = quiet,
+) -> Evaluation:
+    """Measure a run's model against its data set and write a record into the run's folder.
+
+    ``raw`` measures the raw weights instead of their moving average; ``evaluator`` shares its reference features with
+    other runs. Raises MissingError without a checkpoint or an extractor, DataError if the data set has changed,
+    UsageError for the checkpoint of another run.
+    """
+    if not isinstance(run, Run):
+        run = open_run(Path(run))
+    path = checkpoint or run.newest_checkpoint()
+    if path.resolve().parent != (run.path / "checkpoints").resolve():
+        raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
+    model = load(run, checkpoint_path=path, raw=raw)
+    evaluator = evaluator or Evaluator(open_run_dataset(run), measuring, progress)
+    family = run.offer().spec.family
+    subject = Subject(
+        name=run.config.model,
+        kind="baseline" if family == "baseline" else "model",
+        family=family,
+        dist=run.config.dist,
+        version=run.config.version,
+        options=run.config.options,
+    )
+    progressed = checkpoint_meta(path)
+    training = Training(
+        run=run.id,
+        checkpoint_sha256=sha256_file(path),
+        seed=run.config.seed,
+        images=progressed["drawn"],
+        budget=run.config.budget,
+        batch=run.config.batch,
+        processes=run.config.processes,
+        seconds=round(progressed["seconds"], 3),
+        weights="raw" if raw or not model.ema else "ema",
+        finished=run.finished and path.name == run.newest_checkpoint().name,
+    )
+    record = evaluator.measure(subject, model=model, training=training)
+    return Evaluation(record, keep(run.path, record))
+
+
+def evaluate_images(
+    samples: ImageDataset | Split,
+    reference: ImageDataset,
+    measuring: Measuring | None = None,
+    *,
+    name: str = "images",
+    folder: Path | None = None,
+    progress: Progress = quiet,
+) -> Evaluation:
+    """Measure a set of images against a data set; the record goes under ``folder`` if given.
+
+    All images are used, or a random ``measuring.count`` of them. They are compared with the training split of a data
+    set that came with splits, and with all images of one that did not. Class folders of the reference's names are its
+    labels.
+    """
+    content = ""
+    if isinstance(samples, ImageDataset):
+        content = samples.sha256
+        samples = _labelled_as(samples, reference)
+    against = reference.train if reference.own_splits else reference.everything()
+    evaluator = Evaluator(reference, measuring or Measuring(count=len(samples)), progress, against=against)
+    record = evaluator.measure(Subject(name, kind="images"), images=samples, content=content)
+    return Evaluation(record, keep(folder, record) if folder else None)
+
+
+def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:
+    """All images of a data set, with the reference's labels where its classes have the same names, else with none."""
+    split = samples.everything()
+    if split.labels is None or not set(samples.classes) <= set(reference.classes):
+        return dataclasses.replace(split, labels=None)
+    places = np.array([reference.classes.index(each) for each in samples.classes], np.int64)
+    return dataclasses.replace(split, labels=places[split.labels])
+
+
+def keep(folder: Path, record: Record) -> Path:
+    """Store a record and tell the observers."""
+    path = store.add(folder, record)
+    registry().observe("genkit_record", record=record)
+    return path

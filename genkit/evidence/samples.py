@@ -1,0 +1,153 @@
+"""Images to be measured, in chunks: drawn from a model, or taken from a split."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genkit.data import Split
+from genkit.images import quantize, truncate
+from genkit.model import GenerativeModel
+from genkit.seeds import derive
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how many are done, of how many."""
+
+QUANTISATION: dict[str, Callable[[Tensor], Tensor]] = {"round-half-even": quantize, "truncate": truncate}
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+class Chunk(NamedTuple):
+    """Uint8 images [n, C, H, W] and their int64 labels [n], or None."""
+
+    images: Tensor
+    labels: Tensor | None
+
+
+class Samples(Protocol):
+    """A fixed number of images in chunks of a fixed size; only the last chunk may be smaller."""
+
+    count: int
+    chunk: int
+
+    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+        """Yield the chunks from image ``start`` on, which begins one."""
+
+    def subset(self, count: int) -> slice | NDArray[np.int64]:
+        """Return which of the images stand for all of them where only ``count`` are wanted."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the images are made of, as plain JSON: equal exactly when they are."""
+
+
+@dataclass
+class ModelSamples:
+    """Samples drawn from a model in full chunks; chunk i draws from (seed, i), so no chunk depends on another."""
+
+    model: GenerativeModel
+    count: int
+    chunk: int
+    seed: int
+    device: torch.device
+    quantisation: str = "round-half-even"
+    drawn: int = 0
+    seconds: float = 0.0
+    """Images drawn so far, and the time that it took."""
+
+    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+        """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4)."""
+        self.model.eval()
+        for index in range(start // self.chunk, -(-self.count // self.chunk)):
+            began = time.perf_counter()
+            generator = torch.Generator(self.device).manual_seed(derive(self.seed, "sample", index))
+            torch.manual_seed(derive(self.seed, "sample-global", index))
+            labels = self._labels(index)
+            with torch.no_grad():
+                images = self.model.sample(self.chunk, generator=generator, condition=labels)
+            kept = self.count - index * self.chunk
+            images = QUANTISATION[self.quantisation](images)[:kept]
+            self.drawn += self.chunk
+            self.seconds += time.perf_counter() - began
+            yield Chunk(images, labels[:kept] if labels is not None and self.model.conditional else None)
+
+    def subset(self, count: int) -> slice:
+        """Return the first ``count``: samples are drawn independently."""
+        return slice(count)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the hash of the weights, the model's class and options, and how it is sampled."""
+        weights = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            weights.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        cls = type(self.model)
+        return {
+            "model": f"{cls.__module__}.{cls.__qualname__}",
+            "options": repr(self.model.options),
+            "data": repr(self.model.data),
+            "weights": weights.hexdigest(),
+            "count": self.count,
+            "chunk": self.chunk,
+            "seed": self.seed,
+            "quantisation": self.quantisation,
+            "device": str(self.device),
+            "torch": torch.__version__,
+        }
+
+    def _labels(self, index: int) -> Tensor | None:
+        """Class labels drawn with the frequencies of the training split."""
+        frequencies = self.model.data.class_frequencies
+        if not frequencies:
+            return None
+        generator = torch.Generator().manual_seed(derive(self.seed, "labels", index))
+        weights = torch.tensor(frequencies, dtype=torch.float64)
+        return torch.multinomial(weights, self.chunk, replacement=True, generator=generator).to(self.device)
+
+
+@dataclass
+class SplitSamples:
+    """Images of a split, all or a random ``count`` of them; ``content`` is the hash of what the split is part of."""
+
+    split: Split
+    count: int
+    chunk: int
+    seed: int = 0
+    content: str = ""
+
+    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+        """Yield the images in the split's order, or a random subset's."""
+        whole = self.count == len(self.split)
+        order = np.arange(self.count) if whole else self._chosen(self.count)
+        labels = self.split.labels
+        for first in range(start, self.count, self.chunk):
+            part = order[first : first + self.chunk]
+            images = torch.from_numpy(np.array(self.split.uint8(part)))
+            yield Chunk(images, None if labels is None else torch.from_numpy(np.array(labels[part])))
+
+    def subset(self, count: int) -> NDArray[np.int64]:
+        """Return a random ``count``: a split's order may be that of its classes."""
+        if self.count < len(self.split):
+            return np.arange(count)
+        return np.sort(self._chosen(count))
+
+    def _chosen(self, count: int) -> NDArray[np.int64]:
+        generator = torch.Generator().manual_seed(derive(self.seed, "subset"))
+        chosen: NDArray[np.int64] = torch.randperm(len(self.split), generator=generator)[:count].numpy()
+        return chosen
+
+    def identity(self) -> dict[str, Any]:
+        """Return the content's hash, the split, and which of its images are taken."""
+        subset = {"count": self.count, "seed": self.seed} if self.count < len(self.split) else {}
+        content = self.content or hashlib.sha256(np.ascontiguousarray(self.split.pixels).data).hexdigest()
+        return {"content": content, "split": self.split.name, "levels": self.split.levels, **subset}

@@ -1,0 +1,142 @@
+"""Arrays on disk, written front to back: memory does not grow with them, and an interrupted pass goes on.
+
+<folder>/<name>.npy       each array, of its final shape; rows behind ``done`` are not there yet
+<folder>/progress.json    how many rows are whole
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from genkit.paths import write_atomic
+
+SYNC_SECONDS = 10.0
+"""At most this much work is lost when a process is killed."""
+
+
+class Spool:
+    """Arrays of ``count`` rows each, in a folder of their own."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
+        self.count = count
+        self.done = 0
+        self._names: list[str] = []
+        self._files: dict[str, BinaryIO] = {}
+        self._synced = time.monotonic()
+        self._lock: FileLock | None = None
+        self._resume()
+
+    @classmethod
+    def at(cls, folder: Path, count: int) -> Spool:
+        """Open a spool in a cache folder; in a temporary one if the cache can't be written or another process does."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            spool = cls(folder, count)
+            if not spool.complete:
+                spool._lock = FileLock(folder / ".lock", timeout=0)
+                spool._lock.acquire()
+                spool._resume()
+            return spool
+        except (OSError, Timeout):
+            spool = cls(Path(tempfile.mkdtemp(prefix="genkit-")), count)
+            weakref.finalize(spool, shutil.rmtree, spool.folder, ignore_errors=True)
+            return spool
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows are there."""
+        return self.done == self.count
+
+    def append(self, rows: Mapping[str, NDArray[Any]]) -> None:
+        """Write the next rows of each array; the first call says which arrays there are."""
+        size = len(next(iter(rows.values())))
+        if not self.done:
+            self._names = list(rows)
+        for name in self._names:
+            values = np.ascontiguousarray(rows[name])
+            if name not in self._files:
+                self._files[name] = self._open(name, values)
+            self._files[name].write(values.data)
+        self.done += size
+        if self.complete:
+            self._release()
+        elif time.monotonic() - self._synced > SYNC_SECONDS:
+            self._sync()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the complete arrays, memory-mapped."""
+        assert self.complete, f"{self.done} of {self.count} rows are there"
+        return {name: np.load(self._path(name), mmap_mode="r", allow_pickle=False) for name in self._names}
+
+    def close(self, *, remove: bool = False) -> None:
+        """Let go of the files; ``remove`` deletes them too."""
+        self._release()
+        if remove:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _release(self) -> None:
+        """Sync what was written and close the files."""
+        if self._files:
+            self._sync()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
+
+    def _open(self, name: str, values: NDArray[Any]) -> BinaryIO:
+        """Open an array's file behind its rows that are done, or begin it."""
+        row = values[:1].nbytes
+        file = open(self._path(name), "r+b" if self.done else "w+b")  # noqa: SIM115 - closed with the spool
+        description = {
+            "descr": np.lib.format.dtype_to_descr(values.dtype),
+            "fortran_order": False,
+            "shape": (self.count, *values.shape[1:]),
+        }
+        np.lib.format.write_array_header_1_0(file, description)
+        file.seek(self.done * row, os.SEEK_CUR)
+        file.truncate()
+        return file
+
+    def _sync(self) -> None:
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
+        facts = {"count": self.count, "done": self.done, "arrays": self._names}
+        write_atomic(self.folder / "progress.json", json.dumps(facts).encode())
+        self._synced = time.monotonic()
+
+    def _resume(self) -> None:
+        """Go on where an earlier process was synced; begin anew if what is there does not fit."""
+        self.done, self._names = 0, []
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            facts = json.loads((self.folder / "progress.json").read_bytes())
+            names, done = [str(name) for name in facts["arrays"]], int(facts["done"])
+            if facts["count"] == self.count and all(self._holds(name, done) for name in names):
+                self.done, self._names = done, names
+
+    def _holds(self, name: str, rows: int) -> bool:
+        with open(self._path(name), "rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            due = file.tell() + rows * dtype.itemsize * int(np.prod(shape[1:]))
+        size = self._path(name).stat().st_size
+        return shape[0] == self.count and (size == due if rows == self.count else size >= due)

@@ -1,0 +1,13 @@
+"""rFID: the Frechet distance between the features of test images and of their reconstructions."""
+
+from __future__ import annotations
+
+from genkit.metrics.evidence import Evidence
+from genkit.metrics.frechet import frechet_distance
+from genkit.scores import Score
+
+
+def rfid(evidence: Evidence) -> Score:
+    """Return the Frechet distance of reconstructions from the test images that they are of; 0 is best."""
+    images, reconstructions = evidence.reconstructed
+    return frechet_distance(images.features, reconstructions.features)
