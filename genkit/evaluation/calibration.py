@@ -7,7 +7,7 @@ from pathlib import Path
 from genkit import store
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.scoring import lacks, score_fingerprint
-from genkit.evaluation.subjects import Evaluation, keep
+from genkit.evaluation.subjects import Evaluation, stored
 from genkit.model import GenerativeModel
 from genkit.records import Record, Subject
 from genkit.registry import CORE
@@ -31,7 +31,7 @@ def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
             continue
         subject = Subject(name, kind="baseline", family="baseline")
         record = evaluator.measure(subject, model=model, images=None if model else dataset.test, content=dataset.sha256)
-        done.append(Evaluation(record, keep(folder, record)))
+        done.append(Evaluation(record, stored(folder, record)))
     return done
 
 

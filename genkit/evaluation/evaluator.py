@@ -43,7 +43,8 @@ class Cell(NamedTuple):
 class Evaluator:
     """Measures subjects against one data set: one set of extractors, one set of reference features.
 
-    They are compared with ``against``, the training split by default.
+    They are compared with ``against``, the training split by default. ``keep`` leaves what extractors see in samples in
+    the cache, for a caller that measures the same samples again.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Evaluator:
         progress: Progress = quiet,
         *,
         against: Split | None = None,
+        keep: bool = False,
     ) -> None:
         self.dataset = dataset
         self.against = against or dataset.train
         self.measuring = measuring or Measuring()
         self.progress = progress
+        self.keep = keep
         self.device = pick_device(self.measuring.device)
         wanted = self.measuring.metrics
         if wanted is None or list(wanted) == ["all"]:
@@ -154,7 +157,7 @@ class Evaluator:
         except BaseException:
             gathered.close(finished=False)
             raise
-        gathered.close()
+        gathered.close(finished=not self.keep)
         protocol = self.protocol(samples.count, model, self.extractors[0] if self.extractors else None)
         return Record(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),

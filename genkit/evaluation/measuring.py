@@ -20,8 +20,9 @@ class Measuring:
 
     ``metrics`` are names, or None for all; ``features`` names of extractors, or None for the data set's own;
     ``weights`` a file for the one extractor named; ``count`` samples are drawn in chunks of ``chunk`` under evaluation
-    seed ``seed``. ``protocol`` is a preset that reproduces a reference's numbers (genkit.presets); ``parameters`` are
-    further choices of metrics, by metric, such as ``{"nll": {"importance_samples": 100}}``.
+    seed ``seed``. ``protocol`` is a preset, or the name of one, that reproduces a reference's numbers
+    (genkit.presets); ``parameters`` are further choices of metrics, by metric, such as
+    ``{"nll": {"importance_samples": 100}}``.
     """
 
     metrics: Sequence[str] | None = None
@@ -31,7 +32,7 @@ class Measuring:
     chunk: int = CHUNK
     seed: int = 0
     device: str = "auto"
-    protocol: str = "genkit"
+    protocol: str | Preset = "genkit"
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -39,7 +40,7 @@ class Measuring:
             raise UsageError("at least two samples are needed to measure anything")
         if self.weights is not None and len(self.extractors) > 1:
             raise UsageError("a weights file goes with one extractor: name one, or leave the file out")
-        preset(self.protocol)
+        _ = self.preset
 
     @property
     def extractors(self) -> list[str]:
@@ -50,5 +51,5 @@ class Measuring:
 
     @property
     def preset(self) -> Preset:
-        """The protocol preset."""
-        return preset(self.protocol)
+        """The protocol preset; raises UnknownName."""
+        return preset(self.protocol) if isinstance(self.protocol, str) else self.protocol

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,8 +56,14 @@ def evaluate(
     path = checkpoint or run.newest_checkpoint()
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
-    model = load(run, checkpoint_path=path, raw=raw)
     evaluator = evaluator or Evaluator(open_run_dataset(run), measuring, progress)
+    record = measure_run(run, evaluator, path, raw=raw)
+    return Evaluation(record, stored(run.path, record))
+
+
+def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Record:
+    """Measure one of a run's checkpoints and return the record, unwritten."""
+    model = load(run, checkpoint_path=checkpoint, raw=raw)
     family = run.offer().spec.family
     subject = Subject(
         name=run.config.model,
@@ -65,10 +73,10 @@ def evaluate(
         version=run.config.version,
         options=run.config.options,
     )
-    progressed = checkpoint_meta(path)
+    progressed = checkpoint_meta(checkpoint)
     training = Training(
         run=run.id,
-        checkpoint_sha256=sha256_file(path),
+        checkpoint_sha256=sha256_file(checkpoint),
         seed=run.config.seed,
         images=progressed["drawn"],
         budget=run.config.budget,
@@ -76,10 +84,9 @@ def evaluate(
         processes=run.config.processes,
         seconds=round(progressed["seconds"], 3),
         weights="raw" if raw or not model.ema else "ema",
-        finished=run.finished and path.name == run.newest_checkpoint().name,
+        finished=run.finished and checkpoint.name == run.newest_checkpoint().name,
     )
-    record = evaluator.measure(subject, model=model, training=training)
-    return Evaluation(record, keep(run.path, record))
+    return evaluator.measure(subject, model=model, training=training)
 
 
 def evaluate_images(
@@ -88,23 +95,27 @@ def evaluate_images(
     measuring: Measuring | None = None,
     *,
     name: str = "images",
+    origin: Mapping[str, Any] | None = None,
     folder: Path | None = None,
     progress: Progress = quiet,
+    keep: bool = False,
 ) -> Evaluation:
     """Measure a set of images against a data set; the record goes under ``folder`` if given.
 
     All images are used, or a random ``measuring.count`` of them. They are compared with the training split of a data
     set that came with splits, and with all images of one that did not. Class folders of the reference's names are its
-    labels.
+    labels. ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's.
     """
     content = ""
     if isinstance(samples, ImageDataset):
         content = samples.sha256
         samples = _labelled_as(samples, reference)
     against = reference.train if reference.own_splits else reference.everything()
-    evaluator = Evaluator(reference, measuring or Measuring(count=len(samples)), progress, against=against)
-    record = evaluator.measure(Subject(name, kind="images"), images=samples, content=content)
-    return Evaluation(record, keep(folder, record) if folder else None)
+    asked = measuring or Measuring(count=len(samples))
+    evaluator = Evaluator(reference, asked, progress, against=against, keep=keep)
+    subject = Subject(name, kind="images", options={**(origin or {}), "sha256": content} if content else {})
+    record = evaluator.measure(subject, images=samples, content=content)
+    return Evaluation(record, stored(folder, record) if folder else None)
 
 
 def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:
@@ -116,7 +127,7 @@ def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:
     return dataclasses.replace(split, labels=places[split.labels])
 
 
-def keep(folder: Path, record: Record) -> Path:
+def stored(folder: Path, record: Record) -> Path:
     """Store a record and tell the observers."""
     path = store.add(folder, record)
     registry().observe("genkit_record", record=record)

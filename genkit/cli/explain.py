@@ -1,0 +1,78 @@
+"""genkit explain"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genkit.cli.common import complete_metric, echo_json, json_option
+
+if TYPE_CHECKING:
+    from genkit.explaining import Explanation
+
+
+@click.command()
+@click.argument("first", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("second", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--metric", shell_complete=complete_metric, help="Only this metric or score.")
+@click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
+@json_option
+def command(first: Path, second: Path, metric: str | None, weights: Path | None, as_json: bool) -> None:
+    """Explain why the numbers of two records differ, choice by choice.
+
+    The subject is measured again with one choice changed after the other, where it is still there.
+
+    \b
+    genkit eval --samples out --reference photos --features inception --json > a.json
+    genkit eval --samples out --reference photos --features inception --protocol clean-fid --json > b.json
+    genkit explain a.json b.json --metric fid
+    """
+    from genkit.cli.progress import work_bar
+    from genkit.explaining import explain
+
+    with work_bar() as show:
+        found = explain(first, second, metric=metric, weights=weights, progress=show)
+    if as_json:
+        echo_json([_document(each) for each in found])
+        return
+    for each in found:
+        click.echo(_text(each))
+
+
+def _document(explanation: Explanation) -> dict[str, object]:
+    return {
+        "name": explanation.name,
+        "first": explanation.first.value,
+        "second": explanation.second.value,
+        "measured_again": explanation.start,
+        "changes": [dataclasses.asdict(change) for change in explanation.changes],
+        "reason": explanation.reason,
+    }
+
+
+def _text(explanation: Explanation) -> str:
+    from genkit.report.text import number, table
+
+    one, other = explanation.first.value, explanation.second.value
+    lines = [f"{explanation.name}  {number(one)} -> {number(other)}  ({other - one:+.4g})"]
+    if not explanation.changes:
+        lines.append("  made by the same choices" if not explanation.reason else f"  {explanation.reason}")
+        return "\n".join(lines)
+    if explanation.reason:
+        lines.append(f"  not measured again: {explanation.reason}")
+    before = explanation.start
+    rows = []
+    for change in explanation.changes:
+        moved = "" if change.value is None or before is None else f"{change.value - before:+.4g}"
+        rows.append([change.choice, _short(change.before), "->", _short(change.after), moved, number(change.value)])
+        before = change.value
+    lines.append(table(rows, right=(4, 5), indent=2))
+    return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    text = "-" if value is None else str(value)
+    return text[:12] if len(text) == 64 else text

@@ -1,0 +1,199 @@
+"""Why two records of one subject differ: the choices are changed one after the other, and the score measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genkit.data import open_dataset
+from genkit.downloads import sha256_file
+from genkit.errors import DataError, MissingError, UnknownName, UsageError
+from genkit.evaluation import Evaluator, Measuring, evaluate_images
+from genkit.evaluation.subjects import measure_run
+from genkit.evidence import Progress, quiet
+from genkit.presets import Preset
+from genkit.protocol import difference
+from genkit.records import Record, RecordedScore, from_json
+from genkit.runs import open_run
+from genkit.training import open_run_dataset
+
+_WALKED = ("samples.", "features.", "likelihood.seed", "parameters.")
+"""Choices that can be made again; data and weights are what they are."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One choice changed, from what to what, and the score after it; None where it was not measured again."""
+
+    choice: str
+    before: Any
+    after: Any
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A score in two records, and the changes that lead from the first to the second, in the order they were made.
+
+    ``start`` is the first score measured again. The sum of the changes is the whole difference; another order may
+    share it out otherwise. ``reason`` says why nothing was measured again, or is empty.
+    """
+
+    name: str
+    first: RecordedScore
+    second: RecordedScore
+    changes: tuple[Change, ...]
+    start: float | None = None
+    reason: str = ""
+
+
+def explain(
+    first: Path | str,
+    second: Path | str,
+    *,
+    metric: str | None = None,
+    weights: Path | None = None,
+    progress: Progress = quiet,
+) -> list[Explanation]:
+    """Explain the differences of all scores that two records share, or of one metric's, choice by choice.
+
+    Records of one checkpoint, or of one set of images, are measured again with one choice changed after the other;
+    ``weights`` is the extractor's file where they need one. Records of two subjects get their differing choices only.
+    Raises MissingError or DataError for files that are no records, UnknownName for a metric that they do not share.
+    """
+    paths = Path(first), Path(second)
+    records = [_read(path) for path in paths]
+    one, other = ({score.name: score for score in record.scores} for record in records)
+    names = [name for name in one if name in other and metric in (None, name, one[name].metric)]
+    if not names:
+        raise UnknownName("score in both records", metric or "-", set(one) & set(other))
+    measure, reason = _again(paths[0], records[0], records[1], weights, progress)
+    return [_explained(one[name], other[name], measure, reason) for name in names]
+
+
+Measure = Callable[[RecordedScore, Mapping[str, Any]], float]
+"""A score under other choices."""
+
+
+def _explained(first: RecordedScore, second: RecordedScore, measure: Measure | None, reason: str) -> Explanation:
+    keys = [key for key in dict.fromkeys([*first.choices, *second.choices]) if _differs(first, second, key)]
+    changes = [Change(key, first.choices.get(key), second.choices.get(key)) for key in keys]
+    fixed = [change.choice for change in changes if not change.choice.startswith(_WALKED)]
+    if first.version != second.version:
+        fixed.append("metric version")
+    if fixed and not reason:
+        reason = f"they differ in {', '.join(fixed)}, which can't be changed here"
+    if reason or measure is None or not changes:
+        return Explanation(first.name, first, second, tuple(changes), None, reason)
+    choices = dict(first.choices)
+    start = measure(first, choices)
+    walked = []
+    for change in changes:
+        choices[change.choice] = change.after
+        walked.append(Change(change.choice, change.before, change.after, measure(first, choices)))
+    return Explanation(first.name, first, second, tuple(walked), start)
+
+
+def _differs(one: RecordedScore, other: RecordedScore, key: str) -> bool:
+    here, there = ({key: score.choices[key]} if key in score.choices else {} for score in (one, other))
+    return bool(difference(here, there))
+
+
+def _read(path: Path) -> Record:
+    try:
+        return from_json(path.read_bytes(), str(path))
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no record {path}") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _again(
+    path: Path, first: Record, second: Record, weights: Path | None, progress: Progress
+) -> tuple[Measure | None, str]:
+    """Return how the subject of two records is measured again, or why it can't be."""
+    if first.training is not None and second.training is not None:
+        if (first.training.checkpoint_sha256, first.training.weights) != (
+            second.training.checkpoint_sha256,
+            second.training.weights,
+        ):
+            return None, "they are of different weights"
+        return _run_again(path.resolve().parent.parent, first, weights, progress)
+    if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
+        return _images_again(first, weights, progress)
+    return None, "they are of different subjects"
+
+
+def _run_again(folder: Path, record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
+    assert record.training is not None
+    try:
+        run = open_run(folder)
+    except MissingError:
+        return None, f"the record does not lie in its run's folder, so run {record.training.run} is not found"
+    wanted = record.training.checkpoint_sha256
+    checkpoint = next((each for each in run.checkpoints() if sha256_file(each) == wanted), None)
+    if checkpoint is None:
+        return None, f"run {run.path} no longer has the checkpoint that was measured"
+    data = open_run_dataset(run)
+
+    def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
+        evaluator = Evaluator(data, _measuring(score, choices, weights), progress, keep=True)
+        return _value(measure_run(run, evaluator, checkpoint, raw=record.training.weights == "raw"), score)  # type: ignore[union-attr]
+
+    return measure, ""
+
+
+def _images_again(record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
+    origin = record.subject.options
+    try:
+        opening = dict(origin["opening"])
+        samples, reference = (open_dataset(origin[key], **opening) for key in ("samples", "reference"))
+    except (KeyError, DataError, MissingError, UsageError) as error:
+        return None, f"its images are not found again: {error}"
+    if (samples.sha256, reference.sha256) != (origin["sha256"], record.protocol["data"]["sha256"]):
+        return None, "its images have changed since"
+
+    def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
+        asked = _measuring(score, choices, weights)
+        return _value(evaluate_images(samples, reference, asked, progress=progress, keep=True).record, score)
+
+    return measure, ""
+
+
+def _measuring(score: RecordedScore, choices: Mapping[str, Any], weights: Path | None) -> Measuring:
+    """Return how to measure one score under given choices."""
+    groups: dict[str, dict[str, Any]] = {}
+    for key, value in choices.items():
+        group, _, choice = key.partition(".")
+        groups.setdefault(group, {})[choice] = value
+    samples, features = groups.get("samples", {}), groups.get("features", {})
+    rules = Preset(
+        quantisation=samples.get("quantisation", "round-half-even"),
+        features=dict(_asked(features)),
+        parameters={score.metric: groups.get("parameters", {})},
+    )
+    return Measuring(
+        metrics=[score.metric],
+        features=features["extractor"].partition("-sha256-")[0] if features else None,
+        weights=weights,
+        count=samples.get("count", 2),
+        chunk=samples.get("chunk", 250),
+        seed=samples.get("seed", groups.get("likelihood", {}).get("seed", 0)),
+        protocol=rules,
+    )
+
+
+def _asked(features: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The choices of an extractor that can be asked for."""
+    for key in ("resize", "normalisation", "logits", "precision"):
+        if key in features:
+            yield key, features[key]
+
+
+def _value(record: Record, score: RecordedScore) -> float:
+    found = next((each for each in record.scores if each.metric == score.metric), None)
+    if found is None:
+        raise DataError(f"{score.name} can't be measured again: {'; '.join(record.absent.values())}")
+    return found.value
