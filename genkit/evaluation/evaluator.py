@@ -148,6 +148,7 @@ class Evaluator:
             device=self.device,
             images=any("images" in spec.needs for spec in measured),
             classes=self.dataset.classes,
+            parameters={spec.name: self.parameters(spec) for spec in measured},
             training_seconds=training.seconds if training else None,
             seed=self.measuring.seed,
             progress=self.progress,
@@ -205,7 +206,7 @@ class Evaluator:
         if cell.extractor is not None and (reason := blind(cell.spec, cell.extractor)):
             raise Unmeasurable(reason)
         seen_by = cell.extractor.name if cell.extractor else ""
-        evidence = Evidence(gathered, seen_by, cell.size, self.parameters(cell.spec))
+        evidence = Evidence(gathered, seen_by, cell.size, cell.spec.name)
         return score(cell.spec, cell.name, evidence, self.protocol(cell.size, gathered.model, cell.extractor))
 
     def _own_chance(self) -> contextlib.AbstractContextManager[None]:

@@ -35,7 +35,7 @@ class Gathered:
 
     ``samples`` are what is measured, ``reference`` what they are compared with, ``test`` holds the images for
     reconstruction and likelihood. ``extractors`` and ``images`` (whether samples are kept) say what the one pass over
-    the samples is for. ``model`` is None for a set of images.
+    the samples is for, ``parameters`` those of each metric that is measured. ``model`` is None for a set of images.
     """
 
     samples: Samples
@@ -46,6 +46,7 @@ class Gathered:
     device: torch.device
     images: bool = False
     classes: tuple[str, ...] = ()
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training_seconds: float | None = None
     seed: int = 0
     progress: Progress = quiet
@@ -156,7 +157,7 @@ class Gathered:
 
 @dataclass
 class Evidence:
-    """The evidence as one metric sees it: through one extractor, with ``count`` samples, under its own parameters.
+    """The evidence as one metric sees it: through one extractor, with ``count`` samples.
 
     Fits genkit.metrics.evidence.Evidence.
     """
@@ -164,7 +165,16 @@ class Evidence:
     gathered: Gathered
     extractor: str = ""
     count: int = 0
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = ""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The metric's parameters."""
+        return self.gathered.parameters.get(self.metric, {})
+
+    def parameters_of(self, metric: str) -> Mapping[str, Any] | None:
+        """Another metric's parameters, or None if it is not measured."""
+        return self.gathered.parameters.get(metric)
 
     @property
     def real(self) -> Features:
