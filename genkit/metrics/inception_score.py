@@ -85,7 +85,7 @@ def inception_score_of(evidence: Evidence) -> Score:
     logits = evidence.generated.logits
     if logits is None:
         raise UsageError("the inception score needs class logits, which this feature extractor does not give")
-    return inception_score(logits)
+    return inception_score(logits, **evidence.parameters)
 
 
 def _sums_by_block(logits: Array, labels: NDArray[np.intp], blocks: int) -> Array:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from genkit.metrics import density_coverage, precision_recall
+from genkit.metrics.density_coverage import asked as of_density_coverage
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.neighbours import Neighbourhoods
+from genkit.metrics.precision_recall import asked as of_precision_recall
 
 
 def neighbourhoods(evidence: Evidence) -> Neighbourhoods:
@@ -12,10 +13,10 @@ def neighbourhoods(evidence: Evidence) -> Neighbourhoods:
     balls = {
         ball
         for name, asked in (
-            ("precision", precision_recall.asked),
-            ("recall", precision_recall.asked),
-            ("density", density_coverage.asked),
-            ("coverage", density_coverage.asked),
+            ("precision", of_precision_recall),
+            ("recall", of_precision_recall),
+            ("density", of_density_coverage),
+            ("coverage", of_density_coverage),
         )
         if (parameters := evidence.parameters_of(name)) is not None
         for ball in asked(**parameters)
