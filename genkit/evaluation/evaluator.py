@@ -184,11 +184,12 @@ class Evaluator:
     def cells(self, spec: MetricSpec, count: int) -> list[Cell]:
         """Return what a metric is measured as: through each extractor, a matched one also at the size of the test."""
         test = len(self.dataset.test)
-        counts = [count, test] if spec.matched and test < count else [count]
+        matched = spec.matched and self.against is self.dataset.train
+        counts = [count, test] if matched and test < count else [count]
         found = []
         for extractor in [*self.extractors] if SEEING & set(spec.needs) else [None]:
             name = column(spec, extractor.name if extractor else "")
-            found += [Cell(spec, f"{name}@{n}" if spec.matched and n == test else name, extractor, n) for n in counts]
+            found += [Cell(spec, f"{name}@{n}" if matched and n == test else name, extractor, n) for n in counts]
         return found
 
     def _scores(self, specs: list[MetricSpec], gathered: Gathered) -> tuple[list[RecordedScore], dict[str, str]]:

@@ -55,7 +55,7 @@ class Reference:
             with contextlib.suppress(OSError, SafetensorError):
                 self._kept[key] = arrays_from_bytes(path.read_bytes())
             if key not in self._kept:
-                self._kept[key] = {name: np.ascontiguousarray(array) for name, array in compute().items()}
+                self._kept[key] = {name: np.asarray(array, order="C") for name, array in compute().items()}
                 with contextlib.suppress(OSError):
                     write_atomic(path, arrays_to_bytes(dict(self._kept[key])))
         return self._kept[key]

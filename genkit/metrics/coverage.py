@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from genkit.metrics.density_coverage import of_neighbourhoods
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import neighbourhoods
+from genkit.metrics.neighbourhoods import ball_score
 from genkit.scores import Score
 
 
 def coverage(evidence: Evidence) -> Score:
     """Return the coverage of the samples, in [0, 1]; 1 is best (arXiv:2002.09797)."""
-    return of_neighbourhoods(neighbourhoods(evidence), **evidence.parameters).coverage
+    return ball_score(evidence, "coverage")

@@ -1,29 +1,26 @@
-"""The distances that precision, recall, density and coverage of one evaluation share."""
+"""Precision, recall, density and coverage of one evaluation: one pass over the distances serves all four."""
 
 from __future__ import annotations
 
-from genkit.metrics.density_coverage import asked as of_density_coverage
+from genkit.metrics.balls import Reach, ball_scores
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbours import Neighbourhoods
-from genkit.metrics.precision_recall import asked as of_precision_recall
+from genkit.scores import Score
 
 
-def neighbourhoods(evidence: Evidence) -> Neighbourhoods:
-    """Return the neighbourhoods that all four metrics ask for, as far as they are measured: one pass over the pairs."""
-    balls = {
-        ball
-        for name, asked in (
-            ("precision", of_precision_recall),
-            ("recall", of_precision_recall),
-            ("density", of_density_coverage),
-            ("coverage", of_density_coverage),
+def ball_score(evidence: Evidence, metric: str) -> Score:
+    """Return one of the four scores; those measured beside it come with the first that is asked for."""
+
+    def reach(*metrics: str) -> Reach | None:
+        chosen = next((found for name in metrics if (found := evidence.parameters_of(name)) is not None), None)
+        return Reach(**chosen) if chosen is not None else None
+
+    def compute() -> dict[str, Score]:
+        return ball_scores(
+            evidence.real.features,
+            evidence.generated.features,
+            precision_recall=reach("precision", "recall"),
+            density_coverage=reach("density", "coverage"),
         )
-        if (parameters := evidence.parameters_of(name)) is not None
-        for ball in asked(**parameters)
-    }
 
-    def compute() -> Neighbourhoods:
-        return Neighbourhoods(evidence.real.features, evidence.generated.features, sorted(balls))
-
-    found: Neighbourhoods = evidence.shared("neighbourhoods", compute)
-    return found
+    scores: dict[str, Score] = evidence.shared("balls", compute)
+    return scores[metric]

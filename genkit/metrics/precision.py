@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import neighbourhoods
-from genkit.metrics.precision_recall import of_neighbourhoods
+from genkit.metrics.neighbourhoods import ball_score
 from genkit.scores import Score
 
 
 def precision(evidence: Evidence) -> Score:
     """Return the precision of the samples, in [0, 1]; 1 is best (arXiv:1904.06991)."""
-    return of_neighbourhoods(neighbourhoods(evidence), **evidence.parameters).precision
+    return ball_score(evidence, "precision")

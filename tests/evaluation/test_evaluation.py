@@ -155,7 +155,7 @@ def test_evaluate_writes_a_record_that_names_the_checkpoint(digits, tmp_path, mo
 def test_two_sets_of_images_are_measured_with_no_model(digits):
     done = evaluate_images(digits.test, digits, name="test")
     assert done.path is None
-    assert done.record.score("fid[digits-cnn]").n == len(digits.test)
+    assert done.record.score("fid[digits-cnn]@360").n == len(digits.test)
     assert done.record.absent["mse"] == "test does not reconstruct"
 
 

@@ -32,7 +32,6 @@ SYMMETRIC = ("frechet", "kernel", "cmmd")
 EXACT_AT_ITSELF = {
     "frechet": 0,
     "cmmd": 0,
-    "memorization": 0,
     "precision": 1,
     "recall": 1,
     "coverage": 1,
@@ -94,6 +93,8 @@ def test_the_order_of_rows_and_the_type_of_array_do_not_matter(name, drawn):
 @given(drawn=features(low=150, high=200))
 def test_distances_grow_with_noise(name, drawn):
     rows, rng = drawn
+    if name == "kernel":  # a polynomial sees little beside a large offset
+        rows = (rows - rows.mean(0)) / rows.std(0)
     noise = rng.standard_normal(rows.shape) * rows.std(0)
     near, far = (PAIRS[name](rows, rows + amount * noise).value for amount in (0.3, 5.0))
     assert near < far
