@@ -126,7 +126,6 @@ class Gathered:
 
     def _features_of(self, extractor: Extractor, images: NDArray[np.float32], what: str) -> Features:
         found = []
-        extractor.expect(len(images))
         for start in range(0, len(images), TEST_CHUNK):
             part = np.array(images[start : start + TEST_CHUNK])
             found.append(extractor(quantize(torch.from_numpy(part))))

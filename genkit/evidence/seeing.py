@@ -43,8 +43,6 @@ class Seen:
             self._spools[""] = Spool.at(self._folder(made_of, {"images": self.keeps_images}), self.samples.count)
         missing = [extractor for extractor in self.extractors if not self._spools[extractor.name].complete]
         start = min(spool.done for spool in self._spools.values())
-        for extractor in missing:
-            extractor.expect(self.samples.count - self._spools[extractor.name].done)
         try:
             self._pass(start, missing, what, progress)
         except BaseException:
