@@ -40,6 +40,7 @@ def spread(function: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iter
         for result in results:
             yield result.result()
     finally:
+        ready.abort()  # nobody waits on where not all could start
         pool.shutdown(cancel_futures=True)
 
 

@@ -145,7 +145,6 @@ class Manifold(_Balls):
         order = np.argsort(point, kind="stable")
         point = point[order]
         starts = np.flatnonzero(np.diff(point, prepend=-1))
-        within &= self._centres.copies[centre] > 0
         self.covered[point[starts]] |= np.logical_or.reduceat(within[order], starts, axis=0)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from genkit.metrics.parts import Array, Counts, Measured, Parts
 Rows = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
 
-_BAND = 1024
+_BAND = 768
 _COLUMNS = 2048
 _VALUES_AT_ONCE = 1 << 16
 _EXPONENT = 20
@@ -36,7 +37,7 @@ class Points:
     ``copies`` [u, parts]: how many copies of each distinct row the parts hold; ``sizes`` [parts] their sums.
     """
 
-    def __init__(self, rows: Rows, centre: Rows, parts: Parts) -> None:
+    def __init__(self, rows: Rows, centre: Rows | None, parts: Parts) -> None:
         seen: dict[bytes, int] = {}
         labels = [seen.setdefault(hashlib.sha256(row.tobytes()).digest(), len(seen)) for row in rows]
         self.rows = rows
@@ -75,8 +76,9 @@ class Points:
         rows = self.rows[band if len(self) == len(self.rows) else self.first[band], strip]
         if dtype is np.float64:
             rows = rows.astype(np.float64)
-        centred: Rows = (rows - self.centre[strip]).astype(dtype, copy=False)
-        return centred
+        if self.centre is not None:
+            rows = rows - self.centre[strip]
+        return rows.astype(dtype, copy=False)
 
     def error(self, band: slice, dtype: type) -> Array:
         """Return each row's part of the largest error of squared distances made by products in ``dtype``, [r].
@@ -105,14 +107,18 @@ class Points:
 
 
 def pair_of_points(real: Rows, generated: Rows, parts: Parts) -> tuple[Points, Points]:
-    """Return both sets about one centre, scaled by a power of two where float32 could not square them."""
+    """Return both sets about one centre, scaled by a power of two where float32 could not square them.
+
+    There is no centre to subtract if the mean is nearer to the origin than the rows are to the mean.
+    """
     largest = max(max(float(x.max()), -float(x.min())) for x in (real, generated))
     exponent = int(np.frexp(largest)[1])
     if abs(exponent) > _EXPONENT:
         real, generated = (np.ldexp(x.astype(np.float64), -exponent) for x in (real, generated))
     centre = (real.mean(axis=0, dtype=np.float64) + generated.mean(axis=0, dtype=np.float64)) / 2
-    centre = centre.astype(np.result_type(real, generated))
-    return Points(real, centre, parts), Points(generated, centre, parts)
+    squares = sum(float(np.einsum("ij,ij->", x, x, dtype=np.float64)) / len(x) for x in (real, generated))
+    subtracted = None if 4 * centre @ centre < squares else centre.astype(np.result_type(real, generated))
+    return Points(real, subtracted, parts), Points(generated, subtracted, parts)
 
 
 @dataclass(frozen=True)
@@ -168,36 +174,49 @@ class Tile:
 def tiles(one: Points, two: Points) -> Iterator[Tile]:
     """Yield tiles that cover all pairs, band after band of ``one``; of a set with itself only the upper triangle.
 
-    The next tile is made in a thread while the caller works on this one: NumPy's products let go of the lock.
+    The next ones are made ahead while the caller works on this one, each in one thread and as many side by side as
+    BLAS would use for one: such threads need not wait for one another within every product.
     """
-    made = _tiles(one, two)
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(next, made, None)
-        while (tile := ahead.result()) is not None:
-            ahead = pool.submit(next, made, None)
-            yield tile
+    blas = _blas()
+    makers = max((library["num_threads"] for library in blas.info()), default=1)
+    with blas.limit(limits=1), ThreadPoolExecutor(makers) as pool:
+        ahead: deque[Future[Tile]] = deque()
+        for rows in one.bands():
+            strip = functools.lru_cache(maxsize=1)(functools.partial(one.centred, rows))
+            for columns in two.bands():
+                if one is not two or columns.start >= rows.start:
+                    ahead.append(pool.submit(_precise_enough, one, two, rows, columns, strip))
+                if len(ahead) > makers + 1:
+                    yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
-def _tiles(one: Points, two: Points) -> Iterator[Tile]:
-    for rows in one.bands():
-        strip = functools.lru_cache(maxsize=1)(functools.partial(one.centred, rows))
-        for columns in two.bands():
-            if one is two and columns.start < rows.start:
-                continue
-            tile = _tile(one, two, rows, columns, strip, np.float32)
-            near = np.count_nonzero(tile.possibly_within(tile.slack / _TANGLED))
-            if near > _TANGLED * tile.lower.size:
-                tile = _tile(one, two, rows, columns, strip, np.float64)
-            yield tile
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _precise_enough(one: Points, two: Points, rows: slice, columns: slice, strip: Callable[..., Rows]) -> Tile:
+    tile = _tile(one, two, rows, columns, strip, np.float32)
+    near = np.count_nonzero(tile.possibly_within(tile.slack / _TANGLED))
+    return tile if near <= _TANGLED * tile.lower.size else _tile(one, two, rows, columns, strip, np.float64)
 
 
 def _tile(one: Points, two: Points, rows: slice, columns: slice, strip: Callable[..., Rows], dtype: type) -> Tile:
     """``strip(column, dtype)`` are the centred rows, kept from one tile to the next."""
-    lower: Any = 0.0
+    lower: Rows | None = None
     for column in one.strips():
         left = strip(column, dtype)
         right = left if one is two and rows == columns else two.centred(columns, column, dtype)
-        lower += left @ right.T
+        product = left @ right.T
+        if lower is None:
+            lower = product
+        else:
+            lower += product
+    assert lower is not None
     lower *= -2
     errors = one.error(rows, dtype), two.error(columns, dtype)
     lower += (one.norms[rows] - errors[0]).astype(dtype)[:, None]

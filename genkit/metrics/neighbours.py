@@ -77,8 +77,7 @@ class Neighbours:
         """Measure exactly what may be needed, once all tiles are there."""
         self._tighten()
         self.squared = squared_distances(self._queries, self._band.start + self.row, self._base, self.neighbour)
-        self._lower = self.squared
-        self._tighten()
+        self._keep(np.lexsort((self.squared, self.row)))
 
     def squared_distance(self, k: int) -> Array:
         """Return the squared distance to the k-th nearest copy in each part, [r, parts]; infinity if there is none."""
@@ -98,8 +97,7 @@ class Neighbours:
 
     def _tighten(self) -> None:
         """Drop what is farther than anything needed."""
-        order = np.lexsort((self.squared, self.row))
-        self._keep(order)
+        self._keep(np.lexsort((self.squared, self.row)))
         self._bound = self._needed(self.row, self.squared, self.neighbour)
         self._keep(np.flatnonzero(self._lower <= self._bound[self.row]))
 

@@ -78,3 +78,16 @@ def test_an_error_of_a_piece_is_raised_and_the_rest_left_undone(two_threads):
 def test_without_openmp_threads_are_not_set_apart(two_threads, monkeypatch):
     monkeypatch.setattr(module.torch.__config__, "parallel_info", lambda: "ATen parallel backend: native thread pool")
     assert {name for _, _, name, _ in spread(where, range(4))} == {"MainThread"}
+
+
+def test_threads_that_can_not_be_started_are_an_error_and_no_deadlock(two_threads, monkeypatch):
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name.endswith("_1"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        list(spread(where, range(4)))

@@ -91,6 +91,18 @@ def test_tiles_cover_every_pair_once(monkeypatch):
     assert (np.triu(within) == np.triu(np.ones((30, 30)))).all()
 
 
+def test_blas_has_its_threads_back(monkeypatch):
+    monkeypatch.setattr(distances, "_BAND", 7)
+    blas = distances._blas()
+    x, y = points(rows(30, 3, 0), rows(23, 3, 1))
+    with blas.limit(limits=2):
+        begun = tiles(x, y)
+        next(begun)
+        assert {library["num_threads"] for library in blas.info()} == {1}
+        begun.close()
+        assert {library["num_threads"] for library in blas.info()} == {2}
+
+
 def test_an_error_in_the_making_of_a_tile_is_raised(monkeypatch):
     def broken(*_):
         raise MemoryError("no room")

@@ -47,6 +47,7 @@ def test_radii_are_exact_in_every_part(name):
     members = PARTS.members(len(features)) > 0
     for k in (1, 5):
         assert (np.where(members, found[k][mine], -np.inf) == expected_radii(features, k)).all()
+        assert (np.isneginf(found[k]) == (points.copies == 0)).all()
 
 
 def test_tiles_and_candidates_do_not_matter(monkeypatch):
