@@ -21,7 +21,7 @@ from genkit import checkpoint, distributed
 from genkit.data import ImageDataset
 from genkit.data.stream import BatchStream
 from genkit.ema import Ema
-from genkit.errors import DataError, GenkitError, Interrupted, TrainingError
+from genkit.errors import DataError, GenkitError, Interrupted, TrainingError, UsageError
 from genkit.images import save_grid
 from genkit.model import Batch, GenerativeModel, Phase
 from genkit.runs import Run, Status
@@ -44,6 +44,10 @@ class Settings:
     keep: int = 2
     previews: int = 10
     logs: int = 200
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.checkpoint_seconds):
+            raise UsageError(f"{self.checkpoint_seconds} seconds between checkpoints never pass: give a finite number")
 
 
 class Loop:
@@ -234,8 +238,8 @@ class Loop:
             checkpoint.restore_optimizer(
                 optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(found[-1])
             )
-        for name, value in part("log/").items():
-            self.turns.window[name] = (value.to(self.device), meta["window"][name])
+        for name, count in meta["window"].items():  # in the order of the log's keys; tensors come sorted
+            self.turns.window[name] = (tensors[f"log/{name}"].to(self.device), count)
         self.turns.skips = dict(meta["skips"])
         self.index, self.stage, self.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
         self.seconds, self.log_offset = meta["seconds"], meta["log_offset"]
@@ -306,7 +310,8 @@ class Loop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
         def note(number: int, _frame: Any) -> None:
             self._signal = number

@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from genkit.cli.common import echo_json, json_option
+from genkit.cli.common import ListingGroup, echo_json, json_option
 from genkit.errors import DataError
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def command(ctx: click.Context) -> None:
-    """List, download, check or add the weights files of feature extractors."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_weights)
+@click.group(cls=ListingGroup)
+def command() -> None:
+    """List, download, check or add the weights files of feature extractors.
+
+    Without a command it lists, with the options of list.
+    """
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -30,7 +30,7 @@ name_argument = click.argument("name", shell_complete=_complete)
 
 @command.command("list")
 @json_option
-def list_weights(as_json: bool = False) -> None:
+def list_weights(as_json: bool) -> None:
     """List the weights files: size, licence, and whether they are here."""
     from genkit.features.manifest import WEIGHTS
     from genkit.report.text import table

@@ -122,9 +122,14 @@ def _write(contents: Contents, folder: Path, progress: Progress | None, name: st
             raise DataError(f"{name} has {sum(writer.counts)} usable images ({skipped} bad): at least 2 are needed")
         if own_splits and not all(writer.counts):
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
-        if not all(writer.counts) and lowest < highest:
-            return _share(writer, contents, folder, lowest, highest), skipped, own_splits
-        return writer.finish(contents), skipped, own_splits
+        if all(writer.counts):
+            return writer.finish(contents), skipped, own_splits
+        if lowest == highest:
+            raise DataError(
+                f"{name} holds {sum(writer.counts)} copies of one image: at least 2 different ones are needed, one to "
+                "train on and one to test"
+            )
+        return _share(writer, contents, folder, lowest, highest), skipped, own_splits
     finally:
         writer.close()
 
