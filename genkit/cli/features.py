@@ -34,7 +34,7 @@ def list_features(as_json: bool) -> None:
         ]
         echo_json(plain + [{**card, "plugin": "trained here"} for card in cards])
         return
-    rows = [[o.spec.name, f"{o.spec.dim}-d", o.spec.summary] for o in offers]
+    rows = [[o.spec.name, f"{o.spec.dim}-d" if o.spec.dim else "", o.spec.summary] for o in offers]
     rows += [
         [c["name"], f"{c['dim']}-d", f"trained here on {c['dataset']}, test accuracy {c['test_accuracy']:.2%}"]
         for c in cards

@@ -16,7 +16,7 @@ import torch
 
 from genkit.data import ImageDataset, Split
 from genkit.environment import describe
-from genkit.errors import Unmeasurable, UsageError
+from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
 from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.scoring import SEEING, blind, column, lacks, score
 from genkit.evidence import Evidence, Gathered, ModelSamples, Progress, Reference, Samples, SplitSamples, quiet
@@ -193,14 +193,19 @@ class Evaluator:
         return found
 
     def _scores(self, specs: list[MetricSpec], gathered: Gathered) -> tuple[list[RecordedScore], dict[str, str]]:
+        """Return all scores, and why a column has none: what one metric can't measure loses no other's number."""
         scores: list[RecordedScore] = []
         absent: dict[str, str] = {}
+        first: GenkitError | None = None
         with self._own_chance():
             for cell in [cell for spec in specs for cell in self.cells(spec, gathered.samples.count)]:
                 try:
                     scores.append(self._score(cell, gathered))
-                except Unmeasurable as error:
+                except (Unmeasurable, DataError) as error:
                     absent[cell.name] = str(error)
+                    first = first or error
+        if first is not None and not scores:
+            raise first
         return scores, absent
 
     def _score(self, cell: Cell, gathered: Gathered) -> RecordedScore:
