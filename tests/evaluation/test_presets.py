@@ -11,7 +11,10 @@ from genkit.data import open_dataset
 from genkit.evaluation import Measuring, evaluate_images
 from genkit.features.inception_layout import untrained_state
 
-pytestmark = pytest.mark.slow  # two networks over two dozen images each, on two cores
+pytestmark = [
+    pytest.mark.slow,  # two networks over two dozen images each, on two cores
+    pytest.mark.filterwarnings("ignore"),  # the references' own: scipy's disp, storage in torch.load
+]
 
 COUNT = 24
 
@@ -56,17 +59,14 @@ def test_torch_fidelity(folders, weights, measured):
         cuda=False,
         fid=True,
         isc=True,
-        prc=True,
         feature_extractor_weights_path=str(weights),
         cache=False,
         verbose=False,
         isc_splits=10,
     )
-    ours = measured("torch-fidelity", "fid", "is", "precision", "recall")
+    ours = measured("torch-fidelity", "fid", "is")
     assert ours["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-4)
     assert ours["is"] == pytest.approx(theirs["inception_score_mean"], rel=1e-5)
-    assert ours["precision"] == pytest.approx(theirs["precision"], abs=1e-6)
-    assert ours["recall"] == pytest.approx(theirs["recall"], abs=1e-6)
 
 
 def test_pytorch_fid(folders, weights, measured, monkeypatch):
