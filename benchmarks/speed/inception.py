@@ -2,7 +2,7 @@
 
 uv run python benchmarks/speed/inception.py --images 128 --rounds 5
 
-torch-fidelity sees batches of 64, the default of its command; genkit is given the same batches. Also measured: what
+torch-fidelity sees batches of 64, the default of its command; genkit is given the same images. Also measured: what
 bfloat16 costs in precision and gains in speed.
 """
 

@@ -53,26 +53,12 @@ def test_features_and_logits_are_torch_fidelitys_at_every_layer(inception_weight
     close(load_extractor("inception", weights=inception_weights, choices={"logits": "biased"})(images).logits, biased)
 
 
-def by_pytorch_fid(images):
-    return 2 * F.interpolate(images.float() / 255, size=(299, 299), mode="bilinear", align_corners=False) - 1
-
-
-def by_torchmetrics(images):
-    resized = F.interpolate(images.float(), (299, 299), mode="bilinear", align_corners=False, antialias=True)
-    return (resized - 128) / 128
-
-
-@pytest.mark.parametrize(
-    ("choices", "reference"),
-    [
-        ({"resize": "bilinear", "normalisation": "127.5"}, by_pytorch_fid),
-        ({"resize": "bilinear-antialias"}, by_torchmetrics),
-    ],
-)
-def test_the_network_sees_what_a_references_would(inception_weights, draw, choices, reference):
+def test_the_network_sees_what_pytorch_fids_would(inception_weights, draw):
+    choices = {"resize": "bilinear", "normalisation": "127.5"}
     extractor = module.inception_64(FeatureRequest("inception-64", inception_weights, choices=choices))
     images = draw(2, (3, 320, 50))
-    expected, _ = extractor.module(reference(images))
+    unit = F.interpolate(images.float() / 255, size=(299, 299), mode="bilinear", align_corners=False)
+    expected, _ = extractor.module(2 * unit - 1)
     close(extractor(images).features, expected)
 
 
@@ -87,15 +73,15 @@ def test_torchmetrics_module_gives_the_same_features(inception_weights, draw):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_neither_the_batch_nor_the_threads_change_features(extractor, draw, threads):
-    images = draw(7)
+    images = draw(5)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         whole = extractor(images).features
     finally:
         torch.set_num_threads(before)
-    single = torch.cat([extractor(images[i : i + 1]).features for i in (0, 3, 6)])
-    close(single, whole[::3])
+    single = torch.cat([extractor(images[i : i + 1]).features for i in (1, 4)])
+    close(single, whole[[1, 4]])
 
 
 def test_grey_images_are_repeated_to_three_channels(extractor, draw):
@@ -159,7 +145,7 @@ def test_choices_that_can_not_be_are_refused_before_any_weights_are_read(choices
 
 def test_bfloat16_is_near_but_not_float32(inception_weights, draw):
     extractors = [
-        module.inception_192(FeatureRequest("inception-192", inception_weights, choices={"precision": precision}))
+        module.inception_64(FeatureRequest("inception-64", inception_weights, choices={"precision": precision}))
         for precision in ("float32", "bfloat16")
     ]
     exact, rough = (found(draw(2)).features for found in extractors)
