@@ -1,7 +1,7 @@
 """Packing: every image is decoded once, then read through a memory map.
 
     <cache>/data/index/<sha256 of the source's key>.json    which content an unchanged source has
-    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  meta.json
+    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  meta.json
 
 ``pixels.npy`` holds the training images, then the test images, so that either split and all of them are views of one
 map. A folder is built under a temporary name, synced and renamed: it is whole or not there.
@@ -139,9 +139,9 @@ def _share(first: PackWriter, contents: Contents, folder: Path, lowest: float, h
     first_was_test = first.counts[0] == 0
     second = PackWriter(folder / "again", contents.shape)
     try:
-        for item in first.items():
+        for where, item in first.items():
             place = split_hash(item.pixels)
-            second.append(item, test=place < highest if first_was_test else place <= lowest)
+            second.append(item, test=place < highest if first_was_test else place <= lowest, place=where)
         sha256 = second.finish(contents)
     finally:
         second.close()

@@ -126,14 +126,18 @@ class SplitSamples:
     content: str = ""
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield the images in the split's order, or a random subset's."""
+        """Yield the images in the source's order, or a random subset of them."""
         whole = self.count == len(self.split)
-        order = np.arange(self.count) if whole else self._chosen(self.count)
+        order = self._in_order() if whole else self._chosen(self.count)
         labels = self.split.labels
         for first in range(start, self.count, self.chunk):
             part = order[first : first + self.chunk]
             images = torch.from_numpy(np.array(self.split.uint8(part)))
             yield Chunk(images, None if labels is None else torch.from_numpy(np.array(labels[part])))
+
+    def _in_order(self) -> NDArray[np.int64]:
+        """All images as their source has them: references shuffle and pick by place."""
+        return np.arange(self.count) if self.split.order is None else self.split.order
 
     def subset(self, count: int) -> NDArray[np.int64]:
         """Return a random ``count``: a split's order may be that of its classes."""

@@ -7,7 +7,6 @@ machine most of the time goes there. Apart they wait once, and a result does not
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -25,23 +24,11 @@ def spread(function: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iter
     if workers < 2:
         yield from map(torch.inference_mode()(function), pieces)
         return
-    ready = threading.Barrier(workers + 1)
-
-    def set_apart() -> None:
-        torch.get_num_threads()  # settles this thread's share, which torch would do later and undo the next line
-        torch.set_num_threads(1)
-        ready.wait()
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="genkit", initializer=set_apart)
     try:
-        results = [pool.submit(torch.inference_mode()(function), piece) for piece in pieces]
-        ready.wait()
-        torch.set_num_threads(total)  # the setting is also the default of threads to come
-        for result in results:
-            yield result.result()
+        with ThreadPoolExecutor(workers, "genkit", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(torch.inference_mode()(function), pieces)
     finally:
-        ready.abort()  # nobody waits on where not all could start
-        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(total)  # what a thread sets for itself is also the default of threads to come
 
 
 def _can_be_set_apart(threads: int) -> bool:
