@@ -27,6 +27,8 @@ _SHRINKING = {**_SUBSETS, "seed": 0, "shrink": True, "generated_first": True}
 
 PRESETS: Mapping[str, Preset] = {
     "genkit": Preset(),
+    "genkit-tf32": Preset(features={"precision": "tf32"}),
+    "genkit-bfloat16": Preset(features={"precision": "bfloat16"}),
     "torch-fidelity": Preset(
         parameters={
             "fid": {"mean_dtype": "float32"},

@@ -192,7 +192,7 @@ def _reconstruction() -> Iterator[MetricSpec]:
         group="samples",
         needs=("decode", "draw_latent"),
         moved_by=("data", "samples"),
-        parameters={"epsilon": 1e-4, "pairs": 2000, "path": "linear"},
+        parameters={"epsilon": 1e-4, "pairs": 2000},
         summary="Perceptual path length (VGG): how abruptly images change along a latent path",
         paper="arXiv:1812.04948",
     )

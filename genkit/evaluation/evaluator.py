@@ -201,7 +201,7 @@ class Evaluator:
             for cell in [cell for spec in specs for cell in self.cells(spec, gathered.samples.count)]:
                 try:
                     scores.append(self._score(cell, gathered))
-                except (Unmeasurable, DataError) as error:
+                except (Unmeasurable, DataError, UsageError) as error:
                     absent[cell.name] = str(error)
                     first = first or error
         if first is not None and not scores:

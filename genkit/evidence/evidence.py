@@ -58,7 +58,7 @@ class Gathered:
     @functools.cached_property
     def seen(self) -> Seen:
         """The one pass over the samples."""
-        seen = Seen(self.samples, self.extractors, images=self.images)
+        seen = Seen(self.samples, self.extractors, "samples", images=self.images)
         seen.gather("samples", self.progress)
         return seen
 
@@ -194,7 +194,7 @@ class Evidence:
     @property
     def generated_labels(self) -> NDArray[np.int64] | None:
         """Labels that the samples were asked for, or came with."""
-        labels = self.gathered.seen.labels()
+        labels = self.gathered.samples.labels()
         return None if labels is None else np.asarray(self._few(labels))
 
     @property

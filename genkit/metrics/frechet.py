@@ -239,8 +239,9 @@ def _without_blocks(fixed: Gaussian, other: Gaussian, blocks: int) -> tuple[floa
     values, basis = values[kept], fixed.root @ vectors[:, kept]
     assert other.features is not None
     size, deleted = len(other.features) - other.ddof, []
+    labels = jackknife.block_of(len(other.features), blocks)
     for block in range(blocks):
-        rows = np.asarray(other.features[block::blocks], np.float64) - other.mean
+        rows = np.asarray(other.features[labels == block], np.float64) - other.mean
         total, rest = rows.sum(axis=0), len(other.features) - len(rows)
         taken = np.vstack([rows, total / math.sqrt(rest)]) / math.sqrt(size)
         growth = size / (rest - other.ddof)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.errors import UnknownName, UsageError
+from genkit.errors import DataError, UnknownName, UsageError
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked
 from genkit.metrics.evidence import Evidence
@@ -70,9 +70,10 @@ def inception_score(
     array = np.asarray(checked(logits, "logits", ndim=2), np.float64)
     n = len(array)
     if not 1 <= splits <= n:
-        raise UsageError(f"splits must be between 1 and the {n} rows of the logits, not {splits}")
+        raise DataError(f"splits must be between 1 and the {n} rows of the logits, not {splits}")
     count = jackknife.number_of_blocks(blocks, n)
-    parts = [_sums_by_block(array[rows], rows % count, count) for rows in _RULES[rule].splits(n, splits)]
+    labels = jackknife.block_of(n, count)
+    parts = [_sums_by_block(array[rows], labels[rows], count) for rows in _RULES[rule].splits(n, splits)]
     wholes = [part.sum(axis=0) for part in parts]
     deleted = [
         _mean_score([whole - part[block] for whole, part in zip(wholes, parts, strict=True)]) for block in range(count)

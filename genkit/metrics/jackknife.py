@@ -22,8 +22,12 @@ def number_of_blocks(wanted: int, *sizes: int) -> int:
 
 
 def block_of(n: int, blocks: int) -> NDArray[np.intp]:
-    """Return the block of each of ``n`` rows."""
-    return np.arange(n) % blocks
+    """Return the block of each of ``n`` rows: equal parts in a random order, the same for the same arguments.
+
+    Rows may come class after class or in turn; neither makes a block of one class.
+    """
+    labels: NDArray[np.intp] = np.random.RandomState(0).permutation(np.arange(n) % blocks)
+    return labels
 
 
 def bias(value: float, deleted: Sequence[float]) -> float:

@@ -21,7 +21,7 @@ _TILE = 2048
 def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
     """Return the memorization-informed Frechet distance of two feature sets, [n, d] and [m, d]; 0 is best.
 
-    FID / (c + 1e-14) as torchmetrics has it: c is the mean, over real rows, of the cosine distance 1 - |cos| to the
+    FID / (c + 1e-14) as torchmetrics has it: c is the mean, over real rows, of the cosine distance 1 - abs(cos) to the
     nearest generated row (Kaggle's competition took it over generated rows); c = 1 from 0.1 on, and a FID of up to
     1e-8 counts as 0. Rows that sum to 0 have no direction and are left out of c. ``real`` may be a ``Gaussian`` fitted
     before. The interval is ``frechet_distance``'s, with c recomputed without each block; it takes for granted on which
@@ -60,29 +60,31 @@ def _cosine_distances(real: NDArray[Any], generated: NDArray[Any], blocks: int) 
 
     The values without a block are those of the real set's blocks, then those of the generated set's, [2 B].
     """
-    x, y = (_ordered(*part, blocks) for part in ((real, "real"), (generated, "generated")))
+    (x, x_labels), (y, y_labels) = (_ordered(*part, blocks) for part in ((real, "real"), (generated, "generated")))
     nearest = np.zeros((len(x), blocks))
     for top in range(0, len(x), _TILE):
         rows = directions(real[x[top : top + _TILE]])
         for left in range(0, len(y), _TILE):
             columns = y[left : left + _TILE]
             cosines = np.abs(rows @ directions(generated[columns]).T)
-            starts = np.flatnonzero(np.diff(columns % blocks, prepend=-1))
-            here = columns[starts] % blocks
+            labels = y_labels[left : left + _TILE]
+            starts = np.flatnonzero(np.diff(labels, prepend=-1))
+            here = labels[starts]
             part = np.maximum.reduceat(cosines, starts, axis=1)
             nearest[top : top + _TILE, here] = np.maximum(nearest[top : top + _TILE, here], part)
     distances = 1 - nearest.max(axis=1)
-    sums = np.bincount(x % blocks, weights=distances, minlength=blocks)
-    without_real = (sums.sum() - sums) / (len(x) - np.bincount(x % blocks, minlength=blocks))
+    sums = np.bincount(x_labels, weights=distances, minlength=blocks)
+    without_real = (sums.sum() - sums) / (len(x) - np.bincount(x_labels, minlength=blocks))
     kept = ~np.eye(blocks, dtype=bool)
     without_generated = [float(1 - nearest[:, keep].max(axis=1).mean()) for keep in kept]
     return float(distances.mean()), np.concatenate([without_real, without_generated])
 
 
-def _ordered(features: NDArray[Any], what: str, blocks: int) -> NDArray[np.intp]:
-    """Return the rows that have a direction, block after block; row i is in block i % blocks."""
-    order: NDArray[np.intp] = np.argsort(jackknife.block_of(len(features), blocks), kind="stable")
+def _ordered(features: NDArray[Any], what: str, blocks: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows that have a direction, block after block, and their blocks."""
+    labels = jackknife.block_of(len(features), blocks)
+    order: NDArray[np.intp] = np.argsort(labels, kind="stable")
     order = order[features.sum(axis=1, dtype=np.float64)[order] != 0]
-    if len(np.unique(order % blocks)) < 2:
+    if len(np.unique(labels[order])) < 2:
         raise DataError(f"too few rows of the {what} features have a direction: the others sum to 0")
-    return order
+    return order, labels[order]

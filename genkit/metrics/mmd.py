@@ -47,7 +47,7 @@ class Sample:
 
     @classmethod
     def whole(cls, features: NDArray[Any], blocks: int) -> Sample:
-        """Return all rows, row i in block i % blocks."""
+        """Return all rows, in blocks as the jackknife deals them."""
         return cls(features, jackknife.block_of(len(features), blocks))
 
     def sizes(self, blocks: int) -> Array:

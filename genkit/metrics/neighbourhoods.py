@@ -6,21 +6,22 @@ from genkit.metrics.balls import Reach, ball_scores
 from genkit.metrics.evidence import Evidence
 from genkit.scores import Score
 
+_MANIFOLD, _CONTENTS = ("precision", "recall"), ("density", "coverage")
+
 
 def ball_score(evidence: Evidence, metric: str) -> Score:
-    """Return one of the four scores; those measured beside it come with the first that is asked for."""
+    """Return one of the four scores at its own reach; those of the same reach beside it come with the first."""
 
-    def reach(*metrics: str) -> Reach | None:
-        chosen = next((found for name in metrics if (found := evidence.parameters_of(name)) is not None), None)
+    def reach(metrics: tuple[str, ...]) -> Reach | None:
+        own = (metric,) if metric in metrics else metrics
+        chosen = next((found for name in own if (found := evidence.parameters_of(name)) is not None), None)
         return Reach(**chosen) if chosen is not None else None
 
-    def compute() -> dict[str, Score]:
-        return ball_scores(
-            evidence.real.features,
-            evidence.generated.features,
-            precision_recall=reach("precision", "recall"),
-            density_coverage=reach("density", "coverage"),
-        )
+    manifold, contents = reach(_MANIFOLD), reach(_CONTENTS)
 
-    scores: dict[str, Score] = evidence.shared("balls", compute)
+    def compute() -> dict[str, Score]:
+        features = evidence.real.features, evidence.generated.features
+        return ball_scores(*features, precision_recall=manifold, density_coverage=contents)
+
+    scores: dict[str, Score] = evidence.shared(f"balls {manifold} {contents}", compute)
     return scores[metric]

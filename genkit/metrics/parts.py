@@ -47,7 +47,7 @@ class Parts:
         """Return 1 where a row is in a part, else 0, [n, parts]."""
         rest = jackknife.block_of(n, self.blocks)[:, None] != np.arange(self.blocks)
         hadamard = [[(g & s).bit_count() % 2 for s in range(1, self.splits + 1)] for g in range(_GROUPS)]
-        first = np.array(hadamard, np.bool_)[np.arange(n) % _GROUPS]
+        first = np.array(hadamard, np.bool_)[jackknife.block_of(n, _GROUPS)]
         return np.hstack([rest, np.ones((n, 1), np.bool_), first, ~first]).astype(np.int32)
 
     def measured(self, by_part: Array, without_generated: Array) -> Measured:

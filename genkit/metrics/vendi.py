@@ -28,14 +28,14 @@ def vendi(features: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
     check_directions(rows, "features")
     n, d = rows.shape
     count = jackknife.number_of_blocks(blocks, n)
+    labels = jackknife.block_of(n, count)
     if n <= d:
-        labels = jackknife.block_of(n, count)
         unit = directions(rows)
         cosines = unit @ unit.T
         kept = [np.flatnonzero(labels != block) for block in range(count)]
         deleted = [_effective_number(cosines[np.ix_(keep, keep)], len(keep)) for keep in kept]
         return jackknife.one_sample_score(_effective_number(cosines, n), deleted, n)
-    parts = [rows[block::count] for block in range(count)]
+    parts = [rows[labels == block] for block in range(count)]
     whole: Array = functools.reduce(np.add, map(_outer, parts))
     deleted = [_effective_number(whole - _outer(part), n - len(part)) for part in parts]
     return jackknife.one_sample_score(_effective_number(whole, n), deleted, n)

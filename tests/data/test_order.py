@@ -19,5 +19,5 @@ def test_samples_come_in_the_order_of_their_files(tmp_path, count):
     data = open_dataset(f"folder:{tmp_path}")
     assert not np.array_equal(data.everything().uint8(slice(None))[:, 0], images) or count < 5
     samples = SplitSamples(data.everything(), count, 7, content=data.sha256)
-    found = np.concatenate([chunk.images.numpy() for chunk in samples.chunks()])
+    found = np.concatenate([images_.numpy() for images_ in samples.chunks()])
     np.testing.assert_array_equal(found[:, 0], images)

@@ -6,6 +6,7 @@ import pytest
 from genkit.errors import DataError, UsageError
 from genkit.metrics import distances
 from genkit.metrics.balls import Reach, ball_scores
+from genkit.metrics.jackknife import block_of
 
 
 def rows(n, d, seed, dtype=np.float32):
@@ -62,7 +63,7 @@ def test_replicates_and_halves_are_the_values_of_the_remaining_rows(name):
     real, generated = SETS[name]
     reach = Reach(3, False)
     found = list(ball_scores(real, generated, precision_recall=reach, density_coverage=reach).values())
-    x_block, y_block = np.arange(len(real)) % 20, np.arange(len(generated)) % 20
+    x_block, y_block = block_of(len(real), 20), block_of(len(generated), 20)
     for block in (0, 7, 19):
         without_real = expected(real[x_block != block], generated, 3, False)
         without_generated = expected(real, generated[y_block != block], 3, False)
@@ -79,7 +80,7 @@ def test_replicates_and_halves_are_the_values_of_the_remaining_rows(name):
 
 
 def half(n, split):
-    return np.array([(i % 16 & split).bit_count() % 2 for i in range(n)])
+    return np.array([(int(group) & split).bit_count() % 2 for group in block_of(n, 16)])
 
 
 def test_one_pass_gives_what_two_give():

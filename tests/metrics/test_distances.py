@@ -5,6 +5,7 @@ import pytest
 
 from genkit.metrics import distances
 from genkit.metrics.distances import pair_of_points, pairs, squared_distances, tiles
+from genkit.metrics.jackknife import block_of
 from genkit.metrics.parts import Parts
 
 
@@ -130,7 +131,10 @@ def test_distinct_rows_carry_their_copies():
     real = rows(4, 3, 0)[[0, 1, 0, 2, 0, 3]]
     x, _ = points(real, rows(5, 3, 1))
     assert x.first.tolist() == [0, 1, 3, 5]
-    assert x.copies.tolist() == [[0, 3, 3], [1, 0, 1], [1, 0, 1], [1, 0, 1]]  # without even rows, without odd, all
+    labels = block_of(6, 2)
+    kept = [labels != 0, labels != 1, labels >= 0]  # without either block, and all
+    places = ([0, 2, 4], [1], [3], [5])
+    assert x.copies.tolist() == [[int(part[place].sum()) for part in kept] for place in places]
     assert x.sizes.tolist() == [3, 3, 6]
 
 

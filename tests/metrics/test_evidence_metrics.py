@@ -105,3 +105,11 @@ def test_bounds_take_the_importance_samples_of_the_protocol(evidence):
     assert elbo(evidence).value == -82.0
     evidence.parameters = {"importance_samples": 2}
     assert nll(evidence).value == 164.0
+
+
+def test_each_neighbour_metric_has_its_own_reach(evidence):
+    asked = {"precision": {"k": 3, "strict": False}, "recall": {"k": 1, "strict": True}}
+    evidence.parameters_of = asked.get
+    pair = evidence.real.features, evidence.generated.features
+    assert precision(evidence) == precision_recall(*pair, k=3).precision
+    assert recall(evidence) == precision_recall(*pair, k=1, strict=True).recall

@@ -10,6 +10,7 @@ import torch
 from genkit.errors import DataError, UsageError
 from genkit.metrics import frechet_distance, jackknife
 from genkit.metrics.frechet import Gaussian, distance, frechet
+from genkit.metrics.jackknife import block_of
 from genkit.metrics.moments import Moments
 
 RNG = np.random.default_rng
@@ -101,17 +102,17 @@ def test_data_far_from_zero_keeps_its_digits():
 def test_replicates_leave_out_one_block_each():
     real, generated, _ = PAIRS["full rank"]
     found = frechet_distance(real, generated, blocks=20)
-    keep = np.arange(len(real)) % 20 != 3
+    keep = block_of(len(real), 20) != 3
     assert len(found.replicates) == 40
     assert found.replicates[3] == pytest.approx(frechet_distance(real[keep], generated).value, rel=1e-9)
-    keep = np.arange(len(generated)) % 20 != 19
+    keep = block_of(len(generated), 20) != 19
     assert found.replicates[39] == pytest.approx(frechet_distance(real, generated[keep]).value, rel=1e-9)
 
 
 def test_replicates_of_few_rows_leave_out_one_block_each():
     real, generated, _ = PAIRS["n < d"]
     found = frechet_distance(real, generated)
-    keep = np.arange(len(real)) % 20 != 3
+    keep = block_of(len(real), 20) != 3
     assert found.replicates[3] == pytest.approx(frechet_distance(real[keep], generated).value, rel=1e-9)
 
 
@@ -196,7 +197,7 @@ def test_quick_replicates_are_the_exact_ones(n, m, ddof):
     found = frechet_distance(real, generated, ddof=ddof)
     sides = Gaussian.fit(real, ddof=ddof), Gaussian.fit(generated, ddof=ddof)
     exact = [
-        [distance(Gaussian.fit(x[np.arange(len(x)) % 20 != b], ddof=ddof), fixed) for b in range(20)]
+        [distance(Gaussian.fit(x[block_of(len(x), 20) != b], ddof=ddof), fixed) for b in range(20)]
         for x, fixed in ((real, sides[1]), (generated, sides[0]))
     ]
     expected = jackknife.corrected_two_sample_score(distance(*sides), *exact, n=m)
@@ -275,5 +276,4 @@ def coverage(d, n, m, repetitions, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize(("d", "n", "m"), [(8, 1437, 5000), (32, 360, 360), (64, 1437, 5000)])
 def test_intervals_hold_the_known_distance(d, n, m):
-    # With 150 repetitions an exact 95 % interval falls below 88 % (132 hits) with probability 4e-4.
-    assert coverage(d, n, m, 150, seed=0) >= 0.88
+    assert 0.90 <= coverage(d, n, m, 200, seed=0) <= 0.99

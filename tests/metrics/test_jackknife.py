@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genkit.metrics import jackknife
+from genkit.metrics import frechet_distance, jackknife
 from genkit.ranking import delete_one_stderr
 
 
@@ -47,3 +47,26 @@ def test_a_distance_that_is_all_bias_has_an_interval_from_0(deleted):
     found = jackknife.corrected_two_sample_score(1.0, [2.0, 2.1, 1.9], [1.0, 1.0, 1.0], n=3)
     assert found.ci_low == 0
     assert found.ci_high > 0
+
+
+def test_rows_in_the_order_of_their_classes_or_in_turn_have_the_noise_of_shuffled_ones():
+    rng = np.random.default_rng(0)
+    labels = np.arange(2000) % 10
+    rows = rng.standard_normal((2000, 3)) + 5 * rng.standard_normal((10, 3))[labels]
+    real = rng.standard_normal((2000, 3)) + 5
+    noise = {
+        name: frechet_distance(real, rows[order]).stderr
+        for name, order in {
+            "in turn": np.arange(2000),
+            "class after class": np.argsort(labels, kind="stable"),
+            "shuffled": rng.permutation(2000),
+        }.items()
+    }
+    assert noise["in turn"] == pytest.approx(noise["shuffled"], rel=0.6)
+    assert noise["class after class"] == pytest.approx(noise["shuffled"], rel=0.6)
+
+
+def test_blocks_are_of_equal_size_and_the_same_each_time():
+    labels = jackknife.block_of(103, 20)
+    assert sorted(np.bincount(labels)) == [5] * 17 + [6] * 3
+    np.testing.assert_array_equal(labels, jackknife.block_of(103, 20))

@@ -8,6 +8,7 @@ import torch
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics import kernel_distance, mmd
+from genkit.metrics.jackknife import block_of
 from genkit.metrics.kernel import CLEAN_FID, Subsets
 
 
@@ -45,8 +46,8 @@ def test_tiles_do_not_matter(monkeypatch):
 def test_replicates_leave_out_one_block_each():
     real, generated = features(157, 8, 0), features(203, 8, 1, 1.2)
     found = kernel_distance(real, generated)
-    without_real = kernel_distance(real[np.arange(157) % 20 != 4], generated).value
-    without_generated = kernel_distance(real, generated[np.arange(203) % 20 != 4]).value
+    without_real = kernel_distance(real[block_of(157, 20) != 4], generated).value
+    without_generated = kernel_distance(real, generated[block_of(203, 20) != 4]).value
     assert found.replicates[4] == pytest.approx(without_real, rel=1e-9)
     assert found.replicates[24] == pytest.approx(without_generated, rel=1e-9)
 
@@ -118,7 +119,7 @@ def test_replicates_leave_a_block_out_of_every_subset(n):
     found = kernel_distance(real, generated, subsets=SUBSETS)
     values = []
     for i, j in zip(*SUBSETS.draw(n, n), strict=True):
-        values.append(kernel_distance(real[i[i % 20 != 4]], generated[j]).value)
+        values.append(kernel_distance(real[i[block_of(n, 20)[i] != 4]], generated[j]).value)
     assert found.replicates[4] == pytest.approx(np.mean(values), rel=1e-9)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from genkit.metrics import distances, neighbours
 from genkit.metrics.distances import pair_of_points
+from genkit.metrics.jackknife import block_of
 from genkit.metrics.neighbours import nearest, squared_radii
 from genkit.metrics.parts import Parts
 
@@ -30,7 +31,7 @@ SETS = {
     "ties": np.random.default_rng(0).integers(0, 3, (150, 4)).astype(float),
     "all equally far": np.eye(70),
     "copies": rows(30, 4, 0)[np.random.default_rng(0).integers(0, 30, 150)],
-    "copies in one block": np.where((np.arange(150) % 20 == 7)[:, None], 1.0, rows(150, 4, 0)),
+    "copies in one block": np.where((block_of(150, 20) == 7)[:, None], 1.0, rows(150, 4, 0)),
     "constant": np.ones((60, 3)),
     "tight clusters": rows(150, 4, 0) * 1e-9 + np.arange(150)[:, None] % 3,
     "few": rows(21, 3, 0),
