@@ -21,7 +21,7 @@ def genkit_features() -> Iterator[FeatureSpec]:
         "inception",
         "genkit.features.inception:inception",
         dim=2048,
-        summary="Inception-v3 of the published FID: pooled features and 1008-way logits",
+        summary="Inception-v3 of the published FID: 2048 pooled features and 1008-way logits",
     )
     for layer in (64, 192, 768):
         yield FeatureSpec(

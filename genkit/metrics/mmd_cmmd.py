@@ -18,7 +18,7 @@ _SCALE = 1000.0
 
 
 def mmd_cmmd(real: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
-    """Return 1000 MMD^2 of two sets of embeddings, [n, d] and [m, d], under exp(-|x - y|^2 / (2 sigma^2)), sigma 10.
+    """Return 1000 MMD^2 of two sets of embeddings, [n, d] and [m, d], under exp(-(x - y)^2 / (2 sigma^2)), sigma 10.
 
     Rows are first divided by their norms. 0 is best and means the same set; at most 2000. ``value`` is the V-statistic
     of the paper and its code (Gretton et al. 2012, equation 5), biased upwards by about 10 / n; the interval is for the
