@@ -31,6 +31,9 @@ from genkit.turns import Turns
 PREVIEW = 100
 """Images in a sample grid, from the same latents every time."""
 
+MOST_UNLOGGED = 1000
+"""Steps between two log lines, at most: what is logged is held until its line."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -79,7 +82,7 @@ class Loop:
         self._acts_after = type(model).after_step is not GenerativeModel.after_step
         self._signal = 0
         steps = (config.images or 0) // (config.batch * self.world)
-        self._log_every = max(1, steps // settings.logs) if steps else 50
+        self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
         self._preview_every = max(1, steps // max(1, settings.previews)) if steps else 1000
 
     def train(self) -> None:
@@ -195,7 +198,7 @@ class Loop:
             state, plain = checkpoint.optimizer_state(optimizer)
             tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in state.items()}
             optimizers.append(plain)
-        tensors |= {f"log/{name}": value for name, (value, _) in self.turns.window.items()}
+        tensors |= {f"log/{name}": torch.tensor(v, dtype=torch.float64) for name, v in self.turns.window.items()}
         self._log.flush()
         os.fsync(self._log.fileno())
         self.log_offset = self._log.tell()
@@ -206,7 +209,7 @@ class Loop:
             "seconds": self.seconds,
             "log_offset": self.log_offset,
             "optimizers": optimizers,
-            "window": {name: count for name, (_, count) in self.turns.window.items()},
+            "window": list(self.turns.window),
             "skips": self.turns.skips,
         }
         path = self.run.path / "checkpoints" / f"step-{self.index:09d}.safetensors"
@@ -238,8 +241,8 @@ class Loop:
             checkpoint.restore_optimizer(
                 optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(found[-1])
             )
-        for name, count in meta["window"].items():  # in the order of the log's keys; tensors come sorted
-            self.turns.window[name] = (tensors[f"log/{name}"].to(self.device), count)
+        for name in meta["window"]:  # in the order of the log's keys; tensors come sorted
+            self.turns.window[name] = tensors[f"log/{name}"].tolist()
         self.turns.skips = dict(meta["skips"])
         self.index, self.stage, self.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
         self.seconds, self.log_offset = meta["seconds"], meta["log_offset"]

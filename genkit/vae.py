@@ -22,6 +22,7 @@ from torch.distributions import Distribution, Independent, Normal
 from genkit.likelihoods import Likelihood
 from genkit.losses import gaussian_kl
 from genkit.model import Batch, GenerativeModel, Phase, Step
+from genkit.precision import full, promoted
 
 LOG_VARIANCE_BOUND = 10.0
 DECODED_AT_ONCE = 4096
@@ -57,7 +58,7 @@ class VAE(GenerativeModel):
         mean, log_variance = self.moments(observed)
         noise = torch.randn(mean.shape, generator=step.generator, device=mean.device, dtype=mean.dtype)
         params = self._decode(mean + (0.5 * log_variance).exp() * noise)
-        with torch.autocast(mean.device.type, enabled=False):
+        with full(mean.device):
             rec = self.likelihood.distortion(params, observed).mean()
             kl = gaussian_kl(mean, log_variance).mean()
         step.log(rec=rec, kl=kl)
@@ -132,7 +133,7 @@ class VAE(GenerativeModel):
         """Return log p(observed | latent) [N, K] for latents [N, K, latent]."""
         n, k = latent.shape[:2]
         params = self._decode(latent.flatten(0, 1))
-        with torch.autocast(params.device.type, enabled=False):
+        with full(params.device):
             return self.likelihood.log_prob(params, observed.repeat_interleave(k, dim=0)).reshape(n, k)
 
     def _decode(self, latent: Tensor) -> Tensor:
@@ -145,8 +146,3 @@ class VAE(GenerativeModel):
             if tensor.is_floating_point():
                 return tensor.dtype
         return torch.float32
-
-
-def promoted(tensor: Tensor) -> Tensor:
-    """Return a tensor in at least float32: likelihoods keep their precision under autocast."""
-    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from genkit.errors import UsageError, suggestion
 from genkit.features.arithmetic import arithmetic
+from genkit.precision import full
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Extractor:
             raise UsageError(f"{self.name} was given no images")
         features: list[Tensor] = []
         logits: list[Tensor] = []
-        with arithmetic(tf32=self.precision == "tf32"), torch.autocast(self.device.type, enabled=False):
+        with arithmetic(tf32=self.precision == "tf32"), full(self.device):
             for found, scores in self.each(images.split(self.batch)):
                 features.append(found.float().cpu())
                 if scores is not None:
