@@ -31,7 +31,10 @@ class Count(click.ParamType[int]):
         return int(number)
 
 
-_FIXED = ("model", "assignments", "config", "images", "minutes", "batch", "seed", "dataset", "size", "crop", "skip_bad")
+_FIXED = (
+    *("model", "assignments", "config", "images", "minutes", "batch", "seed"),
+    *("dataset", "size", "crop", "skip_bad", "grey"),
+)
 """What a run keeps from its beginning."""
 
 
@@ -58,8 +61,9 @@ def command(
     dataset: str,
     data_root: Path | None,
     size: int | None,
-    crop: str,
+    crop: str | None,
     skip_bad: bool,
+    grey: bool,
     assignments: tuple[str, ...],
     config: Path | None,
     images: int | None,
@@ -103,7 +107,7 @@ def command(
         from genkit.cli.opening import open_shown
         from genkit.training import train
 
-        how = opening(data_root, size, crop, skip_bad)
+        how = opening(data_root, size, crop, skip_bad, grey)
         options = {**(read_config(config) if config else {}), **parse_assignments(assignments)}
         data = open_shown(dataset, how)
         with training_bar() as show:
