@@ -44,9 +44,9 @@ def open_dataset(
     PATH of a folder, a .zip or a .npz works too, unless a data set has that name; the data set's name has the absolute
     path, so that it is found again from anywhere. ``data_root`` is where downloaded data lies (default
     ``GENKIT_DATA``). ``size`` makes images of folders and zips size x size: their centred square, or the whole image
-    stretched with ``crop="none"``; ``grey`` makes colour ones grey. ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is
-    told images done and images in all. Raises UsageError for a reference or size that makes no sense, MissingError for
-    data that is not there, DataError for data that can't be used.
+    stretched with ``crop="none"``; ``grey`` makes colour ones grey. ``skip_bad`` leaves bad files out and counts them
+    in ``skipped``. ``progress`` is told images done and images in all. Raises UsageError for a reference, size or grey
+    that makes no sense, MissingError for data that is not there, DataError for data that can't be used.
     """
     from genkit.registry import registry
 

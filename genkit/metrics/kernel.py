@@ -15,7 +15,6 @@ from genkit.metrics.mmd import Kernel, Sample, mmd, u_statistic
 from genkit.metrics.moments import Array
 from genkit.scores import Score
 
-
 _STRIP = 64
 """Rows of a tile raised to their power at once: they stay in the cache meanwhile."""
 

@@ -163,7 +163,7 @@ def test_evaluate_writes_a_record_that_names_the_checkpoint(digits, tmp_path, mo
 def test_how_to_measure_is_said_by_fields_or_whole(digits, tmp_path):
     run = train("ppca", digits, root=tmp_path)
     brief = evaluate(run, count=400, metrics=["fid"])
-    assert [(score.name, score.n) for score in brief.record.scores][0] == ("fid[digits-cnn]", 400)
+    assert next((score.name, score.n) for score in brief.record.scores) == ("fid[digits-cnn]", 400)
     assert "fid[digits-cnn]" in repr(brief)
     assert len(repr(brief)) < 500
     with pytest.raises(UnknownName, match="Did you mean 'count'"):

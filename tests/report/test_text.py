@@ -115,7 +115,7 @@ def test_columns_that_do_not_fit_follow_below_with_the_names_again():
     table = narrow.split("\n", 1)[1]
     assert max(map(len, table.splitlines())) <= 70
     assert table.count("model") == table.count("  a ") == len(table.split("\n\n")) > 1
-    assert {word for word in whole.split()} == {word for word in narrow.split()}
+    assert set(whole.split()) == set(narrow.split())
 
 
 def test_a_value_outside_its_interval_is_explained():
