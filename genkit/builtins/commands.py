@@ -11,6 +11,7 @@ _COMMANDS = {
         "train": "Train a model",
         "eval": "Measure a model, or any two sets of images",
         "leaderboard": "Rank what was measured",
+        "bench": "Train and measure all models of a board's file",
         "explain": "Explain why the numbers of two records differ",
         "sample": "Draw images from a trained model",
         "reconstruct": "Show test images beside their reconstructions",

@@ -1,0 +1,128 @@
+"""genkit bench"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genkit.cli.common import data_root_option, device_option, echo_json, json_option
+from genkit.errors import GenkitError
+
+if TYPE_CHECKING:
+    from genkit.bench import Job, Outcome
+    from genkit.bench.runner import Place
+
+
+@click.command()
+@click.argument("board", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of its runs and records; boards/NAME."
+)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Jobs at a time.")
+@click.option("--dry-run", is_flag=True, help="List the jobs and how long they will take.")
+@click.option("--retry", is_flag=True, help="Run jobs again that failed.")
+@data_root_option
+@device_option
+@json_option
+def command(
+    board: Path,
+    out: Path | None,
+    workers: int,
+    dry_run: bool,
+    retry: bool,
+    data_root: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train and measure all models of a board's file, and rank them.
+
+    What is done is left alone, so the same command goes on after any interruption, and two of them share the work.
+
+    \b
+    genkit bench benchmarks/boards/digits.toml --dry-run
+    genkit bench benchmarks/boards/digits.toml
+    """
+    from genkit.bench import read_plan
+    from genkit.bench.jobs import jobs, outcome
+    from genkit.bench.runner import Place, run
+    from genkit.cli.opening import open_shown
+
+    plan = read_plan(board)
+    how = {key: value for key, value in (("data_root", data_root), ("size", plan.size)) if value is not None}
+    data = open_shown(plan.dataset, how)
+    place = Place(out or Path("boards", board.stem))
+    todo = list(jobs(plan, data))
+    ended = [outcome(place.jobs, job) for job in todo]
+    if dry_run:
+        _dry_run(place, todo, ended, workers, as_json)
+        return
+    began, count = time.monotonic(), 0
+
+    def tell(job: Job, how: Outcome) -> None:
+        nonlocal count
+        count += 1
+        text = how.reason or f"{how.seconds:,.0f} s"
+        click.echo(f"[{count}/{len(todo)}] {job.model} seed {job.seed}  {how.state}  {text}", err=True)
+
+    run(plan, todo, place.folder, opening=how, device=device, workers=workers, retry=retry, tell=tell)
+    failed = [job for job in todo if (last := outcome(place.jobs, job)) is None or last.state == "failed"]
+    click.echo(
+        f"{len(todo) - len(failed)} jobs done, {len(failed)} failed, {time.monotonic() - began:,.0f} s", err=True
+    )
+    _show(place.folder, as_json)
+    if len(failed) == len(todo):
+        raise GenkitError(f"no job of {board} succeeded")
+
+
+def _dry_run(place: Place, todo: Sequence[Job], ended: Sequence[Outcome | None], workers: int, as_json: bool) -> None:
+    from genkit import store
+    from genkit.bench.estimate import seconds, throughputs
+    from genkit.report.text import table
+
+    records = [record for root in (place.folder, Path("runs")) for record in store.read(root).records]
+    rates = throughputs(records)
+    rows = [
+        {
+            "model": job.model,
+            "seed": job.seed,
+            "images": job.images,
+            "state": how.state if how else "to do",
+            "seconds": round(how.seconds if how else job.images / rates[job.model])
+            if how or job.model in rates
+            else None,
+            "job": job.id,
+        }
+        for job, how in zip(todo, ended, strict=True)
+    ]
+    if as_json:
+        echo_json(rows)
+        return
+    header = ["model", "seed", "images", "state", "seconds", "job"]
+    cells = [
+        [f"{row[key]:,}" if key == "images" else str(row[key] if row[key] is not None else "?") for key in header]
+        for row in rows
+    ]
+    click.echo(table([header, *cells], right=(1, 2, 4)))
+    missing = [job for job, how in zip(todo, ended, strict=True) if how is None]
+    known, unknown = seconds(missing, rates)
+    more = f", and {', '.join(unknown)}, which never ran here" if unknown else ""
+    click.echo(f"{len(missing)} jobs to do: about {known / workers / 60:,.0f} minutes of training{more}", err=True)
+
+
+def _show(folder: Path, as_json: bool) -> None:
+    from genkit.cli.common import terminal_width
+    from genkit.paths import write_atomic
+    from genkit.ranking import leaderboard
+    from genkit.report import markdown, tabular, text
+
+    found = leaderboard(folder)
+    write_atomic(folder / "board.md", (markdown.leaderboard(found) + "\n").encode())
+    if as_json:
+        echo_json(tabular.document(found))
+    else:
+        click.echo(text.leaderboard(found, width=terminal_width()))
+        click.echo(f"{folder / 'board.md'}   next: genkit leaderboard --runs {folder} --why", err=True)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+
+import pytest
+from filelock import FileLock
+
+from genkit import store
+from genkit.bench import Plan, outcomes, run
+from genkit.bench.jobs import jobs, lock_file, outcome
+from genkit.bench.plan import Entry
+from genkit.bench.runner import Place
+from genkit.errors import GenkitError, Interrupted
+from genkit.runs import find_runs
+from genkit.training import train
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Jobs see what a test has patched; each has one thread, as OpenMP does not survive a fork."""
+    monkeypatch.setattr("genkit.bench.runner.CONTEXT", multiprocessing.get_context("fork"))
+    monkeypatch.setattr("genkit.bench.runner.os.cpu_count", lambda: 1)
+
+
+def plan_of(*names, images=640, **more):
+    entries = [Entry(name) for name in names]
+    return Plan("digits", entries, images=images, metrics=["mse"], count=50, **more)
+
+
+def states(folder):
+    return sorted((each.job.model, each.job.seed, each.state) for each in outcomes(Place(folder).jobs))
+
+
+def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
+    plan = plan_of("ppca", "vae", seeds=[0, 1])
+    todo, told = list(jobs(plan, digits)), []
+    for _ in range(2):
+        run(plan, todo, tmp_path, device="cpu", workers=2, tell=lambda job, ended: told.append(ended.state))
+    assert told == ["done"] * 8
+    assert len(list(find_runs(Place(tmp_path).runs))) == 4
+    models = [record for record in store.read(tmp_path).records if record.training is not None]
+    assert sorted((each.subject.name, each.training.seed) for each in models) == [
+        ("ppca", 0),
+        ("ppca", 1),
+        ("vae", 0),
+        ("vae", 1),
+    ]
+
+
+def broken(*arguments, **named):
+    raise RuntimeError("no\nluck")
+
+
+def test_a_job_that_fails_is_a_row_and_stops_no_other_until_it_is_tried_again(digits, tmp_path, monkeypatch, forked):
+    plan = plan_of("vae", "ppca")
+    todo = list(jobs(plan, digits))
+    with monkeypatch.context() as patched:
+        patched.setattr("genkit_vaes.vae.DenseVAE.loss", broken)
+        run(plan, todo, tmp_path, device="cpu")
+    assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
+    assert outcome(Place(tmp_path).jobs, todo[0]).reason == "RuntimeError: no luck"
+    run(plan, todo, tmp_path, device="cpu")
+    assert states(tmp_path)[1] == ("vae", 0, "failed")
+    run(plan, todo, tmp_path, device="cpu", retry=True)
+    assert states(tmp_path)[1] == ("vae", 0, "done")
+
+
+def test_a_killed_process_is_a_row_too(digits, tmp_path, monkeypatch, forked):
+    def killed(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr("genkit_vaes.vae.DenseVAE.loss", killed)
+    plan = plan_of("vae", "ppca")
+    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
+    assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
+    assert "ended with code -9" in outcomes(Place(tmp_path).jobs)[0].reason + outcomes(Place(tmp_path).jobs)[1].reason
+
+
+def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):
+    plan = plan_of("vae", images=1280)
+    (job,) = jobs(plan, digits)
+
+    def stop(event):
+        if event["kind"] == "checkpoint":
+            raise KeyboardInterrupt
+
+    from genkit.loop import Settings
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "vae",
+            digits,
+            images=1280,
+            root=Place(tmp_path).runs,
+            device="cpu",
+            settings=Settings(checkpoint_seconds=0.0),
+            on_event=stop,
+        )
+    lock_file(Place(tmp_path).jobs, job).parent.mkdir(parents=True)
+    lock_file(Place(tmp_path).jobs, job).touch()  # as a dead process leaves it: the system holds no lock on it
+    run(plan, [job], tmp_path, device="cpu")
+    assert states(tmp_path) == [("vae", 0, "done")]
+    (only,) = find_runs(Place(tmp_path).runs)
+    assert only.finished
+
+
+def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, tmp_path):
+    plan = plan_of("ppca")
+    (job,) = jobs(plan, digits)
+    place = Place(tmp_path)
+    place.jobs.mkdir()
+    lock = FileLock(lock_file(place.jobs, job))
+    lock.acquire()
+    told = []
+
+    def elsewhere():
+        run(plan, [job], tmp_path / "other", device="cpu")
+        (tmp_path / "other" / "jobs" / f"{job.id}.json").rename(place.jobs / f"{job.id}.json")
+
+    elsewhere()
+    ended = outcome(place.jobs, job)
+    (place.jobs / f"{job.id}.json").rename(tmp_path / "kept.json")
+    timer = threading.Timer(
+        1.0, lambda: ((tmp_path / "kept.json").rename(place.jobs / f"{job.id}.json"), lock.release(force=True))
+    )
+    timer.start()
+    run(plan, [job], tmp_path, device="cpu", tell=lambda job, ended: told.append(ended))
+    timer.join()
+    assert told == [ended]
+    assert not list(find_runs(place.runs))
+
+
+def test_ctrl_c_saves_and_the_same_call_goes_on(digits, tmp_path, monkeypatch):
+    plan = plan_of("vae", images=400_000_000)
+    (job,) = jobs(plan, digits)
+    place = Place(tmp_path)
+
+    def pressed(seconds, once=[]):  # noqa: B006
+        for found in find_runs(place.runs):
+            if (found.path / "log.jsonl").is_file() and not once:
+                once.append(1)
+                raise KeyboardInterrupt
+        threading.Event().wait(seconds)
+
+    monkeypatch.setattr("genkit.bench.runner.time.sleep", pressed)
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        run(plan, [job], tmp_path, device="cpu")
+    (only,) = find_runs(place.runs)
+    assert only.status.state == "interrupted"
+    assert only.checkpoints()
+    assert outcome(place.jobs, job) is None
+
+
+def test_an_outcome_that_can_not_be_read_is_as_good_as_none(digits, tmp_path):
+    plan = plan_of("ppca")
+    (job,) = jobs(plan, digits)
+    place = Place(tmp_path)
+    place.jobs.mkdir()
+    (place.jobs / f"{job.id}.json").write_text("{")
+    assert outcome(place.jobs, job) is None
+    run(plan, [job], tmp_path, device="cpu")
+    assert states(tmp_path) == [("ppca", 0, "done")]
+
+
+def test_a_folder_that_can_not_be_made_is_named(digits, tmp_path):
+    (tmp_path / "file").write_text("")
+    plan = plan_of("ppca")
+    with pytest.raises((GenkitError, OSError)):
+        run(plan, list(jobs(plan, digits)), tmp_path / "file", device="cpu")

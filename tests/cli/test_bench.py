@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+BOARD = """
+dataset = "digits"
+images = 640
+metrics = ["fid", "mse"]
+count = 400
+[[models]]
+name = "vae"
+[[models]]
+name = "conv-vae"
+"""
+
+
+def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
+    Path("b.toml").write_text(BOARD)
+    planned = genkit("bench", "b.toml", "--dry-run")
+    assert planned.code == 0, planned.err
+    assert planned.out.count("to do") == 2
+    assert "conv-vae, vae, which never ran here" in planned.err
+    assert not Path("boards").exists()
+    done = genkit("bench", "b.toml", "--device", "cpu", "--json")
+    assert done.code == 0, done.err
+    assert "2 jobs done, 0 failed" in done.err
+    assert {row["model"] for row in json.loads(done.out)["rows"]} == {"vae", "conv-vae", "real test", "noise"}
+    assert "| vae |" in Path("boards/b/board.md").read_text()
+    rows = json.loads(genkit("bench", "b.toml", "--dry-run", "--json").out)
+    assert [row["state"] for row in rows] == ["done", "done"]
+    assert genkit("bench", "b.toml").code == 0
+
+
+def test_a_board_that_is_wrong_is_said_to_be(genkit):
+    Path("b.toml").write_text(BOARD.replace("images = 640", "imges = 640"))
+    refused = genkit("bench", "b.toml")
+    assert refused.code == 2
+    assert "b.toml has no option 'imges'. Did you mean 'images'?" in refused.err
