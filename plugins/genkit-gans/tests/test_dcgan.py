@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from genkit_gans.dcgan import DCGAN, DCGANOptions
+from genkit_gans.dcgan import DCGAN
+from genkit_gans.networks import ConvOptions
 from torch import nn
 
 from genkit.gan import GAN
@@ -15,7 +16,7 @@ from genkit.model import DataInfo
 
 def build(info: DataInfo, width: int = 8) -> DCGAN:
     torch.manual_seed(0)
-    return DCGAN(DCGANOptions(width=width), info)
+    return DCGAN(ConvOptions(width=width), info)
 
 
 def test_it_trains_and_samples_on_every_shape(info: DataInfo, train_step: Callable[[GAN], None]) -> None:

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
+from annotated_types import Ge
 from torch import Tensor, nn
+
+from genkit.gan import GANOptions
+
+Shape = tuple[int, int, int]
+"""Of an image: channels, height, width."""
+
+
+@dataclass
+class ConvOptions(GANOptions):
+    """``width``: channels at the finest resolution, doubled with every halving."""
+
+    width: Annotated[int, Ge(1)] = 64
 
 
 class Crop(nn.Module):
@@ -26,6 +41,17 @@ def stages(height: int, width: int) -> tuple[int, int, int]:
     """
     count = max(2, int(math.log2(max(min(height, width), 4) / 4)))
     return count, math.ceil(height / 2**count), math.ceil(width / 2**count)
+
+
+def widths(width: int, count: int) -> list[int]:
+    """Return a generator's channels from coarse to fine, ``width`` at last, for ``count`` doublings of the size."""
+    return [width << (count - 1), *(width << i for i in reversed(range(count)))]
+
+
+def padded(height: int, width: int) -> nn.ZeroPad2d:
+    """Return the padding to a size that halves evenly: halving rounds down, and would leave border pixels unseen."""
+    count, rows, columns = stages(height, width)
+    return nn.ZeroPad2d((0, (columns << count) - width, 0, (rows << count) - height))
 
 
 def normal_init(module: nn.Module) -> None:
