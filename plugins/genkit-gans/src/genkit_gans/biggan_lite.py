@@ -46,9 +46,9 @@ class BigGANLite(ConditionalGAN):
     betas = (0.0, 0.999)
     ema_half_life = 1_000_000
     presets = {
-        "digits": Preset(images=200_000, options={"width": 32, "discriminator_turns": 1}),
-        "mnist": Preset(images=200_000, options={"width": 16, "discriminator_turns": 1}),
-        "default": Preset(images=200_000, options={"width": 16, "discriminator_turns": 1}),
+        "digits": Preset(images=200_000, batch=32, options={"width": 32, "discriminator_turns": 1}),
+        "mnist": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
+        "default": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
         "gpu": Preset(images=25_000_000, batch=256, options={"width": 64}),
     }
 

@@ -135,6 +135,9 @@ def orthogonality(network: nn.Module) -> Tensor:
 
 
 def orthogonal_init(module: nn.Module) -> None:
-    """Draw orthogonal weights (arXiv:1312.6120); for ``Module.apply``, before ``spectral``."""
-    if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
+    """Draw orthogonal weights (arXiv:1312.6120); for ``Module.apply``, before ``spectral``.
+
+    Embeddings stay N(0, 1): orthogonal rows are of length 1, and beside a latent nobody would notice the class.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.orthogonal_(module.weight)

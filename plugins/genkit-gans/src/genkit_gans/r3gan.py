@@ -46,9 +46,15 @@ class R3GAN(GAN):
     betas = (0.0, 0.99)
     ema_half_life = 500_000
     presets = {
-        "digits": Preset(images=200_000, options={"width": 32, "blocks": 1}),
-        "mnist": Preset(images=200_000, options={"width": 16, "blocks": 1}),
-        "default": Preset(images=200_000, options={"width": 16, "blocks": 1}),
+        "digits": Preset(
+            images=200_000, batch=32, options={"width": 32, "blocks": 1, "learning_rate": 1e-3, "gamma": 0.5}
+        ),
+        "mnist": Preset(
+            images=200_000, batch=32, options={"width": 16, "blocks": 1, "learning_rate": 1e-3, "gamma": 0.5}
+        ),
+        "default": Preset(
+            images=200_000, batch=32, options={"width": 16, "blocks": 1, "learning_rate": 1e-3, "gamma": 0.5}
+        ),
         "gpu": Preset(images=50_000_000, batch=256, options={"width": 64}),
     }
 

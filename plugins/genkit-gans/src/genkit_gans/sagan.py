@@ -35,9 +35,9 @@ class SAGAN(GAN):
     adversarial = HINGE
     betas = (0.0, 0.9)
     presets = {
-        "digits": Preset(images=200_000, options={"width": 32}),
-        "mnist": Preset(images=200_000, options={"width": 16}),
-        "default": Preset(images=200_000, options={"width": 16}),
+        "digits": Preset(images=200_000, batch=32, options={"width": 32}),
+        "mnist": Preset(images=200_000, batch=32, options={"width": 16}),
+        "default": Preset(images=200_000, batch=32, options={"width": 16}),
         "gpu": Preset(images=25_000_000, options={"width": 64}),
     }
 

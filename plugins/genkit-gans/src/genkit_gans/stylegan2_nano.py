@@ -45,9 +45,9 @@ class StyleGAN2Nano(GAN):
     betas = (0.0, 0.99)
     ema_half_life = 500_000
     presets = {
-        "digits": Preset(images=200_000, options={"width": 32, "latent": 64}),
-        "mnist": Preset(images=200_000, options={"width": 16, "latent": 64}),
-        "default": Preset(images=200_000, options={"width": 16, "latent": 64}),
+        "digits": Preset(images=200_000, batch=32, options={"width": 32, "latent": 64, "learning_rate": 1e-2}),
+        "mnist": Preset(images=200_000, batch=32, options={"width": 16, "latent": 64, "learning_rate": 1e-2}),
+        "default": Preset(images=200_000, batch=32, options={"width": 16, "latent": 64, "learning_rate": 1e-2}),
         "gpu": Preset(images=25_000_000, batch=64, options={"width": 64, "augment": "ada"}),
     }
     options: StyleGAN2NanoOptions

@@ -21,7 +21,7 @@ from genkit_vaes.networks import conv_decoder, conv_encoder, halving, stages
 class VAEGANOptions:
     """``gamma``: weight of the feature reconstruction in the decoder's loss, beside its adversarial term."""
 
-    gamma: Annotated[float, Gt(0)] = 0.01
+    gamma: Annotated[float, Gt(0)] = 0.05
     latent: Annotated[int, Ge(1)] = 32
     width: Annotated[int, Ge(1)] = 32
     learning_rate: Annotated[float, Gt(0)] = 3e-4
@@ -40,8 +40,8 @@ class VAEGAN(VAE):
     ema = ("encoder", "decoder")
     log_likelihood = None  # type: ignore[assignment]
     presets = {
-        "digits": Preset(images=200_000, batch=64, options={"latent": 16}),
-        "mnist": Preset(images=400_000, batch=64, options={"width": 16}),
+        "digits": Preset(images=200_000, batch=64, options={"latent": 16, "width": 16}),
+        "mnist": Preset(images=200_000, batch=64, options={"width": 16}),
         "default": Preset(images=1_000_000, batch=64, options={"latent": 64}),
         "gpu": Preset(images=10_000_000, batch=128, options={"latent": 128, "width": 64}),
     }
@@ -113,13 +113,17 @@ class VAEGAN(VAE):
 
 
 class Discriminator(nn.Module):
-    """Images in [0, 1] -> features [N, F] of the last convolution, and logits [N], both in float32."""
+    """Images in [0, 1] -> features [N, F] of the last convolution, and logits [N], both in float32.
+
+    The features are normalised, image by image: a distance of unit variance needs a scale that does not drift.
+    """
 
     def __init__(self, shape: tuple[int, int, int], width: int) -> None:
         super().__init__()
         count, height, breadth = stages(*shape[1:])
-        self.features = nn.Sequential(*halving(shape[0], width, count), nn.Flatten())
-        self.head = nn.Linear((width << count) * height * breadth, 1)
+        convolutions = halving(shape[0], width, count)[:-1]
+        self.features = nn.Sequential(*convolutions, nn.GroupNorm(1, width << count), nn.Flatten())
+        self.head = nn.Sequential(nn.SiLU(), nn.Linear((width << count) * height * breadth, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and logits."""
