@@ -27,7 +27,7 @@ class IWAE(DenseVAE):
     Options = IWAEOptions
     presets = {
         "digits": Preset(images=300_000, batch=64),
-        "mnist": Preset(images=1_200_000, batch=128),
+        "mnist": Preset(images=2_400_000, batch=128),
         "default": Preset(images=1_000_000, batch=128),
         "gpu": Preset(images=20_000_000, batch=256, options={"importance_samples": 50, "latent": 50}),
     }
