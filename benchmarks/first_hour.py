@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from genkit.paths import cache_dir
+
 README = Path(__file__).resolve().parent.parent / "README.md"
 COMMANDS = (["eval", "--model", "dcgan"], ["eval", "--model", "conv-vae"], ["eval", "--model", "vae"], ["leaderboard"])
 SHOWN = (0, 3)
@@ -23,7 +25,8 @@ def main() -> None:
             command = [sys.executable, "-c", "from genkit.cli import main; main()", *arguments]
             done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
             if number in SHOWN:
-                parts.append(f"$ genkit {' '.join(arguments)}\n{done.stdout.rstrip()}")
+                shown = done.stdout.rstrip().replace(str(cache_dir()), "~/.cache/genkit")
+                parts.append(f"$ genkit {' '.join(arguments)}\n{shown}")
     block = "```text\n" + "\n\n".join(parts) + "\n```"
     text = README.read_text()
     text = re.sub(

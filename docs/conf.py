@@ -15,7 +15,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "genkit"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "reference/*-table.md"]
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 nitpicky = False
@@ -27,7 +27,7 @@ def _help(command: click.Command, name: str) -> str:
 
 
 def _write_commands(_app: Any) -> None:
-    from genkit.cli import group
+    from genkit.cli.commands import group
     from genkit.registry import registry
     from genkit.specs import CommandSpec
 
@@ -38,11 +38,40 @@ def _write_commands(_app: Any) -> None:
         parts.append(f"## {title}\n\n```text\n{_help(command, title)}\n```\n")
         for name, child in getattr(command, "commands", {}).items():
             parts.append(f"### {title} {name}\n\n```text\n{_help(child, f'{title} {name}')}\n```\n")
-    target = Path(__file__).parent / "reference" / "commands.md"
-    text = "\n".join(parts)
+    _write("commands.md", "\n".join(parts))
+
+
+def _write_metrics(_app: Any) -> None:
+    from genkit.presets import PRESETS
+    from genkit.registry import registry
+    from genkit.specs import MetricSpec
+
+    rows = ["| metric | better | needs | parameters | what it is |", "|---|---|---|---|---|"]
+    for offer in registry().offers(MetricSpec):
+        spec = offer.spec
+        parameters = ", ".join(f"`{key}={value}`" for key, value in spec.parameters.items())
+        unit = f" ({spec.unit})" if spec.unit else ""
+        rows.append(
+            f"| `{spec.name}` | {spec.direction} | {', '.join(spec.needs)} | {parameters} | {spec.summary}{unit} |"
+        )
+    _write("metrics-table.md", "\n".join(rows) + "\n")
+    rows = ["| preset | quantisation | Inception | parameters |", "|---|---|---|---|"]
+    for name, preset in PRESETS.items():
+        features = ", ".join(f"{key} `{value}`" for key, value in preset.features.items())
+        parameters = "; ".join(
+            f"{metric}: {', '.join(f'`{key}={value}`' for key, value in chosen.items())}"
+            for metric, chosen in preset.parameters.items()
+        )
+        rows.append(f"| `{name}` | {preset.quantisation} | {features or 'as genkit'} | {parameters or '-'} |")
+    _write("presets-table.md", "\n".join(rows) + "\n")
+
+
+def _write(name: str, text: str) -> None:
+    target = Path(__file__).parent / "reference" / name
     if not target.exists() or target.read_text() != text:
         target.write_text(text)
 
 
 def setup(app: Any) -> None:
     app.connect("builder-inited", _write_commands)
+    app.connect("builder-inited", _write_metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,10 +121,17 @@ def _again(
             second.training.weights,
         ):
             return None, "they are of different weights"
-        return _run_again(path.resolve().parent.parent, first, weights, progress)
+        return _run_again(_home(path), first, weights, progress)
     if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
         return _images_again(first, weights, progress)
     return None, "they are of different subjects"
+
+
+def _home(path: Path) -> Path:
+    """Return the folder of the run that a record is of: where it lies, or where its printed copy says that it lies."""
+    if path.resolve().parent.name != "records":
+        path = Path(str(json.loads(path.read_bytes()).get("path", path)))
+    return path.resolve().parent.parent
 
 
 def _run_again(folder: Path, record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
@@ -176,7 +184,7 @@ def _measuring(score: RecordedScore, choices: Mapping[str, Any], weights: Path |
     )
     return Measuring(
         metrics=[score.metric],
-        features=features["extractor"].partition("-sha256-")[0] if features else None,
+        features=_asked_name(features) if features else None,
         weights=weights,
         count=samples.get("count", 2),
         chunk=samples.get("chunk", 250),
@@ -185,10 +193,15 @@ def _measuring(score: RecordedScore, choices: Mapping[str, Any], weights: Path |
     )
 
 
+def _asked_name(features: Mapping[str, str]) -> str:
+    """The name under which an extractor is asked for: its own is longer if its weights are not the published ones."""
+    return features["extractor"].removesuffix(f"-{features['sha256'][:8]}")
+
+
 def _asked(features: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The choices of an extractor that can be asked for."""
     for key in ("resize", "normalisation", "logits", "precision"):
-        if key in features:
+        if key in features and features["extractor"].startswith("inception"):
             yield key, features[key]
 
 

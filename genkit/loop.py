@@ -21,7 +21,7 @@ from genkit import checkpoint, distributed
 from genkit.data import ImageDataset
 from genkit.data.stream import BatchStream
 from genkit.ema import Ema
-from genkit.errors import DataError, GenkitError, Interrupted, TrainingError
+from genkit.errors import DataError, GenkitError, Interrupted, TrainingError, UsageError
 from genkit.images import save_grid
 from genkit.model import Batch, GenerativeModel, Phase
 from genkit.runs import Run, Status
@@ -30,6 +30,9 @@ from genkit.turns import Turns
 
 PREVIEW = 100
 """Images in a sample grid, from the same latents every time."""
+
+MOST_UNLOGGED = 1000
+"""Steps between two log lines, at most: what is logged is held until its line."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Settings:
     keep: int = 2
     previews: int = 10
     logs: int = 200
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.checkpoint_seconds):
+            raise UsageError(f"{self.checkpoint_seconds} seconds between checkpoints never pass: give a finite number")
 
 
 class Loop:
@@ -75,7 +82,7 @@ class Loop:
         self._acts_after = type(model).after_step is not GenerativeModel.after_step
         self._signal = 0
         steps = (config.images or 0) // (config.batch * self.world)
-        self._log_every = max(1, steps // settings.logs) if steps else 50
+        self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
         self._preview_every = max(1, steps // max(1, settings.previews)) if steps else 1000
 
     def train(self) -> None:
@@ -191,7 +198,7 @@ class Loop:
             state, plain = checkpoint.optimizer_state(optimizer)
             tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in state.items()}
             optimizers.append(plain)
-        tensors |= {f"log/{name}": value for name, (value, _) in self.turns.window.items()}
+        tensors |= {f"log/{name}": torch.tensor(v, dtype=torch.float64) for name, v in self.turns.window.items()}
         self._log.flush()
         os.fsync(self._log.fileno())
         self.log_offset = self._log.tell()
@@ -202,7 +209,7 @@ class Loop:
             "seconds": self.seconds,
             "log_offset": self.log_offset,
             "optimizers": optimizers,
-            "window": {name: count for name, (_, count) in self.turns.window.items()},
+            "window": list(self.turns.window),
             "skips": self.turns.skips,
         }
         path = self.run.path / "checkpoints" / f"step-{self.index:09d}.safetensors"
@@ -234,8 +241,8 @@ class Loop:
             checkpoint.restore_optimizer(
                 optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(found[-1])
             )
-        for name, value in part("log/").items():
-            self.turns.window[name] = (value.to(self.device), meta["window"][name])
+        for name in meta["window"]:  # in the order of the log's keys; tensors come sorted
+            self.turns.window[name] = tensors[f"log/{name}"].tolist()
         self.turns.skips = dict(meta["skips"])
         self.index, self.stage, self.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
         self.seconds, self.log_offset = meta["seconds"], meta["log_offset"]
@@ -306,7 +313,8 @@ class Loop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
         def note(number: int, _frame: Any) -> None:
             self._signal = number

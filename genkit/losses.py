@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from genkit.precision import full
+
 
 @dataclass(frozen=True)
 class Adversarial:
@@ -124,7 +126,7 @@ def slopes(judge: Judge, images: Tensor) -> Tensor:
 
     Always in float32, also under autocast. Images are detached: a penalty reaches nothing that made them.
     """
-    with torch.autocast(images.device.type, enabled=False):
+    with full(images.device):
         images = images.detach().float().requires_grad_()
         gradient: Tensor = torch.autograd.grad(judge(images).sum(), images, create_graph=True)[0]
     return gradient

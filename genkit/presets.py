@@ -22,21 +22,24 @@ class Preset:
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-_SUBSETS = {"estimator": "subsets", "subsets": 100, "subset_size": 1000}
+_SUBSETS = {"subsets": 100, "size": 1000, "seed": 2020, "shrink": False, "generated_first": False}
+_SHRINKING = {**_SUBSETS, "seed": 0, "shrink": True, "generated_first": True}
 
 PRESETS: Mapping[str, Preset] = {
     "genkit": Preset(),
+    "genkit-tf32": Preset(features={"precision": "tf32"}),
+    "genkit-bfloat16": Preset(features={"precision": "bfloat16"}),
     "torch-fidelity": Preset(
         parameters={
             "fid": {"mean_dtype": "float32"},
-            "kid": {**_SUBSETS, "order": "real-first", "shrink": False},
+            "kid": _SUBSETS,
         },
     ),
     "torchmetrics": Preset(
         quantisation="truncate",
         features={"resize": "bilinear-antialias"},
         parameters={
-            "kid": {**_SUBSETS, "order": "real-first", "shrink": False},
+            "kid": _SUBSETS,
             "is": {"splits": 10, "rule": "torchmetrics"},
         },
     ),
@@ -44,17 +47,16 @@ PRESETS: Mapping[str, Preset] = {
         features={"resize": "pil-bicubic"},
         parameters={
             "fid": {"mean_dtype": "float32"},
-            "kid": {**_SUBSETS, "order": "generated-first", "shrink": True},
+            "kid": _SHRINKING,
         },
     ),
     "pytorch-fid": Preset(
         features={"resize": "bilinear", "normalisation": "127.5"},
-        parameters={"fid": {"mean_dtype": "float32"}},
     ),
     "stylegan3": Preset(
         parameters={
             "fid": {"ddof": 0},
-            "kid": {**_SUBSETS, "order": "generated-first", "shrink": True},
+            "kid": _SHRINKING,
             "is": {"splits": 10, "rule": "stylegan3"},
         },
     ),

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from genkit.documents import parse
 from genkit.errors import DataError
 from genkit.protocol import fingerprint
 from genkit.specs import Direction
@@ -129,32 +130,6 @@ def to_json(record: Record) -> str:
         raise DataError(f"the record of {record.subject.name} holds a number that is not finite") from error
 
 
-@functools.cache
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Record)
-
-
 def from_json(text: str | bytes, origin: str) -> Record:
     """Read a record; raises DataError, naming ``origin``, for one that is corrupt, not finite or of a future schema."""
-    from pydantic import ValidationError
-
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{origin} is not a record: {error}") from error
-    schema = document.get("schema", SCHEMA) if isinstance(document, dict) else SCHEMA
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise DataError(f"{origin} has schema {schema}; this genkit reads up to {SCHEMA}: update genkit")
-    try:
-        record: Record = _adapter().validate_python(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise DataError(f"{origin} is not a record: {where}: {first['msg']}") from error
-    try:
-        to_json(record)
-    except DataError as error:
-        raise DataError(f"{origin} is not a record: {error}") from error
-    return record
+    return parse(Record, text, f"{origin} is not a record", SCHEMA)

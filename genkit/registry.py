@@ -31,6 +31,9 @@ _HOOKS: dict[str, type[Spec]] = {
     "genkit_commands": CommandSpec,
 }
 
+_FAILURES = (Exception, SystemExit)
+"""What a plugin's code may raise without taking the program with it; Ctrl-C still does."""
+
 S = TypeVar("S", bound=Spec)
 
 
@@ -67,13 +70,13 @@ class Registry:
         self.plugins: list[Plugin] = []
         self._register(builtins, Plugin("builtins", CORE, _version_of(CORE)))
         for entry_point in _allowed(list(found)):
-            dist = entry_point.dist.name if entry_point.dist else entry_point.name
+            dist = _dist_of(entry_point)
             self._load(entry_point, Plugin(entry_point.name, dist, _version_of(dist)))
 
     def _load(self, entry_point: EntryPoint, plugin: Plugin) -> None:
         try:
             module = entry_point.load()
-        except (Exception, SystemExit) as error:
+        except _FAILURES as error:
             self._broken(plugin, f"import failed: {type(error).__name__}: {error}", error)
         else:
             self._register(module, plugin)
@@ -88,7 +91,7 @@ class Registry:
             self.manager.register(module, f"{plugin.dist}:{name}")
             _verify_hooks(self.manager, module)
             plugin.specs = {kind: list(self._specs(module, hook, kind)) for hook, kind in _HOOKS.items()}
-        except Exception as error:
+        except _FAILURES as error:
             if self.manager.is_registered(module):
                 self.manager.unregister(module)
             plugin.specs = {}
@@ -154,7 +157,7 @@ class Registry:
             others = [other for other in self.manager.get_plugins() if other is not implementation.plugin]
             try:
                 self.manager.subset_hook_caller(hook, others)(**arguments)
-            except Exception as error:
+            except _FAILURES as error:
                 self.manager.unregister(implementation.plugin)
                 cause = " ".join(f"{type(error).__name__}: {error}".split())
                 print(f"genkit: observer {implementation.plugin_name} is switched off: {cause}", file=sys.stderr)
@@ -180,25 +183,30 @@ def _verify_hooks(manager: pluggy.PluginManager, module: Any) -> None:
 
 
 def _allowed(found: list[EntryPoint]) -> list[EntryPoint]:
-    found = sorted(found, key=lambda entry_point: (entry_point.dist.name if entry_point.dist else "", entry_point.name))
+    found = sorted(found, key=lambda entry_point: (_dist_of(entry_point), entry_point.name))
     setting = os.environ.get("GENKIT_PLUGINS")
     if setting is None:
         return found
     wanted = [name for name in (part.strip() for part in setting.split(",")) if name]
-    names = {entry_point.name for entry_point in found} | {e.dist.name for e in found if e.dist}
+    names = {entry_point.name for entry_point in found} | {_dist_of(entry_point) for entry_point in found}
     for name in wanted:
         if name not in names:
             raise UnknownName(
                 "plugin", name, names, f" GENKIT_PLUGINS names it; installed: {', '.join(sorted(names)) or 'none'}"
             )
-    return [e for e in found if e.name in wanted or (e.dist and e.dist.name in wanted)]
+    return [e for e in found if e.name in wanted or _dist_of(e) in wanted]
+
+
+def _dist_of(entry_point: EntryPoint) -> str:
+    """The distribution's name; that of the entry point where the metadata is gone, as in a half-removed package."""
+    return (entry_point.dist.name if entry_point.dist else "") or entry_point.name
 
 
 def _version_of(dist: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version(dist)
+        return version(dist) or "unknown"
     except PackageNotFoundError:
         return "unknown"
 

@@ -9,14 +9,17 @@ import dataclasses
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
+from annotated_types import Ge, Gt
 from torch import Tensor
 
 from genkit import checkpoint
+from genkit.data.open import Opening, anywhere
+from genkit.documents import parse
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.model import DataInfo, GenerativeModel
 from genkit.options import build
@@ -26,13 +29,15 @@ from genkit.specs import ModelSpec
 
 SCHEMA = 1
 
+D = TypeVar("D")
+
 
 @dataclass(frozen=True)
 class RunConfig:
     """How a run is made: ``model`` is the bare name that the distribution ``dist`` offers.
 
-    ``images`` or ``minutes`` is the budget, ``batch`` what each of the ``processes`` draws; ``opening`` holds the
-    arguments of open_dataset.
+    ``images`` or ``minutes`` is the budget, ``batch`` what each of the ``processes`` draws; ``opening`` is how the
+    data set is opened again.
     """
 
     model: str
@@ -43,17 +48,23 @@ class RunConfig:
     dataset_slug: str
     dataset_sha256: str
     data: DataInfo
-    batch: int
+    batch: Annotated[int, Ge(1)]
     seed: int = 0
-    images: int | None = None
-    minutes: float | None = None
-    processes: int = 1
-    opening: dict[str, Any] = field(default_factory=dict)
+    images: Annotated[int, Ge(1)] | None = None
+    minutes: Annotated[float, Gt(0)] | None = None
+    processes: Annotated[int, Ge(1)] = 1
+    opening: Opening = field(default_factory=Opening)
     device: str = "cpu"
     created: str = ""
     command: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if (self.images is None) == (self.minutes is None):
+            raise ValueError("a budget is in images or in minutes")
+        if min(self.data.shape) < 1:
+            raise ValueError(f"images of shape {self.data.shape} have no pixels")
 
     @property
     def budget(self) -> str:
@@ -98,11 +109,9 @@ class Run:
     def status(self) -> Status:
         """How far it is; a run without status.json has just been made."""
         try:
-            return Status(**json.loads((self.path / "status.json").read_text()))
+            return _read(Status, self.path / "status.json")
         except FileNotFoundError:
             return Status("running")
-        except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"{self.path / 'status.json'} can't be read: {error}") from error
 
     def write_status(self, status: Status) -> None:
         """Replace status.json atomically."""
@@ -146,49 +155,67 @@ def create(root: Path, config: RunConfig) -> Run:
 def open_run(path: Path) -> Run:
     """Open a run folder; raises MissingError or DataError."""
     try:
-        document = json.loads((path / "run.json").read_text())
-        if document["schema"] > SCHEMA:
-            raise DataError(
-                f"run {path} has schema {document['schema']}; this genkit reads up to {SCHEMA}: update genkit"
-            )
-        document["data"]["shape"] = tuple(document["data"]["shape"])
-        document["data"]["class_frequencies"] = tuple(document["data"]["class_frequencies"])
-        return Run(path, RunConfig(**{**document, "data": DataInfo(**document["data"])}))
+        return Run(path, _read(RunConfig, path / "run.json"))
     except FileNotFoundError as error:
         raise MissingError(f"there is no run at {path}: genkit runs lists them") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path / 'run.json'} can't be read: {error}") from error
+
+
+def _read(cls: type[D], path: Path) -> D:
+    """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none."""
+    complaint = f"{path} can't be read"
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{complaint}: {error.strerror or error}") from error
+    return parse(cls, text, complaint, SCHEMA)
 
 
 def find_runs(
-    root: Path, *, dataset: str | None = None, model: str | None = None, dist: str | None = None
+    root: Path,
+    *,
+    dataset: str | None = None,
+    model: str | None = None,
+    dist: str | None = None,
+    unreadable: Callable[[str], None] | None = None,
 ) -> Iterator[Run]:
-    """Yield the runs below ``root``, oldest first; a folder that can't be read is passed over."""
+    """Yield the runs below ``root``, oldest first.
+
+    A run that can't be read is passed over; ``unreadable`` is told why, in one sentence.
+    """
+    names = (dataset, dataset and anywhere(dataset))
     found = []
-    for file in root.glob("*/*/*/run.json"):
+    for folder in _folders(root):
         try:
-            run = open_run(file.parent)
-        except (DataError, MissingError):
-            continue
-        of_model = model in (None, run.config.model) and dist in (None, run.config.dist)
-        if of_model and dataset in (None, run.config.dataset, run.config.dataset_slug):
-            found.append(run)
+            run = open_run(folder)
+            config = run.config
+            of_model = model in (None, config.model) and dist in (None, config.dist)
+            if of_model and (dataset is None or config.dataset in names or config.dataset_slug == dataset):
+                run.status  # noqa: B018 - raises DataError if it can't be read
+                found.append(run)
+        except (DataError, MissingError) as error:
+            if unreadable is not None:
+                unreadable(str(error))
     yield from sorted(found, key=lambda run: (run.config.created, run.id))
 
 
 def find_run(root: Path, text: str) -> Run:
-    """Find a run by its path or its id (or the id's beginning)."""
+    """Find a run by its path or its id (or the id's beginning); raises MissingError, or DataError for a spoilt one."""
     path = Path(text)
     if (path / "run.json").is_file():
         return open_run(path)
-    matches = [run for run in find_runs(root) if run.id.startswith(text)] if text and os.sep not in text else []
+    is_id = text != "" and os.sep not in text
+    matches = [folder for folder in _folders(root) if is_id and folder.name.startswith(text)]
     if len(matches) > 1:
-        raise MissingError(
-            f"{text!r} is the beginning of {len(matches)} runs: {', '.join(str(r.path) for r in matches)}"
-        )
+        raise MissingError(f"{text!r} is the beginning of {len(matches)} runs: {', '.join(map(str, matches))}")
     if not matches:
         raise MissingError(f"there is no run {text!r} in {root}: genkit runs lists them")
-    return matches[0]
+    return open_run(matches[0])
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(file.parent for file in root.glob("*/*/*/run.json"))
 
 
 def make_model(name: str, options: dict[str, Any], data: DataInfo) -> GenerativeModel:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, get_args
 
 from genkit.errors import PluginError
 
@@ -17,6 +17,15 @@ Direction = Literal["lower", "higher"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_SOUND: Mapping[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "int": lambda value: isinstance(value, int),
+    "bool": lambda value: isinstance(value, bool),
+    "tuple[str, ...]": lambda value: isinstance(value, tuple) and all(isinstance(each, str) for each in value),
+    "Mapping[str, Any]": lambda value: isinstance(value, Mapping) and all(isinstance(each, str) for each in value),
+    "Direction": lambda value: value in get_args(Direction),
+}
+"""Whether a value is of a field's type, by the annotation: plain checks, as every start of genkit makes them."""
 
 
 class Spec:
@@ -30,7 +39,11 @@ class Spec:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise PluginError(f"{self.kind} name {self.name!r} is not of lower-case letters, digits, '.', '_' and '-'")
-        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            if not _SOUND[str(each.type)](value):
+                raise PluginError(f"{self.kind} {self.name!r} has {each.name} {value!r}, which is no {each.type}")
+        if not _TARGET.fullmatch(self.target):
             raise PluginError(f"{self.kind} {self.name!r} has target {self.target!r}, which is not 'module:attribute'")
 
     def load(self) -> Any:
@@ -40,7 +53,7 @@ class Spec:
             found: Any = importlib.import_module(module)
             for attribute in path.split("."):
                 found = getattr(found, attribute)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.kind} {self.name!r} can't be loaded from {self.target}: {type(error).__name__}: {error}"
             ) from error
@@ -66,7 +79,8 @@ class ModelSpec(Spec):
 class DatasetSpec(Spec):
     """A data set; ``target`` is a function ``(request: DatasetRequest) -> Source``.
 
-    ``argument`` names what follows the colon in ``folder:PATH``; it is empty for a data set without one.
+    ``argument`` names what follows the colon in ``folder:PATH``; it is empty for a data set without one. One named
+    PATH is a path, which the target is given absolute.
     """
 
     kind: ClassVar[str] = "dataset"

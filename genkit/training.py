@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import datetime
+import math
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -12,10 +16,11 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from genkit import distributed
+from genkit import distributed, paths
 from genkit.data import ImageDataset, open_dataset
+from genkit.data.open import Opening
 from genkit.environment import describe
-from genkit.errors import DataError, GenkitError, UsageError
+from genkit.errors import DataError, GenkitError, TrainingError, UsageError
 from genkit.loop import Loop, Settings
 from genkit.model import Preset
 from genkit.options import build, to_json
@@ -26,6 +31,11 @@ from genkit.specs import ModelSpec
 
 Event = dict[str, Any]
 
+_NO_ROOM = re.compile(
+    "can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed|Overflow when unpacking"
+)
+"""How torch words a tensor that is too large for this machine, or for any."""
+
 
 def pick_device(wanted: str = "auto") -> torch.device:
     """Return the device: ``auto`` takes a GPU where there is one; raises UsageError for one that is not there."""
@@ -33,7 +43,7 @@ def pick_device(wanted: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(wanted)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # what "meta" allocates can't be read
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"there is no device {wanted!r} here: {str(error).splitlines()[0]}") from error
     return device
@@ -68,15 +78,17 @@ def train(
     """
     if images is not None and minutes is not None:
         raise UsageError("a budget is in images or in minutes, not both")
-    if (images is not None and images < 1) or (minutes is not None and not minutes > 0):
-        raise UsageError("a budget must be above zero")
+    if (images is not None and images < 1) or (minutes is not None and not 0 < minutes < math.inf):
+        raise UsageError("a budget must be above zero, and have an end")
     if batch is not None and batch < 1:
         raise UsageError("a batch must hold at least one image")
     offer = registry().find(ModelSpec, model)
     cls = model_class(model)
     target = pick_device(device)
-    opening = dict(opening or {})
-    data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **opening)
+    how: dict[str, Any] = dict(opening or {})
+    data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **how)
+    if how.get("data_root"):
+        how["data_root"] = str(Path(how["data_root"]).absolute())
     chosen = preset(model, data.name)
     built: Any = build(cls.Options, {**chosen.options, **(options or {})}, model)
     distributed.start(target)
@@ -94,7 +106,7 @@ def train(
         images=None if minutes is not None else images or chosen.images,
         minutes=minutes,
         processes=distributed.world(),
-        opening={key: str(value) if isinstance(value, Path) else value for key, value in opening.items()},
+        opening=Opening(**how),
         device=str(target),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         command=shlex.join(["genkit", *sys.argv[1:]]),
@@ -133,12 +145,15 @@ def resume(
     return _run(run, data, target, settings or Settings(), on_event)
 
 
-def open_run_dataset(run: Run) -> ImageDataset:
-    """Open the data set that a run was trained on; raises DataError if its content has changed."""
-    opening: dict[str, Any] = dict(run.config.opening)
-    if opening.get("data_root"):
-        opening["data_root"] = Path(opening["data_root"])
-    data = open_dataset(run.config.dataset, **opening)
+def open_run_dataset(run: Run, *, data_root: Path | None = None) -> ImageDataset:
+    """Open the data set that a run was trained on; raises DataError if its content has changed.
+
+    ``data_root``, else ``GENKIT_DATA``, else the folder that the run knows is where downloaded data lies.
+    """
+    how = dataclasses.asdict(run.config.opening)
+    recorded = how.pop("data_root")
+    root = data_root or paths.data_root() or (Path(recorded) if recorded else None)
+    data = open_dataset(run.config.dataset, data_root=root, **how)
     _check_unchanged(data, run)
     return data
 
@@ -152,8 +167,15 @@ def _run(
     run: Run, data: ImageDataset, device: torch.device, settings: Settings, on_event: Callable[[Event], None] | None
 ) -> Run:
     def tell(event: Event) -> None:
-        if on_event is not None:
-            on_event(event)
+        nonlocal on_event
+        try:
+            if on_event is not None:
+                on_event(event)
+        except Exception as error:  # how far it is must not decide how it ends
+            on_event = None
+            with contextlib.suppress(OSError):
+                cause = " ".join(f"{type(error).__name__}: {error}".split())
+                print(f"genkit: the progress of {run.path} is no longer shown: {cause}", file=sys.stderr)
         if event["kind"] != "progress":
             registry().observe("genkit_train_event", event=event)
 
@@ -169,4 +191,10 @@ def _run(
         raise GenkitError(
             f"run {run.path} can't be trained: {error.filename or run.path}: {error.strerror or error}"
         ) from error
+    except (MemoryError, RuntimeError, TypeError) as error:
+        if not isinstance(error, MemoryError) and not _NO_ROOM.search(str(error)):
+            raise
+        reason = f"{run.config.model} with a batch of {run.config.batch:,} does not fit into the memory of {device}"
+        run.write_status(dataclasses.replace(run.status, state="failed", reason=reason))
+        raise TrainingError(f"{reason}: make the batch, the images or the model's options smaller") from error
     return run

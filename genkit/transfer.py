@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import tempfile
 import zipfile
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from genkit import checkpoint
+from genkit.data.source import BROKEN_ZIP
 from genkit.errors import DataError, GenkitError, MissingError
 from genkit.runs import Run, open_run
 
 _MEMBERS = ("run.json", "status.json", "samples.png", "checkpoint.safetensors")
+_BLOCK = 1 << 20
 _SAFE = re.compile(r"\w[\w.:-]*")
 
 
@@ -71,6 +72,8 @@ def import_run(source: Path, root: Path) -> Run:
         os.rename(folder, path)
     except OSError as error:
         raise GenkitError(f"{source} can't be imported into {root}: {error.strerror or error}") from error
+    except DataError as error:
+        raise DataError(str(error).replace(str(folder), str(source))) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return open_run(path)
@@ -79,18 +82,28 @@ def import_run(source: Path, root: Path) -> Run:
 def _unpack(source: Path, folder: Path) -> str:
     """Write the known members of an export into ``folder`` and return the checkpoint's name."""
     try:
-        with zipfile.ZipFile(source) as archive:
-            step = archive.comment.decode("ascii", "replace")
-            if not re.fullmatch(r"step-\d{9}\.safetensors", step):
-                raise DataError(f"{source} is not an exported run")
-            (folder / "checkpoints").mkdir()
-            for name in _MEMBERS:
-                if name in archive.namelist():
-                    with archive.open(name) as member, (folder / name).open("wb") as out:
-                        shutil.copyfileobj(member, out)
-        json.loads((folder / "run.json").read_text())
-        if not (folder / "checkpoint.safetensors").is_file():
-            raise DataError(f"{source} holds no checkpoint")
-    except (zipfile.BadZipFile, zlib.error, FileNotFoundError, ValueError, EOFError, RuntimeError) as error:
+        archive = zipfile.ZipFile(source)
+    except BROKEN_ZIP as error:
         raise DataError(f"{source} is not a whole exported run: {error}") from error
+    with archive:
+        step = archive.comment.decode("ascii", "replace")
+        if not re.fullmatch(r"step-\d{9}\.safetensors", step):
+            raise DataError(f"{source} is not an exported run")
+        (folder / "checkpoints").mkdir()
+        for name in sorted(set(_MEMBERS) & set(archive.namelist())):
+            with (folder / name).open("wb") as out:
+                out.writelines(_blocks(archive, name))
+    for name in ("run.json", "checkpoint.safetensors"):
+        if not (folder / name).is_file():
+            raise DataError(f"{source} is not a whole exported run: it has no {name}")
     return step
+
+
+def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Yield a member's bytes; raises DataError for a damaged one, so that OSError is left to the disk."""
+    try:
+        with archive.open(name) as member:
+            while block := member.read(_BLOCK):
+                yield block
+    except BROKEN_ZIP as error:
+        raise DataError(f"{archive.filename} is not a whole exported run: {name}: {error}") from error

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from genkit import distributed
 from genkit.errors import PluginError, TrainingError
@@ -28,7 +28,7 @@ class Turns:
         self.model = model
         self.seed = seed
         self.device = device
-        self.window: dict[str, tuple[Tensor, int]] = {}
+        self.window: dict[str, list[float]] = {}
         self.skips: dict[str, int] = {}
         self.optimizers = list({id(phase.optimizer): phase.optimizer for phase in phases}.values())
         for phase in phases:
@@ -38,11 +38,12 @@ class Turns:
                     f"and stage {phase.stage}; the first two are at least 1, the stage is below {model.stages}"
                 )
         trainable = [p for p in model.parameters() if p.requires_grad]
+        self._moved: dict[str, list[nn.Parameter]] = {}
         self._own: dict[str, list[nn.Parameter]] = {}
         self._rest: dict[str, list[nn.Parameter]] = {}
         for phase in phases:
-            moved = {id(parameter) for group in phase.optimizer.param_groups for parameter in group["params"]}
-            own = {id(parameter) for parameter in phase.module.parameters()} & moved
+            self._moved[phase.name] = [p for group in phase.optimizer.param_groups for p in group["params"]]
+            own = {id(p) for p in phase.module.parameters()} & {id(p) for p in self._moved[phase.name]}
             self._own[phase.name] = [p for p in trainable if id(p) in own]
             self._rest[phase.name] = [p for p in trainable if id(p) not in own]
         if len(self._own) != len(phases):
@@ -59,10 +60,11 @@ class Turns:
         """Make the Step of one turn, with every source of chance reseeded from where it stands."""
         rank = 0 if phase in SHARED else self._rank
         place = (index, stage, phase, turn, rank)
+        everywhere = derive(self.seed, "global", *place)
         # Not torch.manual_seed: that formats a stack trace for CUDA's lazy start, a millisecond a step.
-        torch.default_generator.manual_seed(derive(self.seed, "global", *place))
+        torch.default_generator.manual_seed(everywhere)
         if self.device.type == "cuda":
-            torch.cuda.manual_seed_all(derive(self.seed, "global", *place))
+            torch.cuda.manual_seed_all(everywhere)
         self._generator.manual_seed(derive(self.seed, "turn", *place))
         return Step(
             index,
@@ -82,7 +84,11 @@ class Turns:
         if not math.isfinite(value):
             self.verify_weights(step.index)
             raise TrainingError(f"the loss of phase {phase.name!r} is {value} at step {step.index}")
-        phase.optimizer.zero_grad(set_to_none=True)
+        self._note(phase.name, value)
+        for name, logged in step.logged.items():  # now: after the step is queued, a GPU's value would wait for it
+            self._note(name, float(logged))
+        for parameter in self._moved[phase.name]:  # as zero_grad does, less a profiler's context in each turn
+            parameter.grad = None
         (loss if phase.every == 1 else loss * phase.every).backward()
         own = self._own[phase.name]
         distributed.average_gradients(own)
@@ -92,9 +98,6 @@ class Turns:
                 for group, rate in zip(phase.optimizer.param_groups, self._rates[id(phase.optimizer)], strict=True):
                     group["lr"] = rate * factor
             phase.optimizer.step()
-        self._note(phase.name, loss.detach())
-        for name, logged in step.logged.items():
-            self._note(name, logged)
 
     def verify_weights(self, index: int) -> None:
         """Raise TrainingError, naming the phase, if a gradient that was not finite has spoilt weights before a step.
@@ -109,7 +112,7 @@ class Turns:
 
     def means(self) -> dict[str, float]:
         """Return the means of all that was logged since the last call, and begin a new window."""
-        means = {name: float(value) / count for name, (value, count) in self.window.items()}
+        means = {name: sum(values) / len(values) for name, values in self.window.items()}
         self.window.clear()
         return means
 
@@ -131,7 +134,7 @@ class Turns:
                 raise TrainingError(f"the gradient of phase {phase.name!r} is not finite at step {step.index}")
             return True
         sound = norm <= phase.skip_above
-        self._note(f"{phase.name}_skipped", torch.tensor(float(not sound)))
+        self._note(f"{phase.name}_skipped", float(not sound))
         if sound:
             self.skips[phase.name] = 0
             return True
@@ -140,7 +143,5 @@ class Turns:
             raise TrainingError(f"phase {phase.name!r} has exploded {MOST_SKIPS} times in a row, at step {step.index}")
         return False
 
-    def _note(self, name: str, value: Tensor) -> None:
-        value = value.detach().to(self.device, torch.float64 if self.device.type != "mps" else torch.float32)
-        known = self.window.get(name)
-        self.window[name] = (value, 1) if known is None else (known[0] + value, known[1] + 1)
+    def _note(self, name: str, value: float) -> None:
+        self.window.setdefault(name, []).append(value)

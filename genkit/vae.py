@@ -25,6 +25,7 @@ from torch.distributions import Distribution, Independent, Normal
 from genkit.likelihoods import Likelihood
 from genkit.losses import gaussian_kl, gaussian_log_prob
 from genkit.model import Batch, GenerativeModel, Phase, Step
+from genkit.precision import full, promoted
 
 LOG_VARIANCE_BOUND = 10.0
 DECODED_AT_ONCE = 2048
@@ -98,7 +99,7 @@ class VAE(Autoencoder):
         mean, log_variance = self.moments(observed)
         latent = mean + (0.5 * log_variance).exp() * noise
         params = self._decode(latent)
-        with torch.autocast(mean.device.type, enabled=False):
+        with full(mean.device):
             return self.likelihood.distortion(params, observed), self.divergence(latent, mean, log_variance)
 
     def divergence(self, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -156,7 +157,7 @@ class VAE(Autoencoder):
         mean, log_variance = (moment[:, None] for moment in self.moments(observed))
         latent = mean + (0.5 * log_variance).exp() * noise
         log_p = self._log_prob(observed, latent)
-        with torch.autocast(mean.device.type, enabled=False):
+        with full(mean.device):
             return log_p + self.log_prior(latent) - gaussian_log_prob(latent, mean, log_variance)
 
     def _draw(self, images: Tensor, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -178,7 +179,7 @@ class VAE(Autoencoder):
         """Return log p(observed | latent) [N, K] for latents [N, K, latent]."""
         n, k = latent.shape[:2]
         params = self._decode(latent.flatten(0, 1))
-        with torch.autocast(params.device.type, enabled=False):
+        with full(params.device):
             return self.likelihood.log_prob(params, observed.repeat_interleave(k, dim=0)).reshape(n, k)
 
     def _decode(self, latent: Tensor) -> Tensor:
@@ -223,8 +224,3 @@ def importance_bound(log_weights: Tensor) -> Tensor:
 def bounded_log_variance(raw: Tensor) -> Tensor:
     """Return a log-variance that an encoder can't drive out of (-10, 10)."""
     return LOG_VARIANCE_BOUND * torch.tanh(raw / LOG_VARIANCE_BOUND)
-
-
-def promoted(tensor: Tensor) -> Tensor:
-    """Return a tensor in at least float32: likelihoods keep their precision under autocast."""
-    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor

@@ -68,7 +68,7 @@ def test_the_tutorials_model_stays_under_sixty_lines():
 def test_every_command_that_a_page_shows_exists_with_its_options(page):
     import click
 
-    from genkit.cli import group
+    from genkit.cli.commands import group
 
     context = click.Context(group)
     shown = re.findall(r"^(?:\$ |    )genkit ([a-z-]+)((?: [^\n#&·]+)?)", page.read_text(), re.MULTILINE)

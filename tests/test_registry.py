@@ -153,6 +153,16 @@ BROKEN = {
         "",
         "genkit_models yields 'a' twice",
     ),
+    "a family that is no text": (
+        HEADER + "@hookimpl\ndef genkit_models():\n    yield ModelSpec('a', 'b:c', family=None)",
+        "",
+        "model 'a' has family None, which is no str",
+    ),
+    "an exit in a hook": (
+        HEADER + "@hookimpl\ndef genkit_models():\n    raise SystemExit(0)\n    yield",
+        "",
+        "SystemExit: 0",
+    ),
     "a hook that raises": (
         HEADER + "@hookimpl\ndef genkit_models():\n    raise KeyError('x')\n    yield",
         "",
@@ -196,6 +206,22 @@ def test_strict_plugins_raise(
 def test_one_spec_class_per_hook() -> None:
     kinds = {kind for kind in vars(specs).values() if isinstance(kind, type) and issubclass(kind, specs.Spec)}
     assert set(Registry([]).plugins[0].specs) == kinds - {specs.Spec}
+
+
+class Gutted(Dist):
+    """A distribution whose METADATA is gone, as importlib.metadata tells it."""
+
+    @property
+    def name(self) -> Any:
+        return None
+
+
+def test_a_half_removed_package_goes_by_its_entry_point(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENKIT_PLUGINS", "zoo,farm")
+    gutted = EntryPoint("zoo", make("zoo", model("bear")).value, "genkit")._for(Gutted("zoo"))  # type: ignore[attr-defined]
+    found = Registry([gutted, make("farm", model("cow"))])
+    assert found.find(ModelSpec, "bear").qualified == "zoo:bear"
+    assert [plugin.dist for plugin in found.plugins] == ["genkit-toolkit", "farm", "zoo"]
 
 
 # --- the allow-list ---
@@ -273,23 +299,24 @@ def test_a_data_set_with_an_argument_is_split_at_its_name(make: Make) -> None:
 class Observed(types.ModuleType):
     """A plugin that observes training."""
 
-    def __init__(self, name: str, fails: bool) -> None:
+    def __init__(self, name: str, fails: BaseException | None) -> None:
         super().__init__(name)
         self.seen: list[Any] = []
 
         @hookimpl
         def genkit_train_event(event: dict[str, Any]) -> None:
             self.seen.append(event)
-            if fails:
-                raise RuntimeError("disk\nfull")
+            if fails is not None:
+                raise fails
 
         self.genkit_train_event = genkit_train_event
 
 
+@pytest.mark.parametrize("failure", [RuntimeError("disk\nfull"), SystemExit("disk full")])
 def test_an_observer_that_fails_is_switched_off_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failure: BaseException
 ) -> None:
-    modules = {name: Observed(name, fails) for name, fails in (("bad_observer", True), ("good_observer", False))}
+    modules = {name: Observed(name, fails) for name, fails in (("bad_observer", failure), ("good_observer", None))}
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     found = Registry([EntryPoint(name, name, "genkit")._for(Dist(name)) for name in modules])  # type: ignore[attr-defined]
@@ -299,7 +326,7 @@ def test_an_observer_that_fails_is_switched_off_with_one_line(
     assert len(modules["good_observer"].seen) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "observer bad_observer" in line
-    assert "is switched off: RuntimeError: disk" in line
+    assert f"is switched off: {type(failure).__name__}: disk full" in line
 
 
 # --- end to end ---

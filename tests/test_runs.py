@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from genkit import checkpoint
+from genkit.data.open import Opening
 from genkit.errors import DataError, GenkitError, MissingError, PluginError
 from genkit.model import DataInfo
 from genkit.registry import registry
@@ -47,10 +48,61 @@ def test_runs_are_listed_oldest_first_and_by_model_and_data(tmp_path):
     assert list(find_runs(tmp_path, dataset="mnist")) == []
 
 
-def test_a_folder_that_cannot_be_read_is_passed_over_in_lists(tmp_path):
+@pytest.mark.parametrize(("file", "text"), [("run.json", "{"), ("status.json", '{"state": "finished", "images": "x"}')])
+def test_a_run_that_cannot_be_read_is_passed_over_in_lists_with_one_sentence(tmp_path, file, text):
     good, bad = create(tmp_path, config()), create(tmp_path, config())
+    (bad.path / file).write_text(text)
+    said = []
+    assert list(find_runs(tmp_path, unreadable=said.append)) == [good]
+    (sentence,) = said
+    assert sentence.startswith(f"{bad.path / file} can't be read: ")
+
+
+def test_a_spoilt_run_is_named_when_it_is_asked_for_by_id(tmp_path):
+    bad = create(tmp_path, config())
     (bad.path / "run.json").write_text("{")
-    assert list(find_runs(tmp_path)) == [good]
+    with pytest.raises(DataError, match=r"run\.json can't be read"):
+        find_run(tmp_path, bad.id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"images": "abc"}, "images"),
+        ({"images": 0}, "images"),
+        ({"images": None}, "a budget is in images or in minutes"),
+        ({"images": None, "minutes": float("inf")}, "finite"),
+        ({"options": {"rate": float("nan")}}, "finite"),
+        ({"created": 5}, "created"),
+        ({"batch": "x"}, "batch"),
+        ({"model": 5}, "model"),
+        ({"opening": "x"}, "opening"),
+        ({"opening": {"size": "big"}}, "opening.size"),
+        ({"opening": {"crop": "left"}}, "opening.crop"),
+        ({"data": {"shape": "abc"}}, "data.shape"),
+        ({"data": {"shape": [1, 8]}}, "data.shape"),
+        ({"data": {"shape": [1, 8, 0]}}, "no pixels"),
+        ({"environment": {"python": 3}}, "environment.python"),
+    ],
+)
+def test_a_field_of_a_wrong_type_or_range_is_one_sentence_that_names_it(tmp_path, changes, where):
+    path = edited(create(tmp_path, config()), **changes)
+    with pytest.raises(DataError, match=rf"^\S*run\.json can't be read: .*{where}"):
+        open_run(path)
+
+
+def test_fields_of_later_versions_are_ignored(tmp_path):
+    made = create(tmp_path, config(opening=Opening(size=8)))
+    assert open_run(edited(made, colour="red")).config == made.config
+
+
+def test_runs_on_a_folder_are_found_under_any_name_that_means_it(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = create(tmp_path, config(dataset=f"folder:{tmp_path / 'photos'}", dataset_slug="folder-photos"))
+    for name in ("photos", "folder:photos", f"folder:{tmp_path}/photos", "folder-photos"):
+        assert list(find_runs(tmp_path, dataset=name)) == [run]
+    assert list(find_runs(tmp_path, dataset="folder:elsewhere")) == []
 
 
 def test_a_run_is_found_by_path_id_and_beginning(tmp_path, monkeypatch):
@@ -82,7 +134,7 @@ def test_a_spoilt_status_is_one_sentence(tmp_path):
     run = create(tmp_path, config())
     run.write_status(Status("finished", 3))
     assert run.finished
-    for text in ("{", "[1]", '{"colour": 1}'):
+    for text in ("{", "[1]", '{"colour": 1}', '{"state": 3}', '{"state": "finished", "seconds": 1e999}'):
         (run.path / "status.json").write_text(text)
         with pytest.raises(DataError, match=r"status\.json can't be read"):
             _ = run.status

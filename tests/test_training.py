@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from PIL import Image
 from torch import nn
+from toys import Trouble
 
 import genkit
 from genkit import checkpoint
@@ -23,7 +25,7 @@ from genkit.model import GenerativeModel, Phase
 from genkit.plugin import hookimpl
 from genkit.registry import registry
 from genkit.runs import Run, Status, find_runs
-from genkit.training import pick_device, preset, resume, train
+from genkit.training import open_run_dataset, pick_device, preset, resume, train
 from genkit.turns import Turns
 
 EVERY_STEP = Settings(checkpoint_seconds=0.0, keep=3)
@@ -129,9 +131,11 @@ def test_a_budget_in_minutes_ends(run_toy):
         ({"images": 0}, "above zero"),
         ({"minutes": 0}, "above zero"),
         ({"minutes": float("nan")}, "above zero"),
+        ({"minutes": float("inf")}, "have an end"),
         ({"batch": 0}, "at least one image"),
         ({"options": {"kin": "loss"}}, "Did you mean 'kind'"),
         ({"device": "abacus"}, "no device 'abacus'"),
+        ({"device": "meta"}, "no device 'meta'"),
         ({"model": "toy-gam"}, "Did you mean 'toy-gan'"),
     ],
 )
@@ -139,6 +143,12 @@ def test_a_request_that_cannot_be_is_refused_before_a_folder_is_made(run_toy, tm
     with pytest.raises(UsageError, match=message):
         run_toy(**arguments)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_checkpoints_that_never_come_are_refused(seconds):
+    with pytest.raises(UsageError, match="seconds between checkpoints"):
+        Settings(checkpoint_seconds=seconds)
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(run_toy, tmp_path):
@@ -309,6 +319,88 @@ def test_events_tell_start_progress_and_end(run_toy):
     assert {event["run"] for event in events} == {str(run.path)}
 
 
+def test_progress_that_can_not_be_shown_is_said_once_and_stops_nothing(run_toy, capsys):
+    seen = []
+
+    def show(event):
+        seen.append(event)
+        raise BrokenPipeError(32, "Broken pipe")
+
+    run = run_toy(images=96, on_event=show)
+    assert run.finished
+    assert len(seen) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"genkit: the progress of {run.path} is no longer shown: BrokenPipeError: [Errno 32] Broken pipe"
+
+
+class Vast(GenerativeModel):
+    """Too large for any machine."""
+
+    Options = Trouble
+
+    def __init__(self, options, data):
+        super().__init__(options, data)
+        self.weight = nn.Parameter(torch.empty(options.at))
+
+
+@pytest.mark.parametrize("width", [2**58, 10**22])
+def test_a_model_that_does_not_fit_into_memory_is_one_sentence(run_toy, tmp_path, monkeypatch, width):
+    monkeypatch.setattr("toys.ToyTrouble", Vast)
+    with pytest.raises(TrainingError, match="does not fit into the memory of cpu: make the batch, .* options smaller"):
+        run_toy(options={"at": width})
+    assert only_run(tmp_path).status.state == "failed"
+
+
+@pytest.mark.parametrize("message", ["shapes do not match", "value cannot be converted without overflow"])
+def test_another_error_of_a_model_is_its_own(run_toy, monkeypatch, message):
+    def wrong(self, phase, batch, step):
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("toys.ToyTrouble.loss", wrong)
+    with pytest.raises(RuntimeError, match=message):
+        run_toy()
+
+
+@pytest.fixture
+def opened(monkeypatch, digits):
+    """What open_dataset is asked for, as genkit.training asks."""
+    asked = []
+
+    def note(reference, **how):
+        asked.append((reference, how))
+        return digits
+
+    monkeypatch.setattr("genkit.training.open_dataset", note)
+    monkeypatch.delenv("GENKIT_DATA", raising=False)
+    return asked
+
+
+def test_where_downloaded_data_lies_is_said_by_the_caller_then_the_environment_then_the_run(
+    run_toy, tmp_path, monkeypatch, opened
+):
+    monkeypatch.chdir(tmp_path)
+    run = run_toy(images=16, opening={"data_root": "old"})
+    given, environment = tmp_path / "given", tmp_path / "environment"
+    open_run_dataset(run)
+    monkeypatch.setenv("GENKIT_DATA", str(environment))
+    open_run_dataset(run)
+    open_run_dataset(run, data_root=given)
+    assert [how["data_root"] for _, how in opened] == [tmp_path / "old", environment, given]
+
+
+def test_a_run_on_a_folder_goes_on_from_another_folder(toy_models, tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    for index in range(20):
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
+    monkeypatch.chdir(tmp_path)
+    run = train("toy-trouble", "folder:photos", images=32, root=tmp_path / "runs", device="cpu")
+    assert run.path.parents[1].name == "folder-photos"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert open_run_dataset(run).sha256 == run.config.dataset_sha256
+
+
 def test_a_data_set_made_by_hand_trains(toy_models, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), np.uint8)
     data = ImageDataset("folder:x", "0" * 64, Split("train", pixels, None), Split("test", pixels[:9], None))
@@ -381,6 +473,19 @@ def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(number, 
     assert run.status.state == "interrupted"
     assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] == 128
     assert resume(run, dataset=digits).finished
+
+
+def test_a_signal_that_the_parent_had_ignored_stays_ignored(run_toy):
+    def interrupt(event):
+        if event["kind"] == "log":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert run_toy(images=64, on_event=interrupt).finished
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Mask(GenerativeModel):

@@ -125,14 +125,17 @@ def test_an_export_without_its_parts_is_refused(exported, tmp_path, missing):
         ("run.json", b"\xff"),
         ("run.json", b"[]"),
         ("run.json", b"{}"),
+        ("run.json", b'{"batch": "x"}'),
         ("status.json", b"{"),
         ("status.json", b"[1]"),
+        ("status.json", b'{"state": "finished", "images": "abc"}'),
         ("checkpoint.safetensors", b"not one"),
         ("checkpoint.safetensors", b""),
     ],
 )
-def test_a_spoilt_member_is_refused(exported, tmp_path, member, data):
-    refused(rewritten(exported[1], tmp_path / "spoilt.zip", **{member: data}), tmp_path / "new")
+def test_a_spoilt_member_is_refused_by_the_name_of_the_archive(exported, tmp_path, member, data):
+    path = rewritten(exported[1], tmp_path / "spoilt.zip", **{member: data})
+    assert refused(path, tmp_path / "new").startswith(f"{path}/")
 
 
 @pytest.mark.parametrize(
@@ -158,9 +161,10 @@ def test_a_damaged_export_is_refused(exported, tmp_path):
     refused(tmp_path / "damaged.zip", tmp_path / "new")
 
 
-def test_a_damaged_compressed_export_is_refused(exported, tmp_path):
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_compressed_export_is_refused(exported, tmp_path, method):
     path = tmp_path / "packed.zip"
-    with zipfile.ZipFile(exported[1]) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(exported[1]) as old, zipfile.ZipFile(path, "w", method) as new:
         new.comment = old.comment
         for name in old.namelist():
             new.writestr(name, old.read(name))

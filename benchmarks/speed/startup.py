@@ -27,7 +27,7 @@ def main() -> None:
             seconds.append(time.perf_counter() - began)
         print(f"genkit {arguments[0]}: median {statistics.median(seconds[1:]):.3f} s of 10 (first {seconds[0]:.3f} s)")
     probe = (
-        "import sys; from genkit.cli import group; "
+        "import sys; from genkit.cli.commands import group; "
         "group.main(['models'], standalone_mode=False); print('torch' in sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout

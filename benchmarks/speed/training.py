@@ -6,12 +6,13 @@ uv run python benchmarks/speed/training.py --data-root ../shared/data
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import torch
-from paired import machine, paired
+from paired import machine
 from torch.nn.functional import softplus
 
 import genkit
@@ -22,19 +23,32 @@ from genkit.runs import make_model
 from genkit.training import preset
 
 
-def harness(model: str, data: ImageDataset, images: int) -> float:
-    """Images per second of genkit.train, between its first event and its last log line; no sample grids, as a plain loop draws none."""
-    seen: list[tuple[int, float]] = []
+def compare(name: str, data: ImageDataset, images: int, segments: int) -> float:
+    """Return the median over segments of plain seconds / harness seconds for the same number of images.
 
-    def note(event: dict) -> None:
+    A plain segment runs after every log line of genkit.train, so a machine that slows down slows both. No sample grids,
+    as a plain loop draws none.
+    """
+    plain = Plain(name, data)
+    plain.seconds(images)
+    ratios: list[float] = []
+    place = (0, 0.0)
+
+    def turn(event: dict) -> None:
+        nonlocal place
+        ours = time.perf_counter() - place[1]
+        if event["kind"] == "log" and event["images"] > place[0]:
+            ratios.append(plain.seconds(event["images"] - place[0]) / ours)
         if event["kind"] in ("start", "log"):
-            seen.append((event["images"], time.perf_counter()))
+            place = (event["images"], time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        genkit.train(
-            model, data, images=images, root=folder, device="cpu", settings=Settings(previews=0), on_event=note
-        )
-    return (seen[-1][0] - seen[0][0]) / (seen[-1][1] - seen[0][1])
+        settings = Settings(previews=0, logs=segments)
+        genkit.train(name, data, images=images * segments, root=folder, device="cpu", settings=settings, on_event=turn)
+    ratios = ratios[1:]  # the first one warms up
+    low, median, high = statistics.quantiles(ratios, n=4)
+    print(f"{name}: harness / plain loop {median:.3f}, the median of {len(ratios)} (quartiles {low:.3f} to {high:.3f})")
+    return median
 
 
 class Average:
@@ -57,21 +71,27 @@ class Average:
                 average.copy_(live)
 
 
-def plain(name: str, data: ImageDataset, images: int) -> float:
-    """Images per second of a plain torch loop over the same networks."""
-    chosen = preset(name, data.name)
-    torch.manual_seed(0)
-    model = make_model(name, dict(chosen.options), data.info()).train()
-    pixels = torch.from_numpy(data.train.pixels[:].copy())
-    order = torch.randperm(len(pixels))
-    batch, seen = chosen.batch, 0
-    step = dcgan_step(model) if name == "dcgan" else vae_step(model)
-    began = time.perf_counter()
-    while seen < images:
-        start = seen % (len(pixels) - batch)
-        step(pixels[order[start : start + batch]].float().div_(255), seen + batch)
-        seen += batch
-    return seen / (time.perf_counter() - began)
+class Plain:
+    """A plain torch loop over the same networks, run a segment at a time."""
+
+    def __init__(self, name: str, data: ImageDataset) -> None:
+        chosen = preset(name, data.name)
+        torch.manual_seed(0)
+        model = make_model(name, dict(chosen.options), data.info()).train()
+        self.pixels = torch.from_numpy(data.train.pixels[:].copy())
+        self.order = torch.randperm(len(self.pixels))
+        self.batch, self.seen = chosen.batch, 0
+        self.step = dcgan_step(model) if name == "dcgan" else vae_step(model)
+
+    def seconds(self, images: int) -> float:
+        """Train on so many images more; return the seconds that took."""
+        began, end = time.perf_counter(), self.seen + images
+        while self.seen < end:
+            start = self.seen % (len(self.pixels) - self.batch)
+            chosen = self.order[start : start + self.batch]
+            self.step(self.pixels.index_select(0, chosen).float().div_(255), self.seen + self.batch)
+            self.seen += self.batch
+        return time.perf_counter() - began
 
 
 def dcgan_step(model):  # type: ignore[no-untyped-def]
@@ -120,20 +140,16 @@ def vae_step(model):  # type: ignore[no-untyped-def]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-root", type=Path, default=None)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--segments", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each segment, about")
     arguments = parser.parse_args()
     data = genkit.open_dataset("mnist", data_root=arguments.data_root)
     print(machine())
     for name in ("vae", "dcgan"):
-        plain(name, data, 2_000)
-        images = max(2_000, int(plain(name, data, 6_000) * arguments.seconds))
-        paired(
-            name,
-            lambda name=name, images=images: harness(name, data, images),
-            lambda name=name, images=images: plain(name, data, images),
-            arguments.rounds,
-        )
+        plain = Plain(name, data)
+        plain.seconds(2_000)
+        images = max(plain.batch, int(4_000 / plain.seconds(4_000) * arguments.seconds))
+        compare(name, data, images, arguments.segments)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ _COMMANDS = {
         "models": "List the models",
         "datasets": "List the data sets",
         "features": "List feature extractors, or train one",
+        "weights": "List, download, check or add the weights files of extractors",
         "metrics": "List the metrics",
         "plugins": "List the plugins, broken ones with their cause",
     },

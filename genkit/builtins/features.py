@@ -21,5 +21,29 @@ def genkit_features() -> Iterator[FeatureSpec]:
         "inception",
         "genkit.features.inception:inception",
         dim=2048,
-        summary="Inception-v3 of the published FID, through torch-fidelity",
+        summary="Inception-v3 of the published FID: 2048 pooled features and 1008-way logits",
+    )
+    for layer in (64, 192, 768):
+        yield FeatureSpec(
+            f"inception-{layer}",
+            f"genkit.features.inception:inception_{layer}",
+            dim=layer,
+            summary=f"The same network, its layer of {layer} features",
+        )
+    yield FeatureSpec(
+        "inception-torchvision",
+        "genkit.features.inception_torchvision:inception_torchvision",
+        dim=2048,
+        summary="torchvision's Inception-v3, from a file of its weights",
+    )
+    yield FeatureSpec("pixels", "genkit.features.pixels:pixels", summary="The pixels themselves, of small images")
+    yield FeatureSpec(
+        "random-conv",
+        "genkit.features.random_conv:random_conv",
+        dim=64,
+        summary="An untrained convolutional network with fixed weights",
+    )
+    yield FeatureSpec("dinov2", "genkit.features.backbones:dinov2", summary="DINOv2 through timm (extra: backbones)")
+    yield FeatureSpec(
+        "clip", "genkit.features.backbones:clip", summary="CLIP's image tower through open_clip (extra: backbones)"
     )

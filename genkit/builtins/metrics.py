@@ -39,7 +39,7 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         moved_by=_SAMPLES,
-        parameters={"sizes": 15},
+        parameters={"sizes": 15, "seed": 0},
         summary="Frechet distance extrapolated to infinitely many samples",
         paper="arXiv:1911.07023",
     )
@@ -49,7 +49,7 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         moved_by=_SAMPLES,
-        parameters={"estimator": "full"},
+        parameters={"subsets": 0},
         summary="Unbiased squared kernel distance (degree-3 polynomial) of features",
         paper="arXiv:1801.01401",
     )
@@ -80,6 +80,7 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         moved_by=_SAMPLES,
+        matched=True,
         summary="Effective number of different samples: exp of the entropy of their cosine kernel's eigenvalues",
         paper="arXiv:2210.02410",
     )
@@ -191,7 +192,7 @@ def _reconstruction() -> Iterator[MetricSpec]:
         group="samples",
         needs=("decode", "draw_latent"),
         moved_by=("data", "samples"),
-        parameters={"epsilon": 1e-4, "pairs": 2000, "path": "linear"},
+        parameters={"epsilon": 1e-4, "pairs": 2000},
         summary="Perceptual path length (VGG): how abruptly images change along a latent path",
         paper="arXiv:1812.04948",
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from genkit.errors import UsageError
 from genkit.registry import registry
 from genkit.specs import DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
 
@@ -31,6 +34,51 @@ complete_dataset = complete(DatasetSpec)
 complete_feature = complete(FeatureSpec)
 complete_metric = complete(MetricSpec)
 
+
+def _run_folders(ctx: click.Context) -> Iterator[Path]:
+    root = ctx.params.get("root") or Path(os.environ.get("GENKIT_RUNS", "runs"))
+    return (file.parent for file in Path(root).glob("*/*/*/run.json"))
+
+
+def complete_run(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a run's id, or its path once that is begun; reads no run, so it is quick."""
+    names = {str(folder) if os.sep in incomplete else folder.name: str(folder) for folder in _run_folders(ctx)}
+    return [CompletionItem(name, help=path) for name, path in sorted(names.items()) if name.startswith(incomplete)]
+
+
+def complete_measured(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a data set that there are runs of."""
+    names = sorted({folder.parent.parent.name for folder in _run_folders(ctx)})
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+class Names(click.ParamType[list[str]]):
+    """Names with commas between them; at least one."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """Return the names; fails with a usage error if there is none."""
+        names = value if isinstance(value, list) else [part.strip() for part in str(value).split(",") if part.strip()]
+        if not names:
+            self.fail("it names nothing: give one name or more, or leave it out", param, ctx)
+        return names
+
+
+NAMES = Names()
+
+
+class ListingGroup(click.Group):
+    """A group that lists when it is given no command: ``genkit runs --json`` is ``genkit runs list --json``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``list`` before options that are not the group's own."""
+        flags = bool(args) and args[0].startswith("-") and args[0] not in ctx.help_option_names
+        if (not args or flags) and not ctx.resilient_parsing:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 runs_option = click.option(
     "--runs",
     "root",
@@ -47,6 +95,14 @@ device_option = click.option(
 )
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 
+data_root_option = click.option(
+    "--data-root",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="GENKIT_DATA",
+    show_envvar=True,
+    help="Folder with downloaded data sets.",
+)
+
 
 def dataset_options(default: str | None = "digits") -> Callable[[F], F]:
     """Add --dataset and how to open it; the command gets ``dataset`` and ``opening``-style arguments."""
@@ -59,13 +115,7 @@ def dataset_options(default: str | None = "digits") -> Callable[[F], F]:
             shell_complete=complete_dataset,
             help="digits, mnist, folder:PATH, zip:PATH, npz:PATH.",
         ),
-        click.option(
-            "--data-root",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="GENKIT_DATA",
-            show_envvar=True,
-            help="Folder with downloaded data sets.",
-        ),
+        data_root_option,
         click.option("--size", type=click.IntRange(min=1), help="Resize images to this height and width."),
         click.option(
             "--crop",
@@ -91,9 +141,16 @@ def opening(data_root: Path | None, size: int | None, crop: str, skip_bad: bool)
     return {key: value for key, value in asked.items() if value is not None}
 
 
-def split_names(text: str | None) -> list[str]:
-    """Split comma-separated names."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+def refuse(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
+    """Raise UsageError if one of these options stands on the command line: it would be ignored."""
+    for param in ctx.command.params:
+        if param.name in names and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{max(param.opts, key=len)} {reason}")
+
+
+def left_out(problem: str) -> None:
+    """Say on stderr what a listing passes over."""
+    click.echo(f"left out: {problem}", err=True)
 
 
 def echo_json(document: Any) -> None:

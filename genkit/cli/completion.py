@@ -16,7 +16,7 @@ def command(shell: str) -> None:
     zsh:   eval "$(genkit completion zsh)"
     fish:  genkit completion fish > ~/.config/fish/completions/genkit.fish
     """
-    from genkit.cli import group
+    from genkit.cli.commands import group
 
     cls = get_completion_class(shell)
     assert cls is not None

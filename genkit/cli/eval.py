@@ -6,25 +6,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from genkit.cli.common import (
+    NAMES,
     complete_feature,
     complete_metric,
     complete_model,
+    complete_run,
     dataset_options,
     device_option,
     echo_json,
     json_option,
     opening,
+    refuse,
     runs_option,
-    split_names,
 )
-from genkit.errors import UsageError
+from genkit.errors import MissingError, UsageError
 from genkit.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from genkit.data import ImageDataset
     from genkit.evaluation import Evaluation, Measuring
     from genkit.records import Record
     from genkit.runs import Run
@@ -37,7 +41,7 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 @click.option(
     "--model", shell_complete=complete_model, help="Measure its newest finished run; trains one if there is none."
 )
-@click.option("--run", "run_id", metavar="RUN", help="Measure this run: its path or id.")
+@click.option("--run", "run_id", metavar="RUN", shell_complete=complete_run, help="Measure this run: its path or id.")
 @click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False), help="Measure this checkpoint of a run.")
 @click.option("--raw", is_flag=True, help="Measure the raw weights, not their moving average.")
 @click.option(
@@ -46,10 +50,16 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 @click.option("--reference", metavar="IMAGES|DATASET", help="With --samples: what they are compared with.")
 @dataset_options()
 @click.option(
-    "--metrics", default="all", show_default=True, shell_complete=complete_metric, help="Comma-separated names."
+    "--metrics",
+    type=NAMES,
+    default="all",
+    show_default=True,
+    shell_complete=complete_metric,
+    help="Comma-separated names.",
 )
 @click.option(
     "--features",
+    type=NAMES,
     shell_complete=complete_feature,
     help="Feature extractors, comma-separated; by default the data's own.",
 )
@@ -78,8 +88,8 @@ def command(
     size: int | None,
     crop: str,
     skip_bad: bool,
-    metrics: str,
-    features: str | None,
+    metrics: list[str],
+    features: list[str] | None,
     protocol: str,
     importance_samples: int | None,
     weights: Path | None,
@@ -102,8 +112,8 @@ def command(
     if sum(given is not None for given in (model, run_id or checkpoint, samples_path)) != 1:
         raise UsageError("name one thing to measure: --model NAME, --run RUN, --checkpoint FILE or --samples IMAGES")
     measuring = Measuring(
-        metrics=split_names(metrics),
-        features=split_names(features) or None,
+        metrics=metrics,
+        features=features,
         protocol=protocol,
         parameters={"nll": {"importance_samples": importance_samples}} if importance_samples else {},
         weights=weights,
@@ -113,38 +123,49 @@ def command(
     )
     how = opening(data_root, size, crop, skip_bad)
     if samples_path is not None:
-        given = ctx.get_parameter_source("count") == click.core.ParameterSource.COMMANDLINE
+        refuse(ctx, ("dataset", "raw"), "goes with a model; --samples are compared with --reference")
+        given = ctx.get_parameter_source("count") is not ParameterSource.DEFAULT
         _images(samples_path, reference, measuring, how, root, as_json, limit=count if given else None)
         return
     if reference is not None:
         raise UsageError("--reference goes with --samples; a model is compared with the data set it was trained on")
-    run = _choose_run(model, run_id, checkpoint, dataset, how, device, root)
-    _model(run, measuring, checkpoint, raw, root, calibrate, as_json)
+    if model is not None:
+        from genkit.cli.presets import newest_or_trained
+
+        run, data = newest_or_trained(model, dataset, how, device, root)
+    else:
+        from genkit.training import open_run_dataset
+
+        refuse(ctx, ("dataset", "size", "crop", "skip_bad"), "goes with --model; a run is measured on its own data set")
+        run = _named_run(run_id, checkpoint, root)
+        data = open_run_dataset(run, data_root=data_root)
+    _model(run, data, measuring, checkpoint, raw, root, calibrate, as_json)
 
 
-def _choose_run(
-    model: str | None,
-    run_id: str | None,
-    checkpoint: Path | None,
-    dataset: str,
-    how: dict[str, Any],
-    device: str,
-    root: Path,
-) -> Run:
+def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
+    """Return the run named, or the one in whose folder a checkpoint lies."""
     from genkit.runs import find_run, open_run
 
     if run_id is not None:
         return find_run(root, run_id)
-    if checkpoint is not None:
-        return open_run(checkpoint.resolve().parent.parent)
-    assert model is not None
-    from genkit.cli.presets import newest_or_trained
-
-    return newest_or_trained(model, dataset, how, device, root)
+    assert checkpoint is not None
+    if not checkpoint.is_file():
+        raise MissingError(f"there is no checkpoint {checkpoint}")
+    folder = checkpoint.resolve().parent
+    if folder.name != "checkpoints" or not (folder.parent / "run.json").is_file():
+        raise UsageError(f"{checkpoint} belongs to no run: a checkpoint is measured in its run's checkpoints folder")
+    return open_run(folder.parent)
 
 
 def _model(
-    run: Run, measuring: Measuring, checkpoint: Path | None, raw: bool, root: Path, calibrate: bool, as_json: bool
+    run: Run,
+    data: ImageDataset,
+    measuring: Measuring,
+    checkpoint: Path | None,
+    raw: bool,
+    root: Path,
+    calibrate: bool,
+    as_json: bool,
 ) -> None:
     from genkit.cli.progress import work_bar
     from genkit.evaluation import Evaluator, evaluate
@@ -152,11 +173,10 @@ def _model(
     from genkit.paths import write_atomic
     from genkit.report.html import run_page
     from genkit.store import read
-    from genkit.training import open_run_dataset
 
     place = root / run.config.dataset_slug / "calibration"
     with work_bar() as show:
-        evaluator = Evaluator(open_run_dataset(run), measuring, show)
+        evaluator = Evaluator(data, measuring, show)
         done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
             measure_calibration(evaluator, place)
@@ -194,7 +214,12 @@ def _images(
     with work_bar() as show:
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"
-        done = evaluate_images(measured, against, measuring, name=samples, folder=folder, progress=show)
+        origin = {
+            "samples": measured.name,
+            "reference": against.name,
+            "opening": {key: str(value) if isinstance(value, Path) else value for key, value in how.items()},
+        }
+        done = evaluate_images(measured, against, measuring, name=samples, origin=origin, folder=folder, progress=show)
     _show(done, as_json, None)
     if not as_json:
         click.echo(f"record {done.path}")

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import dataset_options, echo_json, json_option, opening
+from genkit.cli.common import ListingGroup, dataset_options, echo_json, json_option, opening
 from genkit.registry import registry
 from genkit.specs import FeatureSpec
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def command(ctx: click.Context) -> None:
-    """List feature extractors, or train one."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_features)
+@click.group(cls=ListingGroup)
+def command() -> None:
+    """List feature extractors, or train one.
+
+    Without a command it lists, with the options of list.
+    """
 
 
 @command.command("list")
 @json_option
-def list_features(as_json: bool = False) -> None:
+def list_features(as_json: bool) -> None:
     """List the extractors: those of plugins and those trained here."""
     from genkit.features.cards import installed
     from genkit.report.text import table
@@ -34,7 +34,7 @@ def list_features(as_json: bool = False) -> None:
         ]
         echo_json(plain + [{**card, "plugin": "trained here"} for card in cards])
         return
-    rows = [[o.spec.name, f"{o.spec.dim}-d", o.spec.summary] for o in offers]
+    rows = [[o.spec.name, f"{o.spec.dim}-d" if o.spec.dim else "", o.spec.summary] for o in offers]
     rows += [
         [c["name"], f"{c['dim']}-d", f"trained here on {c['dataset']}, test accuracy {c['test_accuracy']:.2%}"]
         for c in cards

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import echo_json, json_option, runs_option, split_names
+from genkit.cli.common import NAMES, complete_measured, echo_json, json_option, left_out, runs_option
 
 
 @click.command()
-@click.option("--dataset", help="The data set; the newest record's by default.")
+@click.option("--dataset", shell_complete=complete_measured, help="The data set; the newest record's by default.")
 @click.option("--score", help="Rank by this score, as fid[digits-cnn]; the first of the newest record by default.")
-@click.option("--columns", help="Further columns: names of scores or metrics, comma-separated, or all.")
+@click.option("--columns", type=NAMES, help="Further columns: names of scores or metrics, comma-separated, or all.")
 @click.option("--why", is_flag=True, help="List the records left out, with the difference that excluded them.")
 @json_option
 @click.option("--md", "as_md", is_flag=True, help="Print Markdown.")
@@ -21,7 +21,7 @@ from genkit.cli.common import echo_json, json_option, runs_option, split_names
 def command(
     dataset: str | None,
     score: str | None,
-    columns: str | None,
+    columns: list[str] | None,
     why: bool,
     as_json: bool,
     as_md: bool,
@@ -37,18 +37,18 @@ def command(
         raise UsageError("choose one of --json, --md and --csv")
     board = leaderboard(root, dataset=dataset, score=score)
     for problem in board.problems:
-        click.echo(f"left out: {problem}", err=True)
+        left_out(problem)
     if as_json:
         echo_json(tabular.document(board))
         return
     if as_csv:
         click.echo(tabular.comma_separated(board), nl=False)
         return
-    wanted = split_names(columns)
+    wanted = columns or []
     click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted))
     if why:
         for record, reason in board.left_out:
-            click.echo(f"left out: {record}: {reason}", err=True)
+            left_out(f"{record}: {reason}")
     elif board.left_out:
         records = "1 record" if len(board.left_out) == 1 else f"{len(board.left_out)} records"
         click.echo(f"{records} left out: genkit leaderboard --why", err=True)

@@ -97,7 +97,7 @@ def check_name(name: str) -> None:
         hint = f", as {plain!r}" if plain else ""
         raise UsageError(f"{name!r} is no package name: use lower-case letters, digits and single hyphens{hint}")
     module = module_name(name)
-    if keyword.iskeyword(module) or keyword.issoftkeyword(module):
+    if keyword.iskeyword(module) or keyword.issoftkeyword(module) or keyword.iskeyword(class_name(name)):
         raise UsageError(f"{name!r} is a word of the Python language, which no module can be named: choose another")
     for offer in registry().offers(ModelSpec):
         if name == offer.spec.name:

@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from genkit.cli.common import echo_json, json_option, runs_option
+from genkit.cli.common import (
+    ListingGroup,
+    complete_measured,
+    complete_model,
+    complete_run,
+    echo_json,
+    json_option,
+    left_out,
+    runs_option,
+)
 
 if TYPE_CHECKING:
     from genkit.runs import Run
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def command(ctx: click.Context) -> None:
-    """List, show, remove, export and import runs."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_runs)
+@click.group(cls=ListingGroup)
+def command() -> None:
+    """List, show, remove, export and import runs.
+
+    Without a command it lists, with the options of list.
+    """
 
 
 @command.command("list")
-@click.option("--model")
-@click.option("--dataset")
+@click.option("--model", shell_complete=complete_model)
+@click.option("--dataset", shell_complete=complete_measured)
 @json_option
 @runs_option
-def list_runs(
-    model: str | None = None, dataset: str | None = None, as_json: bool = False, root: Path = Path("runs")
-) -> None:
+def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path) -> None:
     """List the runs, oldest first."""
     from genkit.report.text import table
     from genkit.runs import find_runs
 
-    runs = list(find_runs(root, dataset=dataset, model=model))
+    runs = list(find_runs(root, dataset=dataset, model=model, unreadable=left_out))
     if as_json:
         echo_json([_document(run) for run in runs])
         return
@@ -52,7 +60,7 @@ def list_runs(
 
 
 @command.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @json_option
 @runs_option
 def show(run_id: str, as_json: bool, root: Path) -> None:
@@ -85,16 +93,18 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
 
 
 @command.command()
-@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; where there is no terminal, nobody can be asked.")
 @runs_option
 def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
     """Remove runs with their checkpoints and records."""
     from filelock import FileLock, Timeout
 
-    from genkit.errors import GenkitError
+    from genkit.errors import GenkitError, UsageError
     from genkit.runs import find_run
 
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nobody can be asked whether to remove runs, as there is no terminal: give --yes")
     for run in [find_run(root, run_id) for run_id in run_ids]:
         if not yes:
             click.confirm(f"remove {run.path} with its checkpoints and records?", abort=True)
@@ -109,7 +119,7 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
 
 
 @command.command("export")
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @runs_option
 def export(run_id: str, target: Path, root: Path) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import complete_model, device_option, runs_option, seed_option
+from genkit.cli.common import complete_measured, complete_model, complete_run, device_option, runs_option, seed_option
 
 
 @click.command()
 @click.option("--model", shell_complete=complete_model, help="Draw from its newest finished run.")
-@click.option("--run", "run_id", metavar="RUN", help="Draw from this run: its path or id.")
-@click.option("--dataset", help="With --model: the data set it was trained on.")
+@click.option("--run", "run_id", metavar="RUN", shell_complete=complete_run, help="Draw from this run: its path or id.")
+@click.option("--dataset", shell_complete=complete_measured, help="With --model: the data set it was trained on.")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("samples.png"), show_default=True)
 @click.option(

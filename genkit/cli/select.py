@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from genkit.errors import MissingError, UsageError
+from genkit.cli.common import left_out
+from genkit.errors import MissingError, UsageError, suggestion
 from genkit.registry import registry
 from genkit.specs import ModelSpec
 
@@ -22,14 +23,21 @@ def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str 
     if (model is None) == (run_id is None):
         raise UsageError("name one of --model NAME and --run RUN")
     if run_id is not None:
+        if dataset is not None:
+            raise UsageError("--dataset goes with --model: a run has its own data set")
         run = find_run(root, run_id)
         if not run.finished:
             click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
         return run
     assert model is not None
     offer = registry().find(ModelSpec, model)
-    known = find_runs(root, model=offer.spec.name, dist=offer.plugin.dist, dataset=dataset)
-    finished = [run for run in known if run.finished]
+    mine: dict[str, Any] = {"model": offer.spec.name, "dist": offer.plugin.dist}
+    finished = [run for run in find_runs(root, dataset=dataset, unreadable=left_out, **mine) if run.finished]
     if not finished:
-        raise MissingError(f"there is no finished run of {model} in {root}: genkit train --model {model}")
+        known = {run.config.dataset for run in find_runs(root, **mine)} if dataset is not None else set()
+        on = f" on {dataset}" if dataset is not None else ""
+        raise MissingError(
+            f"there is no finished run of {model}{on} in {root}.{suggestion(dataset or '', known)}  "
+            f"(genkit train --model {model} makes one)"
+        )
     return finished[-1]

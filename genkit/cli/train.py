@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genkit.cli.common import complete_model, dataset_options, device_option, opening, runs_option
+from genkit.cli.common import complete_model, complete_run, dataset_options, device_option, opening, refuse, runs_option
 from genkit.errors import UsageError
 
 
@@ -31,6 +31,10 @@ class Count(click.ParamType[int]):
         return int(number)
 
 
+_FIXED = ("model", "assignments", "config", "images", "minutes", "batch", "seed", "dataset", "size", "crop", "skip_bad")
+"""What a run keeps from its beginning."""
+
+
 @click.command()
 @click.option("--model", shell_complete=complete_model, help="What to train (genkit models lists them).")
 @dataset_options()
@@ -44,7 +48,9 @@ class Count(click.ParamType[int]):
 @runs_option
 @click.option("--checkpoint-seconds", type=float, default=60.0, show_default=True, help="Save this often.")
 @click.option("--keep", type=click.IntRange(min=1), default=2, show_default=True, help="Checkpoints to keep.")
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run: its path or id.")
+@click.option(
+    "--resume", "resumed", metavar="RUN", shell_complete=complete_run, help="Go on with a run: its path or id."
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -79,23 +85,18 @@ def command(
 
     settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
     if resumed:
-        given = [
-            name
-            for name in ("model", "assignments", "config", "images", "minutes", "batch", "seed", "dataset")
-            if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-        ]
-        if given:
-            raise UsageError("--resume goes on as the run began: give no model, data, options, seed or budget with it")
+        refuse(ctx, _FIXED, "can't be given with --resume: a run goes on as it began")
         from genkit.runs import find_run
-        from genkit.training import resume
+        from genkit.training import open_run_dataset, resume
 
         run = find_run(root, resumed)
         if run.finished:
             click.echo(f"run {run.path} is finished already", err=True)
         else:
             wanted = None if device == "auto" else device
+            data = open_run_dataset(run, data_root=data_root)
             with training_bar() as show:
-                resume(run, device=wanted, settings=settings, on_event=show)
+                resume(run, device=wanted, dataset=data, settings=settings, on_event=show)
     else:
         if not model:
             raise UsageError("name a model, as --model dcgan (genkit models lists them), or --resume a run")

@@ -6,18 +6,15 @@ import io
 import re
 import stat
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from genkit.data.source import DatasetRequest, Source, file_stamp, unreadable
+from genkit.data.source import BROKEN_ZIP, DatasetRequest, Source, file_stamp, unreadable
 from genkit.data.tree import Tree, TreeSource
 from genkit.errors import DataError
 
 MEMBER_LIMIT = 512 << 20
 """Bytes that one member may unpack to; it is held in memory while it is decoded."""
-
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 class ZipTree(Tree):
@@ -55,7 +52,7 @@ class ZipTree(Tree):
         assert self._zip is not None
         try:
             return io.BytesIO(self._zip.read(self._members[name]))
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             detail = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"{self.full_name(name)} can't be unpacked ({detail}): make the zip anew") from error
 
@@ -73,7 +70,7 @@ class ZipTree(Tree):
             raise DataError(f"{self.path} is a folder, not a zip: it is read as folder:{self.path}") from error
         except (FileNotFoundError, PermissionError) as error:
             raise unreadable(self.path, error) from error
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             raise DataError(f"{self.path} is not a readable zip file ({error}): it may be truncated") from error
 
     def _admit(self, info: zipfile.ZipInfo) -> None:

@@ -18,12 +18,14 @@ class Split:
     """Images of one split, as levels.
 
     ``pixels``: uint8 [N, C, H, W] of values 0 .. levels-1, usually memory-mapped; ``labels``: int64 [N] or None.
+    ``order``: int64 [N], the images in the order in which their source has them, or None for the order of ``pixels``.
     """
 
     name: str
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
     levels: int = 256
+    order: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -12,7 +12,10 @@ from genkit.errors import DataError, GenkitError
 
 
 class FolderTree(Tree):
-    """All files below a folder; links are followed, a link to a folder above is not."""
+    """All regular files below a folder; links are followed, a link to a folder above is not.
+
+    A pipe, socket or device is left aside: to read it may never end. A link to nothing stays, to be named as bad.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,7 +60,7 @@ class FolderTree(Tree):
                     continue
                 if entry.is_dir():
                     self._walk(Path(entry.path), f"{prefix}{entry.name}/", above)
-                else:
+                elif entry.is_file() or not os.path.exists(entry.path):
                     self._names.append(prefix + entry.name)
         except OSError as error:
             raise unreadable(folder, error) from error

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from genkit.data.idx import parse_idx, read_bytes
 from genkit.data.source import Contents, DatasetRequest, Item, Source
 from genkit.downloads import download
-from genkit.errors import DataError
+from genkit.errors import DataError, MissingError
 from genkit.paths import cache_dir
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
@@ -95,7 +95,13 @@ class Mnist(Source):
                         return path
         packed = f"{file.name}.gz"
         target = cache_dir().absolute() / "downloads" / "mnist" / packed
-        return download([url + packed for url in MIRRORS], file.packed_sha256, target, what=f"MNIST's {packed}")
+        try:
+            return download([url + packed for url in MIRRORS], file.packed_sha256, target, what=f"MNIST's {packed}")
+        except MissingError as error:
+            if self.data_root is None:
+                raise
+            found = "was searched in vain" if self.data_root.is_dir() else "does not exist"
+            raise MissingError(f"{error}; the data root {self.data_root} {found}") from error
 
 
 def load(path: Path, file: File) -> NDArray[np.uint8]:

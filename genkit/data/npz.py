@@ -8,7 +8,6 @@ memory.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -16,13 +15,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.data.source import Contents, DatasetRequest, Item, Source, SplitName, file_stamp, unreadable
+from genkit.data.source import BROKEN_ZIP, Contents, DatasetRequest, Item, Source, SplitName, file_stamp, unreadable
 from genkit.errors import DataError, GenkitError, suggestion
 
 KNOWN = ("images", "labels", "test_images", "test_labels", "classes")
 MOST_CLASSES = 65_536
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
+"""Shape, whether it is in Fortran order, and type of an array."""
 
 
 class NpzSource(Source):
@@ -72,7 +72,7 @@ class NpzSource(Source):
             self._zip = zipfile.ZipFile(self.path)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise unreadable(self.path, error) from error
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             raise DataError(f"{self.path} is not a readable .npz file ({error}): save it with numpy.savez") from error
         names = [name.removesuffix(".npy") for name in self._zip.namelist()]
         for name in names:
@@ -85,14 +85,24 @@ class NpzSource(Source):
         assert self._zip is not None
         return f"{name}.npy" in self._zip.namelist()
 
-    def _array(self, name: str) -> NDArray[Any]:
-        """Read a small array whole."""
+    def _header(self, name: str) -> Header:
+        """Return what an array says of itself."""
         assert self._zip is not None
         try:
             with self._zip.open(f"{name}.npy") as file:
-                found: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-                return found
-        except _BROKEN as error:
+                return _read_header(file)
+        except BROKEN_ZIP as error:
+            raise self._damaged(name, error) from error
+
+    def _array(self, name: str) -> NDArray[Any]:
+        """Read a small array whole; memory is taken for what is there, not for what the header claims."""
+        assert self._zip is not None
+        try:
+            with self._zip.open(f"{name}.npy") as file:
+                shape, fortran, dtype = _read_header(file)
+                data = file.read()
+            return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+        except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
 
     def _damaged(self, name: str, error: Exception) -> DataError:
@@ -101,12 +111,7 @@ class NpzSource(Source):
 
     def _image_shape(self, name: str) -> tuple[int, int, int, int]:
         """Return (N, C, H, W) of an array of images from its header."""
-        assert self._zip is not None
-        try:
-            with self._zip.open(f"{name}.npy") as file:
-                shape, _, dtype = _read_header(file)
-        except _BROKEN as error:
-            raise self._damaged(name, error) from error
+        shape, _, dtype = self._header(name)
         if dtype != np.uint8 and dtype.kind != "f":
             raise DataError(f"{self.path}: {name} must be uint8 or float in [0, 1], not {dtype}")
         try:
@@ -118,12 +123,12 @@ class NpzSource(Source):
         name = images.replace("images", "labels")
         if not self._has(name):
             return None
-        found = self._array(name)
-        if found.dtype.kind not in "iu" or found.ndim != 1:
-            raise DataError(f"{self.path}: {name} must be one row of integers, not {found.dtype} {found.shape}")
-        if len(found) != count:
-            raise DataError(f"{self.path}: {name} has {len(found):,} entries for {count:,} images: make them equal")
-        return found.astype(np.int64)
+        shape, _, dtype = self._header(name)
+        if dtype.kind not in "iu" or len(shape) != 1:
+            raise DataError(f"{self.path}: {name} must be one row of integers, not {dtype} {shape}")
+        if shape[0] != count:
+            raise DataError(f"{self.path}: {name} has {shape[0]:,} entries for {count:,} images: make them equal")
+        return self._array(name).astype(np.int64)
 
     def _classes(self, labels: dict[str, NDArray[np.int64] | None]) -> tuple[str, ...]:
         used = [found for found in labels.values() if found is not None and len(found)]
@@ -165,7 +170,7 @@ class NpzSource(Source):
                     yield np.ascontiguousarray(levels.transpose(2, 0, 1) if last else levels.reshape(channels))
         except GenkitError:
             raise
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
 
     def _levels(self, row: NDArray[Any], name: str, index: int) -> NDArray[np.uint8]:
@@ -179,12 +184,18 @@ class NpzSource(Source):
         return np.rint(row.astype(np.float64) * 255).astype(np.uint8)
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
+def _read_header(file: IO[bytes]) -> Header:
+    """Return an array's header; raises ValueError for one that can't be read."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        if version == (2, 0):
+            return np.lib.format.read_array_header_2_0(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy evaluates the text of a header: a damaged one raises anything at all
+        raise ValueError(f"its header is damaged: {error}") from error
     raise ValueError(f"its .npy version {version} is not one of plain arrays")
 
 

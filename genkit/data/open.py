@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from genkit import paths
 from genkit.data.dataset import ImageDataset
 from genkit.data.pack import pack_source
 from genkit.data.source import Crop, DatasetRequest, Source
-from genkit.errors import PluginError, UnknownName
+from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
+
+PATH = "PATH"
+"""What the argument of a DatasetSpec is called if it is a path."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a data set is opened, besides its reference: the arguments of open_dataset, as JSON has them."""
+
+    data_root: str | None = None
+    size: int | None = None
+    crop: Crop = "center"
+    skip_bad: bool = False
 
 
 def open_dataset(
@@ -24,27 +39,24 @@ def open_dataset(
     """Open a data set: ``digits``, ``mnist``, ``folder:PATH``, ``zip:PATH``, ``npz:PATH`` or one of a plugin's.
 
     The first time it is packed into the cache; later, as long as the files have not changed, nothing is read. A bare
-    PATH of a folder, a .zip or a .npz works too, unless a data set has that name. ``data_root`` is where downloaded
-    data lies (default ``GENKIT_DATA``). ``size`` makes images of folders and zips size x size: their centred square, or
-    the whole image stretched with ``crop="none"``. ``skip_bad`` leaves bad files out and counts them in ``skipped``.
-    ``progress`` is told images done and images in all. Raises UsageError for a reference or size that makes no sense,
-    MissingError for data that is not there, DataError for data that can't be used.
+    PATH of a folder, a .zip or a .npz works too, unless a data set has that name; the data set's name has the absolute
+    path, so that it is found again from anywhere. ``data_root`` is where downloaded data lies (default
+    ``GENKIT_DATA``). ``size`` makes images of folders and zips size x size: their centred square, or the whole image
+    stretched with ``crop="none"``. ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is
+    told images done and images in all. Raises UsageError for a reference or size that makes no sense, MissingError for
+    data that is not there, DataError for data that can't be used.
     """
     from genkit.registry import registry
 
-    try:
-        spec, argument = registry().dataset(reference)
-    except UnknownName:
-        named = _from_path(reference)
-        if named is None:
-            raise
-        reference = named
-        spec, argument = registry().dataset(reference)
+    reference = located(reference)
+    spec, argument = registry().dataset(reference)
     request = DatasetRequest(argument, data_root or paths.data_root(), size, crop, skip_bad)
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
-    return dataset_of(source, reference, progress)
+    data = dataset_of(source, reference, progress)
+    request.expect(reference, *data.info().shape[1:])
+    return data
 
 
 def dataset_of(source: Source, name: str, progress: Callable[[int, int], None] | None = None) -> ImageDataset:
@@ -63,11 +75,46 @@ def dataset_of(source: Source, name: str, progress: Callable[[int, int], None] |
     )
 
 
-def _from_path(reference: str) -> str | None:
-    """Return the full reference of a bare path that exists."""
-    path = Path(reference).expanduser()
+def located(reference: str) -> str:
+    """Return a reference that means the same from any folder: ``photos`` and ``folder:photos`` have one absolute path.
+
+    Raises UnknownName, MissingError for a bare path that is not there, DataError for one that is no folder, zip or npz.
+    """
+    from genkit.registry import registry
+
+    try:
+        spec, argument = registry().dataset(reference)
+    except UnknownName:
+        if named := _from_path(reference):
+            return named
+        raise
+    if spec.argument != PATH:
+        return reference
+    return f"{reference.removesuffix(argument)}{_absolute(argument)}"
+
+
+def anywhere(reference: str) -> str:
+    """Return ``located(reference)``, or the reference as it is if it can't be located."""
+    try:
+        return located(reference)
+    except GenkitError:
+        return reference
+
+
+def _from_path(reference: str) -> str:
+    """Return the full reference of a bare path, or an empty string for what is no path."""
+    path = _absolute(reference)
     if path.is_dir():
         return f"folder:{path}"
     if path.is_file() and path.suffix.lower() in (".zip", ".npz"):
         return f"{path.suffix.lower()[1:]}:{path}"
-    return None
+    head = reference.partition(":")[0]
+    if os.sep not in head and not head.startswith((".", "~")):
+        return ""
+    if path.exists():
+        raise DataError(f"{path} is no folder, .zip or .npz of images")
+    raise MissingError(f"there is no {path}: check the path")
+
+
+def _absolute(text: str) -> Path:
+    return Path(os.path.expanduser(text)).absolute()

@@ -1,7 +1,7 @@
 """Packing: every image is decoded once, then read through a memory map.
 
     <cache>/data/index/<sha256 of the source's key>.json    which content an unchanged source has
-    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  meta.json
+    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  meta.json
 
 ``pixels.npy`` holds the training images, then the test images, so that either split and all of them are views of one
 map. A folder is built under a temporary name, synced and renamed: it is whole or not there.
@@ -122,9 +122,14 @@ def _write(contents: Contents, folder: Path, progress: Progress | None, name: st
             raise DataError(f"{name} has {sum(writer.counts)} usable images ({skipped} bad): at least 2 are needed")
         if own_splits and not all(writer.counts):
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
-        if not all(writer.counts) and lowest < highest:
-            return _share(writer, contents, folder, lowest, highest), skipped, own_splits
-        return writer.finish(contents), skipped, own_splits
+        if all(writer.counts):
+            return writer.finish(contents), skipped, own_splits
+        if lowest == highest:
+            raise DataError(
+                f"{name} holds {sum(writer.counts)} copies of one image: at least 2 different ones are needed, one to "
+                "train on and one to test"
+            )
+        return _share(writer, contents, folder, lowest, highest), skipped, own_splits
     finally:
         writer.close()
 
@@ -134,9 +139,9 @@ def _share(first: PackWriter, contents: Contents, folder: Path, lowest: float, h
     first_was_test = first.counts[0] == 0
     second = PackWriter(folder / "again", contents.shape)
     try:
-        for item in first.items():
+        for where, item in first.items():
             place = split_hash(item.pixels)
-            second.append(item, test=place < highest if first_was_test else place <= lowest)
+            second.append(item, test=place < highest if first_was_test else place <= lowest, place=where)
         sha256 = second.finish(contents)
     finally:
         second.close()

@@ -49,24 +49,26 @@ class PackWriter:
         self._files[0].write(_npy_header(0, shape))
         self._hashes = (hashlib.sha256(), hashlib.sha256())
         self._labels = (array.array("q"), array.array("q"))
+        self._places = (array.array("q"), array.array("q"))
         self.counts = [0, 0]
 
-    def append(self, item: Item, *, test: bool) -> None:
-        """Write one image of uint8 [C, H, W]."""
+    def append(self, item: Item, *, test: bool, place: int | None = None) -> None:
+        """Write one image of uint8 [C, H, W]; ``place`` is where its source has it, by default behind the last."""
+        self._places[test].append(sum(self.counts) if place is None else place)
         data = np.ascontiguousarray(item.pixels).data
         self._files[test].write(data)
         self._hashes[test].update(data)
         self._labels[test].append(-1 if item.label is None else item.label)
         self.counts[test] += 1
 
-    def items(self) -> Iterator[Item]:
-        """Yield what was written: the training images, then the test images."""
+    def items(self) -> Iterator[tuple[int, Item]]:
+        """Yield what was written, the training images, then the test images, each with its place in the source."""
         size = int(np.prod(self.shape))
-        for file, labels, start in zip(self._files, self._labels, (self._header, 0), strict=True):
+        for file, labels, places, start in zip(self._files, self._labels, self._places, (self._header, 0), strict=True):
             file.seek(start)
-            for label in labels:
+            for label, place in zip(labels, places, strict=True):
                 pixels = np.frombuffer(file.read(size), dtype=np.uint8).reshape(self.shape)
-                yield Item(pixels, None if label < 0 else label)
+                yield place, Item(pixels, None if label < 0 else label)
 
     def close(self) -> None:
         """Close the files."""
@@ -104,7 +106,12 @@ class PackWriter:
         with open(self.folder / "labels.npy", "wb") as file:
             np.save(file, labels, allow_pickle=False)
             _sync(file)
-        meta["bytes"] = {name: (self.folder / name).stat().st_size for name in ("pixels.npy", "labels.npy")}
+        with open(self.folder / "order.npy", "wb") as file:
+            places = np.array([*self._places[0], *self._places[1]], dtype="<i8")
+            np.save(file, np.argsort(places, kind="stable"), allow_pickle=False)
+            _sync(file)
+        names = ("pixels.npy", "labels.npy", "order.npy")
+        meta["bytes"] = {name: (self.folder / name).stat().st_size for name in names}
         with open(self.folder / "meta.json", "w", encoding="ascii") as text:
             json.dump(meta, text, indent=1)
             text.flush()
@@ -120,8 +127,11 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
             return None
         pixels: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
         labels: NDArray[np.int64] | None = np.load(folder / "labels.npy", allow_pickle=False)
+        order: NDArray[np.int64] = np.load(folder / "order.npy", allow_pickle=False)
         count, levels, classes = meta["train"], meta["levels"], tuple(meta["classes"])
         if pixels.shape != (count + meta["test"], *meta["shape"]) or labels is None or len(labels) != len(pixels):
+            return None
+        if len(order) != len(pixels):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
@@ -131,7 +141,7 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         sha256,
         train=Split("train", pixels[:count], None if labels is None else labels[:count], levels),
         test=Split("test", pixels[count:], None if labels is None else labels[count:], levels),
-        whole=Split("all", pixels, labels, levels),
+        whole=Split("all", pixels, labels, levels, order),
         classes=classes,
     )
 

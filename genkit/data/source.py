@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +19,18 @@ from genkit.errors import DataError, MissingError, UsageError
 
 Crop = Literal["center", "none"]
 SplitName = Literal["train", "test"]
+
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OSError,
+)
+"""What a zip that is damaged, cut short, encrypted or packed in an unknown way raises: bz2 errors are OSErrors."""
 
 
 @dataclass(frozen=True)

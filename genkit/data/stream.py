@@ -45,10 +45,10 @@ class BatchStream:
         self.drawn += self.batch * self.world
         on_device = indices.to(self.device)
         if self._resident is not None:
-            images = self._resident[on_device].float().div_(self.split.levels - 1)
+            images = self._resident.index_select(0, on_device).float().div_(self.split.levels - 1)
         else:
             images = self.split.images(indices.numpy()).to(self.device)
-        return Batch(images, None if self._labels is None else self._labels[on_device], on_device)
+        return Batch(images, None if self._labels is None else self._labels.index_select(0, on_device), on_device)
 
     def _indices(self, start: int, stop: int) -> Tensor:
         """Indices at positions start .. stop of the endless sequence of permutations."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from genkit import store
+from genkit.errors import DataError, Unmeasurable, UsageError
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.scoring import lacks, score_fingerprint
 from genkit.evaluation.subjects import Evaluation, stored
@@ -30,7 +32,12 @@ def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
         if not _missing(evaluator, [record for record in known if record.subject.name == name], name, model, count):
             continue
         subject = Subject(name, kind="baseline", family="baseline")
-        record = evaluator.measure(subject, model=model, images=None if model else dataset.test, content=dataset.sha256)
+        try:
+            record = evaluator.measure(
+                subject, model=model, images=None if model else dataset.test, content=dataset.sha256
+            )
+        except (Unmeasurable, DataError, UsageError):
+            continue  # nothing that was asked for can be measured of it: the board does without
         done.append(Evaluation(record, stored(folder, record)))
     return done
 
@@ -45,7 +52,12 @@ def _missing(
     missing = []
     for cell in [cell for spec in specs for cell in evaluator.cells(spec, count)]:
         protocol = evaluator.protocol(cell.size, model, cell.extractor)
-        told = any(cell.name in record.absent and record.protocol["data"] == protocol.data for record in known)
+        choices = dataclasses.asdict(protocol)
+        told = any(
+            cell.name in record.absent
+            and all(record.protocol[group] == choices[group] for group in ("data", "samples", "parameters"))
+            for record in known
+        )
         if not told and score_fingerprint(cell.spec, protocol) not in measured:
             missing.append(cell.name)
     return missing

@@ -16,7 +16,7 @@ import torch
 
 from genkit.data import ImageDataset, Split
 from genkit.environment import describe
-from genkit.errors import Unmeasurable, UsageError
+from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
 from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.scoring import SEEING, blind, column, lacks, score
 from genkit.evidence import Evidence, Gathered, ModelSamples, Progress, Reference, Samples, SplitSamples, quiet
@@ -148,6 +148,7 @@ class Evaluator:
             device=self.device,
             images=any("images" in spec.needs for spec in measured),
             classes=self.dataset.classes,
+            parameters={spec.name: self.parameters(spec) for spec in measured},
             training_seconds=training.seconds if training else None,
             seed=self.measuring.seed,
             progress=self.progress,
@@ -183,29 +184,35 @@ class Evaluator:
     def cells(self, spec: MetricSpec, count: int) -> list[Cell]:
         """Return what a metric is measured as: through each extractor, a matched one also at the size of the test."""
         test = len(self.dataset.test)
-        counts = [count, test] if spec.matched and test < count else [count]
+        matched = spec.matched and self.against is self.dataset.train
+        counts = [count, test] if matched and test < count else [count]
         found = []
         for extractor in [*self.extractors] if SEEING & set(spec.needs) else [None]:
             name = column(spec, extractor.name if extractor else "")
-            found += [Cell(spec, f"{name}@{n}" if spec.matched and n == test else name, extractor, n) for n in counts]
+            found += [Cell(spec, f"{name}@{n}" if matched and n == test else name, extractor, n) for n in counts]
         return found
 
     def _scores(self, specs: list[MetricSpec], gathered: Gathered) -> tuple[list[RecordedScore], dict[str, str]]:
+        """Return all scores, and why a column has none: what one metric can't measure loses no other's number."""
         scores: list[RecordedScore] = []
         absent: dict[str, str] = {}
+        first: GenkitError | None = None
         with self._own_chance():
             for cell in [cell for spec in specs for cell in self.cells(spec, gathered.samples.count)]:
                 try:
                     scores.append(self._score(cell, gathered))
-                except Unmeasurable as error:
+                except (Unmeasurable, DataError, UsageError) as error:
                     absent[cell.name] = str(error)
+                    first = first or error
+        if first is not None and not scores:
+            raise first
         return scores, absent
 
     def _score(self, cell: Cell, gathered: Gathered) -> RecordedScore:
         if cell.extractor is not None and (reason := blind(cell.spec, cell.extractor)):
             raise Unmeasurable(reason)
         seen_by = cell.extractor.name if cell.extractor else ""
-        evidence = Evidence(gathered, seen_by, cell.size, self.parameters(cell.spec))
+        evidence = Evidence(gathered, seen_by, cell.size, cell.spec.name)
         return score(cell.spec, cell.name, evidence, self.protocol(cell.size, gathered.model, cell.extractor))
 
     def _own_chance(self) -> contextlib.AbstractContextManager[None]:

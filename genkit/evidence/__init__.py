@@ -2,6 +2,6 @@
 
 from genkit.evidence.evidence import Evidence, Gathered
 from genkit.evidence.reference import Reference
-from genkit.evidence.samples import Chunk, ModelSamples, Progress, Samples, SplitSamples, quiet
+from genkit.evidence.samples import ModelSamples, Progress, Samples, SplitSamples, quiet
 
-__all__ = ["Chunk", "Evidence", "Gathered", "ModelSamples", "Progress", "Reference", "Samples", "SplitSamples", "quiet"]
+__all__ = ["Evidence", "Gathered", "ModelSamples", "Progress", "Reference", "Samples", "SplitSamples", "quiet"]

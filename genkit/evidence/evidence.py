@@ -35,7 +35,7 @@ class Gathered:
 
     ``samples`` are what is measured, ``reference`` what they are compared with, ``test`` holds the images for
     reconstruction and likelihood. ``extractors`` and ``images`` (whether samples are kept) say what the one pass over
-    the samples is for. ``model`` is None for a set of images.
+    the samples is for, ``parameters`` those of each metric that is measured. ``model`` is None for a set of images.
     """
 
     samples: Samples
@@ -46,6 +46,7 @@ class Gathered:
     device: torch.device
     images: bool = False
     classes: tuple[str, ...] = ()
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training_seconds: float | None = None
     seed: int = 0
     progress: Progress = quiet
@@ -57,7 +58,7 @@ class Gathered:
     @functools.cached_property
     def seen(self) -> Seen:
         """The one pass over the samples."""
-        seen = Seen(self.samples, self.extractors, images=self.images)
+        seen = Seen(self.samples, self.extractors, "samples", images=self.images)
         seen.gather("samples", self.progress)
         return seen
 
@@ -125,7 +126,6 @@ class Gathered:
 
     def _features_of(self, extractor: Extractor, images: NDArray[np.float32], what: str) -> Features:
         found = []
-        extractor.expect(len(images))
         for start in range(0, len(images), TEST_CHUNK):
             part = np.array(images[start : start + TEST_CHUNK])
             found.append(extractor(quantize(torch.from_numpy(part))))
@@ -156,7 +156,7 @@ class Gathered:
 
 @dataclass
 class Evidence:
-    """The evidence as one metric sees it: through one extractor, with ``count`` samples, under its own parameters.
+    """The evidence as one metric sees it: through one extractor, with ``count`` samples.
 
     Fits genkit.metrics.evidence.Evidence.
     """
@@ -164,7 +164,16 @@ class Evidence:
     gathered: Gathered
     extractor: str = ""
     count: int = 0
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = ""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The metric's parameters."""
+        return self.gathered.parameters.get(self.metric, {})
+
+    def parameters_of(self, metric: str) -> Mapping[str, Any] | None:
+        """Another metric's parameters, or None if it is not measured."""
+        return self.gathered.parameters.get(metric)
 
     @property
     def real(self) -> Features:
@@ -185,7 +194,7 @@ class Evidence:
     @property
     def generated_labels(self) -> NDArray[np.int64] | None:
         """Labels that the samples were asked for, or came with."""
-        labels = self.gathered.seen.labels()
+        labels = self.gathered.samples.labels()
         return None if labels is None else np.asarray(self._few(labels))
 
     @property

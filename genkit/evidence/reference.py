@@ -28,7 +28,7 @@ class Reference:
     def __init__(self, samples: SplitSamples, extractors: Sequence[Extractor], progress: Progress) -> None:
         self.samples = samples
         self.progress = progress
-        self._seen = Seen(samples, extractors)
+        self._seen = Seen(samples, extractors, "reference")
         self._kept: dict[tuple[str, str], Arrays] = {}
 
     @functools.cached_property
@@ -44,8 +44,7 @@ class Reference:
     @property
     def labels(self) -> NDArray[np.int64] | None:
         """The labels of the reference images."""
-        labels = self.samples.split.labels
-        return None if labels is None else np.asarray(labels)
+        return self.samples.labels()
 
     def remembered(self, extractor: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return arrays that depend on the reference's features alone, computed once per content."""
@@ -55,7 +54,7 @@ class Reference:
             with contextlib.suppress(OSError, SafetensorError):
                 self._kept[key] = arrays_from_bytes(path.read_bytes())
             if key not in self._kept:
-                self._kept[key] = {name: np.ascontiguousarray(array) for name, array in compute().items()}
+                self._kept[key] = {name: np.asarray(array, order="C") for name, array in compute().items()}
                 with contextlib.suppress(OSError):
                     write_atomic(path, arrays_to_bytes(dict(self._kept[key])))
         return self._kept[key]

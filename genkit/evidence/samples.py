@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,21 +31,17 @@ def quiet(what: str, done: int, total: int) -> None:
     """Show no progress."""
 
 
-class Chunk(NamedTuple):
-    """Uint8 images [n, C, H, W] and their int64 labels [n], or None."""
-
-    images: Tensor
-    labels: Tensor | None
-
-
 class Samples(Protocol):
     """A fixed number of images in chunks of a fixed size; only the last chunk may be smaller."""
 
     count: int
     chunk: int
 
-    def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield the chunks from image ``start`` on, which begins one."""
+    def chunks(self, start: int = 0) -> Iterator[Tensor]:
+        """Yield uint8 images [n, C, H, W] from image ``start`` on, which begins a chunk."""
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """Return the labels of all images in their order, or None."""
 
     def subset(self, count: int) -> slice | NDArray[np.int64]:
         """Return which of the images stand for all of them where only ``count`` are wanted."""
@@ -65,21 +64,27 @@ class ModelSamples:
     seconds: float = 0.0
     """Images drawn so far, and the time that it took."""
 
-    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+    def chunks(self, start: int = 0) -> Iterator[Tensor]:
         """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4)."""
         self.model.eval()
         for index in range(start // self.chunk, -(-self.count // self.chunk)):
             began = time.perf_counter()
             generator = torch.Generator(self.device).manual_seed(derive(self.seed, "sample", index))
             torch.manual_seed(derive(self.seed, "sample-global", index))
-            labels = self._labels(index)
             with torch.no_grad():
-                images = self.model.sample(self.chunk, generator=generator, condition=labels)
-            kept = self.count - index * self.chunk
-            images = QUANTISATION[self.quantisation](images)[:kept]
+                images = self.model.sample(self.chunk, generator=generator, condition=self._labels(index))
+            images = QUANTISATION[self.quantisation](images)[: self.count - index * self.chunk]
             self.drawn += self.chunk
             self.seconds += time.perf_counter() - began
-            yield Chunk(images, labels[:kept] if labels is not None and self.model.conditional else None)
+            yield images
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """Return the classes that the images were asked for, of a conditional model."""
+        if not self.model.conditional:
+            return None
+        drawn = [self._labels(index) for index in range(-(-self.count // self.chunk))]
+        known = [each.cpu().numpy() for each in drawn if each is not None]
+        return np.concatenate(known)[: self.count] if known else None
 
     def subset(self, count: int) -> slice:
         """Return the first ``count``: samples are drawn independently."""
@@ -94,6 +99,7 @@ class ModelSamples:
         cls = type(self.model)
         return {
             "model": f"{cls.__module__}.{cls.__qualname__}",
+            "code": _code_of(cls),
             "options": repr(self.model.options),
             "data": repr(self.model.data),
             "weights": weights.hexdigest(),
@@ -125,15 +131,22 @@ class SplitSamples:
     seed: int = 0
     content: str = ""
 
-    def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield the images in the split's order, or a random subset's."""
-        whole = self.count == len(self.split)
-        order = np.arange(self.count) if whole else self._chosen(self.count)
-        labels = self.split.labels
+    def chunks(self, start: int = 0) -> Iterator[Tensor]:
+        """Yield the images in the source's order, or a random subset of them."""
         for first in range(start, self.count, self.chunk):
-            part = order[first : first + self.chunk]
-            images = torch.from_numpy(np.array(self.split.uint8(part)))
-            yield Chunk(images, None if labels is None else torch.from_numpy(np.array(labels[part])))
+            yield torch.from_numpy(np.array(self.split.uint8(self._places[first : first + self.chunk])))
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """Return the labels of the images, in the order of the chunks."""
+        return None if self.split.labels is None else np.asarray(self.split.labels)[self._places]
+
+    @functools.cached_property
+    def _places(self) -> NDArray[np.int64]:
+        return self._in_order() if self.count == len(self.split) else self._chosen(self.count)
+
+    def _in_order(self) -> NDArray[np.int64]:
+        """All images as their source has them: references shuffle and pick by place."""
+        return np.arange(self.count) if self.split.order is None else self.split.order
 
     def subset(self, count: int) -> NDArray[np.int64]:
         """Return a random ``count``: a split's order may be that of its classes."""
@@ -150,4 +163,13 @@ class SplitSamples:
         """Return the content's hash, the split, and which of its images are taken."""
         subset = {"count": self.count, "seed": self.seed} if self.count < len(self.split) else {}
         content = self.content or hashlib.sha256(np.ascontiguousarray(self.split.pixels).data).hexdigest()
-        return {"content": content, "split": self.split.name, "levels": self.split.levels, **subset}
+        order = hashlib.sha256(self._places.tobytes()).hexdigest()
+        return {"content": content, "split": self.split.name, "levels": self.split.levels, "order": order, **subset}
+
+
+def _code_of(cls: type) -> str:
+    """Return the hash of the file that defines a class: weights mean nothing without it."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return ""

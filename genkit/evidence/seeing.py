@@ -10,26 +10,31 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from genkit.evidence.samples import Chunk, Progress, Samples
+from genkit.evidence.samples import Progress, Samples
 from genkit.evidence.spool import Spool
 from genkit.features.extractor import Extractor
 from genkit.metrics.evidence import Features
 from genkit.paths import cache_dir
 
-VERSION = 1
+VERSION = 2
 """Of what is kept in the cache."""
 
 
 class Seen:
     """What extractors see in images, and if wanted the images themselves, kept in the cache by content.
 
-    The key is what the images are, and of features the extractor's name, the hash of its weights, its preprocessing,
-    layer and dtype; never a folder's name. A pass that was interrupted goes on at the chunk where it was synced.
+    ``kept_as`` is "reference", which stays, or "samples", which go when the record is written. The key is what the
+    images are, and of features the extractor's name, the hash of its weights, its preprocessing, layer and precision;
+    never a folder's name. A pass that was interrupted goes on at the chunk where it was synced.
     """
 
-    def __init__(self, samples: Samples, extractors: Sequence[Extractor], *, images: bool = False) -> None:
+    def __init__(
+        self, samples: Samples, extractors: Sequence[Extractor], kept_as: str, *, images: bool = False
+    ) -> None:
         self.samples = samples
+        self.kept_as = kept_as
         self.extractors = list(extractors)
         self.keeps_images = images
         self._spools: dict[str, Spool] = {}
@@ -39,12 +44,13 @@ class Seen:
         made_of = self.samples.identity()
         for extractor in self.extractors:
             self._spools[extractor.name] = Spool.at(self._folder(made_of, identity(extractor)), self.samples.count)
-        if self.keeps_images or not self.extractors:
-            self._spools[""] = Spool.at(self._folder(made_of, {"images": self.keeps_images}), self.samples.count)
+        if self.keeps_images:
+            self._spools[""] = Spool.at(self._folder(made_of, {}), self.samples.count)
+        for spool in self._spools.values():
+            if not spool.complete and spool.done % self.samples.chunk:
+                spool.restart()
         missing = [extractor for extractor in self.extractors if not self._spools[extractor.name].complete]
         start = min(spool.done for spool in self._spools.values())
-        for extractor in missing:
-            extractor.expect(self.samples.count - self._spools[extractor.name].done)
         try:
             self._pass(start, missing, what, progress)
         except BaseException:
@@ -52,25 +58,19 @@ class Seen:
             raise
 
     def _pass(self, start: int, missing: list[Extractor], what: str, progress: Progress) -> None:
-        for chunk in self.samples.chunks(start) if start < self.samples.count else ():
+        for images in self.samples.chunks(start) if start < self.samples.count else ():
             for extractor in missing:
                 if self._spools[extractor.name].done == start:
-                    self._spools[extractor.name].append(_rows(extractor, chunk))
-            images = self._spools.get("")
-            if images is not None and images.done == start:
-                images.append(_plain(chunk, keep=self.keeps_images))
-            start += len(chunk.images)
+                    self._spools[extractor.name].append(_rows(extractor, images))
+            if self.keeps_images and self._spools[""].done == start:
+                self._spools[""].append({"images": images.cpu().numpy()})
+            start += len(images)
             progress(what, start, self.samples.count)
 
     def features(self, extractor: str) -> Features:
         """Return what one extractor saw."""
         arrays = self._spools[extractor].arrays()
         return Features(arrays["features"], arrays.get("logits"))
-
-    def labels(self) -> NDArray[np.int64] | None:
-        """Return the labels that the images came with."""
-        arrays = next(iter(self._spools.values())).arrays()
-        return arrays.get("labels")
 
     def images(self) -> NDArray[np.uint8]:
         """Return the images, memory-mapped."""
@@ -85,10 +85,9 @@ class Seen:
         for spool in self._spools.values():
             spool.close(remove=remove)
 
-    @staticmethod
-    def _folder(made_of: Mapping[str, Any], seen_by: Mapping[str, Any]) -> Path:
+    def _folder(self, made_of: Mapping[str, Any], seen_by: Mapping[str, Any]) -> Path:
         text = json.dumps([VERSION, made_of, seen_by], sort_keys=True)
-        return cache_dir().absolute() / "seen" / hashlib.sha256(text.encode()).hexdigest()[:32]
+        return cache_dir().absolute() / "seen" / self.kept_as / hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def identity(extractor: Extractor) -> dict[str, str]:
@@ -96,16 +95,9 @@ def identity(extractor: Extractor) -> dict[str, str]:
     return {"extractor": extractor.name, "sha256": extractor.sha256, **extractor.choices()}
 
 
-def _rows(extractor: Extractor, chunk: Chunk) -> dict[str, NDArray[Any]]:
-    found = extractor(chunk.images)
+def _rows(extractor: Extractor, images: Tensor) -> dict[str, NDArray[Any]]:
+    found = extractor(images)
     rows = {"features": np.asarray(found.features)}
     if found.logits is not None:
         rows["logits"] = np.asarray(found.logits)
-    return rows | _plain(chunk, keep=False)
-
-
-def _plain(chunk: Chunk, *, keep: bool) -> dict[str, NDArray[Any]]:
-    rows: dict[str, NDArray[Any]] = {"images": chunk.images.cpu().numpy()} if keep else {}
-    if chunk.labels is not None:
-        rows["labels"] = chunk.labels.cpu().numpy()
-    return rows or {"rows": np.zeros(len(chunk.images), np.uint8)}
+    return rows

@@ -77,6 +77,10 @@ class Spool:
         elif time.monotonic() - self._synced > SYNC_SECONDS:
             self._sync()
 
+    def restart(self) -> None:
+        """Forget the rows that are there."""
+        self.done, self._names = 0, []
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the complete arrays, memory-mapped."""
         assert self.complete, f"{self.done} of {self.count} rows are there"

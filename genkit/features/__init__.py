@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["default_extractor", "load_extractor"]
 
 
-def load_extractor(name: str, *, weights: Path | None = None, device: str = "cpu") -> Extractor:
+def load_extractor(
+    name: str, *, weights: Path | None = None, device: str = "cpu", choices: Mapping[str, str] | None = None
+) -> Extractor:
     """Return the extractor of that name on a device; ``weights`` is a file for extractors that take one.
 
-    Raises UnknownName with a suggestion, MissingError for weights that are not here, DataError for damaged ones.
+    ``choices`` are those of its protocol that differ from its defaults, such as ``{"resize": "bilinear"}``.
+    Raises UnknownName with a suggestion, UsageError for a choice that it does not have, MissingError for weights that
+    are not here, DataError for damaged ones.
     """
     from genkit.features.cards import installed
     from genkit.features.extractor import FeatureRequest
@@ -25,7 +30,7 @@ def load_extractor(name: str, *, weights: Path | None = None, device: str = "cpu
     from genkit.registry import registry
     from genkit.specs import FeatureSpec
 
-    request = FeatureRequest(name, weights, device)
+    request = FeatureRequest(name, weights, device, choices or {})
     known = registry().offers(FeatureSpec)
     offered = {offer.spec.name for offer in known} | {offer.qualified for offer in known}
     cards = [card["name"] for card in installed()]

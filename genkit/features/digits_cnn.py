@@ -12,7 +12,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def digits_cnn(request: FeatureRequest) -> ClassifierExtractor:
-    """Return the embedded classifier of grey 8x8 images; raises UsageError if the request names a weights file."""
+    """Return the embedded classifier of grey 8x8 images; raises UsageError if the request names weights or choices."""
+    request.choose({})
     if request.weights is not None:
         raise UsageError("digits-cnn is embedded and takes no weights file: leave --weights out")
     return load(WEIGHTS, "digits-cnn", request.device)

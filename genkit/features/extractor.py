@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from genkit.errors import UsageError
+from genkit.errors import UsageError, suggestion
+from genkit.features.arithmetic import arithmetic
+from genkit.precision import full
 
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """What an extractor is asked for: its name, a weights file if the user gave one, and the device to run on."""
+    """What an extractor is asked for: its name, a weights file if the user gave one, and the device to run on.
+
+    ``choices`` are those of its protocol that differ from its defaults, such as ``{"resize": "bilinear"}``.
+    """
 
     name: str
     weights: Path | None = None
     device: str = "cpu"
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+    def choose(self, offered: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Return a value for each choice that an extractor offers: the one asked for, else the first.
+
+        Raises UsageError for a choice that is not offered, or a value that it does not have.
+        """
+        for key, value in self.choices.items():
+            if key not in offered:
+                listed = ", ".join(offered) or "none"
+                raise UsageError(f"{self.name} has no choice {key!r}.{suggestion(key, offered)}  (it has {listed})")
+            if value not in offered[key]:
+                raise UsageError(f"{self.name} has no {key} {value!r}: choose {', '.join(offered[key])}")
+        return {key: self.choices.get(key, values[0]) for key, values in offered.items()}
 
 
 class Extracted(NamedTuple):
@@ -31,13 +51,14 @@ class Extracted(NamedTuple):
 class Extractor:
     """Base of feature extractors. A subclass defines ``forward``, ``choices`` and ``accepts``.
 
-    ``sha256`` is of the weights file, ``dim`` the width of the features, ``has_logits`` whether there are class
-    logits. ``module`` is kept in eval mode without gradients; images go through it ``batch`` at a time, whatever
-    number the caller brings.
+    ``sha256`` is of the weights file, ``dim`` the width of the features (0 where it follows the images),
+    ``has_logits`` whether there are class logits. ``module`` is kept in eval mode without gradients; images go through
+    it ``batch`` at a time, whatever number the caller brings. ``precision`` is float32, tf32 or bfloat16.
     """
 
-    batch: ClassVar[int] = 256
+    batch: int = 256
     has_logits: bool = True
+    precision: str = "float32"
 
     def __init__(self, name: str, sha256: str, dim: int, module: nn.Module, device: str = "cpu") -> None:
         self.name = name
@@ -47,7 +68,7 @@ class Extractor:
         self.module = module.to(self.device).eval().requires_grad_(False)
 
     def choices(self) -> dict[str, str]:
-        """Return what moves the features besides the weights: resize, normalisation, dtype, layer."""
+        """Return what moves the features besides the weights: resize, normalisation, precision, layer."""
         raise NotImplementedError
 
     def accepts(self, shape: tuple[int, ...]) -> None:
@@ -57,6 +78,11 @@ class Extractor:
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return features and logits of one batch, uint8 [n, C, H, W], on the extractor's device."""
         raise NotImplementedError
+
+    def each(self, pieces: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield ``forward`` of each batch in turn; an extractor may work on several at once."""
+        for piece in pieces:
+            yield self.forward(piece.to(self.device))
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Extracted:
@@ -68,11 +94,15 @@ class Extractor:
             raise UsageError(f"{self.name} was given no images")
         features: list[Tensor] = []
         logits: list[Tensor] = []
-        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        with exact, torch.autocast(self.device.type, enabled=False):
-            for start in range(0, len(images), self.batch):
-                found, scores = self.forward(images[start : start + self.batch].to(self.device))
+        with arithmetic(tf32=self.precision == "tf32"), full(self.device):
+            for found, scores in self.each(images.split(self.batch)):
                 features.append(found.float().cpu())
                 if scores is not None:
                     logits.append(scores.float().cpu())
         return Extracted(torch.cat(features), torch.cat(logits) if logits else None)
+
+
+def sees_grey_or_colour(name: str, shape: tuple[int, ...]) -> None:
+    """Raise UsageError for images that have neither 1 nor 3 channels; grey ones are repeated to three by the caller."""
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise UsageError(f"{name} sees grey or colour images (1 or 3 channels), not {list(shape)}")

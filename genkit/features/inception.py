@@ -1,99 +1,100 @@
-"""Inception-v3 as the published FID uses it: torch-fidelity's transcription of the TensorFlow graph of 2015.
-
-torch-fidelity's constructor unpickles its weights file freely. Here the file is read once, hashed, and parsed with
-``weights_only=True``; the constructor sees plain tensors that were written again in memory.
-"""
+"""Inception-v3 as the published FID uses it: the TensorFlow graph of 2015, in every reference's preprocessing."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from pathlib import Path
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from genkit.errors import DataError, MissingError, UsageError
-from genkit.features.extractor import Extractor, FeatureRequest
-from genkit.paths import cache_dir
+from genkit.errors import DataError, UsageError
+from genkit.features import manifest
+from genkit.features.extractor import Extractor, FeatureRequest, sees_grey_or_colour
+from genkit.features.inception_layout import misfit
+from genkit.features.inception_network import InceptionV3
+from genkit.features.resize import RESIZES
+from genkit.features.spread import spread
+from genkit.features.state import own_name, read_state
 
-SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-FILE = "weights-inception-2015-12-05-6726825d.pth"
+SIZE = 299
+CHOICES = {
+    "resize": tuple(RESIZES),
+    "normalisation": ("128", "127.5"),
+    "logits": ("unbiased", "biased"),
+    "precision": ("float32", "tf32", "bfloat16"),
+}
+"""The first of each is the default, which is torch-fidelity's protocol. ``128`` is (x - 128) / 128."""
 
 
 class Inception(Extractor):
-    """2048 pooled features and the 1008-way logits without bias."""
+    """Features pooled at one layer; those of the last, 2048 wide, come with 1008-way logits.
 
-    batch: ClassVar[int] = 32
+    Grey images are repeated to three channels. In bfloat16 the convolutions are; pooling and logits stay float32.
+    """
+
+    def __init__(self, name: str, sha256: str, module: InceptionV3, chosen: dict[str, str], device: str) -> None:
+        super().__init__(name, sha256, int(module.layer), module, device)
+        self.chosen = chosen
+        self.precision = chosen["precision"]
+        self.has_logits = module.classifier is not None
+        self.layer = module.layer
+        # few enough on a CPU that the activations of a layer stay in its cache
+        self.batch = 4 if self.device.type == "cpu" else 64
 
     def choices(self) -> dict[str, str]:
-        """TensorFlow 1's bilinear rule to 299x299; the weights' full hash keeps numbers of other weights apart."""
-        return {
-            "resize": "299, bilinear, TensorFlow 1 grid",
-            "normalisation": "(x - 128) / 128",
-            "dtype": "float32",
-            "layer": "2048",
-            "logits": "logits_unbiased",
-            "weights": self.sha256,
-        }
+        """What a request chose, the layer, and the weights' full hash, which keeps numbers of other weights apart."""
+        kept = {key: value for key, value in self.chosen.items() if key != "logits" or self.has_logits}
+        return {**kept, "layer": self.layer, "weights": self.sha256}
 
     def accepts(self, shape: tuple[int, ...]) -> None:
         """Grey and colour images of any size are seen; raise UsageError for other numbers of channels."""
-        if len(shape) != 3 or shape[0] not in (1, 3):
-            raise UsageError(f"inception sees grey or colour images (1 or 3 channels), not {list(shape)}")
+        sees_grey_or_colour(self.name, shape)
+
+    def each(self, pieces: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """On a CPU, batches are spread over its cores."""
+        return spread(self.forward, pieces) if self.device.type == "cpu" else super().each(pieces)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Grey images are repeated to three channels."""
-        features, logits = self.module(images.expand(-1, 3, -1, -1))
-        return features, logits
+        """Resize, normalise and run the network."""
+        level = float(self.chosen["normalisation"])
+        resized = RESIZES[self.chosen["resize"]](images, SIZE)
+        found: tuple[Tensor, Tensor | None] = self.module(((resized - level) / level).expand(-1, 3, -1, -1))
+        return found
 
 
 def inception(request: FeatureRequest) -> Inception:
-    """Return Inception-v3 with the weights of the request, of the cache, or downloaded.
+    """Return Inception-v3 with the weights of the request, of the cache, or downloaded: 2048 features and logits.
 
     Weights of another hash than the published one are named ``inception-<sha8>``. Raises MissingError if there are
-    none, DataError for a file that is no state dict of this network.
+    none, DataError for a file that is no state dict of this network, UsageError for a choice that there is not.
     """
-    path = request.weights or _published()
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MissingError(f"the Inception weights {path} can't be read: {error.strerror or error}") from error
-    sha256 = hashlib.sha256(data).hexdigest()
-    name = "inception" if sha256 == SHA256 else f"inception-{sha256[:8]}"
-    return Inception(name, sha256, 2048, _network(_state_dict(data, path), path), request.device)
+    return _at("inception", "2048", request)
 
 
-def _published() -> Path:
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-
-    from genkit.downloads import download
-
-    return download([URL_INCEPTION_V3], SHA256, cache_dir() / "weights" / FILE, what="the file of Inception weights")
+def inception_64(request: FeatureRequest) -> Inception:
+    """Return the same network up to its first pool: 64 features, no logits."""
+    return _at("inception-64", "64", request)
 
 
-def _state_dict(data: bytes, path: Path) -> dict[str, Tensor]:
-    """Parse a weights file without running anything in it."""
-    refusal = f"{path} is not a file of Inception weights: it must hold the network's tensors and nothing else"
-    try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise DataError(refusal) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise DataError(refusal)
-    return {str(name): value for name, value in state.items()}
+def inception_192(request: FeatureRequest) -> Inception:
+    """Return the same network up to its second pool: 192 features, no logits."""
+    return _at("inception-192", "192", request)
 
 
-def _network(state: dict[str, Tensor], path: Path) -> nn.Module:
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+def inception_768(request: FeatureRequest) -> Inception:
+    """Return the same network up to where its auxiliary classifier was: 768 features, no logits."""
+    return _at("inception-768", "768", request)
 
-    plain = io.BytesIO()
-    torch.save(state, plain)
-    plain.seek(0)
-    try:
-        network: nn.Module = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], plain)
-    except RuntimeError as error:
-        first = " ".join(str(error).split())[:200]
-        raise DataError(f"{path} does not fit torch-fidelity's Inception-v3: {first}") from error
-    return network
+
+def _at(name: str, layer: str, request: FeatureRequest) -> Inception:
+    chosen = request.choose(CHOICES)
+    if chosen["precision"] == "tf32" and not request.device.startswith("cuda"):
+        raise UsageError("tf32 is a precision of NVIDIA GPUs: choose --device cuda, or precision float32 or bfloat16")
+    path = request.weights or manifest.pull("inception")
+    state, sha256 = read_state(path, "Inception weights")
+    problem = misfit(state)
+    if problem:
+        raise DataError(f"{path} does not fit the published Inception-v3: {problem}")
+    dtype = torch.bfloat16 if chosen["precision"] == "bfloat16" else torch.float32
+    module = InceptionV3(state, layer=layer, biased=chosen["logits"] == "biased", dtype=dtype)
+    return Inception(own_name(name, sha256, manifest.find("inception").sha256), sha256, module, chosen, request.device)

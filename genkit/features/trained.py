@@ -114,7 +114,8 @@ def train_and_store(
 
 
 def trained(request: FeatureRequest) -> ClassifierExtractor:
-    """Load an extractor trained here; raises UnknownName, or UsageError if the request names a weights file."""
+    """Load an extractor trained here; raises UnknownName, or UsageError if the request names weights or choices."""
+    request.choose({})
     if request.weights is not None:
         raise UsageError(f"{request.name} was trained on this machine and takes no weights file: leave --weights out")
     names = [card["name"] for card in cards.installed()]

@@ -20,4 +20,4 @@ def bits_per_dimension(evidence: Evidence) -> Score:
     if not observation.startswith("discretized") or not observation.endswith(f"-{levels}"):
         raise Unmeasurable(f"its likelihood, {observation}, is not of the data's {levels} levels")
     dims = math.prod(evidence.test.pixels.shape[1:])
-    return bits_per_dim(evidence.log_likelihood(evidence.parameters["importance_samples"]), dims)
+    return bits_per_dim(evidence.log_likelihood(evidence.parameters["importance_samples"]), dims, levels)

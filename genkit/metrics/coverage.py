@@ -1,12 +1,12 @@
-"""Coverage, after Naeem et al. 2020."""
+"""Coverage: the share of real neighbourhoods that hold a sample."""
 
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import neighbourhoods
+from genkit.metrics.neighbourhoods import ball_score
 from genkit.scores import Score
 
 
 def coverage(evidence: Evidence) -> Score:
-    """Return coverage; about 1 is best (arXiv:2002.09797)."""
-    return neighbourhoods(evidence).density_coverage(**evidence.parameters).coverage
+    """Return the coverage of the samples, in [0, 1]; 1 is best (arXiv:2002.09797)."""
+    return ball_score(evidence, "coverage")

@@ -1,12 +1,12 @@
-"""Density, after Naeem et al. 2020."""
+"""Density: how many real neighbourhoods a sample lies in."""
 
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import neighbourhoods
+from genkit.metrics.neighbourhoods import ball_score
 from genkit.scores import Score
 
 
 def density(evidence: Evidence) -> Score:
-    """Return density; about 1 is best (arXiv:2002.09797)."""
-    return neighbourhoods(evidence).density_coverage(**evidence.parameters).density
+    """Return the density of the samples, about 1 for equal distributions (arXiv:2002.09797)."""
+    return ball_score(evidence, "density")

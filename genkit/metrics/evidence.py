@@ -30,6 +30,9 @@ class Evidence(Protocol):
     def parameters(self) -> Mapping[str, Any]:
         """The metric's own parameters: its spec's, as the protocol changes them."""
 
+    def parameters_of(self, metric: str) -> Mapping[str, Any] | None:
+        """Return another metric's parameters, or None if it is not measured."""
+
     @property
     def real(self) -> Features:
         """Features of the reference images."""

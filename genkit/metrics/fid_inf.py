@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
+from genkit.metrics.fid import fitted
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
 from genkit.scores import Score
 
 
 def fid_inf(evidence: Evidence) -> Score:
     """Return the extrapolated Frechet distance; 0 is best (arXiv:1911.07023)."""
-    return frechet_distance_infinity(evidence.real.features, evidence.generated.features, **evidence.parameters)
+    return frechet_distance_infinity(fitted(evidence), evidence.generated.features, **evidence.parameters)

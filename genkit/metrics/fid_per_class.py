@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 
 import numpy as np
 
@@ -16,34 +16,29 @@ from genkit.scores import Score
 def fid_per_class(evidence: Evidence) -> Score:
     """Return the mean over the classes of the Frechet distance between their real and generated features.
 
-    ``parts`` has each class's. Classes are independent: their variances add up. Raises Unmeasurable without labels,
-    or if a class has fewer than 3 images on either side.
+    ``parts`` has each class's. The interval is a block jackknife's that leaves a block out of every class at once.
+    Raises Unmeasurable without labels, or if a class has fewer than 3 images on either side.
     """
     asked, known = evidence.generated_labels, evidence.real_labels
     if asked is None or known is None:
         raise Unmeasurable("real and generated images need labels")
     real, generated = evidence.real.features, evidence.generated.features
-    scores: dict[str, Score] = {}
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for label, name in enumerate(evidence.classes):
         one, two = np.asarray(real[known == label]), np.asarray(generated[asked == label])
         if min(len(one), len(two)) < 3:
             raise Unmeasurable(f"class {name!r} has {len(one)} real and {len(two)} generated images, too few")
-        scores[name] = frechet_distance(one, two)
-    found = list(scores.values())
-    value = float(np.mean([score.value for score in found]))
-    centre = float(np.mean([(score.ci_low + score.ci_high) / 2 for score in found]))
-    stderr = math.sqrt(sum(score.stderr**2 for score in found)) / len(found)
-    half = jackknife.t_quantile(jackknife.BLOCKS - 1) * stderr
-    same = len({len(score.replicates) for score in found}) == 1
-    return Score(
-        value=value,
-        stderr=stderr,
-        ci_low=max(centre - half, 0.0),
-        ci_high=centre + half,
-        method="bias-corrected two-sample block jackknife in each class",
+        pairs[name] = one, two
+    blocks = jackknife.number_of_blocks(jackknife.BLOCKS, *(len(rows) for pair in pairs.values() for rows in pair))
+    scores = {name: frechet_distance(*pair, blocks=blocks) for name, pair in pairs.items()}
+    deleted = np.mean([score.replicates for score in scores.values()], axis=0).tolist()
+    rankable = all(score.rankable for score in scores.values())
+    mean = jackknife.corrected_two_sample_score(
+        float(np.mean([score.value for score in scores.values()])),
+        deleted[: len(deleted) // 2],
+        deleted[len(deleted) // 2 :],
         n=len(generated),
-        replicates=tuple(np.mean([score.replicates for score in found], axis=0).tolist()) if same else (),
-        rankable=all(score.rankable for score in found),
-        note="" if all(score.rankable for score in found) else "a class has no more images than features",
-        parts={name: score.value for name, score in scores.items()},
+        note="" if rankable else "a class has no more images than features",
+        rankable=rankable,
     )
+    return dataclasses.replace(mean, parts={name: score.value for name, score in scores.items()})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.errors import UsageError
+from genkit.errors import DataError, UnknownName, UsageError
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked
 from genkit.metrics.evidence import Evidence
@@ -17,29 +20,65 @@ from genkit.scores import Score
 Array = NDArray[np.float64]
 
 
-def inception_score(logits: Any, splits: int = 10) -> Score:
+@dataclass(frozen=True)
+class _Rule:
+    """How rows are split: shuffled by RandomState(2020) or not, and where n rows are cut into s splits."""
+
+    shuffled: bool
+    cuts: Callable[[int, int], list[int]]
+
+    def splits(self, n: int, count: int) -> list[NDArray[np.intp]]:
+        order = np.random.RandomState(2020).permutation(n) if self.shuffled else np.arange(n)
+        return [order[start:end] for start, end in itertools.pairwise(self.cuts(n, count))]
+
+
+def _even(n: int, count: int) -> list[int]:
+    return [i * n // count for i in range(count + 1)]
+
+
+def _torch_chunks(n: int, count: int) -> list[int]:
+    """Cut as torch.chunk does: equal splits of the size rounded up, so maybe fewer of them, and a shorter last one."""
+    return [*range(0, n, -(-n // count)), n]
+
+
+def _floor(n: int, count: int) -> list[int]:
+    return [i * (n // count) for i in range(count + 1)]
+
+
+_RULES = {
+    "torch-fidelity": _Rule(True, _even),
+    "torchmetrics": _Rule(True, _torch_chunks),
+    "stylegan3": _Rule(False, _even),
+    "dgm": _Rule(True, _floor),
+}
+
+
+def inception_score(
+    logits: Any, splits: int = 10, *, rule: str = "torch-fidelity", blocks: int = jackknife.BLOCKS
+) -> Score:
     """Return the inception score of logits [n, k]: between 1 and k, higher is better.
 
-    As torch-fidelity and the original do: float64 softmax, rows shuffled by RandomState(2020), split i is [i n // s,
-    (i + 1) n // s), and the value is the mean over splits. The interval is Student's over the splits, with a block
-    jackknife for one split. Raises DataError or UsageError for logits that can't be measured, or fewer rows than
-    splits.
+    ``value`` is the mean over splits, from a float64 softmax. ``rule`` says whose splits: "torch-fidelity" (shuffled
+    by RandomState(2020), split i is [i n // s, (i + 1) n // s)), "torchmetrics" (torch.chunk; its shuffle, by torch's
+    global generator, is RandomState(2020)'s here), "stylegan3" (not shuffled) or "dgm" (a remainder is dropped). A
+    split's score is biased downwards by about (k - 1) s / (2 n) of itself; the interval is for the score itself, with
+    that bias removed by a block jackknife, so ``value`` may lie below it. Raises DataError or UsageError for logits
+    that can't be measured, or fewer rows than splits, and UnknownName for another rule.
     """
+    if rule not in _RULES:
+        raise UnknownName("rule of the inception score", rule, _RULES)
     array = np.asarray(checked(logits, "logits", ndim=2), np.float64)
     n = len(array)
     if not 1 <= splits <= n:
-        raise UsageError(f"splits must be between 1 and the {n} rows of the logits, not {splits}")
-    shuffled = array[np.random.RandomState(2020).permutation(n)]
-    chunks = [shuffled[i * n // splits : (i + 1) * n // splits] for i in range(splits)]
-    if splits == 1:
-        return _one_split(shuffled)
-    values = np.array([_score(*_sums(chunk)) for chunk in chunks])
-    value = float(values.mean())
-    stderr = float(values.std(ddof=1)) / math.sqrt(splits)
-    half = jackknife.t_quantile(splits - 1) * stderr
-    deleted = (values.sum() - values) / (splits - 1)
-    method = f"t interval over {splits} splits"
-    return Score(value, stderr, value - half, value + half, method, n, tuple(deleted.tolist()))
+        raise DataError(f"splits must be between 1 and the {n} rows of the logits, not {splits}")
+    count = jackknife.number_of_blocks(blocks, n)
+    labels = jackknife.block_of(n, count)
+    parts = [_sums_by_block(array[rows], labels[rows], count) for rows in _RULES[rule].splits(n, splits)]
+    wholes = [part.sum(axis=0) for part in parts]
+    deleted = [
+        _mean_score([whole - part[block] for whole, part in zip(wholes, parts, strict=True)]) for block in range(count)
+    ]
+    return jackknife.corrected_one_sample_score(_mean_score(wholes), deleted, n)
 
 
 def inception_score_of(evidence: Evidence) -> Score:
@@ -47,33 +86,29 @@ def inception_score_of(evidence: Evidence) -> Score:
     logits = evidence.generated.logits
     if logits is None:
         raise UsageError("the inception score needs class logits, which this feature extractor does not give")
-    return inception_score(logits)
+    return inception_score(logits, **evidence.parameters)
 
 
-def _one_split(logits: Array) -> Score:
-    n = len(logits)
-    blocks = jackknife.number_of_blocks(jackknife.BLOCKS, n)
-    parts = [_sums(logits[block::blocks]) for block in range(blocks)]
-    whole = tuple(sum(column) for column in zip(*parts, strict=True))
-    value = _score(*whole)
-    deleted = [
-        _score(*(all_ - part for all_, part in zip(whole, parts[block], strict=True))) for block in range(blocks)
-    ]
-    stderr = math.sqrt(jackknife.variance(deleted))
-    half = jackknife.t_quantile(blocks - 1) * stderr
-    return Score(value, stderr, value - half, value + half, "block jackknife", n, tuple(deleted))
-
-
-def _sums(logits: Array) -> tuple[Any, Any, Any]:
-    """Return the number of rows, the sum of p [k] and the sum of p log p."""
+def _sums_by_block(logits: Array, labels: NDArray[np.intp], blocks: int) -> Array:
+    """Return each block's sum of p [k], of p log p and of 1: [B, k + 2]."""
     logits = logits - logits.max(axis=1, keepdims=True)
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     p = np.exp(log_p)
-    return len(p), p.sum(axis=0), float((p * log_p).sum())
+    rows = np.column_stack([p, (p * log_p).sum(axis=1), np.ones(len(p))])
+    sums: Array = (labels == np.arange(blocks)[:, None]) @ rows
+    return sums
 
 
-def _score(n: int, p: Array, p_log_p: float) -> float:
-    """Return exp(mean KL(p | q)) with q the mean of p; classes that no example has add nothing."""
-    q = np.maximum(p / n, 0.0)
-    entropy = -float((q[q > 0] * np.log(q[q > 0])).sum())
-    return math.exp(p_log_p / n + entropy)
+def _mean_score(splits: list[Array]) -> float:
+    """Return the mean of exp(mean KL(p | q)), q the mean of p, over the splits that have rows.
+
+    Classes that no example has add nothing.
+    """
+    scores = []
+    for sums in splits:
+        n = sums[-1]
+        if n > 0.5:
+            q = np.maximum(sums[:-2] / n, 0.0)
+            entropy = -float((q[q > 0] * np.log(q[q > 0])).sum())
+            scores.append(math.exp(sums[-2] / n + entropy))
+    return float(np.mean(scores))

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from genkit.scores import Score
+
 BLOCKS = 20
 
 
@@ -20,8 +22,12 @@ def number_of_blocks(wanted: int, *sizes: int) -> int:
 
 
 def block_of(n: int, blocks: int) -> NDArray[np.intp]:
-    """Return the block of each of ``n`` rows."""
-    return np.arange(n) % blocks
+    """Return the block of each of ``n`` rows: equal parts in a random order, the same for the same arguments.
+
+    Rows may come class after class or in turn; neither makes a block of one class.
+    """
+    labels: NDArray[np.intp] = np.random.RandomState(0).permutation(np.arange(n) % blocks)
+    return labels
 
 
 def bias(value: float, deleted: Sequence[float]) -> float:
@@ -56,3 +62,46 @@ def two_sample_interval(
     stderr = math.sqrt(total)
     half = t_quantile(degrees) * stderr
     return stderr, centre - half, centre + half
+
+
+def two_sample_score(value: float, real_deleted: Sequence[float], generated_deleted: Sequence[float], n: int) -> Score:
+    """Return the score of an unbiased statistic of two samples; the interval lies around the value."""
+    stderr, low, high = two_sample_interval(value, real_deleted, generated_deleted)
+    replicates = (*real_deleted, *generated_deleted)
+    return Score(value, stderr, low, high, "two-sample block jackknife", n, replicates)
+
+
+def corrected_two_sample_score(
+    value: float,
+    real_deleted: Sequence[float],
+    generated_deleted: Sequence[float],
+    *,
+    n: int,
+    note: str = "",
+    rankable: bool = True,
+) -> Score:
+    """Return the score of a biased distance, 0 or more, of two samples.
+
+    The interval lies around the value with both samples' bias taken off, so that the value may lie outside.
+    """
+    corrected = value - bias(value, real_deleted) - bias(value, generated_deleted)
+    stderr, low, high = two_sample_interval(max(corrected, 0.0), real_deleted, generated_deleted)
+    replicates = (*real_deleted, *generated_deleted)
+    method = "bias-corrected two-sample block jackknife"
+    return Score(value, stderr, max(low, 0.0), high, method, n, replicates, note, rankable)
+
+
+def one_sample_score(value: float, deleted: Sequence[float], n: int) -> Score:
+    """Return the score of a statistic of one sample; the interval lies around the value."""
+    return _one_sample_score(value, value, deleted, n, "block jackknife")
+
+
+def corrected_one_sample_score(value: float, deleted: Sequence[float], n: int) -> Score:
+    """Return the score of a biased statistic of one sample; the interval lies around the value less its bias."""
+    return _one_sample_score(value, value - bias(value, deleted), deleted, n, "bias-corrected block jackknife")
+
+
+def _one_sample_score(value: float, centre: float, deleted: Sequence[float], n: int, method: str) -> Score:
+    stderr = math.sqrt(variance(deleted))
+    half = t_quantile(len(deleted) - 1) * stderr
+    return Score(value, stderr, centre - half, centre + half, method, n, tuple(deleted))

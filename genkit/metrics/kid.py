@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.kernel import kernel_distance
+from genkit.metrics.kernel import Subsets, kernel_distance
 from genkit.scores import Score
 
 
 def kid(evidence: Evidence) -> Score:
-    """Return the unbiased squared kernel distance, cubic kernel; about 0 is best (arXiv:1801.01401)."""
-    return kernel_distance(evidence.real.features, evidence.generated.features)
+    """Return the unbiased squared kernel distance, cubic kernel; about 0 is best (arXiv:1801.01401).
+
+    Of all pairs, or with the parameter ``subsets`` the mean over so many random subsets, as the references do.
+    """
+    chosen = evidence.parameters
+    subsets = None
+    if chosen["subsets"]:
+        subsets = Subsets(
+            count=chosen["subsets"],
+            size=chosen["size"],
+            seed=chosen["seed"],
+            shrink=chosen["shrink"],
+            generated_first=chosen["generated_first"],
+        )
+    return kernel_distance(evidence.real.features, evidence.generated.features, subsets=subsets)

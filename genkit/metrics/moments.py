@@ -1,4 +1,4 @@
-"""Mean and covariance in one pass: float64, shifted, mergeable, and a block can be taken out again."""
+"""Mean and covariance in one pass: float64, shifted, mergeable; memory does not grow with the number of rows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _ROWS = 4096
 class Moments:
     """Sums of x and x x^T about a shift, in float64, whatever the number of rows.
 
-    The shift is the mean of the first chunk unless it is given; without it, sums of squares of data far from zero would
-    lose the digits that make the covariance.
+    The shift is the mean of the first chunk; without it, sums of squares of data far from zero would lose the digits
+    that make the covariance.
     """
 
-    def __init__(self, shift: Array | None = None) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self.shift = shift
+        self.shift: Array | None = None
         self._sum: Array | None = None
         self._outer: Array | None = None
 
@@ -42,13 +42,6 @@ class Moments:
                 self.shift = other.shift
             self._add(*other._about(self.shift))
         return self
-
-    def without(self, block: Moments) -> Moments:
-        """Return new moments with a block's rows, which are among these, taken out."""
-        count, total, outer = block._about(self.shift)
-        rest = Moments(self.shift)
-        rest._add(self.count - count, self._sums[0] - total, self._sums[1] - outer)
-        return rest
 
     @property
     def mean(self) -> Array:

@@ -1,12 +1,12 @@
-"""Precision, after Kynkaanniemi et al. 2019."""
+"""Precision: the share of samples that look real."""
 
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import neighbourhoods
+from genkit.metrics.neighbourhoods import ball_score
 from genkit.scores import Score
 
 
 def precision(evidence: Evidence) -> Score:
-    """Return precision, in [0, 1]; 1 is best (arXiv:1904.06991)."""
-    return neighbourhoods(evidence).precision_recall(**evidence.parameters).precision
+    """Return the precision of the samples, in [0, 1]; 1 is best (arXiv:1904.06991)."""
+    return ball_score(evidence, "precision")

@@ -1,12 +1,12 @@
-"""Recall, after Kynkaanniemi et al. 2019."""
+"""Recall: the share of the real set that samples cover."""
 
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import neighbourhoods
+from genkit.metrics.neighbourhoods import ball_score
 from genkit.scores import Score
 
 
 def recall(evidence: Evidence) -> Score:
-    """Return recall, in [0, 1]; 1 is best (arXiv:1904.06991)."""
-    return neighbourhoods(evidence).precision_recall(**evidence.parameters).recall
+    """Return the recall of the samples, in [0, 1]; 1 is best (arXiv:1904.06991)."""
+    return ball_score(evidence, "recall")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from genkit.errors import MissingError
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +28,78 @@ def test_eval_of_an_untrained_model_says_so_trains_and_measures_and_then_only_me
     assert first.code == 0, first.err
     assert "no trained ppca for digits yet" in first.err
     assert "fid[digits-cnn]" in first.out
-    assert "real test" in first.out
+    assert "floor" in first.out
     assert len(list(Path("runs").glob("digits/ppca/*/report.html"))) == 1
     for name in ("ppca", "genkit-toolkit:ppca"):
         again = genkit("eval", "--model", name, "-n", "400")
         assert again.code == 0, again.err
         assert "no trained" not in again.err
     assert len(list(Path("runs").glob("digits/ppca/*/run.json"))) == 1
+
+
+def test_eval_of_a_moved_folder_finds_the_run_by_its_content(genkit, photos):
+    photos("photos", 20)
+    assert genkit("train", "--model", "ppca", "--dataset", "folder:photos").code == 0
+    Path("photos").rename("pictures")
+    result = genkit("eval", "--model", "ppca", "--dataset", "folder:pictures", "--metrics", "mse", "-n", "40")
+    assert result.code == 0, result.err
+    assert result.err == ""
+    assert result.out.startswith("folder-photos · ppca")
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [("eval", ["--run"]), ("reconstruct", ["--run"]), ("train", ["--resume"])],
+)
+def test_the_data_root_of_a_run_is_the_one_that_is_named_now(genkit, ppca, monkeypatch, command, flags):
+    def opened(run, *, data_root=None):
+        raise MissingError(f"looked for it in {data_root}")
+
+    (run,) = ppca.glob("digits/ppca/*")
+    monkeypatch.setattr("genkit.training.open_run_dataset", opened)
+    monkeypatch.setattr("genkit.runs.Run.finished", False)
+    assert "looked for it in moved" in genkit(command, *flags, run, "--data-root", "moved").err
+    assert genkit(command, *flags, run, "--data-root", "moved").code == 3
+
+
+@pytest.mark.parametrize("flag", [["--dataset", "mnist"], ["--size", "32"], ["--crop", "none"], ["--skip-bad"]])
+def test_what_a_run_settles_is_not_asked_for_again(genkit, ppca, flag):
+    (run,) = ppca.glob("digits/ppca/*")
+    result = genkit("eval", "--run", run, *flag)
+    assert result.code == 2
+    assert f"{flag[0]} goes with --model; a run is measured on its own data set" in result.err
+
+
+@pytest.mark.parametrize("model", ["ppca", "noise"])
+def test_a_closed_form_has_no_budget_to_be_named(genkit, model):
+    result = genkit("eval", "--model", model, "-n", "40", "--metrics", "parameters", "--no-calibrate")
+    assert f"no trained {model} for digits yet: training its preset (closed form)" in result.err
+
+
+@pytest.mark.parametrize("file", ["run.json", "status.json"])
+def test_one_spoilt_run_hides_no_other(genkit, ppca, tmp_path, file):
+    root = tmp_path / "spoilt"
+    shutil.copytree(ppca, root)
+    (run,) = root.glob("digits/ppca/*")
+    bad = shutil.copytree(run, run.parent / "0000")
+    (bad / file).write_text('{"images": "abc"}')
+    for arguments in (
+        ["runs", "list"],
+        ["sample", "--model", "ppca"],
+        ["eval", "--model", "ppca", "-n", "40", "--metrics", "mse", "--no-calibrate"],
+    ):
+        result = genkit(*arguments, "--runs", root)
+        assert result.code == 0, result.err
+        (line,) = result.err.splitlines()
+        assert line.startswith(f"left out: {bad / file} can't be read: ")
+
+
+def test_a_data_set_that_no_run_has_is_answered_with_the_nearest_that_one_has(genkit, ppca):
+    for command in ("sample", "reconstruct"):
+        result = genkit(command, "--model", "ppca", "--dataset", "digtis", "--runs", ppca)
+        assert result.code == 3
+        assert "no finished run of ppca on digtis" in result.err
+        assert "Did you mean 'digits'?" in result.err
 
 
 def test_eval_prints_one_json_document(genkit, ppca):
@@ -41,12 +109,22 @@ def test_eval_prints_one_json_document(genkit, ppca):
     assert Path(record["path"]).is_file()
 
 
-def test_two_folders_of_images_are_compared_with_no_model(genkit, tmp_path):
-    rng = np.random.default_rng(0)
-    for folder, high in (("a", 255), ("b", 120)):
-        Path(folder).mkdir()
-        for index in range(80):
-            Image.fromarray(rng.integers(0, high, (8, 8), dtype=np.uint8)).save(f"{folder}/{index}.png")
+@pytest.fixture
+def photos():
+    """Write small grey images into a folder: photos(folder, count, brightest)."""
+
+    def write(folder, count, high=255):
+        Path(folder).mkdir(exist_ok=True)
+        for index in range(count):
+            pixels = np.random.default_rng(index).integers(0, high, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(f"{folder}/{index}.png")
+
+    return write
+
+
+def test_two_folders_of_images_are_compared_with_no_model(genkit, photos):
+    photos("a", 80)
+    photos("b", 80, 120)
     result = genkit("eval", "--samples", "a", "--reference", "folder:b", "--features", "digits-cnn")
     assert result.code == 0, result.err
     assert "fid[digits-cnn]" in result.out
@@ -54,6 +132,9 @@ def test_two_folders_of_images_are_compared_with_no_model(genkit, tmp_path):
         "eval", "--samples", "a", "--reference", "a", "--features", "digits-cnn", "--json", "--metrics", "fid"
     )
     assert same.code == 0, same.err
+    Path("genkit.toml").write_text("[eval]\ncount = 70\nmetrics = ['fid']")
+    fewer = genkit("eval", "--samples", "a", "--reference", "b", "--features", "digits-cnn", "--json")
+    assert json.loads(fewer.out)["protocol"]["samples"]["count"] == 70
 
 
 @pytest.mark.parametrize(
@@ -67,17 +148,31 @@ def test_two_folders_of_images_are_compared_with_no_model(genkit, tmp_path):
         (["eval", "--run", "nope"], 3, "there is no run 'nope'"),
         (["eval", "--samples", "nowhere", "--reference", "digits"], 2, "no dataset named 'nowhere'"),
         (["eval", "--samples", "x"], 2, "--reference"),
+        (["eval", "--samples", "/nope", "--reference", "digits"], 3, "there is no /nope: check the path"),
+        (["eval", "--samples", "x", "--reference", "digits", "--dataset", "mnist"], 2, "--dataset goes with a model"),
+        (["eval", "--samples", "x", "--reference", "digits", "--raw"], 2, "--raw goes with a model"),
+        (["eval", "--checkpoint", "gone.safetensors"], 3, "there is no checkpoint gone.safetensors"),
+        (["eval", "--checkpoint", __file__], 2, "belongs to no run: a checkpoint is measured in its run's checkpoints"),
+        (["eval", "--model", "ppca", "--metrics", ""], 2, "it names nothing"),
+        (["eval", "--model", "ppca", "--features", ","], 2, "it names nothing"),
         (["train", "--model", "dcgan", "-o", "widht=3"], 2, "Did you mean 'width'?"),
         (["train", "--model", "dcgan", "-o", "width=0"], 2, "option width"),
         (["train", "--model", "dcgan", "--images", "many"], 2, "500k"),
         (["train", "--model", "dcgan", "--images", "1", "--minutes", "1"], 2, "not both"),
         (["train", "--model", "dcgan", "--device", "tpu9"], 2, "no device 'tpu9'"),
+        (["train", "--model", "dcgan", "--device", "meta"], 2, "no device 'meta'"),
+        (["train", "--model", "dcgan", "-o", "width=99999999999"], 1, "does not fit into the memory of cpu"),
+        (["train", "--model", "dcgan", "--minutes", "inf"], 2, "have an end"),
+        (["train", "--model", "dcgan", "--checkpoint-seconds", "nan"], 2, "give a finite number"),
+        (["train", "--resume", "x", "--size", "8"], 2, "--size can't be given with --resume"),
         (["train", "--model", "dcgan", "--config", "gone.toml"], 3, "gone.toml"),
         (["train"], 2, "name a model"),
         (["sample", "--model", "dcgan"], 3, "no finished run"),
+        (["sample", "--run", "ab", "--dataset", "digits"], 2, "--dataset goes with --model"),
         (["reconstruct", "--model", "dcgan"], 3, "no finished run"),
         (["leaderboard"], 3, "no records yet"),
         (["runs", "show", "ab"], 3, "no run 'ab'"),
+        (["runs", "remove", "ab"], 2, "give --yes"),
         (["runs", "import", "gone.zip"], 3, "no file gone.zip"),
     ],
 )

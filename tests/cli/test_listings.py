@@ -39,12 +39,3 @@ def test_unknown_commands_and_models_are_answered_with_a_suggestion(genkit):
 
 def test_completion_scripts_are_printed(genkit):
     assert "_GENKIT_COMPLETE" in genkit("completion", "bash").out
-
-
-def test_the_settings_file_gives_defaults_that_a_flag_overrides(genkit, tmp_path):
-    (tmp_path / "genkit.toml").write_text("[leaderboard]\nroot = 'elsewhere'\nas_json = true\n")
-    assert "no records" in genkit("leaderboard").err
-    (tmp_path / "genkit.toml").write_text("not toml")
-    broken = genkit("models")
-    assert broken.code == 2
-    assert "genkit.toml can't be read" in broken.err

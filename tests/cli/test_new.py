@@ -110,6 +110,8 @@ def test_a_folder_that_can_not_be_made_is_one_sentence(genkit):
         ("../up", "is no package name"),
         ("", "is no package name"),
         ("class", "a word of the Python language"),
+        ("none", "a word of the Python language"),
+        ("true", "a word of the Python language"),
         ("noise", "there is a model named 'noise' already, from genkit-toolkit"),
         ("json", "a Python module named 'json'"),
         ("torch", "a Python module named 'torch'"),

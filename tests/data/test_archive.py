@@ -139,6 +139,22 @@ def test_a_damaged_member_is_named_or_skipped(photos: Photos) -> None:
     assert opened(zipped, skip_bad=True).skipped == 1
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_of_any_packing_is_named_or_skipped(photos: Photos, method: int) -> None:
+    path = photos("1.png", "2.png", "3.png")
+    zipped = path.parent / "packed.zip"
+    with zipfile.ZipFile(zipped, "w", method) as file:
+        for name in ("1.png", "2.png", "3.png"):
+            file.write(path / name, name)
+    data = bytearray(zipped.read_bytes())
+    start = data.index(b"2.png") + len("2.png")
+    data[start + 5 : start + 40] = b"\xff" * 35
+    zipped.write_bytes(data)
+    with pytest.raises(DataError, match=r"packed\.zip/2\.png can't be unpacked"):
+        opened(zipped)
+    assert opened(zipped, skip_bad=True).skipped == 1
+
+
 def test_a_missing_zip_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"there is no .*none\.zip"):
         opened(tmp_path / "none.zip")

@@ -163,6 +163,16 @@ def test_a_file_without_permission_is_named(photos: Photos) -> None:
         opened(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_pipes_are_left_aside_and_links_to_files_followed(photos: Photos) -> None:
+    path = photos("a.png", "b.png")
+    os.mkfifo(path / "pipe.png")
+    (path / "to-pipe.png").symlink_to(path / "pipe.png")
+    Path(path.parent / "kept").write_bytes((path / "a.png").read_bytes())
+    (path / "to-file.png").symlink_to(path.parent / "kept")
+    assert len(opened(path).everything()) == 3
+
+
 def test_a_link_to_a_folder_above_ends(photos: Photos) -> None:
     path = photos("a/1.png", "b/2.png")
     (path / "a" / "up").symlink_to(path)

@@ -76,6 +76,16 @@ def test_offline_says_what_is_missing_and_where_it_goes(cache: Path, monkeypatch
     assert str(cache / "downloads" / "mnist" / "train-images-idx3-ubyte.gz") in str(caught.value)
 
 
+def test_offline_says_that_the_data_root_was_searched_or_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/",))
+    with pytest.raises(MissingError, match=rf"; the data root {tmp_path} was searched in vain$"):
+        open_dataset("mnist", data_root=tmp_path)
+    with pytest.raises(MissingError, match=rf"; the data root {tmp_path / 'nope'} does not exist$"):
+        open_dataset("mnist", data_root=tmp_path / "nope")
+
+
 def test_another_size_is_refused() -> None:
     with pytest.raises(UsageError, match="images of mnist are 28x28"):
         open_dataset("mnist", size=32)

@@ -10,7 +10,7 @@ import pytest
 
 from genkit import registry as registry_module
 from genkit.data import open_dataset
-from genkit.errors import PluginError, UnknownName, UsageError
+from genkit.errors import DataError, MissingError, PluginError, UnknownName, UsageError
 from genkit.specs import DatasetSpec
 
 
@@ -34,9 +34,44 @@ def test_a_home_folder_is_expanded(
     assert len(open_dataset("folder:~/photos").everything()) == 2
 
 
-def test_an_unknown_name_gets_a_suggestion() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'digits'"):
-        open_dataset("digit")
+@pytest.mark.parametrize("reference", ["photos", "folder:photos", "./photos", "folder:photos/"])
+def test_the_name_of_a_path_is_the_same_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Callable[..., Path], reference: str
+) -> None:
+    photos("1.png", "2.png")
+    monkeypatch.chdir(tmp_path)
+    data = open_dataset(reference)
+    assert (data.name, data.slug) == (f"folder:{tmp_path / 'photos'}", "folder-photos")
+
+
+@pytest.mark.parametrize("reference", ["digit", "foldr:/photos"])
+def test_an_unknown_name_gets_a_suggestion(reference: str) -> None:
+    with pytest.raises(UnknownName, match="Did you mean '(digits|folder)'"):
+        open_dataset(reference)
+
+
+@pytest.mark.parametrize("reference", ["/nope/at/all", "./nope", "~/nope", "nope/photos"])
+def test_a_path_that_is_not_there_is_no_unknown_name(reference: str) -> None:
+    with pytest.raises(MissingError, match=r"there is no /.*: check the path"):
+        open_dataset(reference)
+
+
+def test_a_path_of_another_file_says_what_it_may_be(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"photo\.png is no folder, \.zip or \.npz"):
+        open_dataset(str(tmp_path / "photo.png"))
+
+
+def ignores_the_size(request: Any) -> Any:
+    from genkit.data.digits import Digits
+
+    return Digits()
+
+
+def test_a_size_that_a_source_ignores_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DatasetSpec, "load", lambda self: ignores_the_size)
+    with pytest.raises(UsageError, match="images of digits are 8x8 and are not resized to 16x16"):
+        open_dataset("digits", size=16)
 
 
 def test_options_reach_the_loader(photos: Callable[..., Path]) -> None:

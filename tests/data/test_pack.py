@@ -151,10 +151,10 @@ def test_both_sides_get_an_image_even_if_all_hashes_fall_on_one(count: int, test
         assert np.array_equal(pixels, source[label])
 
 
-def test_copies_of_one_image_are_all_for_training_or_all_for_testing() -> None:
-    data = opened(Given(images(1) * 5))
-    assert sorted([len(data.train), len(data.test)]) == [0, 5]
-    assert len(data.everything()) == 5
+@pytest.mark.parametrize("test", [False, True])
+def test_copies_of_one_image_leave_nothing_to_test_on(test: bool) -> None:
+    with pytest.raises(DataError, match="given holds 5 copies of one image: at least 2 different ones"):
+        opened(Given(on_side(1, test=test) * 5))
 
 
 def test_everything_is_one_map_and_the_splits_are_its_views() -> None:

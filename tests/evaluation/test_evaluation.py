@@ -155,7 +155,7 @@ def test_evaluate_writes_a_record_that_names_the_checkpoint(digits, tmp_path, mo
 def test_two_sets_of_images_are_measured_with_no_model(digits):
     done = evaluate_images(digits.test, digits, name="test")
     assert done.path is None
-    assert done.record.score("fid[digits-cnn]").n == len(digits.test)
+    assert done.record.score("fid[digits-cnn]@360").n == len(digits.test)
     assert done.record.absent["mse"] == "test does not reconstruct"
 
 
@@ -171,3 +171,20 @@ def test_unknown_metrics_and_too_few_samples_are_refused(digits):
         Evaluator(digits, Measuring(metrics=["fidd"]))
     with pytest.raises(UsageError, match="two samples"):
         Measuring(count=1)
+
+
+def test_what_one_metric_can_not_measure_loses_no_other_and_stops_no_calibration(digits, tmp_path):
+    asked = Measuring(count=400, metrics=["fid", "kid"], protocol="torch-fidelity")
+    evaluator = Evaluator(digits, asked)
+    record = evaluator.measure(Subject("noise"), model=make_model("noise", {}, digits.info()))
+    assert "need as many of each set" in record.absent["kid[digits-cnn]"]
+    assert record.score("fid[digits-cnn]") is not None
+    only = Evaluator(digits, Measuring(count=400, metrics=["kid"], protocol="torch-fidelity"))
+    assert calibrate(only, tmp_path) == []
+
+
+def test_few_images_are_measured_by_what_can_measure_them(digits):
+    few = Split("few", digits.test.pixels[:6], None, digits.levels)
+    record = evaluate_images(few, digits, Measuring(count=6)).record
+    assert record.score("fid[digits-cnn]").n == 6
+    assert "between 1 and the 6 rows" in record.absent["is[digits-cnn]"]

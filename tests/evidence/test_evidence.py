@@ -35,7 +35,7 @@ class Sampler(GenerativeModel):
 
 def drawn(count, chunk, seed=0, model=None):
     samples = ModelSamples(model or Sampler(), count, chunk, seed, CPU)
-    return torch.cat([chunk.images for chunk in samples.chunks()]).numpy()
+    return torch.cat(list(samples.chunks())).numpy()
 
 
 def test_the_last_chunk_is_cut_after_sampling():
@@ -71,8 +71,7 @@ def test_labels_are_drawn_with_the_data_frequencies():
 
 
 def test_a_subset_of_a_split_is_random_and_without_repetition(digits):
-    chunks = list(SplitSamples(digits.test, 100, 32, 0).chunks())
-    images = torch.cat([chunk.images for chunk in chunks]).numpy()
+    images = torch.cat(list(SplitSamples(digits.test, 100, 32, 0).chunks())).numpy()
     everything = digits.test.uint8(slice(None))
     assert len(images) == 100
     assert not np.array_equal(images, everything[:100])
@@ -88,13 +87,9 @@ class Counting:
     def __init__(self, name="counting"):
         self.name = name
         self.seen = 0
-        self.expected = 0
 
     def choices(self):
         return {"resize": "none"}
-
-    def expect(self, count):
-        self.expected += count
 
     def __call__(self, images):
         assert images.dtype == torch.uint8
@@ -124,7 +119,7 @@ def test_all_metrics_and_extractors_share_one_pass_over_the_samples(digits):
         whole, few = Evidence(shared, extractor, 100), Evidence(shared, extractor, 40)
         assert whole.generated.logits.shape == (100, 3)
         np.testing.assert_array_equal(few.generated.features, whole.generated.features[:40])
-    assert one.seen == other.seen == one.expected == 100
+    assert one.seen == other.seen == 100
     assert len(model.asked) == 4
 
 
@@ -178,9 +173,10 @@ def test_an_interrupted_pass_goes_on_at_its_next_chunk(digits, monkeypatch):
 def test_a_finished_evaluation_keeps_the_reference_and_not_the_samples(digits, tmp_path):
     found = gathered(digits)
     _ = found.seen, found.reference.seen
-    assert len(list((tmp_path / "cache" / "seen").iterdir())) == 2
+    assert len(list((tmp_path / "cache" / "seen").glob("*/*"))) == 2
     found.close()
-    assert len(list((tmp_path / "cache" / "seen").iterdir())) == 1
+    (kept,) = (tmp_path / "cache" / "seen").glob("*/*")
+    assert kept.parent.name == "reference"
 
 
 def test_without_a_cache_folder_everything_works_in_a_temporary_one(digits, tmp_path, monkeypatch):
@@ -245,3 +241,43 @@ def test_a_likelihood_that_draws_globally_still_depends_on_the_evaluation_seed_a
     first = gathered(digits, Careless(digits.info())).log_likelihood(1)
     torch.manual_seed(2)
     np.testing.assert_array_equal(first, gathered(digits, Careless(digits.info())).log_likelihood(1))
+
+
+def test_labels_of_the_reference_are_in_the_order_of_its_features(tmp_path):
+    from PIL import Image
+
+    from genkit.data import open_dataset
+
+    for label, level in enumerate((20, 120, 220)):
+        (tmp_path / "images" / str(label)).mkdir(parents=True)
+        for index in range(30):
+            pixels = np.random.default_rng(index).integers(level - 9, level + 9, (4, 4), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / str(label) / f"{index}.png")
+    data = open_dataset(f"folder:{tmp_path / 'images'}")
+    split = data.everything()
+    reference = Reference(SplitSamples(split, len(split), 7, content=data.sha256), [Counting()], quiet)
+    levels = reference.features("counting").features.mean(axis=1)
+    assert [round(float(levels[reference.labels == label].mean()), -1) for label in range(3)] == [20, 120, 220]
+
+
+def test_a_set_that_is_reference_and_sample_keeps_its_features(digits):
+    samples = SplitSamples(digits.train, len(digits.train), 250)
+    for _ in range(2):
+        found = gathered(digits, samples=samples)
+        assert len(Evidence(found, "counting", samples.count).generated.features) == samples.count
+        reference = found.reference.features("counting").features
+        found.close()
+        assert len(reference) == len(found.reference.features("counting").features)
+
+
+def test_spools_that_stopped_within_a_chunk_of_another_size_begin_anew(digits, monkeypatch):
+    monkeypatch.setattr("genkit.evidence.spool.SYNC_SECONDS", -1.0)
+
+    def stop(what, done, total):
+        raise KeyboardInterrupt
+
+    broken = gathered(digits, samples=SplitSamples(digits.test, 100, 33), progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        _ = broken.seen
+    found = Evidence(gathered(digits, samples=SplitSamples(digits.test, 100, 25)), "counting", 100)
+    assert found.generated.features.shape == (100, 64)

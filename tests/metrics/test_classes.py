@@ -86,3 +86,21 @@ def test_samples_of_one_class_teach_nothing(digits):
     )
     with pytest.raises(Unmeasurable, match="two classes"):
         cas(found)
+
+
+def test_the_interval_holds_the_distance_of_equal_classes():
+    hits = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        labels = np.arange(300) % 3
+        found = fid_per_class(
+            evidence(
+                real=Features(rng.standard_normal((300, 4))),
+                generated=Features(rng.standard_normal((300, 4))),
+                real_labels=labels,
+                generated_labels=labels,
+                classes=("a", "b", "c"),
+            )
+        )
+        hits += found.ci_low <= 0 <= found.ci_high
+    assert hits >= 34

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from genkit.errors import DataError
-from genkit.metrics import kernel, kernel_distance
+from genkit.errors import DataError, UsageError
+from genkit.metrics import kernel_distance, mmd
+from genkit.metrics.jackknife import block_of
+from genkit.metrics.kernel import CLEAN_FID, Subsets
 
 
 def features(n, d, seed, scale=1.0):
@@ -33,7 +37,7 @@ def test_equals_torch_fidelity_when_the_subset_is_the_set(degree, gamma, coef):
 def test_tiles_do_not_matter(monkeypatch):
     real, generated = features(157, 8, 0), features(203, 8, 1, 1.2)
     whole = kernel_distance(real, generated)
-    monkeypatch.setattr(kernel, "_TILE", 13)
+    monkeypatch.setattr(mmd, "_TILE", 13)
     tiled = kernel_distance(real, generated)
     assert tiled.value == pytest.approx(whole.value, rel=1e-10)
     assert tiled.replicates == pytest.approx(whole.replicates, rel=1e-9)
@@ -42,8 +46,8 @@ def test_tiles_do_not_matter(monkeypatch):
 def test_replicates_leave_out_one_block_each():
     real, generated = features(157, 8, 0), features(203, 8, 1, 1.2)
     found = kernel_distance(real, generated)
-    without_real = kernel_distance(real[np.arange(157) % 20 != 4], generated).value
-    without_generated = kernel_distance(real, generated[np.arange(203) % 20 != 4]).value
+    without_real = kernel_distance(real[block_of(157, 20) != 4], generated).value
+    without_generated = kernel_distance(real, generated[block_of(203, 20) != 4]).value
     assert found.replicates[4] == pytest.approx(without_real, rel=1e-9)
     assert found.replicates[24] == pytest.approx(without_generated, rel=1e-9)
 
@@ -70,3 +74,79 @@ def test_unbiased_and_covered_where_the_distance_is_known():
 def test_nan_is_refused():
     with pytest.raises(DataError, match="generated features holds NaN"):
         kernel_distance(features(10, 2, 0), np.full((10, 2), np.nan))
+
+
+SUBSETS = Subsets(count=12, size=30)
+
+
+@pytest.mark.parametrize("n", [100, 400], ids=["one kernel of all rows", "one of each subset"])
+def test_subsets_are_torch_fidelitys(n):
+    metric_kid = pytest.importorskip("torch_fidelity.metric_kid")
+    real, generated = features(n, 16, 0), features(n + 20, 16, 1, 1.2)
+    two = torch.from_numpy(real), torch.from_numpy(generated)
+    expected = metric_kid.kid_features_to_metric(*two, kid_subsets=12, kid_subset_size=30, verbose=False)
+    found = kernel_distance(real, generated, subsets=SUBSETS)
+    assert found.value == pytest.approx(expected[metric_kid.KEY_METRIC_KID_MEAN], rel=1e-10)
+    turned = dataclasses.replace(SUBSETS, generated_first=True)
+    assert kernel_distance(generated, real, subsets=turned).value == pytest.approx(found.value, rel=1e-10)
+    assert kernel_distance(generated, real, subsets=SUBSETS).value != pytest.approx(found.value, rel=1e-3)
+
+
+@pytest.mark.parametrize(("n", "m"), [(80, 1200), (1300, 1200)])
+def test_subsets_are_clean_fids(n, m):
+    real, generated = features(n, 4, 0), features(m, 4, 1, 1.2)
+    few = dataclasses.replace(CLEAN_FID, count=3)
+    assert kernel_distance(real, generated, subsets=few).value == pytest.approx(clean_fid(real, generated, 3), rel=1e-9)
+
+
+def clean_fid(real, generated, subsets):
+    """Transcribed from the formula that clean-fid and stylegan3 share, seeded by 0."""
+    random, d = np.random.RandomState(0), real.shape[1]
+    size = min(len(real), len(generated), 1000)
+    total = 0.0
+    for _ in range(subsets):
+        x = generated[random.choice(len(generated), size, replace=False)]
+        y = real[random.choice(len(real), size, replace=False)]
+        within = (x @ x.T / d + 1) ** 3 + (y @ y.T / d + 1) ** 3
+        across = (x @ y.T / d + 1) ** 3
+        total += (within.sum() - np.diag(within).sum()) / (size - 1) - across.sum() * 2 / size
+    return total / subsets / size
+
+
+@pytest.mark.parametrize("n", [100, 400], ids=["one kernel of all rows", "one of each subset"])
+def test_replicates_leave_a_block_out_of_every_subset(n):
+    real, generated = features(n, 4, 0), features(n, 4, 1, 1.2)
+    found = kernel_distance(real, generated, subsets=SUBSETS)
+    values = []
+    for i, j in zip(*SUBSETS.draw(n, n), strict=True):
+        values.append(kernel_distance(real[i[block_of(n, 20)[i] != 4]], generated[j]).value)
+    assert found.replicates[4] == pytest.approx(np.mean(values), rel=1e-9)
+
+
+def test_subsets_that_are_the_set_are_the_set():
+    real, generated = features(100, 4, 0), features(100, 4, 1, 1.2)
+    whole = kernel_distance(real, generated)
+    found = kernel_distance(real, generated, subsets=Subsets(count=2, size=100))
+    assert found.value == pytest.approx(whole.value, rel=1e-10)
+    assert found.stderr == pytest.approx(whole.stderr, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("subsets", "error", "words"),
+    [
+        (Subsets(), DataError, "subsets of 1000 rows need as many of each set, which have 50 and 60"),
+        (Subsets(count=0, size=10), UsageError, "not 0 of 10"),
+        (Subsets(count=5, size=2), UsageError, "subsets are too small"),
+    ],
+)
+def test_subsets_that_cannot_be_drawn_are_refused(subsets, error, words):
+    with pytest.raises(error, match=words):
+        kernel_distance(features(50, 4, 0), features(60, 4, 1), subsets=subsets)
+
+
+def test_symmetric_and_indifferent_to_order():
+    real, generated = features(157, 8, 0), features(203, 8, 1, 1.2)
+    expected = kernel_distance(real, generated).value
+    assert kernel_distance(generated, real).value == pytest.approx(expected, rel=1e-9)
+    shuffled = np.random.default_rng(0).permutation(generated)
+    assert kernel_distance(real, shuffled).value == pytest.approx(expected, rel=1e-9)

@@ -6,6 +6,7 @@ import scipy.stats
 
 from genkit.errors import DataError
 from genkit.metrics import mean_score
+from genkit.metrics.jackknife import block_of
 from genkit.ranking import delete_one_stderr
 
 
@@ -23,12 +24,12 @@ def test_interval_is_students(values):
 def test_replicates_leave_out_every_twentieth(values):
     found = mean_score(values)
     assert len(found.replicates) == 20
-    assert found.replicates[7] == pytest.approx(values[np.arange(360) % 20 != 7].mean(), rel=1e-12)
+    assert found.replicates[7] == pytest.approx(values[block_of(360, 20) != 7].mean(), rel=1e-12)
     assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=0.5)
 
 
 def test_two_values_are_enough():
-    assert mean_score([1.0, 3.0]).replicates == (3.0, 1.0)
+    assert sorted(mean_score([1.0, 3.0]).replicates) == [1.0, 3.0]
 
 
 @pytest.mark.parametrize("few", [[], [1.0]])

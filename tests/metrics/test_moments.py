@@ -40,12 +40,6 @@ def test_merging_leaves_the_other_alone(rows):
     assert_moments(other, rows[:100])
 
 
-def test_a_block_is_taken_out(rows):
-    whole = Moments().update(rows)
-    assert_moments(whole.without(Moments().update(rows[::20])), rows[np.arange(len(rows)) % 20 != 0])
-    assert_moments(whole, rows)
-
-
 def test_single_precision_rows_are_summed_in_double():
     rows = (np.random.default_rng(0).standard_normal((4000, 3)) + 100).astype(np.float32)
     assert_moments(Moments().update(rows), rows.astype(np.float64))

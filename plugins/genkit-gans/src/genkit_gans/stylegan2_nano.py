@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from genkit.gan import GAN, symmetric, unit
 from genkit.losses import zero_centred_penalty
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
+from genkit.precision import full
 from genkit_gans.blocks import Residual
 from genkit_gans.networks import ConvOptions, Crop, Shape, padded, stages, widths
 from genkit_gans.style import BatchDeviation, EqualConv, EqualLinear, Leaky, ModulatedConv, Styled, UnitLength
@@ -89,7 +90,7 @@ class StyleGAN2Nano(GAN):
     def path_length_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return lambda times the mean of (|J_w^T y| - a)^2, y a noise image, a the lengths' mean (equation 4)."""
         n = max(1, len(batch) // PATH_SHARE)
-        with torch.autocast(self.device.type, enabled=False):
+        with full(self.device):
             w = self.generator.mapping(self.draw_latent(n, generator=step.generator))
             images = self.generator.synthesis(w, step.generator)
             y = torch.randn(images.shape, generator=step.generator, device=images.device)

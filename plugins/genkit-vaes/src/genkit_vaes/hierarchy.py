@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from genkit.losses import gaussian_kl_between
-from genkit.vae import bounded_log_variance, promoted
+from genkit.precision import promoted
+from genkit.vae import bounded_log_variance
 
 Size = tuple[int, int]
 

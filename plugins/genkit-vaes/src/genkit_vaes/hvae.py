@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from genkit.model import DataInfo, Phase, Preset
+from genkit.precision import full
 from genkit.vae import VAE
 from genkit_vaes.hierarchy import BottomUp, Descent, TopDown
 from genkit_vaes.pixels import PixelOptions, likelihood_of
@@ -69,7 +70,7 @@ class HVAE(VAE):
     def terms(self, observed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return distortion and the sum of all layers' KL [N] at one draw of the posterior."""
         descent = self._infer(observed, noise)
-        with torch.autocast(noise.device.type, enabled=False):
+        with full(noise.device):
             return self.likelihood.distortion(descent.output, observed), descent.kl
 
     def log_weights(self, observed: Tensor, noise: Tensor) -> Tensor:
@@ -77,7 +78,7 @@ class HVAE(VAE):
         n, k = noise.shape[:2]
         repeated = observed.repeat_interleave(k, dim=0)
         descent = self._infer(repeated, noise.flatten(0, 1))
-        with torch.autocast(noise.device.type, enabled=False):
+        with full(noise.device):
             return (self.likelihood.log_prob(descent.output, repeated) + descent.log_ratio).reshape(n, k)
 
     def encode(self, images: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.vae import Autoencoder, promoted
+from genkit.precision import promoted
+from genkit.vae import Autoencoder
 from genkit_vaes.networks import conv_decoder, conv_encoder
 from genkit_vaes.splits import over_all
 

@@ -13,7 +13,8 @@ from torch.nn.functional import softplus
 from genkit.likelihoods import Gaussian
 from genkit.losses import gaussian_kl
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.vae import VAE, promoted
+from genkit.precision import promoted
+from genkit.vae import VAE
 from genkit_vaes.networks import conv_decoder, conv_encoder, halving, stages
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.vae import Autoencoder, promoted
+from genkit.precision import full, promoted
+from genkit.vae import Autoencoder
 from genkit_vaes.codebook import AverageCodebook, LearnedCodebook
 from genkit_vaes.networks import doubling, halving, stages
 from genkit_vaes.splits import over_all, some_images
@@ -70,7 +71,7 @@ class VQVAE(Autoencoder):
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         """Return the batch's mean loss, every term a sum over an image; logs the terms unweighted."""
         encoded = self._encode(batch.images)
-        with torch.autocast(encoded.device.type, enabled=False):
+        with full(encoded.device):
             tokens = self.codebook.nearest(encoded)
             quantised = self.codebook(tokens)
             self.codebook.note(encoded, tokens)

@@ -1,0 +1,103 @@
+"""The lazy group over the registry's commands, and how a command's errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from genkit.cli.process import STOPPED
+from genkit.errors import GenkitError, Interrupted, PluginError
+from genkit.registry import CORE, Offer, registry
+from genkit.specs import CommandSpec
+
+SETTINGS = Path("genkit.toml")
+
+
+def listed() -> dict[str, Offer[CommandSpec]]:
+    """Return the commands by the name they are listed under.
+
+    Core's keep their bare names whoever else offers one; another's is bare if it is the only one, else ``dist:name``.
+    """
+    offers = registry().offers(CommandSpec)
+    count = Counter(offer.spec.name for offer in offers)
+    return {
+        offer.spec.name if offer.plugin.dist == CORE or count[offer.spec.name] == 1 else offer.qualified: offer
+        for offer in offers
+    }
+
+
+class LazyGroup(click.Group):
+    """Finds commands by name in the registry and imports only the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, plugins' too."""
+        return list(listed())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command's module; raises UnknownName, AmbiguousName or PluginError."""
+        try:
+            offer = listed().get(cmd_name) or registry().find(CommandSpec, cmd_name)
+            command = offer.spec.load()
+            if not isinstance(command, click.Command):
+                raise PluginError(f"command {offer.qualified!r} is {command!r}, not a click command")
+        except GenkitError:
+            if ctx.resilient_parsing:  # a broken command is no reason to complete nothing
+                return None
+            raise
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by group from their specs, importing none."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, offer in listed().items():
+            groups.setdefault(offer.spec.group, []).append((name, offer.spec.summary))
+        for title, rows in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"genkit {version('genkit-toolkit')}")
+        ctx.exit()
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="First: genkit eval --model dcgan   (trains a small DCGAN on embedded real digits and measures it)",
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.pass_context
+def group(ctx: click.Context) -> None:
+    """Train, measure and rank generative image models.
+
+    Settings: a flag, else GENKIT_* in the environment, else genkit.toml here ([eval] count = 1000), else the default.
+    """
+    if SETTINGS.exists() and ctx.invoked_subcommand is not None:
+        from genkit.cli.settings import default_map
+
+        ctx.default_map = default_map(SETTINGS, group, ctx)
+
+
+def run() -> int:
+    """Run the command line of this process and return its exit code."""
+    try:
+        code = group.main(prog_name="genkit", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except GenkitError as error:
+        click.echo(f"{error}" if isinstance(error, Interrupted) else f"Error: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        return STOPPED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code

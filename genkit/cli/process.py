@@ -1,0 +1,100 @@
+"""What a command's process owes its surroundings: it stops when asked, and its streams may break."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO, cast
+
+from genkit.errors import GenkitError
+
+STOPPED = 130
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM alike raise KeyboardInterrupt, unless whoever started the process decided otherwise."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    here = threading.current_thread() is threading.main_thread()
+    ours = {number: handler for number, handler in usual.items() if here and signal.getsignal(number) == handler}
+    for number in ours:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+
+
+def _stop(_number: int, frame: types.FrameType | None) -> None:
+    """Raise KeyboardInterrupt; but an import cut short leaves half a module, so there the process ends at once."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            with contextlib.suppress(OSError):
+                os.write(2, b"stopped\n")
+            os._exit(STOPPED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def guarded_streams() -> Iterator[None]:
+    """Keep a broken stdout or stderr from looking like a bug, or like a full disk of the work's own.
+
+    What stderr can't take is dropped: progress never stops the work. If the reader of stdout has gone, as ``head``
+    does, the process ends quietly; anything else, as a full disk, is a GenkitError.
+    """
+    with contextlib.ExitStack() as stack:
+        if sys.stdout is not None:
+            stack.enter_context(contextlib.redirect_stdout(_guarded(sys.stdout, _output_lost)))
+        if sys.stderr is not None:
+            stack.enter_context(contextlib.redirect_stderr(_guarded(sys.stderr, lambda error: None)))
+        yield
+
+
+def _output_lost(error: OSError) -> None:
+    if error.errno == errno.EPIPE:
+        raise SystemExit(0)
+    raise GenkitError(f"the output can't be written: {error.strerror or error}") from error
+
+
+def _guarded(stream: TextIO, failed: Callable[[OSError], None]) -> TextIO:
+    return cast(TextIO, _Guarded(stream, failed))
+
+
+class _Guarded:
+    """A text stream that tells ``failed`` of what it can't write, at every try; the rest is the stream's own."""
+
+    def __init__(self, stream: TextIO, failed: Callable[[OSError], None]) -> None:
+        self._stream, self._failed = stream, failed
+        self._error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write as the stream does."""
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush as the stream does."""
+        self._try(self._stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        if self._error is None:
+            try:
+                act()
+            except OSError as error:
+                self._error = error
+                # What is still buffered goes nowhere: the interpreter flushes once more as it ends.
+                with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), self._stream.fileno())
+        if self._error is not None:
+            self._failed(self._error)

@@ -1,0 +1,97 @@
+"""genkit weights"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from genkit.cli.common import ListingGroup, echo_json, json_option
+from genkit.errors import DataError
+
+
+@click.group(cls=ListingGroup)
+def command() -> None:
+    """List, download, check or add the weights files of feature extractors.
+
+    Without a command it lists, with the options of list.
+    """
+
+
+def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from genkit.features.manifest import WEIGHTS
+
+    return [CompletionItem(w.name, help=w.summary) for w in WEIGHTS if w.name.startswith(incomplete)]
+
+
+name_argument = click.argument("name", shell_complete=_complete)
+
+
+@command.command("list")
+@json_option
+def list_weights(as_json: bool) -> None:
+    """List the weights files: size, licence, and whether they are here."""
+    from genkit.features.manifest import WEIGHTS
+    from genkit.report.text import table
+
+    if as_json:
+        rows = [
+            {
+                "name": w.name,
+                "summary": w.summary,
+                "size": w.size,
+                "licence": w.licence,
+                "sha256": w.sha256,
+                "urls": list(w.urls),
+                "path": str(w.path),
+                "here": w.path.is_file(),
+            }
+            for w in WEIGHTS
+        ]
+        echo_json(rows)
+        return
+    click.echo(
+        table(
+            [
+                [w.name, f"{w.size / 1e6:,.0f} MB", w.licence, "here" if w.path.is_file() else "not here", w.summary]
+                for w in WEIGHTS
+            ]
+        )
+    )
+
+
+@command.command()
+@name_argument
+def pull(name: str) -> None:
+    """Download a weights file and check it; goes on where a transfer broke off."""
+    from genkit.cli.progress import work_bar
+    from genkit.features import manifest
+
+    size = manifest.find(name).size
+    with work_bar() as show:
+        path = manifest.pull(name, lambda done, total: show(name, done, total or size))
+    click.echo(path)
+
+
+@command.command()
+def verify() -> None:
+    """Hash the weights files that are here; one that is damaged makes this fail."""
+    from genkit.features.manifest import WEIGHTS, state
+    from genkit.report.text import table
+
+    found = [(weights, state(weights)) for weights in WEIGHTS]
+    click.echo(table([[weights.name, condition, str(weights.path)] for weights, condition in found]))
+    damaged = [weights.name for weights, condition in found if condition == "damaged"]
+    if damaged:
+        raise DataError(f"{', '.join(damaged)} has another sha256 than published: run `genkit weights pull` again")
+
+
+@command.command()
+@name_argument
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def add(name: str, file: Path) -> None:
+    """Copy a weights file that you have into the cache, if its sha256 is the published one."""
+    from genkit.features import manifest
+
+    click.echo(manifest.add(name, file))

@@ -1,0 +1,124 @@
+"""The weights files that genkit knows: where they are published, their hash, licence and size. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from genkit.downloads import Progress, download, sha256_file
+from genkit.errors import DataError, MissingError, UnknownName
+from genkit.paths import cache_dir, write_atomic
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A published file: ``urls`` are mirrors of the same bytes, ``size`` is in bytes."""
+
+    name: str
+    file: str
+    urls: tuple[str, ...]
+    sha256: str
+    size: int
+    licence: str
+    summary: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies once it is here."""
+        return cache_dir() / "weights" / self.file
+
+
+_DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
+
+WEIGHTS = (
+    WeightsFile(
+        "inception",
+        "weights-inception-2015-12-05-6726825d.pth",
+        (
+            "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+        ),
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        95_628_359,
+        "Apache-2.0",
+        "Inception-v3 of the published FID",
+    ),
+    WeightsFile(
+        "dinov2-vit-s-14",
+        "dinov2_vits14_pretrain.pth",
+        (f"{_DINOV2}/dinov2_vits14/dinov2_vits14_pretrain.pth",),
+        "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9",
+        88_283_115,
+        "Apache-2.0",
+        "DINOv2, small",
+    ),
+    WeightsFile(
+        "dinov2-vit-b-14",
+        "dinov2_vitb14_pretrain.pth",
+        (f"{_DINOV2}/dinov2_vitb14/dinov2_vitb14_pretrain.pth",),
+        "0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73",
+        346_378_731,
+        "Apache-2.0",
+        "DINOv2, base",
+    ),
+    WeightsFile(
+        "dinov2-vit-l-14",
+        "dinov2_vitl14_pretrain.pth",
+        (f"{_DINOV2}/dinov2_vitl14/dinov2_vitl14_pretrain.pth",),
+        "d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428",
+        1_217_586_395,
+        "Apache-2.0",
+        "DINOv2, large",
+    ),
+)
+
+
+def find(name: str) -> WeightsFile:
+    """Return the file of that name; raises UnknownName with a suggestion."""
+    for weights in WEIGHTS:
+        if weights.name == name:
+            return weights
+    raise UnknownName("weights file", name, [weights.name for weights in WEIGHTS], "  (genkit weights list shows them)")
+
+
+def pull(name: str, progress: Progress | None = None) -> Path:
+    """Return the path of a file, downloaded if it is not here, its hash checked.
+
+    Raises UnknownName, MissingError when no mirror has it, DataError when the disk refuses it.
+    """
+    weights = find(name)
+    return download(
+        weights.urls, weights.sha256, weights.path, what=f"the weights file {weights.name!r}", progress=progress
+    )
+
+
+def add(name: str, source: Path) -> Path:
+    """Copy a file that the user has into the cache and return its path.
+
+    Raises UnknownName, MissingError for a file that can't be read, DataError for one of another hash.
+    """
+    weights = find(name)
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise MissingError(f"the file {source} can't be read: {error.strerror or error}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != weights.sha256:
+        raise DataError(f"{source} is not {name}: its sha256 is {found}, that of {name} is {weights.sha256}")
+    path = weights.path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, data)
+    except OSError as error:
+        raise DataError(
+            f"{source} can't be copied to {path} ({error.strerror or error}): make room there or set GENKIT_CACHE"
+        ) from error
+    return path
+
+
+def state(weights: WeightsFile) -> str:
+    """Hash what is in the cache and return ``ok``, ``damaged`` or ``absent``."""
+    if not weights.path.is_file():
+        return "absent"
+    return "ok" if sha256_file(weights.path) == weights.sha256 else "damaged"

@@ -1,0 +1,246 @@
+"""Squared distances between two sets of rows, tile by tile, each between bounds that rounding can't break.
+
+A tile is one matrix product in float32; what its bounds leave open is measured again from the rows themselves, in
+float64. No matrix of all pairs is ever held.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genkit.metrics.parts import Array, Counts, Measured, Parts
+
+Rows = NDArray[np.floating[Any]]
+Indices = NDArray[np.intp]
+
+_BAND = 768
+_COLUMNS = 2048
+_VALUES_AT_ONCE = 1 << 16
+_EXPONENT = 20
+"""Features whose largest value lies between 2^-20 and 2^20 are squared in float32 as they are."""
+_TANGLED = 1 / 64
+"""A tile is made in float64 if rounding may exceed this part of the distance for more than this part of its pairs."""
+
+
+class Points:
+    """The distinct rows of a set, about a centre; many equal rows cost no more than one.
+
+    ``copies`` [u, parts]: how many copies of each distinct row the parts hold; ``sizes`` [parts] their sums.
+    """
+
+    def __init__(self, rows: Rows, centre: Rows | None, parts: Parts) -> None:
+        seen: dict[bytes, int] = {}
+        labels = [seen.setdefault(hashlib.sha256(row.tobytes()).digest(), len(seen)) for row in rows]
+        self.rows = rows
+        self.centre = centre
+        self.first: Indices = np.unique(labels, return_index=True)[1]
+        self.parts = parts
+        self.copies = np.zeros((len(seen), parts.halves.stop), np.int32)
+        np.add.at(self.copies, labels, parts.members(len(rows)))
+        self.sizes = self.copies.sum(axis=0)
+        self.norms = self._norms()
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @functools.cached_property
+    def opposite(self) -> Counts:
+        """How many copies go with each part of the other set, [u, parts]: all; with a half, those of the same half."""
+        opposite = self.copies.copy()
+        opposite[:, : self.parts.blocks] = self.copies[:, self.parts.blocks, None]
+        return opposite
+
+    def mean(self, values: NDArray[Any]) -> Measured:
+        """Return the mean over the rows of ``values`` [u, parts of the other set], which is taken for the real set."""
+        by_part = (self.opposite * values).sum(axis=0) / self.opposite.sum(axis=0)
+        whole = self.parts.blocks
+        return self.parts.measured(by_part, values[:, whole] @ self.copies[:, :whole] / self.sizes[:whole])
+
+    def bands(self) -> Iterator[slice]:
+        """Yield slices that cover the distinct rows."""
+        for start in range(0, len(self), _BAND):
+            yield slice(start, min(start + _BAND, len(self)))
+
+    def centred(self, band: slice, column: int, dtype: type) -> Rows:
+        """Return a strip of columns of some rows, less the centre: subtracted first, then rounded to ``dtype``."""
+        strip = slice(column, column + _COLUMNS)
+        rows = self.rows[band if len(self) == len(self.rows) else self.first[band], strip]
+        if dtype is np.float64:
+            rows = rows.astype(np.float64)
+        if self.centre is not None:
+            rows = rows - self.centre[strip]
+        return rows.astype(dtype, copy=False)
+
+    def error(self, band: slice, dtype: type) -> Array:
+        """Return each row's part of the largest error of squared distances made by products in ``dtype``, [r].
+
+        A sum of d products in any order errs by at most d u |x||y| (Higham 2002, section 3.1), and 2|x||y| is at most
+        |x|^2 + |y|^2; a few u more for rounding rows and norms and for the two sums; then what underflow may take.
+        """
+        width = self.rows.shape[1]
+        terms = min(width, _COLUMNS) + len(self.strips()) + 16
+        relative = terms * float(np.finfo(dtype).eps) / 2 + width * float(np.finfo(np.float64).eps)
+        error: Array = relative * self.norms[band] + width * float(np.finfo(dtype).tiny) * 4.0**_EXPONENT
+        return error
+
+    def strips(self) -> range:
+        """Return where the strips of columns begin."""
+        return range(0, self.rows.shape[1], _COLUMNS)
+
+    def _norms(self) -> Array:
+        norms = np.zeros(len(self))
+        step = max(1, _VALUES_AT_ONCE // _COLUMNS)
+        for start in range(0, len(self), step):
+            few = slice(start, start + step)
+            for column in self.strips():
+                norms[few] += np.square(self.centred(few, column, np.float64)).sum(axis=1)
+        return norms
+
+
+def pair_of_points(real: Rows, generated: Rows, parts: Parts) -> tuple[Points, Points]:
+    """Return both sets about one centre, scaled by a power of two where float32 could not square them.
+
+    There is no centre to subtract if the mean is nearer to the origin than the rows are to the mean.
+    """
+    largest = max(max(float(x.max()), -float(x.min())) for x in (real, generated))
+    exponent = int(np.frexp(largest)[1])
+    if abs(exponent) > _EXPONENT:
+        real, generated = (np.ldexp(x.astype(np.float64), -exponent) for x in (real, generated))
+    centre = (real.mean(axis=0, dtype=np.float64) + generated.mean(axis=0, dtype=np.float64)) / 2
+    squares = sum(float(np.einsum("ij,ij->", x, x, dtype=np.float64)) / len(x) for x in (real, generated))
+    subtracted = None if 4 * centre @ centre < squares else centre.astype(np.result_type(real, generated))
+    return Points(real, subtracted, parts), Points(generated, subtracted, parts)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Lower bounds [r, c] of the squared distances between some rows of ``one`` and some of ``two``.
+
+    The upper bound of the pair (i, j) is ``lower[i, j] + row_slack[i] + column_slack[j]``.
+    """
+
+    one: Points
+    two: Points
+    rows: slice
+    columns: slice
+    lower: Rows
+    row_slack: Array
+    column_slack: Array
+
+    @property
+    def T(self) -> Tile:  # noqa: N802
+        """The same tile as seen from the other set."""
+        return Tile(self.two, self.one, self.columns, self.rows, self.lower.T, self.column_slack, self.row_slack)
+
+    @property
+    def slack(self) -> Array:
+        """The most that a row's upper bounds exceed its lower ones by, [r]."""
+        slack: Array = self.row_slack + self.column_slack.max()
+        return slack
+
+    def possibly_within(self, reach: Array) -> NDArray[np.bool_]:
+        """Return which pairs may be no farther apart than their row's ``reach`` [r]."""
+        with np.errstate(over="ignore"):
+            limit = np.nextafter(reach.astype(self.lower.dtype), np.inf)
+        within: NDArray[np.bool_] = self.lower <= limit[:, None]
+        return within
+
+    def surely_within(self, reach: Array) -> NDArray[np.bool_]:
+        """Return which pairs are certainly no farther apart than their row's ``reach`` [r]; some may be missed."""
+        with np.errstate(over="ignore"):
+            limit = np.nextafter((reach - self.slack).astype(self.lower.dtype), -np.inf)
+        within: NDArray[np.bool_] = self.lower <= limit[:, None]
+        return within
+
+    def bounds(self, i: Indices, j: Indices) -> tuple[Array, Array]:
+        """Return the lower and upper bounds of some pairs."""
+        lower = self.lower[i, j].astype(np.float64)
+        return lower, lower + self.row_slack[i] + self.column_slack[j]
+
+    def exact(self, i: Indices, j: Indices) -> Array:
+        """Return the squared distances of some pairs, as ``squared_distances`` does."""
+        return squared_distances(self.one, self.rows.start + i, self.two, self.columns.start + j)
+
+
+def tiles(one: Points, two: Points) -> Iterator[Tile]:
+    """Yield tiles that cover all pairs, band after band of ``one``; of a set with itself only the upper triangle.
+
+    The next ones are made ahead while the caller works on this one, each in one thread and as many side by side as
+    BLAS would use for one: such threads need not wait for one another within every product.
+    """
+    blas = _blas()
+    makers = max((library["num_threads"] for library in blas.info()), default=1)
+    with blas.limit(limits=1), ThreadPoolExecutor(makers) as pool:
+        ahead: deque[Future[Tile]] = deque()
+        for rows in one.bands():
+            strip = functools.lru_cache(maxsize=1)(functools.partial(one.centred, rows))
+            for columns in two.bands():
+                if one is not two or columns.start >= rows.start:
+                    ahead.append(pool.submit(_precise_enough, one, two, rows, columns, strip))
+                if len(ahead) > makers + 1:
+                    yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _precise_enough(one: Points, two: Points, rows: slice, columns: slice, strip: Callable[..., Rows]) -> Tile:
+    tile = _tile(one, two, rows, columns, strip, np.float32)
+    near = np.count_nonzero(tile.possibly_within(tile.slack / _TANGLED))
+    return tile if near <= _TANGLED * tile.lower.size else _tile(one, two, rows, columns, strip, np.float64)
+
+
+def _tile(one: Points, two: Points, rows: slice, columns: slice, strip: Callable[..., Rows], dtype: type) -> Tile:
+    """``strip(column, dtype)`` are the centred rows, kept from one tile to the next."""
+    lower: Rows | None = None
+    for column in one.strips():
+        left = strip(column, dtype)
+        right = left if one is two and rows == columns else two.centred(columns, column, dtype)
+        product = left @ right.T
+        if lower is None:
+            lower = product
+        else:
+            lower += product
+    assert lower is not None
+    lower *= -2
+    errors = one.error(rows, dtype), two.error(columns, dtype)
+    lower += (one.norms[rows] - errors[0]).astype(dtype)[:, None]
+    lower += (two.norms[columns] - errors[1]).astype(dtype)
+    return Tile(one, two, rows, columns, lower, 2 * errors[0], 2 * errors[1])
+
+
+def pairs(mask: NDArray[np.bool_]) -> tuple[Indices, Indices]:
+    """Return the indices of what is true, as ``nonzero`` does, many times faster where little is."""
+    if not mask.flags.c_contiguous:
+        j, i = pairs(np.ascontiguousarray(mask.T))
+    else:
+        i, j = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    return i, j
+
+
+def squared_distances(one: Points, i: Indices, two: Points, j: Indices) -> Array:
+    """Return |x_i - y_j|^2 of distinct rows in float64, [p]: equal rows give equal numbers, whichever set is first."""
+    squares = np.empty(len(i))
+    step = max(1, _VALUES_AT_ONCE // one.rows.shape[1])
+    for start in range(0, len(i), step):
+        chosen = slice(start, start + step)
+        difference = one.rows[one.first[i[chosen]]].astype(np.float64)
+        difference -= two.rows[two.first[j[chosen]]]
+        difference *= difference
+        squares[chosen] = difference.sum(axis=1)
+    return squares

@@ -1,0 +1,62 @@
+"""Real images under growing harm: a metric that does not see it is no metric."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from genkit.data import Split
+from genkit.evaluation import Measuring, evaluate_images
+
+LOWER = ("fid", "kid", "cmmd")
+
+
+def harmed(split, harm, amount):
+    """Images under noise, or blurred with their neighbours, as levels of 0 .. 255."""
+    images = split.uint8(slice(None)).astype(np.float64)
+    if harm == "noise":
+        images = images + np.random.default_rng(0).normal(0, amount, images.shape)
+    else:
+        for _ in range(amount):
+            images = sum(np.roll(images, shift, axis) for shift, axis in ((0, 2), (1, 2), (-1, 2), (1, 3), (-1, 3))) / 5
+    return Split("harmed", images.clip(0, 255).round().astype(np.uint8), None, 256)
+
+
+@pytest.mark.parametrize(("harm", "amounts"), [("noise", (0, 20, 60, 150)), ("blur", (0, 1, 3, 10))])
+def test_distances_grow_and_coverage_falls_as_real_images_are_harmed(digits, harm, amounts):
+    asked = Measuring(count=1437, metrics=[*LOWER, "coverage"])
+    records = [evaluate_images(harmed(digits.train, harm, amount), digits, asked).record for amount in amounts]
+    for metric in LOWER:
+        values = [record.score(f"{metric}[digits-cnn]").value for record in records]
+        assert values == sorted(values), (metric, values)
+        assert len(set(values)) == len(values)
+    assert records[0].score("coverage[digits-cnn]").value > records[-1].score("coverage[digits-cnn]").value
+
+
+def test_the_size_of_the_chunks_moves_no_feature_beyond_rounding(digits):
+    values = [
+        evaluate_images(digits.test, digits, Measuring(count=360, chunk=chunk, metrics=["fid"])).record.scores[0].value
+        for chunk in (7, 100, 360)
+    ]
+    assert values == pytest.approx([values[0]] * 3, rel=1e-5)
+
+
+def test_a_second_evaluation_against_the_same_reference_sees_only_its_own_samples(digits, monkeypatch):
+    from genkit.features.classifier import ClassifierExtractor
+
+    seen = []
+    forward = ClassifierExtractor.forward
+
+    def watch(self, images):
+        seen.append(len(images))
+        return forward(self, images)
+
+    monkeypatch.setattr(ClassifierExtractor, "forward", watch)
+    asked = Measuring(count=100, metrics=["fid", "kid"], chunk=90)
+    flipped = dataclasses.replace(digits.test, pixels=np.ascontiguousarray(digits.test.pixels[..., ::-1]))
+    evaluate_images(digits.test, digits, asked)
+    first = sum(seen)
+    evaluate_images(flipped, digits, asked)
+    assert sum(seen) - first == 100

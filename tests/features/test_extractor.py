@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from genkit.errors import UsageError
+from genkit.features import load_extractor
+from genkit.features.extractor import FeatureRequest, sees_grey_or_colour
+
+OFFERED = {"resize": ("tf1", "bilinear"), "logits": ("unbiased", "biased")}
+
+
+def test_what_is_not_asked_for_is_the_first_of_what_is_offered():
+    chosen = FeatureRequest("net", choices={"resize": "bilinear"}).choose(OFFERED)
+    assert chosen == {"resize": "bilinear", "logits": "unbiased"}
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"resise": "tf1"}, "net has no choice 'resise'. Did you mean 'resize'?  (it has resize, logits)"),
+        ({"resize": "tf2"}, "net has no resize 'tf2': choose tf1, bilinear"),
+    ],
+)
+def test_what_is_not_offered_is_refused(choices, message):
+    with pytest.raises(UsageError) as caught:
+        FeatureRequest("net", choices=choices).choose(OFFERED)
+    assert str(caught.value) == message
+
+
+def test_an_extractor_without_choices_refuses_them():
+    with pytest.raises(UsageError, match="digits-cnn has no choice 'resize'"):
+        load_extractor("digits-cnn", choices={"resize": "tf1"})
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8), (4, 8, 8), (8, 8)])
+def test_shapes_that_are_no_images_are_refused(shape):
+    with pytest.raises(UsageError, match="net sees grey or colour images"):
+        sees_grey_or_colour("net", shape)

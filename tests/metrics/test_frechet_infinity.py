@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from genkit.errors import DataError, UsageError
+from genkit.metrics import frechet_distance
+from genkit.metrics.frechet import Gaussian, distance
+from genkit.metrics.frechet_infinity import frechet_distance_infinity
+from genkit.ranking import delete_one_stderr
+from genkit.seeds import derive
+
+
+def features(n, d, seed, scale=1.0, shift=0.0):
+    return np.random.default_rng(seed).standard_normal((n, d)) * scale + shift
+
+
+def test_is_the_intercept_of_a_line_in_one_over_n():
+    # dgm-eval's formula, with this seed's subsets.
+    real, generated = features(200, 4, 0), features(300, 4, 1, 1.2)
+    sizes = np.linspace(min(5000, max(300 // 10, 2)), 300, 15).astype("int32")
+    assert (sizes[0], sizes[-1]) == (30, 300)
+    distances = []
+    for index, size in enumerate(sizes):
+        order = np.random.default_rng(derive(7, "frechet-infinity", index)).permutation(300)
+        distances.append(frechet_distance(real, generated[order[:size]]).value)
+    expected = np.polyval(np.polyfit(1.0 / sizes, distances, deg=1), 0.0)
+    assert frechet_distance_infinity(real, generated, seed=7).value == pytest.approx(expected, rel=1e-9)
+
+
+def test_large_sets_start_from_5000():
+    assert "from 5000 to 60000" in frechet_distance_infinity(features(50, 1, 0), features(60_000, 1, 1), sizes=3).note
+
+
+def test_the_bias_of_the_generated_sets_size_is_gone():
+    real = Gaussian.fit(features(400, 16, 0))
+    truth = distance(real, Gaussian(np.zeros(16), np.eye(16)))
+    few = [features(1500, 16, seed) for seed in range(1, 31)]
+    plain = np.mean([frechet_distance(real, x).value for x in few]) - truth
+    extrapolated = np.mean([frechet_distance_infinity(real, x).value for x in few]) - truth
+    assert abs(extrapolated) < 0.25 * plain
+
+
+def test_influence_is_the_derivative():
+    from genkit.metrics.frechet_infinity import _influence
+
+    real, x = Gaussian.fit(features(300, 5, 0)), features(200, 5, 1, 1.3, 0.2)
+    whole = Gaussian.fit(x, ddof=0)
+    weights, step = np.full(200, 1 / 200), 1e-5
+
+    def weighted(w):
+        mean = w @ x
+        return distance(real, Gaussian(mean, (x - mean).T @ ((x - mean) * w[:, None])))
+
+    towards = (1 - step) * weights + step * (np.arange(200) == 17)
+    slope = (weighted(towards) - weighted(weights)) / step
+    assert _influence(real, whole)[17] == pytest.approx(slope, rel=1e-3)
+
+
+def test_replicates_give_the_standard_error():
+    found = frechet_distance_infinity(features(200, 4, 0), features(300, 4, 1, 1.2))
+    assert len(found.replicates) == 20
+    assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=1e-9)
+
+
+def test_one_seed_gives_one_number():
+    pair = features(200, 4, 0), features(300, 4, 1, 1.2)
+    assert frechet_distance_infinity(*pair) == frechet_distance_infinity(*pair)
+    assert frechet_distance_infinity(*pair).value != frechet_distance_infinity(*pair, seed=1).value
+
+
+def test_few_samples_are_noted_and_too_few_not_ranked():
+    real = features(200, 16, 0)
+    assert "few for 16 features" in frechet_distance_infinity(real, features(300, 16, 1)).note
+    assert "few" not in frechet_distance_infinity(real, features(800, 16, 1)).note
+    assert not frechet_distance_infinity(features(200, 40, 0), features(40, 40, 1)).rankable
+
+
+def test_a_collapsed_model_is_measured():
+    found = frechet_distance_infinity(features(200, 4, 0), np.ones((60, 4)))
+    assert found.value == pytest.approx(frechet_distance(features(200, 4, 0), np.ones((60, 4))).value, rel=1e-9)
+    assert found.stderr == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("generated", "choice", "error", "words"),
+    [
+        (np.ones((29, 4)), {}, DataError, "29 rows; at least 30"),
+        (np.full((40, 4), np.inf), {}, DataError, "NaN or infinity"),
+        (np.ones((40, 4)), {"sizes": 2}, UsageError, "sizes must be 3 or more"),
+        (np.ones((40, 5)), {}, UsageError, "generated features 5"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(generated, choice, error, words):
+    with pytest.raises(error, match=words):
+        frechet_distance_infinity(features(200, 4, 0), generated, **choice)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "scale"), [(16, 1.0), (16, 1.3)])
+def test_intervals_hold_the_distance_from_the_real_set_as_it_is(d, scale):
+    rng = np.random.default_rng(0)
+    real = Gaussian.fit(features(500, d, 0))
+    truth = distance(real, Gaussian(np.full(d, 0.1), np.eye(d) * scale**2))
+    found = [frechet_distance_infinity(real, rng.standard_normal((1500, d)) * scale + 0.1) for _ in range(100)]
+    # An exact 95 % interval falls below 86 hits of 100 with probability 2e-4.
+    assert sum(each.ci_low <= truth <= each.ci_high for each in found) >= 86

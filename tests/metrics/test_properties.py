@@ -1,0 +1,173 @@
+"""What holds of every metric, whatever the features: identity, symmetry, order, direction, and clear refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genkit import metrics
+from genkit.errors import GenkitError
+from genkit.metrics import Score
+
+PAIRS: dict[str, Callable[..., Score]] = {
+    "frechet": metrics.frechet_distance,
+    "frechet-infinity": metrics.frechet_distance_infinity,
+    "kernel": metrics.kernel_distance,
+    "cmmd": metrics.mmd_cmmd,
+    "memorization": metrics.memorization_distance,
+    "authenticity": metrics.authenticity,
+    "precision": lambda real, generated: metrics.precision_recall(real, generated).precision,
+    "recall": lambda real, generated: metrics.precision_recall(real, generated).recall,
+    "density": lambda real, generated: metrics.density_coverage(real, generated).density,
+    "coverage": lambda real, generated: metrics.density_coverage(real, generated).coverage,
+}
+SINGLES: dict[str, Callable[..., Score]] = {"vendi": metrics.vendi, "inception": metrics.inception_score}
+EVERY = {**PAIRS, **{name: lambda real, generated, f=f: f(generated) for name, f in SINGLES.items()}}
+SYMMETRIC = ("frechet", "kernel", "cmmd")
+EXACT_AT_ITSELF = {
+    "frechet": 0,
+    "cmmd": 0,
+    "precision": 1,
+    "recall": 1,
+    "coverage": 1,
+    "authenticity": 0,
+}
+DISTANCES = ("frechet", "frechet-infinity", "kernel", "cmmd", "memorization")
+LIKENESS = ("precision", "density", "coverage")
+
+few = settings(max_examples=15, deadline=None)
+
+
+@st.composite
+def features(draw, low=60, high=90):
+    """A set of features of some scale, offset and shape; columns may be correlated or nearly constant."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, d = draw(st.integers(low, high)), draw(st.integers(2, 6))
+    scale = 10.0 ** draw(st.integers(-2, 2))
+    mixing = rng.standard_normal((d, d)) * 10.0 ** rng.integers(-2, 1, d)
+    rows = (rng.standard_normal((n, d)) @ mixing + rng.standard_normal(d)) * scale
+    return rows, rng
+
+
+@pytest.mark.parametrize("name", EXACT_AT_ITSELF)
+@few
+@given(drawn=features())
+def test_a_set_is_at_no_distance_from_itself(name, drawn):
+    rows, _ = drawn
+    spread = float(np.square(rows - rows.mean(0)).sum(1).mean())
+    found = PAIRS[name](rows, rows.copy()).value
+    assert found == pytest.approx(EXACT_AT_ITSELF[name], abs=1e-6 * (spread if name == "frechet" else 1) + 1e-9)
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+@few
+@given(drawn=features())
+def test_distances_are_symmetric(name, drawn):
+    rows, rng = drawn
+    other = rows[rng.permutation(len(rows))[: len(rows) - 7]] * 1.1 + 0.1
+    one, two = PAIRS[name](rows, other).value, PAIRS[name](other, rows).value
+    assert one == pytest.approx(two, rel=1e-6, abs=1e-8 * float(np.square(rows).mean()))
+
+
+@pytest.mark.parametrize("name", set(PAIRS) - {"frechet-infinity"})
+@few
+@given(drawn=features())
+def test_the_order_of_rows_and_the_type_of_array_do_not_matter(name, drawn):
+    rows, rng = drawn
+    other = rows * 0.9 + rng.standard_normal(rows.shape) * rows.std(0)
+    shuffled = rng.permutation(len(rows)), rng.permutation(len(rows))
+    whole = PAIRS[name](rows, other).value
+    scale = max(abs(whole), 1e-9 * float(np.square(rows).mean()))
+    assert PAIRS[name](rows[shuffled[0]], other[shuffled[1]]).value == pytest.approx(whole, rel=1e-6, abs=1e-6 * scale)
+    tensors = torch.from_numpy(rows), torch.from_numpy(other).requires_grad_()
+    assert PAIRS[name](*tensors).value == whole
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+@few
+@given(drawn=features(low=150, high=200))
+def test_distances_grow_with_noise(name, drawn):
+    rows, rng = drawn
+    if name == "kernel":  # a polynomial sees little beside a large offset
+        rows = (rows - rows.mean(0)) / rows.std(0)
+    noise = rng.standard_normal(rows.shape) * rows.std(0)
+    near, far = (PAIRS[name](rows, rows + amount * noise).value for amount in (0.3, 5.0))
+    assert near < far
+
+
+@pytest.mark.parametrize("name", LIKENESS)
+@few
+@given(drawn=features(low=150, high=200))
+def test_likeness_falls_with_noise(name, drawn):
+    rows, rng = drawn
+    noise = rng.standard_normal(rows.shape) * rows.std(0)
+    near, far = (PAIRS[name](rows, rows + amount * noise).value for amount in (0.1, 30.0))
+    assert near > far
+
+
+@pytest.mark.parametrize("name", EVERY)
+@few
+@given(drawn=features())
+def test_every_score_has_an_interval_with_its_method(name, drawn):
+    rows, rng = drawn
+    found = EVERY[name](rows, rows + rng.standard_normal(rows.shape) * rows.std(0))
+    assert found.method
+    assert found.stderr >= 0
+    assert found.ci_low <= found.ci_high
+    assert np.isfinite([found.value, found.stderr, found.ci_low, found.ci_high]).all()
+    assert found.n == len(rows)
+    assert len(found.replicates) >= 2
+
+
+def bad(kind):
+    rows = np.random.default_rng(0).standard_normal((60, 4))
+    if kind == "nan":
+        rows[3, 1] = np.nan
+    if kind == "infinite":
+        rows[3, 1] = np.inf
+    return {
+        "one row": rows[:1],
+        "no rows": rows[:0],
+        "flat": rows[:, 0],
+        "no columns": rows[:, :0],
+        "text": [["a"]],
+    }.get(kind, rows)
+
+
+@pytest.mark.parametrize("kind", ["nan", "infinite", "one row", "no rows", "flat", "no columns", "text"])
+@pytest.mark.parametrize("name", EVERY)
+def test_what_can_not_be_measured_is_refused_in_one_sentence(name, kind):
+    rows = np.random.default_rng(0).standard_normal((60, 4))
+    with pytest.raises(GenkitError) as refused:
+        EVERY[name](rows, bad(kind))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_features_of_two_widths_are_refused(name):
+    rng = np.random.default_rng(0)
+    with pytest.raises(GenkitError, match="columns"):
+        PAIRS[name](rng.standard_normal((60, 4)), rng.standard_normal((60, 5)))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_constant_features_give_a_number_or_one_sentence_and_no_warning(name):
+    rows, flat = np.random.default_rng(0).standard_normal((60, 4)), np.ones((60, 4))
+    for pair in ((rows, flat), (flat, rows), (flat, flat)):
+        found = measured_or_refused(EVERY[name], *pair)
+        if isinstance(found, GenkitError):
+            assert "\n" not in str(found)
+        else:
+            assert np.isfinite([found.value, found.stderr, found.ci_low, found.ci_high]).all()
+
+
+def measured_or_refused(metric, *pair):
+    try:
+        return metric(*pair)
+    except GenkitError as refused:
+        return refused

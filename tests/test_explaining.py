@@ -1,0 +1,80 @@
+"""Differences between records are told choice by choice, and add up to the whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from genkit.errors import DataError, MissingError, UnknownName
+from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
+from genkit.explaining import explain
+from genkit.presets import Preset
+from genkit.training import train
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    return train("ppca", digits, root=tmp_path_factory.mktemp("runs"))
+
+
+def measured(run, digits, **choices):
+    asked = Measuring(**{"count": 400, "metrics": ["fid", "kid"], **choices})
+    return evaluate(run, evaluator=Evaluator(digits, asked)).path
+
+
+def test_each_choice_is_changed_in_turn_and_the_changes_add_up(run, digits):
+    rules = Preset(quantisation="truncate", parameters={"fid": {"ddof": 0}})
+    first, second = measured(run, digits), measured(run, digits, protocol=rules, seed=3)
+    (found,) = explain(first, second, metric="fid[digits-cnn]")
+    assert found.reason == ""
+    assert [change.choice for change in found.changes] == ["samples.seed", "samples.quantisation", "parameters.ddof"]
+    assert found.start == found.first.value
+    assert found.changes[-1].value == pytest.approx(found.second.value, rel=1e-9)
+    values = [found.start, *(change.value for change in found.changes)]
+    assert len(set(values)) == 4
+
+
+def test_a_printed_copy_of_a_record_finds_its_run(run, digits, tmp_path):
+    first, second = measured(run, digits), measured(run, digits, seed=2)
+    copy = tmp_path / "copy.json"
+    copy.write_text(json.dumps({**json.loads(first.read_text()), "path": str(first)}))
+    (found,) = explain(copy, second, metric="kid")
+    assert found.changes[0].value == pytest.approx(found.second.value, rel=1e-9)
+
+
+def test_records_of_two_trainings_differ_in_their_weights(run, digits, tmp_path):
+    other = train("ppca", digits, options={"latent": 3}, root=tmp_path)
+    (found,) = explain(measured(run, digits), measured(other, digits), metric="fid[digits-cnn]")
+    assert found.reason == "they are of different weights"
+    assert found.changes == ()
+
+
+def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path):
+    origin = {"samples": "digits", "reference": "digits", "opening": {}}
+    paths = [
+        evaluate_images(digits, digits, Measuring(count=200, seed=seed, metrics=["kid"]), origin=origin,
+                        folder=tmp_path).path
+        for seed in (0, 1)
+    ]  # fmt: skip
+    (found,) = explain(*paths)
+    assert [change.choice for change in found.changes] == ["samples.seed"]
+    assert found.changes[0].value == pytest.approx(found.second.value, rel=1e-9)
+
+
+def test_what_can_not_be_compared_is_said(run, digits, tmp_path):
+    first = measured(run, digits)
+    with pytest.raises(UnknownName, match="score in both records"):
+        explain(first, first, metric="elbo")
+    with pytest.raises(MissingError, match="there is no record"):
+        explain(first, tmp_path / "gone.json")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(DataError):
+        explain(tmp_path / "bad.json", first)
+    moved = tmp_path / "moved.json"
+    moved.write_text(first.read_text())
+    second = measured(run, digits, seed=9)
+    (found,) = explain(moved, second, metric="kid")
+    assert "is not found" in found.reason
+    assert dataclasses.asdict(found.changes[0]) == {"choice": "samples.seed", "before": 0, "after": 9, "value": None}
