@@ -7,9 +7,10 @@ from itertools import pairwise
 
 from torch import nn
 
+from genkit.blocks import Crop
 from genkit.gan import GAN
 from genkit.model import DataInfo, Preset
-from genkit_gans.networks import ConvOptions, Crop, Shape, normal_init, padded, stages
+from genkit_gans.networks import ConvOptions, Shape, normal_init, padded, stages
 
 
 class DCGAN(GAN):

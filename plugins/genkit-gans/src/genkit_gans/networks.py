@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge
-from torch import Tensor, nn
+from torch import nn
 
+from genkit import blocks
 from genkit.gan import GANOptions
 
 Shape = tuple[int, int, int]
@@ -22,25 +22,9 @@ class ConvOptions(GANOptions):
     width: Annotated[int, Ge(1)] = 64
 
 
-class Crop(nn.Module):
-    """Cut images to a height and width: for sizes that doubling does not meet."""
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return [N, C, height, width]."""
-        return images[:, :, : self.height, : self.width]
-
-
 def stages(height: int, width: int) -> tuple[int, int, int]:
-    """Return how often an image is halved, and the height and width that are left, rounded up.
-
-    At least twice, then down to 4 to 7 pixels: 8 -> 2, 28 -> 7, 32 -> 4.
-    """
-    count = max(2, int(math.log2(max(min(height, width), 4) / 4)))
-    return count, math.ceil(height / 2**count), math.ceil(width / 2**count)
+    """Return how often an image is halved, at least twice, and the height and width that are left: 8 -> 2, 28 -> 7."""
+    return blocks.stages(height, width, least=2)
 
 
 def widths(width: int, count: int) -> list[int]:

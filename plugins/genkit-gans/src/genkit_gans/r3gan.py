@@ -11,11 +11,12 @@ import torch
 from annotated_types import Ge, MultipleOf
 from torch import Tensor, nn
 
+from genkit.blocks import Crop
 from genkit.gan import GAN
 from genkit.losses import RELATIVISTIC, zero_centred_penalty
 from genkit.model import DataInfo, Preset, Step
 from genkit_gans.blocks import Residual
-from genkit_gans.networks import ConvOptions, Crop, Shape, padded, stages, widths
+from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 LEAK = 0.2

@@ -9,8 +9,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from genkit.blocks import Crop
 from genkit_gans.blocks import ConditionalBatchNorm, UpBlock, conv3, down_block, first_block, plain_block
-from genkit_gans.networks import Crop, Shape, padded, stages, widths
+from genkit_gans.networks import Shape, padded, stages, widths
 
 
 class ResNetGenerator(nn.Module):

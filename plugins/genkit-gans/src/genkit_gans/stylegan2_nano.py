@@ -11,12 +11,13 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from genkit.blocks import Crop
 from genkit.gan import GAN, symmetric, unit
 from genkit.losses import zero_centred_penalty
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
 from genkit.precision import full
 from genkit_gans.blocks import Residual
-from genkit_gans.networks import ConvOptions, Crop, Shape, padded, stages, widths
+from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
 from genkit_gans.style import BatchDeviation, EqualConv, EqualLinear, Leaky, ModulatedConv, Styled, UnitLength
 
 R1_EVERY, PATH_EVERY = 16, 4

@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from torch import nn
 
-from torch import Tensor, nn
-
-
-class Crop(nn.Module):
-    """Cut images to a height and width: for sizes that doubling does not meet."""
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return [N, C, height, width]."""
-        return images[:, :, : self.height, : self.width]
-
-
-def stages(height: int, width: int, most: int = 99) -> tuple[int, int, int]:
-    """Return how often an image is halved, and the height and width that are left, rounded up: 8 -> 4, 28 -> 7.
-
-    At least once, then down to 4 to 7 pixels or ``most`` times.
-    """
-    count = min(most, max(1, int(math.log2(max(min(height, width), 4) / 4))))
-    return count, math.ceil(height / 2**count), math.ceil(width / 2**count)
+from genkit.blocks import Crop, Size, stages
 
 
 def halving(channels: int, width: int, count: int) -> list[nn.Module]:
@@ -36,7 +15,7 @@ def halving(channels: int, width: int, count: int) -> list[nn.Module]:
     return layers
 
 
-def doubling(width: int, channels: int, count: int, size: tuple[int, int]) -> list[nn.Module]:
+def doubling(width: int, channels: int, count: int, size: Size) -> list[nn.Module]:
     """Return the mirror image of ``halving``: [N, width << count, H', W'] -> [N, channels, *size]."""
     layers: list[nn.Module] = []
     for i in reversed(range(count)):
@@ -51,7 +30,7 @@ def conv_encoder(shape: tuple[int, int, int], width: int, outputs: int) -> nn.Se
     return nn.Sequential(*halving(shape[0], width, count), nn.Flatten(), dense)
 
 
-def conv_decoder(latent: int, width: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
+def conv_decoder(latent: int, width: int, channels: int, size: Size) -> nn.Sequential:
     """Return latent [N, latent] -> [N, channels, *size]: the encoder's mirror image."""
     count, height, breadth = stages(*size)
     deepest = width << count

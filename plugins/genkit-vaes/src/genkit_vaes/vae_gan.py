@@ -10,12 +10,13 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from genkit.blocks import stages
 from genkit.likelihoods import Gaussian
 from genkit.losses import gaussian_kl
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
 from genkit.precision import promoted
 from genkit.vae import VAE
-from genkit_vaes.networks import conv_decoder, conv_encoder, halving, stages
+from genkit_vaes.networks import conv_decoder, conv_encoder, halving
 
 
 @dataclass
