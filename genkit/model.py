@@ -148,7 +148,8 @@ class GenerativeModel(nn.Module):
     - ``logits(images) -> [N]``: a discriminator's, higher for real (lets the conformance check look at its labels)
 
     ``Options`` is a plain dataclass; genkit validates it and stores it as JSON. ``presets`` maps the name of a data
-    set, or "default", to a Preset. ``ema`` names the submodules whose exponential moving average is evaluated.
+    set, or "default" for any other, to the Preset that two CPU cores train in minutes, and "gpu" to that for one GPU
+    and any data. ``ema`` names the submodules whose exponential moving average is evaluated.
     ``observation`` and ``binarisation`` say what a log-likelihood is of; two kinds never share a column.
     ``augmentation`` is what ``step.augment`` applies; a part of the model, so its state is in the checkpoint.
     """
