@@ -19,6 +19,8 @@ from genkit.losses import (
     WASSERSTEIN,
     Adversarial,
     gaussian_kl,
+    gaussian_kl_between,
+    gaussian_log_prob,
     interpolate,
     one_centred_penalty,
     slopes,
@@ -70,6 +72,14 @@ def test_gaussian_kl_sums_over_dimensions() -> None:
     mean, log_variance = torch.randn(3, 5), torch.randn(3, 5)
     expected = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)).sum(1)
     torch.testing.assert_close(gaussian_kl(mean, log_variance), expected)
+
+
+def test_gaussian_densities_and_divergences_are_torchs() -> None:
+    mean, log_variance, other, other_log_variance, value = torch.randn(5, 3, 4, dtype=torch.float64)
+    q, p = Normal(mean, (0.5 * log_variance).exp()), Normal(other, (0.5 * other_log_variance).exp())
+    found = gaussian_kl_between(mean, log_variance, other, other_log_variance)
+    torch.testing.assert_close(found, kl_divergence(q, p).sum(1))
+    torch.testing.assert_close(gaussian_log_prob(value, mean, log_variance), q.log_prob(value).sum(1))
 
 
 GAMES = [

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from genkit.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian, Likelihood
-from genkit.losses import gaussian_kl, gaussian_kl_between, gaussian_log_prob
+from genkit.losses import gaussian_kl
 from genkit.model import Batch, DataInfo, NoOptions, Step, capabilities
 from genkit.vae import VAE, LearnedPriorVAE, importance_bound
 
@@ -187,14 +187,6 @@ def test_what_is_minimised_is_the_objective_of_the_two_means() -> None:
 def test_the_importance_bound_is_the_logarithm_of_the_mean_weight() -> None:
     log_weights = torch.randn(5, 7)
     torch.testing.assert_close(importance_bound(log_weights), log_weights.exp().mean(1).log())
-
-
-def test_gaussian_densities_and_divergences_are_torchs() -> None:
-    mean, log_variance, other, other_log_variance, value = torch.randn(5, 3, 4, dtype=torch.float64)
-    q, p = Normal(mean, (0.5 * log_variance).exp()), Normal(other, (0.5 * other_log_variance).exp())
-    found = gaussian_kl_between(mean, log_variance, other, other_log_variance)
-    torch.testing.assert_close(found, kl_divergence(q, p).sum(1))
-    torch.testing.assert_close(gaussian_log_prob(value, mean, log_variance), q.log_prob(value).sum(1))
 
 
 WIDE = Normal(torch.tensor([1.0, -1.0]), torch.tensor([2.0, 0.5]))

@@ -39,6 +39,7 @@ def test_every_layer_of_the_discriminator_has_spectral_norm_one_and_none_of_the_
         model.judge(torch.rand(2, 1, 8, 8))
     model.eval()
     layers = [m for m in model.discriminator.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert all("weight" in getattr(layer, "parametrizations", {}) for layer in layers)
     norms = [torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2).item() for layer in layers]
     assert norms == pytest.approx([1.0] * len(layers), abs=0.02)
     assert not any("parametrizations" in name for name, _ in model.generator.named_parameters())

@@ -9,7 +9,7 @@ import pytest
 import torch
 from genkit_vaes.plugin import genkit_models
 
-from genkit.model import Batch, DataInfo, capabilities
+from genkit.model import Batch, DataInfo, Step, capabilities
 from genkit.runs import make_model, model_class
 from genkit.specs import ModelSpec
 from genkit.turns import Turns
@@ -56,8 +56,25 @@ def test_it_trains_and_draws_on_every_shape(name: str, shape: tuple[int, int, in
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_it_has_presets_for_every_place(name: str) -> None:
-    assert {"digits", "mnist", "default", "gpu"} <= set(model_class(name).presets)
+def test_its_losses_are_finite_and_float32_under_autocast(name: str) -> None:
+    torch.manual_seed(0)
+    model = make_model(name, SMALL.get(name, {"width": 4}), DataInfo((1, 8, 8), levels=17))
+    images = torch.randint(0, 17, (4, 1, 8, 8)) / 16
+    for phase in model.phases():
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model.loss(phase.name, Batch(images), Step(0, 0, torch.Generator().manual_seed(0)))
+        assert loss.dtype == torch.float32
+        loss.backward()
+        assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_it_has_presets_for_two_cores_and_for_a_gpu(name: str) -> None:
+    presets = dict(model_class(name).presets)
+    assert set(presets) == {"digits", "mnist", "default", "gpu"}
+    gpu = presets.pop("gpu")
+    assert all(gpu.images >= 5 * preset.images for preset in presets.values())
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

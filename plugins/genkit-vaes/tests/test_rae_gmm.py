@@ -58,8 +58,24 @@ def test_the_penalty_is_the_jacobians_squared_norm_on_average() -> None:
     code = torch.randn(1, 3)
     exact = torch.autograd.functional.jacobian(lambda z: decoder(z).flatten(), code).square().sum().item()
     codes = code.expand(20_000, -1).clone().requires_grad_()
-    found = squared_jacobian(codes, decoder(codes), torch.Generator().manual_seed(0)).item()
+    found = squared_jacobian(decoder, codes, torch.Generator().manual_seed(0)).item()
     assert found == pytest.approx(exact, rel=0.03)
+
+
+def low_precision(decode: nn.Module, codes: Tensor, generator: torch.Generator) -> Tensor:
+    """The wrong version: the Jacobian of a decoder that autocast rounds."""
+    decoded = decode(codes).float()
+    probe = torch.randn(decoded.shape, generator=generator)
+    return torch.autograd.grad((decoded * probe).sum(), codes, create_graph=True)[0].square().sum(1).mean()
+
+
+@pytest.mark.parametrize(("penalty", "exact"), [(squared_jacobian, True), (low_precision, False)])
+def test_the_penalty_is_float32_under_autocast(penalty: Any, exact: bool) -> None:
+    model, codes = build(), torch.randn(4, 3, requires_grad=True)
+    expected = penalty(model.decoder, codes, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = penalty(model.decoder, codes, torch.Generator().manual_seed(0))
+    assert torch.equal(found, expected) is exact
 
 
 def split(name: str, seed: int, bright: bool) -> Split:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +14,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.precision import promoted
+from genkit.precision import full, promoted
 from genkit.vae import Autoencoder
 from genkit_vaes.networks import conv_decoder, conv_encoder
 from genkit_vaes.splits import over_all
@@ -74,13 +75,12 @@ class RAE(Autoencoder):
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         """Return the batch's mean loss; logs its terms unweighted."""
         codes = self.encode(batch.images)
-        decoded = self.decode(codes)
-        rec = 0.5 * (decoded - batch.images).square().flatten(1).sum(1).mean()
+        rec = 0.5 * (self.decode(codes) - batch.images).square().flatten(1).sum(1).mean()
         size = 0.5 * codes.square().sum(1).mean()
         if self.options.regulariser == "weights":
             penalty = squared_weights(self.decoder)
         else:
-            penalty = squared_jacobian(codes, decoded, step.generator)
+            penalty = squared_jacobian(self.decode, codes, step.generator)
         step.log(rec=rec, size=size, penalty=penalty)
         total: Tensor = rec + self.options.beta * size + self.options.strength * penalty
         return total
@@ -120,8 +120,13 @@ def squared_weights(module: nn.Module) -> Tensor:
     return torch.stack([parameter.square().sum() for parameter in module.parameters()]).sum()
 
 
-def squared_jacobian(codes: Tensor, decoded: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the batch's mean of the Jacobian's squared Frobenius norm, by one random projection: unbiased."""
-    probe = torch.randn(decoded.shape, generator=generator, device=decoded.device, dtype=decoded.dtype)
-    (slope,) = torch.autograd.grad((decoded * probe).sum(), codes, create_graph=True)
+def squared_jacobian(decode: Callable[[Tensor], Tensor], codes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the batch's mean of the Jacobian's squared Frobenius norm, by one random projection: unbiased.
+
+    Always in float32, also under autocast, as gradient penalties are.
+    """
+    with full(codes.device):
+        decoded = decode(codes)
+        probe = torch.randn(decoded.shape, generator=generator, device=decoded.device, dtype=decoded.dtype)
+        (slope,) = torch.autograd.grad((decoded * probe).sum(), codes, create_graph=True)
     return slope.square().sum(1).mean()
