@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,11 +40,20 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def download(urls: Sequence[str], sha256: str, target: Path, *, what: str, progress: Progress | None = None) -> Path:
+def download(
+    urls: Sequence[str],
+    sha256: str,
+    target: Path,
+    *,
+    what: str,
+    remedy: str = "",
+    progress: Progress | None = None,
+) -> Path:
     """Return ``target``, downloaded from the first of ``urls`` that gives the bytes of this ``sha256``.
 
     A file that is already there and right costs no network. A transfer that broke off goes on from ``target.part``,
-    at another mirror if need be. ``what`` names the thing in messages ("the MNIST training images").
+    at another mirror if need be. ``what`` names the thing in messages ("the MNIST training images"), ``remedy`` says
+    what to do without a network, where that is not to put the file at ``target``.
     Raises MissingError when no mirror has it, DataError when ``target`` can't be written.
     """
     if target.is_file() and sha256_file(target) == sha256:
@@ -53,28 +63,32 @@ def download(urls: Sequence[str], sha256: str, target: Path, *, what: str, progr
         with FileLock(target.with_name(f"{target.name}.lock")):
             if target.is_file() and sha256_file(target) == sha256:
                 return target
-            return _from_mirrors(urls, sha256, target, what, progress)
+            failures = _from_mirrors(urls, sha256, target, progress)
+        if not failures:
+            return target
     except (OSError, _WriteError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
             f"{what} can't be saved as {target}: {reason}; make room there or set GENKIT_CACHE to another folder"
         ) from error
+    present = "has other content than expected" if target.is_file() else "is not on this machine"
+    raise MissingError(
+        f"{what} {present} and can't be downloaded ({'; '.join(failures)}): "
+        f"{remedy or f'put the file with sha256 {sha256} at {target}'}"
+    )
 
 
-def _from_mirrors(urls: Sequence[str], sha256: str, target: Path, what: str, progress: Progress | None) -> Path:
+def _from_mirrors(urls: Sequence[str], sha256: str, target: Path, progress: Progress | None) -> list[str]:
+    """Make ``target`` whole; return why each mirror failed, or nothing."""
     part = target.with_name(f"{target.name}.part")
     failures: list[str] = []
     for url in urls:
         failure = _from_mirror(url, sha256, part, progress)
         if not failure:
             os.replace(part, target)
-            return target
-        failures.append(f"{url}: {failure}")
-    present = "has other content than expected" if target.is_file() else "is not on this machine"
-    raise MissingError(
-        f"{what} {present} and can't be downloaded ({'; '.join(failures) or 'no mirror is known'}): "
-        f"put the file with sha256 {sha256} at {target}"
-    )
+            return []
+        failures.append(f"{urllib.parse.urlsplit(url).netloc or url}: {failure}")
+    return failures or ["no mirror is known"]
 
 
 def _from_mirror(url: str, sha256: str, part: Path, progress: Progress | None) -> str:

@@ -58,7 +58,7 @@ def explain(
     weights: Path | None = None,
     progress: Progress = quiet,
 ) -> list[Explanation]:
-    """Explain the differences of all scores that two records share, or of one metric's, choice by choice.
+    """Explain the differences of all scores that two records share but times, or of one metric's, choice by choice.
 
     Records of one checkpoint, or of one set of images, are measured again with one choice changed after the other;
     ``weights`` is the extractor's file where they need one. Records of two subjects get their differing choices only.
@@ -67,11 +67,19 @@ def explain(
     paths = Path(first), Path(second)
     records = [_read(path) for path in paths]
     one, other = ({score.name: score for score in record.scores} for record in records)
-    names = [name for name in one if name in other and metric in (None, name, one[name].metric)]
+    shared = [name for name in one if name in other]
+    names = [
+        name for name in shared if metric in (name, one[name].metric) or (metric is None and not _timed(one[name]))
+    ]
     if not names:
         raise UnknownName("score in both records", metric or "-", set(one) & set(other))
     measure, reason = _again(paths[0], records[0], records[1], weights, progress)
     return [_explained(one[name], other[name], measure, reason) for name in names]
+
+
+def _timed(score: RecordedScore) -> bool:
+    """Whether a score is a measured time: two of those differ by the noise of the machine."""
+    return any(choice.startswith("hardware.") for choice in score.choices)
 
 
 Measure = Callable[[RecordedScore, Mapping[str, Any]], float]

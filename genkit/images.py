@@ -29,7 +29,7 @@ def grid(images: NDArray[np.uint8], columns: int, *, width: int = 640) -> NDArra
     n, c, h, w = images.shape
     scale = max(1, width // (columns * (w + 1)))
     images = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    h, w, gap = h * scale, w * scale, max(1, scale // 4)
+    h, w, gap = h * scale, w * scale, min(8, max(2, scale // 2))
     rows = -(-n // columns)
     sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, c), 255, np.uint8)
     for index, image in enumerate(images):

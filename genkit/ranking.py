@@ -28,7 +28,7 @@ class Row:
     """One entry: a model under one set of options, over all its training seeds.
 
     ``best`` and ``worst`` bound the rank; None for what calibrates the board. ``noise`` is "evaluation" or "training".
-    ``other`` holds the entry's further columns.
+    ``other`` holds the entry's further columns, ``blank`` says of those that it lacks why.
     """
 
     label: str
@@ -42,6 +42,7 @@ class Row:
     best: int | None = None
     worst: int | None = None
     other: dict[str, RecordedScore] = field(default_factory=dict)
+    blank: dict[str, str] = field(default_factory=dict)
 
     @property
     def rank(self) -> str:
@@ -51,9 +52,9 @@ class Row:
         return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Board:
-    """A ranking by one score of one protocol."""
+    """A ranking by one score of one protocol; it prints as the terminal shows it."""
 
     dataset: str
     score: str
@@ -66,6 +67,11 @@ class Board:
     """Record and reason."""
     problems: tuple[str, ...] = ()
     """Files of the store that can't be read."""
+
+    def __repr__(self) -> str:
+        from genkit.report.text import leaderboard
+
+        return leaderboard(self)
 
     def _repr_html_(self) -> str:
         from genkit.report.html import board_table
@@ -102,8 +108,12 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
         (_describe(record), f"measured on {record.dataset}") for record in records if record.dataset != dataset
     ]
     groups = _entries(kept)
-    columns = _columns(groups.values(), score)
-    entries = [_row(label, group, score, columns) for label, group in groups.items()]
+    history = _history(here)
+    columns = _columns([history[_measured(group[-1])] for group in groups.values()], score)
+    entries = []
+    for label, group in groups.items():
+        other, blank = _further(history[_measured(group[-1])], columns)
+        entries.append(dataclasses.replace(_row(label, group, score), other=other, blank=blank))
     ranked = [row for row in entries if row.value is not None and not _calibrates(row)]
     return Board(
         dataset=dataset,
@@ -142,45 +152,89 @@ def _largest_protocol(records: Sequence[Record], score: str) -> str:
     return max(entries, key=lambda key: (len(entries[key]), newest[key]))
 
 
-def _columns(groups: Iterable[Sequence[Record]], score: str) -> dict[str, str]:
-    """The further columns and the one fingerprint that each shows: the most frequent, the newest of equals."""
+def _measured(record: Record) -> str:
+    """What a record is of: weights or images. Its records make one row, whichever of them holds a column."""
+    training = record.training
+    return repr((_label(record), (training.run, training.seed, training.checkpoint_sha256) if training else ()))
+
+
+def _history(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """All records of each thing measured, the newest first."""
+    history: dict[str, list[Record]] = defaultdict(list)
+    for record in reversed(records):
+        history[_measured(record)].append(record)
+    return history
+
+
+def _columns(histories: Iterable[Sequence[Record]], score: str) -> dict[str, RecordedScore]:
+    """The further columns, each with a score of the protocol it shows: the most frequent, the newest of equals."""
     seen: dict[str, dict[str, tuple[int, str]]] = {}
-    for group in groups:
-        for other in group[-1].scores:
-            if other.name != score:
-                column = seen.setdefault(other.name, {})
-                count, newest = column.get(other.fingerprint, (0, ""))
-                column[other.fingerprint] = (count + 1, max(newest, group[-1].created))
-    return {name: max(column, key=lambda key: column[key]) for name, column in seen.items()}
+    example: dict[str, RecordedScore] = {}
+    for history in histories:
+        newest: dict[tuple[str, str], str] = {}
+        for record in reversed(history):
+            for other in record.scores:
+                newest[other.name, other.fingerprint] = record.created
+                example[other.fingerprint] = other
+        for (name, fingerprint), created in newest.items():
+            if name != score:
+                column = seen.setdefault(name, {})
+                count, last = column.get(fingerprint, (0, ""))
+                column[fingerprint] = (count + 1, max(last, created))
+    return {name: example[max(column, key=lambda key: column[key])] for name, column in seen.items()}
+
+
+def _further(
+    history: Sequence[Record], columns: Mapping[str, RecordedScore]
+) -> tuple[dict[str, RecordedScore], dict[str, str]]:
+    """The further columns of one row, and of those that it lacks why."""
+    other: dict[str, RecordedScore] = {}
+    blank: dict[str, str] = {}
+    for name, column in columns.items():
+        scores = [found for record in history for found in record.scores if found.name == name]
+        fitting = next((found for found in scores if found.fingerprint == column.fingerprint), None)
+        if fitting is not None:
+            other[name] = fitting
+        elif scores:
+            blank[name] = _apart(scores[0], column)
+        else:
+            metric = name.partition("[")[0]
+            blank[name] = next((r.absent[metric] for r in history if metric in r.absent), "not measured")
+    return other, blank
 
 
 def _comparable(
     records: Sequence[Record], score: str, reference: RecordedScore
 ) -> tuple[list[Record], list[tuple[str, str]]]:
     kept: dict[tuple[str, int | None], Record] = {}
-    left_out: list[tuple[str, str]] = []
+    left_out: list[tuple[Record, str]] = []
     for record in records:
         found = record.score(score)
         baseline = record.subject.kind == "baseline"
         if found is None and not baseline:
-            left_out.append((_describe(record), record.absent.get(score.partition("[")[0], f"has no {score}")))
+            left_out.append((record, record.absent.get(score.partition("[")[0], f"has no {score}")))
         elif found is not None and found.fingerprint != reference.fingerprint:
-            metrics = [{"metric": each.metric, "metric version": each.version} for each in (found, reference)]
-            reasons = difference(found.choices, reference.choices) + difference(*metrics)
-            left_out.append((_describe(record), "; ".join(reasons)))
+            left_out.append((record, _apart(found, reference)))
         elif found is not None and not found.rankable and not baseline:
-            left_out.append((_describe(record), found.note or "not rankable"))
+            left_out.append((record, found.note or "not rankable"))
         else:
             key = _label(record), record.training.seed if record.training else None
             if found is None and key in kept:
                 continue
             older = kept.pop(key, None)
             if older is not None and older.score(score) is not None:
-                left_out.append(
-                    (_describe(older), f"measured again, or trained again from its seed: {record.id} is newer")
-                )
+                left_out.append((older, f"measured again, or trained again from its seed: {record.id} is newer"))
             kept[key] = record
-    return list(kept.values()), left_out
+    shown = {_measured(record) for record in kept.values()}
+    return list(kept.values()), [
+        (_describe(r), why) for r, why in left_out if r.score(score) or _measured(r) not in shown
+    ]
+
+
+def _apart(one: RecordedScore, other: RecordedScore) -> str:
+    """Say which choices set two scores of one name apart."""
+    metrics = [{"metric": each.metric, "metric version": each.version} for each in (one, other)]
+    return "; ".join(difference(one.choices, other.choices) + difference(*metrics))
 
 
 def _label(record: Record) -> str:
@@ -237,20 +291,19 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
     return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
 
 
-def _row(label: str, records: Sequence[Record], name: str, columns: Mapping[str, str]) -> Row:
+def _row(label: str, records: Sequence[Record], name: str) -> Row:
     scores = [found for record in records if (found := record.score(name)) is not None]
-    other = {s.name: s for s in records[-1].scores if columns.get(s.name) == s.fingerprint}
     if not scores:
-        return Row(label, tuple(records), None, None, None, None, "", len(records), other=other)
+        return Row(label, tuple(records), None, None, None, None, "", len(records))
     if len(scores) == 1:
         only = scores[0]
-        return Row(label, tuple(records), only, only.value, only.ci_low, only.ci_high, "evaluation", 1, other=other)
+        return Row(label, tuple(records), only, only.value, only.ci_low, only.ci_high, "evaluation", 1)
     from scipy.special import stdtrit
 
     values = [score.value for score in scores]
     half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
     mean = fmean(values)
-    return Row(label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(values), other=other)
+    return Row(label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(values))
 
 
 def _with_ranks(rows: list[Row], direction: Direction) -> list[Row]:

@@ -38,12 +38,12 @@ class RecordedScore:
     ci_high: float
     method: str
     n: int
-    choices: dict[str, Any]
+    choices: dict[str, Any] = field(repr=False)
     unit: str = ""
     rankable: bool = True
     note: str = ""
     seconds: float = 0.0
-    replicates: tuple[float, ...] = ()
+    replicates: tuple[float, ...] = field(default=(), repr=False)
     parts: dict[str, float] = field(default_factory=dict)
 
     @functools.cached_property

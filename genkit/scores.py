@@ -22,7 +22,7 @@ class Score:
     ci_high: float
     method: str
     n: int
-    replicates: tuple[float, ...] = ()
+    replicates: tuple[float, ...] = field(default=(), repr=False)
     """Delete-one-block values; the same index of two models with the same protocol left out the same block."""
     note: str = ""
     rankable: bool = True

@@ -198,6 +198,10 @@ def _run(
             torch.manual_seed(derive(run.config.seed, "init"))
             model = run.make_model().to(device)
             Loop(run, model, data, device, settings, tell).train()
+    except KeyboardInterrupt:  # before the loop listens for it, or a second time
+        if distributed.rank() == 0:
+            run.write_status(dataclasses.replace(run.status, state="interrupted"))
+        raise
     except Timeout as error:
         raise GenkitError(f"run {run.path} is being trained by another process") from error
     except OSError as error:

@@ -36,6 +36,12 @@ def test_each_choice_is_changed_in_turn_and_the_changes_add_up(run, digits):
     assert len(set(values)) == 4
 
 
+def test_times_are_compared_only_when_asked_for(run, digits):
+    first, second = (measured(run, digits, metrics=["parameters", "latency"]) for _ in range(2))
+    assert [found.name for found in explain(first, second)] == ["parameters"]
+    assert [found.name for found in explain(first, second, metric="latency")] == ["latency"]
+
+
 def test_a_printed_copy_of_a_record_finds_its_run(run, digits, tmp_path):
     first, second = measured(run, digits), measured(run, digits, seed=2)
     copy = tmp_path / "copy.json"

@@ -29,9 +29,9 @@ def test_quantisation_leaves_its_input_alone():
 def test_a_grid_goes_row_by_row_in_whole_pixels():
     images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1).repeat(2, 2).repeat(2, 3) * 50
     sheet = grid(images, 3, width=9)
-    assert sheet.shape == (7, 10, 1)
-    assert sheet[1, [1, 4, 7], 0].tolist() == [0, 50, 100]
-    assert sheet[4, [1, 4, 7], 0].tolist() == [150, 200, 255]
+    assert sheet.shape == (10, 14, 1)
+    assert sheet[2, [2, 6, 10], 0].tolist() == [0, 50, 100]
+    assert sheet[6, [2, 6, 10], 0].tolist() == [150, 200, 255]
     assert grid(images, 3, width=90).shape[1] > 60
 
 

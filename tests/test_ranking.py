@@ -231,6 +231,46 @@ def test_a_further_column_never_mixes_fingerprints():
         "b": [-11.0],
         "c": [],
     }
+    assert [row.blank for row in board.rows] == [{}, {}, {"elbo": "likelihood.k 1000 / 1"}]
+
+
+def test_a_row_has_the_columns_of_all_records_of_its_weights():
+    """Measuring a run again for less, or at another size, takes no number off the board."""
+    trained, count = training(), {**CHOICES, "samples.count": 360}
+    full = record("a", score(1.0), score(5.0, name="mse"), trained=trained)
+    again = record("a", score(1.1), trained=trained)
+    smaller = record("a", score(7.0, choices=count), score(6.0, name="mse"), trained=trained)
+    other = [record("b", score(2.0), score(8.0, name="mse"))]
+    for later in ([again], [smaller], [again, smaller], [record("a", score(0.5, name="kid"), trained=trained)]):
+        board = rank([full, *other, *later], score=FID)
+        row = next(row for row in board.rows if row.label == "a")
+        assert row.other["mse"].value == (6.0 if smaller in later else 5.0)
+        assert row.value == (1.1 if again in later else 1.0)
+
+
+def test_columns_of_other_weights_are_not_mixed_in():
+    one = record("a", score(1.0), score(5.0, name="mse"), trained=training(checkpoint_sha256="1" * 64))
+    two = record("a", score(1.1), trained=training(checkpoint_sha256="2" * 64))
+    (row,) = rank([one, two, record("b", score(9.0), score(1.0, name="mse"))], score=FID).rows[:1]
+    assert (row.value, row.other) == (1.1, {})
+
+
+def test_a_blank_column_says_why():
+    board = rank(
+        [
+            record("a", score(1.0), score(5.0, name="mse")),
+            record("gan", score(2.0), absent={"mse": "gan does not reconstruct"}),
+            record("c", score(3.0)),
+        ],
+        score=FID,
+    )
+    assert [row.blank for row in board.rows] == [{}, {"mse": "gan does not reconstruct"}, {"mse": "not measured"}]
+
+
+def test_a_record_without_the_score_of_weights_on_the_board_is_not_left_out():
+    trained = training()
+    records = [record("a", score(1.0), trained=trained), record("a", score(1.0, name="kid"), trained=trained)]
+    assert rank(records, score=FID).left_out == ()
 
 
 def test_by_default_the_newest_record_says_data_and_score():

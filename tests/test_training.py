@@ -51,6 +51,30 @@ def only_run(tmp_path):
     return run
 
 
+@pytest.mark.parametrize("place", ["genkit.checkpoint.load", "genkit.loop.Turns"])
+def test_ctrl_c_before_the_first_step_of_a_resumed_run_leaves_it_interrupted(
+    run_toy, digits, tmp_path, monkeypatch, place
+):
+    def stop(event):
+        if event["kind"] == "checkpoint":
+            raise KeyboardInterrupt
+
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_toy("toy-gan", on_event=stop)
+    run = only_run(tmp_path)
+    assert run.status.state == "interrupted"
+    run.write_status(Status("running", 16))
+    with monkeypatch.context() as patched:
+        patched.setattr(place, pressed)
+        with pytest.raises(KeyboardInterrupt):
+            resume(run, dataset=digits)
+    assert (run.status.state, run.status.images) == ("interrupted", 16)
+    assert resume(run, dataset=digits).finished
+
+
 def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
     run = run_toy("toy-gan", images=128, seed=3)
     assert run.finished

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -120,10 +122,9 @@ def dataset_options(default: str | None = "digits") -> Callable[[F], F]:
         click.option(
             "--crop",
             type=click.Choice(["center", "none"]),
-            default="center",
-            show_default=True,
-            help="With --size: cut the middle square, or squeeze the whole.",
+            help="With --size: cut the middle square (the default), or squeeze the whole.",
         ),
+        click.option("--grey", is_flag=True, help="Make colour images of folders and zips grey."),
         click.option("--skip-bad", is_flag=True, help="Leave out, and count, files that are no whole image."),
     ]
 
@@ -135,9 +136,11 @@ def dataset_options(default: str | None = "digits") -> Callable[[F], F]:
     return decorate
 
 
-def opening(data_root: Path | None, size: int | None, crop: str, skip_bad: bool) -> dict[str, Any]:
-    """Return only what was asked for, as arguments of open_dataset."""
-    asked = {"data_root": data_root, "size": size, "crop": crop if size else None, "skip_bad": skip_bad or None}
+def opening(data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool) -> dict[str, Any]:
+    """Return only what was asked for, as arguments of open_dataset; raises UsageError for --crop without --size."""
+    if crop and not size:
+        raise UsageError("--crop goes with --size")
+    asked = {"data_root": data_root, "size": size, "crop": crop, "skip_bad": skip_bad or None, "grey": grey or None}
     return {key: value for key, value in asked.items() if value is not None}
 
 
@@ -151,6 +154,13 @@ def refuse(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
 def left_out(problem: str) -> None:
     """Say on stderr what a listing passes over."""
     click.echo(f"left out: {problem}", err=True)
+
+
+def terminal_width() -> int | None:
+    """Return how many letters fit into a line, or None where a program reads."""
+    if "COLUMNS" in os.environ or sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    return None
 
 
 def echo_json(document: Any) -> None:

@@ -26,11 +26,9 @@ from genkit.errors import MissingError, UsageError
 from genkit.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from genkit.data import ImageDataset
     from genkit.evaluation import Evaluation, Measuring
-    from genkit.records import Record
+    from genkit.report.text import Beside
     from genkit.runs import Run
 
 
@@ -86,8 +84,9 @@ def command(
     dataset: str,
     data_root: Path | None,
     size: int | None,
-    crop: str,
+    crop: str | None,
     skip_bad: bool,
+    grey: bool,
     metrics: list[str],
     features: list[str] | None,
     protocol: str,
@@ -121,9 +120,9 @@ def command(
         seed=seed,
         device=device,
     )
-    how = opening(data_root, size, crop, skip_bad)
     if samples_path is not None:
         refuse(ctx, ("dataset", "raw"), "goes with a model; --samples are compared with --reference")
+        how = opening(data_root, size, crop, skip_bad, grey)
         given = ctx.get_parameter_source("count") is not ParameterSource.DEFAULT
         _images(samples_path, reference, measuring, how, root, as_json, limit=count if given else None)
         return
@@ -132,11 +131,16 @@ def command(
     if model is not None:
         from genkit.cli.presets import newest_or_trained
 
+        how = opening(data_root, size, crop, skip_bad, grey)
         run, data = newest_or_trained(model, dataset, how, device, root)
     else:
         from genkit.training import open_run_dataset
 
-        refuse(ctx, ("dataset", "size", "crop", "skip_bad"), "goes with --model; a run is measured on its own data set")
+        refuse(
+            ctx,
+            ("dataset", "size", "crop", "skip_bad", "grey"),
+            "goes with --model; a run is measured on its own data set",
+        )
         run = _named_run(run_id, checkpoint, root)
         data = open_run_dataset(run, data_root=data_root)
     _model(run, data, measuring, checkpoint, raw, root, calibrate, as_json)
@@ -169,10 +173,10 @@ def _model(
 ) -> None:
     from genkit.cli.progress import work_bar
     from genkit.evaluation import Evaluator, evaluate
-    from genkit.evaluation import calibrate as measure_calibration
+    from genkit.evaluation.calibration import calibrate as measure_calibration
+    from genkit.evaluation.calibration import calibration
     from genkit.paths import write_atomic
     from genkit.report.html import run_page
-    from genkit.store import read
 
     place = root / run.config.dataset_slug / "calibration"
     with work_bar() as show:
@@ -180,9 +184,8 @@ def _model(
         done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
             measure_calibration(evaluator, place)
-    fingerprints = {score.fingerprint for score in done.record.scores}
-    beside = [r for r in read(place).records if fingerprints & {score.fingerprint for score in r.scores}]
-    beside = list({record.subject.name: record for record in beside}.values())
+    own = {score.fingerprint for score in done.record.scores}
+    beside = {name: known for name, known in calibration(place).items() if own & set(known)}
     page = run.path / "report.html"
     write_atomic(page, run_page(done.record, run.path, beside).encode())
     if not done.record.training or not done.record.training.finished:
@@ -225,7 +228,7 @@ def _images(
         click.echo(f"record {done.path}")
 
 
-def _show(done: Evaluation, as_json: bool, page: str | None, beside: Sequence[Record] = ()) -> None:
+def _show(done: Evaluation, as_json: bool, page: str | None, beside: Beside | None = None) -> None:
     from genkit.records import to_json
     from genkit.report.text import scores
 
@@ -240,6 +243,6 @@ def _show(done: Evaluation, as_json: bool, page: str | None, beside: Sequence[Re
     seen_by = f" · features {features['extractor']}" if features else ""
     click.echo(
         f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {REFERENCES[reference]}"
-        f"{seen_by} · protocol {record.protocol_fingerprint}"
+        f"{seen_by}"
     )
     click.echo(scores(record, beside))

@@ -45,13 +45,15 @@ def list_features(as_json: bool) -> None:
 @command.command()
 @dataset_options()
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def train(dataset: str, data_root: Path | None, size: int | None, crop: str, skip_bad: bool, seed: int) -> None:
+def train(
+    dataset: str, data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool, seed: int
+) -> None:
     """Train a small classifier on a labelled data set and keep it as its extractor."""
     from genkit.cli.opening import open_shown
     from genkit.cli.progress import work_bar
     from genkit.features.trained import train_and_store
 
-    data = open_shown(dataset, opening(data_root, size, crop, skip_bad))
+    data = open_shown(dataset, opening(data_root, size, crop, skip_bad, grey))
     with work_bar() as show:
         card = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
     click.echo(f"{card['name']}: {card['dim']}-d features, test accuracy {card['test_accuracy']:.2%}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import NAMES, complete_measured, echo_json, json_option, left_out, runs_option
+from genkit.cli.common import NAMES, complete_measured, echo_json, json_option, left_out, runs_option, terminal_width
 
 
 @click.command()
@@ -45,10 +45,14 @@ def command(
         click.echo(tabular.comma_separated(board), nl=False)
         return
     wanted = columns or []
-    click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted))
+    click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted, terminal_width()))
     if why:
         for record, reason in board.left_out:
             left_out(f"{record}: {reason}")
+        for row in board.rows:
+            for name in text.columns(board, wanted):
+                if name in row.blank:
+                    click.echo(f"{row.label} has no {name}: {row.blank[name]}", err=True)
     elif board.left_out:
         records = "1 record" if len(board.left_out) == 1 else f"{len(board.left_out)} records"
         click.echo(f"{records} left out: genkit leaderboard --why", err=True)

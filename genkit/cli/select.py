@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:
-    """Return the run named, or the newest finished one of a model; a partial one is said to be partial."""
+    """Return the run named, or the newest finished one of a model; which one, and what is partial, stderr says."""
     from genkit.runs import find_run, find_runs
 
     if (model is None) == (run_id is None):
@@ -40,4 +40,5 @@ def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str 
             f"there is no finished run of {model}{on} in {root}.{suggestion(dataset or '', known)}  "
             f"(genkit train --model {model} makes one)"
         )
+    click.echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
     return finished[-1]

@@ -36,7 +36,7 @@ class Count(click.ParamType[int]):
 
 _FIXED = (
     *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed"),
-    *("dataset", "size", "crop", "skip_bad"),
+    *("dataset", "size", "crop", "skip_bad", "grey"),
 )
 """What a run keeps from its beginning."""
 
@@ -71,8 +71,9 @@ def command(
     dataset: str,
     data_root: Path | None,
     size: int | None,
-    crop: str,
+    crop: str | None,
     skip_bad: bool,
+    grey: bool,
     preset: Place,
     assignments: tuple[str, ...],
     config: Path | None,
@@ -117,7 +118,7 @@ def command(
         from genkit.cli.opening import open_shown
         from genkit.training import train
 
-        how = opening(data_root, size, crop, skip_bad)
+        how = opening(data_root, size, crop, skip_bad, grey)
         options = {**(read_config(config) if config else {}), **parse_assignments(assignments)}
         data = open_shown(dataset, how)
         with training_bar() as show:

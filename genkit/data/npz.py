@@ -59,7 +59,7 @@ class NpzSource(Source):
         if len({found is None for found in labels.values()}) > 1:
             raise DataError(f"{self.path} has labels for one split only: add the other's or leave both out")
         shape = shapes["images"][1:]
-        self.request.expect(self.name, shape[1], shape[2])
+        self.request.expect(self.name, *shape)
         return Contents(
             shape=shape,
             count=sum(found[0] for found in shapes.values()),

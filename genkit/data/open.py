@@ -25,6 +25,7 @@ class Opening:
     size: int | None = None
     crop: Crop = "center"
     skip_bad: bool = False
+    grey: bool = False
 
 
 def open_dataset(
@@ -34,6 +35,7 @@ def open_dataset(
     size: int | None = None,
     crop: Crop = "center",
     skip_bad: bool = False,
+    grey: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageDataset:
     """Open a data set: ``digits``, ``mnist``, ``folder:PATH``, ``zip:PATH``, ``npz:PATH`` or one of a plugin's.
@@ -42,20 +44,20 @@ def open_dataset(
     PATH of a folder, a .zip or a .npz works too, unless a data set has that name; the data set's name has the absolute
     path, so that it is found again from anywhere. ``data_root`` is where downloaded data lies (default
     ``GENKIT_DATA``). ``size`` makes images of folders and zips size x size: their centred square, or the whole image
-    stretched with ``crop="none"``. ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is
-    told images done and images in all. Raises UsageError for a reference or size that makes no sense, MissingError for
-    data that is not there, DataError for data that can't be used.
+    stretched with ``crop="none"``; ``grey`` makes colour ones grey. ``skip_bad`` leaves bad files out and counts them
+    in ``skipped``. ``progress`` is told images done and images in all. Raises UsageError for a reference, size or grey
+    that makes no sense, MissingError for data that is not there, DataError for data that can't be used.
     """
     from genkit.registry import registry
 
     reference = located(reference)
     spec, argument = registry().dataset(reference)
-    request = DatasetRequest(argument, data_root or paths.data_root(), size, crop, skip_bad)
+    request = DatasetRequest(argument, data_root or paths.data_root(), size, crop, skip_bad, grey)
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
     data = dataset_of(source, reference, progress)
-    request.expect(reference, *data.info().shape[1:])
+    request.expect(reference, *data.info().shape)
     return data
 
 

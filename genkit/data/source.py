@@ -38,6 +38,7 @@ class DatasetRequest:
     """What the user asked for: the text after the colon, where data lies, and how images are made one size.
 
     ``size``: images become size x size, by a crop of their centred square or, with ``crop="none"``, stretched.
+    ``grey``: colour images become grey, by ITU-R 601's luma.
     ``skip_bad``: leave out and count files that can't be used, instead of stopping at the first.
     """
 
@@ -46,6 +47,7 @@ class DatasetRequest:
     size: int | None = None
     crop: Crop = "center"
     skip_bad: bool = False
+    grey: bool = False
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= 8192:
@@ -53,8 +55,10 @@ class DatasetRequest:
         if self.crop not in ("center", "none"):
             raise UsageError(f"crop {self.crop!r} is neither 'center' nor 'none'")
 
-    def expect(self, name: str, height: int, width: int) -> None:
-        """Refuse a size for data that comes in one size of its own; raises UsageError."""
+    def expect(self, name: str, channels: int, height: int, width: int) -> None:
+        """Refuse a size or grey for data that comes in a size and colours of its own; raises UsageError."""
+        if self.grey and channels != 1:
+            raise UsageError(f"images of {name} are not made grey: only those of folders and zips are")
         if self.size is not None and (height, width) != (self.size, self.size):
             raise UsageError(
                 f"images of {name} are {height}x{width} and are not resized to {self.size}x{self.size}: "

@@ -68,7 +68,8 @@ class TreeSource(Source):
 
     def key(self) -> Any:
         """Return the tree's key and the options that change what is read."""
-        return [self.tree.key(), self.request.size, self.request.crop, self.request.skip_bad]
+        asked = self.request
+        return [self.tree.key(), asked.size, asked.crop, asked.skip_bad, *(["grey"] if asked.grey else [])]
 
     def close(self) -> None:
         """Close the tree."""
@@ -87,7 +88,7 @@ class TreeSource(Source):
         if len(headers) == 1:
             raise DataError(f"{self.name} holds a single image, {next(iter(headers))}: at least 2 are needed")
         height, width = self._common_size(headers)
-        grey = all(header.grey for header in headers.values())
+        grey = self.request.grey or all(header.grey for header in headers.values())
         places, classes = arrange(list(headers), self.name)
         return Contents(
             shape=(1 if grey else 3, height, width),

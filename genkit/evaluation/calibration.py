@@ -11,7 +11,7 @@ from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.scoring import lacks, score_fingerprint
 from genkit.evaluation.subjects import Evaluation, stored
 from genkit.model import GenerativeModel
-from genkit.records import Record, Subject
+from genkit.records import Record, RecordedScore, Subject
 from genkit.registry import CORE
 from genkit.runs import make_model
 
@@ -40,6 +40,14 @@ def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
             continue  # nothing that was asked for can be measured of it: the board does without
         done.append(Evaluation(record, stored(folder, record)))
     return done
+
+
+def calibration(folder: Path) -> dict[str, dict[str, RecordedScore]]:
+    """Return what ``folder`` holds: the name of each baseline, and its scores by their fingerprints."""
+    known: dict[str, dict[str, RecordedScore]] = {}
+    for record in store.read(folder).records:
+        known.setdefault(record.subject.name, {}).update({score.fingerprint: score for score in record.scores})
+    return known
 
 
 def _missing(

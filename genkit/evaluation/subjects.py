@@ -13,9 +13,9 @@ import numpy as np
 from genkit import store
 from genkit.data import ImageDataset, Split
 from genkit.downloads import sha256_file
-from genkit.errors import UsageError
+from genkit.errors import UnknownName, UsageError
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.measuring import Measuring
+from genkit.evaluation.measuring import COUNT, Measuring
 from genkit.evidence import Progress, quiet
 from genkit.records import Record, Subject, Training
 from genkit.registry import registry
@@ -23,12 +23,17 @@ from genkit.runs import Run, checkpoint_meta, load, open_run
 from genkit.training import open_run_dataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """A record and the file it was written to."""
+    """A record and the file it was written to; it prints as its table of scores."""
 
     record: Record
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        from genkit.report.text import scores
+
+        return f"{self.record.subject.name} on {self.record.dataset}\n{scores(self.record)}"
 
     def _repr_html_(self) -> str:
         from genkit.report.html import score_table
@@ -44,9 +49,11 @@ def evaluate(
     checkpoint: Path | None = None,
     raw: bool = False,
     progress: Progress = quiet,
+    **choices: Any,
 ) -> Evaluation:
     """Measure a run's model against its data set and write a record into the run's folder.
 
+    How is said by ``measuring``, or by its fields: ``evaluate(run, count=1000, metrics=["fid"])``.
     ``raw`` measures the raw weights instead of their moving average; ``evaluator`` shares its reference features with
     other runs. Raises MissingError without a checkpoint or an extractor, DataError if the data set has changed,
     UsageError for the checkpoint of another run.
@@ -56,7 +63,7 @@ def evaluate(
     path = checkpoint or run.newest_checkpoint()
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
-    evaluator = evaluator or Evaluator(open_run_dataset(run), measuring, progress)
+    evaluator = evaluator or Evaluator(open_run_dataset(run), _asked(measuring, choices, COUNT), progress)
     record = measure_run(run, evaluator, path, raw=raw)
     return Evaluation(record, stored(run.path, record))
 
@@ -99,9 +106,11 @@ def evaluate_images(
     folder: Path | None = None,
     progress: Progress = quiet,
     keep: bool = False,
+    **choices: Any,
 ) -> Evaluation:
     """Measure a set of images against a data set; the record goes under ``folder`` if given.
 
+    How is said by ``measuring``, or by its fields, as ``features="inception"``.
     All images are used, or a random ``measuring.count`` of them. They are compared with the training split of a data
     set that came with splits, and with all images of one that did not. Class folders of the reference's names are its
     labels. ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's.
@@ -111,11 +120,22 @@ def evaluate_images(
         content = samples.sha256
         samples = _labelled_as(samples, reference)
     against = reference.train if reference.own_splits else reference.everything()
-    asked = measuring or Measuring(count=len(samples))
+    asked = _asked(measuring, choices, len(samples))
     evaluator = Evaluator(reference, asked, progress, against=against, keep=keep)
     subject = Subject(name, kind="images", options={**(origin or {}), "sha256": content} if content else {})
     record = evaluator.measure(subject, images=samples, content=content)
     return Evaluation(record, stored(folder, record) if folder else None)
+
+
+def _asked(measuring: Measuring | None, choices: Mapping[str, Any], count: int) -> Measuring:
+    """How to measure, said whole or field by field; raises UsageError for a field that there is not, or for both."""
+    if measuring is not None and choices:
+        raise UsageError(f"{', '.join(choices)}: say it in Measuring, which is given too")
+    known = [field.name for field in dataclasses.fields(Measuring)]
+    for name in choices:
+        if name not in known:
+            raise UnknownName("choice of how to measure", name, known, f"  (there are {', '.join(known)})")
+    return measuring or Measuring(**{"count": count, **choices})
 
 
 def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:

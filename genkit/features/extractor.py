@@ -35,7 +35,8 @@ class FeatureRequest:
         for key, value in self.choices.items():
             if key not in offered:
                 listed = ", ".join(offered) or "none"
-                raise UsageError(f"{self.name} has no choice {key!r}.{suggestion(key, offered)}  (it has {listed})")
+                hint = f"{suggestion(key, offered)}  (it has {listed}; protocols that set it go with inception)"
+                raise UsageError(f"{self.name} has no choice {key!r}.{hint}")
             if value not in offered[key]:
                 raise UsageError(f"{self.name} has no {key} {value!r}: choose {', '.join(offered[key])}")
         return {key: self.choices.get(key, values[0]) for key, values in offered.items()}

@@ -89,7 +89,12 @@ def pull(name: str, progress: Progress | None = None) -> Path:
     """
     weights = find(name)
     return download(
-        weights.urls, weights.sha256, weights.path, what=f"the weights file {weights.name!r}", progress=progress
+        weights.urls,
+        weights.sha256,
+        weights.path,
+        what=f"the weights file {weights.name!r}",
+        remedy=f"name a copy with --weights FILE, or put it at {weights.path} (genkit weights add {weights.name} FILE)",
+        progress=progress,
     )
 
 

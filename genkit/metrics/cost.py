@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from collections.abc import Callable
 
@@ -30,13 +32,13 @@ def train_seconds(evidence: Evidence) -> Score:
 
 def latency(evidence: Evidence) -> Score:
     """Return the time to draw one image, in milliseconds: the mean of 30 draws after two to warm up."""
-    return mean_score(1e3 * _times(evidence, 1, LATENCY_REPEATS))
+    return _positive(mean_score(1e3 * _times(evidence, 1, LATENCY_REPEATS)))
 
 
 def throughput(evidence: Evidence) -> Score:
     """Return images drawn a second in full chunks of the protocol's size: the mean of five after two to warm up."""
     size = evidence.samples.chunk
-    return mean_score(size / _times(evidence, size, THROUGHPUT_REPEATS))
+    return _positive(mean_score(size / _times(evidence, size, THROUGHPUT_REPEATS)))
 
 
 def _times(evidence: Evidence, size: int, repeats: int) -> np.ndarray:
@@ -57,6 +59,13 @@ def _times(evidence: Evidence, size: int, repeats: int) -> np.ndarray:
             finish()
             seconds.append(time.perf_counter() - began)
     return np.array(seconds[WARM_UP:])
+
+
+def _positive(score: Score) -> Score:
+    """Return a mean of positive values with its interval made on the scale of their logarithm: never below zero."""
+    factor = math.exp((score.ci_high - score.value) / score.value)
+    low, high = score.value / factor, score.value * factor
+    return dataclasses.replace(score, ci_low=low, ci_high=high, method="t interval of the logarithm")
 
 
 def _exact(value: float, method: str) -> Score:

@@ -15,6 +15,9 @@ from genkit.metrics.mmd import Kernel, Sample, mmd, u_statistic
 from genkit.metrics.moments import Array
 from genkit.scores import Score
 
+_STRIP = 64
+"""Rows of a tile raised to their power at once: they stay in the cache meanwhile."""
+
 
 @dataclass(frozen=True)
 class Subsets:
@@ -72,10 +75,12 @@ def kernel_distance(
 
     def kernel(x: Array, y: Array) -> Array:
         values: Array = x @ y.T
-        values *= scale
-        values += coef
-        cubed: Array = values * values * values if degree == 3 else np.power(values, degree)
-        return cubed
+        for top in range(0, len(values), _STRIP):
+            strip = values[top : top + _STRIP]
+            strip *= scale
+            strip += coef
+            strip *= strip * strip if degree == 3 else np.power(strip, degree - 1)
+        return values
 
     if subsets is None:
         values = mmd(Sample.whole(one, count), Sample.whole(two, count), kernel, u_statistic, count)

@@ -60,7 +60,7 @@ class Sample:
         for top in range(start, len(self.order), _TILE):
             labels = self.labels[top : top + _TILE]
             starts = np.flatnonzero(np.diff(labels, prepend=-1))
-            rows = np.asarray(self.features[self.order[top : top + _TILE]], np.float64)
+            rows = np.take(self.features, self.order[top : top + _TILE], axis=0).astype(np.float64, copy=False)
             yield _Tile(top, rows, self.members[top : top + _TILE], starts, labels[starts])
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from genkit.ranking import Board
 from genkit.records import Record
-from genkit.report.text import ROLES, grid, heading, interval, number
+from genkit.report.text import Beside, grid, heading, interval, number
 
 
 def _environment() -> Any:
@@ -26,7 +25,7 @@ def _environment() -> Any:
 
 def score_table(record: Record) -> str:
     """The scores of a record as an HTML table, for notebooks."""
-    html: str = _environment().get_template("scores.html").render(record=record, beside=[])
+    html: str = _environment().get_template("scores.html").render(record=record, beside={})
     return html
 
 
@@ -37,16 +36,8 @@ def board_table(board: Board) -> str:
     return html
 
 
-def run_page(record: Record, run: Path, calibration: Sequence[Record]) -> str:
-    """A page for one evaluated run: scores beside floor and ceiling, the samples, learning curves, how it was made."""
-    comparable = {score.fingerprint for score in record.scores}
-    beside = [
-        (
-            ROLES.get(other.subject.name, other.subject.name),
-            {score.name: score for score in other.scores if score.fingerprint in comparable},
-        )
-        for other in calibration
-    ]
+def run_page(record: Record, run: Path, beside: Beside) -> str:
+    """A page for one evaluated run: scores beside what calibrates them, samples, learning curves, how it was made."""
     grid = run / "samples.png"
     picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
     html: str = (

@@ -35,6 +35,7 @@ def _row(row: Row, kind: str) -> dict[str, Any]:
         "seeds": row.seeds,
         "n": row.score.n if row.score else None,
         "scores": {name: score.value for name, score in row.other.items()},
+        "blank": row.blank,
         "runs": [record.training.run for record in row.records if record.training],
         "parameters": parameters.value if (parameters := newest.score("parameters")) else None,
         "train_seconds": newest.training.seconds if newest.training else None,
@@ -45,7 +46,7 @@ def comma_separated(board: Board) -> str:
     """A board as CSV with a header line."""
     rows = document(board)["rows"]
     names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
-    plain = [key for key in rows[0] if key not in ("scores", "runs")] if rows else []
+    plain = [key for key in rows[0] if key not in ("scores", "blank", "runs")] if rows else []
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*plain, *map(_harmless, names), "runs"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from genkit.errors import UnknownName
 from genkit.ranking import Board, Row
-from genkit.records import Record
+from genkit.records import Record, RecordedScore
 
 ARROWS = {"lower": "v", "higher": "^"}
 
@@ -42,15 +42,19 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: i
     return "\n".join(lines)
 
 
-def scores(record: Record, beside: Sequence[Record] = ()) -> str:
+Beside = Mapping[str, Mapping[str, RecordedScore]]
+"""What calibrates a record: a name each, and its scores by their fingerprints."""
+
+
+def scores(record: Record, beside: Beside | None = None) -> str:
     """The scores of a record, one line each; what has no number shows ``-`` and why.
 
-    ``beside`` are what calibrates it: a column each, of the scores with the same fingerprint.
+    ``beside`` adds a column each, of the scores with the same fingerprint.
     """
     rows = []
+    beside = beside or {}
     for s in record.scores:
-        others = [other.score(s.name) for other in beside]
-        values = [number(o.value) if o is not None and o.fingerprint == s.fingerprint else "-" for o in others]
+        values = [number(o.value if (o := known.get(s.fingerprint)) else None) for known in beside.values()]
         words = s.unit if s.rankable else f"{s.unit} {s.note}".strip()
         rows.append(
             [s.name, ARROWS[s.direction], number(s.value), interval(s.ci_low, s.ci_high), f"{s.n:,}", *values, words]
@@ -59,10 +63,11 @@ def scores(record: Record, beside: Sequence[Record] = ()) -> str:
     for name, reason in record.absent.items():
         reasons.setdefault(reason, []).append(name)
     if rows:
-        roles = [ROLES.get(other.subject.name, other.subject.name) for other in beside]
-        rows.insert(0, ["", "", "value", "95 % interval", "n", *roles, ""])
+        rows.insert(0, ["", "", "value", "95 % interval", "n", *beside, ""])
     lines = [table(rows, right=(2, *range(4, 5 + len(beside))), indent=2)] if rows else []
     lines += [f"  {', '.join(names)}  -  {reason}" for reason, names in reasons.items()]
+    if any(not s.ci_low <= s.value <= s.ci_high for s in record.scores):
+        lines.append("  A value outside its interval: the interval is for the distance itself, the bias in n removed.")
     return "\n".join(lines)
 
 
@@ -98,19 +103,23 @@ def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
 
 
 def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
-    """A row of a board as text, with the further columns ``shown``."""
+    """A row of a board as text, with the further columns ``shown``; what bounds the board stands where a rank would."""
     others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
-    mark = ROLES.get(row.label, "baseline") if row in board.calibration else ""
+    place = BOUNDS[board.direction].get(row.label, "baseline") if row in board.calibration else row.rank
     seeds = str(row.seeds) if row.value is not None else ""
-    return [row.rank, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *others, mark]
+    return [place, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *others]
 
 
-ROLES = {"real test": "floor", "noise": "ceiling"}
+BOUNDS = {
+    "lower": {"real test": "floor", "noise": "ceiling"},
+    "higher": {"real test": "ceiling", "noise": "floor"},
+}
+"""What bounds a board, by what is better."""
 
 
 def header(board: Board, shown: Sequence[str]) -> list[str]:
     """The names of a board's columns."""
-    return ["rank", "model", board.score, "95 % interval", "seeds", *shown, ""]
+    return ["rank", "model", board.score, "95 % interval", "seeds", *shown]
 
 
 def grid(board: Board, wanted: Sequence[str] = ()) -> list[list[str]]:
@@ -119,7 +128,25 @@ def grid(board: Board, wanted: Sequence[str] = ()) -> list[list[str]]:
     return [header(board, shown), *(cells(row, board, shown) for row in (*board.rows, *board.calibration))]
 
 
-def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
-    """A board for the terminal; ``wanted`` as in ``columns``."""
+def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = None) -> str:
+    """A board for the terminal; ``wanted`` as in ``columns``.
+
+    Columns beyond ``width`` letters follow in further tables, each with the ranks and the names again.
+    """
     rows = grid(board, wanted)
-    return f"{heading(board)}\n{table(rows, right=(2, *range(4, len(rows[0]) - 1)), indent=2)}"
+    parts = [_cut(rows, range(5))]
+    shown = list(range(5))
+    for column in range(5, len(rows[0])):
+        wider = _cut(rows, [*shown, column])
+        if width and max(map(len, wider.splitlines())) > width:
+            shown = [0, 1, column]
+            parts.append(_cut(rows, shown))
+        else:
+            shown.append(column)
+            parts[-1] = wider
+    return f"{heading(board)}\n" + "\n\n".join(parts)
+
+
+def _cut(rows: Sequence[Sequence[str]], shown: Sequence[int]) -> str:
+    numbers = [place for place, column in enumerate(shown) if column not in (0, 1, 3)]
+    return table([[row[column] for column in shown] for row in rows], right=numbers, indent=2)

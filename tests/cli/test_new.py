@@ -23,26 +23,26 @@ def loaded(package: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> type[
 
 
 def test_it_makes_a_package_and_says_what_comes_next(genkit):
-    result = genkit("new", "my-gan")
+    result = genkit("new", "novel-gan")
     assert result.code == 0, result.err
-    assert result.out == "my-gan\n"
-    files = {str(path.relative_to("my-gan")) for path in Path("my-gan").rglob("*") if path.is_file()}
+    assert result.out == "novel-gan\n"
+    files = {str(path.relative_to("novel-gan")) for path in Path("novel-gan").rglob("*") if path.is_file()}
     assert files == {
         ".gitignore",
         "README.md",
         "pyproject.toml",
-        "src/my_gan/__init__.py",
-        "src/my_gan/model.py",
-        "src/my_gan/plugin.py",
+        "src/novel_gan/__init__.py",
+        "src/novel_gan/model.py",
+        "src/novel_gan/plugin.py",
         "tests/test_conformance.py",
     }
-    assert "genkit check my-gan" in result.err
-    assert "install -e my-gan" in result.err
+    assert "genkit check novel-gan" in result.err
+    assert "install -e novel-gan" in result.err
 
 
 def test_no_file_keeps_a_placeholder_and_every_module_compiles(genkit):
     for family in ("gan", "vae"):
-        genkit("new", f"my-{family}", "--family", family)
+        genkit("new", f"novel-{family}", "--family", family)
     for path in Path().rglob("*"):
         if path.is_file():
             assert "$" not in path.read_text(), path
@@ -51,15 +51,15 @@ def test_no_file_keeps_a_placeholder_and_every_module_compiles(genkit):
 
 
 def test_the_entry_point_is_in_genkits_group(genkit):
-    genkit("new", "my-gan")
-    project = tomllib.loads(Path("my-gan/pyproject.toml").read_text())["project"]
-    assert project["name"] == "my-gan"
-    assert project["entry-points"]["genkit"] == {"my-gan": "my_gan.plugin"}
+    genkit("new", "novel-gan")
+    project = tomllib.loads(Path("novel-gan/pyproject.toml").read_text())["project"]
+    assert project["name"] == "novel-gan"
+    assert project["entry-points"]["genkit"] == {"novel-gan": "novel_gan.plugin"}
 
 
 def test_the_new_files_are_formatted_and_linted(genkit):
     for family in ("gan", "vae"):
-        genkit("new", f"my-{family}", "--family", family)
+        genkit("new", f"novel-{family}", "--family", family)
     for command in (["format", "--check"], ["check", "--select", "E,F,UP,B"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--no-cache", "--isolated", "--line-length", "120", "."],
@@ -80,25 +80,25 @@ def test_the_new_model_passes_its_checks(genkit, monkeypatch, family):
 
 
 def test_dir_says_where_and_is_made_if_need_be(genkit):
-    assert genkit("new", "my-gan", "--dir", "deep/down").code == 0
-    assert Path("deep/down/my-gan/pyproject.toml").is_file()
-    assert [path.name for path in Path("deep/down").iterdir()] == ["my-gan"]
+    assert genkit("new", "novel-gan", "--dir", "deep/down").code == 0
+    assert Path("deep/down/novel-gan/pyproject.toml").is_file()
+    assert [path.name for path in Path("deep/down").iterdir()] == ["novel-gan"]
 
 
 def test_nothing_is_overwritten(genkit):
-    Path("my-gan").mkdir()
-    Path("my-gan/mine.txt").write_text("mine")
-    result = genkit("new", "my-gan")
+    Path("novel-gan").mkdir()
+    Path("novel-gan/mine.txt").write_text("mine")
+    result = genkit("new", "novel-gan")
     assert result.code == 1
     assert "exists already" in result.err
-    assert [path.name for path in Path("my-gan").iterdir()] == ["mine.txt"]
+    assert [path.name for path in Path("novel-gan").iterdir()] == ["mine.txt"]
 
 
 def test_a_folder_that_can_not_be_made_is_one_sentence(genkit):
     Path("file").write_text("")
-    result = genkit("new", "my-gan", "--dir", "file/below")
+    result = genkit("new", "novel-gan", "--dir", "file/below")
     assert result.code == 1
-    assert result.err.startswith("Error: file/below/my-gan can't be made: ")
+    assert result.err.startswith("Error: file/below/novel-gan can't be made: ")
 
 
 @pytest.mark.parametrize(

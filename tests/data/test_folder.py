@@ -75,6 +75,21 @@ def test_grey_unless_one_image_is_coloured(photos: Photos, draw: Any) -> None:
     assert opened(path).info().shape == (3, 6, 6)
 
 
+def test_colour_becomes_grey_by_luma_where_asked(photos: Photos) -> None:
+    path = photos("1.png", "2.png")
+    Image.new("RGB", (6, 6), (255, 0, 0)).save(path / "red.png")
+    grey = open_dataset(str(path), grey=True)
+    assert grey.info().shape[0] == 1
+    assert 76 in np.unique(grey.everything().pixels)  # 0.299 x 255
+    assert open_dataset(str(path)).info().shape[0] == 3
+
+
+def test_a_data_set_in_colour_of_its_own_is_not_made_grey(tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", images=np.zeros((4, 5, 5, 3), np.uint8))
+    with pytest.raises(UsageError, match="are not made grey: only those of folders and zips"):
+        open_dataset(str(tmp_path / "c.npz"), grey=True)
+
+
 def test_the_format_is_told_by_the_content(photos: Photos) -> None:
     assert len(opened(photos("1.jpg", "2", "3.dat")).everything()) == 3
 

@@ -11,6 +11,7 @@ from genkit.data import Split
 from genkit.downloads import sha256_file
 from genkit.errors import UnknownName, UsageError
 from genkit.evaluation import Evaluator, Measuring, calibrate, evaluate, evaluate_images
+from genkit.evaluation.calibration import calibration
 from genkit.records import Subject, from_json
 from genkit.registry import Plugin, registry
 from genkit.runs import make_model
@@ -92,6 +93,13 @@ def test_one_subject_does_not_stand_for_another_in_calibration(evaluator, digits
     assert all(real.score(name).fingerprint == done.record.score(name).fingerprint for name in same)
 
 
+def test_what_calibrates_keeps_the_scores_of_every_protocol(digits, tmp_path):
+    for count in (400, 500, 400):
+        calibrate(Evaluator(digits, Measuring(metrics=["fid", "parameters"], count=count)), tmp_path)
+    noise = calibration(tmp_path)["noise"].values()
+    assert sorted(score.n for score in noise if score.name == "fid[digits-cnn]") == [400, 500]
+
+
 def test_calibration_survives_a_plugin_with_a_model_named_noise(evaluator, tmp_path):
     stranger = Plugin("loud", "loud", "1", {ModelSpec: [ModelSpec("noise", "loud:Noise")]})
     registry().plugins.append(stranger)
@@ -150,6 +158,18 @@ def test_evaluate_writes_a_record_that_names_the_checkpoint(digits, tmp_path, mo
     assert record.training.finished
     assert record.score("mse").value < 0.02
     assert record.score("elbo").unit == "nats"
+
+
+def test_how_to_measure_is_said_by_fields_or_whole(digits, tmp_path):
+    run = train("ppca", digits, root=tmp_path)
+    brief = evaluate(run, count=400, metrics=["fid"])
+    assert next((score.name, score.n) for score in brief.record.scores) == ("fid[digits-cnn]", 400)
+    assert "fid[digits-cnn]" in repr(brief)
+    assert len(repr(brief)) < 500
+    with pytest.raises(UnknownName, match="Did you mean 'count'"):
+        evaluate(run, counts=400)
+    with pytest.raises(UsageError, match="count: say it in Measuring"):
+        evaluate(run, Measuring(), count=400)
 
 
 def test_two_sets_of_images_are_measured_with_no_model(digits):

@@ -178,5 +178,7 @@ def test_without_weights_and_network_it_says_where_to_put_the_file(tmp_path, mon
         manifest.WeightsFile("inception", "weights-inception.pth", ("http://127.0.0.1:9/w",), "0" * 64, 1, "", "")
     ]
     monkeypatch.setattr(manifest, "WEIGHTS", unreachable)
-    with pytest.raises(MissingError, match=r"put the file with sha256 0+ at .*weights-inception\.pth"):
+    with pytest.raises(
+        MissingError, match=r"--weights FILE, or put it at .*weights-inception\.pth \(genkit weights add"
+    ):
         load_extractor("inception")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from evidences import evidence
@@ -43,6 +44,12 @@ def test_latency_draws_one_image_at_a_time_and_throughput_full_chunks():
     model.asked.clear()
     assert cost.throughput(found).value > 0
     assert model.asked == [(40, 40)] * (cost.WARM_UP + cost.THROUGHPUT_REPEATS)
+
+
+def test_the_interval_of_a_time_stays_above_zero(monkeypatch):
+    monkeypatch.setattr(cost, "_times", lambda evidence, size, repeats: np.array([0.001] * 29 + [1.0]))
+    late = cost.latency(evidence(model=Counting()))
+    assert 0 < late.ci_low < late.value < late.ci_high
 
 
 def test_what_was_not_trained_has_no_training_time():

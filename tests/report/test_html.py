@@ -60,7 +60,11 @@ def hostile_record():
 
 def test_hostile_names_stay_text_and_nothing_is_requested(run):
     one = hostile_record()
-    pages = [run_page(one, run, [one]), score_table(one), board_table(rank([one]))]
+    pages = [
+        run_page(one, run, {one.subject.name: {s.fingerprint: s for s in one.scores}}),
+        score_table(one),
+        board_table(rank([one])),
+    ]
     for page in map(Page, pages):
         assert not {"script", "link", "iframe", "object", "base"} & set(page.tags)
         assert all(link.startswith("data:image/png;base64,") for link in page.links)
@@ -69,17 +73,17 @@ def test_hostile_names_stay_text_and_nothing_is_requested(run):
 
 
 def test_the_page_holds_grid_and_curves_up_to_a_line_cut_short(run):
-    page = Page(run_page(record("a", score(1.0)), run, []))
+    page = Page(run_page(record("a", score(1.0)), run, {}))
     assert page.tags.count("img") == 1
     assert page.tags.count("polyline") == 1
 
 
 def test_the_page_of_a_run_without_grid_and_log_has_neither(tmp_path):
-    page = Page(run_page(record("a", score(1.0)), tmp_path, []))
+    page = Page(run_page(record("a", score(1.0)), tmp_path, {}))
     assert not {"img", "svg"} & set(page.tags)
 
 
 def test_a_partial_run_is_said_to_be_partial(tmp_path):
     partial = record("a", score(1.0), trained=training(finished=False))
-    assert "partial: training is not finished" in run_page(partial, tmp_path, [])
-    assert "partial:" not in run_page(record("a", score(1.0)), tmp_path, [])
+    assert "partial: training is not finished" in run_page(partial, tmp_path, {})
+    assert "partial:" not in run_page(record("a", score(1.0)), tmp_path, {})

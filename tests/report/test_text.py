@@ -49,8 +49,9 @@ def test_what_is_absent_for_one_reason_is_one_line():
 
 def test_what_calibrates_stands_beside_the_scores_of_its_fingerprint():
     floor = record("real test", score(0.5), score(7.0, name="kid", choices={"samples.count": 1}), kind="baseline")
-    names, fid, kid = text.scores(record("gan", score(2.5), score(3.0, name="kid")), [floor]).splitlines()
-    assert names.split()[-1] == "floor"
+    known = {"real test": {s.fingerprint: s for s in floor.scores}}
+    names, fid, kid = text.scores(record("gan", score(2.5), score(3.0, name="kid")), known).splitlines()
+    assert names.split()[-2:] == ["real", "test"]
     assert fid.split()[-1] == "0.5"
     assert kid.split()[-1] == "-"
 
@@ -88,7 +89,41 @@ def test_a_board_shows_ranks_seeds_further_columns_and_what_calibrates_it():
     assert lines[2].split() == ["1", "gan", "1", "[0,", "2]", "1", "0.5"]
     assert lines[3].split()[:3] == ["2", "vae", "9.25"]
     assert lines[3].split()[-2:] == ["2", "-"]
-    assert [line.split()[-1] for line in lines[4:]] == ["floor", "ceiling"]
+    assert [line.split()[0] for line in lines[4:]] == ["floor", "ceiling"]
+
+
+def test_where_higher_is_better_real_images_are_the_ceiling():
+    made = rank(
+        [
+            record(name, score(value, name="is", direction="higher"), kind=kind)
+            for name, value, kind in (("gan", 5.0, "model"), ("real test", 9.0, "baseline"), ("noise", 1.0, "baseline"))
+        ]
+    )
+    assert [line.split()[0] for line in text.leaderboard(made).splitlines()[3:]] == ["ceiling", "floor"]
+
+
+def test_columns_that_do_not_fit_follow_below_with_the_names_again():
+    made = rank(
+        [
+            record(name, score(value), *[score(value, name=f"m{i}") for i in range(9)])
+            for name, value in (("a", 1.0), ("b", 9.0))
+        ],
+        score="fid[digits-cnn]",
+    )
+    whole = text.leaderboard(made, ["all"])
+    narrow = text.leaderboard(made, ["all"], width=70)
+    table = narrow.split("\n", 1)[1]
+    assert max(map(len, table.splitlines())) <= 70
+    assert table.count("model") == table.count("  a ") == len(table.split("\n\n")) > 1
+    assert set(whole.split()) == set(narrow.split())
+
+
+def test_a_value_outside_its_interval_is_explained():
+    def last(low):
+        return text.scores(record("gan", score(2.5, ci_low=low))).splitlines()[-1]
+
+    assert "bias in n removed" in last(2.6)
+    assert "bias" not in last(2.4)
 
 
 def test_a_board_of_single_seeds_says_that_training_noise_is_missing():
