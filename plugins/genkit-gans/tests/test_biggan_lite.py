@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from genkit_gans.biggan_lite import BigGANLite, BigGANLiteOptions
-from genkit_gans.blocks import ConditionalBatchNorm, SelfAttention
+from genkit_gans.blocks import ConditionalBatchNorm, SelfAttention, orthogonality
 from torch import Tensor, nn
 
 from genkit.ema import Ema
@@ -36,14 +36,30 @@ def test_the_losses_are_the_hinges_and_the_generators_has_the_orthogonal_term(
 
 
 def test_orthogonal_rows_cost_nothing_and_parallel_ones_do(digits_info: DataInfo) -> None:
-    from genkit_gans.blocks import orthogonality
-
     layer = nn.Linear(4, 3)
     with torch.no_grad():
         layer.weight.copy_(torch.eye(4)[:3] * torch.tensor([[5.0], [0.1], [2.0]]))
         assert orthogonality(layer).item() == 0.0
         layer.weight[1] = layer.weight[0]
         assert orthogonality(layer).item() == pytest.approx(2 * 25.0**2)
+
+
+def rounded_orthogonality(network: nn.Module) -> Tensor:
+    """The wrong version: autocast rounds the products."""
+    rows = [weight.flatten(1) for weight in network.parameters() if weight.ndim > 1]
+    return torch.stack(
+        [(r @ r.T).float().square().sum() - (r @ r.T).float().diagonal().square().sum() for r in rows]
+    ).sum()
+
+
+@pytest.mark.parametrize(("penalty", "exact"), [(orthogonality, True), (rounded_orthogonality, False)])
+def test_the_orthogonal_term_is_float32_under_autocast(
+    penalty: Callable[[nn.Module], Tensor], exact: bool, digits_info: DataInfo
+) -> None:
+    painter = build(digits_info).generator.painter
+    with torch.autocast("cpu", torch.bfloat16):
+        found = penalty(painter)
+    assert torch.equal(found, penalty(painter)) is exact
 
 
 def test_one_embedding_serves_all_norms_and_each_block_has_a_part_of_the_latent(digits_info: DataInfo) -> None:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from genkit.precision import full
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -124,14 +126,14 @@ def xavier_init(module: nn.Module) -> None:
 
 
 def orthogonality(network: nn.Module) -> Tensor:
-    """Return the sum over weights W, rows flat, of |W W^T with its diagonal left out|^2 (arXiv:1809.11096, eq. 3)."""
-    total = torch.zeros(())
-    for weight in network.parameters():
-        if weight.ndim > 1:
-            rows = weight.flatten(1)
-            products = rows @ rows.T
-            total = total.to(rows.device) + products.square().sum() - products.diagonal().square().sum()
-    return total
+    """Return the sum over weights W, rows flat, of |W W^T with its diagonal left out|^2 (arXiv:1809.11096, eq. 3).
+
+    Always in float32, also under autocast.
+    """
+    weights = [weight.flatten(1) for weight in network.parameters() if weight.ndim > 1]
+    with full(weights[0].device):
+        products = [rows @ rows.T for rows in weights]
+        return torch.stack([p.square().sum() - p.diagonal().square().sum() for p in products]).sum()
 
 
 def orthogonal_init(module: nn.Module) -> None:
