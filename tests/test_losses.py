@@ -150,12 +150,20 @@ def test_slopes_and_penalties_of_a_known_discriminator() -> None:
     torch.testing.assert_close(one_centred_penalty(quadratic, images), (squares.sqrt() - 1).square().mean())
 
 
-def test_a_penalty_trains_the_discriminator_and_nothing_that_made_the_images() -> None:
+def undetached_penalty(judge, images: Tensor) -> Tensor:
+    """The wrong version: it also flattens the discriminator by moving what made the images."""
+    (gradient,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean()
+
+
+@pytest.mark.parametrize(("penalty", "detached"), [(zero_centred_penalty, True), (undetached_penalty, False)])
+def test_a_penalty_trains_the_discriminator_and_nothing_that_made_the_images(penalty, detached: bool) -> None:
     weight, maker = (torch.tensor(2.0, requires_grad=True) for _ in range(2))
     images = maker * torch.ones(3, 1, 2, 2)
-    zero_centred_penalty(lambda x: weight * x.flatten(1).sum(1), images).backward()
-    assert weight.grad is not None and weight.grad.item() == pytest.approx(2 * 2 * 4)
-    assert maker.grad is None
+    # Quadratic: the slope, weight * x, is another one where the images are.
+    penalty(lambda x: weight * quadratic(x), images).backward()
+    assert weight.grad is not None and weight.grad.item() == pytest.approx(2 * 2 * 4 * 2**2)
+    assert (maker.grad is None) is detached
 
 
 def test_a_penalty_of_a_flat_discriminator_has_a_gradient() -> None:

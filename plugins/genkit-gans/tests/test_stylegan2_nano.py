@@ -127,6 +127,14 @@ def test_r1_is_half_gamma_times_the_squared_slope_at_real_images(step: Callable[
     assert loss.item() == pytest.approx(1.5 * slope.square().sum().item(), rel=1e-5)
 
 
+def test_r1_is_at_images_of_the_networks_range(step: Callable[..., Step]) -> None:
+    model, images = build(), torch.rand(5, 1, 8, 8)
+    seen: list[Tensor] = []
+    model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    model.loss("r1", Batch(images), step())
+    torch.testing.assert_close(seen, [2 * images - 1])
+
+
 class Enlarged(nn.Module):
     """Synthesis w -> a w, one number in each of 64 pixels: J^T y is a times the sums of y over them."""
 
@@ -154,6 +162,31 @@ def test_path_lengths_against_their_definition(step: Callable[..., Step]) -> Non
     loss.backward()
     slope = 2 * (2 * (lengths - mean) * lengths / 3).mean()
     assert model.generator.synthesis.a.grad.item() == pytest.approx(slope.item(), rel=1e-4)
+
+
+class UnmappedPaths(StyleGAN2Nano):
+    """Measures path lengths from where latents are drawn, and not from where the mapping takes them."""
+
+    def path_length_loss(self, batch: Batch, step: Step) -> Tensor:
+        self.generator.mapping = nn.Identity()
+        plain, self.draw_latent = self.draw_latent, lambda n, generator: plain(n, generator=generator).requires_grad_()
+        return super().path_length_loss(batch, step)
+
+
+def measured_from_the_styles(model: StyleGAN2Nano, step: Step) -> bool:
+    """Whether lengths are of steps in w: from there synthesis starts, behind a mapping that is trained too."""
+    seen: list[Tensor] = []
+    model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    mapping = model.generator.mapping
+    latent = model.draw_latent(4, generator=torch.Generator().manual_seed(3))
+    model.loss("path_length", Batch(torch.rand(8, 1, 8, 8)), step).backward()
+    trained = all(p.grad is not None for p in mapping.parameters())
+    return torch.equal(seen[0], mapping(latent).detach()) and trained
+
+
+def test_path_lengths_are_of_steps_in_the_styles(step: Callable[..., Step]) -> None:
+    assert measured_from_the_styles(build(), step(3))
+    assert not measured_from_the_styles(build(UnmappedPaths), step(3))
 
 
 def test_the_mean_of_path_lengths_is_in_the_checkpoint_and_over_all_processes(step: Callable[..., Step]) -> None:
