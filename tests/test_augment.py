@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -292,14 +293,15 @@ def test_an_option_of_every_gan_chooses(name: Any) -> None:
     assert getattr(model.augmentation, "images", 77) == 77
 
 
-def test_the_discriminators_turn_tells_ada_how_it_judged_real_images() -> None:
+@pytest.mark.parametrize(("real", "generated", "p"), [(2.0, -2.0, 0.7), (-2.0, 2.0, 0.3)])
+def test_the_discriminators_turn_tells_ada_how_it_judged_real_images(real: float, generated: float, p: float) -> None:
     model = Small(Options(augment="ada", ada_images=100), DataInfo((1, 4, 4)))
-    with torch.no_grad():
-        model.discriminator[1].weight.zero_()
-        model.discriminator[1].bias.fill_(2.0)
+    model.augmentation.p.fill_(0.5)
+    judged = itertools.cycle([real, generated])
+    model.judge = lambda images, labels=None: torch.full((5,), next(judged))  # type: ignore[method-assign]
     for _ in range(4):
         model.loss("discriminator", Batch(torch.rand(5, 1, 4, 4)), step_of(model.augmentation))
-    assert model.augmentation.p.item() == pytest.approx(0.2)
+    assert model.augmentation.p.item() == pytest.approx(p)
 
 
 def test_the_harness_gives_every_turn_the_models_augmentation() -> None:
