@@ -24,6 +24,15 @@ _WALKED = ("samples.", "features.", "likelihood.seed", "parameters.")
 """Choices that can be made again; data and weights are what they are."""
 
 
+_ASKABLE: Mapping[str, tuple[str, ...]] = {
+    "inception-torchvision": (),
+    "inception": ("resize", "normalisation", "logits", "precision"),
+    "dinov2": ("architecture", "resize"),
+    "clip": ("architecture", "resize"),
+}
+"""The choices that extractors offer, by the beginning of their names."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One choice changed, from what to what, and the score after it; None where it was not measured again."""
@@ -207,9 +216,10 @@ def _asked_name(features: Mapping[str, str]) -> str:
 
 
 def _asked(features: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The choices of an extractor that can be asked for."""
-    for key in ("resize", "normalisation", "logits", "precision"):
-        if key in features and features["extractor"].startswith("inception"):
+    """The choices of an extractor that can be asked for: not all that stand in a record can."""
+    known = next((keys for name, keys in _ASKABLE.items() if features["extractor"].startswith(name)), ())
+    for key in known:
+        if key in features:
             yield key, features[key]
 
 

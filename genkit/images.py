@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,16 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     squeezed: Any = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     Image.fromarray(squeezed).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
+
+
+def save_gif(frames: Sequence[NDArray[np.uint8]], path: Path, *, milliseconds: int = 80) -> None:
+    """Write uint8 frames [H, W, C] as an endless GIF, there and back, atomically."""
+    from PIL import Image
+
+    there = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
+    buffer = io.BytesIO()
+    there[0].save(buffer, "GIF", save_all=True, append_images=there[1:] + there[-2:0:-1], duration=milliseconds, loop=0)
+    write_atomic(path, buffer.getvalue())
 
 
 def save_grid(images: Tensor, path: Path, *, columns: int = 10) -> None:

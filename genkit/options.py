@@ -81,9 +81,9 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         key, separator, text = assignment.partition("=")
         key = key.strip().replace("-", "_")
         if not separator or not key:
-            raise OptionsError(f"-o {assignment!r} is not of the form key=value")
+            raise OptionsError(f"{assignment!r} is not of the form key=value")
         if key in values:
-            raise OptionsError(f"-o {key} is given twice")
+            raise OptionsError(f"{key} is given twice")
         try:
             document = tomllib.loads(f"value = {text}")
         except tomllib.TOMLDecodeError:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from genkit.drawing import draw, write_grid, write_images, write_reconstructions
+from genkit.data import open_dataset
+from genkit.drawing import draw, write_edits, write_grid, write_images, write_reconstructions, write_walks
 from genkit.errors import GenkitError, UsageError
 from genkit.model import DataInfo, GenerativeModel
 
@@ -109,3 +110,43 @@ def test_reconstructions_stand_below_their_originals(tmp_path, digits, count):
 def test_a_model_without_reconstruct_is_named(tmp_path, digits):
     with pytest.raises(UsageError, match="Plain does not reconstruct"):
         write_reconstructions(Plain(), digits.test, tmp_path / "x.png", 3)
+
+
+def test_a_labelled_folder_is_read_back_with_its_classes(tmp_path):
+    names = [f"c{index}" for index in range(10)]
+    write_images(Shades(), tmp_path / "out", 40, seed=0, classes=names)
+    data = open_dataset(str(tmp_path / "out"))
+    assert data.classes == tuple(names)
+    everything = data.everything()
+    brightness = everything.pixels.astype(float).mean(axis=(1, 2, 3)) / 255
+    assert np.abs(brightness - everything.labels / 10).max() < 0.02
+    assert not (tmp_path / "out" / "labels.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["../up", "", "..", "a/b", "a\\b"])
+def test_a_class_whose_name_leaves_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="is no name of a folder"):
+        write_images(Shades(2), tmp_path / "out", 2, seed=0, classes=["ok", name])
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_an_unconditional_model_writes_no_labelled_folder(tmp_path):
+    with pytest.raises(UsageError, match="draws no classes"):
+        write_images(Plain(), tmp_path / "out", 2, seed=0, classes=["a"])
+
+
+def test_walks_become_a_row_each_and_a_gif_there_and_back(tmp_path):
+    images = torch.linspace(0, 1, 6).view(6, 1, 1, 1).expand(6, 1, 4, 4)
+    write_walks(images, tmp_path / "w.png", 3, tmp_path / "w.gif")
+    with Image.open(tmp_path / "w.gif") as gif:
+        assert gif.n_frames == 4
+    with Image.open(tmp_path / "w.png") as sheet:
+        assert sheet.width > sheet.height
+
+
+def test_edits_stand_below_their_targets_and_above_the_truth(tmp_path):
+    small, large = torch.zeros(5, 1, 2, 2), torch.full((5, 1, 4, 4), 0.5)
+    write_edits(small, large, tmp_path / "e.png", truth=torch.ones(5, 1, 4, 4))
+    with Image.open(tmp_path / "e.png") as sheet:
+        column = np.asarray(sheet)[:, sheet.width // 2]
+    assert [level for level, before in zip(column[1:], column, strict=False) if level != before] == [0, 255, 128, 255]

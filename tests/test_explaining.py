@@ -9,7 +9,7 @@ import pytest
 
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
-from genkit.explaining import explain
+from genkit.explaining import _asked, explain
 from genkit.presets import Preset
 from genkit.training import train
 
@@ -40,6 +40,21 @@ def test_times_are_compared_only_when_asked_for(run, digits):
     first, second = (measured(run, digits, metrics=["parameters", "latency"]) for _ in range(2))
     assert [found.name for found in explain(first, second)] == ["parameters"]
     assert [found.name for found in explain(first, second, metric="latency")] == ["latency"]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("inception-64-0123abcd", {"resize": "a", "precision": "float32"}),
+        ("inception-torchvision", {}),
+        ("clip-0123abcd", {"resize": "a", "architecture": "b"}),
+        ("dinov2", {"resize": "a", "architecture": "b"}),
+        ("pixels", {}),
+    ],
+)
+def test_of_a_record_s_choices_those_are_asked_for_again_that_the_extractor_offers(name, asked):
+    made = {"extractor": name, "resize": "a", "architecture": "b", "precision": "float32", "layer": "c", "size": "d"}
+    assert dict(_asked(made)) == asked
 
 
 def test_a_printed_copy_of_a_record_finds_its_run(run, digits, tmp_path):

@@ -14,6 +14,9 @@ _COMMANDS = {
         "explain": "Explain why the numbers of two records differ",
         "sample": "Draw images from a trained model",
         "reconstruct": "Show test images beside their reconstructions",
+        "interpolate": "Walk from sample to sample through a model's latent space",
+        "traverse": "Show what each dimension of a latent does",
+        "edit": "Fill in, enlarge or denoise images by a model",
         "runs": "List, show, remove, export and import runs",
     },
     "Look": {

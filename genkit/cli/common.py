@@ -136,6 +136,21 @@ def dataset_options(default: str | None = "digits") -> Callable[[F], F]:
     return decorate
 
 
+def trained_options(function: F) -> F:
+    """Add --model, --run and --dataset, which pick a trained run: ``model``, ``run_id`` and ``dataset``."""
+    for option in (
+        click.option(
+            "--dataset", shell_complete=complete_measured, help="With --model: the data set it was trained on."
+        ),
+        click.option(
+            "--run", "run_id", metavar="RUN", shell_complete=complete_run, help="Use this run: its path or id."
+        ),
+        click.option("--model", shell_complete=complete_model, help="Use its newest finished run."),
+    ):
+        function = option(function)
+    return function
+
+
 def opening(data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool) -> dict[str, Any]:
     """Return only what was asked for, as arguments of open_dataset; raises UsageError for --crop without --size."""
     if crop and not size:

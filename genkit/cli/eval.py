@@ -64,6 +64,14 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 @click.option(
     "--protocol", type=click.Choice(list(PRESETS)), default="genkit", show_default=True, help="Whose number to give."
 )
+@click.option(
+    "-c",
+    "--choice",
+    "choices",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A choice of the extractor, as resize=bilinear; repeatable.",
+)
 @click.option("-k", "--importance-samples", type=click.IntRange(min=1), help="K of nll; 64 by default.")
 @click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
 @click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
@@ -90,6 +98,7 @@ def command(
     metrics: list[str],
     features: list[str] | None,
     protocol: str,
+    choices: tuple[str, ...],
     importance_samples: int | None,
     weights: Path | None,
     count: int,
@@ -107,6 +116,7 @@ def command(
     genkit eval --samples out/ --reference folder:photos --features inception
     """
     from genkit.evaluation import Measuring
+    from genkit.options import parse_assignments
 
     if sum(given is not None for given in (model, run_id or checkpoint, samples_path)) != 1:
         raise UsageError("name one thing to measure: --model NAME, --run RUN, --checkpoint FILE or --samples IMAGES")
@@ -115,6 +125,7 @@ def command(
         features=features,
         protocol=protocol,
         parameters={"nll": {"importance_samples": importance_samples}} if importance_samples else {},
+        choices={key: str(value) for key, value in parse_assignments(choices).items()},
         weights=weights,
         count=count,
         seed=seed,

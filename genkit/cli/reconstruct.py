@@ -6,20 +6,11 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import (
-    complete_measured,
-    complete_model,
-    complete_run,
-    data_root_option,
-    device_option,
-    runs_option,
-)
+from genkit.cli.common import data_root_option, device_option, runs_option, trained_options
 
 
 @click.command()
-@click.option("--model", shell_complete=complete_model, help="Use its newest finished run.")
-@click.option("--run", "run_id", metavar="RUN", shell_complete=complete_run, help="Use this run: its path or id.")
-@click.option("--dataset", shell_complete=complete_measured, help="With --model: the data set it was trained on.")
+@trained_options
 @data_root_option
 @click.option("-n", "--count", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option(
@@ -38,12 +29,10 @@ def command(
     root: Path,
 ) -> None:
     """Show test images, each with its reconstruction below it, in a PNG grid."""
-    from genkit.cli.select import trained_run
+    from genkit.cli.select import loaded
     from genkit.drawing import write_reconstructions
-    from genkit.runs import load
-    from genkit.training import open_run_dataset, pick_device
+    from genkit.training import open_run_dataset
 
-    run = trained_run(root, model, run_id, dataset)
-    data = open_run_dataset(run, data_root=data_root)
-    write_reconstructions(load(run).to(pick_device(device)), data.test, grid, count)
+    run, trained = loaded(root, model, run_id, dataset, device)
+    write_reconstructions(trained, open_run_dataset(run, data_root=data_root).test, grid, count)
     click.echo(f"{grid}")

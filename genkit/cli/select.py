@@ -13,7 +13,19 @@ from genkit.registry import registry
 from genkit.specs import ModelSpec
 
 if TYPE_CHECKING:
+    from genkit.model import GenerativeModel
     from genkit.runs import Run
+
+
+def loaded(
+    root: Path, model: str | None, run_id: str | None, dataset: str | None, device: str, *, raw: bool = False
+) -> tuple[Run, GenerativeModel]:
+    """Return the run named, or the newest finished one of a model, and its model on a device."""
+    from genkit.runs import load
+    from genkit.training import pick_device
+
+    run = trained_run(root, model, run_id, dataset)
+    return run, load(run, raw=raw).to(pick_device(device))
 
 
 def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:

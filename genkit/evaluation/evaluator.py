@@ -72,7 +72,7 @@ class Evaluator:
     def _load_extractors(self) -> list[Extractor]:
         asked = self.measuring
         names = asked.extractors or [default_extractor(self.dataset)]
-        choices = asked.preset.features
+        choices = {**asked.preset.features, **asked.choices}
         loaded = [load_extractor(n, weights=asked.weights, device=str(self.device), choices=choices) for n in names]
         for extractor in loaded:
             extractor.accepts(self.dataset.info().shape)
@@ -82,6 +82,13 @@ class Evaluator:
     def reference(self) -> Reference:
         """What subjects are compared with."""
         samples = SplitSamples(self.against, len(self.against), self.measuring.chunk, content=self.dataset.sha256)
+        return Reference(samples, self.extractors, self.progress)
+
+    @functools.cached_property
+    def originals(self) -> Reference:
+        """The test split, which reconstructions are compared with."""
+        test = self.dataset.test
+        samples = SplitSamples(test, len(test), self.measuring.chunk, content=self.dataset.sha256)
         return Reference(samples, self.extractors, self.progress)
 
     def parameters(self, spec: MetricSpec) -> dict[str, Any]:
@@ -143,6 +150,7 @@ class Evaluator:
             samples=samples,
             reference=self.reference,
             test=self.dataset.test,
+            originals=self.originals,
             extractors=self.extractors,
             model=model,
             device=self.device,

@@ -21,8 +21,8 @@ class Measuring:
     ``metrics`` are names, or None for all; ``features`` names of extractors, or None for the data set's own;
     ``weights`` a file for the one extractor named; ``count`` samples are drawn in chunks of ``chunk`` under evaluation
     seed ``seed``. ``protocol`` is a preset, or the name of one, that reproduces a reference's numbers
-    (genkit.presets); ``parameters`` are further choices of metrics, by metric, such as
-    ``{"nll": {"importance_samples": 100}}``.
+    (genkit.presets); ``choices`` are the one extractor's, such as ``{"resize": "bilinear"}``; ``parameters`` are
+    further choices of metrics, by metric, such as ``{"nll": {"importance_samples": 100}}``.
     """
 
     metrics: Sequence[str] | None = None
@@ -33,6 +33,7 @@ class Measuring:
     seed: int = 0
     device: str = "auto"
     protocol: str | Preset = "genkit"
+    choices: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -40,6 +41,8 @@ class Measuring:
             raise UsageError("at least two samples are needed to measure anything")
         if self.weights is not None and len(self.extractors) > 1:
             raise UsageError("a weights file goes with one extractor: name one, or leave the file out")
+        if self.choices and len(self.extractors) > 1:
+            raise UsageError(f"{', '.join(self.choices)}: a choice goes with one extractor, so name one")
         _ = self.preset
 
     @property

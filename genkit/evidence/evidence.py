@@ -34,13 +34,15 @@ class Gathered:
     """What one evaluation gathers of its subject.
 
     ``samples`` are what is measured, ``reference`` what they are compared with, ``test`` holds the images for
-    reconstruction and likelihood. ``extractors`` and ``images`` (whether samples are kept) say what the one pass over
-    the samples is for, ``parameters`` those of each metric that is measured. ``model`` is None for a set of images.
+    reconstruction and likelihood, ``originals`` what is seen in those. ``extractors`` and ``images`` (whether samples
+    are kept) say what the one pass over the samples is for, ``parameters`` those of each metric that is measured.
+    ``model`` is None for a set of images.
     """
 
     samples: Samples
     reference: Reference
     test: Split
+    originals: Reference
     extractors: list[Extractor]
     model: GenerativeModel | None
     device: torch.device
@@ -76,10 +78,7 @@ class Gathered:
         """Features of the test images and of their reconstructions."""
         if extractor not in self._views:
             (eyes,) = (each for each in self.extractors if each.name == extractor)
-            self._views[extractor] = (
-                self._features_of(eyes, self.test_images, "test"),
-                self._features_of(eyes, self.reconstructions, "reconstructions"),
-            )
+            self._views[extractor] = self.originals.features(extractor), self._features_of(eyes)
         return self._views[extractor]
 
     def log_likelihood(self, importance_samples: int) -> NDArray[np.float64]:
@@ -124,12 +123,13 @@ class Gathered:
             self.progress(what, done, len(self.test))
         return np.concatenate(rows)
 
-    def _features_of(self, extractor: Extractor, images: NDArray[np.float32], what: str) -> Features:
+    def _features_of(self, extractor: Extractor) -> Features:
         found = []
+        images = self.reconstructions
         for start in range(0, len(images), TEST_CHUNK):
             part = np.array(images[start : start + TEST_CHUNK])
             found.append(extractor(quantize(torch.from_numpy(part))))
-            self.progress(f"features of {what}", min(len(images), start + TEST_CHUNK), len(images))
+            self.progress("features of reconstructions", min(len(images), start + TEST_CHUNK), len(images))
         return Features(np.concatenate([np.asarray(each.features) for each in found]))
 
     def _spooled(self, name: str, transform: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:

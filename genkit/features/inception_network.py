@@ -46,8 +46,8 @@ class Convolution(nn.Module):
         self._laid_out: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return channels_last [N, out, H', W'] of channels_last [N, in, H, W]."""
-        if x.device.type == "cpu" and x.dtype == torch.float32 and onednn():
+        """Return channels_last [N, out, H', W'] of channels_last [N, in, H, W]; oneDNN's own call has no gradient."""
+        if x.device.type == "cpu" and x.dtype == torch.float32 and not x.requires_grad and onednn():
             if self._laid_out is None:
                 self._laid_out = _lay_out(self.weight, self.stride, self.padding, list(x.shape))
             return _fused(x, self._laid_out, self.bias, self.stride, self.padding, self.relu)

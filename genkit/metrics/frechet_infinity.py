@@ -12,7 +12,7 @@ from genkit.errors import DataError, UsageError
 from genkit.metrics import jackknife
 from genkit.metrics.downdate import not_zero
 from genkit.metrics.frechet import Gaussian, distance, fitted_pair, product
-from genkit.metrics.moments import Array
+from genkit.metrics.moments import Array, Moments
 from genkit.scores import Score
 from genkit.seeds import derive
 
@@ -47,7 +47,7 @@ def frechet_distance_infinity(
         for index, count in enumerate(counts)
     ]
     weights = _intercept(1 / counts)
-    distances = [distance(reference, Gaussian.fit(rows[subset])) for subset in subsets]
+    distances = [distance(reference, _fit(rows, subset)) for subset in subsets]
     value = float(weights @ distances)
     influence = _influence(reference, whole)
     count = jackknife.number_of_blocks(blocks, int(counts[0]))
@@ -66,6 +66,16 @@ def frechet_distance_infinity(
         note = f"{counts[0]} samples are few for {d} features, and the line in 1/N bends there; {note}"
     method = "first-order block jackknife of the generated set"
     return dataclasses.replace(score, method=method, note=note, rankable=n > d)
+
+
+def _fit(rows: NDArray[Any], subset: NDArray[np.intp]) -> Gaussian:
+    """Fit a Gaussian to some of the rows, which are copied a part at a time."""
+    if len(subset) <= rows.shape[1]:
+        return Gaussian.fit(rows[subset])
+    moments = Moments()
+    for start in range(0, len(subset), _ROWS):
+        moments.update(rows[subset[start : start + _ROWS]])
+    return Gaussian(moments.mean, moments.cov)
 
 
 def _intercept(x: Array) -> Array:

@@ -186,6 +186,13 @@ def test_evaluation_leaves_the_global_generator_alone(evaluator, digits):
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_a_choice_goes_to_the_one_extractor_that_offers_it(digits):
+    with pytest.raises(UsageError, match="random-conv has no choice 'resize'"):
+        Evaluator(digits, Measuring(metrics=["fid"], features="random-conv", choices={"resize": "bilinear"}))
+    with pytest.raises(UsageError, match="a choice goes with one extractor"):
+        Measuring(features=["inception", "pixels"], choices={"resize": "bilinear"})
+
+
 def test_unknown_metrics_and_too_few_samples_are_refused(digits):
     with pytest.raises(UnknownName, match="Did you mean 'fid'"):
         Evaluator(digits, Measuring(metrics=["fidd"]))

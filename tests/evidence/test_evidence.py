@@ -107,8 +107,23 @@ def gathered(digits, model=None, *extractors, samples=None, **more):
     extractors = extractors or (Counting(),)
     model = model or Sampler(digits.info())
     reference = Reference(SplitSamples(digits.train, len(digits.train), 250), extractors, quiet)
+    originals = Reference(SplitSamples(digits.test, len(digits.test), 250), extractors, quiet)
     samples = samples or ModelSamples(model, 100, 32, 0, CPU)
-    return Gathered(samples, reference, digits.test, list(extractors), model, CPU, **more)
+    return Gathered(samples, reference, digits.test, originals, list(extractors), model, CPU, **more)
+
+
+def test_test_images_are_seen_once_for_all_models(digits):
+    class Echo(Sampler):
+        def reconstruct(self, images):
+            return images
+
+    first, second = Counting(), Counting()
+    for extractor in (first, second):
+        shared = gathered(digits, Echo(digits.info()), extractor)
+        images, again = Evidence(shared, "counting", 100).reconstructed
+        shared.close()
+        np.testing.assert_array_equal(np.sort(images.features, axis=0), np.sort(again.features, axis=0))
+    assert (first.seen, second.seen) == (2 * len(digits.test), len(digits.test))
 
 
 def test_all_metrics_and_extractors_share_one_pass_over_the_samples(digits):

@@ -1,0 +1,160 @@
+"""genkit edit"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genkit.cli.common import (
+    complete_feature,
+    data_root_option,
+    device_option,
+    runs_option,
+    seed_option,
+    trained_options,
+)
+from genkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from genkit.data import ImageDataset
+    from genkit.editing import Degradation
+    from genkit.model import GenerativeModel
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, type=_FILE)
+@trained_options
+@data_root_option
+@click.option("--mask", type=_FILE, help="Fill in where this image is black.")
+@click.option("--factor", type=click.IntRange(min=2), help="Enlarge so many times.")
+@click.option("--noise", type=float, help="Deviation of the pixels' noise, of 1; 0.1 by default.")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="Test images to spoil.")
+@click.option("--class", "label", type=click.IntRange(min=0), help="Class of the targets (conditional models).")
+@click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True)
+@click.option("--starts", type=click.IntRange(min=1), default=4, show_default=True, help="Searches for each target.")
+@click.option("--prior", type=float, default=1.0, show_default=True, help="Weight of the latent's log-density.")
+@click.option("--perceptual", type=float, default=0.0, help="Weight of the distance of features; needs --features.")
+@click.option("--features", shell_complete=complete_feature, help="The extractor of --perceptual.")
+@click.option("--weights", type=_FILE, help="The extractor's weights file.")
+@click.option("--grid", type=_FILE, default=Path("edited.png"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Also write single PNGs here.")
+@seed_option
+@device_option
+@runs_option
+def command(
+    targets: tuple[Path, ...],
+    model: str | None,
+    run_id: str | None,
+    dataset: str | None,
+    data_root: Path | None,
+    mask: Path | None,
+    factor: int | None,
+    noise: float | None,
+    count: int,
+    label: int | None,
+    steps: int,
+    starts: int,
+    prior: float,
+    perceptual: float,
+    features: str | None,
+    weights: Path | None,
+    grid: Path,
+    out: Path | None,
+    seed: int,
+    device: str,
+    root: Path,
+) -> None:
+    """Fill in, enlarge or denoise images: the model's image is sought that explains what is given.
+
+    Without TARGETS, test images are spoilt and shown with the truth below.
+
+    \b
+    genkit edit --model vae hole.png --mask mask.png
+    genkit edit --model dcgan --factor 2
+    genkit edit --model conv-vae --noise 0.3
+    """
+    from genkit.cli.progress import work_bar
+    from genkit.cli.select import loaded
+    from genkit.drawing import classes_of, write_edits, write_singles
+    from genkit.editing import Search, edit
+    from genkit.features import load_extractor
+    from genkit.training import open_run_dataset
+
+    if mask is not None and factor is not None:
+        raise UsageError("choose one of --mask and --factor")
+    if not targets and mask is None and factor is None and noise is None:
+        raise UsageError("name images to edit, or say how to spoil test images: --mask FILE, --factor N or --noise S")
+    run, trained = loaded(root, model, run_id, dataset, device)
+    degradation = _degradation(trained, mask, factor)
+    search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
+    extractor = load_extractor(features, weights=weights, device=str(trained.device)) if features else None
+    truth, classes = None, None
+    if targets:
+        given = _read(targets, channels=trained.data.shape[0])
+    else:
+        truth, classes = _test_images(open_run_dataset(run, data_root=data_root), count)
+        given = _spoilt(degradation(truth.to(trained.device)), noise or 0.0, seed)
+    if label is not None or classes is None or not trained.conditional:
+        classes = classes_of(trained, len(given), label) if trained.conditional else None
+    with work_bar() as show:
+        edited = edit(trained, given, degradation, search, extractor=extractor, condition=classes, progress=show).cpu()
+    write_edits(given, edited, grid, truth=truth)
+    click.echo(grid)
+    if out is not None:
+        names = [path.stem for path in targets] or [f"{index:06d}" for index in range(len(edited))]
+        write_singles(edited, out, names)
+        click.echo(out)
+
+
+def _degradation(model: GenerativeModel, mask: Path | None, factor: int | None) -> Degradation:
+    from genkit.editing import Averaged, Degradation, Masked
+
+    if mask is not None:
+        height, width = model.data.shape[1:]
+        seen = _read((mask,), channels=1)[0, 0]
+        if tuple(seen.shape) != (height, width):
+            raise UsageError(f"mask {mask} is {seen.shape[0]}x{seen.shape[1]}; the model's images are {height}x{width}")
+        return Masked((seen > 0.5).float().to(model.device))
+    return Averaged(factor) if factor is not None else Degradation()
+
+
+def _read(paths: tuple[Path, ...], *, channels: int) -> Tensor:
+    """Return images of one size in [0, 1], [N, channels, H, W]."""
+    import torch
+
+    from genkit.data.decode import decode
+    from genkit.data.source import unreadable
+
+    images = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                pixels = decode(file, str(path), grey=channels == 1)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        images.append(torch.from_numpy(pixels.copy()).float() / 255)
+        if images[-1].shape != images[0].shape:
+            raise UsageError(f"{path} has another size than {paths[0]}: edit images of one size at a time")
+    return torch.stack(images)
+
+
+def _test_images(data: ImageDataset, count: int) -> tuple[Tensor, Tensor | None]:
+    import torch
+
+    labels = data.test.labels
+    classes = None if labels is None else torch.from_numpy(labels[:count].astype("int64"))
+    return data.test.images(slice(0, count)), classes
+
+
+def _spoilt(images: Tensor, noise: float, seed: int) -> Tensor:
+    import torch
+
+    generator = torch.Generator(images.device).manual_seed(seed)
+    draws = torch.randn(images.shape, generator=generator, device=images.device)
+    return (images + noise * draws).clamp(0, 1)

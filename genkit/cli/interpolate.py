@@ -1,0 +1,49 @@
+"""genkit interpolate"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genkit.cli.common import device_option, runs_option, seed_option, trained_options
+
+
+@click.command()
+@trained_options
+@click.option("-n", "--walks", type=click.IntRange(min=1), default=8, show_default=True, help="Rows of the grid.")
+@click.option("--steps", type=click.IntRange(min=2), default=12, show_default=True, help="Images of a walk.")
+@click.option(
+    "--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("interpolation.png"), show_default=True
+)
+@click.option("--gif", type=click.Path(path_type=Path, dir_okay=False), help="Also write the walks as a GIF.")
+@click.option("--class", "label", type=click.IntRange(min=0), help="Walk within this class (conditional models).")
+@seed_option
+@device_option
+@runs_option
+def command(
+    model: str | None,
+    run_id: str | None,
+    dataset: str | None,
+    walks: int,
+    steps: int,
+    grid: Path,
+    gif: Path | None,
+    label: int | None,
+    seed: int,
+    device: str,
+    root: Path,
+) -> None:
+    """Walk from sample to sample through a model's latent space.
+
+    \b
+    genkit interpolate --model dcgan --gif walk.gif
+    """
+    from genkit.cli.select import loaded
+    from genkit.drawing import write_walks
+    from genkit.latents import interpolate
+
+    _, trained = loaded(root, model, run_id, dataset, device)
+    write_walks(interpolate(trained, walks, steps, seed=seed, label=label), grid, steps, gif)
+    for path in filter(None, (grid, gif)):
+        click.echo(path)
