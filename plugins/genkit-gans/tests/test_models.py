@@ -11,8 +11,10 @@ import torch
 from genkit_gans.plugin import genkit_models
 from torch import nn
 
+from genkit.editing import Masked, Search, edit
 from genkit.errors import UsageError
 from genkit.gan import GAN, ConditionalGAN, GANOptions
+from genkit.latents import interpolate, traverse
 from genkit.model import Batch, DataInfo, Step
 from genkit.options import build
 from genkit.specs import ModelSpec
@@ -82,6 +84,17 @@ def test_it_trains_with_every_augmentation(
         loss.backward()
         assert loss.isfinite()
         assert loss != plain
+
+
+def test_its_latents_can_be_walked_through_and_searched(spec: ModelSpec, digits_info: DataInfo) -> None:
+    model = make(spec, digits_info)
+    assert interpolate(model, 2, 3).shape == traverse(model, [0, 1], 3).shape == (6, 1, 8, 8)
+    mask = torch.ones(8, 8).triu()
+    target = torch.rand(2, 1, 8, 8) * mask
+    classes = torch.tensor([0, 1]) if model.conditional else None
+    found = edit(model, target, Masked(mask), Search(steps=2, starts=2), condition=classes)
+    torch.testing.assert_close(found * mask, target)
+    assert ((found >= 0) & (found <= 1)).all()
 
 
 def test_presets_are_for_the_digits_for_mnist_for_two_cores_and_for_a_gpu(spec: ModelSpec) -> None:

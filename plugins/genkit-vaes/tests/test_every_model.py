@@ -9,6 +9,8 @@ import pytest
 import torch
 from genkit_vaes.plugin import genkit_models
 
+from genkit.editing import Masked, Search, edit
+from genkit.latents import interpolate, traverse
 from genkit.model import Batch, DataInfo, Step, capabilities
 from genkit.runs import make_model, model_class
 from genkit.specs import ModelSpec
@@ -67,6 +69,18 @@ def test_its_losses_are_finite_and_float32_under_autocast(name: str) -> None:
         assert loss.dtype == torch.float32
         loss.backward()
         assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_its_latents_can_be_walked_through_and_searched(name: str) -> None:
+    torch.manual_seed(0)
+    model = make_model(name, SMALL.get(name, {"width": 4}), DataInfo((1, 8, 8), levels=17))
+    assert interpolate(model, 2, 3).shape == traverse(model, [0, 1], 3).shape == (6, 1, 8, 8)
+    mask = torch.ones(8, 8).triu()
+    target = torch.rand(2, 1, 8, 8) * mask
+    found = edit(model, target, Masked(mask), Search(steps=2, starts=2))
+    torch.testing.assert_close(found * mask, target)
+    assert ((found >= 0) & (found <= 1)).all()
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from genkit_vaes.rae_gmm import RAE, RAEOptions, squared_jacobian
 from torch import Tensor, nn
+from torch.distributions import MultivariateNormal
 
 from genkit.data.dataset import Split
 from genkit.model import Batch, DataInfo, Step
@@ -123,6 +124,20 @@ def test_latents_are_drawn_from_the_mixture() -> None:
     assert len(second) / 20_000 == pytest.approx(0.75, abs=0.02)
     torch.testing.assert_close(second.mean(0), model.means[1], rtol=0, atol=0.06)
     torch.testing.assert_close(torch.cov(second.T), model.factors[1] @ model.factors[1].T, rtol=0, atol=0.1)
+
+
+def test_the_priors_density_is_that_of_the_mixture_also_with_a_component_that_is_not_used() -> None:
+    model = build(components=3)
+    model.weights.copy_(torch.tensor([0.25, 0.75, 0.0]))
+    model.means.copy_(torch.tensor([[-1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]))
+    model.factors[1].copy_(torch.tensor([[0.5, 0.0, 0.0], [0.4, 0.3, 0.0], [0.0, 0.0, 2.0]]))
+    latent = torch.randn(5, 3, requires_grad=True)
+    covariance = model.factors @ model.factors.mT
+    parts = [MultivariateNormal(m, c).log_prob(latent).exp() for m, c in zip(model.means, covariance, strict=True)]
+    found = model.log_prior(latent)
+    torch.testing.assert_close(found, (0.25 * parts[0] + 0.75 * parts[1]).log())
+    (slope,) = torch.autograd.grad(found.sum(), latent)
+    assert slope.isfinite().all()
 
 
 def test_before_the_fit_draws_are_standard_normal() -> None:

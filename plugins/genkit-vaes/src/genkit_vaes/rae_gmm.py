@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
+from torch.distributions import MultivariateNormal
 
 from genkit.model import Batch, DataInfo, Phase, Preset, Step
 from genkit.precision import full, promoted
@@ -113,6 +114,12 @@ class RAE(Autoencoder):
         chosen = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         noise = torch.randn(n, self.options.latent, 1, generator=generator, device=self.device)
         return self.means[chosen] + (self.factors[chosen] @ noise).squeeze(-1)
+
+    def log_prior(self, latent: Tensor) -> Tensor:
+        """Return the log-density [...] of codes [..., latent] under the mixture; edits look for codes that it knows."""
+        components = MultivariateNormal(self.means, scale_tril=self.factors, validate_args=False)
+        log_p: Tensor = components.log_prob(latent.unsqueeze(-2))
+        return torch.logsumexp(self.weights.log() + log_p, dim=-1)
 
 
 def squared_weights(module: nn.Module) -> Tensor:
