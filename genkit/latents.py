@@ -94,7 +94,8 @@ def drawn(model: GenerativeModel, n: int, seed: int) -> Tensor:
     draw = getattr(model, "draw_latent", None)
     if draw is None or getattr(model, "decode", None) is None:
         raise UsageError(f"{type(model).__name__} has no latent space to walk through")
-    found: Tensor = draw(n, generator=torch.Generator(model.device).manual_seed(derive(seed, "latent")))
+    with torch.no_grad():  # a learned prior would send its gradients along
+        found: Tensor = draw(n, generator=torch.Generator(model.device).manual_seed(derive(seed, "latent")))
     return found
 
 

@@ -11,7 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from filelock import FileLock, Timeout
@@ -30,6 +30,8 @@ from genkit.seeds import derive
 from genkit.specs import ModelSpec
 
 Event = dict[str, Any]
+Place = Literal["cpu", "gpu"]
+"""What a preset is for: two CPU cores and minutes, or one GPU and hours."""
 
 _NO_ROOM = re.compile(
     "can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed|Overflow when unpacking"
@@ -49,9 +51,18 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return device
 
 
-def preset(model: str, dataset: str) -> Preset:
-    """Return a model's preset for a data set, or its default."""
+def find_preset(model: str, dataset: str, place: Place = "cpu") -> Preset:
+    """Return a model's preset for a place: "cpu" is the data set's own, or the default; "gpu" is that for any data.
+
+    Raises UsageError for a place that is none, or a model without a preset for a GPU.
+    """
     presets = model_class(model).presets
+    if place == "gpu":
+        if "gpu" not in presets:
+            raise UsageError(f"{model} has no preset for a GPU: take that for a CPU, which runs on any device")
+        return presets["gpu"]
+    if place != "cpu":
+        raise UsageError(f"there are presets for 'cpu' and 'gpu', not for {place!r}")
     return presets.get(dataset) or presets.get("default") or Preset(images=200_000)
 
 
@@ -59,6 +70,7 @@ def train(
     model: str,
     dataset: str | ImageDataset = "digits",
     *,
+    preset: Place = "cpu",
     options: Mapping[str, Any] | None = None,
     images: int | None = None,
     minutes: float | None = None,
@@ -72,9 +84,10 @@ def train(
 ) -> Run:
     """Train a model in a new run folder and return the run.
 
-    The budget is ``images`` shown (every image drawn counts) or ``minutes``; without either, the preset's. ``options``
-    override the preset's. ``opening`` holds further arguments of open_dataset, such as ``size``. Raises UsageError for
-    options or a device that can't be, TrainingError when the run can't go on, Interrupted after Ctrl-C or SIGTERM.
+    The budget is ``images`` shown (every image drawn counts) or ``minutes``; without either, the preset's. ``preset``
+    says which, "cpu" or "gpu", whatever the device: a budget must not depend on the machine. ``options`` override the
+    preset's. ``opening`` holds further arguments of open_dataset, such as ``size``. Raises UsageError for options, a
+    preset or a device that can't be, TrainingError when the run can't go on, Interrupted after Ctrl-C or SIGTERM.
     """
     if images is not None and minutes is not None:
         raise UsageError("a budget is in images or in minutes, not both")
@@ -89,7 +102,7 @@ def train(
     data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **how)
     if how.get("data_root"):
         how["data_root"] = str(Path(how["data_root"]).absolute())
-    chosen = preset(model, data.name)
+    chosen = find_preset(model, data.name, preset)
     built: Any = build(cls.Options, {**chosen.options, **(options or {})}, model)
     distributed.start(target)
     config = RunConfig(

@@ -66,7 +66,14 @@ class Turns:
         if self.device.type == "cuda":
             torch.cuda.manual_seed_all(everywhere)
         self._generator.manual_seed(derive(self.seed, "turn", *place))
-        return Step(index, images_seen, self._generator, stage, sum=distributed.total)
+        return Step(
+            index,
+            images_seen,
+            self._generator,
+            stage,
+            sum=distributed.total,
+            augmentation=self.model.augmentation,
+        )
 
     def take(self, phase: Phase, batch: Batch, step: Step) -> None:
         """Take one turn; raises TrainingError, naming the phase, for a loss that is not finite."""

@@ -9,6 +9,9 @@ A subclass sets two networks, its latent size and its observation model; the res
             self.likelihood = DiscretizedLogistic(data.levels)
             self.encoder = ...  # images [N, C, H, W] -> [N, 2 * latent]: mean, then log-variance (bounded here)
             self.decoder = ...  # latent [N, latent] -> likelihood parameters [N, parameters * C, H, W]
+
+``objective`` weighs the two terms of the loss, ``log_weights`` are those of the bound, and ``LearnedPriorVAE`` has a
+prior that is not N(0, 1).
 """
 
 from __future__ import annotations
@@ -20,20 +23,47 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from genkit.likelihoods import Likelihood
-from genkit.losses import gaussian_kl
+from genkit.losses import gaussian_kl, gaussian_log_prob
 from genkit.model import Batch, GenerativeModel, Phase, Step
 from genkit.precision import full, promoted
 
 LOG_VARIANCE_BOUND = 10.0
-DECODED_AT_ONCE = 4096
-"""Images that the decoder makes in one pass of a many-sample bound: bounds the memory, whatever K is."""
+DECODED_AT_ONCE = 2048
+PIXELS_AT_ONCE = 1 << 20
+"""Images, and pixels, that the decoder makes in one pass of a bound: bounds the memory, whatever K is."""
 
 
-class VAE(GenerativeModel):
-    """Base of every VAE with a diagonal Gaussian posterior and a standard normal prior (arXiv:1312.6114)."""
+class Autoencoder(GenerativeModel):
+    """Base of whatever decodes latents: a subclass says how to ``encode``, ``decode`` and ``draw_latent``."""
 
     encoder: nn.Module
     decoder: nn.Module
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the latents of images."""
+        raise NotImplementedError
+
+    def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the images of latents, in [0, 1]."""
+        raise NotImplementedError
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw ``n`` latents from the prior."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw ``n`` images: the decoder's means of latents from the prior, without observation noise."""
+        return self.decode(self.draw_latent(n, generator=generator), condition)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return what the decoder makes of the images' latents."""
+        return self.decode(self.encode(images))
+
+
+class VAE(Autoencoder):
+    """Base of every VAE with a diagonal Gaussian posterior and a standard normal prior (arXiv:1312.6114)."""
+
     likelihood: Likelihood
     latent: int = 16
     learning_rate: float = 1e-3
@@ -53,21 +83,37 @@ class VAE(GenerativeModel):
         return [Phase("vae", self, torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True))]
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
-        """Return the batch's mean of ``distortion + kl_weight * KL``; logs ``rec`` and ``kl``."""
+        """Return ``objective`` of the batch's mean distortion and KL; logs ``rec`` and ``kl``, unweighted."""
         observed = self.likelihood.observe(batch.images, step.generator)
-        mean, log_variance = self.moments(observed)
-        noise = torch.randn(mean.shape, generator=step.generator, device=mean.device, dtype=mean.dtype)
-        params = self._decode(mean + (0.5 * log_variance).exp() * noise)
-        with full(mean.device):
-            rec = self.likelihood.distortion(params, observed).mean()
-            kl = gaussian_kl(mean, log_variance).mean()
+        distortion, divergence = self.terms(observed, self.noise(len(batch), generator=step.generator))
+        rec, kl = distortion.mean(), divergence.mean()
         step.log(rec=rec, kl=kl)
+        return self.objective(rec, kl, step)
+
+    def objective(self, rec: Tensor, kl: Tensor, step: Step) -> Tensor:
+        """Return what is minimised, ``rec + kl_weight * kl``, given the batch's means of both."""
         return rec + self.likelihood.kl_weight * kl
+
+    def terms(self, observed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distortion and KL [N] at one draw of each posterior, made of noise [N, latent]."""
+        mean, log_variance = self.moments(observed)
+        latent = mean + (0.5 * log_variance).exp() * noise
+        params = self._decode(latent)
+        with full(mean.device):
+            return self.likelihood.distortion(params, observed), self.divergence(latent, mean, log_variance)
+
+    def divergence(self, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """Return the posteriors' KL from the prior [N] in nats, or an estimate at one draw of each, ``latent``."""
+        return gaussian_kl(mean, log_variance)
+
+    def log_prior(self, latent: Tensor) -> Tensor:
+        """Return log p(z) [...] of latents [..., latent]; ``draw_latent`` draws from the same p."""
+        return -0.5 * (latent.square() + math.log(2 * math.pi)).sum(-1)
 
     def moments(self, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the posterior's mean and bounded log-variance, each [N, latent], in at least float32."""
         mean, raw = promoted(self.encoder(observed)).chunk(2, dim=1)
-        return mean, LOG_VARIANCE_BOUND * torch.tanh(raw / LOG_VARIANCE_BOUND)
+        return mean, bounded_log_variance(raw)
 
     def posterior(self, images: Tensor) -> Distribution:
         """Return q(z | images), a distribution over latents with batch shape [N]."""
@@ -85,20 +131,11 @@ class VAE(GenerativeModel):
 
     def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Draw latents [n, latent] from the prior N(0, 1)."""
-        return torch.randn(n, self.latent, generator=generator, device=self.device, dtype=self._dtype)
+        return self.noise(n, generator=generator)
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the expected images of latents, clipped to [0, 1]."""
         return self.likelihood.mean(self._decode(latent)).clamp(0, 1)
-
-    @torch.no_grad()
-    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Draw ``n`` images: the decoder's means of latents from the prior, without observation noise."""
-        return self.decode(self.draw_latent(n, generator=generator), condition)
-
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """Return the decoder's mean at the posterior's mean."""
-        return self.decode(self.encode(images))
 
     @torch.no_grad()
     def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
@@ -107,16 +144,21 @@ class VAE(GenerativeModel):
         The importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) (arXiv:1509.00519); with one sample an
         estimate of the ELBO, whatever weight KL had in training. ``observation`` and ``binarisation`` say of what.
         """
-        observed, noise = self._draw(images, importance_samples, generator)
-        posterior = self.posterior(observed)
-        scale = posterior.stddev[:, None]
-        latent = posterior.mean[:, None] + scale * noise
-        chunk = max(1, DECODED_AT_ONCE // len(images))
-        parts = [latent[:, start : start + chunk] for start in range(0, importance_samples, chunk)]
-        log_p = torch.cat([self._log_prob(observed, part) for part in parts], dim=1)
-        # log p(z) - log q(z | x): the constants of the two Gaussians cancel.
-        log_ratio = (0.5 * (noise.square() - latent.square()) + scale.log()).sum(2)
-        return torch.logsumexp(log_p + log_ratio, dim=1) - math.log(importance_samples)
+        rows = max(1, min(DECODED_AT_ONCE, PIXELS_AT_ONCE // images[0].numel()))
+        bounds = []
+        for group in images.split(max(1, rows // importance_samples)):
+            observed, noise = self._draw(group, importance_samples, generator)
+            log_weights = torch.cat([self.log_weights(observed, part) for part in noise.split(rows, dim=1)], dim=1)
+            bounds.append(importance_bound(log_weights))
+        return torch.cat(bounds)
+
+    def log_weights(self, observed: Tensor, noise: Tensor) -> Tensor:
+        """Return log p(x, z) - log q(z | x) [N, K] at draws of the posterior, made of noise [N, K, latent]."""
+        mean, log_variance = (moment[:, None] for moment in self.moments(observed))
+        latent = mean + (0.5 * log_variance).exp() * noise
+        log_p = self._log_prob(observed, latent)
+        with full(mean.device):
+            return log_p + self.log_prior(latent) - gaussian_log_prob(latent, mean, log_variance)
 
     def _draw(self, images: Tensor, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return observed images and noise [N, samples, latent], drawn image by image.
@@ -126,8 +168,12 @@ class VAE(GenerativeModel):
         observed, noise = [], []
         for image in images:
             observed.append(self.likelihood.observe(image, generator))
-            noise.append(torch.randn(samples, self.latent, generator=generator, device=image.device, dtype=self._dtype))
+            noise.append(self.noise(samples, generator=generator))
         return torch.stack(observed), torch.stack(noise)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        """Return standard normal noise [*shape, latent]."""
+        return torch.randn(*shape, self.latent, generator=generator, device=self.device, dtype=self._dtype)
 
     def _log_prob(self, observed: Tensor, latent: Tensor) -> Tensor:
         """Return log p(observed | latent) [N, K] for latents [N, K, latent]."""
@@ -146,3 +192,35 @@ class VAE(GenerativeModel):
             if tensor.is_floating_point():
                 return tensor.dtype
         return torch.float32
+
+
+class LearnedPriorVAE(VAE):
+    """Base of VAEs with a prior of their own: a subclass says its ``log_prior`` and draws from it in ``draw_latent``.
+
+    KL from it has no closed form: the loss takes log q(z | x) - log p(z) at the posterior's draw, whose mean is KL.
+    ``kl`` is not offered, as it is exact where it is.
+    """
+
+    kl = None  # type: ignore[assignment]
+
+    def divergence(self, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """Return log q(z | x) - log p(z) [N] at one draw: an unbiased estimate of KL."""
+        return gaussian_log_prob(latent, mean, log_variance) - self.log_prior(latent)
+
+    def log_prior(self, latent: Tensor) -> Tensor:
+        """Return log p(z) [...] of latents [..., latent]."""
+        raise NotImplementedError(f"{type(self).__name__} has no prior")
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw latents [n, latent] from the prior."""
+        raise NotImplementedError(f"{type(self).__name__} does not draw from its prior")
+
+
+def importance_bound(log_weights: Tensor) -> Tensor:
+    """Return log 1/K sum_k exp(log_weights) [N] of log-weights [N, K] (arXiv:1509.00519, equation 8)."""
+    return torch.logsumexp(log_weights, dim=1) - math.log(log_weights.shape[1])
+
+
+def bounded_log_variance(raw: Tensor) -> Tensor:
+    """Return a log-variance that an encoder can't drive out of (-10, 10)."""
+    return LOG_VARIANCE_BOUND * torch.tanh(raw / LOG_VARIANCE_BOUND)

@@ -13,7 +13,8 @@ FLOORS = {
     0: "errors specs seeds paths scores",
     1: "hookspecs plugin registry options documents builtins",
     2: "protocol presets records store ranking report environment downloads",
-    3: "model gan vae losses likelihoods data features metrics baselines checkpoint images ema precision distributed turns runs",
+    3: "blocks model augment gan vae losses likelihoods data features metrics baselines checkpoint images ema precision "
+    "distributed turns runs",
     4: "training loop evaluation evidence transfer drawing bench latents editing conformance explaining pytest_plugin template",
     5: "cli",
 }

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from genkit.gan import GAN
+from genkit.conformance import check
+from genkit.conformance.subject import blobs
+from genkit.errors import Unmeasurable, UsageError
+from genkit.gan import GAN, ConditionalGAN, GANOptions
+from genkit.losses import RELATIVISTIC
 from genkit.model import Batch, DataInfo, NoOptions, Step, capabilities
 
 INFO = DataInfo((1, 4, 4))
@@ -132,3 +138,146 @@ def test_a_gan_offers_no_reconstruction_and_no_likelihood(model: TinyGAN) -> Non
 def test_losses_are_float32_under_autocast(model: TinyGAN) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert model.loss("discriminator", batch(), step()).dtype == torch.float32
+
+
+def test_options_of_every_gan_set_its_latent_and_its_rate() -> None:
+    model = GAN(GANOptions(latent=7, learning_rate=3e-3, discriminator_turns=3), INFO)
+    assert (model.latent, model.learning_rate, model.discriminator_turns) == (7, 3e-3, 3)
+
+
+def test_unequal_turns_and_rates(model: TinyGAN) -> None:
+    model.discriminator_turns, model.discriminator_rate = 5, 4e-4
+    critic, painter = model.phases()
+    assert (critic.repeats, painter.repeats) == (5, 1)
+    assert (critic.optimizer.defaults["lr"], painter.optimizer.defaults["lr"]) == (4e-4, 2e-4)
+
+
+def test_an_optimiser_that_a_lazy_phase_shares_is_corrected_by_k_over_k_plus_1(model: TinyGAN) -> None:
+    defaults = model.optimizer(model.discriminator, lazy=16).defaults
+    assert defaults["lr"] == pytest.approx(2e-4 * 16 / 17)
+    assert defaults["betas"] == pytest.approx((0.5 ** (16 / 17), 0.999 ** (16 / 17)))
+
+
+def test_a_penalty_is_added_and_sees_images_of_the_networks_range(model: TinyGAN) -> None:
+    plain = model.loss("discriminator", batch(), step()).item()
+    seen: list[Tensor] = []
+    model.penalty = lambda real, generated, step: seen.extend([real, generated]) or 3.0  # type: ignore[method-assign]
+    torch.testing.assert_close(model.loss("discriminator", batch(), step()).item(), plain + 3)
+    torch.testing.assert_close(seen[0], 2 * batch().images - 1)
+    assert not seen[1].requires_grad
+
+
+def test_in_a_paired_game_the_generator_meets_the_batch(model: TinyGAN) -> None:
+    model.adversarial = RELATIVISTIC
+    seen = watch(model.discriminator)
+    loss = model.loss("generator", batch(6), step())
+    generated, real = (model.discriminator(images) for images in list(seen))
+    torch.testing.assert_close(seen[1], 2 * batch(6).images - 1)
+    assert loss.item() == pytest.approx(softplus(real - generated).mean().item(), abs=1e-6)
+
+
+def test_what_a_generator_paints_beyond_white_and_black_is_clipped_at_the_border(model: TinyGAN) -> None:
+    model.generator = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4)))
+    images = model.sample(500, generator=torch.Generator().manual_seed(0))
+    assert (images.min().item(), images.max().item()) == (0.0, 1.0)
+
+
+# --- classes ---
+
+CLASSES = DataInfo((1, 4, 4), num_classes=3, class_frequencies=(0.1, 0.0, 0.9))
+
+
+class ByClass(nn.Module):
+    """A network whose second input is a label."""
+
+    def __init__(self, i: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.table = nn.Embedding(3, i)
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(i, math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        return self.net(x.flatten(1) + self.table(labels))
+
+
+class TinyConditional(ConditionalGAN):
+    latent = 3
+
+    def __init__(self, options: object, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.generator = ByClass(3, data.shape)
+        self.discriminator = ByClass(math.prod(data.shape), (1,))
+
+
+@pytest.fixture
+def conditional() -> TinyConditional:
+    torch.manual_seed(0)
+    return TinyConditional(NoOptions(), CLASSES)
+
+
+def labels_shown(model: ConditionalGAN, phase: str, n: int = 2000) -> dict[str, list[Tensor]]:
+    """The labels that each network is given in a turn."""
+    seen: dict[str, list[Tensor]] = {"generator": [], "discriminator": []}
+    for name, collected in seen.items():
+        network = model.get_submodule(name)
+        network.register_forward_pre_hook(lambda _, inputs, collected=collected: collected.append(inputs[1]))
+    model.loss(phase, Batch(torch.rand(n, *model.data.shape), torch.arange(n) % 2), step())
+    return seen
+
+
+class UniformLabels(TinyConditional):
+    """Draws classes as if all were alike frequent."""
+
+    def draw_labels(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return torch.randint(self.data.num_classes, (n,), generator=generator)
+
+
+def drawn_with_the_datas_frequencies(model: ConditionalGAN) -> bool:
+    sampled: list[Tensor] = []
+    model.generator.register_forward_pre_hook(lambda _, inputs: sampled.append(inputs[1]))
+    model.sample(2000, generator=torch.Generator().manual_seed(1))
+    drawn = [*labels_shown(model, "discriminator")["generator"], *sampled]
+    counts = torch.stack([labels.bincount(minlength=3) / len(labels) for labels in drawn])
+    return bool((counts - torch.tensor([0.1, 0.0, 0.9])).abs().max() < 0.03)
+
+
+def test_classes_of_generated_images_are_drawn_with_the_datas_frequencies(conditional: TinyConditional) -> None:
+    assert drawn_with_the_datas_frequencies(conditional)
+    assert not drawn_with_the_datas_frequencies(UniformLabels(NoOptions(), CLASSES))
+
+
+def test_real_images_go_with_their_labels_and_generated_ones_with_those_they_were_made_of(
+    conditional: TinyConditional,
+) -> None:
+    seen = labels_shown(conditional, "discriminator")
+    assert torch.equal(seen["discriminator"][0], torch.arange(2000) % 2)
+    assert torch.equal(seen["discriminator"][1], seen["generator"][0])
+    seen = labels_shown(conditional, "generator")
+    assert torch.equal(seen["discriminator"][-1], seen["generator"][-1])
+
+
+def test_a_condition_says_which_classes_to_draw(conditional: TinyConditional) -> None:
+    labels = torch.tensor([2, 0, 1])
+    images = conditional.sample(3, generator=torch.Generator().manual_seed(0), condition=labels)
+    latent = conditional.draw_latent(3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(images, conditional.decode(latent, labels))
+    assert not torch.allclose(images, conditional.decode(latent, labels.flip(0)))
+
+
+def test_logits_without_labels_are_the_mean_over_classes(conditional: TinyConditional) -> None:
+    images = batch().images
+    first, last = (conditional.judge(2 * images - 1, torch.full((6,), label)) for label in (0, 2))
+    torch.testing.assert_close(conditional.logits(images), 0.1 * first + 0.9 * last)
+
+
+def test_a_conditional_model_refuses_data_without_labels_and_latents_without_classes(
+    conditional: TinyConditional,
+) -> None:
+    with pytest.raises(UsageError, match="TinyConditional needs class labels, which this data lacks"):
+        TinyConditional(NoOptions(), INFO)
+    with pytest.raises(Unmeasurable, match="needs a class"):
+        conditional.decode(torch.zeros(1, 3))
+
+
+def test_a_conditional_model_passes_the_checks() -> None:
+    report = check(TinyConditional, dataset=blobs((1, 6, 6), 17, 3))
+    assert report.named("failed") == []

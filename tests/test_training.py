@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 from torch import nn
-from toys import Trouble
+from toys import ToyTrouble, Trouble
 
 import genkit
 from genkit import checkpoint
@@ -21,11 +21,11 @@ from genkit.cli import main
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
 from genkit.loop import Settings
-from genkit.model import GenerativeModel, Phase
+from genkit.model import GenerativeModel, Phase, Preset
 from genkit.plugin import hookimpl
 from genkit.registry import registry
 from genkit.runs import Run, Status, find_runs
-from genkit.training import open_run_dataset, pick_device, preset, resume, train
+from genkit.training import find_preset, open_run_dataset, pick_device, resume, train
 from genkit.turns import Turns
 
 EVERY_STEP = Settings(checkpoint_seconds=0.0, keep=3)
@@ -433,8 +433,45 @@ def test_a_data_set_made_by_hand_trains(toy_models, tmp_path):
     assert run.config.data.num_classes == 0
 
 
-def test_presets_fall_back_to_the_default(toy_models):
-    assert preset("toy-gan", "mnist").images == 512
+@pytest.fixture
+def presets(toy_models, monkeypatch):
+    """A toy with presets for every place."""
+    known = {
+        "digits": Preset(images=48, batch=8),
+        "default": Preset(images=64, batch=16),
+        "gpu": Preset(images=96, batch=24, options={"at": 5}),
+    }
+    monkeypatch.setattr(ToyTrouble, "presets", known)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("dataset", "place", "key"),
+    [("digits", "cpu", "digits"), ("mnist", "cpu", "default"), ("digits", "gpu", "gpu"), ("mnist", "gpu", "gpu")],
+)
+def test_a_preset_is_the_data_sets_own_or_the_default_and_on_a_gpu_that_for_any_data(presets, dataset, place, key):
+    assert find_preset("toy-trouble", dataset, place) is presets[key]
+
+
+def test_presets_are_for_places_that_the_model_has(presets):
+    with pytest.raises(UsageError, match="there are presets for 'cpu' and 'gpu', not for 'tpu'"):
+        find_preset("toy-trouble", "digits", "tpu")
+    with pytest.raises(UsageError, match="toy-gan has no preset for a GPU"):
+        train("toy-gan", preset="gpu")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (48, 8, 3)),
+        ({"preset": "gpu"}, (96, 24, 5)),
+        ({"preset": "gpu", "images": 48, "batch": 16, "options": {"at": 4}}, (48, 16, 4)),
+    ],
+    ids=["cpu", "gpu", "overridden"],
+)
+def test_a_run_has_its_presets_budget_batch_and_options_on_any_device(presets, run_toy, given, expected):
+    config = run_toy(**given).config
+    assert (config.images, config.batch, config.options["at"]) == expected
 
 
 def test_auto_is_a_device_that_is_there():

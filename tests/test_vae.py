@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from genkit.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian, Likelihood
-from genkit.model import Batch, DataInfo, NoOptions, Step
-from genkit.vae import VAE
+from genkit.losses import gaussian_kl
+from genkit.model import Batch, DataInfo, NoOptions, Step, capabilities
+from genkit.vae import VAE, LearnedPriorVAE, importance_bound
 
 
 class TinyVAE(VAE):
@@ -115,10 +116,11 @@ def test_more_importance_samples_tighten_the_bound() -> None:
     assert many > few
 
 
-def test_decoding_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("DECODED_AT_ONCE", 18), ("DECODED_AT_ONCE", 3), ("PIXELS_AT_ONCE", 70)])
+def test_decoding_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
     model = tiny(Gaussian(0.1))
     whole = model.log_likelihood(images(), generator=generator(), importance_samples=10)
-    monkeypatch.setattr("genkit.vae.DECODED_AT_ONCE", 18)
+    monkeypatch.setattr(f"genkit.vae.{limit}", value)
     chunked = model.log_likelihood(images(), generator=generator(), importance_samples=10)
     torch.testing.assert_close(chunked, whole, rtol=1e-5, atol=1e-4)
 
@@ -174,6 +176,74 @@ def test_the_likelihood_is_of_float32_under_autocast() -> None:
     assert Recording.seen == {torch.float32}
 
 
+def test_what_is_minimised_is_the_objective_of_the_two_means() -> None:
+    model = tiny(DiscretizedLogistic(17))
+    model.objective = lambda rec, kl, step: 2 * rec + step.images_seen * kl  # type: ignore[method-assign]
+    step = Step(0, 3, generator())
+    loss = model.loss("vae", Batch(images()), step)
+    assert loss.item() == pytest.approx((2 * step.logged["rec"] + 3 * step.logged["kl"]).item(), rel=1e-5)
+
+
+def test_the_importance_bound_is_the_logarithm_of_the_mean_weight() -> None:
+    log_weights = torch.randn(5, 7)
+    torch.testing.assert_close(importance_bound(log_weights), log_weights.exp().mean(1).log())
+
+
+WIDE = Normal(torch.tensor([1.0, -1.0]), torch.tensor([2.0, 0.5]))
+
+
+class WidePrior(LearnedPriorVAE, TinyVAE):
+    """A prior that is another Gaussian: KL from it has a closed form to compare with."""
+
+    def log_prior(self, latent: Tensor) -> Tensor:
+        return WIDE.log_prob(latent).sum(-1)
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return WIDE.mean + WIDE.stddev * self.noise(n, generator=generator)
+
+
+class ForgetfulPrior(WidePrior):
+    """Measures KL against N(0, 1) all the same."""
+
+    def divergence(self, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        return gaussian_kl(mean, log_variance)
+
+
+def require_kl_from_its_own_prior(model: TinyVAE) -> None:
+    observed = images().repeat(20_000, 1, 1, 1)
+    _, kl = model.terms(observed, model.noise(len(observed), generator=generator()))
+    exact = kl_divergence(model.posterior(images()).base_dist, WIDE).sum(1)  # type: ignore[attr-defined]
+    torch.testing.assert_close(kl.reshape(20_000, -1).mean(0), exact, rtol=0, atol=0.15)
+
+
+def test_a_prior_of_its_own_is_what_kl_is_measured_from() -> None:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        require_kl_from_its_own_prior(WidePrior(Gaussian(0.1)))
+        with pytest.raises(AssertionError, match="not close"):
+            require_kl_from_its_own_prior(ForgetfulPrior(Gaussian(0.1)))
+
+
+def test_a_bound_with_a_prior_of_its_own_is_the_integral_over_that_prior() -> None:
+    torch.manual_seed(0)
+    model = WidePrior(Gaussian(0.1))
+    side = torch.linspace(-8, 8, 201)
+    grid = torch.cartesian_prod(side, side)
+    log_prior = WIDE.log_prob(grid).sum(1) + 2 * math.log(16 / 200)
+    with torch.no_grad():
+        params = model.decoder(grid)
+        log_p = [model.likelihood.log_prob(params, x.expand(len(grid), 1, 4, 4)) for x in images()]
+        exact = torch.stack([torch.logsumexp(each + log_prior, 0) for each in log_p])
+    estimate = model.log_likelihood(images(), generator=generator(), importance_samples=20_000)
+    torch.testing.assert_close(estimate, exact, rtol=0, atol=0.2)
+
+
+def test_a_learned_prior_offers_no_kl_for_it_has_only_an_estimate() -> None:
+    torch.manual_seed(0)
+    assert "kl" not in capabilities(WidePrior(Gaussian(0.1)))
+    assert {"kl", "posterior", "encode"} <= set(capabilities(tiny(Gaussian(0.1))))
+
+
 def test_reconstructions_decode_the_posteriors_mean() -> None:
     model = tiny(DiscretizedLogistic(17))
     latent = model.posterior(images()).mean
@@ -191,4 +261,4 @@ def test_samples_are_in_zero_to_one_and_repeatable() -> None:
 def test_observation_and_binarisation_come_from_the_likelihood() -> None:
     model = tiny(Bernoulli("static"))
     assert (model.observation, model.binarisation) == ("bernoulli", "static")
-    assert tiny(DiscretizedLogistic(17)).observation == "discretized-logistic-17"
+    assert tiny(DiscretizedLogistic(17)).observation == "discretized-17"

@@ -20,7 +20,7 @@ from genkit.data import ImageDataset
 from genkit.ema import RAMP
 from genkit.loop import Settings
 from genkit.runs import make_model
-from genkit.training import preset
+from genkit.training import find_preset
 
 
 def compare(name: str, data: ImageDataset, images: int, segments: int) -> float:
@@ -75,7 +75,7 @@ class Plain:
     """A plain torch loop over the same networks, run a segment at a time."""
 
     def __init__(self, name: str, data: ImageDataset) -> None:
-        chosen = preset(name, data.name)
+        chosen = find_preset(name, data.name)
         torch.manual_seed(0)
         model = make_model(name, dict(chosen.options), data.info()).train()
         self.pixels = torch.from_numpy(data.train.pixels[:].copy())

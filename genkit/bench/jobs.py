@@ -19,7 +19,7 @@ from genkit.protocol import fingerprint
 from genkit.registry import registry
 from genkit.runs import Run, find_runs, model_class
 from genkit.specs import ModelSpec
-from genkit.training import preset
+from genkit.training import find_preset
 
 SCHEMA = 1
 
@@ -84,7 +84,7 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
     made: list[tuple[Any, Job]] = []
     for entry in plan.models:
         offer = registry().find(ModelSpec, entry.name)
-        chosen = preset(entry.name, data.name)
+        chosen = find_preset(entry.name, data.name)
         built: Any = build(model_class(entry.name).Options, {**chosen.options, **entry.options}, entry.name)
         job = Job(
             model=offer.spec.name,

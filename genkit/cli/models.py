@@ -64,9 +64,16 @@ def _show(name: str, as_json: bool) -> None:
     click.echo("options (-o key=value)")
     types = {field.name: str(field.type) for field in dataclasses.fields(cls.Options)}
     click.echo(table([[key, str(value), types[key]] for key, value in options.items()] or [["none", "", ""]], indent=2))
-    click.echo("presets")
+    click.echo("presets (--preset cpu, by data set, or gpu)")
+    rest = "other data" if presets.keys() - {"default", "gpu"} else "any data"
+    places = {"default": ["cpu", rest], "gpu": ["gpu", "any data"]}
     rows = [
-        [key, f"{p['images']:,} images", f"batch {p['batch']}", ", ".join(f"{k}={v}" for k, v in p["options"].items())]
+        [
+            *places.get(key, ["cpu", key]),
+            f"{p['images']:,} images",
+            f"batch {p['batch']}",
+            ", ".join(f"{k}={v}" for k, v in p["options"].items()),
+        ]
         for key, p in presets.items()
     ]
     click.echo(table(rows, indent=2))

@@ -16,7 +16,7 @@ from genkit.options import to_json
 from genkit.registry import registry
 from genkit.runs import Run, find_runs, make_model
 from genkit.specs import ModelSpec
-from genkit.training import preset, resume, train
+from genkit.training import find_preset, resume, train
 
 
 def newest_or_trained(
@@ -37,7 +37,7 @@ def newest_or_trained(
 
 def _trained(model: str, data: ImageDataset, partial: list[Run], how: dict[str, Any], device: str, root: Path) -> Run:
     """Train a model's preset, or go on with a partial run of it."""
-    chosen = preset(model, data.name)
+    chosen = find_preset(model, data.name)
     made = make_model(model, dict(chosen.options), data.info())
     options = to_json(made.options)
     for run in reversed(partial):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from genkit.cli.common import complete_model, complete_run, dataset_options, device_option, opening, refuse, runs_option
 from genkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from genkit.training import Place
 
 
 class Count(click.ParamType[int]):
@@ -32,7 +35,7 @@ class Count(click.ParamType[int]):
 
 
 _FIXED = (
-    *("model", "assignments", "config", "images", "minutes", "batch", "seed"),
+    *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed"),
     *("dataset", "size", "crop", "skip_bad", "grey"),
 )
 """What a run keeps from its beginning."""
@@ -41,6 +44,13 @@ _FIXED = (
 @click.command()
 @click.option("--model", shell_complete=complete_model, help="What to train (genkit models lists them).")
 @dataset_options()
+@click.option(
+    "--preset",
+    type=click.Choice(["cpu", "gpu"]),
+    default="cpu",
+    show_default=True,
+    help="The model's settings for two cores and minutes, or for one GPU and hours.",
+)
 @click.option("-o", "--option", "assignments", multiple=True, metavar="KEY=VALUE", help="A model's option; repeatable.")
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of the model's options.")
 @click.option("--images", type=Count(), help="Budget in images shown, as 500k; the preset's by default.")
@@ -64,6 +74,7 @@ def command(
     crop: str | None,
     skip_bad: bool,
     grey: bool,
+    preset: Place,
     assignments: tuple[str, ...],
     config: Path | None,
     images: int | None,
@@ -114,6 +125,7 @@ def command(
             run = train(
                 model,
                 data,
+                preset=preset,
                 options=options,
                 images=images,
                 minutes=minutes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -223,3 +224,13 @@ genkit.cli.commands.run = lambda: [os.kill(os.getpid(), n) for n in (signal.SIGI
 {MAIN}
 """
     assert run(code, cwd=tmp_path) == (0, "", "")
+
+
+def test_train_takes_the_preset_of_a_place(genkit, tmp_path):
+    assert genkit("train", "--model", "gan", "--preset", "gpu", "--images", "128").code == 0
+    (run,) = (tmp_path / "runs").glob("digits/gan/*/run.json")
+    assert json.loads(run.read_text())["batch"] == 128
+    refused = genkit("train", "--model", "ppca", "--preset", "gpu")
+    assert refused.code == 2 and "ppca has no preset for a GPU" in refused.err
+    fixed = genkit("train", "--resume", run.parent, "--preset", "gpu")
+    assert fixed.code == 2 and "goes on as it began" in fixed.err

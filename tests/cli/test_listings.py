@@ -24,7 +24,17 @@ def test_a_model_is_shown_with_options_and_presets(genkit):
     shown = genkit("models", "dcgan")
     assert shown.code == 0
     assert "presets" in shown.out
-    assert json.loads(genkit("models", "dcgan", "--json").out)["presets"]["digits"]["images"] > 0
+    listed = json.loads(genkit("models", "dcgan", "--json").out)["presets"]
+    assert set(listed) == {"digits", "mnist", "default", "gpu"} and listed["digits"]["images"] > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "places"),
+    [("dcgan", ["cpu digits", "cpu mnist", "cpu other data", "gpu any data"]), ("ppca", ["cpu any data"])],
+)
+def test_presets_are_listed_by_place_and_data_set(genkit, model, places):
+    rows = genkit("models", model).out.partition("presets")[2].splitlines()[1:]
+    assert [" ".join(row.split()[: len(place.split())]) for row, place in zip(rows, places, strict=True)] == places
 
 
 def test_unknown_commands_and_models_are_answered_with_a_suggestion(genkit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,16 +11,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from genkit.model import Batch, DataInfo, Step
-from genkit.vae import VAE
+from genkit.conformance import Examination, Result
+from genkit.conformance.subject import blobs
+from genkit.model import Batch, GenerativeModel, Step
 
-SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 21)]
-
-
-@pytest.fixture(params=SHAPES, ids=str)
-def info(request: pytest.FixtureRequest) -> DataInfo:
-    """Data of every supported kind of shape."""
-    return DataInfo(request.param)
+BLOBS = blobs((1, 8, 8), 17, 0)
 
 
 @pytest.fixture(scope="session")
@@ -31,19 +27,31 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture
-def train() -> Callable[[VAE, Tensor, int, int], None]:
+def train() -> Callable[[GenerativeModel, Tensor, int, int], None]:
     """A plain training loop: model, images, number of steps, batch size."""
 
-    def run(model: VAE, images: Tensor, steps: int, size: int) -> None:
+    def run(model: GenerativeModel, images: Tensor, steps: int, size: int) -> None:
         (phase,) = model.phases()
         generator = torch.Generator().manual_seed(0)
         for index in range(steps):
             chosen = torch.randint(len(images), (size,), generator=generator)
-            loss = model.loss(phase.name, Batch(images[chosen]), Step(index, index * size, generator))
+            step = Step(index, index * size, generator)
+            loss = model.loss(phase.name, Batch(images[chosen]), step)
             assert loss.isfinite()
             phase.optimizer.zero_grad()
             loss.backward()
             phase.optimizer.step()
+            model.after_step(step)
         assert all(p.grad is not None for p in model.parameters())
+
+    return run
+
+
+@pytest.fixture
+def examine() -> Callable[..., Result]:
+    """One conformance check of a model class with options, on small images: examine(cls, check, **options)."""
+
+    def run(cls: type[GenerativeModel], check: str, **options: Any) -> Result:
+        return Examination(cls, options=options, dataset=BLOBS).result(check)
 
     return run

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Annotated
 
-from annotated_types import Ge, Gt
 from torch import nn
 
+from genkit.blocks import Crop
 from genkit.gan import GAN
 from genkit.model import DataInfo, Preset
-from genkit_gans.networks import Crop, normal_init, stages
-
-
-@dataclass
-class DCGANOptions:
-    """``width``: channels at the finest resolution, doubled with every halving."""
-
-    latent: Annotated[int, Ge(1)] = 100
-    width: Annotated[int, Ge(1)] = 64
-    learning_rate: Annotated[float, Gt(0)] = 2e-4
+from genkit_gans.networks import ConvOptions, Shape, normal_init, padded, stages
 
 
 class DCGAN(GAN):
-    """Deep convolutional GAN (arXiv:1511.06434)."""
+    """Deep convolutional GAN (arXiv:1511.06434): D sp(-r) + sp(f), G sp(-f)."""
 
-    Options = DCGANOptions
+    Options = ConvOptions
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"width": 32}),
         "mnist": Preset(images=300_000, batch=64, options={"width": 32}),
-        "default": Preset(images=2_000_000, batch=64),
+        "default": Preset(images=300_000, batch=64, options={"width": 32}),
+        "gpu": Preset(images=5_000_000, batch=128),
     }
 
-    def __init__(self, options: DCGANOptions, data: DataInfo) -> None:
+    def __init__(self, options: ConvOptions, data: DataInfo) -> None:
         super().__init__(options, data)
-        self.latent = options.latent
-        self.learning_rate = options.learning_rate
         self.generator = deconvolutions(options.latent, options.width, data.shape).apply(normal_init)
         self.discriminator = convolutions(options.width, data.shape).apply(normal_init)
 
 
-def deconvolutions(latent: int, width: int, shape: tuple[int, int, int]) -> nn.Sequential:
+def deconvolutions(latent: int, width: int, shape: Shape) -> nn.Sequential:
     """Return latent [N, latent] -> image [N, C, H, W] in [-1, 1]."""
     count, height, breadth = stages(*shape[1:])
     channels = [width << i for i in reversed(range(count))]
@@ -55,13 +44,13 @@ def deconvolutions(latent: int, width: int, shape: tuple[int, int, int]) -> nn.S
     return nn.Sequential(*layers, Crop(*shape[1:]), nn.Tanh())
 
 
-def convolutions(width: int, shape: tuple[int, int, int]) -> nn.Sequential:
-    """Return image [N, C, H, W] in [-1, 1] -> logits [N]; the first layer is not normalised."""
+def convolutions(width: int, shape: Shape, norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> nn.Sequential:
+    """Return image [N, C, H, W] in [-1, 1] -> logits [N]; all layers but the first are normalised, by ``norm``."""
     count, height, breadth = stages(*shape[1:])
     layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
     for i in range(count - 1):
-        layers += [nn.Conv2d(width << i, width << (i + 1), 4, 2, 1, bias=False), nn.BatchNorm2d(width << (i + 1))]
+        layers += [nn.Conv2d(width << i, width << (i + 1), 4, 2, 1, bias=False), norm(width << (i + 1))]
         layers += [nn.LeakyReLU(0.2)]
-    # Halving rounds down here and up in the generator: pad to the generator's size, so that every pixel is seen.
-    pad = nn.ZeroPad2d((0, (breadth << count) - shape[2], 0, (height << count) - shape[1]))
-    return nn.Sequential(pad, *layers, nn.Conv2d(width << (count - 1), 1, (height, breadth)), nn.Flatten(0))
+    return nn.Sequential(
+        padded(*shape[1:]), *layers, nn.Conv2d(width << (count - 1), 1, (height, breadth)), nn.Flatten(0)
+    )

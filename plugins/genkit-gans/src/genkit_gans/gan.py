@@ -7,38 +7,39 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 from torch import nn
 
-from genkit.gan import GAN
+from genkit.gan import GAN, GANOptions
 from genkit.losses import NON_SATURATING, SATURATING
 from genkit.model import DataInfo, Preset
 
 
 @dataclass
-class OriginalGANOptions:
+class OriginalGANOptions(GANOptions):
     """``saturating``: let the generator minimise log(1 - D), the minimax game, instead of -log D."""
 
-    latent: Annotated[int, Ge(1)] = 100
     learning_rate: Annotated[float, Gt(0)] = 1e-4
     saturating: bool = False
 
 
 class OriginalGAN(GAN):
-    """Generative adversarial network (arXiv:1406.2661), with Adam as its authors left it: betas .9 and .999."""
+    """Generative adversarial network (arXiv:1406.2661, equation 1): D sp(-r) + sp(f), G sp(-f) or -sp(f).
+
+    Adam is as its authors left it: betas .9 and .999.
+    """
 
     Options = OriginalGANOptions
     betas = (0.9, 0.999)
     presets = {
         "digits": Preset(images=300_000, batch=32),
         "mnist": Preset(images=200_000, batch=64),
-        "default": Preset(images=1_000_000, batch=64),
+        "default": Preset(images=300_000, batch=64),
+        "gpu": Preset(images=5_000_000, batch=128),
     }
 
     def __init__(self, options: OriginalGANOptions, data: DataInfo) -> None:
         super().__init__(options, data)
-        self.latent = options.latent
-        self.learning_rate = options.learning_rate
         self.adversarial = SATURATING if options.saturating else NON_SATURATING
         self.generator = dense_generator(options.latent, data.shape)
         self.discriminator = conv_discriminator(data.shape)

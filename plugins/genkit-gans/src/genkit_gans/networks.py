@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
+from typing import Annotated
 
-from torch import Tensor, nn
+from annotated_types import Ge
+from torch import nn
+
+from genkit import blocks
+from genkit.gan import GANOptions
+
+Shape = tuple[int, int, int]
+"""Of an image: channels, height, width."""
 
 
-class Crop(nn.Module):
-    """Cut images to a height and width: for sizes that doubling does not meet."""
+@dataclass
+class ConvOptions(GANOptions):
+    """``width``: channels at the finest resolution, doubled with every halving."""
 
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return [N, C, height, width]."""
-        return images[:, :, : self.height, : self.width]
+    width: Annotated[int, Ge(1)] = 64
 
 
 def stages(height: int, width: int) -> tuple[int, int, int]:
-    """Return how often an image is halved, and the height and width that are left, rounded up.
+    """Return how often an image is halved, at least twice, and the height and width that are left: 8 -> 2, 28 -> 7."""
+    return blocks.stages(height, width, least=2)
 
-    At least twice, then down to 4 to 7 pixels: 8 -> 2, 28 -> 7, 32 -> 4.
-    """
-    count = max(2, int(math.log2(max(min(height, width), 4) / 4)))
-    return count, math.ceil(height / 2**count), math.ceil(width / 2**count)
+
+def widths(width: int, count: int) -> list[int]:
+    """Return a generator's channels from coarse to fine, ``width`` at last, for ``count`` doublings of the size."""
+    return [width << (count - 1), *(width << i for i in reversed(range(count)))]
+
+
+def padded(height: int, width: int) -> nn.ZeroPad2d:
+    """Return the padding to a size that halves evenly: halving rounds down, and would leave border pixels unseen."""
+    count, rows, columns = stages(height, width)
+    return nn.ZeroPad2d((0, (columns << count) - width, 0, (rows << count) - height))
 
 
 def normal_init(module: nn.Module) -> None:

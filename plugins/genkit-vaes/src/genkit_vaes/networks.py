@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import math
+from torch import nn
 
-from torch import Tensor, nn
-
-
-class Crop(nn.Module):
-    """Cut images to a height and width: for sizes that doubling does not meet."""
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return [N, C, height, width]."""
-        return images[:, :, : self.height, : self.width]
+from genkit.blocks import Crop, Size, stages
 
 
-def stages(height: int, width: int) -> tuple[int, int, int]:
-    """Return how often an image is halved, and the height and width that are left, rounded up: 8 -> 4, 28 -> 7."""
-    count = max(1, int(math.log2(max(min(height, width), 4) / 4)))
-    return count, math.ceil(height / 2**count), math.ceil(width / 2**count)
+def halving(channels: int, width: int, count: int) -> list[nn.Module]:
+    """Return convolutions [N, channels, H, W] -> [N, width << count, H', W'] that halve an image ``count`` times."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.SiLU()]
+    for i in range(count):
+        layers += [nn.Conv2d(width << i, width << (i + 1), 3, 2, 1), nn.SiLU()]
+    return layers
+
+
+def doubling(width: int, channels: int, count: int, size: Size) -> list[nn.Module]:
+    """Return the mirror image of ``halving``: [N, width << count, H', W'] -> [N, channels, *size]."""
+    layers: list[nn.Module] = []
+    for i in reversed(range(count)):
+        layers += [nn.ConvTranspose2d(width << (i + 1), width << i, 4, 2, 1), nn.SiLU()]
+    return [*layers, nn.Conv2d(width, channels, 3, padding=1), Crop(*size)]
 
 
 def conv_encoder(shape: tuple[int, int, int], width: int, outputs: int) -> nn.Sequential:
     """Return image [N, C, H, W] -> [N, outputs]: strided convolutions, each doubling the channels, then dense."""
     count, height, breadth = stages(*shape[1:])
-    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, padding=1), nn.SiLU()]
-    for i in range(count):
-        layers += [nn.Conv2d(width << i, width << (i + 1), 3, 2, 1), nn.SiLU()]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear((width << count) * height * breadth, outputs))
+    dense = nn.Linear((width << count) * height * breadth, outputs)
+    return nn.Sequential(*halving(shape[0], width, count), nn.Flatten(), dense)
 
 
-def conv_decoder(latent: int, width: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
+def conv_decoder(latent: int, width: int, channels: int, size: Size) -> nn.Sequential:
     """Return latent [N, latent] -> [N, channels, *size]: the encoder's mirror image."""
     count, height, breadth = stages(*size)
     deepest = width << count
@@ -43,6 +39,4 @@ def conv_decoder(latent: int, width: int, channels: int, size: tuple[int, int]) 
         nn.SiLU(),
         nn.Unflatten(1, (deepest, height, breadth)),
     ]
-    for i in reversed(range(count)):
-        layers += [nn.ConvTranspose2d(width << (i + 1), width << i, 4, 2, 1), nn.SiLU()]
-    return nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1), Crop(*size))
+    return nn.Sequential(*layers, *doubling(width, channels, count, size))

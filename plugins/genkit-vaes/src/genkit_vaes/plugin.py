@@ -21,6 +21,62 @@ def genkit_models() -> Iterator[ModelSpec]:
         "conv-vae",
         "genkit_vaes.conv_vae:ConvVAE",
         family="vae",
-        summary="Convolutional VAE, discretised logistic or Bernoulli pixels",
+        summary="Convolutional VAE with a likelihood of grey levels or binary pixels",
         paper="arXiv:1312.6114",
+    )
+    yield ModelSpec(
+        "beta-vae",
+        "genkit_vaes.beta_vae:BetaVAE",
+        family="vae",
+        summary="Convolutional VAE with weighed KL, or KL held at a capacity",
+        paper="arXiv:1804.03599",
+    )
+    yield ModelSpec(
+        "iwae",
+        "genkit_vaes.iwae:IWAE",
+        family="vae",
+        summary="Importance weighted autoencoder: trained on the bound of several samples",
+        paper="arXiv:1509.00519",
+    )
+    yield ModelSpec(
+        "vamp-vae",
+        "genkit_vaes.vamp_vae:VampVAE",
+        family="vae",
+        summary="VAE whose prior is a mixture of posteriors of learned pseudo-inputs",
+        paper="arXiv:1705.07120",
+    )
+    yield ModelSpec(
+        "flow-vae",
+        "genkit_vaes.flow_vae:FlowVAE",
+        family="vae",
+        summary="VAE whose prior is a normalising flow (RealNVP)",
+        paper="arXiv:1605.08803",
+    )
+    yield ModelSpec(
+        "hvae",
+        "genkit_vaes.hvae:HVAE",
+        family="vae",
+        summary="A small VDVAE: latents on every grid from coarse to fine",
+        paper="arXiv:2011.10650",
+    )
+    yield ModelSpec(
+        "vae-gan",
+        "genkit_vaes.vae_gan:VAEGAN",
+        family="vae",
+        summary="VAE with reconstructions in a discriminator's features, decoder of a GAN",
+        paper="arXiv:1512.09300",
+    )
+    yield ModelSpec(
+        "rae-gmm",
+        "genkit_vaes.rae_gmm:RAE",
+        family="vae",
+        summary="Regularised autoencoder with a Gaussian mixture on its training codes",
+        paper="arXiv:1903.12436",
+    )
+    yield ModelSpec(
+        "vq-vae",
+        "genkit_vaes.vq_vae:VQVAE",
+        family="vae",
+        summary="Autoencoder with codebook latents; samples draw each position alone",
+        paper="arXiv:1711.00937",
     )

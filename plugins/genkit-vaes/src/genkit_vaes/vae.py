@@ -35,8 +35,9 @@ class DenseVAE(VAE):
     Options = DenseVAEOptions
     presets = {
         "digits": Preset(images=300_000, batch=64, options={"alpha": 0.02}),
-        "mnist": Preset(images=1_200_000, batch=128, options={"alpha": 0.02}),
+        "mnist": Preset(images=2_400_000, batch=128, options={"alpha": 0.02}),
         "default": Preset(images=1_000_000, batch=128),
+        "gpu": Preset(images=20_000_000, batch=256, options={"latent": 50}),
     }
 
     def __init__(self, options: DenseVAEOptions, data: DataInfo) -> None:

@@ -1,0 +1,29 @@
+"""cGAN with a projection discriminator: it asks whether an image and its label belong together."""
+
+from __future__ import annotations
+
+from genkit.gan import ConditionalGAN
+from genkit.losses import HINGE
+from genkit.model import DataInfo
+from genkit_gans.blocks import spectral, xavier_init
+from genkit_gans.resnet import ClassResNetGenerator, ProjectionDiscriminator
+from genkit_gans.sngan import SNGAN, SNGANOptions
+
+
+class CGAN(ConditionalGAN):
+    """Class-conditional GAN (arXiv:1802.05637, equation 3): logits psi(phi(x)) + <e_y, phi(x)>, hinge loss.
+
+    The generator has a gain and bias of each class in its batch normalisations; the discriminator is SNGAN's.
+    """
+
+    Options = SNGANOptions
+    adversarial = HINGE
+    betas = (0.0, 0.9)
+    presets = SNGAN.presets
+
+    def __init__(self, options: SNGANOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        generator = ClassResNetGenerator(options.latent, options.width, data.shape, data.num_classes)
+        self.generator = generator.apply(xavier_init)
+        discriminator = ProjectionDiscriminator(options.width, data.shape, data.num_classes)
+        self.discriminator = spectral(discriminator.apply(xavier_init))

@@ -1,0 +1,46 @@
+"""SNGAN: a residual discriminator whose layers have spectral norm one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+
+from genkit.gan import GAN
+from genkit.losses import HINGE
+from genkit.model import DataInfo, Preset
+from genkit_gans.blocks import spectral, xavier_init
+from genkit_gans.networks import ConvOptions
+from genkit_gans.resnet import ResNetGenerator, resnet_discriminator
+
+
+@dataclass
+class SNGANOptions(ConvOptions):
+    """The paper's settings."""
+
+    latent: Annotated[int, Ge(1)] = 128
+    width: Annotated[int, Ge(1)] = 32
+    discriminator_turns: Annotated[int, Ge(1)] = 5
+
+
+class SNGAN(GAN):
+    """GAN with a spectrally normalised discriminator (arXiv:1802.05957): D relu(1 - r) + relu(1 + f), G -f.
+
+    Both networks are residual. The generator has batch normalisation, the discriminator none.
+    """
+
+    Options = SNGANOptions
+    adversarial = HINGE
+    betas = (0.0, 0.9)
+    presets = {
+        "digits": Preset(images=200_000, options={"width": 32, "discriminator_turns": 1}),
+        "mnist": Preset(images=200_000, options={"width": 16, "discriminator_turns": 1}),
+        "default": Preset(images=200_000, options={"width": 16, "discriminator_turns": 1}),
+        "gpu": Preset(images=25_000_000, options={"width": 64}),
+    }
+
+    def __init__(self, options: SNGANOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.generator = ResNetGenerator(options.latent, options.width, data.shape).apply(xavier_init)
+        self.discriminator = spectral(resnet_discriminator(options.width, data.shape).apply(xavier_init))

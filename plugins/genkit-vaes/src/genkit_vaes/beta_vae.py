@@ -1,0 +1,42 @@
+"""beta-VAE: the KL term weighed, or held at a capacity that grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from genkit.model import Preset, Step
+from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
+
+
+@dataclass
+class BetaVAEOptions(ConvVAEOptions):
+    """``beta``: weight of KL; ``capacity``: nats at which KL is held, reached linearly over ``capacity_images``."""
+
+    beta: Annotated[float, Gt(0)] = 4.0
+    capacity: Annotated[float, Ge(0)] = 0.0
+    capacity_images: Annotated[int, Ge(1)] = 100_000
+
+
+class BetaVAE(ConvVAE):
+    """``rec + beta KL`` (Higgins et al. 2017), or ``rec + beta |KL - C|`` with a capacity C (arXiv:1804.03599).
+
+    ``log_likelihood`` is the bound itself, at beta 1: the loss is none.
+    """
+
+    Options = BetaVAEOptions
+    presets = {
+        "digits": Preset(images=150_000, batch=64, options={"latent": 16, "beta": 2.0}),
+        "mnist": Preset(images=300_000, batch=64, options={"width": 16}),
+        "default": Preset(images=1_000_000, batch=64),
+        "gpu": Preset(images=10_000_000, batch=256, options={"latent": 64, "width": 64}),
+    }
+
+    def objective(self, rec: Tensor, kl: Tensor, step: Step) -> Tensor:
+        """Return ``rec + beta * kl_weight * |kl - C|``, with C of the images seen; without a capacity C is 0."""
+        options: BetaVAEOptions = self.options
+        capacity = options.capacity * min(1.0, step.images_seen / options.capacity_images)
+        return rec + options.beta * self.likelihood.kl_weight * (kl - capacity).abs()

@@ -1,0 +1,117 @@
+"""Codebooks: the vectors that a VQ-VAE may use, learned by descent or as moving averages."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding, one_hot
+
+from genkit.model import Step
+
+
+class Codebook(nn.Module):
+    """``vectors`` [codes, size] and what is done with them; how they move is a subclass's."""
+
+    vectors: Tensor
+
+    def nearest(self, encoded: Tensor) -> Tensor:
+        """Return the index [...] of the nearest vector to each of [..., size]."""
+        flat = encoded.detach().flatten(0, -2)
+        # |z - e|^2 less |z|^2, which is the same for all e.
+        distance = self.vectors.detach().square().sum(1) - 2 * flat @ self.vectors.detach().T
+        return distance.argmin(1).reshape(encoded.shape[:-1])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the vectors [..., size] of indices [...]."""
+        return embedding(tokens, self.vectors)
+
+    def loss(self, encoded: Tensor, quantised: Tensor) -> Tensor:
+        """Return the squared distances [...] of vectors [..., size] whose gradient moves the codebook, or zeros."""
+        return encoded.new_zeros(encoded.shape[:-1])
+
+    @torch.no_grad()
+    def begin(self, vectors: Tensor) -> None:
+        """Take vectors [codes, size] to begin with: where latents are, so that more than one is used."""
+        self.vectors.copy_(vectors)
+
+    def note(self, encoded: Tensor, tokens: Tensor) -> None:
+        """See what was quantised in a turn."""
+
+    def update(self, step: Step) -> None:
+        """Move the vectors after a step, where no gradient does."""
+
+
+class LearnedCodebook(Codebook):
+    """Vectors that ``|sg[z] - e|^2`` moves by its gradient (arXiv:1711.00937)."""
+
+    def __init__(self, codes: int, size: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.randn(codes, size))
+
+    def loss(self, encoded: Tensor, quantised: Tensor) -> Tensor:
+        """Return ``|sg[z] - e|^2`` [...] of vectors [..., size]."""
+        return (encoded.detach() - quantised).square().sum(-1)
+
+
+class AverageCodebook(Codebook):
+    """Vectors that are moving averages of what they stand for (arXiv:1711.00937, appendix A.1); dead ones restart.
+
+    A vector whose use falls below ``restart`` times the mean use moves beside a used one, chosen in proportion to its
+    use, as far away as quantisation errors are long: so all processes restart alike, without an exchange of latents.
+    """
+
+    usage: Tensor
+    totals: Tensor
+    error: Tensor
+    seen_usage: Tensor
+    seen_totals: Tensor
+    seen_error: Tensor
+
+    def __init__(self, codes: int, size: int, decay: float = 0.99, restart: float = 0.03) -> None:
+        super().__init__()
+        self.decay, self.restart = decay, restart
+        self.register_buffer("vectors", torch.randn(codes, size))
+        self.register_buffer("usage", torch.ones(codes))
+        self.register_buffer("totals", self.vectors.clone())
+        self.register_buffer("error", torch.ones(()))
+        # What this process has seen in a step; zero between steps, so no checkpoint needs it.
+        self.register_buffer("seen_usage", torch.zeros(codes), persistent=False)
+        self.register_buffer("seen_totals", torch.zeros(codes, size), persistent=False)
+        self.register_buffer("seen_error", torch.zeros(()), persistent=False)
+
+    @torch.no_grad()
+    def begin(self, vectors: Tensor) -> None:
+        """Take vectors [codes, size] to begin with, each with a use of one."""
+        self.vectors.copy_(vectors)
+        self.totals.copy_(vectors)
+
+    @torch.no_grad()
+    def note(self, encoded: Tensor, tokens: Tensor) -> None:
+        """Add up how often each vector was used, for what, and the squared errors per dimension."""
+        flat = encoded.detach().flatten(0, -2)
+        members = one_hot(tokens.flatten(), len(self.vectors)).to(flat.dtype)
+        self.seen_usage += members.sum(0)
+        self.seen_totals += members.T @ flat
+        self.seen_error += (flat - self(tokens.flatten())).square().mean(1).sum()
+
+    @torch.no_grad()
+    def update(self, step: Step) -> None:
+        """Take in what all processes saw in a step, move the vectors, restart the dead ones."""
+        usage, totals, error = (step.sum(seen) for seen in (self.seen_usage, self.seen_totals, self.seen_error))
+        self.usage.lerp_(usage, 1 - self.decay)
+        self.totals.lerp_(totals, 1 - self.decay)
+        self.error.lerp_(error / usage.sum().clamp(min=1), 1 - self.decay)
+        for seen in (self.seen_usage, self.seen_totals, self.seen_error):
+            seen.zero_()
+        self.vectors.copy_(self.totals / self.usage.clamp(min=1e-5)[:, None])
+        self._restart(step.generator)
+
+    def _restart(self, generator: torch.Generator) -> None:
+        share = self.usage.mean()
+        dead = self.usage < self.restart * share
+        beside = torch.multinomial(self.usage, len(self.usage), replacement=True, generator=generator)
+        noise = torch.randn(self.vectors.shape, generator=generator, device=self.vectors.device)
+        moved = torch.where(dead[:, None], self.vectors[beside] + self.error.sqrt() * noise, self.vectors)
+        self.vectors.copy_(moved)
+        self.usage.copy_(torch.where(dead, share, self.usage))
+        self.totals.copy_(torch.where(dead[:, None], moved * share, self.totals))

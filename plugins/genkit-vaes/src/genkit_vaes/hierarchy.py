@@ -1,0 +1,148 @@
+"""The two ways of a hierarchical VAE: bottom-up through an image, top-down through the latents (arXiv:2011.10650)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from genkit.blocks import Size
+from genkit.losses import gaussian_kl_between
+from genkit.precision import promoted
+from genkit.vae import bounded_log_variance
+
+
+@dataclass
+class Descent:
+    """What a layer, or the whole way down, gives.
+
+    ``output``: the state, at the end likelihood parameters; ``kl``: KL(q_l | p_l) [N], summed over layers;
+    ``log_ratio``: log p(z) - log q(z | x) [N] at the draw; ``latent``: the draw, in deviations from each prior's mean.
+    """
+
+    output: Tensor
+    kl: Tensor
+    log_ratio: Tensor
+    latent: Tensor
+
+
+class BottomUp(nn.Module):
+    """Image [N, C, H, W] -> features [N, width, H', W'] by grid, for the grids ``sizes``, the finest first.
+
+    Each is half the one before, rounded up, down to 4 to 7 pixels; the last is 1 x 1.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int) -> None:
+        super().__init__()
+        self.sizes: list[Size] = [shape[1:]]
+        while min(self.sizes[-1]) >= 8:
+            height, breadth = self.sizes[-1]
+            self.sizes.append((math.ceil(height / 2), math.ceil(breadth / 2)))
+        coarsest = self.sizes[-1]
+        self.sizes.append((1, 1))
+        self.first = nn.Conv2d(shape[0], width, 3, padding=1)
+        # A mean over positions would forget where things are: the step to a single position is dense.
+        self.dense = nn.Conv2d(width, width, coarsest)
+        self.blocks = nn.ModuleList(bottleneck(width, width, size, 1 / len(self.sizes)) for size in self.sizes)
+
+    def forward(self, images: Tensor) -> dict[Size, Tensor]:
+        """Return the features on every grid."""
+        state, features = self.first(images), {}
+        for size, block in zip(self.sizes, self.blocks, strict=True):
+            if size == (1, 1):
+                state = self.dense(state)
+            elif state.shape[2:] != size:
+                state = avg_pool2d(state, 2, ceil_mode=True, count_include_pad=False)
+            state = state + block(state)
+            features[size] = state
+        return features
+
+
+class TopDown(nn.Module):
+    """Latents, coarsest first -> likelihood parameters [N, outputs, H, W]; ``latent`` counts all layers' numbers."""
+
+    def __init__(self, sizes: list[Size], width: int, latent: int, layers: int, outputs: int) -> None:
+        super().__init__()
+        self.grids = [size for size in reversed(sizes) for _ in range(layers)]
+        # The positions of a grid would be alike to a convolution: a learned state tells them apart.
+        self.starts = nn.ParameterDict({str(size): torch.zeros(1, width, *size) for size in sizes})
+        self.dense = nn.ConvTranspose2d(width, width, sizes[-2])
+        scale = 1 / len(self.grids)
+        self.layers = nn.ModuleList(StochasticLayer(width, latent, grid, scale) for grid in self.grids)
+        self.last = nn.Conv2d(width, outputs, 3, padding=1)
+        self.counts = [latent * math.prod(grid) for grid in self.grids]
+        self.latent = sum(self.counts)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Return the likelihood parameters of latents [N, latent], in deviations from each prior's mean."""
+        return self.descend(latent, {}).output
+
+    def descend(self, noise: Tensor, features: Mapping[Size, Tensor]) -> Descent:
+        """Go down with noise [N, latent], from the posteriors given an image's features, or from the priors without."""
+        state = self.starts[str(self.grids[0])].expand(len(noise), -1, -1, -1)
+        way: list[Descent] = []
+        for grid, layer, part in zip(self.grids, self.layers, noise.split(self.counts, dim=1), strict=True):
+            if state.shape[2:] != grid:
+                wider = self.dense(state) if state.shape[2:] == (1, 1) else interpolate(state, size=grid)
+                state = wider + self.starts[str(grid)]
+            way.append(layer(state, part.unflatten(1, (-1, *grid)), features.get(grid)))
+            state = way[-1].output
+        kl, log_ratio = (torch.stack(each).sum(0) for each in zip(*((d.kl, d.log_ratio) for d in way), strict=True))
+        return Descent(promoted(self.last(state)), kl, log_ratio, torch.cat([d.latent.flatten(1) for d in way], dim=1))
+
+
+class StochasticLayer(nn.Module):
+    """A layer of latents: p(z_l | state), q(z_l | state, features), and what z_l adds to the state.
+
+    ``scale`` is the variance of what a residual branch begins with: as many as there are add up to one.
+    """
+
+    def __init__(self, width: int, latent: int, size: Size, scale: float) -> None:
+        super().__init__()
+        self.sizes = [latent, latent, width]
+        self.prior = bottleneck(width, sum(self.sizes), size, 0.0)  # p begins as N(0, 1)
+        self.posterior = bottleneck(2 * width, 2 * latent, size)
+        self.project = scaled(nn.Conv2d(latent, width, 1), scale)
+        self.residual = bottleneck(width, width, size, scale)
+
+    def forward(self, state: Tensor, noise: Tensor, features: Tensor | None) -> Descent:
+        """Draw z_l with noise [N, latent, H, W] from q_l given features, else from p_l, and add it to the state."""
+        prior_mean, raw, more = promoted(self.prior(state)).split(self.sizes, dim=1)
+        prior_log_variance = bounded_log_variance(raw)
+        mean, log_variance = prior_mean, prior_log_variance
+        if features is not None:
+            mean, raw = promoted(self.posterior(torch.cat([state, features], dim=1))).chunk(2, dim=1)
+            log_variance = bounded_log_variance(raw)
+        drawn = mean + (0.5 * log_variance).exp() * noise
+        latent = (drawn - prior_mean) * (-0.5 * prior_log_variance).exp()
+        # log p - log q: the constants of the two Gaussians cancel.
+        log_ratio = 0.5 * (noise.square() + log_variance - latent.square() - prior_log_variance).flatten(1).sum(1)
+        state = state + more + self.project(drawn)
+        kl = gaussian_kl_between(mean, log_variance, prior_mean, prior_log_variance)
+        return Descent(state + self.residual(state), kl, log_ratio, latent)
+
+
+def bottleneck(inputs: int, outputs: int, size: Size, scale: float = 1.0) -> nn.Sequential:
+    """Return [N, inputs, H, W] -> [N, outputs, H, W] through half the channels; the 3 x 3 needs more than a pixel."""
+    middle, kernel = max(1, inputs // 2), 3 if size != (1, 1) else 1
+    return nn.Sequential(
+        nn.SiLU(),
+        nn.Conv2d(inputs, middle, 1),
+        nn.SiLU(),
+        nn.Conv2d(middle, middle, kernel, padding=kernel // 2),
+        nn.SiLU(),
+        scaled(nn.Conv2d(middle, outputs, 1), scale),
+    )
+
+
+def scaled(layer: nn.Conv2d, scale: float) -> nn.Conv2d:
+    """Return a layer whose weights are multiplied by the root of ``scale``, without bias to begin with."""
+    with torch.no_grad():
+        layer.weight.mul_(math.sqrt(scale))
+        if layer.bias is not None:
+            layer.bias.zero_()
+    return layer

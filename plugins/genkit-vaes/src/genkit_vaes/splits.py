@@ -1,0 +1,24 @@
+"""What models ask of their training images before a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from genkit.data import Split
+
+
+def some_images(split: Split, n: int, generator: torch.Generator) -> Tensor:
+    """Return ``n`` random images of a split, on the generator's device."""
+    chosen = torch.randint(len(split), (n,), generator=generator, device=generator.device)
+    return split.images(chosen.cpu().numpy()).to(generator.device)
+
+
+@torch.no_grad()
+def over_all(split: Split, function: Callable[[Tensor], Tensor], device: torch.device) -> Tensor:
+    """Return a function of all images of a split, chunk by chunk, concatenated."""
+    return torch.cat([function(images.to(device)) for images in split.chunks(1024)])

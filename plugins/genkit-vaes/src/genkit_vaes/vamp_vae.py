@@ -1,0 +1,64 @@
+"""VAE with a VampPrior: the prior is a mixture of the posteriors of learned pseudo-inputs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from genkit.losses import gaussian_log_prob
+from genkit.model import DataInfo, Preset, Step
+from genkit.vae import LearnedPriorVAE
+from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
+from genkit_vaes.splits import some_images
+
+if TYPE_CHECKING:
+    from genkit.data import Split
+
+
+@dataclass
+class VampVAEOptions(ConvVAEOptions):
+    """``pseudo_inputs``: components of the prior."""
+
+    pseudo_inputs: Annotated[int, Ge(1)] = 500
+
+
+class VampVAE(LearnedPriorVAE, ConvVAE):
+    """p(z) = 1/K sum_k q(z | u_k) with learned images u_k (arXiv:1705.07120), which begin as training images."""
+
+    Options = VampVAEOptions
+    presets = {
+        "digits": Preset(images=150_000, batch=64, options={"latent": 16, "pseudo_inputs": 100}),
+        "mnist": Preset(images=300_000, batch=128, options={"width": 16, "pseudo_inputs": 200}),
+        "default": Preset(images=1_000_000, batch=128, options={"latent": 64, "pseudo_inputs": 200}),
+        "gpu": Preset(images=10_000_000, batch=256, options={"latent": 128, "width": 64, "pseudo_inputs": 1000}),
+    }
+
+    def __init__(self, options: VampVAEOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.pseudo_logits = nn.Parameter(torch.randn(options.pseudo_inputs, *data.shape))
+
+    def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
+        """Let the pseudo-inputs begin at random training images."""
+        images = some_images(train_data, len(self.pseudo_logits), step.generator)
+        with torch.no_grad():
+            self.pseudo_logits.copy_(images.clamp(0.02, 0.98).logit())  # the logit of 0 or 1 would never move
+
+    def log_prior(self, latent: Tensor) -> Tensor:
+        """Return log 1/K sum_k q(z | u_k) [...] of latents [..., latent]."""
+        log_q = gaussian_log_prob(latent.unsqueeze(-2), *self._components())
+        return torch.logsumexp(log_q, dim=-1) - math.log(len(self.pseudo_logits))
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw latents [n, latent]: a pseudo-input for each, then from its posterior."""
+        mean, log_variance = self._components()
+        chosen = torch.randint(len(mean), (n,), generator=generator, device=self.device)
+        return mean[chosen] + (0.5 * log_variance[chosen]).exp() * self.noise(n, generator=generator)
+
+    def _components(self) -> tuple[Tensor, Tensor]:
+        """Return the pseudo-inputs' posterior means and log-variances, each [K, latent]."""
+        return self.moments(self.pseudo_logits.sigmoid())
