@@ -149,6 +149,15 @@ def _classes() -> Iterator[MetricSpec]:
         summary="Mean over the classes of the Frechet distance within a class",
     )
     yield MetricSpec(
+        "class_accuracy",
+        "genkit.metrics.class_accuracy:class_accuracy",
+        direction="higher",
+        group="classes",
+        needs=("logits", "labels"),
+        moved_by=("data", "samples", "features"),
+        summary="Share of samples in which the extractor sees the class that was asked for",
+    )
+    yield MetricSpec(
         "cas",
         "genkit.metrics.cas:cas",
         direction="higher",

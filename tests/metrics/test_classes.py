@@ -8,6 +8,7 @@ from evidences import evidence
 
 from genkit.errors import Unmeasurable
 from genkit.metrics.cas import cas
+from genkit.metrics.class_accuracy import class_accuracy
 from genkit.metrics.evidence import Features
 from genkit.metrics.fid_per_class import fid_per_class
 from genkit.metrics.frechet import frechet_distance
@@ -104,3 +105,30 @@ def test_the_interval_holds_the_distance_of_equal_classes():
         )
         hits += found.ci_low <= 0 <= found.ci_high
     assert hits >= 34
+
+
+def seen(logits, labels, classes=("zero", "one")):
+    return evidence(generated=Features(np.zeros((len(logits), 2)), logits), generated_labels=labels, classes=classes)
+
+
+def test_class_accuracy_is_the_share_of_samples_seen_as_asked():
+    logits = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [0.0, 5.0]])
+    score = class_accuracy(seen(logits, np.array([0, 1, 1, 1])))
+    assert score.value == 0.75
+    assert score.parts == {"zero": 1.0, "one": pytest.approx(2 / 3)}
+    assert class_accuracy(seen(logits, np.array([1, 0, 1, 0]))).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "reason"),
+    [
+        (np.zeros((4, 2)), None, "samples need labels"),
+        (None, np.zeros(4, int), "does not tell the 2 classes"),
+        (np.zeros((4, 1008)), np.zeros(4, int), "does not tell the 2 classes"),
+    ],
+)
+def test_class_accuracy_needs_labels_and_a_classifier_of_the_same_classes(logits, labels, reason):
+    with pytest.raises(Unmeasurable, match=reason):
+        class_accuracy(
+            evidence(generated=Features(np.zeros((4, 2)), logits), generated_labels=labels, classes=("zero", "one"))
+        )
