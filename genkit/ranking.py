@@ -100,7 +100,7 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
     candidates = [record for record in _first_models(here) if record.scores]
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
-    score = _choose("score", score, [s.name for record in candidates for s in reversed(record.scores)])
+    score = _choose("score", *_of_metric(score, [s.name for record in candidates for s in reversed(record.scores)]))
     fingerprint = _largest_protocol(candidates, score)
     reference = next(s for r in candidates for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     kept, left_out = _comparable(here, score, reference)
@@ -130,6 +130,15 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
 def _first_models(records: Sequence[Record]) -> Sequence[Record]:
     """The records of models and images; baselines only where there is nothing else."""
     return [record for record in records if record.subject.kind != "baseline"] or records
+
+
+def _of_metric(wanted: str | None, names: list[str]) -> tuple[str | None, list[str]]:
+    """Take a metric's name for the newest of its scores, as ``kid`` for ``kid[digits-cnn]``."""
+    if wanted not in names:
+        wanted = next(
+            (name for name in reversed(names) if name.partition("[")[0] == wanted and "@" not in name), wanted
+        )
+    return wanted, names
 
 
 def _choose(kind: str, wanted: str | None, available: list[str]) -> str:
@@ -196,7 +205,7 @@ def _further(
         if fitting is not None:
             other[name] = fitting
         elif scores:
-            blank[name] = _apart(scores[0], column)
+            blank[name] = f"measured otherwise than the column ({_apart(scores[0], column)})"
         else:
             metric = name.partition("[")[0]
             blank[name] = next((r.absent[metric] for r in history if metric in r.absent), "not measured")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,17 @@ def add(folder: Path, record: Record) -> Path:
     except OSError as error:
         raise GenkitError(f"the record can't be written to {path}: {error.strerror or error}") from error
     return path
+
+
+def ready(folder: Path) -> None:
+    """Raise GenkitError unless a record can be written under ``folder``: before the work, not after it."""
+    path = folder / "records"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise GenkitError(f"no record can be written to {path}: {error.strerror or error}") from error
 
 
 def read(root: Path) -> Contents:

@@ -231,7 +231,11 @@ def test_a_further_column_never_mixes_fingerprints():
         "b": [-11.0],
         "c": [],
     }
-    assert [row.blank for row in board.rows] == [{}, {}, {"elbo": "likelihood.k 1000 / 1"}]
+    assert [row.blank for row in board.rows] == [
+        {},
+        {},
+        {"elbo": "measured otherwise than the column (likelihood.k 1000 / 1)"},
+    ]
 
 
 def test_a_row_has_the_columns_of_all_records_of_its_weights():
@@ -293,6 +297,13 @@ def test_unknown_data_and_scores_are_named_with_the_known_ones():
         rank([record("a", score(1.0))], dataset="digit")
     with pytest.raises(UnknownName, match=r"no score named 'elbo'\..*The records have: fid\[digits-cnn\]"):
         rank([record("a", score(1.0))], score="elbo")
+
+
+def test_a_metric_s_name_stands_for_its_score():
+    records = [record("a", score(1.0), score(5.0, name="kid[digits-cnn]"), score(6.0, name="kid[digits-cnn]@360"))]
+    assert rank(records, score="kid").score == "kid[digits-cnn]"
+    with pytest.raises(UnknownName):
+        rank(records, score="ki")
 
 
 def test_an_empty_store_says_how_to_begin(tmp_path):

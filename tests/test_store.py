@@ -90,3 +90,11 @@ def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
 def test_records_are_readable_by_others(tmp_path):
     path = store.add(tmp_path, record("a", score(1.0)))
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_place_that_takes_no_record_is_known_before_the_work(tmp_path):
+    store.ready(tmp_path / "new")
+    assert (tmp_path / "new" / "records").is_dir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenkitError, match="no record can be written to"):
+        store.ready(tmp_path / "file")

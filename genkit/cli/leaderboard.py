@@ -11,7 +11,7 @@ from genkit.cli.common import NAMES, complete_measured, echo_json, json_option, 
 
 @click.command()
 @click.option("--dataset", shell_complete=complete_measured, help="The data set; the newest record's by default.")
-@click.option("--score", help="Rank by this score, as fid[digits-cnn]; the first of the newest record by default.")
+@click.option("--score", help="Rank by this score or metric, as kid; the first of the newest record by default.")
 @click.option("--columns", type=NAMES, help="Further columns: names of scores or metrics, comma-separated, or all.")
 @click.option("--why", is_flag=True, help="List the records left out, with the difference that excluded them.")
 @json_option
@@ -52,7 +52,7 @@ def command(
         for row in board.rows:
             for name in text.columns(board, wanted):
                 if name in row.blank:
-                    click.echo(f"{row.label} has no {name}: {row.blank[name]}", err=True)
+                    click.echo(f"{row.label} has no {name} here: {row.blank[name]}", err=True)
     elif board.left_out:
         records = "1 record" if len(board.left_out) == 1 else f"{len(board.left_out)} records"
         click.echo(f"{records} left out: genkit leaderboard --why", err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from genkit.cli.common import complete_model, echo_json, json_option
@@ -62,7 +64,7 @@ def _show(name: str, as_json: bool) -> None:
         f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}"
     )
     click.echo("options (-o key=value)")
-    types = {field.name: str(field.type) for field in dataclasses.fields(cls.Options)}
+    types = {field.name: _plain(str(field.type)) for field in dataclasses.fields(cls.Options)}
     click.echo(table([[key, str(value), types[key]] for key, value in options.items()] or [["none", "", ""]], indent=2))
     click.echo("presets (--preset cpu, by data set, or gpu)")
     rest = "other data" if presets.keys() - {"default", "gpu"} else "any data"
@@ -77,3 +79,17 @@ def _show(name: str, as_json: bool) -> None:
         for key, p in presets.items()
     ]
     click.echo(table(rows, indent=2))
+
+
+_BOUNDS = {"Ge": ">=", "Gt": ">", "Le": "<=", "Lt": "<"}
+
+
+def _plain(annotation: str) -> str:
+    """Say a type as people do: ``int >= 1`` for ``Annotated[int, Ge(1)]``, choices by their names."""
+    if annotation.startswith("Literal["):
+        return annotation[len("Literal[") : -1].replace("'", "").replace(", ", " | ")
+    found = re.fullmatch(r"Annotated\[(\w+), (.*)\]", annotation)
+    if found is None:
+        return annotation
+    limits = [f"{_BOUNDS[name]} {bound}" for name, bound in re.findall(r"(Ge|Gt|Le|Lt)\(([^)]*)\)", found[2])]
+    return " ".join([found[1], ", ".join(limits)])

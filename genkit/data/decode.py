@@ -97,13 +97,15 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
     except Exception as error:
         file.seek(0, 2)
         if file.tell() == 0:
-            raise DataError(f"{name} is empty (0 bytes): remove it or skip bad files") from error
-        raise DataError(f"{name} is not a PNG, JPEG, WebP or BMP image: remove it or skip bad files") from error
+            raise DataError(f"{name} is empty (0 bytes): remove it or leave bad files out with --skip-bad") from error
+        raise DataError(
+            f"{name} is not a PNG, JPEG, WebP or BMP image: remove it or leave bad files out with --skip-bad"
+        ) from error
 
 
 def _damaged(name: str, error: Exception) -> DataError:
     detail = " ".join(str(error).split()) or type(error).__name__
-    return DataError(f"{name} is truncated or damaged ({detail}): replace it or skip bad files")
+    return DataError(f"{name} is truncated or damaged ({detail}): replace it or leave bad files out with --skip-bad")
 
 
 def _orientation(image: Image.Image) -> int:

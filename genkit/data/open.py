@@ -83,13 +83,18 @@ def located(reference: str) -> str:
     Raises UnknownName, MissingError for a bare path that is not there, DataError for one that is no folder, zip or npz.
     """
     from genkit.registry import registry
+    from genkit.specs import DatasetSpec
 
     try:
         spec, argument = registry().dataset(reference)
     except UnknownName:
         if named := _from_path(reference):
             return named
-        raise
+        if ":" in reference:
+            raise
+        names = [offer.spec.name for offer in registry().offers(DatasetSpec)]
+        here = "  (nor is there a folder, .zip or .npz of that name here; genkit datasets lists the data sets)"
+        raise UnknownName("dataset", reference, names, here) from None
     if spec.argument != PATH:
         return reference
     return f"{reference.removesuffix(argument)}{_absolute(argument)}"
@@ -111,7 +116,7 @@ def _from_path(reference: str) -> str:
     if path.is_file() and path.suffix.lower() in (".zip", ".npz"):
         return f"{path.suffix.lower()[1:]}:{path}"
     head = reference.partition(":")[0]
-    if os.sep not in head and not head.startswith((".", "~")):
+    if os.sep not in head and not head.startswith((".", "~")) and not path.is_file():
         return ""
     if path.exists():
         raise DataError(f"{path} is no folder, .zip or .npz of images")

@@ -63,6 +63,7 @@ def evaluate(
     path = checkpoint or run.newest_checkpoint()
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
+    store.ready(run.path)
     evaluator = evaluator or Evaluator(open_run_dataset(run), _asked(measuring, choices, COUNT), progress)
     record = measure_run(run, evaluator, path, raw=raw)
     return Evaluation(record, stored(run.path, record))
@@ -121,7 +122,18 @@ def evaluate_images(
         samples = _labelled_as(samples, reference)
     against = reference.train if reference.own_splits else reference.everything()
     asked = _asked(measuring, choices, len(samples))
+    if folder is not None:
+        store.ready(folder)
     evaluator = Evaluator(reference, asked, progress, against=against, keep=keep)
+    shape, other = samples.pixels.shape[1:], against.pixels.shape[1:]
+    for extractor in evaluator.extractors:
+        extractor.accepts(shape)
+        if extractor.dim == 0 and shape != other:
+            here, there = ("x".join(map(str, each)) for each in (shape, other))
+            raise UsageError(
+                f"{extractor.name} compares images of one size, not {here} with {there} (channels x height x width): "
+                "make them so with --size or --grey, or choose another extractor"
+            )
     subject = Subject(name, kind="images", options={**(origin or {}), "sha256": content} if content else {})
     record = evaluator.measure(subject, images=samples, content=content)
     return Evaluation(record, stored(folder, record) if folder else None)

@@ -61,5 +61,5 @@ def default_extractor(dataset: ImageDataset) -> str:
             return str(card["name"])
     raise MissingError(
         f"no feature extractor for {dataset.name}: train one with `genkit features train --dataset {dataset.name}`, "
-        "or choose --features inception"
+        "or choose --features inception, or random-conv, which needs no weights"
     )

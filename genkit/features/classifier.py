@@ -72,8 +72,8 @@ class ClassifierExtractor(Extractor):
         if list(shape) != list(self.card["shape"]):
             own, given = ("x".join(map(str, size)) for size in (self.card["shape"], shape))
             raise UsageError(
-                f"{self.name} sees {own} images (channels x height x width), not {given}: choose --features inception, "
-                "or train an extractor for this data set with `genkit features train`"
+                f"{self.name} sees {own} images (channels x height x width), not {given}: make them so "
+                "(--size, --grey), choose --features inception or random-conv, or run `genkit features train`"
             )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

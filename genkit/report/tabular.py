@@ -45,8 +45,8 @@ def _row(row: Row, kind: str) -> dict[str, Any]:
 def comma_separated(board: Board) -> str:
     """A board as CSV with a header line."""
     rows = document(board)["rows"]
-    names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
     plain = [key for key in rows[0] if key not in ("scores", "blank", "runs")] if rows else []
+    names = list(dict.fromkeys(name for row in rows for name in row["scores"] if name not in plain))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*plain, *map(_harmless, names), "runs"])

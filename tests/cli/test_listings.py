@@ -49,3 +49,10 @@ def test_unknown_commands_and_models_are_answered_with_a_suggestion(genkit):
 
 def test_completion_scripts_are_printed(genkit):
     assert "_GENKIT_COMPLETE" in genkit("completion", "bash").out
+
+
+def test_types_are_said_plainly(genkit):
+    shown = genkit("models", "vae").out
+    assert "gaussian | bernoulli" in shown
+    assert "int >= 1" in shown
+    assert "Annotated" not in shown

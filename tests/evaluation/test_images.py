@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from genkit.data import Split
+from genkit.errors import UsageError
 from genkit.evaluation import Measuring, evaluate_images
 
 LOWER = ("fid", "kid", "cmmd")
@@ -60,3 +61,12 @@ def test_a_second_evaluation_against_the_same_reference_sees_only_its_own_sample
     first = sum(seen)
     evaluate_images(flipped, digits, asked)
     assert sum(seen) - first == 100
+
+
+def test_images_of_another_size_are_refused_before_anything_is_measured(digits):
+    large = Split("large", digits.train.uint8(slice(0, 100)).repeat(2, axis=2).repeat(2, axis=3), None, 256)
+    with pytest.raises(UsageError, match="pixels compares images of one size, not 1x16x16 with 1x8x8"):
+        evaluate_images(large, digits, Measuring(count=50, features="pixels"))
+    with pytest.raises(UsageError, match="make them so"):
+        evaluate_images(large, digits, Measuring(count=50))
+    assert evaluate_images(large, digits, Measuring(count=100, metrics=["fid"], features="random-conv")).record.scores

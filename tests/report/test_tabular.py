@@ -11,6 +11,13 @@ from genkit.ranking import rank
 from genkit.report.tabular import comma_separated, document
 
 
+def test_a_column_stands_once_in_a_csv():
+    scores = [score(1.0), score(9.0, name="parameters"), score(8.0, name="train_seconds"), score(7.0, name="mse")]
+    header = comma_separated(rank([record("a", *scores)], score="fid[digits-cnn]")).splitlines()[0].split(",")
+    assert len(header) == len(set(header))
+    assert "mse" in header
+
+
 def board(name="a"):
     return rank(
         [
