@@ -66,6 +66,18 @@ def _write_metrics(_app: Any) -> None:
     _write("presets-table.md", "\n".join(rows) + "\n")
 
 
+def _write_cards(_app: Any) -> None:
+    from genkit import cards, store
+    from genkit.registry import registry
+    from genkit.specs import ModelSpec
+
+    results = Path(__file__).parents[1] / "benchmarks" / "results"
+    records = store.read(results).records if results.is_dir() else []
+    offers = [offer for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"]
+    pictures = {path.stem: f"../../{path.relative_to(results.parents[1])}" for path in results.glob("*/samples/*.png")}
+    _write("model-cards.md", cards.page(offers, records, pictures))
+
+
 def _write(name: str, text: str) -> None:
     target = Path(__file__).parent / "reference" / name
     if not target.exists() or target.read_text() != text:
@@ -75,3 +87,4 @@ def _write(name: str, text: str) -> None:
 def setup(app: Any) -> None:
     app.connect("builder-inited", _write_commands)
     app.connect("builder-inited", _write_metrics)
+    app.connect("builder-inited", _write_cards)

@@ -64,7 +64,8 @@ class Spec:
 class ModelSpec(Spec):
     """A generative model; ``target`` is a GenerativeModel class.
 
-    ``family`` groups models in listings ("gan", "vae", "baseline"); the harness never asks for it.
+    ``family`` groups models in listings ("gan", "vae", "baseline"); the harness never asks for it. ``published`` has
+    numbers of others to stand beside, each with its data, metric and source.
     """
 
     kind: ClassVar[str] = "model"
@@ -73,6 +74,7 @@ class ModelSpec(Spec):
     family: str = "other"
     summary: str = ""
     paper: str = ""
+    published: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ FLOORS = {
     2: "protocol presets records store ranking report environment downloads",
     3: "blocks model augment gan vae losses likelihoods data features metrics baselines checkpoint images ema precision "
     "distributed turns runs",
-    4: "training loop evaluation evidence transfer drawing bench latents editing conformance explaining pytest_plugin template",
+    4: "training loop evaluation evidence transfer drawing bench cards latents editing conformance explaining pytest_plugin template",
     5: "cli",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}

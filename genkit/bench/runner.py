@@ -25,6 +25,7 @@ from genkit.bench.jobs import Job, Outcome, lock_file, outcome
 from genkit.bench.plan import Plan
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, Interrupted
+from genkit.paths import write_atomic
 from genkit.runs import Run
 
 CONTEXT: Any = multiprocessing.get_context("forkserver")
@@ -44,6 +45,11 @@ class Place:
     def runs(self) -> Path:
         """The root of the runs."""
         return self.folder / "runs"
+
+    @property
+    def samples(self) -> Path:
+        """The runs' sample grids, by the runs' ids: what a committed board shows without its checkpoints."""
+        return self.folder / "samples"
 
     @property
     def jobs(self) -> Path:
@@ -163,6 +169,10 @@ def _record(plan: Plan, job: Job, data: ImageDataset, place: Place, device: str)
     with FileLock(place.folder / ".calibration.lock"):
         calibrate(evaluator, place.folder / "calibration")
     record = measure_run(trained, evaluator, trained.newest_checkpoint())
+    grid = trained.path / "samples.png"
+    if grid.is_file():
+        place.samples.mkdir(exist_ok=True)
+        write_atomic(place.samples / f"{trained.id}.png", grid.read_bytes())
     return store.add(place.folder, record).name
 
 

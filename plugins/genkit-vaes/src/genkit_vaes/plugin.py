@@ -16,6 +16,7 @@ def genkit_models() -> Iterator[ModelSpec]:
         family="vae",
         summary="The original VAE: dense layers, Gaussian or Bernoulli pixels",
         paper="arXiv:1312.6114",
+        published="MNIST -89.9 nats, fixed binarisation, importance weighted; -89.8 in pythae",
     )
     yield ModelSpec(
         "conv-vae",
@@ -37,6 +38,7 @@ def genkit_models() -> Iterator[ModelSpec]:
         family="vae",
         summary="Importance weighted autoencoder: trained on the bound of several samples",
         paper="arXiv:1509.00519",
+        published="MNIST -87.6 nats with K = 5 and -87.1 with K = 50, fixed binarisation; -87.9 and -86.8 in pythae",
     )
     yield ModelSpec(
         "vamp-vae",
@@ -44,6 +46,7 @@ def genkit_models() -> Iterator[ModelSpec]:
         family="vae",
         summary="VAE whose prior is a mixture of posteriors of learned pseudo-inputs",
         paper="arXiv:1705.07120",
+        published="MNIST -85.6 nats, fixed binarisation; -85.8 in pythae",
     )
     yield ModelSpec(
         "flow-vae",
@@ -58,6 +61,7 @@ def genkit_models() -> Iterator[ModelSpec]:
         family="vae",
         summary="A small VDVAE: latents on every grid from coarse to fine",
         paper="arXiv:2011.10650",
+        published="CIFAR-10 2.87 bits per dimension (VDVAE, of full size)",
     )
     yield ModelSpec(
         "vae-gan",

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from making import record, score, training
+
+from genkit import cards
+from genkit.registry import registry
+from genkit.specs import ModelSpec
+
+
+def offer(name):
+    return registry().find(ModelSpec, name)
+
+
+@pytest.mark.parametrize("each", [o for o in registry().offers(ModelSpec) if o.spec.family != "baseline"], ids=str)
+def test_every_model_has_a_card_with_its_loss_paper_presets_and_size(each):
+    text = cards.card(each, [], {})
+    assert text.startswith(f"## {each.spec.name}\n")
+    assert each.spec.paper in text
+    assert "| mnist |" in text or "| default |" in text
+    assert "measured on" not in text
+
+
+def test_a_card_shows_what_was_measured_of_its_model_alone():
+    mine = record("gan", score(2.5), score(9.0, name="fid[digits-cnn]@360"), trained=training(run="ab12"))
+    other = record("gan", score(7.25), dist="another")
+    text = cards.card(offer("gan"), [mine, other, record("dcgan", score(8.125))], {"ab12": "grid.png"})
+    assert "| digits |  | 0 | 400,000 | 2.5 [1.5, 3.5] |" in text
+    assert "![Samples of gan on digits after 400,000 images, seed 0](grid.png)" in text
+    assert "7.25" not in text
+    assert "8.125" not in text
+
+
+def test_a_cell_that_was_not_run_is_empty():
+    records = [record("gan", score(2.5)), record("gan", score(3.5), score(1.0, name="kid[digits-cnn]"))]
+    rows = [line for line in cards.card(offer("gan"), records, {}).splitlines() if line.startswith("| digits |  |")]
+    assert rows[0].endswith("| 2.5 [1.5, 3.5] |  |")
+    assert rows[1].endswith("| 3.5 [2.5, 4.5] | 1 [0, 2] |")
+
+
+def test_parameters_are_those_of_the_built_model(digits):
+    from genkit.runs import make_model
+
+    cls = offer("dcgan").spec.load()
+    model = make_model("dcgan", dict(cls.presets["digits"].options), digits.info())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert f" {count:,} |" in cards.card(offer("dcgan"), [], {})
