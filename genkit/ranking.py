@@ -1,7 +1,8 @@
 """Ranks: comparable records become rows with intervals and ties.
 
 Only scores of one fingerprint stand on a board; the rest is listed with the choice that excluded it. Evaluation noise
-(one training seed) and training noise (several) are labelled apart, never mixed.
+(one training seed) and training noise (several) are labelled apart, never mixed: where one model has several seeds,
+all ranks are by the noise of training, which genkit.significance pools.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from genkit.errors import MissingError, UnknownName
 from genkit.protocol import difference
 from genkit.records import Record, RecordedScore, Training
 from genkit.specs import Direction
-
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
         score=score,
         direction=reference.direction,
         fingerprint=fingerprint,
-        rows=tuple(_with_ranks(ranked, reference.direction)),
+        rows=tuple(_with_ranks(ranked, reference.direction, score)),
         calibration=tuple(row for row in entries if _calibrates(row)),
         columns=tuple(columns),
         left_out=tuple(left_out),
@@ -315,57 +314,24 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
     return Row(label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(values))
 
 
-def _with_ranks(rows: list[Row], direction: Direction) -> list[Row]:
+def _with_ranks(rows: list[Row], direction: Direction, name: str) -> list[Row]:
+    """Rank rows: a model's rank is certain as far as it differs from others beyond chance, at 95 % for the board."""
+    import numpy as np
+
+    from genkit.significance import differ_over_blocks, differ_over_seeds, paired_errors
+
     sign = 1 if direction == "lower" else -1
     rows = sorted(rows, key=lambda row: sign * (row.value or 0.0))
-    ranked = []
-    for row in rows:
-        better = sum(_surely_better(other, row, sign) for other in rows if other is not row)
-        worse = sum(_surely_better(row, other, sign) for other in rows if other is not row)
-        ranked.append(dataclasses.replace(row, best=1 + better, worst=len(rows) - worse))
-    return ranked
-
-
-def _surely_better(one: Row, other: Row, sign: int) -> bool:
-    """Whether ``one`` is better beyond the noise, at 95 %: paired by replicates where both have the same blocks."""
-    assert one.value is not None
-    assert other.value is not None
-    assert one.score is not None
-    assert other.score is not None
-    gap = sign * (other.value - one.value)
-    if one.noise == other.noise == "evaluation":
-        return gap > _paired_half(one.score, other.score)
-    return gap > math.hypot(_half(one), _half(other))
-
-
-def _half(row: Row) -> float:
-    assert row.ci_low is not None
-    assert row.ci_high is not None
-    return (row.ci_high - row.ci_low) / 2
-
-
-def _paired_half(one: RecordedScore, other: RecordedScore) -> float:
-    """Half of the 95 % interval of a difference, Student's with the degrees of freedom of its blocks."""
-    from scipy.special import stdtrit
-
-    a, b = one.replicates, other.replicates
-    if len(a) != len(b) or len(a) < 2 or one.method != other.method:
-        return Z95 * math.hypot(one.stderr, other.stderr)
-    blocks = len(a) // (2 if "two-sample" in one.method else 1)
-    stderr = delete_one_stderr([x - y for x, y in zip(a, b, strict=True)], one.method)
-    return float(stdtrit(blocks - 1, 0.975)) * stderr
-
-
-def delete_one_stderr(replicates: Sequence[float], method: str) -> float:
-    """Return the jackknife's standard error of delete-one-block replicates.
-
-    A "two-sample" method has the real set's blocks in the first half and the generated set's in the second.
-    """
-    samples = 2 if "two-sample" in method else 1
-    size = len(replicates) // samples
-    total = 0.0
-    for start in range(0, size * samples, size):
-        block = replicates[start : start + size]
-        mean = fmean(block)
-        total += (size - 1) / size * sum((value - mean) ** 2 for value in block)
-    return math.sqrt(total)
+    if not rows:
+        return []
+    seeds = [[found.value for record in row.records if (found := record.score(name))] for row in rows]
+    if any(len(values) > 1 for values in seeds):
+        differ = differ_over_seeds(seeds)
+    else:
+        scores = [row.score for row in rows if row.score is not None]
+        differ = differ_over_blocks(np.array([score.value for score in scores]), *paired_errors(scores))
+    better, worse = np.tril(differ).sum(axis=1), np.triu(differ).sum(axis=1)
+    return [
+        dataclasses.replace(row, best=1 + int(above), worst=len(rows) - int(below))
+        for row, above, below in zip(rows, better, worse, strict=True)
+    ]

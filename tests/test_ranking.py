@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ from scipy import stats
 
 from genkit import store
 from genkit.errors import MissingError, UnknownName
-from genkit.ranking import delete_one_stderr, leaderboard, rank
+from genkit.ranking import leaderboard, rank
 from genkit.records import from_json, to_json
+from genkit.significance import delete_one_covariance
 
 FID = "fid[digits-cnn]"
 
@@ -40,7 +40,7 @@ def test_a_tie_is_not_transitive():
 def paired(method="mean jackknife", shift=0.3):
     """Two models with the same large noise in the same blocks, a small difference beyond it."""
     shared = np.random.default_rng(0).normal(5, 1.0, 20)
-    half = 1.96 * delete_one_stderr(shared.tolist(), method)
+    half = 1.96 * delete_one_covariance([shared], method)[0, 0] ** 0.5
     own = np.random.default_rng(1).normal(0, 0.01, (2, 20))
     values = shared + own + np.array([[0.0], [shift]])
     return [score(float(v.mean()), half=half, method=method, replicates=tuple(v.tolist())) for v in values]
@@ -58,21 +58,6 @@ def test_replicates_pair_only_with_their_own_kind():
     for changes in ({"method": "bootstrap"}, {"replicates": other.replicates[:19]}):
         unlike = dataclasses.replace(other, **changes)
         assert ranks(rank([record("a", one), record("b", unlike)])) == {"a": "1-2", "b": "1-2"}
-
-
-def test_delete_one_stderr_of_a_mean_is_its_standard_error():
-    values = np.random.default_rng(0).normal(size=50)
-    deleted = (values.sum() - values) / 49
-    expected = values.std(ddof=1) / math.sqrt(50)
-    assert delete_one_stderr(deleted.tolist(), "jackknife") == pytest.approx(expected, rel=1e-12)
-
-
-def test_delete_one_stderr_of_two_samples_adds_their_variances():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(0, 1, 40), rng.normal(0, 3, 40)
-    replicates = [*((x.sum() - x) / 39 - y.mean()), *(x.mean() - (y.sum() - y) / 39)]
-    expected = math.hypot(x.std(ddof=1), y.std(ddof=1)) / math.sqrt(40)
-    assert delete_one_stderr(replicates, "two-sample block jackknife") == pytest.approx(expected, rel=1e-12)
 
 
 def test_several_seeds_give_a_t_interval_of_training_noise():

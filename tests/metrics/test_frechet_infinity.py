@@ -7,8 +7,8 @@ from genkit.errors import DataError, UsageError
 from genkit.metrics import frechet_distance
 from genkit.metrics.frechet import Gaussian, distance
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
-from genkit.ranking import delete_one_stderr
 from genkit.seeds import derive
+from genkit.significance import delete_one_covariance
 
 
 def features(n, d, seed, scale=1.0, shift=0.0):
@@ -60,7 +60,7 @@ def test_influence_is_the_derivative():
 def test_replicates_give_the_standard_error():
     found = frechet_distance_infinity(features(200, 4, 0), features(300, 4, 1, 1.2))
     assert len(found.replicates) == 20
-    assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=1e-9)
+    assert delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5 == pytest.approx(found.stderr, rel=1e-9)
 
 
 def test_one_seed_gives_one_number():

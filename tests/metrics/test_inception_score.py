@@ -10,7 +10,7 @@ from genkit.errors import DataError, UnknownName, UsageError
 from genkit.metrics import inception_score
 from genkit.metrics.inception_score import inception_score_of
 from genkit.metrics.jackknife import block_of
-from genkit.ranking import delete_one_stderr
+from genkit.significance import delete_one_covariance
 
 
 def logits(n, k=10, seed=0):
@@ -90,7 +90,7 @@ def test_replicates_leave_out_every_twentieth_row(splits):
     rows = [order[i * 500 // splits : (i + 1) * 500 // splits] for i in range(splits)]
     expected = np.mean([plain_score(logits(500)[part[block_of(500, 20)[part] != 3]]) for part in rows])
     assert found.replicates[3] == pytest.approx(expected, rel=1e-9)
-    assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=1e-9)
+    assert delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5 == pytest.approx(found.stderr, rel=1e-9)
 
 
 def test_splits_of_one_row_are_measured():

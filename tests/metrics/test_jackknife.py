@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genkit.metrics import frechet_distance, jackknife
-from genkit.ranking import delete_one_stderr
+from genkit.significance import delete_one_covariance
 
 
 @pytest.fixture
@@ -32,7 +32,9 @@ def test_of_two_samples_both_biases_are_taken_off(deleted):
 @pytest.mark.parametrize("score", [jackknife.one_sample_score, jackknife.corrected_one_sample_score])
 def test_one_samples_replicates_give_the_standard_error(score, deleted):
     found = score(4.0, deleted[1], 20)
-    assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=1e-12)
+    assert delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5 == pytest.approx(
+        found.stderr, rel=1e-12
+    )
 
 
 def test_two_samples_replicates_give_the_standard_error(deleted):
@@ -40,7 +42,9 @@ def test_two_samples_replicates_give_the_standard_error(deleted):
         jackknife.two_sample_score(4.0, deleted[1], deleted[1][::-1], 20),
         jackknife.corrected_two_sample_score(4.0, deleted[1], deleted[1][::-1], n=20),
     ):
-        assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=1e-12)
+        assert delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5 == pytest.approx(
+            found.stderr, rel=1e-12
+        )
 
 
 def test_a_distance_that_is_all_bias_has_an_interval_from_0(deleted):

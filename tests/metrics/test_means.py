@@ -7,7 +7,7 @@ import scipy.stats
 from genkit.errors import DataError
 from genkit.metrics import mean_score
 from genkit.metrics.jackknife import block_of
-from genkit.ranking import delete_one_stderr
+from genkit.significance import delete_one_covariance
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_replicates_leave_out_every_twentieth(values):
     found = mean_score(values)
     assert len(found.replicates) == 20
     assert found.replicates[7] == pytest.approx(values[block_of(360, 20) != 7].mean(), rel=1e-12)
-    assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=0.5)
+    assert delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5 == pytest.approx(found.stderr, rel=0.5)
 
 
 def test_two_values_are_enough():

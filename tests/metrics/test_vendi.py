@@ -7,7 +7,7 @@ import scipy.linalg
 from genkit.errors import DataError
 from genkit.metrics.jackknife import block_of
 from genkit.metrics.vendi import vendi
-from genkit.ranking import delete_one_stderr
+from genkit.significance import delete_one_covariance
 
 
 def features(n, d, seed=0):
@@ -28,7 +28,7 @@ def test_equals_the_definition_whichever_matrix_is_smaller(n, d):
     found = vendi(x)
     assert found.value == pytest.approx(published(x), rel=1e-9)
     assert found.replicates[3] == pytest.approx(published(x[block_of(n, 20) != 3]), rel=1e-9)
-    assert delete_one_stderr(found.replicates, found.method) == pytest.approx(found.stderr, rel=1e-9)
+    assert delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5 == pytest.approx(found.stderr, rel=1e-9)
 
 
 @pytest.mark.parametrize("d", [4, 40])
