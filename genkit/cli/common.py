@@ -151,6 +151,24 @@ def trained_options(function: F) -> F:
     return function
 
 
+def walk_options(grid: str) -> Callable[[F], F]:
+    """Add --steps, --grid, --gif and --class, for pictures of walks through a latent space."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    options = (
+        click.option("--steps", type=click.IntRange(min=2), default=12, show_default=True, help="Images of a row."),
+        click.option("--grid", type=file, default=Path(grid), show_default=True),
+        click.option("--gif", type=file, help="Also write the rows as a GIF."),
+        click.option("--class", "label", type=click.IntRange(min=0), help="Stay in this class (conditional models)."),
+    )
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def opening(data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool) -> dict[str, Any]:
     """Return only what was asked for, as arguments of open_dataset; raises UsageError for --crop without --size."""
     if crop and not size:

@@ -6,18 +6,13 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import device_option, runs_option, seed_option, trained_options
+from genkit.cli.common import device_option, runs_option, seed_option, trained_options, walk_options
 
 
 @click.command()
 @trained_options
 @click.option("-n", "--walks", type=click.IntRange(min=1), default=8, show_default=True, help="Rows of the grid.")
-@click.option("--steps", type=click.IntRange(min=2), default=12, show_default=True, help="Images of a walk.")
-@click.option(
-    "--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("interpolation.png"), show_default=True
-)
-@click.option("--gif", type=click.Path(path_type=Path, dir_okay=False), help="Also write the walks as a GIF.")
-@click.option("--class", "label", type=click.IntRange(min=0), help="Walk within this class (conditional models).")
+@walk_options("interpolation.png")
 @seed_option
 @device_option
 @runs_option

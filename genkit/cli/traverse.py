@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import NAMES, data_root_option, device_option, runs_option, seed_option, trained_options
+from genkit.cli.common import (
+    NAMES,
+    data_root_option,
+    device_option,
+    runs_option,
+    seed_option,
+    trained_options,
+    walk_options,
+)
 from genkit.errors import UsageError
 
 
@@ -15,13 +23,8 @@ from genkit.errors import UsageError
 @data_root_option
 @click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="Dimensions to show.")
 @click.option("--dims", type=NAMES, help="These dimensions instead, as 0,3,7.")
-@click.option("--steps", type=click.IntRange(min=2), default=12, show_default=True, help="Images of a row.")
 @click.option("--span", type=float, default=3.0, show_default=True, help="Go from minus to plus this.")
-@click.option(
-    "--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("traversal.png"), show_default=True
-)
-@click.option("--gif", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows as a GIF.")
-@click.option("--class", "label", type=click.IntRange(min=0), help="Stay in this class (conditional models).")
+@walk_options("traversal.png")
 @seed_option
 @device_option
 @runs_option
