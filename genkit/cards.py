@@ -46,7 +46,7 @@ def card(offer: Offer[ModelSpec], records: Sequence[Record], pictures: Mapping[s
         "\n".join(f"> {line}".rstrip() for line in _doc(cls)),
         " ".join(facts),
     ]
-    parts += [_presets(cls), _measured(mine)]
+    parts += [_presets(cls), _measured(cls, mine)]
     shown = [(r, pictures[r.training.run]) for r in mine if r.training is not None and r.training.run in pictures]
     seen: set[str] = set()
     for record, path in shown:
@@ -84,10 +84,11 @@ def _parameters(cls: type[GenerativeModel], options: Mapping[str, object], info:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _measured(records: Sequence[Record]) -> str:
+def _measured(cls: type[GenerativeModel], records: Sequence[Record]) -> str:
     """A table of what was measured: a row for each record, newest last."""
     if not records:
         return ""
+    defaults = to_json(build(cls.Options, {}, cls.__name__))
     found = {(s.metric, s.name) for record in records for s in record.scores if "@" not in s.name}
     names = [name for metric in SHOWN for each, name in sorted(found) if each == metric]
     rows = [f"| measured on | options | seed | images | {' | '.join(names)} |", "|---" * (4 + len(names)) + "|"]
@@ -100,7 +101,7 @@ def _measured(records: Sequence[Record]) -> str:
             cells.append(
                 "" if score is None else f"{number(score.value)} {interval(score.ci_low, score.ci_high)}".strip()
             )
-        chosen = {k: v for k, v in record.subject.options.items() if k in ("likelihood", "binarisation")}
+        chosen = {k: v for k, v in record.subject.options.items() if defaults.get(k) != v}
         words = ", ".join(f"{key}={value}" for key, value in chosen.items())
         rows.append(f"| {record.dataset} | {words} | {training.seed} | {training.images:,} | {' | '.join(cells)} |")
     return "\n".join(rows)

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from genkit.errors import DataError, MissingError, PluginError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

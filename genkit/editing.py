@@ -120,7 +120,8 @@ def edit(
     """Return images [N, C, H, W] in [0, 1] that explain targets: in-painted, enlarged or denoised.
 
     ``target`` is what ``degradation`` leaves of images, [N, C, h, w] in [0, 1]; ``condition`` their classes [N], for
-    conditional models. A model that encodes begins one start from the code of what is given. Raises UsageError for a
+    conditional models. A model that encodes begins one start from the code of what is given; it is left in eval mode.
+    Raises UsageError for a
     model without a latent space or weights that make no sense, DataError for targets of another shape.
     """
     asked = search or Search()

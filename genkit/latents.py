@@ -65,6 +65,7 @@ def most_used(model: GenerativeModel, count: int, test: Split) -> list[int]:
     size = drawn(model, 1, 0)[0].numel()
     if encode is None:
         return list(range(min(count, size)))
+    model.eval()
     with torch.no_grad():
         codes = encode(test.images(slice(0, SEEN)).to(model.device))
     order: list[int] = codes.flatten(1).var(0).argsort(descending=True, stable=True).tolist()

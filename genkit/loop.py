@@ -40,7 +40,7 @@ class Settings:
     """What moves no weight: when to save, what to keep, how often to look.
 
     ``checkpoint_seconds`` between checkpoints, of which the last ``keep`` stay; ``previews`` sample grids and ``logs``
-    log lines in the whole budget.
+    log lines in the whole budget, or a line every 1,000 steps where that is more often.
     """
 
     checkpoint_seconds: float = 60.0
@@ -242,7 +242,10 @@ class Loop:
                 optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(found[-1])
             )
         for name in meta["window"]:  # in the order of the log's keys; tensors come sorted
-            self.turns.window[name] = tensors[f"log/{name}"].tolist()
+            values = tensors[f"log/{name}"]
+            if isinstance(meta["window"], dict):  # schema 1 kept a sum and its count
+                values = (values / meta["window"][name]).repeat(meta["window"][name])
+            self.turns.window[name] = values.tolist()
         self.turns.skips = dict(meta["skips"])
         self.index, self.stage, self.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
         self.seconds, self.log_offset = meta["seconds"], meta["log_offset"]

@@ -111,7 +111,9 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
     columns = _columns([history[_measured(group[-1])] for group in groups.values()], score)
     entries = []
     for label, group in groups.items():
-        other, blank = _further(history[_measured(group[-1])], columns)
+        found = [_further(history[_measured(record)], columns) for record in group]
+        other = _over_seeds([each for each, _ in found])
+        blank = {name: why for name, why in found[-1][1].items() if name not in other}
         entries.append(dataclasses.replace(_row(label, group, score), other=other, blank=blank))
     ranked = [row for row in entries if row.value is not None and not _calibrates(row)]
     return Board(
@@ -190,6 +192,27 @@ def _columns(histories: Iterable[Sequence[Record]], score: str) -> dict[str, Rec
                 count, last = column.get(fingerprint, (0, ""))
                 column[fingerprint] = (count + 1, max(last, created))
     return {name: example[max(column, key=lambda key: column[key])] for name, column in seen.items()}
+
+
+def _over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, RecordedScore]:
+    """The further columns of an entry: of several seeds their means, with the interval over seeds."""
+    found: dict[str, RecordedScore] = {}
+    for name in dict.fromkeys(name for each in seeds for name in each):
+        scores = [each[name] for each in seeds if name in each]
+        found[name] = scores[-1]
+        if len(scores) > 1:
+            mean, half = _mean([score.value for score in scores])
+            found[name] = dataclasses.replace(
+                scores[-1], value=mean, ci_low=mean - half, ci_high=mean + half, method="t over seeds", replicates=()
+            )
+    return found
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """The mean over seeds, and half of its 95 % interval, Student's."""
+    from scipy.special import stdtrit
+
+    return fmean(values), float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
 
 
 def _further(
@@ -306,12 +329,8 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
     if len(scores) == 1:
         only = scores[0]
         return Row(label, tuple(records), only, only.value, only.ci_low, only.ci_high, "evaluation", 1)
-    from scipy.special import stdtrit
-
-    values = [score.value for score in scores]
-    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
-    mean = fmean(values)
-    return Row(label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(values))
+    mean, half = _mean([score.value for score in scores])
+    return Row(label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(scores))
 
 
 def _with_ranks(rows: list[Row], direction: Direction, name: str) -> list[Row]:

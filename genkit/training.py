@@ -199,7 +199,7 @@ def _run(
             model = run.make_model().to(device)
             Loop(run, model, data, device, settings, tell).train()
     except KeyboardInterrupt:  # before the loop listens for it, or a second time
-        if distributed.rank() == 0:
+        if distributed.rank() == 0 and run.status.state == "running":
             run.write_status(dataclasses.replace(run.status, state="interrupted"))
         raise
     except Timeout as error:

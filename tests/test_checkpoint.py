@@ -190,7 +190,7 @@ def test_a_pickle_is_never_opened(tmp_path):
 
 def test_a_future_schema_asks_for_an_update(tmp_path):
     save_file({"a": torch.ones(1)}, tmp_path / "c", metadata={"genkit": json.dumps({"schema": 99})})
-    with pytest.raises(DataError, match="schema 99; this genkit reads up to 1: update genkit"):
+    with pytest.raises(DataError, match="schema 99; this genkit reads up to 2: update genkit"):
         checkpoint.load(tmp_path / "c")
 
 

@@ -237,6 +237,17 @@ def test_a_row_has_the_columns_of_all_records_of_its_weights():
         assert row.value == (1.1 if again in later else 1.0)
 
 
+def test_a_further_column_of_several_seeds_is_their_mean():
+    records = [
+        record("a", score(1.0 + seed), score(value, name="mse"), trained=training(seed=seed))
+        for seed, value in enumerate((2.0, 4.0, 9.0))
+    ]
+    (row,) = rank(records, score=FID).rows
+    mse = row.other["mse"]
+    low, high = stats.t.interval(0.95, 2, 5.0, stats.sem([2.0, 4.0, 9.0]))
+    assert (mse.value, mse.ci_low, mse.ci_high) == (5.0, pytest.approx(low), pytest.approx(high))
+
+
 def test_columns_of_other_weights_are_not_mixed_in():
     one = record("a", score(1.0), score(5.0, name="mse"), trained=training(checkpoint_sha256="1" * 64))
     two = record("a", score(1.1), trained=training(checkpoint_sha256="2" * 64))

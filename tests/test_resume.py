@@ -170,6 +170,32 @@ def test_a_window_of_the_log_that_a_resume_cuts_is_the_same_to_the_byte(toy_mode
     assert same(ended(resume(run, dataset=digits, settings=how["settings"])), ended(expected))
 
 
+def test_a_checkpoint_of_schema_1_is_gone_on_with(toy_models, digits, tmp_path):
+    """It kept the sum of a window's values and their number."""
+
+    def stop(event):
+        if event["kind"] == "checkpoint":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "toy-gan",
+            digits,
+            root=tmp_path,
+            device="cpu",
+            settings=Settings(checkpoint_seconds=0.0, logs=1),
+            on_event=stop,
+        )
+    (run,) = find_runs(tmp_path)
+    path = run.checkpoints()[-1]
+    tensors, meta = checkpoint.load(path)
+    assert meta["window"]
+    meta["window"] = {name: len(tensors[f"log/{name}"]) for name in meta["window"]}
+    tensors |= {name: tensor.sum() for name, tensor in tensors.items() if name.startswith("log/")}
+    checkpoint.save(path, tensors, {**{k: v for k, v in meta.items() if k != "schema"}})
+    assert resume(run, dataset=digits).finished
+
+
 def test_another_seed_ends_elsewhere(toy_models, digits, tmp_path, whole):
     other = ended(train("toy-gan", digits, root=tmp_path, device="cpu", settings=SETTINGS, seed=1))
     assert not same(other, whole("toy-gan"))

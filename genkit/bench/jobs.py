@@ -13,12 +13,14 @@ from genkit.bench.plan import Plan
 from genkit.data import ImageDataset
 from genkit.documents import parse
 from genkit.errors import DataError
+from genkit.evidence.seeing import identity
+from genkit.features import default_extractor, load_extractor
 from genkit.options import build, to_json
 from genkit.paths import write_atomic
 from genkit.protocol import fingerprint
 from genkit.registry import registry
 from genkit.runs import Run, find_runs, model_class
-from genkit.specs import ModelSpec
+from genkit.specs import MetricSpec, ModelSpec
 from genkit.training import find_preset
 
 SCHEMA = 1
@@ -80,6 +82,7 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
 
     Raises UnknownName or OptionsError for a model or options that there are not, before anything is trained.
     """
+    asked = {**plan.asked, **_moving(plan, data)}
     seeds = list(dict.fromkeys(seed for entry in plan.models for seed in entry.seeds or plan.seeds))
     made: list[tuple[Any, Job]] = []
     for entry in plan.models:
@@ -95,7 +98,7 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
             seed=0,
             images=entry.images or plan.images or chosen.images,
             batch=entry.batch or chosen.batch,
-            asked=dict(plan.asked),
+            asked=asked,
         )
         made.append((entry.seeds or plan.seeds, job))
     for seed in seeds:
@@ -104,11 +107,23 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
                 yield dataclasses.replace(job, seed=seed)
 
 
+def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
+    """What else moves scores: the versions of the metrics, and the weights and rules of the extractors."""
+    measuring = plan.measuring("cpu")
+    specs = [offer.spec for offer in registry().offers(MetricSpec) if plan.metrics in (None, ["all"])]
+    specs = specs or [registry().find(MetricSpec, name).spec for name in plan.metrics or []]
+    seen = []
+    if any({"features", "logits"} & set(spec.needs) for spec in specs):
+        for name in measuring.extractors or [default_extractor(data)]:
+            seen.append(identity(load_extractor(name, choices=measuring.preset.features)))
+    return {"versions": {spec.name: spec.version for spec in specs}, "extractors": seen}
+
+
 def outcome(folder: Path, job: Job) -> Outcome | None:
     """Return how a job ended, or None; one that can't be read is as good as none."""
     try:
         return parse(Outcome, _file(folder, job).read_bytes(), str(_file(folder, job)), SCHEMA)
-    except (FileNotFoundError, DataError):
+    except (OSError, DataError):
         return None
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from genkit import store
 from genkit.bench.jobs import Job, Outcome, lock_file, outcome
 from genkit.bench.plan import Plan
 from genkit.data import ImageDataset, open_dataset
@@ -75,7 +76,10 @@ def run(
     after Ctrl-C: jobs save and are gone on with next time.
     """
     place = Place(folder)
-    place.jobs.mkdir(parents=True, exist_ok=True)
+    try:
+        place.jobs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenkitError(f"the board can't be kept in {folder}: {error.strerror or error}") from error
     waiting, working = list(todo), dict[BaseProcess, Job]()
     if retry:
         for job in todo:
@@ -136,6 +140,7 @@ def _work(plan: Plan, job: Job, opening: dict[str, Any], place: Place, device: s
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the runner passes it on, once
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
     try:
         with FileLock(lock_file(place.jobs, job), timeout=0):
             if outcome(place.jobs, job) is not None:
@@ -159,10 +164,18 @@ def _work(plan: Plan, job: Job, opening: dict[str, Any], place: Place, device: s
         os._exit(STOPPED)
 
 
+def _end_with_the_runner() -> None:
+    """Stop this job, as Ctrl-C would, when its runner has died: nobody would be told of it."""
+    runner = multiprocessing.parent_process()
+    if runner is not None:
+        multiprocessing.connection.wait([runner.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _record(plan: Plan, job: Job, data: ImageDataset, place: Place, device: str) -> str:
     """Train, or go on, or take what is trained; measure; return the record's name."""
     from genkit.evaluation import Evaluator, calibrate
-    from genkit.evaluation.subjects import measure_run
+    from genkit.evaluation.subjects import measure_run, stored
 
     trained = _trained(job, data, place, device)
     evaluator = Evaluator(data, plan.measuring(device))
@@ -173,7 +186,7 @@ def _record(plan: Plan, job: Job, data: ImageDataset, place: Place, device: str)
     if grid.is_file():
         place.samples.mkdir(exist_ok=True)
         write_atomic(place.samples / f"{trained.id}.png", grid.read_bytes())
-    return store.add(place.folder, record).name
+    return stored(place.folder, record).name
 
 
 def _trained(job: Job, data: ImageDataset, place: Place, device: str) -> Run:
@@ -184,7 +197,7 @@ def _trained(job: Job, data: ImageDataset, place: Place, device: str) -> Run:
     if finished:
         return finished[-1]
     if known:
-        return resume(known[-1], dataset=data)
+        return resume(known[-1], dataset=data, device=None if device == "auto" else device)
     return train(
         f"{job.dist}:{job.model}",
         data,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,9 +74,9 @@ def command(
     click.echo(
         f"{len(todo) - len(failed)} jobs done, {len(failed)} failed, {time.monotonic() - began:,.0f} s", err=True
     )
-    _show(place.folder, as_json)
     if len(failed) == len(todo):
         raise GenkitError(f"no job of {board} succeeded")
+    _show(place.folder, as_json)
 
 
 def _dry_run(place: Place, todo: Sequence[Job], ended: Sequence[Outcome | None], workers: int, as_json: bool) -> None:
@@ -83,8 +84,9 @@ def _dry_run(place: Place, todo: Sequence[Job], ended: Sequence[Outcome | None],
     from genkit.bench.estimate import seconds, throughputs
     from genkit.report.text import table
 
-    records = [record for root in (place.folder, Path("runs")) for record in store.read(root).records]
-    rates = throughputs(records)
+    roots = (place.folder, Path(os.environ.get("GENKIT_RUNS", "runs")))
+    records = [record for root in roots for record in store.read(root).records]
+    rates = throughputs(record for record in records if record.protocol["data"]["sha256"] == todo[0].dataset_sha256)
     rows = [
         {
             "model": job.model,

@@ -33,7 +33,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @data_root_option
 @click.option("--mask", type=_FILE, help="Fill in where this image is black.")
 @click.option("--factor", type=click.IntRange(min=2), help="Enlarge so many times.")
-@click.option("--noise", type=float, help="Deviation of the pixels' noise, of 1; 0.1 by default.")
+@click.option(
+    "--noise", type=click.FloatRange(min=0, min_open=True), help="Deviation of the pixels' noise, of 1; 0.1 by default."
+)
 @click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="Test images to spoil.")
 @click.option("--class", "label", type=click.IntRange(min=0), help="Class of the targets (conditional models).")
 @click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True)
@@ -90,6 +92,9 @@ def command(
         raise UsageError("choose one of --mask and --factor")
     if not targets and mask is None and factor is None and noise is None:
         raise UsageError("name images to edit, or say how to spoil test images: --mask FILE, --factor N or --noise S")
+    names = [path.stem for path in targets]
+    if out is not None and len(set(names)) < len(names):
+        raise UsageError("two targets have one file name, so their results would too: edit them one at a time")
     run, trained = loaded(root, model, run_id, dataset, device)
     degradation = _degradation(trained, mask, factor)
     search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
@@ -100,15 +105,19 @@ def command(
     else:
         truth, classes = _test_images(open_run_dataset(run, data_root=data_root), count)
         given = _spoilt(degradation(truth.to(trained.device)), noise or 0.0, seed)
-    if label is not None or classes is None or not trained.conditional:
-        classes = classes_of(trained, len(given), label) if trained.conditional else None
+    if label is not None:
+        classes = classes_of(trained, len(given), label)
+    elif targets and trained.conditional:
+        raise UsageError("say what the targets show: this model draws classes, so give --class N")
+    condition = classes if trained.conditional else None
     with work_bar() as show:
-        edited = edit(trained, given, degradation, search, extractor=extractor, condition=classes, progress=show).cpu()
+        edited = edit(
+            trained, given, degradation, search, extractor=extractor, condition=condition, progress=show
+        ).cpu()
     write_edits(given, edited, grid, truth=truth)
     click.echo(grid)
     if out is not None:
-        names = [path.stem for path in targets] or [f"{index:06d}" for index in range(len(edited))]
-        write_singles(edited, out, names)
+        write_singles(edited, out, names or [f"{index:06d}" for index in range(len(edited))])
         click.echo(out)
 
 

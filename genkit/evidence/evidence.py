@@ -208,6 +208,12 @@ class Evidence:
         return self.gathered.classes
 
     @property
+    def told_apart(self) -> tuple[str, ...]:
+        """The classes that the extractor's logits are of."""
+        (eyes,) = (each for each in self.gathered.extractors if each.name == self.extractor)
+        return eyes.classes
+
+    @property
     def test(self) -> Split:
         """The test split."""
         return self.gathered.test

@@ -62,6 +62,7 @@ class ClassifierExtractor(Extractor):
     def __init__(self, module: Classifier, card: cards.Card, device: str = "cpu") -> None:
         super().__init__(card["name"], card["sha256"], card["dim"], module, device)
         self.card = card
+        self.classes = tuple(card.get("classes", ()))
 
     def choices(self) -> dict[str, str]:
         """Images are seen at their own size."""

@@ -59,6 +59,8 @@ class Extractor:
 
     batch: int = 256
     has_logits: bool = True
+    classes: tuple[str, ...] = ()
+    """The data set's classes that the logits are of; empty where they are others or not known."""
     precision: str = "float32"
 
     def __init__(self, name: str, sha256: str, dim: int, module: nn.Module, device: str = "cpu") -> None:

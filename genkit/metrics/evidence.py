@@ -58,6 +58,10 @@ class Evidence(Protocol):
         """Names of the labels 0, 1, 2 ..."""
 
     @property
+    def told_apart(self) -> tuple[str, ...]:
+        """Names of the classes that the extractor's logits are of; empty where they are of none of the data's."""
+
+    @property
     def test(self) -> Any:
         """The test split (genkit.data.Split): levels, labels."""
 

@@ -55,6 +55,14 @@ def test_all_that_moves_a_record_moves_the_job(tmp_path, digits, change):
     assert last(BOARD.replace(*change)) != last(BOARD)
 
 
+def test_weights_and_versions_move_the_job_too(tmp_path, digits, monkeypatch):
+    first = next(iter(jobs(plan_of(tmp_path), digits))).id
+    with monkeypatch.context() as patched:
+        patched.setattr("genkit.bench.jobs.identity", lambda extractor: {"sha256": "another"})
+        assert next(iter(jobs(plan_of(tmp_path), digits))).id != first
+    assert next(iter(jobs(plan_of(tmp_path), digits))).asked["versions"] == {"fid": 1}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

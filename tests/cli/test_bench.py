@@ -32,6 +32,16 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     assert genkit("bench", "b.toml").code == 0
 
 
+def test_a_board_of_which_no_job_succeeds_says_so(genkit):
+    Path("b.toml").write_text(
+        BOARD.partition("[[models]]")[0] + "[[models]]\nname = 'vae'\noptions.learning_rate = 1e30\n"
+    )
+    failed = genkit("bench", "b.toml", "--device", "cpu")
+    assert failed.code == 1
+    assert "vae seed 0  failed  the loss of phase 'vae' is nan" in failed.err
+    assert "no job of b.toml succeeded" in failed.err
+
+
 def test_a_board_that_is_wrong_is_said_to_be(genkit):
     Path("b.toml").write_text(BOARD.replace("images = 640", "imges = 640"))
     refused = genkit("bench", "b.toml")

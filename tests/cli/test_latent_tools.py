@@ -61,6 +61,8 @@ def test_test_images_are_spoilt_and_mended(genkit, vae, arguments):
         (("edit", "--model", "vae"), "name images to edit, or say how to spoil"),
         (("edit", "--model", "vae", "--factor", "3"), "can't be made 3 times smaller"),
         (("edit", "--model", "vae", "no.png"), "there is no no.png"),
+        (("edit", "--model", "vae", "a/x.png", "b/x.png", "--out", "o"), "two targets have one file name"),
+        (("edit", "--model", "vae", "--factor", "2", "--class", "3"), "draws no single class"),
         (("edit", "--model", "vae", "--mask", "no.png", "--factor", "2"), "choose one of --mask and --factor"),
         (("edit", "--model", "noise", "--factor", "2"), "Noise has no latent space"),
         (("interpolate", "--model", "noise"), "Noise has no latent space"),

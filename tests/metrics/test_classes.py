@@ -107,8 +107,13 @@ def test_the_interval_holds_the_distance_of_equal_classes():
     assert hits >= 34
 
 
-def seen(logits, labels, classes=("zero", "one")):
-    return evidence(generated=Features(np.zeros((len(logits), 2)), logits), generated_labels=labels, classes=classes)
+CLASSES = ("zero", "one")
+
+
+def seen(logits, labels, told_apart=CLASSES):
+    return evidence(
+        generated=Features(np.zeros((4, 2)), logits), generated_labels=labels, classes=CLASSES, told_apart=told_apart
+    )
 
 
 def test_class_accuracy_is_the_share_of_samples_seen_as_asked():
@@ -120,15 +125,15 @@ def test_class_accuracy_is_the_share_of_samples_seen_as_asked():
 
 
 @pytest.mark.parametrize(
-    ("logits", "labels", "reason"),
+    ("found", "reason"),
     [
-        (np.zeros((4, 2)), None, "samples need labels"),
-        (None, np.zeros(4, int), "does not tell the 2 classes"),
-        (np.zeros((4, 1008)), np.zeros(4, int), "does not tell the 2 classes"),
+        (seen(np.zeros((4, 2)), None), "samples need labels"),
+        (seen(None, np.zeros(4, int)), "does not tell the 2 classes"),
+        (seen(np.zeros((4, 1008)), np.zeros(4, int), ()), "does not tell the 2 classes"),
+        (seen(np.zeros((4, 2)), np.zeros(4, int), ("cat", "dog")), "does not tell the 2 classes"),
+        (seen(np.zeros((4, 2)), np.zeros(4, int), ("one", "zero")), "does not tell the 2 classes"),
     ],
 )
-def test_class_accuracy_needs_labels_and_a_classifier_of_the_same_classes(logits, labels, reason):
+def test_class_accuracy_needs_labels_and_a_classifier_of_the_same_classes_in_their_order(found, reason):
     with pytest.raises(Unmeasurable, match=reason):
-        class_accuracy(
-            evidence(generated=Features(np.zeros((4, 2)), logits), generated_labels=labels, classes=("zero", "one"))
-        )
+        class_accuracy(found)
