@@ -95,7 +95,7 @@ def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
     metrics = {name: s.metric for row in (*board.rows, *board.calibration) for name, s in row.other.items()}
     known = [name for name in board.columns if name in metrics]
     for name in wanted:
-        if name not in ("all", *known, *metrics.values()):
+        if name not in ("all", board.score, board.score.partition("[")[0], *known, *metrics.values()):
             raise UnknownName("column", name, [*known, *metrics.values()], f"  (the board has {', '.join(known)})")
     if "all" in wanted:
         return known

@@ -63,6 +63,7 @@ def test_a_board_shows_the_headline_metrics_or_what_is_asked_for():
     )
     assert text.columns(made) == ["mse"]
     assert text.columns(made, ["vendi"]) == ["vendi[digits-cnn]"]
+    assert text.columns(made, ["fid", "vendi"]) == ["vendi[digits-cnn]"]  # the board's own is there anyway
     assert text.columns(made, ["all"]) == ["mse", "vendi[digits-cnn]"]
     with pytest.raises(UnknownName, match="Did you mean 'mse'"):
         text.columns(made, ["mze"])
