@@ -7,6 +7,7 @@ a model uses inside.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -175,7 +176,7 @@ class GenerativeModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the model's tensors are."""
-        for tensor in (*self.parameters(), *self.buffers()):
+        for tensor in itertools.chain(self.parameters(), self.buffers()):
             return tensor.device
         return torch.device("cpu")
 

@@ -16,6 +16,7 @@ prior that is not N(0, 1).
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -188,7 +189,7 @@ class VAE(Autoencoder):
 
     @property
     def _dtype(self) -> torch.dtype:
-        for tensor in (*self.parameters(), *self.buffers()):
+        for tensor in itertools.chain(self.parameters(), self.buffers()):
             if tensor.is_floating_point():
                 return tensor.dtype
         return torch.float32

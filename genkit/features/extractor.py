@@ -34,8 +34,8 @@ class FeatureRequest:
         """
         for key, value in self.choices.items():
             if key not in offered:
-                listed = ", ".join(offered) or "none"
-                hint = f"{suggestion(key, offered)}  (it has {listed}; protocols that set it go with inception)"
+                listed = ", ".join(offered) or "none; protocols that set it go with inception"
+                hint = f"{suggestion(key, offered)}  (it has {listed})"
                 raise UsageError(f"{self.name} has no choice {key!r}.{hint}")
             if value not in offered[key]:
                 raise UsageError(f"{self.name} has no {key} {value!r}: choose {', '.join(offered[key])}")

@@ -139,9 +139,9 @@ class NegatedLogits(RightGAN):
 class OutOfRange(RightGAN):
     """Forgets to leave the range of tanh."""
 
-    def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        images: Tensor = self.generator(latent)
-        return images
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        images: Tensor = self.generator(self.draw_latent(n, generator=generator))
+        return images.detach()
 
 
 class OneTooMany(RightGAN):
