@@ -17,6 +17,9 @@ from genkit.seeds import derive
 SHARED = ("prepare", "after")
 """What is not a phase changes the model directly, so its draws are the same in all processes."""
 
+GLOBAL = 0x2545F4914F6CDD1D
+"""Sets the seed of the global generators apart from that of a step's own: any constant of 63 bits does."""
+
 MOST_SKIPS = 20
 """So many exploding turns in a row stop a run."""
 
@@ -52,6 +55,7 @@ class Turns:
         self._scheduled = {id(phase.optimizer) for phase in phases if phase.schedule is not None}
         self._active = ""
         self._generator = torch.Generator(device)
+        self._augmentation = model.augmentation
         self._rank = distributed.rank()
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
         self._precision: Any = torch.autocast("cuda", torch.bfloat16) if bf16 else contextlib.nullcontext()
@@ -60,19 +64,20 @@ class Turns:
         """Make the Step of one turn, with every source of chance reseeded from where it stands."""
         rank = 0 if phase in SHARED else self._rank
         place = (index, stage, phase, turn, rank)
-        everywhere = derive(self.seed, "global", *place)
+        own = derive(self.seed, "turn", *place)
+        everywhere = own ^ GLOBAL
         # Not torch.manual_seed: that formats a stack trace for CUDA's lazy start, a millisecond a step.
         torch.default_generator.manual_seed(everywhere)
         if self.device.type == "cuda":
             torch.cuda.manual_seed_all(everywhere)
-        self._generator.manual_seed(derive(self.seed, "turn", *place))
+        self._generator.manual_seed(own)
         return Step(
             index,
             images_seen,
             self._generator,
             stage,
             sum=distributed.total,
-            augmentation=self.model.augmentation,
+            augmentation=self._augmentation,
         )
 
     def take(self, phase: Phase, batch: Batch, step: Step) -> None:

@@ -174,7 +174,8 @@ class VAE(Autoencoder):
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         """Return standard normal noise [*shape, latent]."""
-        return torch.randn(*shape, self.latent, generator=generator, device=self.device, dtype=self._dtype)
+        like = self._like
+        return torch.randn(*shape, self.latent, generator=generator, device=like.device, dtype=like.dtype)
 
     def _log_prob(self, observed: Tensor, latent: Tensor) -> Tensor:
         """Return log p(observed | latent) [N, K] for latents [N, K, latent]."""
@@ -188,11 +189,12 @@ class VAE(Autoencoder):
         return promoted(self.decoder(latent))
 
     @property
-    def _dtype(self) -> torch.dtype:
+    def _like(self) -> Tensor:
+        """A tensor of the model's device and floating type."""
         for tensor in itertools.chain(self.parameters(), self.buffers()):
             if tensor.is_floating_point():
-                return tensor.dtype
-        return torch.float32
+                return tensor
+        return torch.empty(0, device=self.device)
 
 
 class LearnedPriorVAE(VAE):
