@@ -89,7 +89,8 @@ def _measured(cls: type[GenerativeModel], records: Sequence[Record]) -> str:
     if not records:
         return ""
     defaults = to_json(build(cls.Options, {}, cls.__name__))
-    found = {(s.metric, s.name) for record in records for s in record.scores if "@" not in s.name}
+    found = {(s.metric, s.name) for record in records for s in record.scores}
+    found -= {(metric, name) for metric, name in found if "@" in name and (metric, name.partition("@")[0]) in found}
     names = [name for metric in SHOWN for each, name in sorted(found) if each == metric]
     rows = [f"| measured on | options | seed | images | {' | '.join(names)} |", "|---" * (4 + len(names)) + "|"]
     for record in records:

@@ -121,8 +121,8 @@ def edit(
 
     ``target`` is what ``degradation`` leaves of images, [N, C, h, w] in [0, 1]; ``condition`` their classes [N], for
     conditional models. A model that encodes begins one start from the code of what is given; it is left in eval mode.
-    Raises UsageError for a
-    model without a latent space or weights that make no sense, DataError for targets of another shape.
+    Raises UsageError for a model without a latent space or weights that make no sense, DataError for targets of
+    another shape.
     """
     asked = search or Search()
     if (extractor is not None) != (asked.perceptual > 0):

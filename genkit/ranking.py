@@ -99,7 +99,8 @@ def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | 
     candidates = [record for record in _first_models(here) if record.scores]
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
-    score = _choose("score", *_of_metric(score, [s.name for record in candidates for s in reversed(record.scores)]))
+    names = [s.name for record in candidates for s in reversed(record.scores)]
+    score = _choose("score", _of_metric(score, names), names)
     fingerprint = _largest_protocol(candidates, score)
     reference = next(s for r in candidates for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     kept, left_out = _comparable(here, score, reference)
@@ -133,13 +134,15 @@ def _first_models(records: Sequence[Record]) -> Sequence[Record]:
     return [record for record in records if record.subject.kind != "baseline"] or records
 
 
-def _of_metric(wanted: str | None, names: list[str]) -> tuple[str | None, list[str]]:
-    """Take a metric's name for the newest of its scores, as ``kid`` for ``kid[digits-cnn]``."""
-    if wanted not in names:
-        wanted = next(
-            (name for name in reversed(names) if name.partition("[")[0] == wanted and "@" not in name), wanted
-        )
-    return wanted, names
+def _of_metric(wanted: str | None, names: list[str]) -> str | None:
+    """Take a metric's name for the newest of its scores, as ``kid`` for ``kid[digits-cnn]``.
+
+    One at the size of the test split only where there is no other.
+    """
+    if wanted is None or wanted in names:
+        return wanted
+    mine = [name for name in names if name.partition("[")[0] == wanted]
+    return ([name for name in mine if "@" not in name] or mine or [wanted])[-1]
 
 
 def _choose(kind: str, wanted: str | None, available: list[str]) -> str:

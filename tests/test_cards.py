@@ -31,6 +31,13 @@ def test_a_card_shows_what_was_measured_of_its_model_alone():
     assert "8.125" not in text
 
 
+def test_a_score_at_the_size_of_the_test_stands_where_there_is_no_other():
+    both = record("gan", score(2.5), score(9.25, name="fid[digits-cnn]@360"))
+    assert "9.25" not in cards.card(offer("gan"), [both], {})
+    matched = record("gan", score(9.25, name="fid[mnist-cnn]@10000"))
+    assert "| 9.25 [8.25, 10.25] |" in cards.card(offer("gan"), [matched], {})
+
+
 def test_a_cell_that_was_not_run_is_empty():
     records = [record("gan", score(2.5)), record("gan", score(3.5), score(1.0, name="kid[digits-cnn]"))]
     rows = [line for line in cards.card(offer("gan"), records, {}).splitlines() if line.startswith("| digits |  |")]

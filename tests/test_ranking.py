@@ -237,6 +237,18 @@ def test_a_row_has_the_columns_of_all_records_of_its_weights():
         assert row.value == (1.1 if again in later else 1.0)
 
 
+def test_a_model_of_one_seed_stands_on_the_noise_that_the_others_show():
+    """Its own evaluation is exact, but another seed of it would move as theirs do."""
+
+    def seeds(name, *values):
+        return [record(name, score(v, half=1e-6), trained=training(seed=s)) for s, v in enumerate(values)]
+
+    calm = rank([*seeds("a", 1.0, 1.01, 0.99), *seeds("b", 2.0, 2.02, 1.98), *seeds("c", 1.3)])
+    assert ranks(calm) == {"a": "1", "c": "2", "b": "3"}
+    noisy = rank([*seeds("a", 1.0, 1.5, 0.7), *seeds("b", 2.0, 3.0, 1.4), *seeds("c", 1.3)])
+    assert ranks(noisy) == {"a": "1-3", "c": "1-3", "b": "1-3"}
+
+
 def test_a_further_column_of_several_seeds_is_their_mean():
     records = [
         record("a", score(1.0 + seed), score(value, name="mse"), trained=training(seed=seed))
@@ -298,6 +310,8 @@ def test_unknown_data_and_scores_are_named_with_the_known_ones():
 def test_a_metric_s_name_stands_for_its_score():
     records = [record("a", score(1.0), score(5.0, name="kid[digits-cnn]"), score(6.0, name="kid[digits-cnn]@360"))]
     assert rank(records, score="kid").score == "kid[digits-cnn]"
+    matched = record("b", score(1.0), score(6.0, name="kid[mnist-cnn]@10000"))
+    assert rank([matched], score="kid").score == "kid[mnist-cnn]@10000"
     with pytest.raises(UnknownName):
         rank(records, score="ki")
 

@@ -126,11 +126,14 @@ def _told(place: Place, job: Job, code: int | None, waiting: list[Job], tell: Te
     elif code == STOPPED:
         raise KeyboardInterrupt
     else:  # it was killed, perhaps by a lack of memory: publish for it, unless somebody else has taken it up
-        with contextlib.suppress(Timeout), FileLock(lock_file(place.jobs, job), timeout=0):
-            reason = f"its process ended with code {code}, perhaps for lack of memory"
-            ended = outcome(place.jobs, job) or Outcome(job, "failed", reason=reason)
-            ended.publish(place.jobs)
-            tell(job, ended)
+        try:
+            with FileLock(lock_file(place.jobs, job), timeout=0):
+                reason = f"its process ended with code {code}, perhaps for lack of memory"
+                ended = outcome(place.jobs, job) or Outcome(job, "failed", reason=reason)
+                ended.publish(place.jobs)
+                tell(job, ended)
+        except Timeout:
+            waiting.append(job)
 
 
 def _work(plan: Plan, job: Job, opening: dict[str, Any], place: Place, device: str, threads: int) -> None:

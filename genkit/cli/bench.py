@@ -44,8 +44,8 @@ def command(
     What is done is left alone, so the same command goes on after any interruption, and two of them share the work.
 
     \b
-    genkit bench benchmarks/boards/digits.toml --dry-run
-    genkit bench benchmarks/boards/digits.toml
+    genkit bench benchmarks/boards/mnist.toml --dry-run
+    genkit bench benchmarks/boards/mnist.toml
     """
     from genkit.bench import read_plan
     from genkit.bench.jobs import jobs, outcome
