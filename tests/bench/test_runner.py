@@ -148,7 +148,7 @@ def test_ctrl_c_saves_and_the_same_call_goes_on(digits, tmp_path, monkeypatch):
 
     def pressed(seconds, once=[]):  # noqa: B006
         for found in find_runs(place.runs):
-            if (found.path / "log.jsonl").is_file() and not once:
+            if steps_of(found) and not once:
                 once.append(1)
                 raise KeyboardInterrupt
         threading.Event().wait(seconds)
@@ -180,7 +180,7 @@ def test_a_job_ends_with_its_runner_and_lets_go_of_its_lock(digits, tmp_path):
     runner = subprocess.Popen([sys.executable, "runner.py"], cwd=tmp_path)
     place = Place(tmp_path / "board")
     try:
-        assert wait_for(lambda: any((found.path / "log.jsonl").is_file() for found in find_runs(place.runs)))
+        assert wait_for(lambda: any(steps_of(found) for found in find_runs(place.runs)))
     finally:
         runner.kill()
         runner.wait()
@@ -189,6 +189,12 @@ def test_a_job_ends_with_its_runner_and_lets_go_of_its_lock(digits, tmp_path):
     (lock,) = place.jobs.glob(".*.lock")
     assert wait_for(lambda: free(lock))
     assert only.checkpoints()
+
+
+def steps_of(found):
+    """Whether a run has logged steps: before the first one, nothing is there to be saved."""
+    log = found.path / "log.jsonl"
+    return log.is_file() and log.stat().st_size > 0
 
 
 def wait_for(condition):
