@@ -15,6 +15,9 @@ from genkit.metrics.mmd import Kernel, Sample, mmd, u_statistic
 from genkit.metrics.moments import Array
 from genkit.scores import Score
 
+_SOME = 1000
+"""Rows of each set whose mean is the centre: any centre is right, one near the mean leaves little to round."""
+
 _STRIP = 64
 """Rows of a tile raised to their power at once: they stay in the cache meanwhile."""
 
@@ -69,14 +72,19 @@ def kernel_distance(
     the kernel over pairs of blocks. Memory does not grow with n^2. Raises DataError or UsageError for features that
     can't be measured.
     """
-    one, two = checked_pair(real, generated, at_least=3)
+    one, two = _centred(*checked_pair(real, generated, at_least=3))
+    width = one.shape[1] - _OFFSETS
     count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
-    scale = 1.0 / one.shape[1] if gamma is None else gamma
+    scale = 1.0 / width if gamma is None else gamma
 
-    def kernel(x: Array, y: Array) -> Array:
-        values: Array = x @ y.T
+    def kernel(x: NDArray[Any], y: NDArray[Any]) -> Array:
+        products = x[:, :width] @ y[:, :width].T
+        values = np.empty(products.shape)
+        ours, theirs = (rows[:, width:].sum(axis=1, dtype=np.float64) for rows in (x, y))
         for top in range(0, len(values), _STRIP):
             strip = values[top : top + _STRIP]
+            np.add(products[top : top + _STRIP], theirs, out=strip)
+            strip += ours[top : top + _STRIP, None]
             strip *= scale
             strip += coef
             strip *= strip * strip if degree == 3 else np.power(strip, degree - 1)
@@ -88,6 +96,32 @@ def kernel_distance(
         values = _mean_over(subsets, one, two, kernel, count)
     deleted = values[1:].tolist()
     return jackknife.two_sample_score(float(values[0]), deleted[:count], deleted[count:], len(two))
+
+
+_OFFSETS = 2
+
+
+def _centred(one: NDArray[Any], two: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return rows x less a centre c, then half of c.c plus c.(x - c) in two parts: x.y is the sum of all three.
+
+    So single precision, in which float32 features are multiplied, need hold only what differs between rows; the rest,
+    which is most of x.y, is exact.
+    """
+    precision = np.result_type(one, two, np.float32)
+    centre = np.concatenate([one[:_SOME], two[:_SOME]]).mean(axis=0, dtype=np.float64).astype(precision)
+    return _apart(one, centre), _apart(two, centre)
+
+
+def _apart(rows: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
+    found = np.empty((len(rows), rows.shape[1] + _OFFSETS), centre.dtype)
+    exact = centre.astype(np.float64)
+    for top in range(0, len(rows), _SOME):
+        part = found[top : top + _SOME]
+        part[:, :-_OFFSETS] = rows[top : top + _SOME] - centre
+        offset = part[:, :-_OFFSETS] @ exact + exact @ exact / 2
+        part[:, -2] = offset
+        part[:, -1] = offset - part[:, -2]
+    return found
 
 
 def _mean_over(subsets: Subsets, one: NDArray[Any], two: NDArray[Any], kernel: Kernel, blocks: int) -> Array:

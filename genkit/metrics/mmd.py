@@ -20,8 +20,8 @@ from genkit.metrics.moments import Array
 
 _TILE = 2048
 
-Kernel = Callable[[Array, Array], Array]
-"""Rows [n, d] and [m, d] to the kernel of each pair, [n, m]."""
+Kernel = Callable[[NDArray[Any], NDArray[Any]], Array]
+"""Rows [n, d] and [m, d], as the samples hold them, to the kernel of each pair in float64, [n, m]."""
 
 WithinMean = Callable[[Array, Array, Array], Array]
 """The mean of the kernel within samples from its sums over pairs, its sums over k(x_i, x_i), and sizes, [s] each."""
@@ -60,14 +60,14 @@ class Sample:
         for top in range(start, len(self.order), _TILE):
             labels = self.labels[top : top + _TILE]
             starts = np.flatnonzero(np.diff(labels, prepend=-1))
-            rows = np.take(self.features, self.order[top : top + _TILE], axis=0).astype(np.float64, copy=False)
+            rows = np.take(self.features, self.order[top : top + _TILE], axis=0)
             yield _Tile(top, rows, self.members[top : top + _TILE], starts, labels[starts])
 
 
 @dataclass(frozen=True)
 class _Tile:
     top: int
-    rows: Array
+    rows: NDArray[Any]
     members: Array
     starts: NDArray[np.intp]
     blocks: NDArray[np.intp]

@@ -150,3 +150,24 @@ def test_symmetric_and_indifferent_to_order():
     assert kernel_distance(generated, real).value == pytest.approx(expected, rel=1e-9)
     shuffled = np.random.default_rng(0).permutation(generated)
     assert kernel_distance(real, shuffled).value == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("subsets", [None, SUBSETS])
+def test_single_precision_loses_nothing_that_counts(subsets):
+    """A plain product of float32 rows with a large mean would be off in the third digit."""
+    real, generated = ((features(400, 64, seed) + 30).astype(np.float32) for seed in (0, 1))
+    exact = kernel_distance(real.astype(np.float64), generated.astype(np.float64), subsets=subsets)
+    found = kernel_distance(real, generated, subsets=subsets)
+    assert found.value == pytest.approx(exact.value, rel=1e-6)
+    assert found.stderr == pytest.approx(exact.stderr, rel=1e-6)
+    plain = [(x @ y.T / 64 + 1) ** 3 for x, y in ((real, real), (generated, generated), (real, generated))]
+    naive = sum((k.sum() - np.trace(k)) / (400 * 399) for k in plain[:2]) - 2 * plain[2].mean()
+    assert abs(naive - kernel_distance(real.astype(np.float64), generated.astype(np.float64)).value) > 1e-3 * abs(
+        exact.value
+    )
+
+
+def test_half_precision_is_widened_before_it_is_multiplied():
+    real, generated = (features(100, 16, seed).astype(np.float16) for seed in (0, 1))
+    exact = kernel_distance(real.astype(np.float64), generated.astype(np.float64))
+    assert kernel_distance(real, generated).value == pytest.approx(exact.value, rel=1e-6)
