@@ -5,9 +5,9 @@ What the class does not know is ignored, so that a document outlives the version
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
+from math import isfinite
 from typing import Any, TypeVar
 
 from genkit.errors import DataError
@@ -31,7 +31,7 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
     from pydantic import ValidationError
 
     try:
-        document = json.loads(text)
+        document = _loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{complaint}: {error}") from error
     found = document.get("schema", schema) if isinstance(document, dict) else schema
@@ -39,12 +39,46 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
         raise DataError(f"{complaint}: it has schema {found}; this genkit reads up to {schema}: update genkit")
     try:
         made: T = _adapter(cls).validate_python(document)  # type: ignore[arg-type]
-        json.dumps(dataclasses.asdict(made), allow_nan=False)  # type: ignore[call-overload]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         reason = first["msg"].removeprefix("Value error, ")
         raise DataError(" ".join(f"{complaint}: {where}: {reason}".split())) from error
-    except ValueError as error:
-        raise DataError(f"{complaint}: it holds a number that is not finite") from error
+    if not _finite(made):
+        raise DataError(f"{complaint}: it holds a number that is not finite")
     return made
+
+
+def _loads(text: str | bytes) -> Any:
+    """Read JSON by pydantic's parser, which is several times faster; what it refuses, the standard library judges."""
+    from pydantic_core import from_json
+
+    try:
+        return from_json(text)
+    except (ValueError, TypeError):
+        return json.loads(text)
+
+
+def _finite(made: Any) -> bool:
+    """Whether all numbers in a dataclass, and in what it holds, are finite; one loop, as records hold thousands."""
+    todo = [made]
+    while todo:
+        value = todo.pop()
+        kind = type(value)
+        if kind is list or kind is tuple:
+            try:
+                if not all(map(isfinite, value)):
+                    return False
+                continue
+            except (TypeError, OverflowError):  # not all are numbers, or an int is beyond floats
+                inner = value
+        else:
+            inner = value.values() if kind is dict else vars(value).values()
+        for each in inner:
+            kind = type(each)
+            if kind is float:
+                if not isfinite(each):
+                    return False
+            elif kind is not str and kind is not int and kind is not bool and each is not None:
+                todo.append(each)
+    return True

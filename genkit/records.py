@@ -49,7 +49,14 @@ class RecordedScore:
     @functools.cached_property
     def fingerprint(self) -> str:
         """The fingerprint of everything that moves this number, the metric and its version included."""
-        return fingerprint({**self.choices, "metric": self.metric, "version": self.version})
+        key = repr((self.choices, self.metric, self.version))
+        if key not in _FINGERPRINTS:
+            _FINGERPRINTS[key] = fingerprint({**self.choices, "metric": self.metric, "version": self.version})
+        return _FINGERPRINTS[key]
+
+
+_FINGERPRINTS: dict[str, str] = {}
+"""Known ones: thousands of records share a few sets of choices, and hashing is most of what a board would do."""
 
 
 @dataclass(frozen=True)
@@ -108,14 +115,19 @@ class Record:
         """The fingerprint of the whole protocol."""
         return fingerprint(self.protocol)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
-        """Twelve digits of the content's hash."""
-        return hashlib.sha256(to_json(self).encode()).hexdigest()[:12]
+        """Twelve digits of the content's hash; a record of a store has those of its file, whatever genkit wrote it."""
+        return content_id(to_json(self).encode())
 
     def score(self, name: str) -> RecordedScore | None:
         """Return the score of a column name, or None."""
         return next((score for score in self.scores if score.name == name), None)
+
+
+def content_id(data: bytes) -> str:
+    """Return what a record's file is called by: twelve digits of its content's hash."""
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def to_json(record: Record) -> str:
@@ -130,6 +142,12 @@ def to_json(record: Record) -> str:
         raise DataError(f"the record of {record.subject.name} holds a number that is not finite") from error
 
 
-def from_json(text: str | bytes, origin: str) -> Record:
-    """Read a record; raises DataError, naming ``origin``, for one that is corrupt, not finite or of a future schema."""
-    return parse(Record, text, f"{origin} is not a record", SCHEMA)
+def from_json(text: str | bytes, origin: str, known_id: str = "") -> Record:
+    """Read a record; raises DataError, naming ``origin``, for one that is corrupt, not finite or of a future schema.
+
+    ``known_id`` is the id it is stored under: writing it again to hash it would give another where fields were added.
+    """
+    record = parse(Record, text, f"{origin} is not a record", SCHEMA)
+    if known_id:
+        vars(record)["id"] = known_id
+    return record

@@ -52,6 +52,46 @@ def test_unknown_fields_are_ignored():
     assert from_json(json.dumps(plain), "x").score("fid[digits-cnn]").value == 2.0
 
 
+def test_an_unknown_field_may_hold_anything():
+    plain = document()
+    plain["colour"] = float("nan")
+    assert from_json(json.dumps(plain), "x").subject.name == "dcgan"
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x7f", "é", "😀"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_strings_are_those_of_the_standard_librarys_json(text, ascii_only):
+    plain = document()
+    plain["protocol"]["data"]["name"] = text
+    assert from_json(json.dumps(plain, ensure_ascii=ascii_only), "x").protocol["data"]["name"] == text
+
+
+@pytest.mark.parametrize("number", ["5e-324", "2.2250738585072011e-308", "0.1", "9007199254740993.0", "1" + "0" * 400])
+def test_numbers_are_those_of_the_standard_librarys_json(number):
+    text = json.dumps(document()).replace("5000", number, 1)
+    assert from_json(text, "x").protocol["samples"]["count"] == json.loads(number)
+    within = json.dumps(document() | {"protocol": {"samples": {"count": [1, 5000]}}}).replace("5000", number, 1)
+    assert from_json(within, "x").protocol["samples"]["count"] == [1, json.loads(number)]
+
+
+def test_options_may_be_nested_deeply():
+    deep = 1
+    for _ in range(300):
+        deep = [deep]
+    plain = document()
+    plain["subject"]["options"] = {"deep": deep}
+    assert from_json(json.dumps(plain), "x").subject.options == {"deep": deep}
+    with pytest.raises(DataError, match="not finite"):
+        from_json(json.dumps(plain).replace("[1]", "[1e999]"), "x")
+
+
+def test_the_id_is_that_of_the_file_where_it_is_known():
+    one = record("vae", score(2.0))
+    read = from_json(to_json(one), "x", known_id="of its file")
+    assert read.id == "of its file" and read == one
+    assert dataclasses.replace(read).id == one.id == from_json(to_json(one), "x").id
+
+
 @pytest.mark.parametrize("missing", ["dataset", "subject", "scores", "created", "protocol"])
 def test_a_missing_field_is_named(missing):
     plain = document()

@@ -1,0 +1,243 @@
+"""Where a store lies: a folder of this machine, or whatever fsspec reaches by a URL."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from genkit.errors import GenkitError, MissingError, UnknownName, UsageError
+from genkit.paths import write_atomic
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
+_NO_LONGER_URL = re.compile(r"[a-z][a-z0-9+.-]+:/[^/]")
+
+_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "ocilake", "oss", "memory"}
+"""Protocols of stores that publish an object when all of it has arrived."""
+
+Found = tuple[str, str, bytes | str]
+"""A record's file: the folder that holds ``records``, the file's path, and its content or, in words, why not."""
+
+
+class Place(Protocol):
+    """Files below one folder or URL, named by paths relative to it with slashes; the methods raise GenkitError."""
+
+    def records(self) -> Iterator[Found]:
+        """Yield every ``**/records/*.json`` with its content, in any order."""
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        """Return the plain files of a folder by name; none if there is no such folder."""
+
+    def write(self, path: str, data: bytes) -> str:
+        """Write a file so that readers see all of it or nothing, and return its whole path."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file, or a folder with its files."""
+
+    def ready(self, folder: str) -> None:
+        """Raise unless files can be written to a folder."""
+
+
+def is_url(address: Path | str) -> bool:
+    """Whether an address is for fsspec; a path object never is."""
+    return isinstance(address, str) and _URL.match(address) is not None
+
+
+def place(address: Path | str) -> Place:
+    """Find the place of an address; raises UnknownName for its protocol and MissingError for a driver."""
+    if not is_url(address):
+        if _NO_LONGER_URL.match(str(address)):
+            raise UsageError(f"{address} was a URL before it became a path: give it as text, with both slashes")
+        return Folder(Path(address))
+    from fsspec import available_protocols, registry  # type: ignore[import-untyped]
+    from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+
+    url = str(address)
+    known = {*available_protocols(), *registry}
+    for part in url.split("::"):  # as in simplecache::s3://bucket
+        protocol = part.partition("://")[0]
+        if protocol not in known:
+            raise UnknownName("protocol", protocol, known, f" ({url} is no store)")
+    try:
+        with _sentence(f"the store {url} can't be reached"):
+            filesystem, root = url_to_fs(url)
+    except GenkitError as error:
+        if isinstance(error.__cause__, ImportError):
+            raise MissingError(str(error)) from error.__cause__
+        raise
+    return Folder(Path(root)) if "file" in filesystem.protocol else Remote(url, filesystem, root)
+
+
+def is_record(name: str) -> bool:
+    """Whether a file in ``records`` is a record by its name; half-written ones begin with a dot."""
+    return name.endswith(".json") and not name.startswith(".")
+
+
+@contextlib.contextmanager
+def _sentence(complaint: str) -> Iterator[None]:
+    """Say what failed in one sentence: each driver of fsspec has errors of its own, so this takes them all."""
+    try:
+        yield
+    except Exception as error:
+        raise GenkitError(f"{complaint}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+
+
+class Folder:
+    """A folder of this machine: a file is written under a temporary name, synced and renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def records(self) -> Iterator[Found]:
+        """See Place; a folder that can't be listed counts as a file that can't be read."""
+        unlisted: list[OSError] = []
+        for folder, _, names in os.walk(self.root, onerror=unlisted.append):
+            if os.path.basename(folder) != "records":
+                continue
+            holder = os.path.dirname(folder) or "."
+            for name in filter(is_record, names):
+                path = os.path.join(folder, name)
+                try:
+                    with open(path, "rb") as file:
+                        yield holder, path, file.read()
+                except OSError as error:
+                    yield holder, path, _reason(error)
+        for missed in unlisted:
+            if not isinstance(missed, FileNotFoundError):
+                yield "", str(missed.filename), _reason(missed)
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        """See Place; links are left out, as they may lead anywhere."""
+        path = self.root / folder
+        with _sentence(f"{path} can't be read"):
+            try:
+                found = sorted(os.scandir(path), key=lambda entry: entry.name)
+            except FileNotFoundError:
+                return {}
+            plain = [each for each in found if each.is_file(follow_symlinks=False) and not each.name.startswith(".")]
+            return {each.name: Path(each).read_bytes() for each in plain}
+
+    def write(self, path: str, data: bytes) -> str:
+        """See Place."""
+        target = self.root / path
+        with _sentence(f"the record can't be written to {target}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(target, data)
+        return str(target)
+
+    def remove(self, path: str) -> None:
+        """See Place."""
+        import shutil
+
+        target = self.root / path
+        with _sentence(f"{target} can't be removed"):
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+
+    def ready(self, folder: str) -> None:
+        """See Place."""
+        path = self.root / folder
+        with _sentence(f"no record can be written to {path}"):
+            path.mkdir(parents=True, exist_ok=True)
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+class Remote:
+    """What fsspec reaches.
+
+    Object stores publish a whole object or none, so one write is enough, and no right to delete is needed. Elsewhere
+    a file is written under a temporary name that readers ignore, then moved to its own by the filesystem's ``mv``:
+    atomic where the driver renames (SFTP, SMB, HDFS, WebHDFS, FTP).
+    """
+
+    def __init__(self, url: str, filesystem: Any, root: str) -> None:
+        self.url = url
+        self.fs = filesystem
+        self.root = root.rstrip("/")
+        protocols = filesystem.protocol
+        self.whole = not _WHOLE.isdisjoint([protocols] if isinstance(protocols, str) else protocols)
+
+    def records(self) -> Iterator[Found]:
+        """See Place; all files are fetched at once, which the drivers of object stores do side by side."""
+        with _sentence(f"the store {self.url} can't be read"):
+            paths = [path for path in self._below(self.root) if _in_records(path) and is_record(_name(path))]
+            contents = self.fs.cat_ranges(paths, None, None, on_error="return")  # cat would take [ ] for a pattern
+        for path, data in zip(paths, contents, strict=True):
+            url = self._url(path)
+            holder = url.removesuffix(f"/records/{_name(path)}")
+            yield holder, url, _reason(data) if isinstance(data, Exception) else data
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        """See Place."""
+        with _sentence(f"{self.url} can't be read"):
+            below = f"{self.root}/{folder}/"
+            paths = [path for path in self._below(below[:-1]) if path.startswith(below)]
+            plain = [path for path in paths if not path[len(below) :].startswith(".") and "/" not in path[len(below) :]]
+            contents = self.fs.cat_ranges(plain, None, None, on_error="raise")
+            return {_name(path): data for path, data in zip(plain, contents, strict=True)}
+
+    def write(self, path: str, data: bytes) -> str:
+        """See Place; a file of the same name is the same content, so whoever moves last changes nothing."""
+        target = f"{self.root}/{path}"
+        with _sentence(f"the record can't be written to {self._url(target)}"):
+            if self.whole:
+                self.fs.pipe_file(target, data)
+                return self._url(target)
+            folder, _, name = target.rpartition("/")
+            temporary = f"{folder}/.{name}.{secrets.token_hex(4)}"
+            self.fs.makedirs(folder, exist_ok=True)
+            try:
+                self.fs.pipe_file(temporary, data)
+                self.fs.mv(temporary, target)
+            except Exception:
+                with contextlib.suppress(Exception):
+                    self.fs.rm_file(temporary)
+                if not self.fs.exists(target):
+                    raise
+        return self._url(target)
+
+    def remove(self, path: str) -> None:
+        """See Place."""
+        target = f"{self.root}/{path}"
+        with _sentence(f"{self._url(target)} can't be removed"):
+            if self.fs.exists(target):
+                self.fs.rm(target, recursive=True)
+
+    def ready(self, folder: str) -> None:
+        """See Place; it is tried with an empty file that readers ignore."""
+        path = f"{self.root}/{folder}"
+        with _sentence(f"no record can be written to {self.url}"):
+            if not self.whole:
+                self.fs.makedirs(path, exist_ok=True)
+            self.fs.pipe_file(f"{path}/.writable", b"")
+        with contextlib.suppress(Exception):  # it may be allowed to add, not to delete
+            self.fs.rm_file(f"{path}/.writable")
+
+    def _below(self, path: str) -> list[str]:
+        """All files below a folder, listed anew: others write too."""
+        self.fs.invalidate_cache()
+        return sorted(self.fs.find(path))
+
+    def _url(self, path: str) -> str:
+        within = path[len(self.root) :].lstrip("/")
+        return f"{self.url}{within}" if self.url.endswith("/") else f"{self.url}/{within}"
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _in_records(path: str) -> bool:
+    return path.split("/")[-2:-1] == ["records"]
