@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "genkit"
 FLOORS = {
     0: "errors specs seeds paths scores",
     1: "hookspecs plugin registry options documents builtins",
-    2: "protocol presets records store ranking significance report environment downloads",
+    2: "protocol presets records store outcomes ranking significance report environment downloads",
     3: "blocks model augment gan vae losses likelihoods data features metrics baselines checkpoint images ema precision "
     "distributed turns runs",
     4: "training loop evaluation evidence transfer drawing bench cards latents editing conformance explaining pytest_plugin template",

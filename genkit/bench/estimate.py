@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from genkit.bench.jobs import Job
+from genkit.outcomes import Job
 from genkit.records import Record
 
 

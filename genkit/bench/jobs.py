@@ -1,80 +1,22 @@
-"""Jobs: one model, trained from one seed and measured. A job is known by the hash of its inputs."""
+"""The jobs of a plan, and the runs that train them."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genkit.bench.plan import Plan
 from genkit.data import ImageDataset
-from genkit.documents import parse
-from genkit.errors import DataError
 from genkit.evidence.seeing import identity
 from genkit.features import default_extractor, load_extractor
 from genkit.options import build, to_json
-from genkit.paths import write_atomic
-from genkit.protocol import fingerprint
+from genkit.outcomes import Job
 from genkit.registry import registry
-from genkit.runs import Run, find_runs, model_class
+from genkit.runs import Run, RunConfig, find_runs, model_class
 from genkit.specs import MetricSpec, ModelSpec
 from genkit.training import find_preset
-
-SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is trained, and in ``asked`` how it is measured: all that moves its record."""
-
-    model: str
-    dist: str
-    version: str
-    options: dict[str, Any]
-    dataset_sha256: str
-    seed: int
-    images: int
-    batch: int
-    asked: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        """Twelve digits of the inputs' hash."""
-        return fingerprint(dataclasses.asdict(self))
-
-    def runs(self, root: Path) -> list[Run]:
-        """Return the runs below ``root`` that train what the job does, oldest first."""
-        mine = find_runs(root, model=self.model, dist=self.dist, unreadable=lambda reason: None)
-        return [run for run in mine if self._trains(run)]
-
-    def _trains(self, run: Run) -> bool:
-        config = run.config
-        same = (config.version, config.options, config.dataset_sha256) == (
-            self.version,
-            self.options,
-            self.dataset_sha256,
-        )
-        return same and (config.seed, config.images, config.batch) == (self.seed, self.images, self.batch)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended: ``state`` is "done", with the name of its record, or "failed", with the reason."""
-
-    job: Job
-    state: str
-    record: str = ""
-    reason: str = ""
-    seconds: float = 0.0
-    schema: int = SCHEMA
-
-    def publish(self, folder: Path) -> None:
-        """Write the outcome; whoever looks sees all of it or nothing."""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(_file(folder, self.job), json.dumps(dataclasses.asdict(self), indent=1).encode())
 
 
 def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
@@ -119,29 +61,12 @@ def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
     return {"versions": {spec.name: spec.version for spec in specs}, "extractors": seen}
 
 
-def outcome(folder: Path, job: Job) -> Outcome | None:
-    """Return how a job ended, or None; one that can't be read is as good as none."""
-    try:
-        return parse(Outcome, _file(folder, job).read_bytes(), str(_file(folder, job)), SCHEMA)
-    except (OSError, DataError):
-        return None
+def runs_of(job: Job, root: Path) -> list[Run]:
+    """Return the runs below ``root`` that train what a job does, oldest first."""
+    mine = find_runs(root, model=job.model, dist=job.dist, unreadable=lambda reason: None)
+    return [run for run in mine if _trains(run.config, job)]
 
 
-def outcomes(folder: Path) -> list[Outcome]:
-    """Return all outcomes in a folder, also of jobs that the plan no longer has."""
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(parse(Outcome, path.read_bytes(), str(path), SCHEMA))
-        except DataError:
-            continue
-    return found
-
-
-def lock_file(folder: Path, job: Job) -> Path:
-    """Return the file whose lock the runner of a job holds while it works."""
-    return folder / f".{job.id}.lock"
-
-
-def _file(folder: Path, job: Job) -> Path:
-    return folder / f"{job.id}.json"
+def _trains(config: RunConfig, job: Job) -> bool:
+    made = config.version, config.options, config.dataset_sha256, config.seed, config.images, config.batch
+    return made == (job.version, job.options, job.dataset_sha256, job.seed, job.images, job.batch)

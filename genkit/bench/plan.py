@@ -43,7 +43,8 @@ class Plan:
     """What a board holds. ``images`` is the budget of every model, its preset's if None.
 
     ``metrics``, ``features``, ``count`` and ``protocol`` are Measuring's; ``parameters`` are those of metrics, by
-    metric. ``size`` is of a data set of images that have none of their own.
+    metric. ``size`` is of a data set of images that have none of their own. ``milestones`` checkpoints on the way are
+    measured too, by the first metric.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Plan:
     protocol: str = "genkit"
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     size: Annotated[int, Ge(1)] | None = None
+    milestones: Annotated[int, Ge(0)] = 0
 
     def measuring(self, device: str) -> Measuring:
         """Return how each job is measured."""

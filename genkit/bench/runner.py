@@ -22,11 +22,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from genkit.bench.jobs import Job, Outcome, lock_file, outcome
+from genkit.bench.jobs import runs_of
 from genkit.bench.plan import Plan
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, Interrupted
-from genkit.paths import write_atomic
+from genkit.outcomes import Job, Outcome, lock_file, outcome
 from genkit.runs import Run
 
 CONTEXT: Any = multiprocessing.get_context("forkserver")
@@ -46,11 +46,6 @@ class Place:
     def runs(self) -> Path:
         """The root of the runs."""
         return self.folder / "runs"
-
-    @property
-    def samples(self) -> Path:
-        """The runs' sample grids, by the runs' ids: what a committed board shows without its checkpoints."""
-        return self.folder / "samples"
 
     @property
     def jobs(self) -> Path:
@@ -178,24 +173,21 @@ def _end_with_the_runner() -> None:
 def _record(plan: Plan, job: Job, data: ImageDataset, place: Place, device: str) -> str:
     """Train, or go on, or take what is trained; measure; return the record's name."""
     from genkit.evaluation import Evaluator, calibrate
+    from genkit.evaluation.milestones import measure_milestones
     from genkit.evaluation.subjects import measure_run, stored
 
-    trained = _trained(job, data, place, device)
+    trained = _trained(job, plan.milestones, data, place, device)
     evaluator = Evaluator(data, plan.measuring(device))
     with FileLock(place.folder / ".calibration.lock"):
         calibrate(evaluator, place.folder / "calibration")
-    record = measure_run(trained, evaluator, trained.newest_checkpoint())
-    grid = trained.path / "samples.png"
-    if grid.is_file():
-        place.samples.mkdir(exist_ok=True)
-        write_atomic(place.samples / f"{trained.id}.png", grid.read_bytes())
-    return stored(place.folder, record).name
+    measure_milestones(trained, data, evaluator.measuring, place.folder)
+    return stored(place.folder, measure_run(trained, evaluator, trained.newest_checkpoint())).name
 
 
-def _trained(job: Job, data: ImageDataset, place: Place, device: str) -> Run:
+def _trained(job: Job, milestones: int, data: ImageDataset, place: Place, device: str) -> Run:
     from genkit.training import resume, train
 
-    known = job.runs(place.runs)
+    known = runs_of(job, place.runs)
     finished = [run for run in known if run.finished]
     if finished:
         return finished[-1]
@@ -208,6 +200,7 @@ def _trained(job: Job, data: ImageDataset, place: Place, device: str) -> Run:
         images=job.images,
         batch=job.batch,
         seed=job.seed,
+        milestones=milestones,
         device=device,
         root=place.runs,
     )

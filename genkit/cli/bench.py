@@ -48,9 +48,10 @@ def command(
     genkit bench benchmarks/boards/mnist.toml
     """
     from genkit.bench import read_plan
-    from genkit.bench.jobs import jobs, outcome
+    from genkit.bench.jobs import jobs
     from genkit.bench.runner import Place, run
     from genkit.cli.opening import open_shown
+    from genkit.outcomes import outcome
 
     plan = read_plan(board)
     how = {key: value for key, value in (("data_root", data_root), ("size", plan.size)) if value is not None}
@@ -122,9 +123,10 @@ def _show(folder: Path, as_json: bool) -> None:
     from genkit.report import markdown, tabular, text
 
     found = leaderboard(folder)
-    write_atomic(folder / "board.md", (markdown.leaderboard(found) + "\n").encode())
+    write_atomic(folder / "board.md", (markdown.leaderboard(found.board) + "\n").encode())
+    write_atomic(folder / "report.html", found.html().encode())
     if as_json:
-        echo_json(tabular.document(found))
+        echo_json(tabular.document(found.board))
     else:
-        click.echo(text.leaderboard(found, width=terminal_width()))
-        click.echo(f"{folder / 'board.md'}   next: genkit leaderboard --runs {folder} --why", err=True)
+        click.echo(text.leaderboard(found.board, width=terminal_width()))
+        click.echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {folder} --why", err=True)

@@ -13,10 +13,11 @@ from filelock import FileLock, Timeout
 
 from genkit import store
 from genkit.bench import Plan, outcomes, run
-from genkit.bench.jobs import jobs, lock_file, outcome
+from genkit.bench.jobs import jobs
 from genkit.bench.plan import Entry
 from genkit.bench.runner import Place
 from genkit.errors import GenkitError, Interrupted
+from genkit.outcomes import lock_file, outcome
 from genkit.runs import find_runs
 from genkit.training import train
 
@@ -50,6 +51,7 @@ def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
     assert told == ["done"] * 8
     assert len(list(find_runs(Place(tmp_path).runs))) == 4
     models = [record for record in store.read(tmp_path).records if record.training is not None]
+    assert all("samples.png" in store.exhibits(tmp_path, record.id) for record in models)
     assert sorted((each.subject.name, each.training.seed) for each in models) == [
         ("ppca", 0),
         ("ppca", 1),

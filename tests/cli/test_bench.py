@@ -25,7 +25,10 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     done = genkit("bench", "b.toml", "--device", "cpu", "--json")
     assert done.code == 0, done.err
     assert "2 jobs done, 0 failed" in done.err
-    assert {row["model"] for row in json.loads(done.out)["rows"]} == {"vae", "conv-vae", "real test", "noise"}
+    rows = json.loads(done.out)["rows"]
+    assert {row["model"] for row in rows if row["kind"] == "model"} == {"vae", "conv-vae"}
+    assert {"real test", "noise", "copycat", "ppca"} < {row["model"] for row in rows}
+    assert "Plotly" in Path("boards/b/report.html").read_text()
     assert "| vae |" in Path("boards/b/board.md").read_text()
     rows = json.loads(genkit("bench", "b.toml", "--dry-run", "--json").out)
     assert [row["state"] for row in rows] == ["done", "done"]

@@ -60,13 +60,29 @@ def test_replicates_pair_only_with_their_own_kind():
         assert ranks(rank([record("a", one), record("b", unlike)])) == {"a": "1-2", "b": "1-2"}
 
 
-def test_several_seeds_give_a_t_interval_of_training_noise():
+def seeds_of(name, values):
+    return [record(name, score(value), trained=training(seed=seed)) for seed, value in enumerate(values)]
+
+
+def test_several_seeds_give_a_t_interval_of_training_noise_in_proportion():
     values = [3.0, 5.0, 7.5]
-    records = [record("a", score(value), trained=training(seed=seed)) for seed, value in enumerate(values)]
-    (row,) = rank(records).rows
-    low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    (row,) = rank(seeds_of("a", values)).rows
+    half = stats.t.ppf(0.975, 2) * stats.sem(np.log(values))
     assert (row.noise, row.seeds, row.value) == ("training", 3, pytest.approx(np.mean(values)))
-    assert (row.ci_low, row.ci_high) == (pytest.approx(low), pytest.approx(high))
+    assert (row.ci_low, row.ci_high) == (
+        pytest.approx(row.value * np.exp(-half)),
+        pytest.approx(row.value * np.exp(half)),
+    )
+
+
+def test_intervals_over_seeds_are_of_the_pooled_variance_that_ranks_them():
+    groups = {"a": [-1.0, -1.2], "b": [-2.0, -2.6, -2.3], "c": [-9.0]}
+    rows = rank([each for name, values in groups.items() for each in seeds_of(name, values)]).rows
+    pooled = (np.var(groups["a"], ddof=1) + 2 * np.var(groups["b"], ddof=1)) / 3
+    found = {row.label: (row.ci_high - row.ci_low) / 2 for row in rows}
+    for name in "ab":
+        assert found[name] == pytest.approx(stats.t.ppf(0.975, 3) * (pooled / len(groups[name])) ** 0.5)
+    assert found["c"] == pytest.approx(1.0)  # one seed: its own, of evaluation
 
 
 def test_one_training_seed_counts_once():
@@ -328,7 +344,7 @@ def test_the_board_of_a_folder_is_that_of_its_records_and_names_unreadable_files
     for each in records:
         path = store.add(tmp_path, each)
     path.with_name("bad.json").write_text("{")
-    board = leaderboard(tmp_path)
+    board = leaderboard(tmp_path).board
     assert ranks(board) == ranks(rank(records)) == ranks(rank([from_json(to_json(r), "x") for r in reversed(records)]))
     assert len(board.problems) == 1
     assert "<table" in board._repr_html_()
@@ -341,3 +357,82 @@ def test_another_version_of_a_plugin_is_another_entry_and_no_seed():
     rows = rank([one, other]).rows
     assert [(row.seeds, row.value) for row in rows] == [(1, 1.0), (1, 9.0)]
     assert "version 2.0" in rows[1].label
+
+
+def checkpoints(values, *, seed=0, run="aaaa"):
+    """Records of one run's checkpoints, the last one finished; 100,000 images and 10 s apart."""
+    made = []
+    for place, value in enumerate(values, 1):
+        at = training(
+            seed=seed, run=run, images=100_000 * place, seconds=10.0 * place, finished=place == len(values),
+            budget=f"{100_000 * len(values):,} images", checkpoint_sha256=f"{seed}{place}" * 32,
+        )  # fmt: skip
+        made.append(record("a", score(value), trained=at))
+    return made
+
+
+def test_earlier_checkpoints_stand_beside_the_last_one_and_never_make_the_result():
+    board = rank([*checkpoints([9.0, 2.0, 5.0]), record("b", score(3.0))])
+    first, second = board.rows
+    assert (first.label, second.label, second.value, second.seeds) == ("b", "a", 5.0, 1)
+    assert [moment.value for moment in second.moments] == [9.0, 2.0, 5.0]
+    assert (second.best_value, second.time_to_best) == (2.0, 20.0)
+    assert (first.moments, first.best_value, first.time_to_best) == ((), None, None)
+    assert not board.left_out
+
+
+def test_the_best_checkpoints_of_several_seeds_are_averaged():
+    board = rank([*checkpoints([9.0, 2.0, 5.0]), *checkpoints([9.0, 7.0, 3.0], seed=1, run="bbbb")])
+    (row,) = board.rows
+    assert (row.seeds, row.value, row.best_value, row.time_to_best) == (2, 4.0, 2.5, 25.0)
+
+
+def test_a_checkpoint_of_an_unfinished_run_is_a_row():
+    board = rank(checkpoints([9.0, 2.0, 5.0])[:1])
+    assert [(row.label, row.moments) for row in board.rows] == [("a", ())]
+
+
+def test_a_row_says_which_part_of_its_noise_measuring_makes():
+    values = [score(3.0, half=1.96), score(5.0, half=1.96), score(7.5, half=1.96 * 2)]
+    (row,) = rank([record("a", each, trained=training(seed=seed)) for seed, each in enumerate(values)]).rows
+    assert row.evaluation_stderr == pytest.approx((1 + 1 + 4) ** 0.5 / 3)
+
+
+KID = "kid[digits-cnn]"
+
+
+def copying(fid, kid, latency=0.001):
+    return record("copycat", score(fid), score(kid, name=KID), score(latency, name="latency"), kind="baseline")
+
+
+def test_a_metric_that_copying_wins_is_marked_blind_to_memorisation():
+    models = [
+        record("a", score(2.0), score(2.0, name=KID), score(5.0, name="latency")),
+        record("b", score(3.0), score(9.0, name=KID), score(6.0, name="latency")),
+    ]
+    assert rank([copying(1.0, 3.0), *models]).blind == (FID,)
+    assert rank([copying(2.5, 1.0), *models]).blind == (KID,)
+    assert rank([copying(1.0, 1.0), *models]).blind == (FID, KID)
+    assert rank(models).blind == ()
+
+
+def test_chances_are_those_of_student_s_distribution():
+    one, other = score(1.0, half=1.96), score(2.0, half=1.96)
+    board = rank([record("b", other), record("a", one)])
+    assert board.chances[0, 1] == pytest.approx(stats.norm.cdf(1 / 2**0.5))
+    assert board.chances + board.chances.T == pytest.approx(np.ones((2, 2)))
+    values = {"a": [1.0, 1.2, 1.1], "b": [1.3, 1.5, 1.2]}
+    board = rank([record(n, score(v), trained=training(seed=s)) for n, vs in values.items() for s, v in enumerate(vs)])
+    expected = stats.ttest_ind(np.log(values["a"]), np.log(values["b"]), alternative="less").pvalue
+    assert board.chances[0, 1] == pytest.approx(1 - expected)
+
+
+def test_chances_of_a_score_that_is_better_when_higher_go_the_other_way():
+    board = rank([record(n, score(v, name="is", direction="higher", half=0.5)) for n, v in (("a", 1.0), ("b", 2.0))])
+    assert board.rows[0].label == "b"
+    assert board.chances[0, 1] > 0.9
+
+
+def test_models_without_noise_have_chances_too():
+    board = rank([record(n, score(v, half=0.0)) for n, v in (("a", 1.0), ("b", 1.0), ("c", 2.0))])
+    assert board.chances.tolist() == [[0.5, 0.5, 1.0], [0.5, 0.5, 1.0], [0.0, 0.0, 0.5]]

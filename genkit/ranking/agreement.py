@@ -1,0 +1,94 @@
+"""Agreement: how much boards of several metrics put the same models in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from genkit.errors import UnknownName, UsageError
+from genkit.ranking.board import Board
+
+if TYPE_CHECKING:
+    from genkit.significance import Array
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Kendall's tau-b of each pair of boards over the ``counts`` models that both have; None below three."""
+
+    names: tuple[str, ...]
+    taus: tuple[tuple[float | None, ...], ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+def agreement(boards: Sequence[Board]) -> Agreement:
+    """Return how much boards agree, from 1 (the same order) over 0 to -1 (the opposite), better being first.
+
+    Kendall 1945; equal values are ties.
+    """
+    import numpy as np
+
+    labels = list(dict.fromkeys(row.label for board in boards for row in board.rows))
+    places = {label: place for place, label in enumerate(labels)}
+    values = np.full((len(boards), len(labels)), np.nan)
+    for one, board in zip(values, boards, strict=True):
+        sign = 1 if board.direction == "lower" else -1
+        for row in board.rows:
+            if row.value is not None:
+                one[places[row.label]] = sign * row.value
+    known = ~np.isnan(values)
+    shared = [[known[a] & known[b] for b in range(len(boards))] for a in range(len(boards))]
+    taus = [[_tau(values[a][both], values[b][both]) for b, both in enumerate(row)] for a, row in enumerate(shared)]
+    counts = [[int(both.sum()) for both in row] for row in shared]
+    return Agreement(tuple(board.score for board in boards), tuple(map(tuple, taus)), tuple(map(tuple, counts)))
+
+
+def _tau(one: Array, other: Array) -> float | None:
+    import numpy as np
+
+    if len(one) < 3:
+        return None
+    above = np.triu_indices(len(one), 1)
+    signs = [np.sign(values[:, None] - values)[above] for values in (one, other)]
+    scale = np.sqrt(np.count_nonzero(signs[0]) * np.count_nonzero(signs[1]))
+    return float((signs[0] * signs[1]).sum() / scale) if scale else None
+
+
+@dataclass(frozen=True)
+class Overall:
+    """Models by the weighted mean of their ranks under several metrics; ``lacking`` have no rank under one of them."""
+
+    weights: dict[str, float]
+    rows: tuple[tuple[str, float], ...]
+    lacking: tuple[str, ...]
+
+
+def overall(boards: Sequence[Board], weights: Mapping[str, float]) -> Overall:
+    """Return the weighted mean rank of each model, the best first; a rank that is an interval counts by its middle.
+
+    ``weights`` are by the names of scores or of their metrics. Raises UsageError for weights that are not above zero,
+    UnknownName for a score that there is not.
+    """
+    chosen: dict[str, tuple[Board, float]] = {}
+    for name, weight in weights.items():
+        board = next((b for b in boards if name in (b.score, b.score.partition("[")[0])), None)
+        if board is None:
+            known = [each.score.partition("[")[0] for each in boards]
+            raise UnknownName("score", name, known, f"  (the board ranks by {', '.join(known)})")
+        if not weight > 0:
+            raise UsageError(f"the weight of {name} is {weight:g}: give a number above zero")
+        chosen[board.score] = board, weight
+    ranks = [
+        ({row.label: (row.best + row.worst) / 2 for row in b.rows if row.best and row.worst}, w)
+        for b, w in chosen.values()
+    ]
+    total = sum(weight for _, weight in ranks)
+    labels = list(dict.fromkeys(label for known, _ in ranks for label in known))
+    whole = [label for label in labels if all(label in known for known, _ in ranks)]
+    means = {label: sum(weight * known[label] for known, weight in ranks) / total for label in whole}
+    return Overall(
+        {name: weight for name, (_, weight) in chosen.items()},
+        tuple(sorted(means.items(), key=lambda entry: entry[1])),
+        tuple(label for label in labels if label not in means),
+    )

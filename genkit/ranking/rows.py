@@ -1,0 +1,144 @@
+"""Rows of a board: the records of one model under one set of options, over its training seeds and checkpoints."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from genkit.records import Record, RecordedScore, Training
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a run had reached at one of its checkpoints; the seconds are those of its training."""
+
+    seed: int
+    images: int
+    seconds: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entry: a model under one set of options, over all its training seeds.
+
+    ``best`` and ``worst`` bound the rank; None for what calibrates the board. ``noise`` is "evaluation" or "training".
+    ``other`` holds the entry's further columns, ``blank`` says of those that it lacks why. ``moments`` are what its
+    runs had reached at earlier checkpoints that were measured, and at their last, which alone is the result.
+    """
+
+    label: str
+    records: tuple[Record, ...]
+    score: RecordedScore | None
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    noise: str
+    seeds: int
+    best: int | None = None
+    worst: int | None = None
+    other: dict[str, RecordedScore] = field(default_factory=dict)
+    blank: dict[str, str] = field(default_factory=dict)
+    moments: tuple[Moment, ...] = ()
+
+    @property
+    def rank(self) -> str:
+        """``1``, ``2-3`` or an empty string."""
+        if self.best is None:
+            return ""
+        return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
+
+    def values(self) -> list[RecordedScore]:
+        """Return the scores of its seeds."""
+        scores = [record.score(self.score.name) for record in self.records] if self.score else []
+        return [score for score in scores if score is not None]
+
+    @property
+    def evaluation_stderr(self) -> float | None:
+        """The standard error of the value that measuring alone makes: with several seeds a part of the noise."""
+        scores = self.values()
+        return math.hypot(*(score.stderr for score in scores)) / len(scores) if scores else None
+
+    @functools.cached_property
+    def peaks(self) -> tuple[Moment, ...]:
+        """The best moment of each seed's run; none where only last checkpoints were measured."""
+        sign = 1 if self.score is None or self.score.direction == "lower" else -1
+        seeds = sorted({moment.seed for moment in self.moments})
+        return tuple(min((m for m in self.moments if m.seed == s), key=lambda m: sign * m.value) for s in seeds)
+
+    @property
+    def best_value(self) -> float | None:
+        """The mean over seeds of the best checkpoints' values: chosen by the very number, so never the result."""
+        return fmean(peak.value for peak in self.peaks) if self.moments else None
+
+    @property
+    def time_to_best(self) -> float | None:
+        """The mean over seeds of the seconds of training until the best checkpoint."""
+        return fmean(peak.seconds for peak in self.peaks) if self.moments else None
+
+
+def entry_of(record: Record) -> str:
+    """All that makes two records seeds of one entry: model, options and how it was trained."""
+    subject, training = record.subject, record.training
+    trained = (_budget(training), training.batch, training.processes, training.weights) if training else ()
+    made = subject.kind, subject.dist, subject.version, subject.name
+    return repr((*made, sorted(subject.options.items()), trained))
+
+
+def _budget(training: Training) -> str:
+    return training.budget if training.finished else f"{training.images:,} images"
+
+
+def describe(record: Record) -> str:
+    """Name a record: its subject, its run and its id."""
+    run = f" {record.training.run}" if record.training else ""
+    return f"{record.subject.name}{run} ({record.id})"
+
+
+def calibrates(row: Row) -> bool:
+    """Whether a row calibrates the board instead of being ranked."""
+    return row.records[0].subject.kind == "baseline"
+
+
+def entries(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Group the seeds of each entry, under a label that sets it apart from its namesakes."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[entry_of(record)].append(record)
+    names = Counter(group[0].subject.name for group in groups.values())
+    entries: dict[str, list[Record]] = {}
+    for group in groups.values():
+        first = group[0]
+        name = first.subject.name
+        if names[name] > 1:
+            name = f"{name} ({_distinction(first, groups) or first.id})"
+        entries[f"{name} {first.id}" if name in entries else name] = group
+    return entries
+
+
+def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
+    """Say what sets an entry apart from its namesakes: the options, budget, batch and weights that differ."""
+
+    def facts(other: Record) -> dict[str, str]:
+        known = {key: f"{key}={value}" for key, value in other.subject.options.items()}
+        if other.training:
+            known |= {"budget": _budget(other.training), "weights": other.training.weights}
+            known |= {"batch": f"batch {other.training.batch}", "processes": f"{other.training.processes} processes"}
+        return known | {
+            "dist": other.subject.dist,
+            "version": f"version {other.subject.version}",
+            "kind": other.subject.kind,
+        }
+
+    namesakes = [facts(group[0]) for group in groups.values() if group[0].subject.name == record.subject.name]
+    return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
+
+
+def measured(record: Record) -> str:
+    """What a record is of: weights or images. Its records make one row, whichever of them holds a column."""
+    training = record.training
+    return repr((entry_of(record), (training.run, training.seed, training.checkpoint_sha256) if training else ()))

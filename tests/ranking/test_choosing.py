@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+from making import record, score, training
+
+from genkit.errors import MissingError
+from genkit.ranking.choosing import recommend
+
+HARDWARE = {"data.name": "digits", "hardware.device": "cpu"}
+
+
+def model(name, fid, *, latency=1.0, minutes=1.0, more=(), **changes):
+    costs = [] if latency is None else [score(latency, name="latency", choices=HARDWARE, half=0.1)]
+    return record(name, score(fid, half=0.1), *costs, *more, trained=training(seconds=60 * minutes), **changes)
+
+
+def test_the_best_within_the_limits_is_recommended_and_the_others_say_why_not():
+    records = [model("slow", 1.0, latency=9.0), model("long", 2.0, minutes=45), model("good", 3.0), model("poor", 7.0)]
+    found = recommend(records, latency_ms=5, train_minutes=30)
+    assert found.best.label == "good"
+    assert dict(found.outside) == {"slow": "latency 9 ms is above 5", "long": "training 45 minutes is above 30"}
+    assert [row.rank for row in found.board.rows] == ["1", "2"]
+    assert (found.rivals, found.certain) == ((), pytest.approx(1.0))
+
+
+def test_what_cannot_be_told_apart_is_named_with_its_chance():
+    found = recommend([model("a", 3.0), model("b", 3.05), model("c", 9.0)])
+    assert [row.label for row in found.rivals] == ["b"]
+    assert 0.5 < found.certain < 0.9
+
+
+def test_a_limit_that_was_not_measured_is_untested_and_no_model_is_taken_for_within_it():
+    found = recommend([model("unknown", 1.0, latency=None), model("known", 3.0)], latency_ms=5)
+    assert found.best.label == "known"
+    assert "whether it is within the limits: unknown" in found.untested
+    assert not any("unknown" in label for label, _ in found.outside)
+
+
+def test_models_that_were_never_measured_and_lone_seeds_are_untested():
+    found = recommend([model("a", 3.0)], offered=["a", "r3gan"])
+    assert found.untested == (
+        "without a fid[digits-cnn] on digits within the limits: r3gan",
+        "other training seeds: one seed says nothing of the noise of training",
+    )
+    seeds = [record("a", score(3.0 + seed), trained=training(seed=seed)) for seed in range(2)]
+    assert recommend(seeds).untested == ()
+
+
+def test_a_need_for_likelihoods_ranks_by_the_tightest_bound_measured():
+    records = [
+        model("gan", 1.0, absent={"nll": "gan has no likelihood bound"}),
+        model("vae", 5.0, more=[score(93.0, name="nll")]),
+        model("iwae", 9.0, more=[score(90.0, name="nll"), score(-91.0, name="elbo", direction="higher")]),
+    ]
+    found = recommend(records, needs=["likelihood"])
+    assert (found.board.score, found.best.label) == ("nll", "iwae")
+    with pytest.raises(MissingError, match="no record has a likelihood"):
+        recommend(records[:1], needs=["likelihood"])
+
+
+def test_a_need_for_classes_keeps_models_that_draw_them():
+    records = [
+        model("gan", 1.0, absent={"class_accuracy": "gan draws no classes"}),
+        model("cgan", 5.0, more=[score(0.9, name="class_accuracy[digits-cnn]", direction="higher")]),
+        model("unmeasured", 2.0),
+    ]
+    found = recommend(records, needs=["conditional"])
+    assert found.best.label == "cgan"
+    assert dict(found.outside) == {"gan": "gan draws no classes"}
+    assert "whether it is within the limits: unmeasured" in found.untested
+
+
+def test_nothing_within_the_limits_names_the_reason():
+    with pytest.raises(
+        MissingError, match=r"no model of digits is known to be within the limits \(a: latency 1 ms is above 0.5\)"
+    ):
+        recommend([model("a", 3.0)], latency_ms=0.5)
