@@ -74,7 +74,8 @@ def _write_cards(_app: Any) -> None:
     results = Path(__file__).parents[1] / "benchmarks" / "results"
     records = store.read(results).records if results.is_dir() else []
     offers = [offer for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"]
-    pictures = {path.stem: f"../../{path.relative_to(results.parents[1])}" for path in results.glob("*/samples/*.png")}
+    grids = results.glob("*/exhibits/*/samples.png")
+    pictures = {path.parent.name: f"../../{path.relative_to(results.parents[1])}" for path in grids}
     _write("model-cards.md", cards.page(offers, records, pictures))
 
 

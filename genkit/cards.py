@@ -20,7 +20,7 @@ SHOWN = ("fid", "kid", "precision", "recall", "class_accuracy", "mse", "elbo", "
 
 
 def page(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures: Mapping[str, str]) -> str:
-    """Return a Markdown page of cards; ``pictures`` are sample grids by the ids of runs."""
+    """Return a Markdown page of cards; ``pictures`` are sample grids by the ids of records."""
     parts = [
         "# Model cards",
         "Generated from the models themselves and from the records of `benchmarks/results`. Published numbers are of "
@@ -47,7 +47,7 @@ def card(offer: Offer[ModelSpec], records: Sequence[Record], pictures: Mapping[s
         " ".join(facts),
     ]
     parts += [_presets(cls), _measured(cls, mine)]
-    shown = [(r, pictures[r.training.run]) for r in mine if r.training is not None and r.training.run in pictures]
+    shown = [(record, pictures[record.id]) for record in mine if record.id in pictures]
     seen: set[str] = set()
     for record, path in shown:
         assert record.training is not None

@@ -158,14 +158,15 @@ def _run_again(folder: Path, record: Record, weights: Path | None, progress: Pro
     except MissingError:
         return None, f"the record does not lie in its run's folder, so run {record.training.run} is not found"
     wanted = record.training.checkpoint_sha256
-    checkpoint = next((each for each in run.checkpoints() if sha256_file(each) == wanted), None)
+    checkpoint = next((each for each in (*run.checkpoints(), *run.milestones()) if sha256_file(each) == wanted), None)
     if checkpoint is None:
         return None, f"run {run.path} no longer has the checkpoint that was measured"
     data = open_run_dataset(run)
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
         evaluator = Evaluator(data, _measuring(score, choices, weights), progress, keep=True)
-        return _value(measure_run(run, evaluator, checkpoint, raw=record.training.weights == "raw"), score)  # type: ignore[union-attr]
+        assert record.training is not None
+        return _value(measure_run(run, evaluator, checkpoint, raw=record.training.weights == "raw").record, score)
 
     return measure, ""
 

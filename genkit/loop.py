@@ -81,6 +81,7 @@ class Loop:
         self._began = time.monotonic()
         self._acts_after = type(model).after_step is not GenerativeModel.after_step
         self._signal = 0
+        self._ahead: list[int] = []
         steps = (config.images or 0) // (config.batch * self.world)
         self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
         self._preview_every = max(1, steps // max(1, settings.previews)) if steps else 1000
@@ -113,10 +114,13 @@ class Loop:
                 self.model.prepare_stage(stage, self.data.train, step)
         phases = [phase for phase in self.phases if phase.stage == stage]
         last_saved = last_told = time.monotonic()
+        self._ahead = [images for images in self._milestones() if images > self.stream.drawn]
         self._train_mode()
         while phases and not self._spent(stage):
             self._step(phases)
             now = time.monotonic()
+            if self._ahead and self.stream.drawn >= self._ahead[0]:
+                self._milestone()
             if self.index % self._log_every == 0:
                 self._log_window(now)
             if self.index % self._preview_every == 0 and self.settings.previews:
@@ -186,7 +190,18 @@ class Loop:
     # --- saving and restoring -------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        """Write a checkpoint unless a weight is not finite; drop old ones only after it is whole."""
+        """Write a checkpoint to go on from; drop old ones only after it is whole."""
+        path = self.run.path / "checkpoints" / f"step-{self.index:09d}.safetensors"
+        self._write(path)
+        if self.rank:
+            return
+        for old in self.run.checkpoints()[: -max(1, self.settings.keep)]:
+            old.unlink(missing_ok=True)
+        self._status("running")
+        self.tell(self._event("checkpoint", path=str(path)))
+
+    def _write(self, path: Path) -> None:
+        """Write a checkpoint, unless a weight is not finite."""
         self.seconds = time.monotonic() - self._began
         if self.rank:
             return
@@ -212,12 +227,17 @@ class Loop:
             "window": list(self.turns.window),
             "skips": self.turns.skips,
         }
-        path = self.run.path / "checkpoints" / f"step-{self.index:09d}.safetensors"
         checkpoint.save(path, tensors, meta)
-        for old in self.run.checkpoints()[: -max(1, self.settings.keep)]:
-            old.unlink(missing_ok=True)
-        self._status("running")
-        self.tell(self._event("checkpoint", path=str(path)))
+
+    def _milestones(self) -> list[int]:
+        """The images after which a checkpoint stays, evenly apart before the last one."""
+        count, images = self.run.config.milestones, self.run.config.images or 0
+        return [images * place // (count + 1) for place in range(1, count + 1)]
+
+    def _milestone(self) -> None:
+        """Keep a checkpoint; a run that resumes from an older one writes the same again."""
+        self._ahead = [images for images in self._ahead if images > self.stream.drawn]
+        self._write(self.run.path / "checkpoints" / f"milestone-{self.index:09d}.safetensors")
 
     def _restore(self) -> None:
         found = self.run.checkpoints()

@@ -37,7 +37,7 @@ class RunConfig:
     """How a run is made: ``model`` is the bare name that the distribution ``dist`` offers.
 
     ``images`` or ``minutes`` is the budget, ``batch`` what each of the ``processes`` draws; ``opening`` is how the
-    data set is opened again.
+    data set is opened again. Of a budget in images, ``milestones`` checkpoints stay on the way, evenly apart.
     """
 
     model: str
@@ -53,6 +53,7 @@ class RunConfig:
     images: Annotated[int, Ge(1)] | None = None
     minutes: Annotated[float, Gt(0)] | None = None
     processes: Annotated[int, Ge(1)] = 1
+    milestones: Annotated[int, Ge(0)] = 0
     opening: Opening = field(default_factory=Opening)
     device: str = "cpu"
     created: str = ""
@@ -63,6 +64,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if (self.images is None) == (self.minutes is None):
             raise ValueError("a budget is in images or in minutes")
+        if self.milestones and self.images is None:
+            raise ValueError("milestones are of a budget in images")
         if min(self.data.shape) < 1:
             raise ValueError(f"images of shape {self.data.shape} have no pixels")
 
@@ -125,6 +128,10 @@ class Run:
     def checkpoints(self) -> list[Path]:
         """All checkpoints, oldest first."""
         return sorted((self.path / "checkpoints").glob("step-*.safetensors"))
+
+    def milestones(self) -> list[Path]:
+        """The checkpoints that stay on the way to the last one, oldest first."""
+        return sorted((self.path / "checkpoints").glob("milestone-*.safetensors"))
 
     def newest_checkpoint(self) -> Path:
         """The newest checkpoint; raises MissingError if there is none."""

@@ -76,6 +76,7 @@ def train(
     minutes: float | None = None,
     batch: int | None = None,
     seed: int = 0,
+    milestones: int = 0,
     device: str = "auto",
     root: Path | str = "runs",
     settings: Settings | None = None,
@@ -86,13 +87,16 @@ def train(
 
     The budget is ``images`` shown (every image drawn counts) or ``minutes``; without either, the preset's. ``preset``
     says which, "cpu" or "gpu", whatever the device: a budget must not depend on the machine. ``options`` override the
-    preset's. ``opening`` holds further arguments of open_dataset, such as ``size``. Raises UsageError for options, a
-    preset or a device that can't be, TrainingError when the run can't go on, Interrupted after Ctrl-C or SIGTERM.
+    preset's. ``milestones`` checkpoints stay, evenly apart on the way, to be measured too. ``opening`` holds further
+    arguments of open_dataset, such as ``size``. Raises UsageError for options, a preset or a device that can't be,
+    TrainingError when the run can't go on, Interrupted after Ctrl-C or SIGTERM.
     """
     if images is not None and minutes is not None:
         raise UsageError("a budget is in images or in minutes, not both")
     if (images is not None and images < 1) or (minutes is not None and not 0 < minutes < math.inf):
         raise UsageError("a budget must be above zero, and have an end")
+    if milestones < 0 or (milestones and minutes is not None):
+        raise UsageError("milestones are a number of checkpoints on the way through a budget in images")
     if batch is not None and batch < 1:
         raise UsageError("a batch must hold at least one image")
     offer = registry().find(ModelSpec, model)
@@ -119,6 +123,7 @@ def train(
         images=None if minutes is not None else images or chosen.images,
         minutes=minutes,
         processes=distributed.world(),
+        milestones=milestones,
         opening=Opening(**how),
         device=str(target),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),

@@ -22,9 +22,9 @@ def test_every_model_has_a_card_with_its_loss_paper_presets_and_size(each):
 
 
 def test_a_card_shows_what_was_measured_of_its_model_alone():
-    mine = record("gan", score(2.5), score(9.0, name="fid[digits-cnn]@360"), trained=training(run="ab12"))
+    mine = record("gan", score(2.5), score(9.0, name="fid[digits-cnn]@360"), trained=training())
     other = record("gan", score(7.25), dist="another")
-    text = cards.card(offer("gan"), [mine, other, record("dcgan", score(8.125))], {"ab12": "grid.png"})
+    text = cards.card(offer("gan"), [mine, other, record("dcgan", score(8.125))], {mine.id: "grid.png"})
     assert "| digits |  | 0 | 400,000 | 2.5 [1.5, 3.5] |" in text
     assert "![Samples of gan on digits after 400,000 images, seed 0](grid.png)" in text
     assert "7.25" not in text

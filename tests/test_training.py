@@ -627,3 +627,43 @@ def test_another_number_of_processes_can_not_go_on_with_a_run(run_toy, tmp_path)
     begun = dataclasses.replace(run, config=dataclasses.replace(run.config, processes=4))
     with pytest.raises(UsageError, match="begun by 4 processes, not 1"):
         resume(begun)
+
+
+def states(paths):
+    """The tensors and the images of checkpoints, without what a clock moves."""
+    return [(checkpoint.load(path)[0], checkpoint.load(path)[1]["drawn"]) for path in paths]
+
+
+def test_milestones_stay_evenly_apart_and_are_whole(run_toy):
+    run = run_toy("toy-gan", images=480, batch=16, milestones=3, settings=Settings(keep=1))
+    found = states(run.milestones())
+    assert [drawn for _, drawn in found] == [128, 256, 384]
+    assert len(run.checkpoints()) == 1
+    plain = run_toy("toy-gan", images=480, batch=16, settings=Settings(keep=1))
+    assert not plain.milestones()
+    ends = [states(each.checkpoints())[0][0] for each in (run, plain)]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
+
+
+def test_a_resumed_run_writes_the_milestones_that_it_would_have(run_toy):
+    whole = run_toy("toy-gan", images=480, batch=16, milestones=3)
+
+    def stop(event):
+        if event["kind"] == "checkpoint" and event["images"] >= 250:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_toy("toy-gan", images=480, batch=16, milestones=3, on_event=stop)
+    (other,) = [run for run in find_runs(whole.path.parents[2]) if run.id != whole.id]
+    assert states(other.checkpoints()[:1])[0][1] == 192
+    for path in (*other.milestones()[1:], *other.checkpoints()[1:]):
+        path.unlink()
+    resume(other, settings=EVERY_STEP)
+    for (tensors, drawn), (others, again) in zip(states(whole.milestones()), states(other.milestones()), strict=True):
+        assert drawn == again
+        assert {name: torch.equal(tensors[name], others[name]) for name in tensors} == dict.fromkeys(tensors, True)
+
+
+def test_milestones_go_with_a_budget_in_images(run_toy):
+    with pytest.raises(UsageError, match="milestones are a number of checkpoints on the way"):
+        run_toy("toy-gan", minutes=1.0, milestones=2)

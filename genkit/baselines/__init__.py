@@ -1,1 +1,1 @@
-"""Models that calibrate a board: an exact likelihood, a perfect copy and pure noise."""
+"""What calibrates a board: an exact likelihood, a perfect copy, pure noise, and real images under a known harm."""

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from genkit.runs import Run
 
 
+BESIDE = ("real test", "noise")
+"""What stands beside a model's scores in the terminal: floor and ceiling. The page has all that calibrates it."""
+
 REFERENCES = {"train": "the training images", "all": "all images"}
 
 
@@ -76,7 +79,8 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 @click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
 @click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Evaluation seed.")
-@click.option("--calibrate/--no-calibrate", default=True, help="Also measure the real test split and noise, once.")
+@click.option("--milestones", is_flag=True, help="Also measure the run's milestones, by the first metric.")
+@click.option("--calibrate/--no-calibrate", default=True, help="Also measure what boards are read against, once.")
 @device_option
 @runs_option
 @json_option
@@ -103,6 +107,7 @@ def command(
     weights: Path | None,
     count: int,
     seed: int,
+    milestones: bool,
     calibrate: bool,
     device: str,
     root: Path,
@@ -132,7 +137,7 @@ def command(
         device=device,
     )
     if samples_path is not None:
-        refuse(ctx, ("dataset", "raw"), "goes with a model; --samples are compared with --reference")
+        refuse(ctx, ("dataset", "raw", "milestones"), "goes with a model; --samples are compared with --reference")
         how = opening(data_root, size, crop, skip_bad, grey)
         given = ctx.get_parameter_source("count") is not ParameterSource.DEFAULT
         _images(samples_path, reference, measuring, how, root, as_json, limit=count if given else None)
@@ -154,6 +159,8 @@ def command(
         )
         run = _named_run(run_id, checkpoint, root)
         data = open_run_dataset(run, data_root=data_root)
+    if milestones:
+        _milestones(run, data, measuring)
     _model(run, data, measuring, checkpoint, raw, root, calibrate, as_json)
 
 
@@ -170,6 +177,20 @@ def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
     if folder.name != "checkpoints" or not (folder.parent / "run.json").is_file():
         raise UsageError(f"{checkpoint} belongs to no run: a checkpoint is measured in its run's checkpoints folder")
     return open_run(folder.parent)
+
+
+def _milestones(run: Run, data: ImageDataset, measuring: Measuring) -> None:
+    from genkit.cli.progress import work_bar
+    from genkit.evaluation.milestones import measure_milestones
+
+    with work_bar() as show:
+        done = measure_milestones(run, data, measuring, run.path, show)
+    if not done:
+        raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
+    for each in done:
+        assert each.record.training is not None
+        (score,) = each.record.scores[:1]
+        click.echo(f"after {each.record.training.images:,} images: {score.name} {score.value:.4g}", err=True)
 
 
 def _model(
@@ -201,7 +222,7 @@ def _model(
     write_atomic(page, run_page(done.record, run.path, beside).encode())
     if not done.record.training or not done.record.training.finished:
         click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
-    _show(done, as_json, str(page), beside)
+    _show(done, as_json, str(page), {name: beside[name] for name in BESIDE if name in beside})
     if not as_json:
         click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")
 

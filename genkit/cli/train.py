@@ -35,7 +35,7 @@ class Count(click.ParamType[int]):
 
 
 _FIXED = (
-    *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed"),
+    *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed", "milestones"),
     *("dataset", "size", "crop", "skip_bad", "grey"),
 )
 """What a run keeps from its beginning."""
@@ -57,6 +57,13 @@ _FIXED = (
 @click.option("--minutes", type=float, help="Budget in minutes instead (not bit-reproducible).")
 @click.option("--batch", type=click.IntRange(min=1), help="Images per batch; the preset's by default.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--milestones",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Checkpoints that stay on the way, for genkit eval --milestones.",
+)
 @device_option
 @runs_option
 @click.option("--checkpoint-seconds", type=float, default=60.0, show_default=True, help="Save this often.")
@@ -81,6 +88,7 @@ def command(
     minutes: float | None,
     batch: int | None,
     seed: int,
+    milestones: int,
     device: str,
     root: Path,
     checkpoint_seconds: float,
@@ -131,6 +139,7 @@ def command(
                 minutes=minutes,
                 batch=batch,
                 seed=seed,
+                milestones=milestones,
                 device=device,
                 root=root,
                 settings=settings,

@@ -1,44 +1,72 @@
-"""What a board is read against: the real test split is the floor, noise the ceiling."""
+"""What a board is read against: real images are the floor, noise the ceiling, and what is known lies between."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from genkit import store
-from genkit.errors import DataError, Unmeasurable, UsageError
+from genkit.baselines.harmed import blurred, jpeg
+from genkit.data import ImageDataset, Split
+from genkit.errors import DataError, OptionsError, Unmeasurable, UsageError
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.scoring import lacks, score_fingerprint
 from genkit.evaluation.subjects import Evaluation, stored
-from genkit.model import GenerativeModel
+from genkit.model import GenerativeModel, Step
+from genkit.options import to_json
 from genkit.records import Record, RecordedScore, Subject
 from genkit.registry import CORE
 from genkit.runs import make_model
 
+QUALITY = 10
+"""Of JPEG: its blocks are plain to see."""
+SHARP = 28
+"""An image of so many pixels is blurred by a Gaussian of one pixel, others in proportion."""
+MOST_PIXELS = 4_096
+"""Of an image that ppca is fit to: its time grows with the cube."""
+
+
+def baselines(dataset: ImageDataset) -> Iterator[tuple[Subject, GenerativeModel | Split]]:
+    """Yield what a board is read against: the test split, the same harmed, and models that nobody trains, unfitted."""
+    shape = dataset.info().shape
+    sigma = round(min(shape[1:]) / SHARP, 4)
+    yield _subject("real test"), dataset.test
+    yield _subject("jpeg", quality=QUALITY), jpeg(dataset.test, QUALITY)
+    yield _subject("blurred", sigma=sigma), blurred(dataset.test, sigma)
+    for name in ("copycat", "ppca", "noise"):
+        if name == "ppca" and math.prod(shape) > MOST_PIXELS:
+            continue
+        with contextlib.suppress(OptionsError):  # an image may have fewer pixels than ppca has components
+            model = make_model(f"{CORE}:{name}", {}, dataset.info())
+            yield _subject(name, **to_json(model.options)), model
+
 
 def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
-    """Measure the real test split and noise, unless ``folder`` holds them already under this protocol.
+    """Measure the baselines, unless ``folder`` holds them already under this protocol.
 
-    Real images stand beside samples only at equal n, so the real test split is measured at its own size.
+    Real images stand beside samples only at equal n, so the test split is measured at its own size. Models are fit only
+    if something is missing of them.
     """
     known = store.read(folder).records
     dataset = evaluator.dataset
-    noise = make_model(f"{CORE}:noise", {}, dataset.info())
     done = []
-    for name, model, count in (
-        ("real test", None, min(evaluator.measuring.count, len(dataset.test))),
-        ("noise", noise, evaluator.measuring.count),
-    ):
-        if not _missing(evaluator, [record for record in known if record.subject.name == name], name, model, count):
+    for subject, what in baselines(dataset):
+        if not _missing(evaluator, [record for record in known if record.subject == subject], subject.name, what):
             continue
-        subject = Subject(name, kind="baseline", family="baseline")
         try:
-            record = evaluator.measure(
-                subject, model=model, images=None if model else dataset.test, content=dataset.sha256
-            )
+            if isinstance(what, GenerativeModel):
+                measured = evaluator.measure(subject, model=_fitted(what, dataset.train))
+            else:
+                measured = evaluator.measure(subject, images=what, content=dataset.sha256)
         except (Unmeasurable, DataError, UsageError):
             continue  # nothing that was asked for can be measured of it: the board does without
-        done.append(Evaluation(record, stored(folder, record)))
+        done.append(Evaluation(measured.record, stored(folder, measured)))
     return done
 
 
@@ -50,11 +78,24 @@ def calibration(folder: Path) -> dict[str, dict[str, RecordedScore]]:
     return known
 
 
-def _missing(
-    evaluator: Evaluator, known: list[Record], name: str, model: GenerativeModel | None, count: int
-) -> list[str]:
+def _subject(name: str, **options: Any) -> Subject:
+    return Subject(name, kind="baseline", family="baseline", options=options)
+
+
+def _fitted(model: GenerativeModel, train: Split) -> GenerativeModel:
+    """Fit what has a closed form."""
+    with torch.no_grad():
+        for stage in range(model.stages):
+            model.prepare_stage(stage, train, Step(0, 0, torch.Generator().manual_seed(0), stage))
+    return model
+
+
+def _missing(evaluator: Evaluator, known: list[Record], name: str, what: GenerativeModel | Split) -> list[str]:
     """Return the columns that no record of this subject has, nor the reason why there is no number."""
-    labelled = model is None and bool(evaluator.dataset.classes)
+    model, count = what if isinstance(what, GenerativeModel) else None, evaluator.measuring.count
+    labelled = isinstance(what, Split) and bool(evaluator.dataset.classes)
+    if isinstance(what, Split):
+        count = min(count, len(what))
     specs = [spec for spec in evaluator.specs if not lacks(spec, name, model, labelled, trained=False)]
     measured = {score.fingerprint for record in known for score in record.scores}
     missing = []

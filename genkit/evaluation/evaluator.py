@@ -17,6 +17,7 @@ import torch
 from genkit.data import ImageDataset, Split
 from genkit.environment import describe
 from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
+from genkit.evaluation.exhibits import exhibits
 from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.scoring import SEEING, blind, column, lacks, score
 from genkit.evidence import Evidence, Gathered, ModelSamples, Progress, Reference, Samples, SplitSamples, quiet
@@ -38,6 +39,13 @@ class Cell(NamedTuple):
     name: str
     extractor: Extractor | None
     size: int
+
+
+class Measured(NamedTuple):
+    """A record, unwritten, and the exhibits that go beside it, as files by their names."""
+
+    record: Record
+    exhibits: dict[str, bytes]
 
 
 class Evaluator:
@@ -133,8 +141,8 @@ class Evaluator:
         images: Split | None = None,
         content: str = "",
         training: Training | None = None,
-    ) -> Record:
-        """Measure a model, or a set of images, and return the record, unwritten.
+    ) -> Measured:
+        """Measure a model, or a set of images, and return the record and its exhibits, unwritten.
 
         ``content`` is the hash of the data set that ``images`` is a split of, where it is known.
         """
@@ -162,13 +170,15 @@ class Evaluator:
             progress=self.progress,
         )
         try:
-            scores, absent = self._scores(measured, gathered)
+            with self._own_chance():
+                scores, absent = self._scores(measured, gathered)
+                shown = exhibits(gathered)
         except BaseException:
             gathered.close(finished=False)
             raise
         gathered.close(finished=not self.keep)
         protocol = self.protocol(samples.count, model, self.extractors[0] if self.extractors else None)
-        return Record(
+        record = Record(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             dataset=self.dataset.slug,
             subject=subject,
@@ -179,6 +189,7 @@ class Evaluator:
             environment=describe(),
             command=shlex.join(["genkit", *sys.argv[1:]]),
         )
+        return Measured(record, shown)
 
     def _samples(self, model: GenerativeModel | None, images: Split | None, content: str) -> Samples:
         asked = self.measuring
@@ -205,13 +216,12 @@ class Evaluator:
         scores: list[RecordedScore] = []
         absent: dict[str, str] = {}
         first: GenkitError | None = None
-        with self._own_chance():
-            for cell in [cell for spec in specs for cell in self.cells(spec, gathered.samples.count)]:
-                try:
-                    scores.append(self._score(cell, gathered))
-                except (Unmeasurable, DataError, UsageError) as error:
-                    absent[cell.name] = str(error)
-                    first = first or error
+        for cell in [cell for spec in specs for cell in self.cells(spec, gathered.samples.count)]:
+            try:
+                scores.append(self._score(cell, gathered))
+            except (Unmeasurable, DataError, UsageError) as error:
+                absent[cell.name] = str(error)
+                first = first or error
         if first is not None and not scores:
             raise first
         return scores, absent

@@ -14,7 +14,8 @@ from genkit import store
 from genkit.data import ImageDataset, Split
 from genkit.downloads import sha256_file
 from genkit.errors import UnknownName, UsageError
-from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.evaluator import Evaluator, Measured
+from genkit.evaluation.exhibits import curves
 from genkit.evaluation.measuring import COUNT, Measuring
 from genkit.evidence import Progress, quiet
 from genkit.records import Record, Subject, Training
@@ -65,12 +66,12 @@ def evaluate(
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
     store.ready(run.path)
     evaluator = evaluator or Evaluator(open_run_dataset(run), _asked(measuring, choices, COUNT), progress)
-    record = measure_run(run, evaluator, path, raw=raw)
-    return Evaluation(record, stored(run.path, record))
+    measured = measure_run(run, evaluator, path, raw=raw)
+    return Evaluation(measured.record, stored(run.path, measured))
 
 
-def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Record:
-    """Measure one of a run's checkpoints and return the record, unwritten."""
+def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Measured:
+    """Measure one of a run's checkpoints; its learning curves are exhibits too."""
     model = load(run, checkpoint_path=checkpoint, raw=raw)
     family = run.offer().spec.family
     subject = Subject(
@@ -94,7 +95,8 @@ def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool =
         weights="raw" if raw or not model.ema else "ema",
         finished=run.finished and checkpoint.name == run.newest_checkpoint().name,
     )
-    return evaluator.measure(subject, model=model, training=training)
+    record, exhibits = evaluator.measure(subject, model=model, training=training)
+    return Measured(record, {**exhibits, **curves(run.path / "log.jsonl")})
 
 
 def evaluate_images(
@@ -135,8 +137,8 @@ def evaluate_images(
                 "make them so with --size or --grey, or choose another extractor"
             )
     subject = Subject(name, kind="images", options={**(origin or {}), "sha256": content} if content else {})
-    record = evaluator.measure(subject, images=samples, content=content)
-    return Evaluation(record, stored(folder, record) if folder else None)
+    measured = evaluator.measure(subject, images=samples, content=content)
+    return Evaluation(measured.record, stored(folder, measured) if folder else None)
 
 
 def _asked(measuring: Measuring | None, choices: Mapping[str, Any], count: int) -> Measuring:
@@ -159,8 +161,8 @@ def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:
     return dataclasses.replace(split, labels=places[split.labels])
 
 
-def stored(folder: Path, record: Record) -> Path:
-    """Store a record and tell the observers."""
-    path = store.add(folder, record)
-    registry().observe("genkit_record", record=record)
+def stored(folder: Path, measured: Measured) -> Path:
+    """Store a record with its exhibits and tell the observers."""
+    path = store.add(folder, measured.record, measured.exhibits)
+    registry().observe("genkit_record", record=measured.record)
     return path

@@ -24,14 +24,17 @@ def ppca(tmp_path_factory):
 
 
 def test_eval_of_an_untrained_model_says_so_trains_and_measures_and_then_only_measures(genkit):
-    first = genkit("eval", "--model", "ppca", "-n", "400")
+    first = genkit("eval", "--model", "ppca", "-n", "400", "--metrics", "fid,mse")
     assert first.code == 0, first.err
     assert "no trained ppca for digits yet" in first.err
     assert "fid[digits-cnn]" in first.out
-    assert "real test" in first.out
-    assert len(list(Path("runs").glob("digits/ppca/*/report.html"))) == 1
+    (page,) = Path("runs").glob("digits/ppca/*/report.html")
+    header = first.out.splitlines()[1]
+    assert "real test  noise" in header
+    assert "copycat" not in header
+    assert "copycat" in page.read_text()
     for name in ("ppca", "genkit-toolkit:ppca"):
-        again = genkit("eval", "--model", name, "-n", "400")
+        again = genkit("eval", "--model", name, "-n", "400", "--metrics", "fid,mse")
         assert again.code == 0, again.err
         assert "no trained" not in again.err
     assert len(list(Path("runs").glob("digits/ppca/*/run.json"))) == 1
@@ -197,10 +200,11 @@ def test_a_partial_run_is_said_to_be_partial(genkit, tmp_path):
 
 def test_the_board_ranks_models_and_shows_the_floor_and_ceiling_beside_them(genkit):
     assert genkit("train", "--model", "vae", "--images", "6400").code == 0
-    assert genkit("eval", "--model", "vae", "-n", "400").code == 0
+    assert genkit("eval", "--model", "vae", "-n", "400", "--metrics", "fid,kid").code == 0
     board = json.loads(genkit("leaderboard", "--json").out)
     kinds = {row["model"]: row["kind"] for row in board["rows"]}
-    assert kinds == {"vae": "model", "real test": "baseline", "noise": "baseline"}
+    baselines = ("real test", "jpeg", "blurred", "copycat", "ppca", "noise")
+    assert kinds == {"vae": "model", **dict.fromkeys(baselines, "baseline")}
     assert "| 1 | vae |" in genkit("leaderboard", "--md").out
     assert genkit("leaderboard", "--csv").out.splitlines()[1].startswith("model,vae,1,1,")
     text = genkit("leaderboard").out

@@ -1,4 +1,4 @@
-"""Evaluation: records hold the protocol, absent metrics their reason, boards their calibration."""
+"""Evaluation: records hold the protocol, absent metrics their reason."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from genkit import store
 from genkit.data import Split
 from genkit.downloads import sha256_file
 from genkit.errors import UnknownName, UsageError
-from genkit.evaluation import Evaluator, Measuring, calibrate, evaluate, evaluate_images
-from genkit.evaluation.calibration import calibration
+from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
 from genkit.records import Subject, from_json
-from genkit.registry import Plugin, registry
 from genkit.runs import make_model
-from genkit.specs import ModelSpec
 from genkit.training import train
 
 
@@ -26,7 +22,7 @@ def evaluator(digits):
 
 @pytest.fixture(scope="module")
 def noise_record(evaluator, digits):
-    return evaluator.measure(Subject("noise", kind="baseline"), model=make_model("noise", {}, digits.info()))
+    return evaluator.measure(Subject("noise", kind="baseline"), model=make_model("noise", {}, digits.info())).record
 
 
 def test_what_a_model_lacks_is_absent_with_a_reason_and_never_zero(noise_record):
@@ -48,7 +44,7 @@ def test_the_distance_is_also_measured_at_the_size_of_the_test_split(noise_recor
 
 
 def test_real_images_share_the_fingerprint_of_samples_of_the_same_number(evaluator, digits, noise_record):
-    real = evaluator.measure(Subject("real test", kind="baseline"), images=digits.test)
+    real = evaluator.measure(Subject("real test", kind="baseline"), images=digits.test).record
     name = f"fid[digits-cnn]@{len(digits.test)}"
     assert real.score(name).fingerprint == noise_record.score(name).fingerprint
     assert real.score(name).value < noise_record.score(name).value / 4
@@ -57,7 +53,8 @@ def test_real_images_share_the_fingerprint_of_samples_of_the_same_number(evaluat
 def test_each_choice_moves_the_fingerprint_of_the_scores_that_it_moves(digits, noise_record):
     def measured(**choices):
         other = Evaluator(digits, Measuring(**{"count": 500, "metrics": ["fid"], **choices}))
-        return other.measure(Subject("noise"), model=make_model("noise", {}, digits.info())).score("fid[digits-cnn]")
+        measured = other.measure(Subject("noise"), model=make_model("noise", {}, digits.info()))
+        return measured.record.score("fid[digits-cnn]")
 
     reference = noise_record.score("fid[digits-cnn]")
     same = measured()
@@ -73,40 +70,6 @@ def test_a_likelihood_does_not_move_the_fingerprint_of_the_distance(evaluator, d
     same = evaluator.protocol(500, model, evaluator.extractors[0])
     assert protocol.likelihood == same.likelihood
     assert same.choices("fid", ("data", "samples", "features")) == noise_record.score("fid[digits-cnn]").choices
-
-
-def test_calibration_is_measured_once_a_protocol(evaluator, tmp_path):
-    first = calibrate(evaluator, tmp_path)
-    assert [done.record.subject.name for done in first] == ["real test", "noise"]
-    assert calibrate(evaluator, tmp_path) == []
-    assert len(store.read(tmp_path).records) == 2
-
-
-def test_one_subject_does_not_stand_for_another_in_calibration(evaluator, digits, tmp_path):
-    calibrate(evaluator, tmp_path)
-    fewer = Evaluator(digits, Measuring(count=len(digits.test)))
-    (done,) = calibrate(fewer, tmp_path)
-    assert done.record.subject.name == "noise"
-    real = next(r for r in store.read(tmp_path).records if r.subject.name == "real test")
-    same = [s.name for s in done.record.scores if s.fingerprint in {o.fingerprint for o in real.scores}]
-    assert {"fid[digits-cnn]@360", "kid[digits-cnn]"} <= set(same)
-    assert all(real.score(name).fingerprint == done.record.score(name).fingerprint for name in same)
-
-
-def test_what_calibrates_keeps_the_scores_of_every_protocol(digits, tmp_path):
-    for count in (400, 500, 400):
-        calibrate(Evaluator(digits, Measuring(metrics=["fid", "parameters"], count=count)), tmp_path)
-    noise = calibration(tmp_path)["noise"].values()
-    assert sorted(score.n for score in noise if score.name == "fid[digits-cnn]") == [400, 500]
-
-
-def test_calibration_survives_a_plugin_with_a_model_named_noise(evaluator, tmp_path):
-    stranger = Plugin("loud", "loud", "1", {ModelSpec: [ModelSpec("noise", "loud:Noise")]})
-    registry().plugins.append(stranger)
-    try:
-        assert len(calibrate(evaluator, tmp_path)) == 2
-    finally:
-        registry().plugins.remove(stranger)
 
 
 def test_the_checkpoint_of_another_run_is_refused(digits, tmp_path):
@@ -200,14 +163,12 @@ def test_unknown_metrics_and_too_few_samples_are_refused(digits):
         Measuring(count=1)
 
 
-def test_what_one_metric_can_not_measure_loses_no_other_and_stops_no_calibration(digits, tmp_path):
+def test_what_one_metric_can_not_measure_loses_no_other(digits):
     asked = Measuring(count=400, metrics=["fid", "kid"], protocol="torch-fidelity")
     evaluator = Evaluator(digits, asked)
-    record = evaluator.measure(Subject("noise"), model=make_model("noise", {}, digits.info()))
+    record = evaluator.measure(Subject("noise"), model=make_model("noise", {}, digits.info())).record
     assert "need as many of each set" in record.absent["kid[digits-cnn]"]
     assert record.score("fid[digits-cnn]") is not None
-    only = Evaluator(digits, Measuring(count=400, metrics=["kid"], protocol="torch-fidelity"))
-    assert calibrate(only, tmp_path) == []
 
 
 def test_few_images_are_measured_by_what_can_measure_them(digits):
