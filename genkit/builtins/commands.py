@@ -11,6 +11,7 @@ _COMMANDS = {
         "train": "Train a model",
         "eval": "Measure a model, or any two sets of images",
         "leaderboard": "Rank what was measured",
+        "recommend": "Name the best model within limits",
         "bench": "Train and measure all models of a board's file",
         "explain": "Explain why the numbers of two records differ",
         "sample": "Draw images from a trained model",
@@ -19,6 +20,7 @@ _COMMANDS = {
         "traverse": "Show what each dimension of a latent does",
         "edit": "Fill in, enlarge or denoise images by a model",
         "runs": "List, show, remove, export and import runs",
+        "records": "List, validate, migrate and export the records of evaluations",
     },
     "Look": {
         "models": "List the models",

@@ -70,6 +70,28 @@ class Names(click.ParamType[list[str]]):
 NAMES = Names()
 
 
+class Weights(click.ParamType[dict[str, float]]):
+    """Names with weights: ``fid=2,recall=1``."""
+
+    name = "weights"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        """Return the weights by their names; fails with a usage error for what is no number."""
+        if isinstance(value, dict):
+            return value
+        found: dict[str, float] = {}
+        for name in NAMES.convert(value, param, ctx):
+            key, _, weight = name.partition("=")
+            try:
+                found[key] = float(weight)
+            except ValueError:
+                self.fail(f"{name!r} is no weight: write it as fid=2", param, ctx)
+        return found
+
+
+WEIGHTS = Weights()
+
+
 class ListingGroup(click.Group):
     """A group that lists when it is given no command: ``genkit runs --json`` is ``genkit runs list --json``."""
 
@@ -90,6 +112,15 @@ runs_option = click.option(
     show_default=True,
     show_envvar=True,
     help="Folder of runs and records.",
+)
+store_option = click.option(
+    "--runs",
+    "root",
+    default="runs",
+    envvar="GENKIT_RUNS",
+    show_default=True,
+    show_envvar=True,
+    help="Folder, or URL, of runs and records.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 device_option = click.option(

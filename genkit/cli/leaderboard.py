@@ -3,49 +3,107 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import NAMES, complete_measured, echo_json, json_option, left_out, runs_option, terminal_width
+from genkit.cli.common import (
+    NAMES,
+    WEIGHTS,
+    complete_measured,
+    echo_json,
+    json_option,
+    left_out,
+    store_option,
+    terminal_width,
+)
+
+if TYPE_CHECKING:
+    from genkit.ranking import Leaderboard
 
 
 @click.command()
-@click.option("--dataset", shell_complete=complete_measured, help="The data set; the newest record's by default.")
+@click.option(
+    "--dataset",
+    "datasets",
+    type=NAMES,
+    shell_complete=complete_measured,
+    help="The data set, the newest record's by default; of several, comma-separated, also average ranks.",
+)
 @click.option("--score", help="Rank by this score or metric, as kid; the first of the newest record by default.")
 @click.option("--columns", type=NAMES, help="Further columns: names of scores or metrics, comma-separated, or all.")
+@click.option("--chances", is_flag=True, help="Also show the chance that each model is better than each other.")
+@click.option("--agreement", is_flag=True, help="Also show how much the scores agree (Kendall's tau).")
+@click.option("--weights", type=WEIGHTS, help="Also order by weighted mean rank, as fid=2,recall=1.")
 @click.option("--why", is_flag=True, help="List the records left out, with the difference that excluded them.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report, one page, to a file.")
 @json_option
 @click.option("--md", "as_md", is_flag=True, help="Print Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@runs_option
+@store_option
 def command(
-    dataset: str | None,
+    datasets: list[str] | None,
     score: str | None,
     columns: list[str] | None,
+    chances: bool,
+    agreement: bool,
+    weights: dict[str, float] | None,
     why: bool,
+    html: Path | None,
     as_json: bool,
     as_md: bool,
     as_csv: bool,
-    root: Path,
+    root: str,
 ) -> None:
-    """Rank what was measured; only scores of one protocol stand on a board."""
+    """Rank what was measured; only scores of one protocol stand on a board.
+
+    \b
+    genkit leaderboard --score kid --columns all
+    genkit leaderboard --runs benchmarks/results/mnist --html mnist.html
+    """
     from genkit.errors import UsageError
     from genkit.ranking import leaderboard
-    from genkit.report import markdown, tabular, text
+    from genkit.report import markdown, summary, tabular, text
 
     if as_json + as_md + as_csv > 1:
         raise UsageError("choose one of --json, --md and --csv")
-    board = leaderboard(root, dataset=dataset, score=score)
+    found = leaderboard(root, dataset=datasets, score=score)
+    board = found.board
     for problem in board.problems:
         left_out(problem)
+    if html is not None:
+        _write(found, html)
+    asked = summary.Asked(chances, agreement, weights or {})
     if as_json:
-        echo_json(tabular.document(board))
+        echo_json({**tabular.document(board), **summary.document(found, asked)})
         return
     if as_csv:
         click.echo(tabular.comma_separated(board), nl=False)
         return
-    wanted = columns or []
+    wanted, below = columns or [], summary.parts(found, asked)
     click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted, terminal_width()))
+    for part in below:
+        click.echo(f"\n```\n{part}\n```" if as_md else f"\n{part}")
+    _excluded(found, wanted, why)
+
+
+def _write(found: Leaderboard, page: Path) -> None:
+    from genkit.errors import GenkitError
+    from genkit.paths import write_atomic
+
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(page, found.html().encode())
+    except OSError as error:
+        raise GenkitError(f"the report can't be written to {page}: {error.strerror or error}") from error
+    click.echo(f"report {page}", err=True)
+
+
+def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
+    """Say on stderr what the board leaves out, with ``why`` one by one."""
+    from genkit.report import text
+
+    board = found.board
     if why:
         for record, reason in board.left_out:
             left_out(f"{record}: {reason}")

@@ -12,7 +12,8 @@ from genkit.records import Record
 from genkit.report.text import Beside, grid, heading, interval, number
 
 
-def _environment() -> Any:
+def environment() -> Any:
+    """Return the templates of all pages, autoescaped: what is filled in stays text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -25,14 +26,14 @@ def _environment() -> Any:
 
 def score_table(record: Record) -> str:
     """The scores of a record as an HTML table, for notebooks."""
-    html: str = _environment().get_template("scores.html").render(record=record, beside={})
+    html: str = environment().get_template("scores.html").render(record=record, beside={})
     return html
 
 
 def board_table(board: Board) -> str:
     """A board as an HTML table, for notebooks."""
     names, *rows = grid(board)
-    html: str = _environment().get_template("board.html").render(heading=heading(board), header=names, rows=rows)
+    html: str = environment().get_template("board.html").render(heading=heading(board), header=names, rows=rows)
     return html
 
 
@@ -41,7 +42,7 @@ def run_page(record: Record, run: Path, beside: Beside) -> str:
     grid = run / "samples.png"
     picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
     html: str = (
-        _environment()
+        environment()
         .get_template("run.html")
         .render(record=record, beside=beside, picture=picture, curves=_curves(run / "log.jsonl"), run=str(run))
     )

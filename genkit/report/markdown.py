@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genkit.ranking import Board
-from genkit.report.text import grid, heading
+from genkit.report.text import grid, heading, notes
 
 
 def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
@@ -13,7 +13,8 @@ def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
     rows = grid(board, wanted)
     lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "|" + " --- |" * len(rows[0]))
-    return f"{_escape(heading(board))}\n\n" + "\n".join(lines)
+    marks = "".join(f"\n\n{_escape(note)}" for note in notes(board))
+    return f"{_escape(heading(board))}\n\n" + "\n".join(lines) + marks
 
 
 def _escape(text: str) -> str:

@@ -16,7 +16,12 @@ def document(board: Board) -> dict[str, Any]:
         "score": board.score,
         "direction": board.direction,
         "fingerprint": board.fingerprint,
+        "blind_to_memorisation": list(board.blind),
         "rows": [_row(row, "model") for row in board.rows] + [_row(row, "baseline") for row in board.calibration],
+        "failed": [
+            {"model": each.job.model, "seed": each.job.seed, "options": each.job.options, "reason": each.reason}
+            for each in board.failed
+        ],
         "left_out": [{"record": record, "reason": reason} for record, reason in board.left_out],
     }
 
@@ -32,7 +37,10 @@ def _row(row: Row, kind: str) -> dict[str, Any]:
         "ci_low": row.ci_low,
         "ci_high": row.ci_high,
         "noise": row.noise,
+        "evaluation_stderr": row.evaluation_stderr,
         "seeds": row.seeds,
+        "best_checkpoint": row.best_value,
+        "seconds_to_best": row.time_to_best,
         "n": row.score.n if row.score else None,
         "scores": {name: score.value for name, score in row.other.items()},
         "blank": row.blank,

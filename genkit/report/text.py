@@ -78,7 +78,7 @@ def heading(board: Board) -> str:
     noise = (
         "one training seed: ranked by evaluation noise only"
         if noises <= {"evaluation"}
-        else f"up to {most} training seeds"
+        else f"up to {most} training seeds: ranked by training noise"
     )
     return f"{board.dataset} · {board.score}, {board.direction} is better · protocol {board.fingerprint} · {noise}"
 
@@ -107,7 +107,8 @@ def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
     others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
     place = BOUNDS[board.direction].get(row.label, "baseline") if row in board.calibration else row.rank
     seeds = str(row.seeds) if row.value is not None else ""
-    return [place, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *others]
+    best = [number(row.best_value), number(row.time_to_best)] if _has_moments(board) else []
+    return [place, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *best, *others]
 
 
 BOUNDS = {
@@ -119,7 +120,22 @@ BOUNDS = {
 
 def header(board: Board, shown: Sequence[str]) -> list[str]:
     """The names of a board's columns."""
-    return ["rank", "model", board.score, "95 % interval", "seeds", *shown]
+    best = ["best checkpoint", "s to best"] if _has_moments(board) else []
+    return ["rank", "model", board.score, "95 % interval", "seeds", *best, *shown]
+
+
+def _has_moments(board: Board) -> bool:
+    return any(row.moments for row in board.rows)
+
+
+def notes(board: Board) -> list[str]:
+    """What must be said beside a board: jobs that failed, marks of its columns, and what is not the result."""
+    lines = [f"failed: {each.job.model}, seed {each.job.seed}: {each.reason}" for each in board.failed]
+    if board.blind:
+        lines.append(f"blind to memorisation, as copying training images beats all here: {', '.join(board.blind)}")
+    if _has_moments(board):
+        lines.append("best checkpoint: chosen by the very score, so not the result; ranks are of the last one")
+    return lines
 
 
 def grid(board: Board, wanted: Sequence[str] = ()) -> list[list[str]]:
@@ -134,9 +150,10 @@ def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = No
     Columns beyond ``width`` letters follow in further tables, each with the ranks and the names again.
     """
     rows = grid(board, wanted)
-    parts = [_cut(rows, range(5))]
-    shown = list(range(5))
-    for column in range(5, len(rows[0])):
+    first = len(header(board, ()))
+    parts = [_cut(rows, range(first))]
+    shown = list(range(first))
+    for column in range(first, len(rows[0])):
         wider = _cut(rows, [*shown, column])
         if width and max(map(len, wider.splitlines())) > width:
             shown = [0, 1, column]
@@ -144,7 +161,15 @@ def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = No
         else:
             shown.append(column)
             parts[-1] = wider
-    return f"{heading(board)}\n" + "\n\n".join(parts)
+    return "\n".join([heading(board), "\n\n".join(parts), *(f"  {note}" for note in notes(board))])
+
+
+def matrix(names: Sequence[str], cells: Sequence[Sequence[str]], *, numbered: bool = False) -> str:
+    """Lay a square matrix out; with ``numbered`` its columns are called by the rows' numbers, as names are long."""
+    heads = [str(place) for place in range(1, len(names) + 1)] if numbered else list(names)
+    labels = [f"{place} {name}" for place, name in zip(heads, names, strict=True)] if numbered else list(names)
+    rows = [["", *heads], *([label, *row] for label, row in zip(labels, cells, strict=True))]
+    return table(rows, right=range(1, len(rows[0])), indent=2)
 
 
 def _cut(rows: Sequence[Sequence[str]], shown: Sequence[int]) -> str:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from making import record, score, training
 
 from genkit.errors import UnknownName
+from genkit.outcomes import Job, Outcome
 from genkit.ranking import rank
 from genkit.report import text
 
@@ -85,7 +88,7 @@ def board():
 def test_a_board_shows_ranks_seeds_further_columns_and_what_calibrates_it():
     lines = text.leaderboard(board()).splitlines()
     assert lines[0].startswith("digits · fid[digits-cnn], lower is better · protocol ")
-    assert lines[0].endswith("up to 2 training seeds")
+    assert lines[0].endswith("up to 2 training seeds: ranked by training noise")
     assert lines[1].split() == ["rank", "model", "fid[digits-cnn]", "95", "%", "interval", "seeds", "mse"]
     assert lines[2].split() == ["1", "gan", "1", "[0,", "2]", "1", "0.5"]
     assert lines[3].split()[:3] == ["2", "vae", "9.25"]
@@ -129,3 +132,33 @@ def test_a_value_outside_its_interval_is_explained():
 
 def test_a_board_of_single_seeds_says_that_training_noise_is_missing():
     assert "one training seed: ranked by evaluation noise only" in text.leaderboard(rank([record("a", score(1.0))]))
+
+
+def test_marks_failed_jobs_and_best_checkpoints_stand_with_the_board():
+    job = Job("sagan", "genkit-gans", "1", {}, "0", 1, 100, 10, {})
+    run = {"run": "aaaa", "budget": "200,000 images"}
+    made = rank(
+        [
+            record("a", score(2.0), trained=training(**run, images=100_000, seconds=10.0, finished=False)),
+            record("a", score(5.0), trained=training(**run, images=200_000, seconds=20.0)),
+            record("copycat", score(1.0), kind="baseline"),
+        ]
+    )
+    lines = text.leaderboard(
+        dataclasses.replace(made, failed=(Outcome(job, "failed", reason="it diverged"),))
+    ).splitlines()
+    assert lines[1].split()[-5:] == ["best", "checkpoint", "s", "to", "best"]
+    assert lines[2].split()[-3:] == ["1", "2", "10"]
+    assert lines[2].split()[2] == "5"
+    assert [line.strip() for line in lines[4:]] == [
+        "failed: sagan, seed 1: it diverged",
+        "blind to memorisation, as copying training images beats all here: fid[digits-cnn]",
+        "best checkpoint: chosen by the very score, so not the result; ranks are of the last one",
+    ]
+
+
+def test_a_matrix_has_its_names_beside_its_rows_and_numbers_above():
+    assert (
+        text.matrix(["ab", "c"], [["", ".9"], [".1", ""]], numbered=True)
+        == "         1   2\n  1 ab      .9\n  2 c   .1"
+    )

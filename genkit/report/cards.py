@@ -1,0 +1,126 @@
+"""Cards: how an entry was made and measured, and the commands that do it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genkit.presets import PRESETS
+from genkit.ranking import Board, Row
+from genkit.records import Record, RecordedScore
+from genkit.report.standings import anchor, noise
+
+CARDS = 50
+"""Entries with a card: the best of a longer board."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """``commands`` make the entry's records again, a seed each; empty for images of no model."""
+
+    anchor: str
+    row: Row
+    noise: str
+    scores: tuple[RecordedScore, ...]
+    commands: str
+
+
+def cards(board: Board) -> list[Card]:
+    """Return the cards of the best entries."""
+    return [
+        Card(
+            anchor(place),
+            row,
+            noise(row),
+            (*_own(row), *row.other.values()),
+            "\n".join(filter(None, map(reproduce, row.records))),
+        )
+        for place, row in enumerate(board.rows[:CARDS])
+    ]
+
+
+def _own(row: Row) -> list[RecordedScore]:
+    """The board's own score as the row has it: of several seeds the mean."""
+    if row.score is None or row.value is None or row.ci_low is None or row.ci_high is None:
+        return []
+    method = "t over seeds" if row.noise == "training" else row.score.method
+    return [dataclasses.replace(row.score, value=row.value, ci_low=row.ci_low, ci_high=row.ci_high, method=method)]
+
+
+def reproduce(record: Record) -> str:
+    """Return the shell commands that train and measure a model again; empty for a record of images.
+
+    The data set is named, not found: folders stand where they stood.
+    """
+    subject, trained = record.subject, record.training
+    if trained is None:
+        return ""
+    train = ["genkit", "train", "--model", f"{subject.dist}:{subject.name}" if subject.dist else subject.name]
+    train += ["--dataset", record.dataset, "--seed", str(trained.seed)]
+    amount, _, unit = trained.budget.partition(" ")
+    train += [f"--{unit}" if unit in ("images", "minutes") else "--images", amount.replace(",", "")]
+    train += ["--batch", str(trained.batch)]
+    for key, value in subject.options.items():
+        if value is not None:
+            train += ["-o", f"{key}={_assigned(value)}"]
+    if trained.processes > 1:
+        train = ["torchrun", "--standalone", "--nproc-per-node", str(trained.processes), "--no-python", *train]
+    return f'run=$({shlex.join(train)})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
+
+
+def _measuring(record: Record) -> list[str]:
+    """The options of ``genkit eval`` under which a record's numbers come out."""
+    protocol = record.protocol
+    samples, parameters = protocol.get("samples", {}), protocol.get("parameters", {})
+    options: list[str] = []
+    metrics = list(dict.fromkeys([*(score.metric for score in record.scores), *record.absent]))
+    extractors = dict.fromkeys(
+        s.choices["features.extractor"] for s in record.scores if "features.extractor" in s.choices
+    )
+    chosen = _preset(protocol)
+    asked = {
+        "--metrics": ",".join(metrics),
+        "--features": ",".join(map(str, extractors)),
+        "--count": samples.get("count"),
+        "--seed": samples.get("seed"),
+        "--protocol": chosen if chosen != "genkit" else None,
+        "--importance-samples": parameters.get("nll", {}).get("importance_samples"),
+    }
+    for option, value in asked.items():
+        options += [option, str(value)] if value not in (None, "") else []
+    if record.training and record.training.weights == "raw":
+        options.append("--raw")
+    return options
+
+
+def _preset(protocol: Mapping[str, Mapping[str, Any]]) -> str:
+    """The preset whose choices a protocol has, the one with the most; records hold the choices, not its name."""
+    features, parameters = protocol.get("features", {}), protocol.get("parameters", {})
+    held: dict[str, Any] = {f"features.{key}": value for key, value in features.items()}
+    held |= {f"{metric}.{key}": value for metric, group in parameters.items() for key, value in group.items()}
+    held["quantisation"] = protocol.get("samples", {}).get("quantisation", "round-half-even")
+    fitting = {}
+    for name, preset in PRESETS.items():
+        wanted: dict[str, Any] = {f"features.{key}": value for key, value in preset.features.items()}
+        for metric, group in preset.parameters.items():
+            wanted |= {f"{metric}.{key}": value for key, value in group.items() if metric in parameters}
+        if all(held.get(key) == value for key, value in {**wanted, "quantisation": preset.quantisation}.items()):
+            fitting[name] = len(wanted)
+    return max(fitting, key=lambda name: fitting[name], default="genkit")
+
+
+def _assigned(value: Any) -> str:
+    """A value as ``-o key=value`` reads it: a text that would be read as something else is quoted."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        if value == value.strip():
+            return value
+    return json.dumps(value, ensure_ascii=False)

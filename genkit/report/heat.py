@@ -1,0 +1,162 @@
+"""Heat: tables whose cells are coloured by their values: chances, agreement, ranks per score, values per class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from genkit.ranking import Board, Row
+from genkit.ranking.agreement import Agreement
+from genkit.records import RecordedScore
+from genkit.report.standings import arrow
+from genkit.report.text import number
+
+MOST = 30
+"""Rows of a matrix: of longer boards the best."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A cell; ``heat`` from -1 over 0, which has no colour, to 1."""
+
+    text: str
+    heat: float = 0.0
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A table. ``heads`` stand above the columns, ``abouts`` say what they mean; ``cut`` if there were more rows."""
+
+    title: str
+    about: str
+    heads: tuple[str, ...]
+    abouts: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Spot, ...]], ...]
+    cut: int = 0
+
+
+def chances(board: Board) -> Heat | None:
+    """The chance that each model is better than each other."""
+    rows = board.rows[:MOST]
+    if len(rows) < 2:
+        return None
+
+    def spot(a: int, b: int) -> Spot:
+        if a == b:
+            return Spot("")
+        chance = float(board.chances[a, b])
+        text = f"{chance:.2f}" if 0.005 <= chance < 0.995 else "<.01" if chance < 0.5 else ">.99"
+        return Spot(text, 2 * chance - 1, f"{rows[a].label} better than {rows[b].label}: {chance:.4f}")
+
+    places = range(len(rows))
+    return Heat(
+        "Chance that one is better than the other",
+        "How probable it is, from the noise that ranks the board, that the model of the row is better than that of the "
+        "column, each pair by itself. Over many pairs some seem certain by luck: the ranks allow for that.",
+        tuple(str(place + 1) for place in places),
+        tuple(row.label for row in rows),
+        tuple((f"{a + 1} {rows[a].label}", tuple(spot(a, b) for b in places)) for a in places),
+        _cut(board),
+    )
+
+
+def ranks(boards: Sequence[Board]) -> Heat | None:
+    """The rank of each model under each score; their middles colour the cells."""
+    if len(boards) < 2:
+        return None
+    first = boards[0]
+    known = [{row.label: row for row in board.rows} for board in boards]
+
+    def spot(label: str, rows: dict[str, Row]) -> Spot:
+        row = rows.get(label)
+        if row is None or row.best is None or row.worst is None:
+            return Spot("-", about="has no rank under this score")
+        middle = (row.best + row.worst) / 2 - 1
+        return Spot(row.rank, 1 - middle / max(1, len(rows) - 1), f"{number(row.value)}, of {len(rows)}")
+
+    return Heat(
+        "Ranks under each score",
+        "Each score ranks by itself; no overall order is made up. The stronger the colour, the better.",
+        tuple(board.score for board in boards),
+        tuple(f"{board.direction} is better" for board in boards),
+        tuple((row.label, tuple(spot(row.label, rows) for rows in known)) for row in first.rows[:MOST]),
+        _cut(first),
+    )
+
+
+def agreement(found: Agreement) -> Heat | None:
+    """Kendall's tau of each pair of scores."""
+    if len(found.names) < 2 or not any(tau is not None for row in found.taus for tau in row):
+        return None
+
+    def spot(tau: float | None, count: int, same: bool) -> Spot:
+        about = f"over {count} models" if tau is not None else f"{count} models in common, too few or all equal"
+        return Spot("" if same else "-" if tau is None else f"{tau:.2f}", 0.0 if same else tau or 0.0, about)
+
+    return Heat(
+        "Do the scores agree?",
+        "Kendall's tau of the orders that two scores put the models in: 1 the same, 0 unrelated, -1 the opposite.",
+        tuple(str(place + 1) for place in range(len(found.names))),
+        found.names,
+        tuple(
+            (
+                f"{a + 1} {name}",
+                tuple(
+                    spot(tau, count, a == b)
+                    for b, (tau, count) in enumerate(zip(found.taus[a], found.counts[a], strict=True))
+                ),
+            )
+            for a, name in enumerate(found.names)
+        ),
+    )
+
+
+def by_class(board: Board) -> list[Heat]:
+    """A table for each score that has a value for each class: models by classes."""
+    tables = []
+    for name in (board.score, *board.columns):
+        values = {row.label: parts for row in board.rows[:MOST] if (parts := _parts(row, name, board))}
+        if not values:
+            continue
+        values |= {row.label: parts for row in board.calibration if (parts := _parts(row, name, board))}
+        heads = tuple(dict.fromkeys(key for parts in values.values() for key in parts))
+        direction = next(score.direction for row in board.rows if (score := _score(row, name, board)))
+        every = [value for parts in values.values() for value in parts.values()]
+        low, high = min(every), max(every)
+
+        def spot(value: float | None, low: float = low, high: float = high, direction: str = direction) -> Spot:
+            if value is None:
+                return Spot("-")
+            share = (value - low) / ((high - low) or 1.0)
+            return Spot(number(value), share if direction == "higher" else 1 - share)
+
+        tables.append(
+            Heat(
+                f"{name} {arrow(direction)} by class",
+                "Mean over training seeds. The stronger the colour, the better.",
+                heads,
+                heads,
+                tuple((label, tuple(spot(parts.get(head)) for head in heads)) for label, parts in values.items()),
+                _cut(board),
+            )
+        )
+    return tables
+
+
+def _cut(board: Board) -> int:
+    return len(board.rows) if len(board.rows) > MOST else 0
+
+
+def _score(row: Row, name: str, board: Board) -> RecordedScore | None:
+    return row.score if name == board.score else row.other.get(name)
+
+
+def _parts(row: Row, name: str, board: Board) -> dict[str, float]:
+    """A row's values by class, each the mean over its seeds where they are measured alike."""
+    shown = _score(row, name, board)
+    if shown is None or not shown.parts:
+        return {}
+    alike = [s for r in row.records if (s := r.score(name)) and s.fingerprint == shown.fingerprint] or [shown]
+    return {key: fmean(score.parts[key] for score in alike if key in score.parts) for key in shown.parts}

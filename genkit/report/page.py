@@ -1,0 +1,63 @@
+"""The report of a leaderboard: one self-contained HTML page. No request leaves it."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+
+from genkit.ranking import Leaderboard
+from genkit.report import tabular
+from genkit.report.cards import CARDS, cards
+from genkit.report.critical import diagram
+from genkit.report.heat import agreement, by_class, chances, ranks
+from genkit.report.html import environment
+from genkit.report.pictures import GRIDS, exhibits
+from genkit.report.plots import plots
+from genkit.report.standings import standings
+from genkit.report.text import heading
+
+
+def leaderboard_page(found: Leaderboard) -> str:
+    """Return a leaderboard as one HTML page that needs no other file: table, matrices, plots, pictures and cards.
+
+    Names stay text wherever they stand, in the scripts' data too. The page's own policy forbids every request.
+    """
+    from plotly.offline import get_plotlyjs
+
+    board = found.board
+    shown = exhibits(found)
+    html: str = (
+        environment()
+        .get_template("leaderboard/page.html")
+        .render(
+            found=found,
+            board=board,
+            heading=heading(board),
+            made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            table=standings(board, {row.label for row in board.rows[:CARDS]}),
+            matrices=[table for table in (chances(board), ranks(found.boards), agreement(found.agreement)) if table],
+            diagram=diagram(found.across) if found.across else None,
+            classes=by_class(board),
+            plots=plots(board, shown),
+            shown=shown,
+            grids=GRIDS,
+            cards=cards(board),
+            downloads=_downloads(found),
+            plotly=get_plotlyjs(),
+        )
+    )
+    return html
+
+
+def _downloads(found: Leaderboard) -> list[tuple[str, str]]:
+    """File names and data: addresses."""
+    board = found.board
+    texts = {
+        "json": ("application/json", json.dumps(tabular.document(board))),
+        "csv": ("text/csv", tabular.comma_separated(board)),
+    }
+    return [
+        (f"leaderboard.{suffix}", f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}")
+        for suffix, (kind, text) in texts.items()
+    ]

@@ -1,0 +1,123 @@
+"""Pictures: what lies beside the records of a board, as the page embeds it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genkit import store
+from genkit.errors import GenkitError
+from genkit.ranking import Leaderboard, Row
+from genkit.records import Record
+
+GRIDS = 24
+"""Entries whose pictures and curves the page holds: the best of a longer board."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What one run logged: of each curve a value, or None, at each of ``images``."""
+
+    seed: int
+    images: list[float]
+    curves: dict[str, list[float | None]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The exhibits of one entry; pictures are data: addresses, empty where there is none, of the seed named."""
+
+    label: str
+    seed: int | None
+    samples: str = ""
+    memorised: str = ""
+    ratios: tuple[float, ...] = ()
+    reconstructions: str = ""
+    curves: tuple[Curves, ...] = ()
+
+
+def exhibits(found: Leaderboard) -> list[Shown]:
+    """Return the exhibits of the best entries and of what calibrates the board, of those that have any."""
+    board = found.board
+    entries = [_entry(row, found.origins) for row in (*board.rows[:GRIDS], *board.calibration)]
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(row: Row, origins: Mapping[str, str]) -> Shown | None:
+    """Curves are of all seeds; pictures of the lowest that has any, as they are of the same draws in each."""
+    curves: list[Curves] = []
+    pictured: list[Shown] = []
+    for record in sorted(row.records, key=_seed):
+        files = _files(record, origins)
+        logged = _curves(files.get("curves.json"), _seed(record))
+        curves += [logged] if logged else []
+        shown = _shown(row.label, record, files)
+        pictured += [shown] if shown.samples or shown.memorised or shown.reconstructions else []
+    if not pictured and not curves:
+        return None
+    return dataclasses.replace(pictured[0] if pictured else Shown(row.label, None), curves=tuple(curves))
+
+
+def _shown(label: str, record: Record, files: Mapping[str, bytes]) -> Shown:
+    return Shown(
+        label,
+        record.training.seed if record.training else None,
+        samples=_picture(files.get("samples.png")),
+        memorised=_picture(files.get("memorised.png")),
+        ratios=_ratios(files.get("memorised.json")),
+        reconstructions=_picture(files.get("reconstructions.png")),
+    )
+
+
+def _seed(record: Record) -> int:
+    return record.training.seed if record.training else 0
+
+
+def _files(record: Record, origins: Mapping[str, str]) -> Mapping[str, bytes]:
+    """What can't be read is not shown: a picture is no reason to have no page."""
+    name = record.id
+    if name not in origins:
+        return {}
+    try:
+        return store.exhibits(origins[name], name)
+    except (GenkitError, OSError):
+        return {}
+
+
+def _picture(file: bytes | None) -> str:
+    if file is None or not file.startswith(_PNG):
+        return ""
+    return f"data:image/png;base64,{base64.b64encode(file).decode()}"
+
+
+def _document(file: bytes | None) -> dict[str, Any]:
+    try:
+        document = json.loads(file or b"{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _numbers(values: Any) -> list[float | None]:
+    """A list's numbers, None for whatever is not a finite one."""
+    plain = values if isinstance(values, list) else []
+    return [v if isinstance(v, int | float) and math.isfinite(v) else None for v in plain]
+
+
+def _ratios(file: bytes | None) -> tuple[float, ...]:
+    return tuple(ratio for ratio in _numbers(_document(file).get("ratio")) if ratio is not None)
+
+
+def _curves(file: bytes | None, seed: int) -> Curves | None:
+    document = _document(file)
+    images = [each for each in _numbers(document.get("images")) if each is not None]
+    named = document.get("curves")
+    curves = {name: _numbers(values) for name, values in named.items()} if isinstance(named, dict) else {}
+    whole = {name: values for name, values in curves.items() if len(values) == len(images) > 1}
+    return Curves(seed, images, whole) if whole else None

@@ -1,0 +1,82 @@
+"""genkit leaderboard and genkit recommend, from records alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from making import record, score, training
+
+from genkit import store
+
+KID = "kid[digits-cnn]"
+
+
+@pytest.fixture
+def boards(genkit, tmp_path):
+    """Records of three models with two scores on two data sets, in the folder that commands look in."""
+    for dataset in ("mnist", "digits"):
+        for name, fid, latency in (("a", 1.0, 9.0), ("b", 2.0, 3.0), ("c", 30.0, 1.0)):
+            scores = score(fid), score(fid / 10, name=KID, half=0.01), score(latency, name="latency", unit="ms")
+            made = record(name, *scores, dataset=dataset, trained=training(seconds=60.0))
+            store.add(tmp_path / "runs", made)
+    return genkit
+
+
+def test_chances_agreement_and_weights_stand_below_the_board(boards):
+    done = boards("leaderboard", "--chances", "--agreement", "--weights", "fid=2,kid=1")
+    assert done.code == 0
+    titles = [line for line in done.out.splitlines() if line and not line.startswith(" ")]
+    assert [title.split()[0] for title in titles] == ["digits", "chance", "agreement", "weighted"]
+    rows = done.out.split("chance that")[1].split("agreement")[0].splitlines()
+    assert [row.split() for row in rows[2:5]] == [
+        ["1", "a", "0.92", "1.00"],
+        ["2", "b", "0.08", "1.00"],
+        ["3", "c", "0.00", "0.00"],
+    ]
+    assert "1.333  a" in done.out.split("your weights")[1]
+
+
+def test_the_same_in_one_json_document(boards):
+    found = json.loads(boards("leaderboard", "--chances", "--agreement", "--weights", "fid=1", "--json").out)
+    assert found["chances"]["models"] == ["a", "b", "c"]
+    assert found["agreement"]["taus"][0][1] == pytest.approx(1)
+    assert found["overall"]["rows"][0][0] == "a"
+    assert "across" not in found
+
+
+def test_several_data_sets_add_average_ranks(boards):
+    done = boards("leaderboard", "--dataset", "digits,mnist")
+    assert done.out.splitlines()[0].startswith("digits ")
+    assert "average ranks by fid over 2 data sets" in done.out
+    assert "Friedman" in done.out
+
+
+def test_weights_and_names_that_make_no_sense_are_refused(boards):
+    assert "'fid' is no weight: write it as fid=2" in boards("leaderboard", "--weights", "fid").err
+    assert "Did you mean 'kid" in boards("leaderboard", "--weights", "kidd=1").err
+    assert boards("leaderboard", "--dataset", "digits,mnsit").code == 2
+
+
+def test_a_store_may_be_a_url(genkit):
+    store.add("memory://boards/one", record("a", score(1.0)))
+    assert genkit("leaderboard", "--runs", "memory://boards", "--csv").out.splitlines()[1].startswith("model,a,1,1,")
+
+
+def test_recommend_names_the_best_within_the_limits_how_sure_and_what_is_untested(boards):
+    done = boards("recommend", "--dataset", "digits", "--latency-ms", "5", "--train-minutes", "30")
+    lines = done.out.splitlines()
+    assert lines[0] == "b: fid[digits-cnn] 2 [1, 3] on digits, lower is better"
+    assert lines[1].strip() == "better than the only other model within the limits, at 95 % by evaluation noise only"
+    assert "  a: latency 9 ms is above 5" in lines
+    assert "dcgan" in lines[lines.index("untested:") + 1]
+    found = json.loads(boards("recommend", "--latency-ms", "5", "--json").out)
+    assert (found["model"], found["not_told_apart"]) == ("b", [])
+    assert found["better_than_the_next"] == pytest.approx(1.0)
+
+
+def test_recommend_says_why_nothing_fits(boards):
+    done = boards("recommend", "--latency-ms", "0.5")
+    assert (done.code, done.out) == (3, "")
+    assert "no model of digits is known to be within the limits (a: latency 9 ms is above 0.5" in done.err
+    assert boards("recommend", "--need", "likelihood").code == 3

@@ -1,0 +1,251 @@
+"""The report as a browser shows it: one headless Chromium for all; without one these tests are skipped."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from chromium import FOUND, Chromium
+
+from genkit.report import tabular
+
+HOSTILE = "<script>alert(1)</script>"
+pytestmark = pytest.mark.skipif(FOUND is None, reason="no chromium here: apt-get install chromium")
+
+SHOWN = (
+    "[...document.querySelectorAll('#standings tbody tr')].filter((r) => r.checkVisibility())"
+    ".map((r) => r.querySelector('.model').textContent)"
+)
+PLOTS = "document.querySelectorAll('[data-plot]').length"
+DRAWN = "document.querySelectorAll('[data-plot] svg.main-svg:first-of-type').length"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    browser = Chromium()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def file(page, tmp_path_factory):
+    file = tmp_path_factory.mktemp("page") / "board.html"
+    file.write_text(page)
+    return file
+
+
+@pytest.fixture
+def browser(chromium, file):
+    """The page freshly opened at a desk; whatever was done, nothing was complained of and nothing asked for."""
+    chromium.look()
+    chromium.open(file)
+    yield chromium
+    assert chromium.complaints() == []
+    assert chromium.requests() == []
+
+
+def draw_all(browser):
+    places = range(browser.run(PLOTS))
+    for place in places:
+        browser.run(f"document.querySelectorAll('[data-plot]')[{place}].scrollIntoView({{behavior: 'instant'}})")
+        browser.wait(f"document.querySelectorAll('[data-plot]')[{place}].querySelector('svg.main-svg') !== null")
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "<script>console.error('x')</script>",
+        "<script>nowhere()</script>",
+        "<img src='missing:x'>",
+        "<script>fetch('http://127.0.0.1:9/x').catch(() => 0)</script>",
+    ],
+)
+def test_a_worse_page_would_be_found_out(added, chromium, file, tmp_path):
+    worse = tmp_path / "worse.html"
+    worse.write_text(file.read_text().replace("</body>", f"{added}</body>"))
+    chromium.open(worse)
+    assert chromium.complaints() != []
+
+
+def test_without_its_policy_a_request_would_be_seen(chromium, tmp_path):
+    worse = tmp_path / "worse.html"
+    worse.write_text("<img src='http://127.0.0.1:9/x.png'>")
+    chromium.open(worse)
+    assert chromium.requests() == ["http://127.0.0.1:9/x.png"]
+
+
+def test_plots_are_drawn_when_they_come_near_and_ask_for_nothing(browser):
+    assert browser.run(DRAWN) < browser.run(PLOTS)
+    draw_all(browser)
+    assert browser.run(DRAWN) == browser.run(PLOTS) == 4
+
+
+def test_plots_hold_their_data(browser):
+    draw_all(browser)
+    kinds = "[...document.querySelectorAll('[data-plot]')].map((f) => [f.dataset.plot, f.data.map((t) => t.x.length)])"
+    assert browser.run(kinds) == [["values", [12, 4]], ["cost", [4, 4]], ["moments", [2, 2]], ["curves", [3] * 6]]
+    assert browser.run("document.querySelectorAll('.pair .scatterlayer .point').length") >= 4
+
+
+def test_a_curve_is_chosen_by_name(browser):
+    draw_all(browser)
+    title = "document.querySelector('[data-plot=curves] .ytitle').textContent"
+    assert browser.run(title) == "loss"
+    browser.run(
+        "(() => { const s = document.getElementById('curve'); s.selectedIndex = 1; s.dispatchEvent(new Event('change')) })()"
+    )
+    assert browser.run(title) == HOSTILE
+
+
+def test_plots_follow_the_reader_into_the_dark(browser):
+    draw_all(browser)
+    ink = "getComputedStyle(document.querySelector('[data-plot=values] .xtitle')).fill"
+    before = browser.run(ink)
+    browser.look(dark=True)
+    browser.wait(f"{ink} !== {json.dumps(before)}")
+
+
+def test_a_click_on_a_head_sorts_by_number_and_back(browser):
+    assert browser.run(SHOWN)[:4] == ["vae", "dcgan", HOSTILE, "wgan"]
+    browser.click("#standings th.c2 button")
+    assert browser.run("document.querySelector('#standings th.c2').getAttribute('aria-sort')") == "ascending"
+    assert browser.run(SHOWN)[:4] == ["wgan", HOSTILE, "dcgan", "vae"]
+    browser.click("#standings th.c2 button")
+    assert browser.run("document.querySelector('#standings th.c2').getAttribute('aria-sort')") == "descending"
+    assert browser.run(SHOWN)[:4] == ["vae", "dcgan", HOSTILE, "wgan"]
+    assert browser.run("document.querySelectorAll('[aria-sort]').length") == 1
+
+
+@pytest.mark.parametrize(("key", "text"), [("Enter", "\r"), (" ", " ")])
+def test_the_keyboard_sorts_too(key, text, browser):
+    browser.run("document.querySelector('#standings th.c2 button').focus()")
+    browser.press(key, text)
+    assert browser.run(SHOWN)[:4] == ["wgan", HOSTILE, "dcgan", "vae"]
+
+
+def test_what_has_no_number_comes_last_either_way(browser):
+    elbo = "#standings th.c3 button"
+    for _ in range(2):
+        browser.click(elbo)
+        assert browser.run(SHOWN)[0] == "vae"
+
+
+def test_what_calibrates_and_what_failed_stays_below_whatever_sorts(browser):
+    browser.click("#standings th.value, #standings th:nth-child(3) button")
+    browser.click("#standings th:nth-child(3) button")
+    assert browser.run(SHOWN)[0] == "wgan"
+    assert set(browser.run(SHOWN)[4:7]) == {"copycat", "real test", "noise"}
+    assert browser.run(SHOWN)[7] == "hvae"
+
+
+def test_the_filter_filters(browser):
+    browser.click("#filter")
+    browser.call("Input.insertText", text="GAN")
+    assert browser.run(SHOWN) == ["dcgan", "wgan"]
+    assert browser.run("document.getElementById('count').textContent") == "2 of 4"
+    browser.run(
+        "(() => { const f = document.getElementById('filter'); f.value = ''; f.dispatchEvent(new Event('input')) })()"
+    )
+    assert len(browser.run(SHOWN)) == 8
+
+
+def test_calibration_can_be_hidden(browser):
+    browser.click("#calibrate")
+    assert browser.run(SHOWN) == ["vae", "dcgan", HOSTILE, "wgan", "hvae"]
+
+
+def test_a_column_is_chosen(browser):
+    seen = "document.querySelector('#standings td.c1').checkVisibility()"
+    assert browser.run(seen) is False
+    browser.click(".chooser summary")
+    browser.click("[data-column='1']")
+    assert browser.run(seen) is True
+    browser.click("[data-column='1']")
+    assert browser.run(seen) is False
+    browser.press("Escape")
+    assert browser.run("document.querySelector('.chooser').open") is False
+
+
+def test_a_model_named_script_stays_text(browser):
+    draw_all(browser)
+    assert browser.run("document.scripts.length") == 5  # two of data, two of the page, and plotly once it is needed
+    assert browser.run("document.querySelectorAll('#standings .model')[3].textContent") == HOSTILE
+    labels = "[...document.querySelectorAll('[data-plot=values] .ytick')].map((t) => t.textContent)"
+    assert browser.run(labels) == ["vae", "dcgan", HOSTILE, "wgan"]
+    assert HOSTILE[:23] in browser.run("document.querySelector('[data-plot=curves] .legend').textContent")
+
+
+def test_a_name_in_the_table_opens_its_card(browser):
+    browser.click("#standings tbody tr:nth-child(2) .model a")
+    browser.wait("document.getElementById('card-2').open")
+    assert browser.run("document.getElementById('card-1').open") is False
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_scrolls_no_page_sideways(dark, chromium, file):
+    chromium.look(390, 844, dark=dark, phone=True)
+    chromium.open(file)
+    chromium.run("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    draw_all(chromium)
+    assert chromium.run("document.scrollingElement.scrollWidth") <= 390
+    assert chromium.complaints() == []
+
+
+def test_everything_that_is_used_is_reached_by_keyboard(browser):
+    boxes = (
+        "[...document.querySelectorAll('.box')].every((box) => box.tabIndex === 0 && box.getAttribute('aria-label'))"
+    )
+    assert browser.run(boxes) is True
+    browser.press("Tab")
+    assert browser.run("document.activeElement.className") == "skip"
+    assert browser.run("document.activeElement.getBoundingClientRect().left >= 0") is True
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_has_contrast_enough(dark, browser):
+    browser.look(dark=dark)
+    ratios = browser.run(CONTRAST)
+    assert len(ratios) > 200
+    assert min(ratios) >= 4.5
+
+
+CONTRAST = """(() => {
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const found = rgb(getComputedStyle(e).backgroundColor);
+      if (found[3] === 255) return found.slice(0, 3);
+    }
+  };
+  const texts = [...document.querySelectorAll("body *")].filter(
+    (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && e.tagName !== "SCRIPT" && e.checkVisibility(),
+  );
+  return texts.map((e) => {
+    const style = getComputedStyle(e);
+    const [one, two] = [light(rgb(e.ownerSVGElement ? style.fill : style.color).slice(0, 3)), light(ground(e))];
+    return (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+  });
+})()"""
+
+
+def test_downloads_are_the_board(whole, browser, tmp_path):
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.click("a[download='leaderboard.csv']")
+    browser.until("Page.downloadProgress", state="completed")
+    assert (tmp_path / "leaderboard.csv").read_text() == tabular.comma_separated(whole.board)
+
+
+def test_the_command_is_copied(browser):
+    browser.run("document.getElementById('card-1').open = true")
+    browser.click("#card-1 .copy")
+    browser.wait("['copied', 'selected'].includes(document.querySelector('#card-1 .copy').textContent)")

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from making import record, score, training
+
+from genkit import store
+from genkit.ranking import Leaderboard, rank
+from genkit.report import tabular
+from genkit.report.cards import CARDS
+from genkit.report.page import leaderboard_page
+
+HOSTILE = "<script>alert(1)</script>"
+TRUSTED = ("plotly", "plot-data")
+
+
+class Page(HTMLParser):
+    """Elements with their attributes and text; the texts of table rows; scripts by their id."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text, self.rows, self.scripts = [], "", [], {}
+        self._script, self._in_cell = None, False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+            self._in_cell = True
+        elif tag == "script":
+            self._script = dict(attrs).get("id", "")
+
+    def handle_endtag(self, tag):
+        if tag == "script":
+            self._script = None
+        if tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data):
+        if self._script is not None:
+            self.scripts[self._script] = self.scripts.get(self._script, "") + data
+            return
+        self.text += data
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+    def attributes(self, *names):
+        return [value for _, attrs in self.elements for name, value in attrs.items() if name in names]
+
+    def count(self, tag, **wanted):
+        return sum(tag == t and wanted.items() <= attrs.items() for t, attrs in self.elements)
+
+    def row(self, model):
+        return next([cell.strip() for cell in row] for row in self.rows if len(row) > 1 and row[1].strip() == model)
+
+
+def parsed(*records, **more):
+    return Page(leaderboard_page(Leaderboard(rank(records), records=records, **more)))
+
+
+def sections(page):
+    return {attrs.get("id") for tag, attrs in page.elements if tag == "section"}
+
+
+def test_hostile_names_stay_text_in_the_page_and_in_its_data(page):
+    seen = Page(page)
+    assert seen.text.count(HOSTILE) > 10
+    assert HOSTILE not in page
+    assert [attrs.get("id") for tag, attrs in seen.elements if tag == "script"] == ["plot-data", "plotly", None, None]
+    data = json.loads(seen.scripts["plot-data"])
+    assert HOSTILE in data["values"]["names"]
+    assert HOSTILE in data["curves"]["names"]
+    assert any(HOSTILE in value for value in seen.attributes("title", "alt", "aria-label"))
+    assert not [name for _, attrs in seen.elements for name in attrs if name.startswith("on")]
+
+
+def test_a_hostile_data_set_and_score_stay_text():
+    html = leaderboard_page(Leaderboard(rank([record("a", score(1.0, name=HOSTILE), dataset=HOSTILE)])))
+    assert HOSTILE not in html
+    assert HOSTILE in Page(html).text
+
+
+def test_plotly_is_embedded_once(page):
+    assert page.count("* plotly.js v") == 1
+    assert "* plotly.js v" in Page(page).scripts["plotly"]
+
+
+def test_nothing_is_asked_for_from_elsewhere(page):
+    seen = Page(page)
+    for address in seen.attributes("src", "href", "action", "srcset", "poster", "data", "xlink:href"):
+        assert address.startswith(("#", "data:image/png;base64,", "data:application/json;", "data:text/csv;"))
+    policy = next(a["content"] for t, a in seen.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; script-src 'unsafe-inline'; ")
+    assert "http" not in policy
+    assert not {"link", "iframe", "object", "base", "form"} & {tag for tag, _ in seen.elements}
+    styles = re.findall(r"<style.*?</style>", page, re.DOTALL)
+    assert styles and not re.search(r"@import|url\(", "".join(styles))
+
+
+def test_links_within_the_page_lead_somewhere(page):
+    seen = Page(page)
+    targets = [address[1:] for address in seen.attributes("href") if address.startswith("#")]
+    assert len(targets) > 8
+    assert set(targets) <= set(seen.attributes("id"))
+
+
+def test_everything_there_is_has_its_section(page):
+    assert sections(Page(page)) == {
+        *("board", "compared", "plots", "pictures", "classes", "cards", "excluded", "downloads")
+    }
+
+
+def test_what_there_is_nothing_of_has_none():
+    seen = parsed(record("a", score(1.0)))
+    assert sections(seen) == {"board", "plots", "cards", "downloads"}
+    assert "Learning curves" not in seen.text
+    assert "best checkpoint" not in seen.text
+
+
+def test_a_row_has_rank_value_interval_and_the_noise_it_is_of(whole, page):
+    first = whole.board.rows[0]
+    rank_, name, value, interval, noise, *_ = Page(page).row("vae")
+    assert (rank_, name, noise) == (first.rank, "vae", "2 seeds")
+    assert value == "2.02"
+    assert interval.startswith("[")
+    assert parsed(record("a", score(1.0))).row("a")[4] == "evaluation only"
+
+
+def test_what_is_missing_says_why(page):
+    seen = Page(page)
+    assert "dcgan has no likelihood bound" in seen.attributes("title")
+
+
+def test_calibration_stands_apart_below_the_models(page):
+    body = page.index('<tbody class="calibration">')
+    assert page.index("real test", body) < page.index("</tbody>", body)
+    assert Page(page).row("real test")[0] == "floor"
+
+
+def test_failed_jobs_are_rows_with_their_reason(page):
+    state, _, reason = Page(page).row("hvae")
+    assert (state, reason) == ("failed", f"seed 3: the loss is not finite {HOSTILE}")
+
+
+def test_a_score_that_copies_win_is_marked_and_no_other(whole, page):
+    assert whole.board.blind == ("fid[digits-cnn]",)
+    assert Page(page).count("span", **{"class": "badge"}) == 1
+    assert parsed(record("a", score(1.0))).count("span", **{"class": "badge"}) == 0
+
+
+def test_best_checkpoints_are_said_not_to_be_the_result(whole, page):
+    seen = Page(page)
+    assert seen.row("vae")[5] == "1.01"
+    assert seen.row("dcgan")[5] == "-"
+    assert "not the result" in seen.text
+
+
+def test_headline_columns_are_shown_and_the_others_can_be_chosen(whole, page):
+    checked = {
+        whole.board.columns[int(attrs["data-column"])]: "checked" in attrs
+        for _, attrs in Page(page).elements
+        if "data-column" in attrs
+    }
+    assert checked["recall[digits-cnn]"] and checked["parameters"]
+    assert not checked["fid_per_class[digits-cnn]"]
+
+
+def test_pictures_are_embedded_with_their_ratios(page):
+    seen = Page(page)
+    assert seen.count("img") == 3 * 3
+    assert "0.12" in seen.text and "seed 0" in seen.text
+
+
+@pytest.mark.parametrize(
+    "exhibits",
+    [
+        {"samples.png": b"<svg onload=alert(1)>", "memorised.json": b"[", "curves.json": b'{"images": 3}'},
+        {"curves.json": b'{"images": [1, 2], "curves": {"loss": [1]}}'},
+        {"curves.json": b'{"images": [1, 2], "curves": [["a"]]}', "memorised.json": b'{"ratio": "high"}'},
+        {"curves.json": b"\xff\xfe"},
+    ],
+)
+def test_exhibits_that_are_none_are_not_shown(exhibits, tmp_path):
+    one = record("a", score(1.0))
+    store.add(tmp_path, one, exhibits)
+    seen = parsed(one, origins=store.read(tmp_path).origins)
+    assert seen.count("img") == 0
+    assert sections(seen) == {"board", "plots", "cards", "downloads"}
+
+
+def test_exhibits_that_are_gone_are_no_reason_to_have_no_page(tmp_path):
+    one = record("a", score(1.0))
+    seen = parsed(one, origins={one.id: str(tmp_path / "gone")})
+    assert seen.count("img") == 0
+
+
+def test_values_by_class_are_means_over_seeds(page):
+    cells = next(row for row in Page(page).rows if row and row[0] == "vae" and row[1] == "2.02")
+    assert cells == ["vae", "2.02", "4.04"]
+
+
+def test_a_card_shows_the_mean_that_the_board_ranks_by(whole, page):
+    row = whole.board.rows[0]
+    cells = next(row for row in Page(page).rows if row and row[0].startswith("fid[digits-cnn] ↓") and row[1] == "2.02")
+    assert cells[4] == "t over seeds"
+    assert row.score.value != pytest.approx(2.02, abs=0.01)  # the last seed's
+
+
+def test_chances_agreement_and_data_sets_are_compared(whole, page):
+    seen = Page(page)
+    for title in ("Chance that one is better than the other", "Ranks under each score", "Do the scores agree?"):
+        assert title in seen.text
+    assert "Over 2 data sets" in seen.text
+    assert seen.count("svg", **{"class": "critical"}) == 1
+
+
+def test_what_is_left_out_and_what_is_unreadable_is_listed(whole, page):
+    seen = Page(page)
+    (left, reason), *_ = whole.board.left_out
+    assert [left, reason] in seen.rows
+    assert ["unreadable", f"{HOSTILE} is not a record"] in seen.rows
+
+
+def test_downloads_hold_the_board(whole, page):
+    files = {
+        attrs["download"]: base64.b64decode(attrs["href"].partition(",")[2]).decode()
+        for tag, attrs in Page(page).elements
+        if "download" in attrs
+    }
+    assert json.loads(files["leaderboard.json"]) == json.loads(json.dumps(tabular.document(whole.board)))
+    assert files["leaderboard.csv"] == tabular.comma_separated(whole.board)
+
+
+def test_of_a_long_board_the_best_have_cards_and_the_page_says_so():
+    records = [record(f"m{place}", score(1.0 + place), trained=training()) for place in range(CARDS + 5)]
+    seen = parsed(*records)
+    assert seen.count("details", **{"class": "card"}) == CARDS
+    assert f"Cards of the best {CARDS} of {CARDS + 5} entries" in seen.text
+    assert {f"m{place}" for place in range(CARDS + 5)} <= {row[1].strip() for row in seen.rows if len(row) > 1}
+
+
+def test_a_board_of_baselines_alone_has_a_page():
+    seen = parsed(record("noise", score(9.0), kind="baseline"), record("ppca", score(3.0), kind="baseline"))
+    assert sections(seen) == {"board", "downloads"}
+
+
+def test_images_of_no_model_have_a_card_without_commands():
+    seen = parsed(record("photos", score(1.0), kind="images", trained=None, command="genkit eval --samples photos"))
+    assert "Train and measure it again" not in seen.text
+    assert "genkit eval --samples photos" in seen.text
+
+
+def test_a_seed_alone_says_that_training_may_change_the_order():
+    seen = parsed(record("a", score(1.0)), record("b", score(2.0)))
+    assert "another training seed may change the order" in seen.text
+    several = [
+        record(name, score(v), trained=training(seed=seed)) for name in "ab" for seed, v in enumerate((1.0, 1.1))
+    ]
+    assert "another training seed may change the order" not in parsed(*several).text
+
+
+def test_a_note_of_the_score_is_told(whole):
+    noted = dataclasses.replace(score(1.0), note="effective rank 13 of 64")
+    assert "effective rank 13 of 64" in parsed(record("a", noted)).attributes("title")
