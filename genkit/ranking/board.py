@@ -46,6 +46,11 @@ class Board:
     failed: tuple[Outcome, ...] = ()
     """Jobs of a board's file that failed on this data set."""
 
+    @functools.cached_property
+    def tracked(self) -> bool:
+        """Whether some rows have moments."""
+        return any(row.moments for row in self.rows)
+
     def among(self, rows: Sequence[Row]) -> Board:
         """Return the board of some of its rows, ranked anew: the fewer there are, the surer are their ranks."""
         return dataclasses.replace(self, rows=tuple(_with_ranks(list(rows), self.direction)))

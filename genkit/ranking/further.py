@@ -66,8 +66,12 @@ def further(
     """The further columns of one row, and of those that it lacks why."""
     other: dict[str, RecordedScore] = {}
     blank: dict[str, str] = {}
+    named: dict[str, list[RecordedScore]] = defaultdict(list)
+    for record in history:
+        for found in record.scores:
+            named[found.name].append(found)
     for name, column in columns.items():
-        scores = [found for record in history for found in record.scores if found.name == name]
+        scores = named.get(name, [])
         fitting = next((found for found in scores if found.fingerprint == column.fingerprint), None)
         if fitting is not None:
             other[name] = fitting

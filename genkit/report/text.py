@@ -107,7 +107,7 @@ def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
     others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
     place = BOUNDS[board.direction].get(row.label, "baseline") if row in board.calibration else row.rank
     seeds = str(row.seeds) if row.value is not None else ""
-    best = [number(row.best_value), number(row.time_to_best)] if _has_moments(board) else []
+    best = [number(row.best_value), number(row.time_to_best)] if board.tracked else []
     return [place, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *best, *others]
 
 
@@ -120,12 +120,8 @@ BOUNDS = {
 
 def header(board: Board, shown: Sequence[str]) -> list[str]:
     """The names of a board's columns."""
-    best = ["best checkpoint", "s to best"] if _has_moments(board) else []
+    best = ["best checkpoint", "s to best"] if board.tracked else []
     return ["rank", "model", board.score, "95 % interval", "seeds", *best, *shown]
-
-
-def _has_moments(board: Board) -> bool:
-    return any(row.moments for row in board.rows)
 
 
 def notes(board: Board) -> list[str]:
@@ -133,7 +129,7 @@ def notes(board: Board) -> list[str]:
     lines = [f"failed: {each.job.model}, seed {each.job.seed}: {each.reason}" for each in board.failed]
     if board.blind:
         lines.append(f"blind to memorisation, as copying training images beats all here: {', '.join(board.blind)}")
-    if _has_moments(board):
+    if board.tracked:
         lines.append("best checkpoint: chosen by the very score, so not the result; ranks are of the last one")
     return lines
 
