@@ -32,7 +32,8 @@ class Leaderboard:
     @functools.cached_property
     def boards(self) -> tuple[Board, ...]:
         """A board for each score of the data set that says something of images and two models have; ours first."""
-        names = [name for name in self.board.columns if name.partition("[")[0] not in COSTS and "@" not in name]
+        quality = [name for name in self.board.columns if name.partition("[")[0] not in COSTS and "@" not in name]
+        names = [name for name in quality if sum(name in row.other for row in self.board.rows) > 1]
         found = [rank(self.records, dataset=self.board.dataset, score=name) for name in names]
         return (self.board, *(board for board in found if len(board.rows) > 1))
 

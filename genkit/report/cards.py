@@ -48,7 +48,7 @@ def _own(row: Row) -> list[RecordedScore]:
     """The board's own score as the row has it: of several seeds the mean."""
     if row.score is None or row.value is None or row.ci_low is None or row.ci_high is None:
         return []
-    method = "t over seeds" if row.noise == "training" else row.score.method
+    method = "over seeds, their variance pooled over models" if row.noise == "training" else row.score.method
     return [dataclasses.replace(row.score, value=row.value, ci_low=row.ci_low, ci_high=row.ci_high, method=method)]
 
 
@@ -70,7 +70,8 @@ def reproduce(record: Record) -> str:
             train += ["-o", f"{key}={_assigned(value)}"]
     if trained.processes > 1:
         train = ["torchrun", "--standalone", "--nproc-per-node", str(trained.processes), "--no-python", *train]
-    return f'run=$({shlex.join(train)})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
+    last = " | tail -n 1" if trained.processes > 1 else ""  # each process says where the run is
+    return f'run=$({shlex.join(train)}{last})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
 
 
 def _measuring(record: Record) -> list[str]:

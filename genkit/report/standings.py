@@ -34,11 +34,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Mark:
-    """Where something lies, in percent of its axis; None for what lies beyond it."""
+    """Where something lies, as a share of its axis; a ``dot`` beyond the axis is not seen."""
 
     start: float
-    width: float
-    dot: float | None = None
+    end: float
+    dot: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _line(row: Row, board: Board, scale: _Scale, card: str) -> Line:
     if row.best is not None and row.worst is not None:
         place = Cell(row.rank, (row.best + row.worst) / 2)
         count = len(board.rows)
-        span = Mark(100 * (row.best - 1) / count, 100 * (row.worst - row.best + 1) / count)
+        span = Mark((row.best - 1) / count, row.worst / count)
     return Line(
         label=row.label,
         place=place,
@@ -178,14 +178,11 @@ class _Scale:
         if row.value is None or row.ci_low is None or row.ci_high is None:
             return None
         start, end, dot = map(self._place, (row.ci_low, row.ci_high, row.value))
-        if end < 0 or start > 100:
-            return None
-        start, end = max(start, 0.0), min(end, 100.0)
-        return Mark(start, end - start, dot if 0 <= dot <= 100 else None)
+        return Mark(max(start, 0.0), min(end, 1.0), dot) if end >= 0 and start <= 1 else None
 
     def _place(self, value: float) -> float:
         if self.logarithmic:
             if value <= 0:
                 return -1.0
-            return 100 * math.log(value / self.low) / math.log(self.high / self.low)
-        return 100 * (value - self.low) / ((self.high - self.low) or 1.0)
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / ((self.high - self.low) or 1.0)

@@ -34,6 +34,14 @@ def test_there_is_a_board_for_each_score_of_images_that_two_models_have(folder):
     assert [board.score for board in leaderboard(folder, score="kid").boards] == [KID, "fid[digits-cnn]"]
 
 
+def test_a_score_that_only_baselines_have_has_no_board(folder):
+    real = record("real test", score(1.0, name="class_accuracy"), dataset="digits", kind="baseline")
+    store.add(folder, real)
+    found = leaderboard(folder, dataset="digits", score="fid")
+    assert "class_accuracy" in found.board.columns
+    assert [board.score for board in found.boards] == ["fid[digits-cnn]", KID]
+
+
 def test_scores_are_compared_over_the_models_of_the_board(folder):
     found = leaderboard(folder, score="fid")
     assert found.agreement.names == ("fid[digits-cnn]", KID)

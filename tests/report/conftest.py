@@ -16,7 +16,9 @@ from genkit.outcomes import Job, Outcome
 from genkit.ranking import Leaderboard, rank
 
 HOSTILE = "<script>alert(1)</script>"
-MODELS = ("vae", "dcgan", HOSTILE, "wgan")
+MARKED = "<b>wgan</b>&amp;"
+"""Names that scripts, and Plotly, would take for markup."""
+MODELS = ("vae", "dcgan", HOSTILE, MARKED)
 PARAMETERS = (200_000.0, 30_000.0, 9_500.0, 40.0)
 """Of another order than their texts are."""
 PNG = png(np.zeros((8, 8, 3), np.uint8))

@@ -10,6 +10,7 @@ from chromium import FOUND, Chromium
 from genkit.report import tabular
 
 HOSTILE = "<script>alert(1)</script>"
+MARKED = "<b>wgan</b>&amp;"
 pytestmark = pytest.mark.skipif(FOUND is None, reason="no chromium here: apt-get install chromium")
 
 SHOWN = (
@@ -106,13 +107,13 @@ def test_plots_follow_the_reader_into_the_dark(browser):
 
 
 def test_a_click_on_a_head_sorts_by_number_and_back(browser):
-    assert browser.run(SHOWN)[:4] == ["vae", "dcgan", HOSTILE, "wgan"]
+    assert browser.run(SHOWN)[:4] == ["vae", "dcgan", HOSTILE, MARKED]
     browser.click("#standings th.c2 button")
     assert browser.run("document.querySelector('#standings th.c2').getAttribute('aria-sort')") == "ascending"
-    assert browser.run(SHOWN)[:4] == ["wgan", HOSTILE, "dcgan", "vae"]
+    assert browser.run(SHOWN)[:4] == [MARKED, HOSTILE, "dcgan", "vae"]
     browser.click("#standings th.c2 button")
     assert browser.run("document.querySelector('#standings th.c2').getAttribute('aria-sort')") == "descending"
-    assert browser.run(SHOWN)[:4] == ["vae", "dcgan", HOSTILE, "wgan"]
+    assert browser.run(SHOWN)[:4] == ["vae", "dcgan", HOSTILE, MARKED]
     assert browser.run("document.querySelectorAll('[aria-sort]').length") == 1
 
 
@@ -120,7 +121,7 @@ def test_a_click_on_a_head_sorts_by_number_and_back(browser):
 def test_the_keyboard_sorts_too(key, text, browser):
     browser.run("document.querySelector('#standings th.c2 button').focus()")
     browser.press(key, text)
-    assert browser.run(SHOWN)[:4] == ["wgan", HOSTILE, "dcgan", "vae"]
+    assert browser.run(SHOWN)[:4] == [MARKED, HOSTILE, "dcgan", "vae"]
 
 
 def test_what_has_no_number_comes_last_either_way(browser):
@@ -133,7 +134,7 @@ def test_what_has_no_number_comes_last_either_way(browser):
 def test_what_calibrates_and_what_failed_stays_below_whatever_sorts(browser):
     browser.click("#standings th.value, #standings th:nth-child(3) button")
     browser.click("#standings th:nth-child(3) button")
-    assert browser.run(SHOWN)[0] == "wgan"
+    assert browser.run(SHOWN)[0] == MARKED
     assert set(browser.run(SHOWN)[4:7]) == {"copycat", "real test", "noise"}
     assert browser.run(SHOWN)[7] == "hvae"
 
@@ -141,7 +142,7 @@ def test_what_calibrates_and_what_failed_stays_below_whatever_sorts(browser):
 def test_the_filter_filters(browser):
     browser.click("#filter")
     browser.call("Input.insertText", text="GAN")
-    assert browser.run(SHOWN) == ["dcgan", "wgan"]
+    assert browser.run(SHOWN) == ["dcgan", MARKED]
     assert browser.run("document.getElementById('count').textContent") == "2 of 4"
     browser.run(
         "(() => { const f = document.getElementById('filter'); f.value = ''; f.dispatchEvent(new Event('input')) })()"
@@ -151,7 +152,7 @@ def test_the_filter_filters(browser):
 
 def test_calibration_can_be_hidden(browser):
     browser.click("#calibrate")
-    assert browser.run(SHOWN) == ["vae", "dcgan", HOSTILE, "wgan", "hvae"]
+    assert browser.run(SHOWN) == ["vae", "dcgan", HOSTILE, MARKED, "hvae"]
 
 
 def test_a_column_is_chosen(browser):
@@ -171,7 +172,7 @@ def test_a_model_named_script_stays_text(browser):
     assert browser.run("document.scripts.length") == 5  # two of data, two of the page, and plotly once it is needed
     assert browser.run("document.querySelectorAll('#standings .model')[3].textContent") == HOSTILE
     labels = "[...document.querySelectorAll('[data-plot=values] .ytick')].map((t) => t.textContent)"
-    assert browser.run(labels) == ["vae", "dcgan", HOSTILE, "wgan"]
+    assert browser.run(labels) == ["vae", "dcgan", HOSTILE, MARKED]
     assert HOSTILE[:23] in browser.run("document.querySelector('[data-plot=curves] .legend').textContent")
 
 

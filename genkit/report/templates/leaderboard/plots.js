@@ -49,7 +49,7 @@
         {
           x: places.flatMap((place) => [lows[place], highs[place], null]),
           y: places.flatMap((place) => [place, place, null]),
-          mode: "lines", line: { color: colour("good"), width: 5 }, opacity: 0.55, hoverinfo: "skip",
+          mode: "lines+markers", marker: { size: 14, opacity: 0 }, line: { color: colour("good"), width: 5 }, opacity: 0.55, hoverinfo: "skip",
         },
         {
           x: values, y: places, mode: "markers", marker: { color: colour("mark"), size: 9 },
