@@ -1,12 +1,14 @@
 """Which of many models differ, beyond what chance does to as many comparisons.
 
 Over training seeds: Tukey's test as Kramer has it for unequal numbers of seeds (1956), on one variance pooled over the
-models, as three seeds are too few for one each. Over evaluations of one seed: Student's test of paired blocks, Holm's
-correction over all pairs (1979). Both keep the chance of any false difference on a board at 5 %.
+models, as three seeds are too few for one each: so it supposes that their seeds scatter alike. Over evaluations of one
+seed: Student's test of paired blocks, Holm's correction over all pairs (1979). Both keep the chance of any false
+difference on a board at 5 %.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +28,17 @@ LEVEL = 0.05
 class Comparison(Protocol):
     """A comparison of m models."""
 
+    @property
+    def centres(self) -> Array:
+        """What is compared, on the score's own scale, [m]."""
+
+    @property
+    def equal_noise(self) -> float:
+        """The p-value of the noise being as the comparison supposes; 1 where it supposes nothing."""
+
+    def among(self, places: Sequence[int]) -> Comparison:
+        """Return the comparison of some of the models, in that order; what is known of the noise stays known."""
+
     def differ(self, level: float = LEVEL) -> Decisions:
         """Return which models differ, [m, m]; the chance of any false difference among all is at most ``level``."""
 
@@ -36,43 +49,85 @@ class Comparison(Protocol):
         """
 
 
+@dataclass(frozen=True)
 class OverSeeds:
-    """A comparison by values over seeds, one group each; some have several, others may have one.
+    """A comparison by values over seeds, on one variance pooled over the models, known by ``freedom`` degrees.
 
-    Tukey-Kramer on logarithms where all values are above zero, as the noise of training is in proportion, else on the
-    values. Models without noise of their own make the pooled variance smaller, as they should.
+    ``means`` [m] are of logarithms where all values are above zero, as the noise of training is in proportion, else of
+    the values; ``sizes`` [m] the numbers of seeds. ``equal_noise`` is Bartlett's p-value of the models' seeds
+    scattering alike, which pooling supposes.
     """
 
-    def __init__(self, groups: Sequence[Sequence[float]]) -> None:
-        sizes = np.array([len(group) for group in groups], np.float64)
-        self.freedom = int((sizes - 1).sum())
-        if self.freedom < 1:
-            raise ValueError("no model has two seeds")
-        self.positive = min(min(group) for group in groups) > 0
-        values = [np.log(group) if self.positive else np.asarray(group, np.float64) for group in groups]
-        self.means = np.array([each.mean() for each in values])
-        variance = sum(float(np.square(each - each.mean()).sum()) for each in values) / self.freedom
-        self.errors = np.sqrt(variance * (1 / sizes[:, None] + 1 / sizes))
-        self.own = np.sqrt(variance / sizes)
+    means: Array
+    sizes: Array
+    variance: float
+    freedom: int
+    logarithmic: bool
+    equal_noise: float
 
-    def intervals(self, centres: Sequence[float], level: float = LEVEL) -> Array:
-        """Return Student's intervals around the models' values, [m, 2], of the pooled variance as the decisions are."""
+    @classmethod
+    def of(cls, groups: Sequence[Sequence[float]]) -> OverSeeds:
+        """Compare groups of seeds; some models have several, others may have one.
+
+        A model whose seeds are all equal has no part in the variance: of what its training adds it says nothing.
+        """
+        sizes = np.array([len(group) for group in groups], np.float64)
+        if sizes.max() < 2:
+            raise ValueError("no model has two seeds")
+        logarithmic = min(min(group) for group in groups) > 0
+        values = [np.log(group) if logarithmic else np.asarray(group, np.float64) for group in groups]
+        noisy = [each for each in values if np.ptp(each) > 0] or [each for each in values if len(each) > 1]
+        freedom = sum(len(each) - 1 for each in noisy)
+        variance = sum(float(np.square(each - each.mean()).sum()) for each in noisy) / freedom
+        means = np.array([each.mean() for each in values])
+        return cls(means, sizes, variance, freedom, logarithmic, _bartlett(noisy))
+
+    @property
+    def centres(self) -> Array:
+        """The means; of logarithms, geometric ones."""
+        return np.exp(self.means) if self.logarithmic else self.means
+
+    def among(self, places: Sequence[int]) -> OverSeeds:
+        """Return the comparison of some models: fewer to tell apart, on the variance of all."""
+        return dataclasses.replace(self, means=self.means[places], sizes=self.sizes[places])
+
+    def intervals(self, level: float = LEVEL) -> Array:
+        """Return Student's intervals around the centres, [m, 2], of the variance that the decisions are of."""
         from scipy.special import stdtrit
 
-        half = -float(stdtrit(self.freedom, level / 2)) * np.stack([-self.own, self.own], axis=1)
-        middle = np.asarray(centres, np.float64)[:, None]
-        found: Array = middle * np.exp(half) if self.positive else middle + half
+        half = -float(stdtrit(self.freedom, level / 2)) * np.sqrt(self.variance / self.sizes)
+        ends = self.means[:, None] + np.stack([-half, half], axis=1)
+        found: Array = np.exp(ends) if self.logarithmic else ends
         return found
 
     def differ(self, level: float = LEVEL) -> Decisions:
-        """Return which models differ, [m, m], beyond the range of as many that are equal."""
-        margin = studentized_range(1 - level, len(self.means), self.freedom) * self.errors / np.sqrt(2)
+        """Return which models differ, [m, m], beyond the range of as many that are equal (Tukey-Kramer)."""
+        margin = studentized_range(1 - level, len(self.means), self.freedom) * self._errors() / np.sqrt(2)
         found: Decisions = np.abs(self.means[:, None] - self.means) > margin
         return found
 
     def chances(self, sign: int) -> Array:
         """Return the chance that each is better, [m, m], by Student's distribution with the pooled freedom."""
-        return _chances(sign * self.means, self.errors, self.freedom)
+        return _chances(sign * self.means, self._errors(), self.freedom)
+
+    def _errors(self) -> Array:
+        found: Array = np.sqrt(self.variance * (1 / self.sizes[:, None] + 1 / self.sizes))
+        return found
+
+
+def _bartlett(groups: Sequence[Array]) -> float:
+    """Return Bartlett's p-value of equal variances (1937); 1 for fewer than two groups with any."""
+    from scipy.special import chdtrc
+
+    freedoms = np.array([len(each) - 1 for each in groups], np.float64)
+    variances = np.array([each.var(ddof=1) if len(each) > 1 else 0.0 for each in groups])
+    freedoms, variances = freedoms[variances > 0], variances[variances > 0]
+    if len(variances) < 2:
+        return 1.0
+    pooled = freedoms @ variances / freedoms.sum()
+    statistic = freedoms.sum() * np.log(pooled) - freedoms @ np.log(variances)
+    scale = 1 + ((1 / freedoms).sum() - 1 / freedoms.sum()) / (3 * (len(variances) - 1))
+    return float(chdtrc(len(variances) - 1, statistic / scale))
 
 
 @dataclass(frozen=True)
@@ -86,6 +141,21 @@ class OverBlocks:
     values: Array
     errors: Array
     freedom: Array
+
+    @property
+    def centres(self) -> Array:
+        """The values."""
+        return self.values
+
+    @property
+    def equal_noise(self) -> float:
+        """One: each pair has an error of its own."""
+        return 1.0
+
+    def among(self, places: Sequence[int]) -> OverBlocks:
+        """Return the comparison of some values: fewer pairs to test."""
+        pairs = np.ix_(places, places)
+        return OverBlocks(self.values[places], self.errors[pairs], self.freedom[pairs])
 
     def differ(self, level: float = LEVEL) -> Decisions:
         """Return which values differ, [m, m], by Holm's correction over all pairs.
@@ -146,15 +216,24 @@ def paired_errors(scores: Sequence[RecordedScore]) -> tuple[Array, Array]:
         kinds.setdefault((score.method, len(score.replicates)), []).append(place)
     if len(kinds) == 1:
         ((method, size),) = kinds
-        if size >= 2:
+        if _pairs(method, size):
             return _paired([score.replicates for score in scores], method)
     errors = np.array([score.stderr for score in scores], np.float64)
     found, freedom = np.hypot(errors[:, None], errors), np.full((len(scores), len(scores)), 1e9)
     for (method, size), places in kinds.items():
-        if size >= 2:
+        if _pairs(method, size):
             pairs = np.ix_(places, places)
             found[pairs], freedom[pairs] = _paired([scores[place].replicates for place in places], method)
     return found, freedom
+
+
+def mean_error(scores: Sequence[RecordedScore]) -> float:
+    """Return the standard error of the mean of scores, that of measuring: what they share does not average out."""
+    size = len(scores[0].replicates)
+    if _pairs(scores[0].method, size) and {(s.method, len(s.replicates)) for s in scores} == {(scores[0].method, size)}:
+        covariance = delete_one_covariance([score.replicates for score in scores], scores[0].method)
+        return float(np.sqrt(covariance.mean()))
+    return float(np.linalg.norm([score.stderr for score in scores])) / len(scores)
 
 
 def _paired(replicates: Sequence[Sequence[float]], method: str) -> tuple[Array, Array]:
@@ -178,6 +257,11 @@ def delete_one_covariance(replicates: Sequence[Sequence[float]], method: str) ->
     centred = (values - values.mean(axis=2, keepdims=True)).reshape(len(replicates), -1)
     found: Array = (size - 1) / size * (centred @ centred.T)
     return found
+
+
+def _pairs(method: str, size: int) -> bool:
+    """Whether replicates are as many as their method makes, and enough to have an error."""
+    return size % _samples(method) == 0 and size // _samples(method) >= 2
 
 
 def _samples(method: str) -> int:

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from making import score
 from scipy import stats
 
-from genkit.significance import OverBlocks, OverSeeds, delete_one_covariance, studentized_range
+from genkit.significance import (
+    OverBlocks,
+    OverSeeds,
+    delete_one_covariance,
+    mean_error,
+    paired_errors,
+    studentized_range,
+)
 
 
 @pytest.mark.parametrize("groups", [2, 3, 10, 50])
@@ -21,7 +31,7 @@ def test_decisions_are_those_of_scipy_s_tukey_test():
     rng = np.random.default_rng(0)
     groups = [np.exp(rng.normal(mean, 0.2, size)) for mean, size in ((0, 3), (0.1, 5), (0.7, 3), (1.5, 4), (1.6, 2))]
     expected = stats.tukey_hsd(*[np.log(group) for group in groups]).pvalue < 0.05
-    found = OverSeeds([group.tolist() for group in groups]).differ()
+    found = OverSeeds.of([group.tolist() for group in groups]).differ()
     assert np.array_equal(found, expected)
     assert found.any()
     assert not found.all()
@@ -29,7 +39,7 @@ def test_decisions_are_those_of_scipy_s_tukey_test():
 
 def test_scores_below_zero_are_compared_as_they_are():
     groups = [[-100.0, -101.0, -99.0], [-90.0, -91.0, -89.0], [-100.5]]
-    assert OverSeeds(groups).differ().tolist() == [[False, True, False], [True, False, True], [False, True, False]]
+    assert OverSeeds.of(groups).differ().tolist() == [[False, True, False], [True, False, True], [False, True, False]]
 
 
 def test_holm_needs_more_of_a_pair_the_more_pairs_there_are():
@@ -79,22 +89,49 @@ def test_what_blocks_share_drops_out_of_a_difference():
     assert error < 0.05 * covariance[0, 0] ** 0.5
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_a_board_of_ten_models_is_free_of_false_differences_at_95_per_cent(seeds):
-    """Over 1,000 boards: no difference against the true order, and of two equal models hardly ever one."""
-    rng = np.random.default_rng(seeds)
-    truth = np.log(np.array([1.0, 1.0, 1.2, 1.5, 1.6, 2.0, 2.5, 3.0, 4.0, 8.0]))
-    wrong = equal = 0
-    for _ in range(1000):
-        groups = np.exp(truth[:, None] + rng.normal(0, 0.15, (10, seeds)))
-        found = OverSeeds(groups.tolist()).differ()
-        means = np.log(groups).mean(axis=1)
-        against = found & ((means[:, None] < means) & (truth[:, None] >= truth))
-        wrong += bool(against.any())
-        equal += bool(found[0, 1])
-    assert wrong / 1000 <= 0.06
-    assert equal / 1000 <= 0.06
+def test_bartlett_s_test_is_scipy_s_on_the_scale_of_the_comparison():
+    rng = np.random.default_rng(0)
+    groups = [np.exp(rng.normal(0, spread, size)) for spread, size in ((0.1, 4), (0.4, 3), (0.9, 5), (0.2, 2))]
+    found = OverSeeds.of([group.tolist() for group in groups] + [[3.0]])
+    assert found.equal_noise == pytest.approx(stats.bartlett(*[np.log(group) for group in groups]).pvalue)
+    assert OverSeeds.of([[1.0, 2.0], [3.0]]).equal_noise == 1.0
+
+
+def test_a_model_whose_seeds_are_all_equal_makes_no_other_look_sure():
+    noisy = [[1.0, 1.5, 0.7], [1.9, 2.9, 1.4]]
+    assert not OverSeeds.of(noisy).differ().any()
+    assert not OverSeeds.of([*noisy, *[[9.0] * 3] * 8]).differ()[0, 1]
+    assert OverSeeds.of([[1.0, 1.0], [2.0, 2.0]]).differ()[0, 1]
+
+
+def test_some_of_a_comparison_keep_its_variance_and_are_fewer_to_tell_apart():
+    rng = np.random.default_rng(1)
+    whole = OverSeeds.of(np.exp(rng.normal(0, 0.3, (9, 3))).tolist())
+    few = whole.among([4, 2])
+    assert np.array_equal(few.intervals(), whole.intervals()[[4, 2]])
+    assert np.array_equal(few.chances(1), whole.chances(1)[np.ix_([4, 2], [4, 2])])
+    margin = studentized_range(0.95, 2, 18) / studentized_range(0.95, 9, 18)
+    assert margin < 0.7
+    blocks = OverBlocks(np.array([0.0, 2.2, 2.3]), np.ones((3, 3)), np.full((3, 3), 1e9))
+    assert not blocks.differ().any()
+    assert blocks.among([0, 1]).differ()[0, 1]
+
+
+@pytest.mark.parametrize("size", [3, 2, 1])
+def test_replicates_that_make_no_pairs_count_as_none(size):
+    made = [score(value, method="two-sample block jackknife", replicates=(0.1,) * size) for value in (1.0, 2.0)]
+    errors, freedom = paired_errors(made)
+    assert errors[0, 1] == pytest.approx(np.hypot(*(each.stderr for each in made)))
+    assert freedom[0, 1] == 1e9
+
+
+def test_the_error_of_a_mean_keeps_what_its_scores_share():
+    shared = np.random.default_rng(0).normal(5, 1.0, 20)
+    one = score(5.0, method="mean jackknife", replicates=tuple(shared.tolist()))
+    alone = delete_one_covariance([one.replicates], "mean jackknife")[0, 0] ** 0.5
+    assert mean_error([one, one, one]) == pytest.approx(alone)
+    apart = [dataclasses.replace(one, replicates=()) for _ in range(3)]
+    assert mean_error(apart) == pytest.approx(one.stderr / 3**0.5)
 
 
 @pytest.mark.parametrize("spread", [0.5, 3.0, 30.0])

@@ -14,6 +14,7 @@ from genkit.cli.common import (
     echo_json,
     json_option,
     left_out,
+    refuse,
     store_option,
     terminal_width,
 )
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
 @click.option("--md", "as_md", is_flag=True, help="Print Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @store_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     datasets: list[str] | None,
     score: str | None,
     columns: list[str] | None,
@@ -67,6 +70,8 @@ def command(
 
     if as_json + as_md + as_csv > 1:
         raise UsageError("choose one of --json, --md and --csv")
+    if as_csv:
+        refuse(ctx, ("columns", "chances", "agreement", "weights", "why"), "does not go with --csv, which is the board")
     found = leaderboard(root, dataset=datasets, score=score)
     board = found.board
     for problem in board.problems:

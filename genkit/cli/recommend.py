@@ -74,6 +74,7 @@ def _document(found: Recommendation) -> dict[str, Any]:
         "not_told_apart": [row.label for row in found.rivals],
         "within": tabular.document(found.board)["rows"],
         "outside": [{"model": label, "reason": reason} for label, reason in found.outside],
+        "not_comparable": [{"model": label, "reason": reason} for label, reason in found.apart],
         "untested": list(found.untested),
     }
 
@@ -95,6 +96,8 @@ def _text(found: Recommendation) -> str:
         lines.append(f"  costs: {', '.join(sorted(costs))}{_hardware(found)}")
     if found.outside:
         lines += ["outside the limits:", *(f"  {label}: {reason}" for label, reason in found.outside)]
+    if found.apart:
+        lines += ["not comparable:", *(f"  {label}: {reason}" for label, reason in found.apart)]
     if found.untested:
         lines += ["untested:", *(f"  {line}" for line in found.untested)]
     return "\n".join(lines)
@@ -104,7 +107,8 @@ _COSTS = {"latency", "parameters", "throughput", "train_seconds"}
 
 
 def _sureness(found: Recommendation) -> str:
-    noise = f"over {found.best.seeds} training seeds" if found.best.seeds > 1 else "by evaluation noise only"
+    several = any(row.noise == "training" for row in found.board.rows)
+    noise = "by the noise of training" if several else "by evaluation noise only"
     if found.certain is None:
         return "the only one within the limits that was measured"
     if found.rivals:

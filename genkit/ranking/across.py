@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from genkit.errors import UsageError
 from genkit.ranking.board import Board
+from genkit.ranking.rows import Row
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Across:
 
     ``p_value`` is Friedman's, of all models being equal. Average ranks further apart than ``critical_difference``
     differ at 95 % (Nemenyi); ``groups`` are the widest runs of places, first and last, that do not. ``lacking`` are
-    models that not every data set has.
+    models that not every data set has, ``varied`` those whose options or training are not the same on all.
     """
 
     datasets: tuple[str, ...]
@@ -30,10 +32,14 @@ class Across:
     critical_difference: float
     groups: tuple[tuple[int, int], ...]
     lacking: tuple[str, ...]
+    varied: tuple[str, ...]
 
 
 def across(boards: Sequence[Board]) -> Across:
-    """Compare models over boards of one metric, one for each data set; a model is known by its label.
+    """Compare models over boards of one metric, one for each data set.
+
+    A model is known by its name, as presets differ between data sets, and also by its options where a board has several
+    of that name.
 
     Raises UsageError for fewer than two boards, or fewer than two models that all of them have.
     """
@@ -44,13 +50,16 @@ def across(boards: Sequence[Board]) -> Across:
 
     if len(boards) < 2:
         raise UsageError("average ranks are over two data sets or more")
-    labels = list(dict.fromkeys(row.label for board in boards for row in board.rows))
-    values = [{row.label: row.value for row in board.rows if row.value is not None} for board in boards]
-    shared = [label for label in labels if all(label in known for known in values)]
+    known_by = _identity(boards)
+    found = [{known_by(row): row for row in reversed(board.rows)} for board in boards]
+    labels = {known_by(row): row.label for board in reversed(boards) for row in reversed(board.rows)}
+    shared = [key for key in labels if all(key in rows for rows in found)]
     if len(shared) < 2:
         raise UsageError(f"{' and '.join(board.dataset for board in boards)} have fewer than two models in common")
     signs = [1 if board.direction == "lower" else -1 for board in boards]
-    ranks = np.array([_ranks([s * known[label] for label in shared]) for s, known in zip(signs, values, strict=True)])
+    ranks = np.array(
+        [_ranks([s * (rows[key].value or 0.0) for key in shared]) for s, rows in zip(signs, found, strict=True)]
+    )
     sets, models = ranks.shape
     average = ranks.mean(axis=0)
     tied = sum(float(np.sum(n**3 - n)) for n in (np.unique(row, return_counts=True)[1] for row in ranks))
@@ -62,15 +71,42 @@ def across(boards: Sequence[Board]) -> Across:
     return Across(
         datasets=tuple(board.dataset for board in boards),
         score=boards[0].score.partition("[")[0],
-        models=tuple(shared[place] for place in order),
+        models=tuple(labels[shared[place]] for place in order),
         ranks=tuple(tuple(map(float, ranks[:, place])) for place in order),
         average=tuple(map(float, average[order])),
         chi_squared=chi_squared,
         p_value=float(chdtrc(models - 1, chi_squared)),
         critical_difference=difference,
         groups=_groups([float(each) for each in average[order]], difference),
-        lacking=tuple(label for label in labels if label not in shared),
+        lacking=tuple(label for key, label in labels.items() if key not in shared),
+        varied=tuple(labels[key] for key in shared if len({rows[key].key for rows in found}) > 1),
     )
+
+
+def _identity(boards: Sequence[Board]) -> Callable[[Row], str]:
+    """What a row is known by on all of the boards: as little as tells it from its namesakes."""
+
+    def shared(known_by: Callable[[Row], str]) -> set[str]:
+        counts = [Counter(known_by(row) for row in board.rows) for board in boards]
+        return {name for count in counts for name, number in count.items() if number > 1}
+
+    names, optioned = shared(_name), shared(_options)
+
+    def known_by(row: Row) -> str:
+        if _name(row) not in names:
+            return _name(row)
+        return row.key if _options(row) in optioned else _options(row)
+
+    return known_by
+
+
+def _name(row: Row) -> str:
+    subject = row.records[0].subject
+    return repr((subject.kind, subject.dist, subject.name))
+
+
+def _options(row: Row) -> str:
+    return repr((_name(row), sorted(row.records[0].subject.options.items())))
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,14 +30,13 @@ def agreement(boards: Sequence[Board]) -> Agreement:
     """
     import numpy as np
 
-    labels = list(dict.fromkeys(row.label for board in boards for row in board.rows))
-    places = {label: place for place, label in enumerate(labels)}
-    values = np.full((len(boards), len(labels)), np.nan)
+    places = {key: place for place, key in enumerate(dict.fromkeys(row.key for b in boards for row in b.rows))}
+    values = np.full((len(boards), len(places)), np.nan)
     for one, board in zip(values, boards, strict=True):
         sign = 1 if board.direction == "lower" else -1
         for row in board.rows:
             if row.value is not None:
-                one[places[row.label]] = sign * row.value
+                one[places[row.key]] = sign * row.value
     known = ~np.isnan(values)
     shared = [[known[a] & known[b] for b in range(len(boards))] for a in range(len(boards))]
     taus = [[_tau(values[a][both], values[b][both]) for b, both in enumerate(row)] for a, row in enumerate(shared)]
@@ -57,7 +57,7 @@ def _tau(one: Array, other: Array) -> float | None:
 
 @dataclass(frozen=True)
 class Overall:
-    """Models by the weighted mean of their ranks under several metrics; ``lacking`` have no rank under one of them."""
+    """Models by the weighted mean of their ranks under several scores; ``lacking`` are not ranked under all of them."""
 
     weights: dict[str, float]
     rows: tuple[tuple[str, float], ...]
@@ -67,8 +67,9 @@ class Overall:
 def overall(boards: Sequence[Board], weights: Mapping[str, float]) -> Overall:
     """Return the weighted mean rank of each model, the best first; a rank that is an interval counts by its middle.
 
-    ``weights`` are by the names of scores or of their metrics. Raises UsageError for weights that are not above zero,
-    UnknownName for a score that there is not.
+    Ranks are among the models that all of the scores have. ``weights`` are by the names of scores or of their metrics.
+    Raises UsageError for weights that are not above zero or name a score twice, UnknownName for a score that there is
+    not.
     """
     chosen: dict[str, tuple[Board, float]] = {}
     for name, weight in weights.items():
@@ -76,19 +77,20 @@ def overall(boards: Sequence[Board], weights: Mapping[str, float]) -> Overall:
         if board is None:
             known = [each.score.partition("[")[0] for each in boards]
             raise UnknownName("score", name, known, f"  (the board ranks by {', '.join(known)})")
-        if not weight > 0:
+        if not 0 < weight < math.inf:
             raise UsageError(f"the weight of {name} is {weight:g}: give a number above zero")
+        if board.score in chosen:
+            raise UsageError(f"{board.score} has two weights: give it one")
         chosen[board.score] = board, weight
-    ranks = [
-        ({row.label: (row.best + row.worst) / 2 for row in b.rows if row.best and row.worst}, w)
-        for b, w in chosen.values()
-    ]
-    total = sum(weight for _, weight in ranks)
-    labels = list(dict.fromkeys(label for known, _ in ranks for label in known))
-    whole = [label for label in labels if all(label in known for known, _ in ranks)]
-    means = {label: sum(weight * known[label] for known, weight in ranks) / total for label in whole}
+    labels = {row.key: row.label for board, _ in reversed(chosen.values()) for row in board.rows}
+    whole = [key for key in labels if all(any(row.key == key for row in board.rows) for board, _ in chosen.values())]
+    means = dict.fromkeys(whole, 0.0)
+    total = sum(weight for _, weight in chosen.values())
+    for board, weight in chosen.values():
+        for row in board.among(whole).rows:
+            means[row.key] += weight / total * ((row.best or 0) + (row.worst or 0)) / 2
     return Overall(
         {name: weight for name, (_, weight) in chosen.items()},
-        tuple(sorted(means.items(), key=lambda entry: entry[1])),
-        tuple(label for label in labels if label not in means),
+        tuple((labels[key], means[key]) for key in sorted(whole, key=lambda key: means[key])),
+        tuple(label for key, label in labels.items() if key not in means),
     )

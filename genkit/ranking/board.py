@@ -10,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
 from genkit.ranking.further import apart, columns_of, further, histories, mean_over_seeds, over_seeds
-from genkit.ranking.rows import Moment, Row, calibrates, describe, entries, entry_of, measured
+from genkit.ranking.moments import moments, part, strays
+from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, measured
 from genkit.records import Record, RecordedScore
 from genkit.specs import Direction
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 COSTS = ("parameters", "latency", "throughput", "train_seconds")
 """Metrics of what a model costs: they say nothing of its images."""
+
+UNEQUAL = 0.01
+"""Bartlett's p-value below which seeds are said to scatter unequally."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,15 +49,28 @@ class Board:
     """Files of the store that can't be read."""
     failed: tuple[Outcome, ...] = ()
     """Jobs of a board's file that failed on this data set."""
+    comparison: Comparison | None = field(default=None, compare=False)
+    """What ranks the rows, in their order; None without any."""
 
     @functools.cached_property
     def tracked(self) -> bool:
         """Whether some rows have moments."""
         return any(row.moments for row in self.rows)
 
-    def among(self, rows: Sequence[Row]) -> Board:
-        """Return the board of some of its rows, ranked anew: the fewer there are, the surer are their ranks."""
-        return dataclasses.replace(self, rows=tuple(_with_ranks(list(rows), self.direction)))
+    @property
+    def unequal_noise(self) -> bool:
+        """Whether the seeds of the models scatter too unequally for one variance (Bartlett's test)."""
+        return self.comparison is not None and self.comparison.equal_noise < UNEQUAL
+
+    def among(self, keys: Collection[str]) -> Board:
+        """Return the board of the rows of these keys, ranked among themselves by what the whole knows of the noise."""
+        places = [place for place, row in enumerate(self.rows) if row.key in keys]
+        if self.comparison is None or not places:
+            return dataclasses.replace(self, rows=(), comparison=None)
+        comparison = self.comparison.among(places)
+        return dataclasses.replace(
+            self, rows=_with_ranks([self.rows[place] for place in places], comparison), comparison=comparison
+        )
 
     @functools.cached_property
     def chances(self) -> Array:
@@ -61,23 +78,24 @@ class Board:
 
         One half on the diagonal. Of each pair by itself: over many pairs the ranks are the careful answer.
         """
+        import numpy as np
+
         sign = 1 if self.direction == "lower" else -1
-        return _comparison(self.rows).chances(sign)
+        return self.comparison.chances(sign) if self.comparison is not None else np.empty((0, 0))
 
     @functools.cached_property
     def blind(self) -> tuple[str, ...]:
         """The columns of samples' quality, the board's own score too, in which copying training images beats all."""
-        copies = next((row for row in self.calibration if row.label == "copycat"), None)
-        if copies is None or not self.rows:
-            return ()
+        copies = [row for row in self.calibration if row.subject == "copycat"]
 
         def beaten(name: str) -> bool:
-            copied, *others = (_shown(row, name, self.score) for row in (copies, *self.rows))
-            if copied is None or "samples.count" not in copied.choices or copied.metric in COSTS:
+            shown = [found for row in copies if (found := _shown(row, name, self.score))]
+            copied = [found for found in shown if "samples.count" in found.choices and found.metric not in COSTS]
+            others = [found.value for row in self.rows if (found := _shown(row, name, self.score))]
+            if not copied or not others:
                 return False
-            sign = 1 if copied.direction == "lower" else -1
-            values = [sign * other.value for other in others if other is not None]
-            return bool(values) and sign * copied.value < min(values)
+            sign = 1 if copied[0].direction == "lower" else -1
+            return min(sign * found.value for found in copied) < min(sign * value for value in others)
 
         return tuple(name for name in (self.score, *self.columns) if beaten(name))
 
@@ -92,48 +110,65 @@ class Board:
         return board_table(self)
 
 
-def rank(records: Sequence[Record], *, dataset: str | None = None, score: str | None = None) -> Board:
+def rank(
+    records: Sequence[Record], *, dataset: str | None = None, score: str | None = None, protocol: str | None = None
+) -> Board:
     """Rank records by a score; without names, by the newest record's data set and its first score.
 
-    Of several protocols the one with the most entries is shown (the newest of equals). Raises MissingError if there
-    is nothing to rank and UnknownName for a data set or score that no record has.
+    ``protocol`` is the fingerprint of the scores to rank; without it, of several the one with the most entries (the
+    newest of equals). Over seeds a row's value is the geometric mean, the plain one where values are not all above
+    zero. Raises MissingError if there is nothing to rank and UnknownName for a data set or score that no record has.
     """
-    if not records:
-        raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
+    dataset = choose_dataset(records, dataset)
     records = sorted(records, key=lambda record: record.created)
-    dataset = _choose("data set", dataset or _first_models(records)[-1].dataset, [record.dataset for record in records])
-    here = [record for record in records if record.dataset == dataset]
+    everything = [record for record in records if record.dataset == dataset]
+    here, earlier = part(everything)
     candidates = [record for record in _first_models(here) if record.scores]
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
     score = _choose("score", _of_metric(score, names), names)
-    fingerprint = _largest_protocol(candidates, score)
-    reference = next(s for r in candidates for s in r.scores if s.name == score and s.fingerprint == fingerprint)
+    fingerprint = protocol or _largest_protocol(candidates, score)
+    reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
+    direction = reference.direction
     kept, left_out = _comparable(here, score, reference)
+    left_out += [(describe(record), "on the way of a run that is not here") for record in strays(kept, earlier, score)]
     left_out += [(describe(record), f"measured on {record.dataset}") for record in records if record.dataset != dataset]
-    kept, earlier = _earlier(kept)
     groups = entries(kept)
     history = histories(here)
-    columns = columns_of([history[measured(group[-1])] for group in groups.values()], score)
+    newest = [group[-1] for group in groups.values()]
+    models, baselines = (
+        columns_of([history[measured(each)] for each in newest if (each.subject.kind == "baseline") is known], score)
+        for known in (False, True)
+    )
+    columns = {**models, **{name: column for name, column in baselines.items() if name not in models}}
     rows = []
     for label, group in groups.items():
         found = [further(history[measured(record)], columns) for record in group]
         other = over_seeds([each for each, _ in found])
         blank = {name: why for name, why in found[-1][1].items() if name not in other}
-        moments = _moments(group, earlier, score)
-        rows.append(dataclasses.replace(_row(label, group, score), other=other, blank=blank, moments=moments))
-    ranked = [row for row in rows if row.value is not None and not calibrates(row)]
+        reached = moments(group, earlier, score, fingerprint)
+        rows.append(dataclasses.replace(_row(label, group, score), other=other, blank=blank, moments=reached))
+    ranked, comparison = _compared([row for row in rows if row.value is not None and not calibrates(row)], direction)
     return Board(
         dataset=dataset,
         score=score,
-        direction=reference.direction,
+        direction=direction,
         fingerprint=fingerprint,
-        rows=tuple(_with_ranks(ranked, reference.direction)),
+        rows=_with_ranks(ranked, comparison) if comparison is not None else (),
         calibration=tuple(row for row in rows if calibrates(row)),
         columns=tuple(columns),
         left_out=tuple(left_out),
+        comparison=comparison,
     )
+
+
+def choose_dataset(records: Sequence[Record], wanted: str | None) -> str:
+    """Return the data set named, by default the newest record's; raises as ``rank`` does."""
+    if not records:
+        raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
+    newest = max(_first_models(records), key=lambda record: record.created)
+    return _choose("data set", wanted or newest.dataset, [record.dataset for record in records])
 
 
 def _first_models(records: Sequence[Record]) -> Sequence[Record]:
@@ -200,38 +235,6 @@ def _comparable(
     ]
 
 
-def _earlier(kept: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:
-    """Part the records of runs whose last checkpoint is among them into those, and the ones of earlier checkpoints."""
-    ended = {_run(record) for record in kept if record.training and record.training.finished}
-    last: list[Record] = []
-    earlier: dict[str, list[Record]] = defaultdict(list)
-    for record in kept:
-        if record.training and not record.training.finished and _run(record) in ended:
-            earlier[_run(record)].append(record)
-        else:
-            last.append(record)
-    return last, earlier
-
-
-def _run(record: Record) -> str:
-    subject, training = record.subject, record.training
-    assert training is not None
-    return repr((subject.dist, subject.name, training.run, training.seed, training.weights))
-
-
-def _moments(group: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str) -> tuple[Moment, ...]:
-    """What the runs of an entry had reached when, in the order of images; none where nothing earlier was measured."""
-    found = []
-    for last in group:
-        before = earlier.get(_run(last), ()) if last.training else ()
-        for record in (*before, last) if before else ():
-            score = record.score(name)
-            if record.training is not None and score is not None:
-                at = record.training
-                found.append(Moment(at.seed, at.images, at.seconds, score.value))
-    return tuple(sorted(found, key=lambda moment: (moment.seed, moment.images)))
-
-
 def _shown(row: Row, name: str, score: str) -> RecordedScore | None:
     """A row's score in a column, its value the mean over seeds."""
     if name != score:
@@ -250,39 +253,36 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
     return Row(label, tuple(records), scores[-1], mean, mean - half, mean + half, "training", len(scores))
 
 
-def _with_ranks(rows: list[Row], direction: Direction) -> list[Row]:
-    """Rank rows: a model's rank is certain as far as it differs from others beyond chance, at 95 % for the board."""
+def _with_ranks(rows: Sequence[Row], comparison: Comparison) -> tuple[Row, ...]:
+    """Give compared rows, the best first, the ranks that differences beyond chance leave them at 95 %."""
     import numpy as np
 
-    from genkit.significance import OverSeeds
-
-    sign = 1 if direction == "lower" else -1
-    rows = sorted(rows, key=lambda row: sign * (row.value or 0.0))
-    if not rows:
-        return []
-    comparison = _comparison(rows)
     differ = comparison.differ()
     better, worse = np.tril(differ).sum(axis=1), np.triu(differ).sum(axis=1)
-    ranked = [
+    return tuple(
         dataclasses.replace(row, best=1 + int(above), worst=len(rows) - int(below))
         for row, above, below in zip(rows, better, worse, strict=True)
-    ]
-    if not isinstance(comparison, OverSeeds):
-        return ranked
-    intervals = comparison.intervals([row.value or 0.0 for row in rows]).tolist()
-    return [
-        dataclasses.replace(row, ci_low=low, ci_high=high) if row.seeds > 1 else row
-        for row, (low, high) in zip(ranked, intervals, strict=True)
-    ]
+    )
 
 
-def _comparison(rows: Sequence[Row]) -> Comparison:
-    """How to compare rows: by the noise of training where one has several seeds, else by that of evaluation."""
+def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Comparison | None]:
+    """Put rows in the order of what is compared, with its values and intervals where they have several seeds."""
     import numpy as np
 
     from genkit.significance import OverBlocks, OverSeeds, paired_errors
 
+    if not rows:
+        return [], None
+    comparison: Comparison
     if any(row.seeds > 1 for row in rows):
-        return OverSeeds([[score.value for score in row.values()] for row in rows])
-    scores = [row.score for row in rows if row.score is not None]
-    return OverBlocks(np.array([score.value for score in scores], np.float64), *paired_errors(scores))
+        over = comparison = OverSeeds.of([[score.value for score in row.values()] for row in rows])
+        ends, centres = over.intervals().tolist(), over.centres.tolist()
+        rows = [
+            dataclasses.replace(row, value=centre, ci_low=low, ci_high=high) if row.seeds > 1 else row
+            for row, centre, (low, high) in zip(rows, centres, ends, strict=True)
+        ]
+    else:
+        scores = [row.score for row in rows if row.score is not None]
+        comparison = OverBlocks(np.array([score.value for score in scores], np.float64), *paired_errors(scores))
+    order = np.argsort((1 if direction == "lower" else -1) * comparison.centres, kind="stable").tolist()
+    return [rows[place] for place in order], comparison.among(order)

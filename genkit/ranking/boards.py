@@ -33,8 +33,9 @@ class Leaderboard:
     def boards(self) -> tuple[Board, ...]:
         """A board for each score of the data set that says something of images and two models have; ours first."""
         quality = [name for name in self.board.columns if name.partition("[")[0] not in COSTS and "@" not in name]
+        columns = {name: score.fingerprint for row in self.board.rows for name, score in row.other.items()}
         names = [name for name in quality if sum(name in row.other for row in self.board.rows) > 1]
-        found = [rank(self.records, dataset=self.board.dataset, score=name) for name in names]
+        found = [rank(self.records, dataset=self.board.dataset, score=name, protocol=columns[name]) for name in names]
         return (self.board, *(board for board in found if len(board.rows) > 1))
 
     @functools.cached_property
@@ -72,7 +73,7 @@ def leaderboard(
     Of several data sets the first is the board, and models are compared over all of them.
     """
     contents = store.read(root)
-    first, *more = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset)
+    first, *more = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset) or [None]
     board = rank(contents.records, dataset=first, score=score)
     metric = board.score.partition("[")[0]
     failed = failures(root, {r.protocol["data"].get("sha256") for r in contents.records if r.dataset == board.dataset})

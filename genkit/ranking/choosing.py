@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from genkit.errors import MissingError
-from genkit.ranking.board import Board, rank
+from genkit.ranking.board import Board, choose_dataset, rank
 from genkit.ranking.rows import Row
 from genkit.records import Record
 
 NEEDS = ("samples", "likelihood", "conditional")
+QUALITY = ("fid", "kid", "cmmd")
+"""What samples are ranked by unless a score is named, the first that was measured."""
 LIKELIHOODS = ("nll", "elbo", "bits_per_dim")
-"""Metrics to rank by where a likelihood is needed, the tightest first."""
+"""What likelihoods are ranked by: what most models have, the tightest first of equals."""
 CONDITIONAL = ("class_accuracy", "fid_per_class", "cas")
 """Metrics that only models that draw classes have."""
 
@@ -22,11 +25,13 @@ CONDITIONAL = ("class_accuracy", "fid_per_class", "cas")
 class Recommendation:
     """The rows within the limits, best first and ranked among themselves, and why the others are not there.
 
-    ``untested`` says what the records can't tell: models without a number, limits that were not measured.
+    ``apart`` are models that were measured, but not so that they could be compared; ``untested`` says what the records
+    can't tell.
     """
 
     board: Board
     outside: tuple[tuple[str, str], ...]
+    apart: tuple[tuple[str, str], ...]
     untested: tuple[str, ...]
 
     @property
@@ -55,19 +60,26 @@ def recommend(
     needs: Collection[str] = (),
     offered: Collection[str] = (),
 ) -> Recommendation:
-    """Choose by a score, or by what is needed, among the models within the limits on one image's latency and training.
+    """Choose among the models within the limits on one image's latency and on training, that do what is needed.
 
+    They are ranked by ``score``, else by their likelihood if that is needed, else by the quality of samples.
     ``offered`` are names of models that could have been measured. Raises MissingError if no model is within the limits,
     naming the nearest reason, and UnknownName as ``rank`` does.
     """
-    board = rank(records, dataset=dataset, score=score or (_likelihood(records) if "likelihood" in needs else None))
+    dataset = choose_dataset(records, dataset)
+    here = [record for record in records if record.dataset == dataset and record.subject.kind == "model"]
+    if not here:
+        raise MissingError(f"no model of {dataset} has been measured: genkit eval --model dcgan measures one")
+    wanted = score or (_likelihood(here) if "likelihood" in needs else _quality(here))
+    board = rank(here, dataset=dataset, score=wanted)
     limits: list[Callable[[Row], str | None]] = []
     if latency_ms is not None:
         limits.append(lambda row: _above(_value(row, "latency"), latency_ms, "latency {:.3g} ms"))
     if train_minutes is not None:
         limits.append(lambda row: _above(_minutes(row), train_minutes, "training {:.3g} minutes"))
-    if "conditional" in needs:
-        limits.append(_draws_no_classes)
+    for need, metrics in (("conditional", CONDITIONAL), ("likelihood", LIKELIHOODS)):
+        if need in needs:
+            limits.append(lambda row, metrics=metrics: _lacks(row, metrics))  # type: ignore[misc]
     within, outside, unknown = [], [], []
     for row in board.rows:
         reasons = [limit(row) for limit in limits]
@@ -77,18 +89,27 @@ def recommend(
         elif None in reasons:
             unknown.append(row.label)
         else:
-            within.append(row)
+            within.append(row.key)
     if not within:
         why = "; ".join(f"{label}: {reason}" for label, reason in outside[:3]) or f"untested: {', '.join(unknown)}"
-        raise MissingError(f"no model of {board.dataset} is known to be within the limits ({why})")
-    found = board.among(within)
-    return Recommendation(found, tuple(outside), tuple(_untested(found, unknown, offered)))
+        raise MissingError(f"no model of {dataset} is known to be within the limits ({why})")
+    never = sorted(set(offered) - {record.subject.name for record in here})
+    found = Recommendation(board.among(within), tuple(outside), tuple(_apart(board, here)), ())
+    return dataclasses.replace(found, untested=tuple(_untested(found, unknown, never)))
+
+
+def _quality(records: Iterable[Record]) -> str | None:
+    names = {score.metric for record in records for score in record.scores}
+    return next((name for name in QUALITY if name in names), None)
 
 
 def _likelihood(records: Sequence[Record]) -> str:
-    names = {score.metric for record in records for score in record.scores}
-    found = next((name for name in LIKELIHOODS if name in names), None)
-    if found is None:
+    having = {
+        name: len({record.subject.name for record in records if any(s.metric == name for s in record.scores)})
+        for name in LIKELIHOODS
+    }
+    found = max(LIKELIHOODS, key=lambda name: having[name])
+    if not having[found]:
         raise MissingError("no record has a likelihood: measure nll, elbo or bits_per_dim")
     return found
 
@@ -109,21 +130,27 @@ def _minutes(row: Row) -> float | None:
     return fmean(seconds) / 60 if seconds else None
 
 
-def _draws_no_classes(row: Row) -> str | None:
-    metrics = {score.metric for record in row.records for score in record.scores}
-    if metrics & set(CONDITIONAL):
+def _lacks(row: Row, metrics: Sequence[str]) -> str | None:
+    """Why a model can't do what these metrics measure, an empty string if it can, None if none was measured."""
+    if {score.metric for record in row.records for score in record.scores} & set(metrics):
         return ""
-    return next((r.absent[name] for r in row.records for name in CONDITIONAL if name in r.absent), None)
+    return next((r.absent[name] for r in row.records for name in metrics if name in r.absent), None)
 
 
-def _untested(board: Board, unknown: Sequence[str], offered: Collection[str]) -> list[str]:
+def _apart(board: Board, records: Sequence[Record]) -> list[tuple[str, str]]:
+    """The models that were measured and have no row, each with the first reason."""
+    shown = {row.subject for row in board.rows}
+    names = dict.fromkeys(record.subject.name for record in records if record.subject.name not in shown)
+    reasons = [(name, why) for name in names for described, why in board.left_out if described.split(" ")[0] == name]
+    return list({name: (name, why) for name, why in reversed(reasons)}.values())
+
+
+def _untested(found: Recommendation, unknown: Sequence[str], never: Sequence[str]) -> list[str]:
     lines = []
     if unknown:
         lines.append(f"whether it is within the limits: {', '.join(unknown)}")
-    measured = {row.records[0].subject.name for row in board.rows} | {name.partition(" ")[0] for name in unknown}
-    never = sorted(set(offered) - measured)
     if never:
-        lines.append(f"without a {board.score} on {board.dataset} within the limits: {', '.join(never)}")
-    if board.rows[0].seeds == 1:
-        lines.append("other training seeds: one seed says nothing of the noise of training")
+        lines.append(f"never measured on {found.board.dataset}: {', '.join(never)}")
+    if found.best.seeds == 1:
+        lines.append(f"other training seeds of {found.best.label}: one says nothing of the noise of its training")
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -52,6 +51,16 @@ class Row:
             return ""
         return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
 
+    @property
+    def key(self) -> str:
+        """All that makes two rows, of two boards, the same entry."""
+        return entry_of(self.records[0])
+
+    @property
+    def subject(self) -> str:
+        """The name of what was measured; the label may say more."""
+        return self.records[0].subject.name
+
     def values(self) -> list[RecordedScore]:
         """Return the scores of its seeds."""
         scores = [record.score(self.score.name) for record in self.records] if self.score else []
@@ -60,8 +69,10 @@ class Row:
     @property
     def evaluation_stderr(self) -> float | None:
         """The standard error of the value that measuring alone makes: with several seeds a part of the noise."""
+        from genkit.significance import mean_error
+
         scores = self.values()
-        return math.hypot(*(score.stderr for score in scores)) / len(scores) if scores else None
+        return mean_error(scores) if scores else None
 
     @functools.cached_property
     def peaks(self) -> tuple[Moment, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genkit.ranking import Board
-from genkit.report.text import grid, heading, notes
+from genkit.report.text import grid, heading, notes, plain
 
 
 def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
@@ -18,7 +18,7 @@ def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
 
 
 def _escape(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(plain(text).split())
     for letter in "\\`*_[]<>|~&":
         text = text.replace(letter, "\\" + letter)
     return text

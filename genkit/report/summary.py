@@ -10,7 +10,7 @@ from typing import Any
 from genkit.ranking import Leaderboard
 from genkit.ranking.across import Across
 from genkit.ranking.agreement import Overall
-from genkit.report.text import matrix, number, table
+from genkit.report.text import matrix, number, plain, table
 
 MOST = 20
 """Models in a matrix of chances: more don't fit on a screen."""
@@ -36,7 +36,7 @@ def parts(found: Leaderboard, asked: Asked) -> list[str]:
         texts.append(_overall(found.overall(asked.weights)))
     if found.across is not None:
         texts.append(_across(found.across))
-    return texts
+    return ["\n".join(map(plain, text.splitlines())) for text in texts]
 
 
 def document(found: Leaderboard, asked: Asked) -> dict[str, Any]:
@@ -87,6 +87,8 @@ def _across(found: Across) -> str:
         f"averages closer than {found.critical_difference:.2f} can't be told apart (Nemenyi, 95 %)",
     ]
     lines += [f"  not told apart: {', '.join(found.models[a : b + 1])}" for a, b in found.groups]
+    if found.varied:
+        lines.append(f"  options or training not the same on all of them: {', '.join(found.varied)}")
     if found.lacking:
         lines.append(f"  not on all of them: {', '.join(found.lacking)}")
     return "\n".join(lines)

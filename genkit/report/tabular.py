@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from statistics import fmean
 from typing import Any
 
 from genkit.ranking import Board, Row
@@ -27,7 +28,8 @@ def document(board: Board) -> dict[str, Any]:
 
 
 def _row(row: Row, kind: str) -> dict[str, Any]:
-    newest = row.records[-1]
+    costs = [record.training.seconds for record in row.records if record.training]
+    parameters = row.other.get("parameters")
     return {
         "kind": kind,
         "model": row.label,
@@ -39,21 +41,22 @@ def _row(row: Row, kind: str) -> dict[str, Any]:
         "noise": row.noise,
         "evaluation_stderr": row.evaluation_stderr,
         "seeds": row.seeds,
+        "values": [score.value for score in row.values()],
         "best_checkpoint": row.best_value,
         "seconds_to_best": row.time_to_best,
         "n": row.score.n if row.score else None,
         "scores": {name: score.value for name, score in row.other.items()},
         "blank": row.blank,
         "runs": [record.training.run for record in row.records if record.training],
-        "parameters": parameters.value if (parameters := newest.score("parameters")) else None,
-        "train_seconds": newest.training.seconds if newest.training else None,
+        "parameters": parameters.value if parameters else None,
+        "train_seconds": fmean(costs) if costs else None,
     }
 
 
 def comma_separated(board: Board) -> str:
     """A board as CSV with a header line."""
     rows = document(board)["rows"]
-    plain = [key for key in rows[0] if key not in ("scores", "blank", "runs")] if rows else []
+    plain = [key for key in rows[0] if key not in ("scores", "values", "blank", "runs")] if rows else []
     names = list(dict.fromkeys(name for row in rows for name in row["scores"] if name not in plain))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

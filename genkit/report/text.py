@@ -27,10 +27,16 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
 
 
+def plain(text: str) -> str:
+    """Replace what moves a terminal's cursor or ends a line: names may hold anything."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: int = 0) -> str:
     """Lay rows out in aligned columns; the columns in ``right`` are right-aligned."""
     if not rows:
         return ""
+    rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -105,10 +111,20 @@ def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
 def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
     """A row of a board as text, with the further columns ``shown``; what bounds the board stands where a rank would."""
     others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
-    place = BOUNDS[board.direction].get(row.label, "baseline") if row in board.calibration else row.rank
+    place = bound(row, board) if row in board.calibration else row.rank
     seeds = str(row.seeds) if row.value is not None else ""
     best = [number(row.best_value), number(row.time_to_best)] if board.tracked else []
     return [place, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *best, *others]
+
+
+def bound(row: Row, board: Board) -> str:
+    """Say what a calibrating row is: "floor" or "ceiling" where it bounds all rows, else "baseline"."""
+    found = BOUNDS[board.direction].get(row.subject, "baseline")
+    values = [other.value for other in board.rows if other.value is not None]
+    if row.value is None or not values:
+        return found
+    inside = row.value > min(values) if found == "floor" else row.value < max(values)
+    return "baseline" if inside else found
 
 
 BOUNDS = {
@@ -129,6 +145,8 @@ def notes(board: Board) -> list[str]:
     lines = [f"failed: {each.job.model}, seed {each.job.seed}: {each.reason}" for each in board.failed]
     if board.blind:
         lines.append(f"blind to memorisation, as copying training images beats all here: {', '.join(board.blind)}")
+    if board.unequal_noise:
+        lines.append("seeds of some models scatter more than others': one pooled variance trusts the noisier too much")
     if board.tracked:
         lines.append("best checkpoint: chosen by the very score, so not the result; ranks are of the last one")
     return lines
@@ -157,7 +175,7 @@ def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = No
         else:
             shown.append(column)
             parts[-1] = wider
-    return "\n".join([heading(board), "\n\n".join(parts), *(f"  {note}" for note in notes(board))])
+    return "\n".join([heading(board), "\n\n".join(parts), *(f"  {plain(note)}" for note in notes(board))])
 
 
 def matrix(names: Sequence[str], cells: Sequence[Sequence[str]], *, numbered: bool = False) -> str:

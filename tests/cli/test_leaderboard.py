@@ -45,6 +45,21 @@ def test_the_same_in_one_json_document(boards):
     assert "across" not in found
 
 
+def test_a_csv_is_the_board_alone(boards):
+    refused = boards("leaderboard", "--csv", "--chances")
+    assert refused.code == 2
+    assert "--chances does not go with --csv" in refused.err
+
+
+def test_a_name_moves_no_cursor_and_leaves_no_fence(genkit, tmp_path):
+    for name in ("gan\x1b[2J\n```\n<script>", "b"):
+        store.add(tmp_path / "runs", record(name, score(1.0 if name == "b" else 2.0)))
+    for form in ([], ["--md"]):
+        done = genkit("leaderboard", "--chances", *form)
+        assert "\x1b" not in done.out
+        assert not any(line.startswith("<script>") for line in done.out.splitlines())
+
+
 def test_several_data_sets_add_average_ranks(boards):
     done = boards("leaderboard", "--dataset", "digits,mnist")
     assert done.out.splitlines()[0].startswith("digits ")

@@ -77,3 +77,19 @@ def test_too_little_to_compare_is_refused():
     stranger = rank([record("z", score(1.0, name="fid"), dataset="other")])
     with pytest.raises(UsageError, match="d0 and other have fewer than two models in common"):
         across([alone, stranger])
+
+
+def entries(dataset, *options):
+    return rank(
+        [record("vae", score(float(k)), options={"k": k}, dataset=dataset) for k in options]
+        + [record("gan", score(99.0), dataset=dataset)]
+    )
+
+
+def test_a_model_is_known_by_its_name_and_by_its_options_where_a_board_has_several():
+    alone = across([entries("x", 1), entries("y", 64)])
+    assert (alone.models, alone.varied) == (("vae", "gan"), ("vae",))
+    several = across([entries("x", 1, 2), entries("y", 2, 64)])
+    assert several.models == ("vae (k=2)", "gan")
+    assert set(several.lacking) == {"vae (k=1)", "vae (k=64)"}
+    assert several.varied == ()

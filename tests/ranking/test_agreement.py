@@ -82,3 +82,31 @@ def test_weights_that_make_no_sense_are_refused():
         overall(made, {"fid": 0})
     with pytest.raises(UnknownName, match="no score named 'fidd'"):
         overall(made, {"fidd": 1})
+
+
+def test_models_are_known_by_what_they_are_and_not_by_their_labels():
+    """Each vae stands alone on its board, so both are called "vae" there."""
+    records = [
+        record("vae", score(1.0, name="fid"), options={"k": 16}),
+        record("vae", score(1.0, name=KID), options={"k": 32}),
+        record("gan", score(2.0, name="fid"), score(2.0, name=KID)),
+    ]
+    made = [rank(records, score=name) for name in ("fid", KID)]
+    assert agreement(made).counts[0][1] == 1
+    found = overall(made, {"fid": 1, "kid": 1})
+    assert [label for label, _ in found.rows] == ["gan"]
+    assert found.lacking == ("vae", "vae")
+
+
+def test_ranks_of_a_weighted_order_are_among_the_models_that_all_scores_have():
+    others = {f"g{place}": {"fid": 1.5 + place / 100} for place in range(6)}
+    made = boards({"v1": {"fid": 1.0, KID: 2.0}, "v2": {"fid": 9.0, KID: 1.0}, **others})
+    assert dict(overall(made, {"fid": 1, "kid": 1}).rows) == {"v1": 1.5, "v2": 1.5}
+
+
+def test_a_score_is_weighed_once_and_by_a_number_with_an_end():
+    made = boards({"a": {"fid": 1.0, KID: 1.0}, "b": {"fid": 2.0, KID: 2.0}})
+    with pytest.raises(UsageError, match="the weight of fid is inf"):
+        overall(made, {"fid": float("inf")})
+    with pytest.raises(UsageError, match="has two weights"):
+        overall(made, {"kid": 1, KID: 5})

@@ -39,8 +39,8 @@ def test_a_limit_that_was_not_measured_is_untested_and_no_model_is_taken_for_wit
 def test_models_that_were_never_measured_and_lone_seeds_are_untested():
     found = recommend([model("a", 3.0)], offered=["a", "r3gan"])
     assert found.untested == (
-        "without a fid[digits-cnn] on digits within the limits: r3gan",
-        "other training seeds: one seed says nothing of the noise of training",
+        "never measured on digits: r3gan",
+        "other training seeds of a: one says nothing of the noise of its training",
     )
     seeds = [record("a", score(3.0 + seed), trained=training(seed=seed)) for seed in range(2)]
     assert recommend(seeds).untested == ()
@@ -75,3 +75,59 @@ def test_nothing_within_the_limits_names_the_reason():
         MissingError, match=r"no model of digits is known to be within the limits \(a: latency 1 ms is above 0.5\)"
     ):
         recommend([model("a", 3.0)], latency_ms=0.5)
+
+
+def test_what_is_needed_is_a_limit_whatever_ranks():
+    records = [
+        model("gan", 1.0, absent={"nll": "gan has no likelihood bound"}),
+        model("vae", 5.0, more=[score(93.0, name="nll")]),
+    ]
+    found = recommend(records, needs=["likelihood"], score="fid")
+    assert found.best.label == "vae"
+    assert dict(found.outside) == {"gan": "gan has no likelihood bound"}
+
+
+def test_without_a_score_samples_are_what_counts_and_never_a_cost():
+    records = [
+        record("big", score(9.0, name="parameters"), score(1.0)),
+        record("small", score(1.0, name="parameters"), score(30.0)),
+    ]
+    assert recommend(records).best.label == recommend(records, needs=["samples"]).best.label == "big"
+
+
+def test_likelihoods_are_ranked_by_what_most_models_of_the_data_set_have():
+    records = [
+        record("a", score(2.0, name="bits_per_dim")),
+        record("b", score(3.0, name="bits_per_dim")),
+        record("c", score(90.0, name="nll")),
+        *[record(f"m{place}", score(80.0, name="nll"), dataset="mnist") for place in range(5)],
+    ]
+    found = recommend(records, dataset="digits", needs=["likelihood"])
+    assert (found.board.score, found.best.label) == ("bits_per_dim", "a")
+    assert dict(found.apart) == {"c": "has no bits_per_dim"}
+
+
+def test_what_was_measured_otherwise_is_not_called_untested():
+    other = score(1.0, choices={"data.name": "digits", "samples.count": 100})
+    records = [record("a", score(3.0)), record("b", score(4.0)), record("c", other)]
+    found = recommend(records, offered=["a", "b", "c", "d"])
+    assert dict(found.apart)["c"].startswith("data.name") or "samples.count" in dict(found.apart)["c"]
+    assert found.untested[0] == "never measured on digits: d"
+
+
+def test_a_folder_of_images_is_no_model():
+    assert recommend([record("photos", score(0.1), kind="images"), model("a", 3.0)]).best.label == "a"
+    with pytest.raises(MissingError, match="no model of digits has been measured"):
+        recommend([record("photos", score(0.1), kind="images")])
+
+
+def test_limits_take_nothing_from_what_is_known_of_the_noise():
+    made = [
+        record(name, score(value * (1 + 0.1 * seed)), trained=training(seed=seed, seconds=seconds))
+        for name, value, seconds in (("a", 1.0, 60.0), ("b", 2.0, 60.0), ("c", 0.5, 6000.0))
+        for seed in range(3)
+    ]
+    whole, limited = recommend(made), recommend(made, train_minutes=5)
+    assert [row.label for row in limited.board.rows] == ["a", "b"]
+    assert limited.best.ci_high == next(row.ci_high for row in whole.board.rows if row.label == "a")
+    assert limited.board.comparison.freedom == 6

@@ -91,7 +91,7 @@ def test_a_board_shows_ranks_seeds_further_columns_and_what_calibrates_it():
     assert lines[0].endswith("up to 2 training seeds: ranked by training noise")
     assert lines[1].split() == ["rank", "model", "fid[digits-cnn]", "95", "%", "interval", "seeds", "mse"]
     assert lines[2].split() == ["1", "gan", "1", "[0,", "2]", "1", "0.5"]
-    assert lines[3].split()[:3] == ["2", "vae", "9.25"]
+    assert lines[3].split()[:3] == ["2", "vae", "9.247"]
     assert lines[3].split()[-2:] == ["2", "-"]
     assert [line.split()[0] for line in lines[4:]] == ["floor", "ceiling"]
 
