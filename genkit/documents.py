@@ -50,13 +50,21 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
 
 
 def _loads(text: str | bytes) -> Any:
-    """Read JSON by pydantic's parser, which is several times faster; what it refuses, the standard library judges."""
+    """Read JSON by pydantic's parser, which is several times faster; what it refuses, the standard library judges.
+
+    Both refuse half a surrogate pair: it is no letter, and no file or terminal would take it.
+    """
     from pydantic_core import from_json
 
     try:
         return from_json(text)
     except (ValueError, TypeError):
-        return json.loads(text)
+        document = json.loads(text)
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"it holds {error.object[error.start]!r}, half a surrogate pair") from error
+    return document
 
 
 def _finite(made: Any) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genkit.documents import parse
-from genkit.errors import DataError
+from genkit.errors import DataError, GenkitError
 from genkit.paths import write_atomic
 from genkit.protocol import fingerprint
+from genkit.records import Record
+from genkit.store.places import is_document, place
 
 SCHEMA = 1
 
@@ -62,21 +65,47 @@ def outcome(folder: Path, job: Job) -> Outcome | None:
         return None
 
 
-def outcomes(folder: Path) -> list[Outcome]:
-    """Return all outcomes in a folder, also of jobs that the plan no longer has."""
+def outcomes(root: Path | str) -> list[Outcome]:
+    """Return all outcomes of the board in a folder or URL, also of jobs that the plan no longer has.
+
+    One that can't be read is as good as none, and so are those of a root that can't be reached.
+    """
+    try:
+        files = place(root).files("jobs")
+    except GenkitError:
+        return []
     found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(parse(Outcome, path.read_bytes(), str(path), SCHEMA))
-        except DataError:
-            continue
+    for name, content in sorted(files.items()):
+        if is_document(name) and isinstance(content, bytes):
+            with contextlib.suppress(DataError):
+                found.append(parse(Outcome, content, name, SCHEMA))
     return found
 
 
-def failures(root: Path | str, datasets: Container[Any]) -> tuple[Outcome, ...]:
-    """Return the jobs of the board in ``root`` that failed, on data sets of these hashes."""
-    found = outcomes(Path(root, "jobs"))
-    return tuple(each for each in found if each.state == "failed" and each.job.dataset_sha256 in datasets)
+def failures(root: Path | str, records: Collection[Record]) -> tuple[Outcome, ...]:
+    """Return the jobs of the board in ``root`` that failed on the data of these records, and that none of them is of.
+
+    A job's record holds the same model, options and seed, trained on the same data for as long, by whatever version:
+    another may have mended the model.
+    """
+    datasets = {_dataset(record) for record in records}
+    failed = [each for each in outcomes(root) if each.state == "failed" and each.job.dataset_sha256 in datasets]
+    return tuple(each for each in failed if not any(_is_of(record, each.job) for record in records))
+
+
+def _dataset(record: Record) -> Any:
+    return record.protocol.get("data", {}).get("sha256")
+
+
+def _is_of(record: Record, job: Job) -> bool:
+    subject, training = record.subject, record.training
+    if training is None:
+        return False
+    made = subject.name, subject.dist, subject.options, training.seed, _dataset(record)
+    if made != (job.model, job.dist, job.options, job.seed, job.dataset_sha256):
+        return False
+    whole = training.finished and training.budget == f"{job.images:,} images"  # a closed form draws fewer
+    return whole or training.images >= job.images
 
 
 def lock_file(folder: Path, job: Job) -> Path:

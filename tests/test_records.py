@@ -58,12 +58,23 @@ def test_an_unknown_field_may_hold_anything():
     assert from_json(json.dumps(plain), "x").subject.name == "dcgan"
 
 
-@pytest.mark.parametrize("text", ["\ud800", "\x7f", "é", "😀"])
+@pytest.mark.parametrize("text", ["\x7f", "é", "😀"])
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_strings_are_those_of_the_standard_librarys_json(text, ascii_only):
     plain = document()
     plain["protocol"]["data"]["name"] = text
     assert from_json(json.dumps(plain, ensure_ascii=ascii_only), "x").protocol["data"]["name"] == text
+
+
+@pytest.mark.parametrize("encoded", [lambda text: text, lambda text: text.encode("utf-8", "surrogatepass")])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_half_a_surrogate_pair_is_refused(ascii_only, encoded):
+    for spoil in ({"dataset": "a\ud800"}, {"protocol": {"data": {"\udc00": 1}}}):
+        text = encoded(json.dumps({**document(), **spoil}, ensure_ascii=ascii_only))
+        with pytest.raises(
+            DataError, match=r"^here\.json is not a record: it holds '\\ud[8c]00', half a surrogate pair$"
+        ):
+            from_json(text, "here.json")
 
 
 @pytest.mark.parametrize("number", ["5e-324", "2.2250738585072011e-308", "0.1", "9007199254740993.0", "1" + "0" * 400])

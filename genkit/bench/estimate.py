@@ -15,7 +15,7 @@ def throughputs(records: Iterable[Record]) -> dict[str, float]:
     found: dict[str, list[float]] = defaultdict(list)
     for record in records:
         training = record.training
-        if training is not None and training.seconds > 0:
+        if training is not None and training.finished and training.seconds > 0:
             found[record.subject.name].append(training.images / training.seconds)
     return {name: median(rates) for name, rates in found.items()}
 

@@ -85,9 +85,10 @@ def _dry_run(place: Place, todo: Sequence[Job], ended: Sequence[Outcome | None],
     from genkit.bench.estimate import seconds, throughputs
     from genkit.report.text import table
 
-    roots = (place.folder, Path(os.environ.get("GENKIT_RUNS", "runs")))
+    roots = (place.folder, os.environ.get("GENKIT_RUNS", "runs"))
     records = [record for root in roots for record in store.read(root).records]
-    rates = throughputs(record for record in records if record.protocol["data"]["sha256"] == todo[0].dataset_sha256)
+    data = todo[0].dataset_sha256
+    rates = throughputs(record for record in records if record.protocol.get("data", {}).get("sha256") == data)
     rows = [
         {
             "model": job.model,

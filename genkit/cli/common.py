@@ -103,10 +103,23 @@ class ListingGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
+class RunsFolder(click.Path):
+    """A folder of runs: a URL would become a folder of its name, as training writes to disks alone."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; raises UsageError for a URL."""
+        from genkit.store.places import is_url
+
+        if is_url(value):
+            takers = "genkit leaderboard, recommend and records"
+            raise UsageError(f"{value} is a URL, and runs are kept in a folder: URLs are for {takers}")
+        return super().convert(value, param, ctx)
+
+
 runs_option = click.option(
     "--runs",
     "root",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=RunsFolder(path_type=Path, file_okay=False),
     default=Path("runs"),
     envvar="GENKIT_RUNS",
     show_default=True,
@@ -217,7 +230,9 @@ def refuse(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
 
 def left_out(problem: str) -> None:
     """Say on stderr what a listing passes over."""
-    click.echo(f"left out: {problem}", err=True)
+    from genkit.report.text import plain
+
+    click.echo(f"left out: {plain(problem)}", err=True)
 
 
 def terminal_width() -> int | None:

@@ -97,12 +97,12 @@ def validate(root: str, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say which records would be written anew.")
 def migrate(root: str, dry_run: bool) -> None:
     """Write records of an older schema anew in today's; the new one is there before the old one goes."""
-    from genkit.records import SCHEMA
     from genkit.store.upkeep import outdated, renew
 
-    old, count = outdated(root, left_out)
+    old, schemas = outdated(root, left_out)
     if not old:
-        click.echo(f"all {_count(count)} have schema {SCHEMA}")
+        counts = sorted(schemas.items())
+        click.echo(", ".join(f"{_count(n)} {'has' if n == 1 else 'have'} schema {schema}" for schema, n in counts))
     for stored in old:
         click.echo(f"{stored.path}: schema {stored.record.schema}" if dry_run else f"{stored.path} -> {renew(stored)}")
 
@@ -117,11 +117,11 @@ def migrate(root: str, dry_run: bool) -> None:
 )
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "json"]), help="The suffix of --out, else csv.")
 def export(root: str, out: Path, form: str | None) -> None:
-    """Write all records, oldest first, to one file.
+    """Write all records, oldest first and each once, to one file.
 
     CSV has a row for each score; JSON and JSON Lines hold the records as they were written.
     """
-    from genkit.store import scan
+    from genkit.store import ordered, scan
     from genkit.store.export import WRITERS
 
     to_stdout = str(out) == "-"
@@ -130,8 +130,7 @@ def export(root: str, out: Path, form: str | None) -> None:
         raise UsageError(
             f"{out} does not say the format by its suffix: name it .csv, .jsonl or .json, or give --format"
         )
-    found = sorted(scan(root, left_out), key=lambda stored: (stored.record.created, stored.path))
-    text = WRITERS[form](found)
+    text = WRITERS[form](ordered(scan(root, left_out), left_out))
     if to_stdout:
         click.echo(text, nl=False)
         return

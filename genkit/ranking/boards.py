@@ -76,7 +76,7 @@ def leaderboard(
     first, *more = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset) or [None]
     board = rank(contents.records, dataset=first, score=score)
     metric = board.score.partition("[")[0]
-    failed = failures(root, {r.protocol["data"].get("sha256") for r in contents.records if r.dataset == board.dataset})
+    failed = failures(root, [record for record in contents.records if record.dataset == board.dataset])
     return Leaderboard(
         dataclasses.replace(board, problems=tuple(contents.problems), failed=failed),
         elsewhere=tuple(rank(contents.records, dataset=name, score=metric) for name in more),

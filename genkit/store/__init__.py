@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from genkit.errors import DataError
+from genkit.errors import DataError, GenkitError
 from genkit.records import Record, content_id, from_json, to_json
 from genkit.store.places import place
 
@@ -36,9 +36,10 @@ class Contents:
 
 @dataclass(frozen=True)
 class Stored:
-    """A record with its file's path or URL and content, and the folder or URL that holds its ``records`` folder."""
+    """A record with its file's name, path or URL, and content, and the folder or URL that holds its ``records``."""
 
     record: Record
+    name: str
     path: str
     folder: str
     data: bytes
@@ -67,37 +68,53 @@ def ready(folder: Path | str) -> None:
 
 
 def read(root: Path | str) -> Contents:
-    """Read all records below ``root``; a file that can't be read is reported, never fatal.
+    """Read all records below ``root``, each once; a file that can't be read is reported, never fatal.
 
     A folder that is not there is empty. Raises GenkitError for a URL that can't be reached.
     """
     problems: list[str] = []
     with _without_collection():
-        found = [(each.record.created, each.path, each.folder, each.record) for each in scan(root, problems.append)]
-    found.sort(key=lambda entry: entry[:2])
-    origins = {record.id: folder for *_, folder, record in found}
-    return Contents([record for *_, record in found], sorted(problems), origins)
+        found = ordered(scan(root, problems.append), problems.append)
+    return Contents([each.record for each in found], sorted(problems), {each.record.id: each.folder for each in found})
+
+
+def ordered(found: Iterable[Stored], problem: Callable[[str], None]) -> list[Stored]:
+    """Return records oldest first, of copies the one whose path sorts first; ``problem`` is told of unequal copies."""
+    once: dict[str, Stored] = {}
+    for each in sorted(found, key=lambda stored: stored.path):
+        first = once.setdefault(each.record.id, each)
+        if first is not each and first.data != each.data:
+            problem(f"{each.path} has the id of {first.path} but another content: genkit records validate says which")
+    return sorted(once.values(), key=lambda stored: stored.record.created)
 
 
 def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[Stored]:
     """Yield all records below ``root`` with their files, in any order; ``problem`` is told of what can't be read."""
-    for folder, path, data in place(root).records():
+    for folder, name, path, data in place(root).records():
         if isinstance(data, str):
             problem(f"{path} can't be read: {data}")
             continue
-        named = _NAMED.search(path)
+        named = _NAMED.search(name)
         try:
             record = from_json(data, path, named[1] if named else content_id(data))
         except DataError as error:
             problem(str(error))
         else:
-            yield Stored(record, path, folder, data)
+            yield Stored(record, name, path, folder, data)
 
 
 def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:
-    """Return the exhibits of a record by file name, none where it has none; ``origin`` is that of Contents."""
+    """Return the exhibits of a record by file name, none where it has none; ``origin`` is that of Contents.
+
+    Raises GenkitError for one that can't be read.
+    """
     _check_plain(record_id)
-    return place(origin).files(f"exhibits/{record_id}")
+    found: dict[str, bytes] = {}
+    for name, content in place(origin).files(f"exhibits/{record_id}").items():
+        if isinstance(content, str):
+            raise GenkitError(f"the exhibit {name} of {record_id} in {origin} can't be read: {content}")
+        found[name] = content
+    return found
 
 
 def _check_plain(name: str) -> None:

@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from genkit.errors import GenkitError, MissingError, UnknownName, UsageError
 from genkit.paths import write_atomic
@@ -20,8 +20,20 @@ _NO_LONGER_URL = re.compile(r"[a-z][a-z0-9+.-]+:/[^/]")
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "ocilake", "oss", "memory"}
 """Protocols of stores that publish an object when all of it has arrived."""
 
-Found = tuple[str, str, bytes | str]
-"""A record's file: the folder that holds ``records``, the file's path, and its content or, in words, why not."""
+_CACHES = {"blockcache", "cached", "filecache", "simplecache"}
+"""Protocols that may stand before a URL without a path of their own."""
+
+Content = bytes | str
+"""What a file holds or, in words, why it can't be read."""
+
+
+class Found(NamedTuple):
+    """A record's file: the folder that holds ``records``, the file's name, its whole path and its content."""
+
+    folder: str
+    name: str
+    path: str
+    data: Content
 
 
 class Place(Protocol):
@@ -30,7 +42,7 @@ class Place(Protocol):
     def records(self) -> Iterator[Found]:
         """Yield every ``**/records/*.json`` with its content, in any order."""
 
-    def files(self, folder: str) -> dict[str, bytes]:
+    def files(self, folder: str) -> dict[str, Content]:
         """Return the plain files of a folder by name; none if there is no such folder."""
 
     def write(self, path: str, data: bytes) -> str:
@@ -70,12 +82,18 @@ def place(address: Path | str) -> Place:
         if isinstance(error.__cause__, ImportError):
             raise MissingError(str(error)) from error.__cause__
         raise
-    return Folder(Path(root)) if "file" in filesystem.protocol else Remote(url, filesystem, root)
+    return Folder(Path(root)) if "file" in _protocols(filesystem) else Remote(url, filesystem, root)
 
 
-def is_record(name: str) -> bool:
-    """Whether a file in ``records`` is a record by its name; half-written ones begin with a dot."""
+def is_document(name: str) -> bool:
+    """Whether a file is a whole JSON document by its name; half-written ones begin with a dot."""
     return name.endswith(".json") and not name.startswith(".")
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    """The names of a filesystem's protocol: some drivers have one, some several."""
+    names = filesystem.protocol
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @contextlib.contextmanager
@@ -104,18 +122,14 @@ class Folder:
             if os.path.basename(folder) != "records":
                 continue
             holder = os.path.dirname(folder) or "."
-            for name in filter(is_record, names):
+            for name in filter(is_document, names):
                 path = os.path.join(folder, name)
-                try:
-                    with open(path, "rb") as file:
-                        yield holder, path, file.read()
-                except OSError as error:
-                    yield holder, path, _reason(error)
+                yield Found(holder, name, path, _content(path))
         for missed in unlisted:
             if not isinstance(missed, FileNotFoundError):
-                yield "", str(missed.filename), _reason(missed)
+                yield Found("", "", str(missed.filename), _reason(missed))
 
-    def files(self, folder: str) -> dict[str, bytes]:
+    def files(self, folder: str) -> dict[str, Content]:
         """See Place; links are left out, as they may lead anywhere."""
         path = self.root / folder
         with _sentence(f"{path} can't be read"):
@@ -124,7 +138,7 @@ class Folder:
             except FileNotFoundError:
                 return {}
             plain = [each for each in found if each.is_file(follow_symlinks=False) and not each.name.startswith(".")]
-            return {each.name: Path(each).read_bytes() for each in plain}
+            return {each.name: _content(each.path) for each in plain}
 
     def write(self, path: str, data: bytes) -> str:
         """See Place."""
@@ -154,6 +168,14 @@ class Folder:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
+def _content(path: str) -> Content:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        return _reason(error)
+
+
 class Remote:
     """What fsspec reaches.
 
@@ -166,27 +188,26 @@ class Remote:
         self.url = url
         self.fs = filesystem
         self.root = root.rstrip("/")
-        protocols = filesystem.protocol
-        self.whole = not _WHOLE.isdisjoint([protocols] if isinstance(protocols, str) else protocols)
+        self.whole = not _WHOLE.isdisjoint(_protocols(filesystem))
 
     def records(self) -> Iterator[Found]:
         """See Place; all files are fetched at once, which the drivers of object stores do side by side."""
         with _sentence(f"the store {self.url} can't be read"):
-            paths = [path for path in self._below(self.root) if _in_records(path) and is_record(_name(path))]
+            paths = [path for path in self._below(self.root) if _in_records(path) and is_document(_name(path))]
             contents = self.fs.cat_ranges(paths, None, None, on_error="return")  # cat would take [ ] for a pattern
         for path, data in zip(paths, contents, strict=True):
-            url = self._url(path)
-            holder = url.removesuffix(f"/records/{_name(path)}")
-            yield holder, url, _reason(data) if isinstance(data, Exception) else data
+            yield Found(self._url(_parent(_parent(path))), _name(path), self._url(path), _fetched(data))
 
-    def files(self, folder: str) -> dict[str, bytes]:
+    def files(self, folder: str) -> dict[str, Content]:
         """See Place."""
         with _sentence(f"{self.url} can't be read"):
-            below = f"{self.root}/{folder}/"
-            paths = [path for path in self._below(below[:-1]) if path.startswith(below)]
-            plain = [path for path in paths if not path[len(below) :].startswith(".") and "/" not in path[len(below) :]]
-            contents = self.fs.cat_ranges(plain, None, None, on_error="raise")
-            return {_name(path): data for path, data in zip(plain, contents, strict=True)}
+            whole = f"{self.root}/{folder}"
+            paths = [path for path in self._below(whole) if not _name(path).startswith(".")]
+            plain = [
+                path for path in paths if _parent(path).lstrip("/") == whole.lstrip("/")
+            ]  # archives have no root /
+            contents = self.fs.cat_ranges(plain, None, None, on_error="return")
+            return {_name(path): _fetched(data) for path, data in zip(plain, contents, strict=True)}
 
     def write(self, path: str, data: bytes) -> str:
         """See Place; a file of the same name is the same content, so whoever moves last changes nothing."""
@@ -231,13 +252,33 @@ class Remote:
         return sorted(self.fs.find(path))
 
     def _url(self, path: str) -> str:
+        """The URL of a path below the root; a root named ``records`` may also be asked for the folder that holds it.
+
+        Of ``simplecache::zip://runs::s3://bucket/all.zip`` the path in the archive is the part that grows.
+        """
+        links = self.url.split("::")
+        at = next((i for i, link in enumerate(links) if link.removesuffix("://") not in _CACHES), 0)
+        protocol, _, base = links[at].partition("://")
+        base = base.rstrip("/") or base
+        if len(path) < len(self.root):
+            base = base.removesuffix("records")
+            base = base.rstrip("/") or base
         within = path[len(self.root) :].lstrip("/")
-        return f"{self.url}{within}" if self.url.endswith("/") else f"{self.url}/{within}"
+        links[at] = f"{protocol}://{base}{'/' if within and base and not base.endswith('/') else ''}{within}"
+        return "::".join(links)
 
 
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _fetched(data: bytes | Exception) -> Content:
+    return _reason(data) if isinstance(data, Exception) else data
+
+
 def _in_records(path: str) -> bool:
-    return path.split("/")[-2:-1] == ["records"]
+    return _name(_parent(path)) == "records"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ def check(root: Path | str) -> Health:
 
 def _fault(stored: Stored) -> str:
     """What is wrong with a record that can be read, or an empty string."""
-    if not stored.path.endswith(f"-{content_id(stored.data)}.json"):
+    if not stored.name.endswith(f"-{content_id(stored.data)}.json"):
         return "its content does not have the hash in its name"
     written = json.loads(stored.data)
     record = stored.record
@@ -49,21 +50,21 @@ def _fault(stored: Stored) -> str:
     return ""
 
 
-def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[Stored], int]:
-    """Return the records below ``root`` of an older schema than this genkit writes, and the number of all.
+def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[Stored], Counter[int]]:
+    """Return the records below ``root`` of an older schema than this genkit writes, and how many each schema has.
 
     One that was edited is a problem, and stays: written anew it would get a name that fits what it says now.
     """
-    old, count = [], 0
+    old, schemas = [], Counter({records.SCHEMA: 0})
     for stored in scan(root, problem):
-        count += 1
+        schemas[stored.record.schema] += 1
         if stored.record.schema < records.SCHEMA:
             fault = _fault(stored)
             if fault:
                 problem(f"{stored.path}: {fault}")
             else:
                 old.append(stored)
-    return sorted(old, key=lambda stored: stored.path), count
+    return sorted(old, key=lambda stored: stored.path), schemas
 
 
 def renew(stored: Stored) -> str:
@@ -75,6 +76,6 @@ def renew(stored: Stored) -> str:
     record = dataclasses.replace(stored.record, schema=records.SCHEMA)
     path = add(stored.folder, record, exhibits(stored.folder, old_id))
     where = place(stored.folder)
-    where.remove(f"records/{Path(stored.path).name}")
+    where.remove(f"records/{stored.name}")
     where.remove(f"exhibits/{old_id}")
     return path

@@ -3,6 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from fsspec.implementations.memory import MemoryFileSystem
+from making import record, score, training
+
+from genkit import store
+
 BOARD = """
 dataset = "digits"
 images = 640
@@ -33,6 +38,19 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     rows = json.loads(genkit("bench", "b.toml", "--dry-run", "--json").out)
     assert [row["state"] for row in rows] == ["done", "done"]
     assert genkit("bench", "b.toml").code == 0
+
+
+def test_the_time_that_jobs_will_take_is_known_from_a_store_anywhere(genkit, monkeypatch, digits):
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    data = {"data": {"name": "digits", "sha256": digits.sha256}}
+    for name, protocol in (("vae", data), ("conv-vae", {})):
+        trained = training(images=6400, seconds=20.0)
+        store.add("memory://runs", record(name, score(1.0), trained=trained, protocol=protocol))
+    monkeypatch.setenv("GENKIT_RUNS", "memory://runs")
+    Path("b.toml").write_text(BOARD)
+    planned = genkit("bench", "b.toml", "--dry-run", "--json")
+    assert planned.code == 0, planned.err
+    assert {row["model"]: row["seconds"] for row in json.loads(planned.out)} == {"vae": 2, "conv-vae": None}
 
 
 def test_a_board_of_which_no_job_succeeds_says_so(genkit):

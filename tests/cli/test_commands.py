@@ -123,6 +123,16 @@ def test_runs_complete_by_id_and_by_path(some_runs, arguments):
     assert completed(arguments, "runs/digits/v") == ["runs/digits/vae/ab34"]
 
 
+@pytest.mark.parametrize("arguments", [["train", "vae"], ["eval", "--model", "vae"], ["runs", "list"]], ids=" ".join)
+def test_runs_are_kept_in_folders_alone(genkit, monkeypatch, tmp_path, arguments):
+    monkeypatch.setenv("GENKIT_RUNS", "memory://x")
+    refused = genkit(*arguments)
+    assert refused.code == 2
+    assert refused.err.startswith("Error: memory://x is a URL, and runs are kept in a folder: ")
+    assert list(tmp_path.iterdir()) == []
+    assert "no records in memory://x yet" in genkit("records", "list").err
+
+
 def test_completion_looks_in_the_folder_of_runs_that_is_named(some_runs, monkeypatch):
     assert completed(["eval", "--runs", "other", "--run"], "") == ["cd56"]
     assert completed(["leaderboard", "--dataset"], "") == ["digits"]

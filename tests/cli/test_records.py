@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -77,7 +78,7 @@ def test_validate_fails_for_a_bad_record(genkit, runs):
 
 def test_migrate_changes_nothing_where_nothing_is_old(genkit, runs):
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*.json")}
-    assert genkit("records", "migrate").out == f"all 2 records have schema {records.SCHEMA}\n"
+    assert genkit("records", "migrate").out == f"2 records have schema {records.SCHEMA}\n"
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*.json")} == before
 
 
@@ -88,7 +89,17 @@ def test_migrate_writes_old_records_anew_unless_it_is_a_dry_run(genkit, runs, mo
     assert sorted(runs.rglob("*.json")) == before
     assert genkit("records", "migrate").out.count(" -> ") == 2
     assert {r.schema for r in store.read(runs).records} == {2}
-    assert genkit("records", "migrate").out == "all 2 records have schema 2\n"
+    assert genkit("records", "migrate").out == "2 records have schema 2\n"
+
+
+def test_migrate_counts_what_it_leaves_old(genkit, runs, monkeypatch):
+    (path,) = (runs / "a" / "records").iterdir()
+    path.write_text(path.read_text().replace("1.0", "0.5"))
+    monkeypatch.setattr(records, "SCHEMA", 2)
+    genkit("records", "migrate")
+    shown = genkit("records", "migrate")
+    assert shown.out == "1 record has schema 1, 1 record has schema 2\n"
+    assert shown.err == f"left out: runs/a/records/{path.name}: its content does not have the hash in its name\n"
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
@@ -112,6 +123,11 @@ def test_export_prints_csv_and_says_what_it_leaves_out(genkit, runs):
     assert shown.code == 0
     assert shown.out.startswith("record,created,dataset,") and len(shown.out.splitlines()) == 5
     assert shown.err.startswith("left out: runs/a/records/broken.json is not a record: ")
+
+
+def test_export_holds_a_record_of_two_folders_once(genkit, runs, tmp_path):
+    shutil.copytree(runs / "a", runs / "copy")
+    assert len(genkit("records", "export", "--format", "jsonl").out.splitlines()) == 2
 
 
 def test_export_refuses_what_it_cannot_write(genkit, runs, tmp_path):

@@ -4,13 +4,13 @@ import pytest
 
 
 @pytest.fixture
-def url(tmp_path):
-    """A URL of a store in memory, empty, and gone afterwards."""
+def url(tmp_path, monkeypatch):
+    """A URL of a store in memory, which is empty, and gone afterwards."""
     from fsspec.implementations.memory import MemoryFileSystem
 
-    yield f"memory://{tmp_path.name}/runs"
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    return f"memory://{tmp_path.name}/runs"
 
 
 @pytest.fixture(params=["folder", "URL"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pytest
 from fsspec import register_implementation
 from fsspec.implementations.memory import MemoryFileSystem
@@ -9,6 +11,7 @@ from making import record, score
 
 from genkit import store
 from genkit.errors import GenkitError, MissingError, UnknownName
+from genkit.store import upkeep
 
 
 class Plain(MemoryFileSystem):
@@ -145,6 +148,47 @@ def test_a_missing_driver_and_an_unknown_protocol_are_one_sentence(ask):
         ask("driverless://x")
     with pytest.raises(UnknownName, match="no protocol named 'memroy'. Did you mean 'memory'?"):
         ask("memroy://x")
+
+
+def test_a_cache_before_a_url_is_no_folder_of_this_machine(url, tmp_path, monkeypatch):
+    """Its protocol is one string, which has "file" in it."""
+    from genkit.store import places
+
+    folder = f"/{url.partition('://')[2]}"
+    monkeypatch.setattr(places.Folder, "write", lambda self, path, data: pytest.fail(f"written to {self.root}"))
+    one = record("a", score(1.0))
+    path = store.add(f"filecache::{url}", one)
+    assert path.startswith(f"filecache::{url}/records/")
+    assert [name.startswith(f"{folder}/records/") for name in MemoryFileSystem.store] == [True]
+    assert store.read(url).origins == {one.id: url}
+    assert isinstance(places.place(f"local://{tmp_path}"), places.Folder)
+
+
+@pytest.mark.parametrize("root", ["memory://", "memory://records", "simplecache::memory://", "memory://a/"])
+def test_the_origin_of_a_record_can_be_opened_again(url, root):
+    store.add("memory://a", record("a", score(1.0)), {"grid.png": b"a"})
+    store.add("memory://", record("b", score(1.0)), {"grid.png": b"b"})
+    contents = store.read(root)
+    found = {one.subject.name: store.exhibits(contents.origins[one.id], one.id) for one in contents.records}
+    named = {"memory://records": "b", "memory://a/": "a"}.get(root, "ab")
+    assert found == {name: {"grid.png": name.encode()} for name in named}
+
+
+@pytest.mark.parametrize("inner", ["", "runs", "records", "runs/records"])
+def test_an_archive_is_a_store_to_read_with_its_exhibits(tmp_path, inner):
+    for folder in ("", "runs"):
+        store.add(tmp_path / "made" / folder, record(folder or "top", score(1.0)), {"grid.png": folder.encode()})
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in (tmp_path / "made").rglob("*.*"):
+            archive.write(path, path.relative_to(tmp_path / "made"))
+    contents = store.read(f"zip://{inner}::file://{tmp_path}/all.zip")
+    names = {"": ["top", "runs"], "records": ["top"]}.get(inner, ["runs"])
+    assert (contents.problems, [one.subject.name for one in contents.records]) == ([], names)
+    for one in contents.records:
+        assert store.exhibits(contents.origins[one.id], one.id) == {
+            "grid.png": one.subject.name.replace("top", "").encode()
+        }
+    assert upkeep.check(f"zip://{inner}::file://{tmp_path}/all.zip") == upkeep.Health(len(names), [])
 
 
 def test_a_plain_path_needs_no_fsspec(tmp_path):

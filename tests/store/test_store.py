@@ -32,6 +32,35 @@ def test_reading_finds_records_at_any_depth_oldest_first_and_where_they_lie(root
     assert store.read(f"{root}/records").origins == {made[2].id: f"{root}"}
 
 
+def test_a_record_in_two_folders_is_read_once(root):
+    """Both exhibits and order would be those of the copy that came last, and a board would call it newer than itself."""
+    first, copied = record("a", score(1.0)), record("b", score(1.0))
+    for folder in ("y", "x", "z"):
+        store.add(f"{root}/{folder}", copied)
+    store.add(f"{root}/y", first)
+    contents = store.read(root)
+    assert contents == store.Contents([first, copied], [], {first.id: f"{root}/y", copied.id: f"{root}/x"})
+
+
+def test_a_copy_that_was_edited_is_told_of(tmp_path):
+    one = record("a", score(1.0))
+    kept, edited = store.add(tmp_path / "a", one), store.add(tmp_path / "b", one)
+    edited.write_text(edited.read_text().replace("1.0", "0.5"))
+    contents = store.read(tmp_path)
+    assert contents.records == [one]
+    assert contents.problems == [
+        f"{edited} has the id of {kept} but another content: genkit records validate says which"
+    ]
+
+
+def test_an_exhibit_that_cannot_be_read_is_one_sentence(root, monkeypatch):
+    one = record("a", score(1.0))
+    store.add(root, one, {"grid.png": b"x"})
+    monkeypatch.setattr(type(place(root)), "files", lambda self, folder: {"grid.png": "Permission denied"})
+    with pytest.raises(GenkitError, match=rf"the exhibit grid.png of {one.id} in .* can't be read: Permission denied$"):
+        store.exhibits(root, one.id)
+
+
 def test_an_address_is_answered_in_its_own_type(tmp_path, url):
     one = record("a", score(1.0))
     assert store.add(tmp_path, one) == tmp_path / "records" / Path(store.add(url, one)).name

@@ -58,7 +58,7 @@ def test_what_is_no_record_is_bad_once(tmp_path):
 
 def test_todays_records_are_not_outdated(root):
     store.add(root, record("a", score(1.0)))
-    assert upkeep.outdated(root, pytest.fail) == ([], 1)
+    assert upkeep.outdated(root, pytest.fail) == ([], {records.SCHEMA: 1})
 
 
 @pytest.fixture
@@ -71,16 +71,16 @@ def test_an_old_record_is_written_anew_with_its_exhibits(root, request):
     store.add(f"{root}/run", record("a", score(1.0)), {"grid.png": b"x"})
     request.getfixturevalue("later")
     store.add(f"{root}/run", record("b", score(1.0), schema=records.SCHEMA))
-    (old,), count = upkeep.outdated(root, pytest.fail)
+    (old,), schemas = upkeep.outdated(root, pytest.fail)
     path = upkeep.renew(old)
-    assert count == 2 and path != old.path
+    assert schemas == {records.SCHEMA - 1: 1, records.SCHEMA: 1} and path != old.path
     contents = store.read(root)
     assert [(r.subject.name, r.schema) for r in contents.records] == [("a", records.SCHEMA), ("b", records.SCHEMA)]
     renewed = contents.records[0].id
     assert renewed != old.record.id
     assert store.exhibits(contents.origins[renewed], renewed) == {"grid.png": b"x"}
     assert store.exhibits(old.folder, old.record.id) == {}
-    assert upkeep.check(root).bad == [] and upkeep.outdated(root, pytest.fail) == ([], 2)
+    assert upkeep.check(root).bad == [] and upkeep.outdated(root, pytest.fail) == ([], {records.SCHEMA: 2})
 
 
 def test_a_migration_that_dies_loses_nothing_and_goes_on(tmp_path, request, monkeypatch):
@@ -106,7 +106,7 @@ def test_an_edited_old_record_gets_no_sound_name(tmp_path, request):
     path = edited(store.add(tmp_path, record("a", score(1.0))), lambda plain: plain.update(command="another"))
     request.getfixturevalue("later")
     told = []
-    assert upkeep.outdated(tmp_path, told.append) == ([], 1)
+    assert upkeep.outdated(tmp_path, told.append) == ([], {records.SCHEMA - 1: 1, records.SCHEMA: 0})
     assert told == [f"{path}: its content does not have the hash in its name"]
 
 
