@@ -34,7 +34,8 @@ def card(offer: Offer[ModelSpec], records: Sequence[Record], pictures: Mapping[s
     """Return one model's card in Markdown."""
     spec = offer.spec
     cls: type[GenerativeModel] = spec.load()
-    mine = [r for r in records if (r.subject.name, r.subject.dist) == (spec.name, offer.plugin.dist) and r.training]
+    ended = [record for record in records if record.training and record.training.finished]
+    mine = [record for record in ended if (record.subject.name, record.subject.dist) == (spec.name, offer.plugin.dist)]
     facts = [
         f"Paper: {spec.paper or '-'}.",
         f"From `{offer.plugin.dist}`.",

@@ -31,6 +31,16 @@ def test_a_card_shows_what_was_measured_of_its_model_alone():
     assert "8.125" not in text
 
 
+def test_a_milestone_is_no_result():
+    on_the_way = record("gan", score(7.25), trained=training(finished=False))
+    last = record("gan", score(2.5), trained=training())
+    text = cards.card(offer("gan"), [on_the_way, last], {on_the_way.id: "early.png"})
+    assert "2.5 [1.5, 3.5]" in text
+    assert "7.25" not in text
+    assert "early.png" not in text
+    assert "measured on" not in cards.card(offer("gan"), [on_the_way], {})
+
+
 def test_a_score_at_the_size_of_the_test_stands_where_there_is_no_other():
     both = record("gan", score(2.5), score(9.25, name="fid[digits-cnn]@360"))
     assert "9.25" not in cards.card(offer("gan"), [both], {})

@@ -664,6 +664,12 @@ def test_a_resumed_run_writes_the_milestones_that_it_would_have(run_toy):
         assert {name: torch.equal(tensors[name], others[name]) for name in tensors} == dict.fromkeys(tensors, True)
 
 
+def test_a_milestone_says_which_stage_it_is_of(run_toy):
+    run = run_toy("toy-stages", images=640, batch=16, milestones=3)
+    stages = [(checkpoint.load(path)[1]["drawn"], checkpoint.load(path)[1]["stage"]) for path in run.milestones()]
+    assert stages == [(160, 0), (320, 0), (480, 2)]
+
+
 def test_milestones_go_with_a_budget_in_images(run_toy):
     with pytest.raises(UsageError, match="milestones are a number of checkpoints on the way"):
         run_toy("toy-gan", minutes=1.0, milestones=2)

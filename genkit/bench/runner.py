@@ -12,13 +12,14 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +29,9 @@ from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, Interrupted
 from genkit.outcomes import Job, Outcome, lock_file, outcome
 from genkit.runs import Run
+
+if TYPE_CHECKING:
+    from genkit.evaluation import Evaluator
 
 CONTEXT: Any = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["genkit.bench.runner", "genkit.training", "genkit.evaluation"])
@@ -173,15 +177,26 @@ def _end_with_the_runner() -> None:
 def _record(plan: Plan, job: Job, data: ImageDataset, place: Place, device: str) -> str:
     """Train, or go on, or take what is trained; measure; return the record's name."""
     from genkit.evaluation import Evaluator, calibrate
-    from genkit.evaluation.milestones import measure_milestones
     from genkit.evaluation.subjects import measure_run, stored
 
     trained = _trained(job, plan.milestones, data, place, device)
     evaluator = Evaluator(data, plan.measuring(device))
     with FileLock(place.folder / ".calibration.lock"):
         calibrate(evaluator, place.folder / "calibration")
-    measure_milestones(trained, data, evaluator.measuring, place.folder)
-    return stored(place.folder, measure_run(trained, evaluator, trained.newest_checkpoint())).name
+    name = stored(place.folder, measure_run(trained, evaluator, trained.newest_checkpoint())).name
+    if plan.milestones:
+        _milestones(trained, evaluator, place)
+    return name
+
+
+def _milestones(trained: Run, evaluator: Evaluator, place: Place) -> None:
+    """Measure them after the last checkpoint, beside which alone they are earlier moments; without them it stands."""
+    from genkit.evaluation.milestones import measure_milestones
+
+    try:
+        measure_milestones(trained, evaluator, place.folder)
+    except GenkitError as error:
+        print(f"genkit: {error}", file=sys.stderr)
 
 
 def _trained(job: Job, milestones: int, data: ImageDataset, place: Place, device: str) -> Run:

@@ -159,9 +159,11 @@ def command(
         )
         run = _named_run(run_id, checkpoint, root)
         data = open_run_dataset(run, data_root=data_root)
-    if milestones:
-        _milestones(run, data, measuring)
+    if milestones and not run.milestones():
+        raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
     _model(run, data, measuring, checkpoint, raw, root, calibrate, as_json)
+    if milestones:
+        _milestones(run, data, measuring, raw)
 
 
 def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
@@ -179,18 +181,15 @@ def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
     return open_run(folder.parent)
 
 
-def _milestones(run: Run, data: ImageDataset, measuring: Measuring) -> None:
+def _milestones(run: Run, data: ImageDataset, measuring: Measuring, raw: bool) -> None:
     from genkit.cli.progress import work_bar
+    from genkit.evaluation import Evaluator
     from genkit.evaluation.milestones import measure_milestones
 
     with work_bar() as show:
-        done = measure_milestones(run, data, measuring, run.path, show)
-    if not done:
-        raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
-    for each in done:
-        assert each.record.training is not None
-        (score,) = each.record.scores[:1]
-        click.echo(f"after {each.record.training.images:,} images: {score.name} {score.value:.4g}", err=True)
+        done = measure_milestones(run, Evaluator(data, measuring, show), run.path, raw=raw)
+    for images, score in done:
+        click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
 
 
 def _model(

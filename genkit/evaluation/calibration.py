@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,11 @@ from genkit.baselines.harmed import blurred, jpeg
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, OptionsError, Unmeasurable, UsageError
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.scoring import lacks, score_fingerprint
+from genkit.evaluation.fitting import fitted
+from genkit.evaluation.known import missing
+from genkit.evaluation.scoring import lacks
 from genkit.evaluation.subjects import Evaluation, stored
-from genkit.model import GenerativeModel, Step
+from genkit.model import GenerativeModel
 from genkit.options import to_json
 from genkit.records import Record, RecordedScore, Subject
 from genkit.registry import CORE
@@ -61,7 +62,9 @@ def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
             continue
         try:
             if isinstance(what, GenerativeModel):
-                measured = evaluator.measure(subject, model=_fitted(what, dataset.train))
+                with torch.no_grad():
+                    model = fitted(what, dataset.train)
+                measured = evaluator.measure(subject, model=model)
             else:
                 measured = evaluator.measure(subject, images=what, content=dataset.sha256)
         except (Unmeasurable, DataError, UsageError):
@@ -82,14 +85,6 @@ def _subject(name: str, **options: Any) -> Subject:
     return Subject(name, kind="baseline", family="baseline", options=options)
 
 
-def _fitted(model: GenerativeModel, train: Split) -> GenerativeModel:
-    """Fit what has a closed form."""
-    with torch.no_grad():
-        for stage in range(model.stages):
-            model.prepare_stage(stage, train, Step(0, 0, torch.Generator().manual_seed(0), stage))
-    return model
-
-
 def _missing(evaluator: Evaluator, known: list[Record], name: str, what: GenerativeModel | Split) -> list[str]:
     """Return the columns that no record of this subject has, nor the reason why there is no number."""
     model, count = what if isinstance(what, GenerativeModel) else None, evaluator.measuring.count
@@ -97,16 +92,4 @@ def _missing(evaluator: Evaluator, known: list[Record], name: str, what: Generat
     if isinstance(what, Split):
         count = min(count, len(what))
     specs = [spec for spec in evaluator.specs if not lacks(spec, name, model, labelled, trained=False)]
-    measured = {score.fingerprint for record in known for score in record.scores}
-    missing = []
-    for cell in [cell for spec in specs for cell in evaluator.cells(spec, count)]:
-        protocol = evaluator.protocol(cell.size, model, cell.extractor)
-        choices = dataclasses.asdict(protocol)
-        told = any(
-            cell.name in record.absent
-            and all(record.protocol[group] == choices[group] for group in ("data", "samples", "parameters"))
-            for record in known
-        )
-        if not told and score_fingerprint(cell.spec, protocol) not in measured:
-            missing.append(cell.name)
-    return missing
+    return missing(evaluator, known, specs, model, count)

@@ -9,7 +9,7 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -146,14 +146,34 @@ class Evaluator:
 
         ``content`` is the hash of the data set that ``images`` is a split of, where it is known.
         """
-        samples = self._samples(model, images, content)
         labelled = images.labels is not None if images is not None else bool(model and model.conditional)
+        samples = self._samples(model, images, content)
+        with self._recorded(subject, self.specs, samples, model, labelled, training) as (record, gathered):
+            return Measured(record, exhibits(gathered))
+
+    def measure_by(self, spec: MetricSpec, subject: Subject, model: GenerativeModel, training: Training) -> Record:
+        """Measure a trained model by one metric, without exhibits, and return the record, unwritten."""
+        samples = self._samples(model, None, "")
+        with self._recorded(subject, [spec], samples, model, model.conditional, training) as (record, _):
+            return record
+
+    @contextlib.contextmanager
+    def _recorded(
+        self,
+        subject: Subject,
+        specs: Sequence[MetricSpec],
+        samples: Samples,
+        model: GenerativeModel | None,
+        labelled: bool,
+        training: Training | None,
+    ) -> Iterator[tuple[Record, Gathered]]:
+        """Give the record and what was gathered for it, which lasts as long as the context."""
         missing = {
             spec.name: reason
-            for spec in self.specs
+            for spec in specs
             if (reason := lacks(spec, subject.name, model, labelled and bool(self.dataset.classes), bool(training)))
         }
-        measured = [spec for spec in self.specs if spec.name not in missing]
+        measured = [spec for spec in specs if spec.name not in missing]
         gathered = Gathered(
             samples=samples,
             reference=self.reference,
@@ -172,24 +192,23 @@ class Evaluator:
         try:
             with self._own_chance():
                 scores, absent = self._scores(measured, gathered)
-                shown = exhibits(gathered)
+                protocol = self.protocol(samples.count, model, self.extractors[0] if self.extractors else None)
+                record = Record(
+                    created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+                    dataset=self.dataset.slug,
+                    subject=subject,
+                    protocol=dataclasses.asdict(protocol),
+                    scores=tuple(scores),
+                    absent={**missing, **absent},
+                    training=training,
+                    environment=describe(),
+                    command=shlex.join(["genkit", *sys.argv[1:]]),
+                )
+                yield record, gathered
         except BaseException:
             gathered.close(finished=False)
             raise
         gathered.close(finished=not self.keep)
-        protocol = self.protocol(samples.count, model, self.extractors[0] if self.extractors else None)
-        record = Record(
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-            dataset=self.dataset.slug,
-            subject=subject,
-            protocol=dataclasses.asdict(protocol),
-            scores=tuple(scores),
-            absent={**{s.name: missing[s.name] for s in self.specs if s.name in missing}, **absent},
-            training=training,
-            environment=describe(),
-            command=shlex.join(["genkit", *sys.argv[1:]]),
-        )
-        return Measured(record, shown)
 
     def _samples(self, model: GenerativeModel | None, images: Split | None, content: str) -> Samples:
         asked = self.measuring

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from genkit.evaluation.memorised import most_alike
-from genkit.evidence import Gathered, Samples
+from genkit.evidence import Gathered, Samples, SplitSamples
 from genkit.images import grid, png, quantize
 from genkit.seeds import derive
 
-SAMPLES, MEMORISED, RECONSTRUCTIONS, POINTS = 64, 8, 16, 200
-"""How many are shown: samples, those most like a training image, reconstructions, and points of a curve."""
+SMALL, SIDE = 32, 64
+"""Pixels of an image of which many are shown, and with which one is shown at most."""
+POINTS = 200
+"""Of a curve."""
+
+
+class Shown(NamedTuple):
+    """How many are shown: samples, in how many columns, those most like a training image, and reconstructions."""
+
+    samples: int
+    columns: int
+    memorised: int
+    reconstructions: int
+
+
+MANY, FEW = Shown(64, 8, 8, 16), Shown(12, 4, 6, 4)
+"""Of small images and of others: sheets of photographs would be larger than all else that is stored."""
 
 
 def exhibits(gathered: Gathered) -> dict[str, bytes]:
     """Return what there is to show of a subject, as files by their names; no picture is worth a record.
 
-    ``samples.png``: 64 samples in rows of 8, for all models from the same draws. ``memorised.png``: the eight samples
-    most like a training image, above that image, and in ``memorised.json`` their ratios (genkit.evaluation.memorised)
-    and places. ``reconstructions.png``: 16 test images above their reconstructions. A pixel is a pixel.
+    ``samples.png``: 64 samples in rows of 8, for all models from the same draws. ``memorised.png``: of as many samples
+    as the test split has images, so that its own row is a yardstick, the eight most like a training image, a new one
+    each, above that image, and in ``memorised.json`` their ratios (genkit.evaluation.memorised) and places.
+    ``reconstructions.png``: 16 test images above their reconstructions. A pixel is a pixel, but of images above 32
+    pixels fewer are shown, and at most 64 pixels large.
     """
     found: dict[str, bytes] = {}
     for draw in (_samples, _memorised, _reconstructions):
@@ -40,9 +58,9 @@ def exhibits(gathered: Gathered) -> dict[str, bytes]:
 
 
 def _samples(gathered: Gathered) -> dict[str, bytes]:
-    samples = gathered.samples
-    places = np.arange(samples.count)[samples.subset(min(SAMPLES, samples.count))]
-    return {"samples.png": _sheet(_drawn_again(samples, places), columns=8)}
+    shown = _shown(gathered)
+    images = _measured(gathered, _some(gathered.samples, shown.samples))
+    return {"samples.png": _sheet(images, shown.columns)}
 
 
 def _memorised(gathered: Gathered) -> dict[str, bytes]:
@@ -50,10 +68,13 @@ def _memorised(gathered: Gathered) -> dict[str, bytes]:
     if not gathered.extractors or "seen" not in vars(gathered):
         return {}
     name, reference = gathered.extractors[0].name, gathered.reference
-    alike = most_alike(reference.features(name).features, gathered.seen.features(name).features, MEMORISED)
+    places = _some(gathered.samples, len(gathered.test))
+    seen = gathered.seen.features(name).features[places]
+    alike = most_alike(reference.features(name).features, seen, _shown(gathered).memorised)
     if not len(alike.ratio):
         return {}
-    pairs = [_drawn_again(gathered.samples, alike.sample), _drawn_again(reference.samples, alike.training)]
+    alike = alike._replace(sample=places[alike.sample])
+    pairs = [_measured(gathered, alike.sample), _drawn_again(reference.samples, alike.training)]
     facts = {**{key: values.tolist() for key, values in alike._asdict().items()}, "extractor": name}
     return {
         "memorised.png": _sheet(np.concatenate(pairs), columns=len(alike.ratio)),
@@ -66,7 +87,8 @@ def _reconstructions(gathered: Gathered) -> dict[str, bytes]:
     if not callable(getattr(gathered.model, "reconstruct", None)):
         return {}
     test = gathered.test
-    places = np.linspace(0, len(test) - 1, min(RECONSTRUCTIONS, len(test))).round().astype(np.int64)
+    count = min(_shown(gathered).reconstructions, len(test))
+    places = np.linspace(0, len(test) - 1, count).round().astype(np.int64)
     torch.manual_seed(derive(gathered.seed, "exhibits"))
     again = gathered.ask("reconstruct", test.images(places).to(gathered.device)).clamp(0, 1)
     pairs = [test.uint8(places), quantize(again).cpu().numpy()]
@@ -107,8 +129,22 @@ def _finite(value: Any) -> float | None:
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
+def _some(samples: Samples, count: int) -> NDArray[np.int64]:
+    """Return the places of at most ``count`` samples that stand for all."""
+    return np.arange(samples.count)[samples.subset(min(count, samples.count))]
+
+
+def _measured(gathered: Gathered, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return some of the samples, [n, C, H, W], from where a metric's are kept if one needed them."""
+    if gathered.images and "seen" in vars(gathered):
+        return gathered.seen.images()[places]
+    return _drawn_again(gathered.samples, places)
+
+
 def _drawn_again(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return some of the samples, [n, C, H, W]: no chunk depends on another, so only theirs are drawn."""
+    if isinstance(samples, SplitSamples):
+        samples = dataclasses.replace(samples, chunk=1)  # its images depend on no chunk
     found: dict[int, NDArray[np.uint8]] = {}
     starts = places - places % samples.chunk
     for start in np.unique(starts):
@@ -117,8 +153,24 @@ def _drawn_again(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint
     return np.stack([found[int(place)] for place in places])
 
 
+def _shown(gathered: Gathered) -> Shown:
+    return MANY if max(gathered.test.pixels.shape[2:]) <= SMALL else FEW
+
+
 def _sheet(images: NDArray[np.uint8], columns: int) -> bytes:
-    return png(grid(images, columns, width=0))
+    return png(grid(images if max(images.shape[2:]) <= SIDE else _reduced(images), columns, width=0))
+
+
+def _reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return images [n, C, H, W] at ``SIDE`` pixels along their longer side, channel by channel."""
+    from PIL import Image
+
+    n, channels, *size = images.shape
+    height, width = (max(1, round(each * SIDE / max(size))) for each in size)
+    found = np.empty((n, channels, height, width), np.uint8)
+    for place in np.ndindex(n, channels):
+        found[place] = Image.fromarray(images[place]).resize((width, height), Image.Resampling.LANCZOS)
+    return found
 
 
 def _json(document: dict[str, Any]) -> bytes:

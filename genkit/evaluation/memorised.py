@@ -26,9 +26,10 @@ class Likeness(NamedTuple):
 
 
 def most_alike(training: Any, generated: Any, count: int) -> Likeness:
-    """Return the ``count`` different rows of ``generated`` [m, d] that are most like a row of ``training`` [n, d].
+    """Return the ``count`` rows of ``generated`` [m, d] that are most like a row of ``training`` [n, d].
 
-    Fewer if there are no more at a finite ratio. Memory grows with n + m. Raises as genkit.metrics.authenticity does.
+    Each is of another training row; fewer if there are no more at a finite ratio. Memory grows with n + m. Raises as
+    genkit.metrics.authenticity does.
     """
     one, two = checked_pair(training, generated)
     known, new = pair_of_points(one, two, Parts(2, 0))
@@ -36,8 +37,10 @@ def most_alike(training: Any, generated: Any, count: int) -> Likeness:
     reach = _reach(known, neighbour)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(squared == 0, 0.0, np.sqrt(squared / reach))
-    order = np.argsort(ratio, kind="stable")[:count]
+    order = np.argsort(ratio, kind="stable")
     order = order[np.isfinite(ratio[order])]
+    _, closest = np.unique(neighbour[order], return_index=True)  # of the samples near one training image
+    order = order[np.sort(closest)[:count]]
     return Likeness(ratio[order], new.first[order], known.first[neighbour[order]])
 
 

@@ -2,32 +2,85 @@
 
 from __future__ import annotations
 
-import dataclasses
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
-from genkit.data import ImageDataset
-from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.measuring import Measuring
-from genkit.evaluation.subjects import Evaluation, measure_run, stored
-from genkit.evidence import Progress, quiet
-from genkit.runs import Run
+from genkit import store
+from genkit.errors import MissingError, UsageError
+from genkit.evaluation.evaluator import Evaluator, Measured
+from genkit.evaluation.fitting import as_ended, last_trained_stage
+from genkit.evaluation.known import fingerprints, missing
+from genkit.evaluation.scoring import lacks
+from genkit.evaluation.subjects import stored, subject_of, training_of, weights_of
+from genkit.model import GenerativeModel
+from genkit.records import Record, RecordedScore
+from genkit.runs import Run, checkpoint_meta
+from genkit.specs import MetricSpec
 
 
-def measure_milestones(
-    run: Run, dataset: ImageDataset, measuring: Measuring, folder: Path, progress: Progress = quiet
-) -> list[Evaluation]:
-    """Measure a run's milestones by the first metric alone and return them, oldest first.
+class Reached(NamedTuple):
+    """What a milestone scores, after so many images."""
 
-    The records go under ``folder``; beside that of the last checkpoint they are its row's moments.
+    images: int
+    score: RecordedScore
+
+
+def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: bool = False) -> list[Reached]:
+    """Measure a run's milestones by the first of the evaluator's metrics that the model can have, oldest first.
+
+    The records go under ``folder``, without exhibits, unless it holds them already; beside that of the last checkpoint
+    they are its row's moments. One before a stage that is trained is left out, and stderr told. Raises MissingError for
+    a run without milestones, UsageError if the model has none of the metrics.
     """
     paths = run.milestones()
     if not paths:
-        return []
-    first = Evaluator(dataset, dataclasses.replace(measuring, metrics=_first(measuring)), progress)
-    measured = (measure_run(run, first, path) for path in paths)
-    return [Evaluation(each.record, stored(folder, each)) for each in measured]
+        raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
+    model = run.make_model()
+    spec = _first(evaluator, run.config.model, model)
+    trained = last_trained_stage(model)
+    whole = [path for path in paths if checkpoint_meta(path)["stage"] >= trained]
+    if len(whole) < len(paths):
+        print(
+            f"genkit: {len(paths) - len(whole)} of {len(paths)} milestones of run {run.path} are not measured: "
+            f"{run.config.model} had a stage of its training still to come",
+            file=sys.stderr,
+        )
+    known = store.read(folder / "records").records
+    return [_reached(run, path, evaluator, spec, weights_of(model, raw), folder, known) for path in whole]
 
 
-def _first(measuring: Measuring) -> list[str]:
-    known = measuring.metrics
-    return ["fid"] if known is None or list(known) == ["all"] else list(known)[:1]
+def _first(evaluator: Evaluator, name: str, model: GenerativeModel) -> MetricSpec:
+    """Of all metrics it is FID, else the first named that the model can have."""
+    labelled = model.conditional and bool(evaluator.dataset.classes)
+    reasons = []
+    specs = evaluator.specs
+    if evaluator.measuring.metrics is None or list(evaluator.measuring.metrics) == ["all"]:
+        specs = sorted(specs, key=lambda spec: spec.name != "fid")
+    for spec in specs:
+        reason = lacks(spec, name, model, labelled, trained=True)
+        if not reason:
+            return spec
+        reasons.append(f"{spec.name} ({reason})")
+    raise UsageError(f"the milestones have none of the metrics {', '.join(reasons)}: name one that the model can have")
+
+
+def _reached(
+    run: Run, path: Path, evaluator: Evaluator, spec: MetricSpec, weights: str, folder: Path, known: list[Record]
+) -> Reached:
+    training = training_of(run, path, weights)
+    count, unfitted = evaluator.measuring.count, run.make_model()
+    of_it = [
+        record
+        for record in known
+        if record.training
+        and (record.training.checkpoint_sha256, record.training.weights) == (training.checkpoint_sha256, weights)
+    ]
+    wanted = set(fingerprints(evaluator, spec, unfitted, count).values())
+    scores = [score for record in of_it for score in record.scores if score.fingerprint in wanted]
+    if not scores or missing(evaluator, of_it, [spec], unfitted, count):
+        model = as_ended(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
+        record = evaluator.measure_by(spec, subject_of(run), model, training)
+        stored(folder, Measured(record, {}))
+        scores = [*record.scores]
+    return Reached(training.images, scores[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,16 @@ import numpy as np
 from genkit import store
 from genkit.data import ImageDataset, Split
 from genkit.downloads import sha256_file
-from genkit.errors import UnknownName, UsageError
+from genkit.errors import GenkitError, UnknownName, UsageError
 from genkit.evaluation.evaluator import Evaluator, Measured
 from genkit.evaluation.exhibits import curves
+from genkit.evaluation.fitting import as_ended
 from genkit.evaluation.measuring import COUNT, Measuring
 from genkit.evidence import Progress, quiet
+from genkit.model import GenerativeModel
 from genkit.records import Record, Subject, Training
 from genkit.registry import registry
-from genkit.runs import Run, checkpoint_meta, load, open_run
+from genkit.runs import Run, checkpoint_meta, open_run
 from genkit.training import open_run_dataset
 
 
@@ -71,10 +74,18 @@ def evaluate(
 
 
 def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Measured:
-    """Measure one of a run's checkpoints; its learning curves are exhibits too."""
-    model = load(run, checkpoint_path=checkpoint, raw=raw)
+    """Measure one of a run's checkpoints, as if training had ended there; its learning curves are exhibits too."""
+    model = as_ended(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw)
+    record, exhibits = evaluator.measure(
+        subject_of(run), model=model, training=training_of(run, checkpoint, weights_of(model, raw))
+    )
+    return Measured(record, {**exhibits, **curves(run.path / "log.jsonl")})
+
+
+def subject_of(run: Run) -> Subject:
+    """Return what a run's records are of."""
     family = run.offer().spec.family
-    subject = Subject(
+    return Subject(
         name=run.config.model,
         kind="baseline" if family == "baseline" else "model",
         family=family,
@@ -82,8 +93,17 @@ def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool =
         version=run.config.version,
         options=run.config.options,
     )
+
+
+def weights_of(model: GenerativeModel, raw: bool) -> str:
+    """Name the weights that are measured: of a model without averages only the raw ones."""
+    return "raw" if raw or not model.ema else "ema"
+
+
+def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
+    """Return where the weights of one of a run's checkpoints come from."""
     progressed = checkpoint_meta(checkpoint)
-    training = Training(
+    return Training(
         run=run.id,
         checkpoint_sha256=sha256_file(checkpoint),
         seed=run.config.seed,
@@ -92,11 +112,9 @@ def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool =
         batch=run.config.batch,
         processes=run.config.processes,
         seconds=round(progressed["seconds"], 3),
-        weights="raw" if raw or not model.ema else "ema",
+        weights=weights,
         finished=run.finished and checkpoint.name == run.newest_checkpoint().name,
     )
-    record, exhibits = evaluator.measure(subject, model=model, training=training)
-    return Measured(record, {**exhibits, **curves(run.path / "log.jsonl")})
 
 
 def evaluate_images(
@@ -162,7 +180,13 @@ def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:
 
 
 def stored(folder: Path, measured: Measured) -> Path:
-    """Store a record with its exhibits and tell the observers."""
-    path = store.add(folder, measured.record, measured.exhibits)
+    """Store a record with its exhibits, or where those can't be written without them, and tell the observers."""
+    try:
+        path = store.add(folder, measured.record, measured.exhibits)
+    except GenkitError as error:
+        if not measured.exhibits:
+            raise
+        print(f"genkit: the record is kept without its exhibits: {error}", file=sys.stderr)
+        path = store.add(folder, measured.record)
     registry().observe("genkit_record", record=measured.record)
     return path

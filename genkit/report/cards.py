@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from genkit.errors import GenkitError
 from genkit.presets import PRESETS
 from genkit.ranking import Board, Row
 from genkit.records import Record, RecordedScore
+from genkit.registry import registry
 from genkit.report.standings import anchor, noise
 
 CARDS = 50
@@ -55,14 +57,14 @@ def _own(row: Row) -> list[RecordedScore]:
 def reproduce(record: Record) -> str:
     """Return the shell commands that train and measure a model again; empty for a record of images.
 
-    The data set is named, not found: folders stand where they stood.
+    Empty too where no data set goes by the record's name alone: of a folder it has the last part, not where it is.
     """
     subject, trained = record.subject, record.training
-    if trained is None:
+    if trained is None or not _offered(record.dataset):
         return ""
     train = ["genkit", "train", "--model", f"{subject.dist}:{subject.name}" if subject.dist else subject.name]
     train += ["--dataset", record.dataset, "--seed", str(trained.seed)]
-    amount, _, unit = trained.budget.partition(" ")
+    amount, _, unit = (trained.budget if trained.finished else f"{trained.images} images").partition(" ")
     train += [f"--{unit}" if unit in ("images", "minutes") else "--images", amount.replace(",", "")]
     train += ["--batch", str(trained.batch)]
     for key, value in subject.options.items():
@@ -74,12 +76,21 @@ def reproduce(record: Record) -> str:
     return f'run=$({shlex.join(train)}{last})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
 
 
+def _offered(dataset: str) -> bool:
+    try:
+        _, argument = registry().dataset(dataset)
+    except GenkitError:
+        return False
+    return not argument
+
+
 def _measuring(record: Record) -> list[str]:
     """The options of ``genkit eval`` under which a record's numbers come out."""
     protocol = record.protocol
     samples, parameters = protocol.get("samples", {}), protocol.get("parameters", {})
     options: list[str] = []
-    metrics = list(dict.fromkeys([*(score.metric for score in record.scores), *record.absent]))
+    absent = (name.partition("[")[0].partition("@")[0] for name in record.absent)  # metrics, or columns of them
+    metrics = list(dict.fromkeys([*(score.metric for score in record.scores), *absent]))
     extractors = dict.fromkeys(
         s.choices["features.extractor"] for s in record.scores if "features.extractor" in s.choices
     )

@@ -9,6 +9,7 @@ from statistics import fmean
 from genkit.ranking import Board, Row
 from genkit.ranking.agreement import Agreement
 from genkit.records import RecordedScore
+from genkit.report.scale import Scale
 from genkit.report.standings import arrow
 from genkit.report.text import number
 
@@ -51,10 +52,14 @@ def chances(board: Board) -> Heat | None:
         return Spot(text, 2 * chance - 1, f"{rows[a].label} better than {rows[b].label}: {chance:.4f}")
 
     places = range(len(rows))
+    trained = any(row.noise == "training" for row in rows)
+    words = "from the noise that ranks the board" if trained else "if only the noise of measuring counted"
+    unequal = " The seeds of the models scatter unequally: the noisier ones are less sure than they seem here."
     return Heat(
         "Chance that one is better than the other",
-        "How probable it is, from the noise that ranks the board, that the model of the row is better than that of the "
-        "column, each pair by itself. Over many pairs some seem certain by luck: the ranks allow for that.",
+        f"How probable it is, {words}, that the model of the row is better than that of the column: one-sided, of each "
+        "pair, without a prior. Over many pairs some seem certain by luck: the ranks allow for that."
+        f"{unequal if board.unequal_noise else ''}",
         tuple(str(place + 1) for place in places),
         tuple(row.label for row in rows),
         tuple((f"{a + 1} {rows[a].label}", tuple(spot(a, b) for b in places)) for a in places),
@@ -67,10 +72,10 @@ def ranks(boards: Sequence[Board]) -> Heat | None:
     if len(boards) < 2:
         return None
     first = boards[0]
-    known = [{row.label: row for row in board.rows} for board in boards]
+    known = [{row.key: row for row in board.rows} for board in boards]
 
-    def spot(label: str, rows: dict[str, Row]) -> Spot:
-        row = rows.get(label)
+    def spot(key: str, rows: dict[str, Row]) -> Spot:
+        row = rows.get(key)
         if row is None or row.best is None or row.worst is None:
             return Spot("-", about="has no rank under this score")
         middle = (row.best + row.worst) / 2 - 1
@@ -81,7 +86,7 @@ def ranks(boards: Sequence[Board]) -> Heat | None:
         "Each score ranks by itself; no overall order is made up. The stronger the colour, the better.",
         tuple(board.score for board in boards),
         tuple(f"{board.direction} is better" for board in boards),
-        tuple((row.label, tuple(spot(row.label, rows) for rows in known)) for row in first.rows[:MOST]),
+        tuple((row.label, tuple(spot(row.key, rows) for rows in known)) for row in first.rows[:MOST]),
         _cut(first),
     )
 
@@ -90,14 +95,23 @@ def agreement(found: Agreement) -> Heat | None:
     """Kendall's tau of each pair of scores."""
     if len(found.names) < 2 or not any(tau is not None for row in found.taus for tau in row):
         return None
+    pairs = [
+        (tau, count) for a, row in enumerate(found.taus) for tau, count in zip(row[:a], found.counts[a], strict=False)
+    ]
+    alike = len({count for _, count in pairs}) == 1
+    lacking = any(tau is None for tau, _ in pairs)
 
     def spot(tau: float | None, count: int, same: bool) -> Spot:
-        about = f"over {count} models" if tau is not None else f"{count} models in common, too few or all equal"
-        return Spot("" if same else "-" if tau is None else f"{tau:.2f}", 0.0 if same else tau or 0.0, about)
+        if same:
+            return Spot("")
+        text = "-" if tau is None else f"{tau:.2f}"
+        return Spot(text if alike else f"{text} ({count})", tau or 0.0)
 
     return Heat(
         "Do the scores agree?",
-        "Kendall's tau of the orders that two scores put the models in: 1 the same, 0 unrelated, -1 the opposite.",
+        "Kendall's tau of the orders that two scores put the models in: 1 the same, 0 unrelated, -1 the opposite. "
+        + (f"Each over {pairs[0][1]} models." if alike else "In brackets the number of models.")
+        + (" Where the models are too few or all equal there is none." if lacking else ""),
         tuple(str(place + 1) for place in range(len(found.names))),
         found.names,
         tuple(
@@ -120,22 +134,21 @@ def by_class(board: Board) -> list[Heat]:
         values = {row.label: parts for row in board.rows[:MOST] if (parts := _parts(row, name, board))}
         if not values:
             continue
+        scale = Scale.of(value for parts in values.values() for value in parts.values())
         values |= {row.label: parts for row in board.calibration if (parts := _parts(row, name, board))}
         heads = tuple(dict.fromkeys(key for parts in values.values() for key in parts))
         direction = next(score.direction for row in board.rows if (score := _score(row, name, board)))
-        every = [value for parts in values.values() for value in parts.values()]
-        low, high = min(every), max(every)
 
-        def spot(value: float | None, low: float = low, high: float = high, direction: str = direction) -> Spot:
+        def spot(value: float | None, scale: Scale = scale, direction: str = direction) -> Spot:
             if value is None:
                 return Spot("-")
-            share = (value - low) / ((high - low) or 1.0)
+            share = min(max(scale.place(value), 0.0), 1.0)
             return Spot(number(value), share if direction == "higher" else 1 - share)
 
         tables.append(
             Heat(
                 f"{name} {arrow(direction)} by class",
-                "Mean over training seeds. The stronger the colour, the better.",
+                f"Mean over training seeds. The stronger the colour, the better: of ranked models, {scale.words}.",
                 heads,
                 heads,
                 tuple((label, tuple(spot(parts.get(head)) for head in heads)) for label, parts in values.items()),

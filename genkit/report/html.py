@@ -20,8 +20,22 @@ def environment() -> Any:
         loader=PackageLoader("genkit.report", "templates"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters["number"] = number
+    environment.filters["plain"] = plain
+    environment.filters["breakable"] = breakable
     environment.globals["interval"] = interval
     return environment
+
+
+def plain(value: Any) -> str:
+    """Write a value of an option or a protocol as JSON has it, texts without quotation marks."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def breakable(name: str) -> Any:
+    """Let the name of a column break before its bracket and after underscores, not within words."""
+    from markupsafe import Markup, escape
+
+    return Markup(str(escape(name)).replace("[", "<wbr>[").replace("_", "_<wbr>"))
 
 
 def score_table(record: Record) -> str:

@@ -7,12 +7,13 @@ import datetime
 import json
 
 from genkit.ranking import Leaderboard
+from genkit.ranking.moments import part
 from genkit.report import tabular
 from genkit.report.cards import CARDS, cards
 from genkit.report.critical import diagram
 from genkit.report.heat import agreement, by_class, chances, ranks
 from genkit.report.html import environment
-from genkit.report.pictures import GRIDS, exhibits
+from genkit.report.pictures import GRIDS, exhibits, yardstick
 from genkit.report.plots import plots
 from genkit.report.standings import standings
 from genkit.report.text import heading
@@ -27,6 +28,7 @@ def leaderboard_page(found: Leaderboard) -> str:
 
     board = found.board
     shown = exhibits(found)
+    last, earlier = part([record for record in found.records if record.dataset == board.dataset])
     html: str = (
         environment()
         .get_template("leaderboard/page.html")
@@ -35,12 +37,15 @@ def leaderboard_page(found: Leaderboard) -> str:
             board=board,
             heading=heading(board),
             made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            table=standings(board, {row.label for row in board.rows[:CARDS]}),
+            records=len(last),
+            on_the_way=sum(map(len, earlier.values())),
+            table=standings(board, CARDS),
             matrices=[table for table in (chances(board), ranks(found.boards), agreement(found.agreement)) if table],
             diagram=diagram(found.across) if found.across else None,
             classes=by_class(board),
             plots=plots(board, shown),
             shown=shown,
+            yardstick=yardstick(shown),
             grids=GRIDS,
             cards=cards(board),
             downloads=_downloads(found),

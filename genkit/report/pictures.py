@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,10 @@ class Shown:
     """The exhibits of one entry; pictures are data: addresses, empty where there is none, of the seed named."""
 
     label: str
+    subject: str
     seed: int | None
+    count: int | None = None
+    """Of the samples that the ratios are the smallest of."""
     samples: str = ""
     memorised: str = ""
     ratios: tuple[float, ...] = ()
@@ -49,6 +52,11 @@ def exhibits(found: Leaderboard) -> list[Shown]:
     return [entry for entry in entries if entry is not None]
 
 
+def yardstick(shown: Sequence[Shown]) -> Shown | None:
+    """Return the real test images that ratios are read beside; None if there are none."""
+    return next((entry for entry in shown if entry.subject == "real test" and entry.ratios), None)
+
+
 def _entry(row: Row, origins: Mapping[str, str]) -> Shown | None:
     """Curves are of all seeds; pictures of the lowest that has any, as they are of the same draws in each."""
     curves: list[Curves] = []
@@ -57,17 +65,19 @@ def _entry(row: Row, origins: Mapping[str, str]) -> Shown | None:
         files = _files(record, origins)
         logged = _curves(files.get("curves.json"), _seed(record))
         curves += [logged] if logged else []
-        shown = _shown(row.label, record, files)
+        shown = _shown(row, record, files)
         pictured += [shown] if shown.samples or shown.memorised or shown.reconstructions else []
     if not pictured and not curves:
         return None
-    return dataclasses.replace(pictured[0] if pictured else Shown(row.label, None), curves=tuple(curves))
+    return dataclasses.replace(pictured[0] if pictured else Shown(row.label, row.subject, None), curves=tuple(curves))
 
 
-def _shown(label: str, record: Record, files: Mapping[str, bytes]) -> Shown:
+def _shown(row: Row, record: Record, files: Mapping[str, bytes]) -> Shown:
     return Shown(
-        label,
+        row.label,
+        row.subject,
         record.training.seed if record.training else None,
+        count if isinstance(count := record.protocol.get("samples", {}).get("count"), int) else None,
         samples=_picture(files.get("samples.png")),
         memorised=_picture(files.get("memorised.png")),
         ratios=_ratios(files.get("memorised.json")),
@@ -99,15 +109,21 @@ def _picture(file: bytes | None) -> str:
 def _document(file: bytes | None) -> dict[str, Any]:
     try:
         document = json.loads(file or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
 
 def _numbers(values: Any) -> list[float | None]:
     """A list's numbers, None for whatever is not a finite one."""
-    plain = values if isinstance(values, list) else []
-    return [v if isinstance(v, int | float) and math.isfinite(v) else None for v in plain]
+    return [_finite(value) for value in values] if isinstance(values, list) else []
+
+
+def _finite(value: Any) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    except OverflowError:  # an integer beyond all floats
+        return None
 
 
 def _ratios(file: bytes | None) -> tuple[float, ...]:

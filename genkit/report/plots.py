@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genkit.ranking import Board, Row
 from genkit.ranking.board import COSTS
 from genkit.report.pictures import Shown
-from genkit.report.text import BOUNDS
+from genkit.report.standings import stand_in
+from genkit.report.text import bound
 
 VALUES = 40
 """Entries in the plot of values: the best of a longer board."""
@@ -30,29 +31,40 @@ def plots(board: Board, shown: Sequence[Shown]) -> dict[str, Any]:
 
 def _values(board: Board) -> dict[str, Any]:
     rows = board.rows[:VALUES]
-    bounds = BOUNDS[board.direction]
+    bounds = [_bound(row, board) for row in board.calibration]
     return {
         "names": [row.label for row in rows],
         "values": [row.value for row in rows],
         "lows": [row.ci_low for row in rows],
         "highs": [row.ci_high for row in rows],
-        "bounds": [
-            {"name": f"{row.label} ({bounds.get(row.label, 'baseline')})", "value": row.value}
-            for row in board.calibration
-            if row.value is not None
-        ],
+        "bounds": [each for each in bounds if each["value"] is not None],
         "of": len(board.rows),
+        "outside": any(
+            row.value is not None
+            and row.ci_low is not None
+            and row.ci_high is not None
+            and not row.ci_low <= row.value <= row.ci_high
+            for row in rows
+        ),
     }
+
+
+def _bound(row: Row, board: Board) -> dict[str, Any]:
+    """A line across the plot. ``wide`` if the axis must reach it: what copies or makes noise may lie far out."""
+    other = stand_in(row, board)
+    at = f", at n = {other.n:,}" if other else ""
+    value = other.value if other else row.value
+    return {"name": f"{row.label} ({bound(row, board)}{at})", "value": value, "wide": row.subject == "real test"}
 
 
 def _costs(board: Board) -> list[dict[str, Any]]:
     """What the models cost, of each kind that two of them have above zero: the axis is logarithmic."""
     found = []
     for name in sorted(board.columns, key=lambda name: name.partition("[")[0]):
-        metric = name.partition("[")[0]
-        rows = [row for row in board.rows if name in row.other and row.other[name].value > 0]
-        if metric not in COSTS or len(rows) < 2:
+        places = [p for p, row in enumerate(board.rows) if name in row.other and row.other[name].value > 0]
+        if name.partition("[")[0] not in COSTS or len(places) < 2:
             continue
+        rows = [board.rows[place] for place in places]
         cost = rows[0].other[name]
         costs = [row.other[name].value for row in rows]
         values = [row.value for row in rows if row.value is not None]
@@ -62,12 +74,33 @@ def _costs(board: Board) -> list[dict[str, Any]]:
                 "unit": cost.unit,
                 "cheaper": cost.direction,
                 "names": [row.label for row in rows],
+                "places": places,
                 "costs": costs,
                 "values": values,
+                "lows": [row.ci_low for row in rows],
+                "highs": [row.ci_high for row in rows],
                 "front": front(costs, values, cost.direction, board.direction),
             }
         )
+    if found and board.comparison is not None:
+        differ = board.comparison.differ()  # of many models the slow part
+        for one in found:
+            one["unsure"] = _unsure(one, differ)
     return found
+
+
+def _unsure(one: Mapping[str, Any], differ: Any) -> list[int]:
+    """Return what of a front can't be told apart from something cheaper."""
+    sign = 1 if one["cheaper"] == "lower" else -1
+    costs, places = one["costs"], one["places"]
+    return [
+        point
+        for point in one["front"]
+        if any(
+            sign * cost < sign * costs[point] and not differ[places[point], place]
+            for cost, place in zip(costs, places, strict=True)
+        )
+    ]
 
 
 def front(costs: Sequence[float], values: Sequence[float], cheaper: str, better: str) -> list[int]:
@@ -82,8 +115,13 @@ def front(costs: Sequence[float], values: Sequence[float], cheaper: str, better:
 
 
 def _curves(shown: Sequence[Shown]) -> dict[str, Any]:
+    """The curves of each run; their names from the one that most models share."""
     runs = [(entry.label, run) for entry in shown for run in entry.curves]
-    names = list(dict.fromkeys(name for _, run in runs for name in run.curves))
+    models: dict[str, set[str]] = {}
+    for label, run in runs:
+        for name in run.curves:
+            models.setdefault(name, set()).add(label)
+    names = sorted(models, key=lambda name: -len(models[name]))
     lines = [{"name": label, "seed": run.seed, "images": run.images, "curves": run.curves} for label, run in runs]
     return {"names": names, "runs": lines} if runs else {}
 

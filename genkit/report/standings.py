@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genkit.outcomes import Outcome
 from genkit.ranking import Board, Row
 from genkit.records import RecordedScore
-from genkit.report.text import BOUNDS, columns, interval, number
+from genkit.report.scale import Scale
+from genkit.report.text import bound, columns, interval, number
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """``value`` is what it sorts by; ``about`` an interval, or why there is no number."""
+    """``value`` is what it sorts by; ``about`` a remark, or why there is no number."""
 
     text: str
     value: float | None = None
     about: str = ""
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,6 @@ class Line:
     span: Mark | None
     leads: bool
     value: Cell
-    interval: str
     whisker: Mark | None
     noise: Cell
     peak: tuple[Cell, Cell]
@@ -59,33 +59,73 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Blank:
+    """Why some cells hold no number: a reason, and the entries that it is true of for each set of columns."""
+
+    reason: str
+    cells: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Standings:
-    """``peaks`` if best checkpoints are known; ``scale`` says how whiskers are drawn, over ``low`` to ``high``."""
+    """``outside`` if a value lies outside its interval; ``scale`` says how whiskers are drawn."""
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     calibration: tuple[Line, ...]
     failed: tuple[Outcome, ...]
+    blanks: tuple[Blank, ...]
     peaks: bool
+    outside: bool
     scale: str
 
 
-def standings(board: Board, with_card: Container[str]) -> Standings:
-    """Lay a board out; entries ``with_card`` link to theirs."""
+def standings(board: Board, with_card: int) -> Standings:
+    """Lay a board out; the best entries, ``with_card`` of them, link to theirs."""
     shown = set(columns(board))
-    scale = _Scale.of(board.rows)
-    anchors = {row.label: anchor(place) for place, row in enumerate(board.rows) if row.label in with_card}
-
-    def lines(rows: Sequence[Row]) -> tuple[Line, ...]:
-        return tuple(_line(row, board, scale, anchors.get(row.label, "")) for row in rows)
-
+    scale = Scale.of(end for row in board.rows for end in (row.value, row.ci_low, row.ci_high) if end is not None)
+    lines = [
+        _line(row, board, scale, anchor(place) if place < with_card else "") for place, row in enumerate(board.rows)
+    ]
+    calibration = [_line(row, board, scale, "") for row in board.calibration]
     return Standings(
         columns=tuple(_column(name, board, name in shown) for name in board.columns),
-        lines=lines(board.rows),
-        calibration=lines(board.calibration),
+        lines=tuple(lines),
+        calibration=tuple(calibration),
         failed=board.failed,
-        peaks=any(row.moments for row in board.rows),
+        blanks=_blanks((*board.rows, *board.calibration), [*lines, *calibration], (board.score, *board.columns)),
+        peaks=board.tracked,
+        outside=any(map(outside, (*board.rows, *board.calibration))),
         scale=scale.words,
+    )
+
+
+def _blanks(rows: Sequence[Row], lines: Sequence[Line], names: Sequence[str]) -> tuple[Blank, ...]:
+    """Group the cells without a number by their reasons, and the entries by the columns that they lack for it.
+
+    Reasons mostly begin with the name of what they are of: without it they are the same for many.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for row, line in zip(rows, lines, strict=True):
+        lacking: dict[str, list[str]] = {}
+        for name, cell in zip(names, (line.value, *line.cells), strict=True):
+            if cell.value is None:
+                lacking.setdefault(cell.about.removeprefix(f"{row.subject} "), []).append(name)
+        for reason, cells in lacking.items():
+            found.setdefault(reason, {}).setdefault(", ".join(cells), []).append(line.label)
+    return tuple(
+        Blank(reason, tuple((cells, tuple(labels)) for cells, labels in group.items()))
+        for reason, group in found.items()
+    )
+
+
+def outside(row: Row) -> bool:
+    """Whether one of a row's values lies outside its interval, from which the bias in n is removed."""
+    own = row.value, row.ci_low, row.ci_high
+    others = ((score.value, score.ci_low, score.ci_high) for score in row.other.values())
+    return any(
+        value is not None and low is not None and high is not None and not low <= value <= high
+        for value, low, high in (own, *others)
     )
 
 
@@ -108,26 +148,43 @@ def _column(name: str, board: Board, shown: bool) -> Column:
     return Column(name, arrow(score.direction), about, shown, name in board.blind)
 
 
-def _line(row: Row, board: Board, scale: _Scale, card: str) -> Line:
-    place = Cell(BOUNDS[board.direction].get(row.label, "baseline"))
-    span = None
-    if row.best is not None and row.worst is not None:
+def _line(row: Row, board: Board, scale: Scale, card: str) -> Line:
+    if row.best is None or row.worst is None:
+        place, span = Cell(bound(row, board)), None
+    else:
         place = Cell(row.rank, (row.best + row.worst) / 2)
-        count = len(board.rows)
-        span = Mark((row.best - 1) / count, row.worst / count)
+        span = Mark((row.best - 1) / len(board.rows), row.worst / len(board.rows))
     return Line(
         label=row.label,
         place=place,
         span=span,
         leads=row.best == 1,
-        value=Cell(number(row.value), row.value, row.score.note if row.score else "not measured"),
-        interval=interval(row.ci_low, row.ci_high),
-        whisker=scale.mark(row),
+        value=_value(row, board),
+        whisker=_mark(row, scale),
         noise=_noise(row),
         peak=(_peak(row), Cell(number(row.time_to_best), row.time_to_best)),
         cells=tuple(_cell(row.other.get(name), row.blank.get(name, "not measured")) for name in board.columns),
         card=card,
     )
+
+
+def stand_in(row: Row, board: Board) -> RecordedScore | None:
+    """Return the board's score of a row that has it only at another number of images; None if it has its own.
+
+    A split that is smaller than what a board measures bounds it all the same, but not at the same n.
+    """
+    if row.value is not None:
+        return None
+    return next((score for name, score in row.other.items() if name.partition("@")[0] == board.score), None)
+
+
+def _value(row: Row, board: Board) -> Cell:
+    other = stand_in(row, board)
+    if other is not None:
+        about = f"not at the board's number of images: {other.name}"
+        return Cell(f"{number(other.value)} at n = {other.n:,}", other.value, about, _between(other))
+    about = row.score.note if row.score else "not measured"
+    return Cell(number(row.value), row.value, about, interval(row.ci_low, row.ci_high))
 
 
 def noise(row: Row) -> str:
@@ -151,38 +208,16 @@ def _peak(row: Row) -> Cell:
 def _cell(score: RecordedScore | None, why: str) -> Cell:
     if score is None:
         return Cell("-", about=why)
-    between = interval(score.ci_low, score.ci_high) if score.ci_low < score.ci_high else ""
-    about = "; ".join(filter(None, (between, "" if score.rankable else score.note)))
-    return Cell(number(score.value), score.value, about)
+    return Cell(number(score.value), score.value, "" if score.rankable else score.note, _between(score))
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """The axis of the whiskers: the ranked rows' intervals fill it, in logarithms where they span a factor of ten."""
+def _between(score: RecordedScore) -> str:
+    return interval(score.ci_low, score.ci_high) if score.ci_low < score.ci_high else ""
 
-    low: float
-    high: float
-    logarithmic: bool
-    words: str
 
-    @classmethod
-    def of(cls, rows: Sequence[Row]) -> _Scale:
-        ends = [end for row in rows for end in (row.value, row.ci_low, row.ci_high) if end is not None]
-        low, high = min(ends, default=0.0), max(ends, default=1.0)
-        logarithmic = low > 0 and high > 10 * low
-        words = f"from {number(low)} to {number(high)}{', logarithmic' if logarithmic else ''}"
-        return cls(low, high, logarithmic, words)
-
-    def mark(self, row: Row) -> Mark | None:
-        """Return where a row's interval and value lie; None if no part of them is on the axis."""
-        if row.value is None or row.ci_low is None or row.ci_high is None:
-            return None
-        start, end, dot = map(self._place, (row.ci_low, row.ci_high, row.value))
-        return Mark(max(start, 0.0), min(end, 1.0), dot) if end >= 0 and start <= 1 else None
-
-    def _place(self, value: float) -> float:
-        if self.logarithmic:
-            if value <= 0:
-                return -1.0
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / ((self.high - self.low) or 1.0)
+def _mark(row: Row, scale: Scale) -> Mark | None:
+    """Return where a row's interval and value lie; None if no part of them is on the axis."""
+    if row.value is None or row.ci_low is None or row.ci_high is None:
+        return None
+    start, end, dot = map(scale.place, (row.ci_low, row.ci_high, row.value))
+    return Mark(max(start, 0.0), min(end, 1.0), dot) if end >= 0 and start <= 1 else None

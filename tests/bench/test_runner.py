@@ -40,7 +40,7 @@ def plan_of(*names, images=640, **more):
 
 
 def states(folder):
-    return sorted((each.job.model, each.job.seed, each.state) for each in outcomes(Place(folder).jobs))
+    return sorted((each.job.model, each.job.seed, each.state) for each in outcomes(folder))
 
 
 def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
@@ -58,6 +58,24 @@ def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
         ("vae", 0),
         ("vae", 1),
     ]
+
+
+def test_milestones_are_measured_after_the_last_checkpoint_whose_record_is_the_jobs(digits, tmp_path):
+    plan = plan_of("vae", milestones=1)
+    (job,) = jobs(plan, digits)
+    run(plan, [job], tmp_path, device="cpu")
+    found = [record for record in store.read(tmp_path).records if record.training]
+    assert [record.training.finished for record in found] == [True, False]
+    assert outcome(Place(tmp_path).jobs, job).record.endswith(f"-{found[0].id}.json")
+
+
+def test_a_run_that_was_trained_without_milestones_is_told_of_and_measured(digits, tmp_path, forked, capfd):
+    train("vae", digits, images=640, root=Place(tmp_path).runs, device="cpu")
+    plan = plan_of("vae", milestones=1)
+    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
+    assert states(tmp_path) == [("vae", 0, "done")]
+    assert "has no milestones: genkit train --milestones keeps them" in capfd.readouterr().err
+    assert len([record for record in store.read(tmp_path).records if record.training]) == 1
 
 
 def broken(*arguments, **named):
@@ -86,7 +104,7 @@ def test_a_killed_process_is_a_row_too(digits, tmp_path, monkeypatch, forked):
     plan = plan_of("vae", "ppca")
     run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
     assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
-    assert "ended with code -9" in outcomes(Place(tmp_path).jobs)[0].reason + outcomes(Place(tmp_path).jobs)[1].reason
+    assert "ended with code -9" in outcomes(tmp_path)[0].reason + outcomes(tmp_path)[1].reason
 
 
 def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):

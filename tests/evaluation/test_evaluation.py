@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from making import record, score
 
 from genkit.data import Split
 from genkit.downloads import sha256_file
-from genkit.errors import UnknownName, UsageError
+from genkit.errors import GenkitError, UnknownName, UsageError
 from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
+from genkit.evaluation.evaluator import Measured
+from genkit.evaluation.subjects import stored
 from genkit.records import Subject, from_json
 from genkit.runs import make_model
 from genkit.training import train
@@ -48,6 +51,20 @@ def test_real_images_share_the_fingerprint_of_samples_of_the_same_number(evaluat
     name = f"fid[digits-cnn]@{len(digits.test)}"
     assert real.score(name).fingerprint == noise_record.score(name).fingerprint
     assert real.score(name).value < noise_record.score(name).value / 4
+
+
+def test_exhibits_that_can_not_be_written_cost_no_record(tmp_path, capsys):
+    (tmp_path / "exhibits").write_text("a file")
+    path = stored(tmp_path, Measured(record("gan", score(2.5)), {"samples.png": b"picture"}))
+    assert from_json(path.read_bytes(), str(path)).score("fid[digits-cnn]").value == 2.5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("genkit: the record is kept without its exhibits: ")
+
+
+def test_a_record_that_can_not_be_written_is_still_an_error(tmp_path):
+    (tmp_path / "records").write_text("a file")
+    with pytest.raises(GenkitError, match="can't be written"):
+        stored(tmp_path, Measured(record("gan", score(2.5)), {}))
 
 
 def test_each_choice_moves_the_fingerprint_of_the_scores_that_it_moves(digits, noise_record):

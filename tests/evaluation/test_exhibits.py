@@ -5,25 +5,32 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from genkit import store
 from genkit.baselines.ppca import PPCA
+from genkit.data import Split
 from genkit.evaluation import Evaluator, Measuring, evaluate
-from genkit.evaluation.calibration import _fitted
-from genkit.evaluation.exhibits import curves
+from genkit.evaluation.exhibits import curves, exhibits
+from genkit.evaluation.fitting import fitted as _fit
+from genkit.evaluation.memorised import most_alike
+from genkit.evidence import SplitSamples
 from genkit.images import quantize
+from genkit.metrics.evidence import Features
 from genkit.records import Subject
 from genkit.runs import make_model
 from genkit.training import train
 
 
 def fitted(name, digits):
-    return _fitted(make_model(name, {}, digits.info()), digits.train)
+    with torch.no_grad():
+        return _fit(make_model(name, {}, digits.info()), digits.train)
 
 
 def measure(name, digits, *metrics, count=300, chunk=250):
@@ -87,6 +94,23 @@ def test_the_most_alike_are_the_samples_and_training_images_of_their_places(ppca
     assert np.array_equal(below, digits.train.uint8(order[facts["training"]])[:, 0])
 
 
+@pytest.mark.parametrize("name", ["ppca", "real test"])
+def test_the_most_alike_are_of_as_many_samples_as_there_are_test_images(digits, monkeypatch, name):
+    """The minimum over more would be smaller: the row of real images could not be read as a yardstick."""
+    looked_at = []
+
+    def watch(training, generated, count):
+        looked_at.append(len(generated))
+        return most_alike(training, generated, count)
+
+    monkeypatch.setattr("genkit.evaluation.exhibits.most_alike", watch)
+    evaluator = Evaluator(digits, Measuring(count=700, chunk=100, metrics=["fid"]))
+    what = {"images": digits.test} if name == "real test" else {"model": fitted(name, digits)}
+    facts = json.loads(evaluator.measure(Subject(name), **what).exhibits["memorised.json"])
+    assert looked_at == [len(digits.test)]
+    assert max(facts["sample"]) < 360
+
+
 def test_reconstructions_stand_below_their_images(ppca, digits):
     above, below = tiles(ppca[1].exhibits["reconstructions.png"], 16)
     places = np.linspace(0, len(digits.test) - 1, 16).round().astype(np.int64)
@@ -119,6 +143,53 @@ def test_no_pass_over_the_samples_is_made_for_a_picture(digits, monkeypatch):
     monkeypatch.setattr(model, "sample", lambda n, **more: drawn.append(n) or sample(n, **more))
     assert set(evaluator.measure(Subject("ppca"), model=model).exhibits) == {"samples.png", "reconstructions.png"}
     assert drawn == [100]
+
+
+def test_samples_that_a_metric_needed_are_not_drawn_again(digits, monkeypatch):
+    model, drawn = make_model("cgan", {}, digits.info()), []
+    sample = model.sample
+    monkeypatch.setattr(model, "sample", lambda n, **more: drawn.append(n) or sample(n, **more))
+
+    def shown(*metrics):
+        drawn.clear()
+        evaluator = Evaluator(digits, Measuring(count=200, chunk=50, metrics=metrics))
+        return evaluator.measure(Subject("cgan"), model=model).exhibits
+
+    spooled = shown("fid", "cas")
+    assert drawn == [50] * 4
+    assert shown("fid") == spooled
+    assert len(drawn) > 4
+
+
+def photographs(count, side, seed):
+    """Crops of a photograph."""
+    photo = load_sample_image("china.jpg")
+    place = np.random.default_rng(seed)
+    corners = zip(place.integers(0, 427 - side, count), place.integers(0, 640 - side, count), strict=True)
+    crops = np.stack([photo[top : top + side, left : left + side] for top, left in corners])
+    return Split("test", np.ascontiguousarray(crops.transpose(0, 3, 1, 2)), None, 256)
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_pictures_of_photographs_are_few_small_and_below_300_kilobytes(side):
+    train, test = photographs(200, side, 0), photographs(80, side, 1)
+    samples, eyes = photographs(90, side, 2), SimpleNamespace(name="eyes")
+    gathered = SimpleNamespace(samples=SplitSamples(samples, 90, 30), test=test, model=PPCA, seed=0, images=False)
+    gathered.device, gathered.ask = torch.device("cpu"), lambda capability, images: images
+    gathered.extractors, gathered.seen = [eyes], SimpleNamespace(features=lambda name: Features(rows(samples)))
+    gathered.reference = SimpleNamespace(
+        samples=SplitSamples(train, 200, 30), features=lambda name: Features(rows(train))
+    )
+    shown = exhibits(gathered)
+    assert set(shown) == {"samples.png", "memorised.png", "memorised.json", "reconstructions.png"}
+    sizes = {name: Image.open(io.BytesIO(each)).size for name, each in shown.items() if name.endswith("png")}
+    assert sizes["samples.png"] == (4 * 66 + 2, 3 * 66 + 2)
+    assert max(max(size) for size in sizes.values()) <= 800
+    assert sum(map(len, shown.values())) < 300_000
+
+
+def rows(split):
+    return np.random.default_rng(len(split)).normal(size=(len(split), 4)).astype(np.float32)
 
 
 def test_a_picture_that_can_not_be_drawn_loses_nothing_else(digits, monkeypatch, capsys):

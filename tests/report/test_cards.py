@@ -55,9 +55,25 @@ def test_options_are_read_back_as_they_were(value):
 
 
 def test_names_are_quoted_for_the_shell():
-    trained, _, _ = asked(record(HOSTILE, score(1.0), dataset=HOSTILE))
+    trained, _, _ = asked(record(HOSTILE, score(1.0)))
     assert trained["model"] == f"genkit-gans:{HOSTILE}"
-    assert trained["dataset"] == HOSTILE
+
+
+@pytest.mark.parametrize("dataset", ["folder-photos", "folder:photos", HOSTILE])
+def test_what_no_name_of_a_data_set_finds_has_no_commands(dataset):
+    assert reproduce(record("vae", score(1.0), dataset=dataset)) == ""
+
+
+def test_a_run_that_was_not_finished_is_trained_as_far_as_it_got():
+    partial = training(budget="2.5 minutes", finished=False, images=12_800)
+    trained, _, _ = asked(record("vae", score(1.0), trained=partial))
+    assert (trained["images"], trained["minutes"]) == (12_800, None)
+
+
+def test_columns_that_are_absent_are_asked_for_as_metrics():
+    absent = {"is[pixels]": "no weights", "fid[digits-cnn]@360": "too few", "nll": "no bound"}
+    _, measured, _ = asked(record("vae", score(1.0), absent=absent))
+    assert measured["metrics"] == ["fid", "is", "nll"]
 
 
 def test_measuring_is_asked_for_as_it_was():

@@ -20,6 +20,7 @@ def ranked(**changes):
         "critical_difference": 2.0,
         "groups": ((0, 1), (1, 3)),
         "lacking": (),
+        "varied": (),
     }
     return Across(**{**facts, **changes})
 

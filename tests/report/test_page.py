@@ -3,13 +3,16 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import math
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from making import record, score, training
 
 from genkit import store
+from genkit.images import png
 from genkit.ranking import Leaderboard, rank
 from genkit.report import tabular
 from genkit.report.cards import CARDS
@@ -129,7 +132,7 @@ def test_a_row_has_rank_value_interval_and_the_noise_it_is_of(whole, page):
     first = whole.board.rows[0]
     rank_, name, value, interval, noise, *_ = Page(page).row("vae")
     assert (rank_, name, noise) == (first.rank, "vae", "2 seeds")
-    assert value == "2.02"
+    assert value == f"2.02{interval}"
     assert interval.startswith("[")
     assert parsed(record("a", score(1.0))).row("a")[4] == "evaluation only"
 
@@ -145,6 +148,71 @@ def test_calibration_stands_apart_below_the_models(page):
     assert Page(page).row("real test")[0] == "floor"
 
 
+def test_what_bounds_the_board_at_another_n_is_shown_with_its_n(page):
+    _, _, value, interval, *_ = Page(page).row("blurred")
+    assert interval == "[0.35, 0.45]"
+    assert value == f"0.4 at n = 360{interval}"
+
+
+def test_of_its_own_n_a_baseline_shows_the_boards_number(page):
+    assert Page(page).row("copycat")[2].startswith("0.1[")
+
+
+def test_a_value_outside_its_interval_is_explained_and_only_then():
+    words = "the bias in n removed"
+    assert words not in parsed(record("a", score(1.0))).text
+    assert words in parsed(record("a", score(1.0, ci_low=0.1, ci_high=0.9))).text
+    other = score(1.0, name="kid[digits-cnn]", ci_low=0.1, ci_high=0.9)
+    assert words in parsed(record("a", score(1.0), other)).text
+
+
+def test_seeds_that_scatter_unequally_are_told():
+    def board(*spreads):
+        values = [
+            (name, seed, math.exp(spread * seed))
+            for name, spread in zip("abc", spreads, strict=True)
+            for seed in range(4)
+        ]
+        return parsed(*(record(name, score(value), trained=training(seed=seed)) for name, seed, value in values))
+
+    assert "scatter unequally" in board(0.001, 0.001, 1.0).text
+    assert "scatter unequally" not in board(0.1, 0.12, 0.11).text
+
+
+def test_reasons_are_listed_once_with_all_that_they_are_of():
+    absent = {"elbo": "{} has no likelihood bound", "nll": "{} has no likelihood bound"}
+    bounds = [score(-90.0, name=name, choices={}) for name in ("elbo", "nll")]
+    lacking = [record(name, score(2.0), absent={k: why.format(name) for k, why in absent.items()}) for name in "bc"]
+    seen = parsed(record("a", score(1.0), *bounds), *lacking)
+    assert "has no likelihood boundelbo, nll: b, c" in seen.text
+    assert "Why is there no number?" not in parsed(record("a", score(1.0))).text
+
+
+def test_records_of_last_checkpoints_are_counted_apart(page):
+    assert "4 entries ranked, from 13 records, and 2 of checkpoints on the way" in Page(page).text
+    assert "1 entry ranked, from 1 record ·" in parsed(record("a", score(1.0))).text
+
+
+def test_values_in_cards_are_no_reprs_of_python(page):
+    facts = Page(page).text
+    assert "rate=null" in facts and 'nested={"ddof": 1}' in facts
+    assert "None" not in facts and "{'" not in facts
+
+
+def test_one_thing_is_called_protocol_in_a_card(whole, page):
+    terms = re.findall(r"<dt>(.*?)</dt>", page)
+    assert "samples" in terms
+    assert not [term for term in terms if "protocol" in term]
+
+
+def test_the_heads_of_columns_break_between_words(page):
+    assert "fid<wbr>[digits-cnn]" in page
+
+
+def test_seconds_to_the_best_checkpoint_are_explained(page):
+    assert "seconds of training until the best checkpoint" in Page(page).text
+
+
 def test_failed_jobs_are_rows_with_their_reason(page):
     state, _, reason = Page(page).row("hvae")
     assert (state, reason) == ("failed", f"seed 3: the loss is not finite {HOSTILE}")
@@ -158,8 +226,8 @@ def test_a_score_that_copies_win_is_marked_and_no_other(whole, page):
 
 def test_best_checkpoints_are_said_not_to_be_the_result(whole, page):
     seen = Page(page)
-    assert seen.row("vae")[5] == "1.01"
-    assert seen.row("dcgan")[5] == "-"
+    assert seen.row("vae")[-2] == "1.01"
+    assert seen.row("dcgan")[-2] == "-"
     assert "not the result" in seen.text
 
 
@@ -179,6 +247,22 @@ def test_pictures_are_embedded_with_their_ratios(page):
     assert "0.12" in seen.text and "seed 0" in seen.text
 
 
+def test_beside_the_smallest_ratio_stands_that_of_real_test_images(tmp_path):
+    def near(name, count, *ratios, **facts):
+        one = record(name, score(2.0), protocol={"samples": {"count": count}}, **facts)
+        files = {"memorised.png": png(np.zeros((8, 8, 3), np.uint8)), "memorised.json": json.dumps({"ratio": ratios})}
+        store.add(tmp_path, one, {key: f if isinstance(f, bytes) else f.encode() for key, f in files.items()})
+        return one
+
+    model = near("a", 5000, 0.21, 0.34)
+    alone = parsed(model, origins=store.read(tmp_path).origins).text
+    assert "smallest of 5,000: 0.21" in alone and "yardstick" not in alone
+    seen = parsed(model, near("real test", 360, 0.32, kind="baseline"), origins=store.read(tmp_path).origins).text
+    assert "smallest of 5,000: 0.21; real test of 360: 0.32" in seen
+    assert "The smallest of more samples is smaller by that alone" in seen
+    assert "copy is likely" not in seen
+
+
 @pytest.mark.parametrize(
     "exhibits",
     [
@@ -186,6 +270,9 @@ def test_pictures_are_embedded_with_their_ratios(page):
         {"curves.json": b'{"images": [1, 2], "curves": {"loss": [1]}}'},
         {"curves.json": b'{"images": [1, 2], "curves": [["a"]]}', "memorised.json": b'{"ratio": "high"}'},
         {"curves.json": b"\xff\xfe"},
+        {"curves.json": b'{"images": [1, 1%s], "curves": {"loss": [1, 2]}}' % (b"0" * 400)},
+        {"memorised.json": b'{"ratio": [1%s]}' % (b"0" * 400), "curves.json": b'{"images": [1%s]}' % (b"0" * 5000)},
+        {"curves.json": b'{"images": ' + b"[" * 200_000},
     ],
 )
 def test_exhibits_that_are_none_are_not_shown(exhibits, tmp_path):
@@ -220,6 +307,17 @@ def test_chances_agreement_and_data_sets_are_compared(whole, page):
         assert title in seen.text
     assert "Over 2 data sets" in seen.text
     assert seen.count("svg", **{"class": "critical"}) == 1
+
+
+def test_what_was_not_trained_alike_on_all_data_sets_is_told():
+    def board(dataset, width):
+        models = [record(name, score(v), dataset=dataset, options={"width": width}) for name, v in (("a", 1), ("b", 9))]
+        return rank(models)
+
+    found = Leaderboard(board("digits", 1), elsewhere=(board("fashion", 2),))
+    assert "Options or training not the same on all data sets: b, a" in Page(found.html()).text
+    same = Leaderboard(board("digits", 1), elsewhere=(board("fashion", 1),))
+    assert "not the same on all data sets" not in Page(same.html()).text
 
 
 def test_what_is_left_out_and_what_is_unreadable_is_listed(whole, page):

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from making import record, score
+from making import record, score, training
 
 from genkit.ranking import rank
+from genkit.report.pictures import Curves, Shown
 from genkit.report.plots import front, plots
 
 
@@ -37,3 +38,42 @@ def test_costs_are_those_that_two_models_have_above_zero():
     (only,) = plots(rank(records), ())["costs"]
     assert only["cost"] == "parameters"
     assert (only["costs"], only["values"], only["front"]) == ([5.0, 6.0], [1.0, 2.0], [0])
+
+
+def test_a_point_of_the_front_is_unsure_where_something_cheaper_may_be_as_good():
+    def priced(name, value, parameters):
+        cost = score(parameters, name="parameters", half=0, choices={})
+        return [record(name, score(value * (1 + seed / 100)), cost, trained=training(seed=seed)) for seed in range(3)]
+
+    records = [*priced("a", 10.0, 1.0), *priced("b", 2.0, 5.0), *priced("c", 1.99, 9.0)]
+    (only,) = plots(rank(records), ())["costs"]
+    assert only["names"] == ["c", "b", "a"]
+    assert only["front"] == [2, 1, 0]
+    assert only["unsure"] == [0]
+    assert all(low < value < high for low, value, high in zip(only["lows"], only["values"], only["highs"], strict=True))
+
+
+def test_a_baseline_at_another_n_is_drawn_and_named_by_it():
+    smaller = score(0.3, name="fid[digits-cnn]@360", n=360, choices={"samples.count": 360})
+    records = [record("a", score(1.0)), record("real test", smaller, kind="baseline")]
+    records += [record("copycat", score(0.01), kind="baseline"), record("odd", kind="baseline")]
+    known = {each["name"]: each for each in plots(rank(records), ())["values"]["bounds"]}
+    assert known["real test (floor, at n = 360)"]["value"] == 0.3
+    assert [name for name, each in known.items() if each["wide"]] == ["real test (floor, at n = 360)"]
+    assert len(known) == 2
+
+
+@pytest.mark.parametrize(("ends", "outside"), [((0.5, 1.5), False), ((0.1, 0.9), True), ((0.0, 0.9), True)])
+def test_a_dot_outside_its_interval_is_told_of(ends, outside):
+    board = rank([record("a", score(1.0, ci_low=ends[0], ci_high=ends[1]))])
+    assert plots(board, ())["values"]["outside"] is outside
+
+
+def test_curves_begin_with_the_one_that_most_models_share():
+    def logged(name, *curves):
+        return Shown(
+            name, name, 0, curves=tuple(Curves(seed, [1, 2], {key: [1, 2] for key in curves}) for seed in (0, 1))
+        )
+
+    shown = [logged("a", "critic", "generator"), logged("b", "loss"), logged("c", "loss")]
+    assert plots(rank([record("a", score(1.0))]), shown)["curves"]["names"] == ["loss", "critic", "generator"]

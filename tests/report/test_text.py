@@ -162,3 +162,13 @@ def test_a_matrix_has_its_names_beside_its_rows_and_numbers_above():
         text.matrix(["ab", "c"], [["", ".9"], [".1", ""]], numbered=True)
         == "         1   2\n  1 ab      .9\n  2 c   .1"
     )
+
+
+def test_only_what_lies_beyond_all_models_is_called_a_bound():
+    def bounds(**values):
+        made = [record(name.replace("_", " "), score(value), kind="baseline") for name, value in values.items()]
+        found = rank([record("a", score(2.0)), record("b", score(9.0)), *made])
+        return {row.label: text.bound(row, found) for row in found.calibration}
+
+    assert bounds(real_test=1.0, noise=10.0, ppca=0.1) == {"real test": "floor", "noise": "ceiling", "ppca": "baseline"}
+    assert bounds(real_test=3.0, noise=8.0) == {"real test": "baseline", "noise": "baseline"}

@@ -4,11 +4,20 @@
   const heads = [...table.tHead.rows[0].cells];
   const models = table.tBodies[0];
   const sorted = [...table.tBodies].filter((body) => !body.classList.contains("failed"));
+  const first = new Map(sorted.flatMap((body) => [...body.rows].map((row, place) => [row, place])));
   const collator = new Intl.Collator(undefined, { numeric: true });
   document.querySelectorAll(".tools, .copy").forEach((each) => (each.hidden = false));
 
+  // Ranks are sorted as the page came: equal ones keep their order, and what has no rank its own.
+  function asRanked(sign) {
+    for (const body of sorted) {
+      const way = body === models ? sign : 1;
+      body.append(...[...body.rows].sort((a, b) => way * (first.get(a) - first.get(b))));
+    }
+  }
   // What has no number comes last, whichever way is sorted.
   function order(column, sign) {
+    if (column === 0) return asRanked(sign);
     const key = (row) => {
       const cell = row.cells[column];
       return { row, value: cell.dataset.v === undefined ? null : Number(cell.dataset.v), text: cell.textContent };
@@ -25,7 +34,9 @@
     const button = head.querySelector("button");
     if (!button) return;
     button.addEventListener("click", () => {
-      const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      const best = head.dataset.first === "descending" ? -1 : 1;
+      const now = { ascending: 1, descending: -1 }[head.getAttribute("aria-sort")];
+      const sign = now ? -now : best;
       heads.forEach((each) => each.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
       order(column, sign);
@@ -46,6 +57,11 @@
   const calibrate = document.getElementById("calibrate");
   const calibration = table.querySelector(".calibration");
   calibrate?.addEventListener("change", () => (calibration.hidden = !calibrate.checked));
+
+  const intervals = document.getElementById("intervals");
+  const showIntervals = () => table.classList.toggle("intervals", intervals.checked);
+  intervals.addEventListener("change", showIntervals);
+  showIntervals();
 
   const choices = [...document.querySelectorAll("[data-column]")];
   const unchosen = document.getElementById("unchosen");
@@ -74,6 +90,19 @@
   }
   addEventListener("hashchange", openTarget);
   openTarget();
+  // The address does not change when the same model is asked for again.
+  document.querySelectorAll(".model a").forEach((link) =>
+    link.addEventListener("click", () => link.hash === location.hash && openTarget()),
+  );
+
+  // A fading edge says that a table goes on beyond it.
+  const boxes = [...document.querySelectorAll(".box")];
+  const fade = (box) => box.classList.toggle("more", box.scrollWidth - box.clientWidth - box.scrollLeft > 4);
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => fade(target.closest(".box"))));
+  for (const box of boxes) {
+    box.addEventListener("scroll", () => fade(box), { passive: true });
+    [box, ...box.children].forEach((each) => sizes.observe(each));
+  }
 
   // A browser may refuse to fetch a long data: address, but not a file that the page holds.
   document.querySelectorAll("a[download]").forEach((link) =>
@@ -95,6 +124,7 @@
         getSelection().selectAllChildren(code); // no clipboard here: the reader copies what is selected
         button.textContent = "selected";
       }
+      setTimeout(() => (button.textContent = "copy"), 2000);
     }),
   );
 })();

@@ -34,17 +34,26 @@
   const title = (text) => ({ text: plain(text), standoff: 8 });
   const better = () => `${data.score}, ${data.direction} is better`;
   const spread = (values) => values.every((value) => value > 0) && Math.max(...values) > 20 * Math.min(...values);
+  const known = (values) => values.filter((value) => value !== null);
   const scale = (values) => (spread(values) ? { type: "log", dtick: values.length && Math.max(...values) > 1e3 * Math.min(...values) ? 1 : "D2" } : {});
 
   function values() {
     const { names, values, lows, highs, bounds } = data.values;
     const places = names.map((_, place) => place);
-    const ends = [...values, ...lows, ...highs, ...bounds.map((bound) => bound.value)];
+    const ends = known([...values, ...lows, ...highs, ...bounds.filter(({ wide }) => wide).map(({ value }) => value)]);
     const across = scale(ends);
-    const at = (value) => (across.type === "log" ? Math.log10(value) : value);
-    const low = Math.min(...ends), high = Math.max(...ends);
+    const at = (value) => (across.type === "log" ? (value > 0 ? Math.log10(value) : -Infinity) : value);
+    const room = 0.04 * (at(Math.max(...ends)) - at(Math.min(...ends)) || 1);
+    const low = at(Math.min(...ends)) - room, high = at(Math.max(...ends)) + room;
+    const within = ({ value }) => at(value) >= low && at(value) <= high;
+    const place = ({ value }) => Math.min(Math.max(at(value), low), high);
+    const name = (bound) => {
+      const text = plain(bound.name);
+      if (within(bound)) return text;
+      return at(bound.value) < low ? `← ${text} ${bound.value.toPrecision(4)}` : `${text} ${bound.value.toPrecision(4)} →`;
+    };
     return {
-      height: 110 + 24 * names.length,
+      height: 110 + 24 * names.length + 15 * bounds.length,
       traces: [
         {
           x: places.flatMap((place) => [lows[place], highs[place], null]),
@@ -52,45 +61,86 @@
           mode: "lines+markers", marker: { size: 14, opacity: 0 }, line: { color: colour("good"), width: 5 }, opacity: 0.55, hoverinfo: "skip",
         },
         {
-          x: values, y: places, mode: "markers", marker: { color: colour("mark"), size: 9 },
+          x: values, y: places, mode: "markers", marker: { color: colour("mark"), size: innerWidth < 640 ? 5 : 8 },
           text: names.map((name, place) => `${plain(name)}<br>[${lows[place]?.toPrecision(4)}, ${highs[place]?.toPrecision(4)}]`),
           hovertemplate: "%{text}<br>%{x:.4g}<extra></extra>",
         },
       ],
       layout: {
-        xaxis: { title: title(better()), ...across },
+        xaxis: { title: title(better()), ...across, range: [low, high] },
         yaxis: { tickvals: places, ticktext: names.map((name) => short(name, innerWidth < 640 ? 14 : 32)), range: [names.length - 0.4, -0.6 - 0.62 * bounds.length], showgrid: false },
-        shapes: bounds.map(({ value }) => ({ type: "line", x0: value, x1: value, yref: "paper", y0: 0, y1: 1, line: { color: colour("dim"), width: 1, dash: "dot" } })),
-        annotations: bounds.map(({ name, value }, place) => ({
-          x: at(value), y: 1, yref: "paper", text: plain(name), showarrow: false, textangle: 0, font: { size: 11, color: colour("dim") },
-          xanchor: at(value) - at(low) > (at(high) - at(low)) / 2 ? "right" : "left", yanchor: "top", yshift: -15 * place,
+        shapes: bounds.filter(within).map(({ value }) => ({ type: "line", x0: value, x1: value, yref: "paper", y0: 0, y1: 1, line: { color: colour("dim"), width: 1, dash: "dot" } })),
+        annotations: bounds.map((bound, line) => ({
+          x: place(bound), y: 1, yref: "paper", text: name(bound), showarrow: false, textangle: 0, font: { size: 11, color: colour("dim") }, bgcolor: colour("paper"), borderpad: 0,
+          xanchor: place(bound) > (low + high) / 2 ? "right" : "left", yanchor: "top", yshift: -15 * line,
         })),
       },
     };
   }
 
+  // Names stand where neither a point nor another name does; what finds no place is read by pointing at it.
+  function beside(xs, ys, names, front, width, height) {
+    const taken = xs.map((x, place) => [x - 6, ys[place] - 6, x + 6, ys[place] + 6]);
+    front.slice(1).forEach((to, place) => {
+      const from = front[place], [left, right] = [xs[from], xs[to]].sort((a, b) => a - b);
+      const [top, bottom] = [ys[from], ys[to]].sort((a, b) => a - b);
+      taken.push([left, ys[from], right, ys[from]], [xs[to], top, xs[to], bottom]);
+    });
+    const free = (box) => taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
+    return names.map((name, place) => {
+      const long = 6.4 * name.length, x = xs[place], y = ys[place];
+      const boxes = {
+        "middle right": [x + 8, y - 7, x + 8 + long, y + 7],
+        "middle left": [x - 8 - long, y - 7, x - 8, y + 7],
+        "top center": [x - long / 2, y - 21, x + long / 2, y - 7],
+        "bottom center": [x - long / 2, y + 7, x + long / 2, y + 21],
+      };
+      const found = Object.entries(boxes).find(([, box]) => box[0] >= 0 && box[2] <= width && box[1] >= 0 && box[3] <= height && free(box));
+      if (found) taken.push(found[1]);
+      return found?.[0];
+    });
+  }
   function cost(figure) {
     const one = data.costs[figure.dataset.place];
-    const few = one.names.length <= 12;
+    const height = 380;
+    const down = scale(known([...one.values, ...one.lows, ...one.highs]));
+    const padded = (values, share) => {
+      const low = Math.min(...values), high = Math.max(...values), room = share * (high - low || 1);
+      return [low - room, high + room];
+    };
+    const at = (value) => (down.type === "log" ? Math.log10(value) : value);
+    const across = padded(one.costs.map(Math.log10), 0.08);
+    const upward = padded(known([...one.values, ...one.lows, ...one.highs]).map(at), 0.06);
+    const width = Math.max(120, figure.clientWidth - 75), tall = height - 70;
+    const names = one.names.map((name) => (name.length > 28 ? `${name.slice(0, 27)}…` : name));
+    const positions = beside(
+      one.costs.map((value) => (width * (Math.log10(value) - across[0])) / (across[1] - across[0])),
+      one.values.map((value) => tall * (1 - (at(value) - upward[0]) / (upward[1] - upward[0]))),
+      names, one.front, width, tall,
+    );
+    const ends = (way) => one.values.map((value, place) => Math.max(0, way * ((way > 0 ? one.highs : one.lows)[place] - value)));
+    const paint = one.names.map((_, place) => (one.front.includes(place) ? colour("mark") : colour("dim")));
     return {
-      height: 360,
+      height,
       traces: [
         { x: one.front.map((place) => one.costs[place]), y: one.front.map((place) => one.values[place]), mode: "lines", line: { color: colour("good"), width: 2, shape: "hv" }, hoverinfo: "skip" },
         {
-          x: one.costs, y: one.values, mode: few ? "markers+text" : "markers", text: one.names.map((name) => short(name, 28)), textposition: "top center", textfont: { size: 11 }, cliponaxis: false,
-          marker: { size: 9, color: one.names.map((_, place) => (one.front.includes(place) ? colour("mark") : colour("dim"))) },
-          hovertemplate: "%{text}<br>%{x:.4g}, %{y:.4g}<extra></extra>",
+          x: one.costs, y: one.values, mode: "markers+text", text: names.map((name, place) => (positions[place] ? plain(name) : "")), textposition: positions.map((each) => each ?? "top center"), textfont: { size: 11 }, cliponaxis: false,
+          error_y: { type: "data", symmetric: false, array: ends(1), arrayminus: ends(-1), color: colour("dim"), thickness: 1.5, width: 0 },
+          marker: { size: 6, opacity: 1, color: one.names.map((_, place) => (one.unsure.includes(place) ? colour("paper") : paint[place])), line: { width: 1.5, color: paint } },
+          hovertext: one.names.map((name, place) => `${plain(name)}<br>[${one.lows[place]?.toPrecision(4)}, ${one.highs[place]?.toPrecision(4)}]`),
+          hovertemplate: "%{hovertext}<br>%{x:.4g}, %{y:.4g}<extra></extra>",
         },
       ],
       layout: {
-        xaxis: { type: "log", title: title(`${one.cost}${one.unit ? ` (${one.unit})` : ""}, ${one.cheaper} is better`), nticks: 6 },
-        yaxis: { title: title(better()), ...scale(one.values) },
+        xaxis: { type: "log", title: title(`${one.cost}${one.unit ? ` (${one.unit})` : ""}, ${one.cheaper} is better`), nticks: 6, range: across },
+        yaxis: { title: title(better()), ...down, range: upward },
       },
     };
   }
 
   // One line a run, one colour a model; a legend only where it is short.
-  function lines(runs, value, name) {
+  function lines(runs, value, name, yaxis = {}) {
     const models = [...new Set(runs.map((run) => run.name))];
     const colours = series();
     return {
@@ -101,14 +151,14 @@
         line: { color: colours[models.indexOf(run.name) % colours.length], width: 1.6, dash: ["solid", "dash", "dot"][Math.floor(models.indexOf(run.name) / colours.length) % 3] },
         hovertemplate: `${plain(run.name).replaceAll("%", "&#37;")}, seed ${run.seed}<br>%{x:,} images: %{y:.4g}<extra></extra>`,
       })),
-      layout: { xaxis: { title: title("images seen") }, yaxis: { title: title(name) }, showlegend: models.length > 1, legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" } },
+      layout: { xaxis: { title: title("images seen") }, yaxis: { title: title(name), ...yaxis }, showlegend: models.length > 1, legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" } },
     };
   }
   function curves() {
     const name = chosen.value;
     return lines(data.curves.runs.filter((run) => Object.hasOwn(run.curves, name)), (run) => run.curves[name], name);
   }
-  const moments = () => lines(data.moments, (run) => run.values, better());
+  const moments = () => lines(data.moments, (run) => run.values, better(), scale(data.moments.flatMap((run) => run.values)));
   const kinds = { values, cost, curves, moments };
 
   // Four megabytes of script are read only once there is something to draw.
