@@ -5,6 +5,7 @@ uv run python benchmarks/first_hour.py
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from genkit.paths import cache_dir
 README = Path(__file__).resolve().parent.parent / "README.md"
 COMMANDS = (["eval", "--model", "dcgan"], ["eval", "--model", "conv-vae"], ["eval", "--model", "vae"], ["leaderboard"])
 SHOWN = (0, 3)
+SHELL = {**os.environ, "COLUMNS": "120"}
 
 
 def main() -> None:
@@ -23,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, arguments in enumerate(COMMANDS):
             command = [sys.executable, "-c", "from genkit.cli import main; main()", *arguments]
-            done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+            done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, env=SHELL)
             if number in SHOWN:
                 shown = done.stdout.rstrip().replace(str(cache_dir()), "~/.cache/genkit")
                 parts.append(f"$ genkit {' '.join(arguments)}\n{shown}")

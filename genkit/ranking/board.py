@@ -278,7 +278,9 @@ def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Com
         over = comparison = OverSeeds.of([[score.value for score in row.values()] for row in rows])
         ends, centres = over.intervals().tolist(), over.centres.tolist()
         rows = [
-            dataclasses.replace(row, value=centre, ci_low=low, ci_high=high) if row.seeds > 1 else row
+            dataclasses.replace(row, value=centre, ci_low=low, ci_high=high, geometric=over.logarithmic)
+            if row.seeds > 1
+            else row
             for row, centre, (low, high) in zip(rows, centres, ends, strict=True)
         ]
     else:

@@ -6,7 +6,7 @@ import functools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 from genkit.records import Record, RecordedScore, Training
 
@@ -28,6 +28,7 @@ class Row:
     ``best`` and ``worst`` bound the rank; None for what calibrates the board. ``noise`` is "evaluation" or "training".
     ``other`` holds the entry's further columns, ``blank`` says of those that it lacks why. ``moments`` are what its
     runs had reached at earlier checkpoints that were measured, and at their last, which alone is the result.
+    ``geometric`` if means over seeds are.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Row:
     other: dict[str, RecordedScore] = field(default_factory=dict)
     blank: dict[str, str] = field(default_factory=dict)
     moments: tuple[Moment, ...] = ()
+    geometric: bool = False
 
     @property
     def rank(self) -> str:
@@ -84,7 +86,8 @@ class Row:
     @property
     def best_value(self) -> float | None:
         """The mean over seeds of the best checkpoints' values: chosen by the very number, so never the result."""
-        return fmean(peak.value for peak in self.peaks) if self.moments else None
+        mean = geometric_mean if self.geometric else fmean
+        return mean([peak.value for peak in self.peaks]) if self.moments else None
 
     @property
     def time_to_best(self) -> float | None:

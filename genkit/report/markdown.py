@@ -13,7 +13,7 @@ def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
     rows = grid(board, wanted)
     lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "|" + " --- |" * len(rows[0]))
-    marks = "".join(f"\n\n{_escape(note)}" for note in notes(board))
+    marks = "".join(f"\n\n{_escape(note)}" for note in notes(board, wanted))
     return f"{_escape(heading(board))}\n\n" + "\n".join(lines) + marks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 from genkit.errors import UnknownName
 from genkit.ranking import Board, Row
@@ -140,11 +141,12 @@ def header(board: Board, shown: Sequence[str]) -> list[str]:
     return ["rank", "model", board.score, "95 % interval", "seeds", *best, *shown]
 
 
-def notes(board: Board) -> list[str]:
-    """What must be said beside a board: jobs that failed, marks of its columns, and what is not the result."""
+def notes(board: Board, wanted: Sequence[str] = ()) -> list[str]:
+    """Say what must be said beside a board: jobs that failed, marks of the columns shown, what is not the result."""
     lines = [f"failed: {each.job.model}, seed {each.job.seed}: {each.reason}" for each in board.failed]
-    if board.blind:
-        lines.append(f"blind to memorisation, as copying training images beats all here: {', '.join(board.blind)}")
+    blind = [name for name in (board.score, *columns(board, wanted)) if name in board.blind]
+    if blind:
+        lines.append(f"blind to memorisation, as copying training images beats all here: {', '.join(blind)}")
     if board.unequal_noise:
         lines.append("seeds of some models scatter more than others': one pooled variance trusts the noisier too much")
     if board.tracked:
@@ -175,7 +177,9 @@ def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = No
         else:
             shown.append(column)
             parts[-1] = wider
-    return "\n".join([heading(board), "\n\n".join(parts), *(f"  {plain(note)}" for note in notes(board))])
+    marks = [plain(note) for note in notes(board, wanted)]
+    folded = [line for note in marks for line in (wrap(note, width - 2, break_on_hyphens=False) if width else [note])]
+    return "\n".join([heading(board), "\n\n".join(parts), *(f"  {line}" for line in folded)])
 
 
 def matrix(names: Sequence[str], cells: Sequence[Sequence[str]], *, numbered: bool = False) -> str:
