@@ -510,6 +510,7 @@ def forked_command(number, errors, *arguments):
             os.dup2(2, 1)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             registry().manager.register(Interrupter(number))
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it runs beside it
             sys.argv = ["genkit", *arguments]
             main()
         except SystemExit as stopped:
