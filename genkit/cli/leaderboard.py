@@ -118,4 +118,4 @@ def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
                     click.echo(f"{row.label} has no {name} here: {row.blank[name]}", err=True)
     elif board.left_out:
         records = "1 record" if len(board.left_out) == 1 else f"{len(board.left_out)} records"
-        click.echo(f"{records} left out: genkit leaderboard --why", err=True)
+        click.echo(f"{records} left out: add --why to see which, and why", err=True)
