@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "genkit"
 FLOORS = {
-    0: "errors specs seeds paths scores",
+    0: "errors specs seeds paths scores logs",
     1: "hookspecs plugin registry options documents builtins",
     2: "protocol presets records store outcomes ranking significance report environment downloads",
     3: "blocks model augment gan vae losses likelihoods data features metrics baselines checkpoint images ema precision "

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from genkit.evaluation.memorised import most_alike
 from genkit.evidence import Gathered, Samples, SplitSamples
 from genkit.images import grid, png, quantize
+from genkit.logs import APART, finite, read_log
 from genkit.seeds import derive
 
 SMALL, SIDE = 32, 64
@@ -100,33 +99,14 @@ def curves(log: Path) -> dict[str, bytes]:
 
     ``{"images": [...], "curves": {name: [values]}}``, null where a value was not logged; nothing without a log.
     """
-    lines = list(_lines(log))
+    lines = list(read_log(log))
     if not lines:
         return {}
     kept = np.unique(np.linspace(0, len(lines) - 1, min(POINTS, len(lines))).round().astype(int))
     lines = [lines[place] for place in kept]
-    names = dict.fromkeys(name for line in lines for name in line if name not in ("step", "images", "seconds"))
-    values = {name: [_finite(line.get(name)) for line in lines] for name in names}
+    names = dict.fromkeys(name for line in lines for name in line if name not in APART)
+    values = {name: [finite(line.get(name)) for line in lines] for name in names}
     return {"curves.json": _json({"images": [line["images"] for line in lines], "curves": values})}
-
-
-def _lines(log: Path) -> Iterator[dict[str, Any]]:
-    """Yield the whole lines of a log: a killed process leaves one unfinished."""
-    try:
-        texts = log.read_text(errors="replace").splitlines()
-    except OSError:
-        return
-    for text in texts:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and _finite(line.get("images")) is not None:
-            yield line
-
-
-def _finite(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _some(samples: Samples, count: int) -> NDArray[np.int64]:

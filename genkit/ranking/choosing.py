@@ -12,7 +12,6 @@ from genkit.ranking.board import Board, choose_dataset, rank
 from genkit.ranking.rows import Row
 from genkit.records import Record
 
-NEEDS = ("samples", "likelihood", "conditional")
 QUALITY = ("fid", "kid", "cmmd")
 """What samples are ranked by unless a score is named, the first that was measured."""
 LIKELIHOODS = ("nll", "elbo", "bits_per_dim")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from genkit.logs import APART, read_log
 from genkit.ranking import Board
 from genkit.records import Record
 from genkit.report.text import Beside, grid, heading, interval, number
@@ -63,22 +64,10 @@ def run_page(record: Record, run: Path, beside: Beside) -> str:
     return html
 
 
-def _line(text: str) -> dict[str, Any]:
-    """A line of the log, or nothing for one that a killed process left unfinished."""
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return {}
-    return line if isinstance(line, dict) and "images" in line else {}
-
-
 def _curves(log: Path) -> list[dict[str, Any]]:
     """What was logged, one curve each, as points of an SVG of 300 x 80."""
-    try:
-        lines = [line for text in log.read_text(errors="replace").splitlines() if (line := _line(text))]
-    except OSError:
-        return []
-    names = list(dict.fromkeys(name for line in lines for name in line if name not in ("step", "images", "seconds")))
+    lines = list(read_log(log))
+    names = list(dict.fromkeys(name for line in lines for name in line if name not in APART))
     curves = []
     for name in names:
         points = [(line["images"], line[name]) for line in lines if isinstance(line.get(name), int | float)]
