@@ -2,7 +2,8 @@
 
 On a CPU each convolution is one call of oneDNN, with bias and ReLU inside and the kernel laid out once: what
 torch.compile with freezing comes down to, without a compiler and its minute of compilation. These operators of torch
-are private, so a probe decides whether they are used.
+are private, so a probe decides whether they are used. Those 3x3 convolutions that gain by it are computed by Winograd's
+method instead.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genkit.features import winograd
 from genkit.features.inception_layout import convolutions
 
 EPSILON = 0.001
@@ -28,6 +30,12 @@ _STRIDED = (
     "Mixed_7a.branch7x7x3_4",
 )
 _UNPADDED = (*_STRIDED, "Conv2d_2a_3x3", "Conv2d_4a_3x3")
+_WINOGRAD = (
+    "Conv2d_4a_3x3",
+    *(f"Mixed_{block}.branch3x3dbl_2" for block in ("5b", "5c", "5d", "6a")),
+    *(f"Mixed_{block}.branch3x3dbl_3" for block in ("5b", "5c", "5d")),
+)
+"""Where Winograd's method is the faster: the other 3x3 ones have few channels, few pixels or a stride."""
 
 Run = Callable[[str, Tensor], Tensor]
 """Applies the convolution of that name."""
@@ -47,12 +55,28 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return channels_last [N, out, H', W'] of channels_last [N, in, H, W]; oneDNN's own call has no gradient."""
-        if x.device.type == "cpu" and x.dtype == torch.float32 and not x.requires_grad and onednn():
+        if _on_cpu(x) and onednn():
             if self._laid_out is None:
                 self._laid_out = _lay_out(self.weight, self.stride, self.padding, list(x.shape))
             return _fused(x, self._laid_out, self.bias, self.stride, self.padding, self.relu)
         found = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
         return found.relu_() if self.relu else found
+
+
+class WinogradConvolution(Convolution):
+    """A 3x3 convolution of stride 1, which a CPU computes by Winograd's method."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, *, padded: bool) -> None:
+        super().__init__(weight, bias, stride=1, padded=padded, relu=True)
+        self._transformed: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return channels_last [N, out, H', W'] of channels_last [N, in, H, W]."""
+        if not _on_cpu(x):
+            return super().forward(x)
+        if self._transformed is None:
+            self._transformed = winograd.transformed_kernel(self.weight)
+        return winograd.convolve(x, self._transformed, self.bias, self.padding[0])
 
 
 class InceptionV3(nn.Module):
@@ -176,13 +200,17 @@ def _folded(state: Mapping[str, Tensor], name: str, dtype: torch.dtype) -> Convo
         state[f"{name}.bn.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
     )
     factor = scale / (variance + EPSILON).sqrt()
-    return Convolution(
-        (weight * factor[:, None, None, None]).to(dtype),
-        (shift - mean * factor).to(dtype),
-        stride=2 if name in _STRIDED else 1,
-        padded=name not in _UNPADDED,
-        relu=not name.endswith("branch_pool") or name.startswith("Mixed_7c"),
-    )
+    kernel, bias = (weight * factor[:, None, None, None]).to(dtype), (shift - mean * factor).to(dtype)
+    padded = name not in _UNPADDED
+    if name in _WINOGRAD:
+        return WinogradConvolution(kernel, bias, padded=padded)
+    relu = not name.endswith("branch_pool") or name.startswith("Mixed_7c")
+    return Convolution(kernel, bias, stride=2 if name in _STRIDED else 1, padded=padded, relu=relu)
+
+
+def _on_cpu(x: Tensor) -> bool:
+    """Whether ``x`` may take the paths without a gradient, which are for float32 on a CPU."""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not x.requires_grad
 
 
 @functools.cache

@@ -74,11 +74,11 @@ def test_a_lower_layer_holds_only_what_it_needs(inception_state):
 
 
 @torch.inference_mode()
-def test_the_fused_operators_compute_what_plain_ones_do(inception_state, network, images, monkeypatch):
+def test_the_fast_paths_compute_what_plain_convolutions_do(inception_state, network, images, monkeypatch):
     if not onednn():
         pytest.skip("this torch has no fused oneDNN convolutions")
     fused, _ = network(images)
-    monkeypatch.setattr(inception_network, "onednn", lambda: False)
+    monkeypatch.setattr(inception_network, "_on_cpu", lambda x: False)
     plain, _ = network(images)
     close(fused, plain)
 
