@@ -35,8 +35,8 @@ class SNGAN(GAN):
     betas = (0.0, 0.9)
     presets = {
         "digits": Preset(images=200_000, options={"width": 32, "discriminator_turns": 1}),
-        "mnist": Preset(images=200_000, options={"width": 16, "discriminator_turns": 1}),
-        "default": Preset(images=200_000, options={"width": 16, "discriminator_turns": 1}),
+        "mnist": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
+        "default": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
         "gpu": Preset(images=25_000_000, options={"width": 64}),
     }
 
