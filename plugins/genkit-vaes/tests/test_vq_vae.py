@@ -15,6 +15,7 @@ from torch import Tensor
 
 from genkit.conformance import Result
 from genkit.data.dataset import Split
+from genkit.editing import Degradation, Search, edit
 from genkit.model import Batch, DataInfo, Step
 
 CODES, SIZE = 6, 3
@@ -185,3 +186,38 @@ def test_the_codebook_begins_at_latents_of_training_images() -> None:
 def test_a_resumed_training_ends_alike(codebook: str, examine: Callable[..., Result]) -> None:
     found = examine(VQVAE, "resume", width=4, codes=8, size=4, codebook=codebook)
     assert found.status == "passed", found
+
+
+def test_the_prior_of_edits_is_a_mixture_about_each_positions_codes() -> None:
+    model = build()
+    with torch.no_grad():
+        model.frequencies.copy_(torch.rand(model.frequencies.shape).softmax(1))
+    model.frequencies[0] = torch.eye(CODES)[2]  # the first position is always the third code
+    tokens = torch.full((1, *model.grid), 2)
+    usual = model.codebook(tokens).detach()
+    spacing = (model.codebook.vectors[:, None] - model.codebook.vectors).square().sum(-1)
+    spacing = (spacing + 1e9 * torch.eye(CODES)).min(1).values.mean() / 4
+    deviation = (spacing / SIZE).sqrt().item()
+    latent = usual + 0.1 * torch.randn(usual.shape)
+    parts = [
+        torch.distributions.Independent(torch.distributions.Normal(code, deviation), 1)
+        for code in model.codebook.vectors.detach()
+    ]
+    flat = latent.view(-1, SIZE)
+    dense = torch.stack([part.log_prob(flat) for part in parts], 1)
+    expected = torch.logsumexp(model.frequencies.log() + dense, 1).sum()
+    torch.testing.assert_close(model.log_prior(latent), expected[None])
+    unusual = usual.clone()
+    unusual[0, 0, 0] = model.codebook.vectors[0].detach()
+    assert model.log_prior(unusual) < model.log_prior(usual)
+
+
+def test_an_edit_of_it_stays_near_codes_wherever_they_are() -> None:
+    model = build()
+    with torch.no_grad():
+        model.codebook.vectors += 5.0  # where a standard normal prior would leave
+    target = images(1)
+    search = Search(steps=30, starts=1, learning_rate=0.2, prior=1e4)
+    edited = edit(model, target, Degradation(), search)
+    at_codes, at_zero = (model.decode(z).detach() for z in (model.encode(target), torch.zeros(1, *model.grid, SIZE)))
+    assert (edited - at_codes).abs().mean() < 0.1 * (at_zero - at_codes).abs().mean()

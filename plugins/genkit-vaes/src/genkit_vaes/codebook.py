@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, one_hot
@@ -20,6 +22,15 @@ class Codebook(nn.Module):
         # |z - e|^2 less |z|^2, which is the same for all e.
         distance = self.vectors.detach().square().sum(1) - 2 * flat @ self.vectors.detach().T
         return distance.argmin(1).reshape(encoded.shape[:-1])
+
+    def squared_distances(self, latents: Tensor) -> Tensor:
+        """Return the squared distances [..., codes] of [..., size] to every vector."""
+        return (latents.unsqueeze(-2) - self.vectors.detach()).square().sum(-1)
+
+    def spacing(self) -> Tensor:
+        """Return the mean over vectors of the squared distance to the nearest other."""
+        between = self.squared_distances(self.vectors.detach()).fill_diagonal_(math.inf)
+        return between.min(1).values.mean()
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the vectors [..., size] of indices [...]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -118,6 +119,18 @@ class VQVAE(Autoencoder):
         tokens = torch.multinomial(self.frequencies, n, replacement=True, generator=generator)
         drawn: Tensor = self.codebook(tokens.T.reshape(n, *self.grid))
         return drawn
+
+    def log_prior(self, latent: Tensor) -> Tensor:
+        """Return a log-density [N] of latents [N, H', W', size] that edits can climb: ``draw_latent``'s, widened.
+
+        At each position a mixture of Gaussians about the codes, by their frequencies there, each typically as wide as
+        half the way from a code to the next.
+        """
+        flat = latent.flatten(1, -2)
+        distance = self.codebook.squared_distances(flat)
+        variance = (self.codebook.spacing() / 4).clamp_min(1e-8) / flat.shape[-1]
+        log_p = -0.5 * (distance / variance + flat.shape[-1] * (2 * math.pi * variance).log())
+        return torch.logsumexp(self.frequencies.log() + log_p, dim=-1).sum(-1)
 
     def _encode(self, images: Tensor) -> Tensor:
         """Return the latents [N, H', W', size] before quantisation, in at least float32."""
