@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import data_root_option, device_option, echo_json, json_option
+from genkit.cli.common import RunsFolder, data_root_option, device_option, echo_json, json_option
 from genkit.errors import GenkitError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("board", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of its runs and records; boards/NAME."
+    "--out", type=RunsFolder(path_type=Path, file_okay=False), help="Folder of its runs and records; boards/NAME."
 )
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Jobs at a time.")
 @click.option("--dry-run", is_flag=True, help="List the jobs and how long they will take.")
@@ -51,7 +51,7 @@ def command(
     from genkit.bench.jobs import jobs
     from genkit.bench.runner import Place, run
     from genkit.cli.opening import open_shown
-    from genkit.outcomes import outcome
+    from genkit.outcomes import outcome, outcomes
 
     plan = read_plan(board)
     how = {key: value for key, value in (("data_root", data_root), ("size", plan.size)) if value is not None}
@@ -77,6 +77,15 @@ def command(
     )
     if len(failed) == len(todo):
         raise GenkitError(f"no job of {board} succeeded")
+    listed = {job.id for job in todo}
+    unlisted = [each for each in outcomes(place.folder) if each.record and each.job.id not in listed]
+    if unlisted:
+        names = ", ".join(sorted({each.job.model for each in unlisted}))
+        click.echo(
+            f"{place.folder} also holds {len(unlisted)} records of jobs that {board} no longer lists ({names}), "
+            "and they are ranked too: another --out keeps them apart",
+            err=True,
+        )
     _show(place.folder, as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,10 +14,24 @@ if TYPE_CHECKING:
     from genkit.ranking.choosing import Recommendation
 
 
+class Limit(click.FloatRange):
+    """A number above zero; nothing is above or below one that is none, so it would limit nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; not a number is refused."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
+
+
 @click.command()
 @click.option("--dataset", shell_complete=complete_measured, help="The data set; the newest record's by default.")
-@click.option("--latency-ms", type=click.FloatRange(min=0, min_open=True), help="Most milliseconds for one image.")
-@click.option("--train-minutes", type=click.FloatRange(min=0, min_open=True), help="Most minutes of training.")
+@click.option("--latency-ms", type=Limit(), help="Most milliseconds for one image.")
+@click.option("--train-minutes", type=Limit(), help="Most minutes of training.")
 @click.option(
     "--need",
     "needs",
@@ -76,6 +91,7 @@ def _document(found: Recommendation) -> dict[str, Any]:
         "outside": [{"model": label, "reason": reason} for label, reason in found.outside],
         "not_comparable": [{"model": label, "reason": reason} for label, reason in found.apart],
         "untested": list(found.untested),
+        "beaten_by": list(found.beaten_by),
     }
 
 
@@ -88,6 +104,8 @@ def _text(found: Recommendation) -> str:
         f"{board.direction} is better",
         f"  {_sureness(found)}",
     ]
+    if found.beaten_by:
+        lines.append(f"  but no better than {' and '.join(found.beaten_by)}, which is hardly a model: train for longer")
     costs = [
         f"{name} {number(best.other[name].value)} {best.other[name].unit}".rstrip()
         for name in _COSTS & best.other.keys()

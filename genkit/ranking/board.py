@@ -113,7 +113,7 @@ class Board:
 def rank(
     records: Sequence[Record], *, dataset: str | None = None, score: str | None = None, protocol: str | None = None
 ) -> Board:
-    """Rank records by a score; without names, by the newest record's data set and its first score.
+    """Rank records by a score; without names, on the newest record's data set by the score that most entries have.
 
     ``protocol`` is the fingerprint of the scores to rank; without it, of several the one with the most entries (the
     newest of equals). Over seeds a row's value is the geometric mean, the plain one where values are not all above
@@ -127,7 +127,7 @@ def rank(
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
-    score = _choose("score", _of_metric(score, names), names)
+    score = _choose("score", _of_metric(score, names), names) if score else _usual(candidates)
     fingerprint = protocol or _largest_protocol(candidates, score)
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     direction = reference.direction
@@ -176,23 +176,37 @@ def _first_models(records: Sequence[Record]) -> Sequence[Record]:
     return [record for record in records if record.subject.kind != "baseline"] or records
 
 
-def _of_metric(wanted: str | None, names: list[str]) -> str | None:
+def _usual(records: Sequence[Record]) -> str:
+    """The score of images that most entries have; of equals the newest record's first, so that it stays the same."""
+    having: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for found in record.scores:
+            having[found.name].add(entry_of(record))
+    first = {score.name: -place for record in records for place, score in enumerate(record.scores)}
+    newest = {score.name: record.created for record in records for score in record.scores}
+
+    def key(name: str) -> tuple[bool, int, bool, str, int]:
+        return name.partition("[")[0] not in COSTS, len(having[name]), "@" not in name, newest[name], first[name]
+
+    return max(having, key=key)
+
+
+def _of_metric(wanted: str, names: list[str]) -> str:
     """Take a metric's name for the newest of its scores, as ``kid`` for ``kid[digits-cnn]``.
 
     One at the size of the test split only where there is no other.
     """
-    if wanted is None or wanted in names:
+    if wanted in names:
         return wanted
     mine = [name for name in names if name.partition("[")[0] == wanted]
     return ([name for name in mine if "@" not in name] or mine or [wanted])[-1]
 
 
-def _choose(kind: str, wanted: str | None, available: list[str]) -> str:
-    if wanted is None:
-        return available[-1]
+def _choose(kind: str, wanted: str, available: list[str]) -> str:
     if wanted not in available:
         names = ", ".join(sorted(set(available)))
-        raise UnknownName(kind, wanted, available, f" The records have: {names}")
+        metrics = [name.partition("[")[0] for name in available]
+        raise UnknownName(kind, wanted, [*available, *metrics], f" The records have: {names}")
     return wanted
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -18,6 +18,8 @@ LIKELIHOODS = ("nll", "elbo", "bits_per_dim")
 """What likelihoods are ranked by: what most models have, the tightest first of equals."""
 CONDITIONAL = ("class_accuracy", "fid_per_class", "cas")
 """Metrics that only models that draw classes have."""
+SIMPLEST = ("ppca", "noise")
+"""Baselines that a model worth its training beats."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,14 @@ class Recommendation:
     """The rows within the limits, best first and ranked among themselves, and why the others are not there.
 
     ``apart`` are models that were measured, but not so that they could be compared; ``untested`` says what the records
-    can't tell.
+    can't tell, ``beaten_by`` names the simplest baselines that are as good as the best.
     """
 
     board: Board
     outside: tuple[tuple[str, str], ...]
     apart: tuple[tuple[str, str], ...]
     untested: tuple[str, ...]
+    beaten_by: tuple[str, ...]
 
     @property
     def best(self) -> Row:
@@ -66,11 +69,12 @@ def recommend(
     naming the nearest reason, and UnknownName as ``rank`` does.
     """
     dataset = choose_dataset(records, dataset)
-    here = [record for record in records if record.dataset == dataset and record.subject.kind == "model"]
+    every = [record for record in records if record.dataset == dataset and record.subject.kind in ("model", "baseline")]
+    here = [record for record in every if record.subject.kind == "model"]
     if not here:
         raise MissingError(f"no model of {dataset} has been measured: genkit eval --model dcgan measures one")
     wanted = score or (_likelihood(here) if "likelihood" in needs else _quality(here))
-    board = rank(here, dataset=dataset, score=wanted)
+    board = rank(every, dataset=dataset, score=wanted)
     limits: list[Callable[[Row], str | None]] = []
     if latency_ms is not None:
         limits.append(lambda row: _above(_value(row, "latency"), latency_ms, "latency {:.3g} ms"))
@@ -93,8 +97,10 @@ def recommend(
         why = "; ".join(f"{label}: {reason}" for label, reason in outside[:3]) or f"untested: {', '.join(unknown)}"
         raise MissingError(f"no model of {dataset} is known to be within the limits ({why})")
     never = sorted(set(offered) - {record.subject.name for record in here})
-    found = Recommendation(board.among(within), tuple(outside), tuple(_apart(board, here)), ())
-    return dataclasses.replace(found, untested=tuple(_untested(found, unknown, never)))
+    found = Recommendation(board.among(within), tuple(outside), tuple(_apart(board, here)), (), ())
+    return dataclasses.replace(
+        found, untested=tuple(_untested(found, unknown, never)), beaten_by=tuple(_simpler(found))
+    )
 
 
 def _quality(records: Iterable[Record]) -> str | None:
@@ -142,6 +148,15 @@ def _apart(board: Board, records: Sequence[Record]) -> list[tuple[str, str]]:
     names = dict.fromkeys(record.subject.name for record in records if record.subject.name not in shown)
     reasons = [(name, why) for name in names for described, why in board.left_out if described.split(" ")[0] == name]
     return list({name: (name, why) for name, why in reversed(reasons)}.values())
+
+
+def _simpler(found: Recommendation) -> Iterator[str]:
+    """Name the simplest baselines whose value is no worse than the best model's."""
+    sign = 1 if found.board.direction == "lower" else -1
+    for row in found.board.calibration:
+        value, best = row.value, found.best.value
+        if row.subject in SIMPLEST and value is not None and best is not None and sign * value <= sign * best:
+            yield f"{row.label} ({value:.4g})"
 
 
 def _untested(found: Recommendation, unknown: Sequence[str], never: Sequence[str]) -> list[str]:

@@ -37,7 +37,17 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     assert "| vae |" in Path("boards/b/board.md").read_text()
     rows = json.loads(genkit("bench", "b.toml", "--dry-run", "--json").out)
     assert [row["state"] for row in rows] == ["done", "done"]
-    assert genkit("bench", "b.toml").code == 0
+    again = genkit("bench", "b.toml")
+    assert (again.code, "no longer lists" in again.err) == (0, False)
+    Path("b.toml").write_text(BOARD.rpartition("[[models]]")[0])
+    shorter = genkit("bench", "b.toml")
+    assert "holds 1 records of jobs that b.toml no longer lists (conv-vae)" in shorter.err
+
+
+def test_a_board_is_kept_in_a_folder(genkit):
+    Path("b.toml").write_text(BOARD)
+    done = genkit("bench", "b.toml", "--out", "memory://boards")
+    assert (done.code, "is a URL" in done.err) == (2, True)
 
 
 def test_the_time_that_jobs_will_take_is_known_from_a_store_anywhere(genkit, monkeypatch, digits):

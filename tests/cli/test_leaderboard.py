@@ -90,6 +90,11 @@ def test_recommend_names_the_best_within_the_limits_how_sure_and_what_is_unteste
     assert found["better_than_the_next"] == pytest.approx(1.0)
 
 
+def test_a_limit_is_a_number(boards):
+    done = boards("recommend", "--latency-ms", "nan")
+    assert (done.code, "'nan' is not a number" in done.err) == (2, True)
+
+
 def test_recommend_says_why_nothing_fits(boards):
     done = boards("recommend", "--latency-ms", "0.5")
     assert (done.code, done.out) == (3, "")

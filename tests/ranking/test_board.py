@@ -308,6 +308,16 @@ def test_by_default_the_newest_record_says_data_and_score():
     assert [reason for _, reason in board.left_out] == ["measured on mnist"]
 
 
+def test_a_model_measured_later_by_one_other_score_does_not_change_what_ranks():
+    quality = [record(name, score(value), score(value, name="kid[digits-cnn]")) for name, value in (("a", 1), ("b", 2))]
+    later = record("c", score(0.1, name="mse"), score(9.0, name="latency"))
+    assert rank([*quality, later]).score == FID
+    at_test_size = record("c", score(1.0, name="fid[digits-cnn]@360"), score(3.0))
+    assert rank([*quality, at_test_size]).score == FID
+    costs = [record(name, score(9.0, name="parameters")) for name in "abcd"]
+    assert rank([*quality, *costs]).score == FID
+
+
 def test_a_data_set_with_baselines_only_can_be_asked_for():
     records = [record("a", score(1.0)), record("noise", score(9.0), kind="baseline", dataset="mnist")]
     assert rank(records, dataset="mnist").calibration[0].value == 9.0
@@ -318,6 +328,8 @@ def test_unknown_data_and_scores_are_named_with_the_known_ones():
         rank([record("a", score(1.0))], dataset="digit")
     with pytest.raises(UnknownName, match=r"no score named 'elbo'\..*The records have: fid\[digits-cnn\]"):
         rank([record("a", score(1.0))], score="elbo")
+    with pytest.raises(UnknownName, match="no score named 'fdi'. Did you mean 'fid'"):
+        rank([record("a", score(1.0))], score="fdi")
 
 
 def test_a_metric_s_name_stands_for_its_score():

@@ -131,3 +131,16 @@ def test_limits_take_nothing_from_what_is_known_of_the_noise():
     assert [row.label for row in limited.board.rows] == ["a", "b"]
     assert limited.best.ci_high == next(row.ci_high for row in whole.board.rows if row.label == "a")
     assert limited.board.comparison.freedom == 6
+
+
+@pytest.mark.parametrize("direction", ["lower", "higher"])
+def test_a_simplest_baseline_that_the_best_does_not_beat_is_named(direction):
+    sign = 1 if direction == "lower" else -1
+    values = {"copycat": 0.1, "ppca": 3.0, "noise": 60.0}
+    baselines = [record(n, score(sign * v, direction=direction), kind="baseline") for n, v in values.items()]
+    best = record("a", score(sign * 5.0, half=0.1, direction=direction))
+    found = recommend([best, *baselines])
+    assert found.beaten_by == (f"ppca ({sign * 3})",)
+    assert [row.label for row in found.board.rows] == ["a"]
+    better = record("b", score(sign * 2.0, half=0.1, direction=direction))
+    assert recommend([best, better, *baselines]).beaten_by == ()
