@@ -21,17 +21,26 @@ from genkit.seeds import derive
 CHUNK = 250
 
 
-def draw(model: GenerativeModel, count: int, *, seed: int, label: int | None = None) -> tuple[Tensor, Tensor | None]:
-    """Return ``count`` images in [0, 1] and, for labelled data, the classes asked for (all in turn, or ``label``)."""
-    labels = classes_of(model, count, label)
+def draw(
+    model: GenerativeModel, count: int, *, seed: int, label: int | None = None, first: int = 0
+) -> tuple[Tensor, Tensor | None]:
+    """Return ``count`` images in [0, 1] and, for labelled data, the classes asked for.
+
+    These are ``label``, or all in turn, where ``first`` images have gone before.
+    """
+    labels = classes_of(model, count, label, first=first)
     generator = torch.Generator(model.device).manual_seed(derive(seed, "draw"))
     torch.manual_seed(derive(seed, "draw-global"))
     with torch.no_grad():
         return model.eval().sample(count, generator=generator, condition=labels), labels
 
 
-def classes_of(model: GenerativeModel, rows: int, label: int | None, *, repeats: int = 1) -> Tensor | None:
+def classes_of(
+    model: GenerativeModel, rows: int, label: int | None, *, repeats: int = 1, first: int = 0
+) -> Tensor | None:
     """Return the classes of ``rows`` rows of ``repeats`` images: ``label``, or all in turn; None without classes.
+
+    Where ``first`` rows have gone before, turns go on from there.
 
     Raises UsageError for a class that there is not, or of a model that draws none.
     """
@@ -42,7 +51,7 @@ def classes_of(model: GenerativeModel, rows: int, label: int | None, *, repeats:
         raise UsageError(f"{type(model).__name__} draws no single class: it is not conditional")
     if not classes:
         return None
-    each = torch.arange(rows, device=model.device) % classes if label is None else torch.full((rows,), label)
+    each = torch.arange(first, first + rows) % classes if label is None else torch.full((rows,), label)
     return each.to(model.device).repeat_interleave(repeats)
 
 
@@ -109,7 +118,7 @@ def write_images(
         done = 0
         while done < count:
             size = min(CHUNK, count - done)
-            images, drawn = draw(model, size, seed=derive(seed, "chunk", done), label=label)
+            images, drawn = draw(model, size, seed=derive(seed, "chunk", done), label=label, first=done)
             for offset, image in enumerate(quantize(images).cpu().numpy()):
                 name = f"{done + offset:06d}.png"
                 place = folder / classes[int(drawn[offset])] if classes and drawn is not None else folder

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from genkit.data import open_dataset
-from genkit.drawing import draw, write_edits, write_grid, write_images, write_reconstructions, write_walks
+from genkit.drawing import CHUNK, draw, write_edits, write_grid, write_images, write_reconstructions, write_walks
 from genkit.errors import GenkitError, UsageError
 from genkit.model import DataInfo, GenerativeModel
 
@@ -121,6 +121,13 @@ def test_a_labelled_folder_is_read_back_with_its_classes(tmp_path):
     brightness = everything.pixels.astype(float).mean(axis=(1, 2, 3)) / 255
     assert np.abs(brightness - everything.labels / 10).max() < 0.02
     assert not (tmp_path / "out" / "labels.csv").exists()
+
+
+def test_classes_go_on_from_chunk_to_chunk(tmp_path):
+    classes = CHUNK + 50
+    write_images(Shades(classes), tmp_path / "out", 2 * classes, seed=0, classes=[f"{c:03d}" for c in range(classes)])
+    counts = {len(list(folder.iterdir())) for folder in (tmp_path / "out").iterdir()}
+    assert counts == {2}
 
 
 @pytest.mark.parametrize("name", ["../up", "", "..", "a/b", "a\\b"])
