@@ -13,8 +13,14 @@ from genkit.registry import Offer
 from genkit.report.text import interval, number
 from genkit.specs import ModelSpec
 
-SIZES = {"digits": DataInfo((1, 8, 8), 17, 10), "mnist": DataInfo((1, 28, 28), 256, 10)}
-"""Data for which parameters are counted."""
+COLOUR = DataInfo((3, 32, 32), 256, 10)
+SIZES = {
+    "digits": DataInfo((1, 8, 8), 17, 10),
+    "mnist": DataInfo((1, 28, 28), 256, 10),
+    "default": COLOUR,
+    "gpu": COLOUR,
+}
+"""Data for which each preset's parameters are counted."""
 
 SHOWN = ("fid", "kid", "precision", "recall", "class_accuracy", "mse", "elbo", "nll", "bits_per_dim", "train_seconds")
 
@@ -24,7 +30,8 @@ def page(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures
     parts = [
         "# Model cards",
         "Generated from the models themselves and from the records of `benchmarks/results`. Published numbers are of "
-        "other networks, budgets and evaluators: to stand beside, not to be compared. What was not measured is empty.",
+        "other networks, budgets and evaluators: to stand beside, not to be compared. What was not measured is empty. "
+        "Parameters are counted for the preset's data; of `default` and `gpu` for 32x32 colour images of ten classes.",
     ]
     parts += [card(offer, records, pictures) for offer in offers]
     return "\n\n".join(parts) + "\n"
@@ -72,8 +79,7 @@ def _presets(cls: type[GenerativeModel]) -> str:
     defaults = to_json(build(cls.Options, {}, cls.__name__))
     for name, preset in cls.presets.items():
         options = {**defaults, **to_json(build(cls.Options, dict(preset.options), cls.__name__))}
-        info = SIZES.get(name)
-        count = f"{_parameters(cls, options, info):,}" if info else ""
+        count = f"{_parameters(cls, options, SIZES[name]):,}" if name in SIZES else ""
         words = ", ".join(f"{key}={value}" for key, value in options.items())
         rows.append(f"| {name} | {preset.images:,} | {preset.batch} | {words} | {count} |")
     return "\n".join(rows)

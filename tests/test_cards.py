@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from making import record, score, training
 
@@ -17,7 +19,11 @@ def test_every_model_has_a_card_with_its_loss_paper_presets_and_size(each):
     text = cards.card(each, [], {})
     assert text.startswith(f"## {each.spec.name}\n")
     assert each.spec.paper in text
-    assert "| mnist |" in text or "| default |" in text
+    quoted = " ".join(line for line in text.splitlines() if line.startswith(">"))
+    assert re.search(r"\S [-+] \S|sum_", quoted)  # a loss has terms or sums
+    presets = {cells[1].strip(): cells for line in text.splitlines() if len(cells := line.split("|")) == 7}
+    for name in ("default", "gpu"):
+        assert int(presets[name][5].replace(",", "")) > 1000
     assert "measured on" not in text
 
 

@@ -31,7 +31,7 @@ class BetaVAE(ConvVAE):
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"latent": 16, "beta": 2.0}),
         "mnist": Preset(images=300_000, batch=64, options={"width": 16}),
-        "default": Preset(images=1_000_000, batch=64),
+        "default": Preset(images=300_000, batch=64, options={"width": 16}),
         "gpu": Preset(images=10_000_000, batch=256, options={"latent": 64, "width": 64}),
     }
 

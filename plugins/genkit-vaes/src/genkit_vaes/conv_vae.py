@@ -23,13 +23,13 @@ class ConvVAEOptions(PixelOptions):
 
 
 class ConvVAE(VAE):
-    """Convolutional variational autoencoder; its bound is on the probability of the data's own levels."""
+    """Convolutional VAE: ``-log p(x | z) + KL(q(z | x) | N(0, 1))``, with p over the data's own levels."""
 
     Options = ConvVAEOptions
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"latent": 16}),
         "mnist": Preset(images=300_000, batch=64, options={"width": 16}),
-        "default": Preset(images=1_000_000, batch=64, options={"latent": 64}),
+        "default": Preset(images=300_000, batch=64, options={"latent": 64, "width": 16}),
         "gpu": Preset(images=10_000_000, batch=256, options={"latent": 128, "width": 64}),
     }
 

@@ -24,13 +24,16 @@ class FlowVAEOptions(ConvVAEOptions):
 
 
 class FlowVAE(LearnedPriorVAE, ConvVAE):
-    """A VAE with a RealNVP prior (arXiv:1605.08803, 1611.02731): log p(z) = log N(f(z); 0, 1) + log |det df/dz|."""
+    """A VAE with a RealNVP prior (arXiv:1605.08803, 1611.02731): ``-log p(x | z) + log q(z | x) - log p(z)``.
+
+    log p(z) = log N(f(z); 0, 1) + log |det df/dz|.
+    """
 
     Options = FlowVAEOptions
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"latent": 16}),
         "mnist": Preset(images=300_000, batch=64, options={"width": 16}),
-        "default": Preset(images=1_000_000, batch=64, options={"latent": 64}),
+        "default": Preset(images=300_000, batch=64, options={"latent": 64, "width": 16}),
         "gpu": Preset(images=10_000_000, batch=256, options={"latent": 128, "width": 64, "flow_width": 512}),
     }
 

@@ -47,7 +47,7 @@ class HVAE(VAE):
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"learning_rate": 2e-3}),
         "mnist": Preset(images=300_000, batch=64, options={"width": 16, "learning_rate": 2e-3}),
-        "default": Preset(images=1_000_000, batch=64),
+        "default": Preset(images=300_000, batch=64, options={"width": 16, "learning_rate": 2e-3}),
         "gpu": Preset(images=10_000_000, batch=128, options={"width": 128, "latent": 8, "layers": 4, "mixtures": 10}),
     }
 

@@ -52,7 +52,7 @@ class RAE(Autoencoder):
     presets = {
         "digits": Preset(images=150_000, batch=64),
         "mnist": Preset(images=300_000, batch=64, options={"width": 16}),
-        "default": Preset(images=1_000_000, batch=64, options={"latent": 64}),
+        "default": Preset(images=300_000, batch=64, options={"latent": 64, "width": 16}),
         "gpu": Preset(images=10_000_000, batch=256, options={"latent": 128, "width": 64, "components": 30}),
     }
     weights: Tensor

@@ -30,7 +30,10 @@ class DenseVAEOptions:
 
 
 class DenseVAE(VAE):
-    """Variational autoencoder (arXiv:1312.6114)."""
+    """Variational autoencoder (arXiv:1312.6114): ``.5 sum (x - x')^2 + alpha KL(q(z | x) | N(0, 1))``.
+
+    That is alpha times the negative ELBO of N(x', alpha); with a Bernoulli likelihood it is ``-log p(x | z) + KL``.
+    """
 
     Options = DenseVAEOptions
     presets = {

@@ -44,7 +44,7 @@ class VAEGAN(VAE):
     presets = {
         "digits": Preset(images=200_000, batch=64, options={"latent": 16, "width": 16}),
         "mnist": Preset(images=200_000, batch=64, options={"width": 16}),
-        "default": Preset(images=1_000_000, batch=64, options={"latent": 64}),
+        "default": Preset(images=200_000, batch=64, options={"latent": 64, "width": 16}),
         "gpu": Preset(images=10_000_000, batch=128, options={"latent": 128, "width": 64}),
     }
 

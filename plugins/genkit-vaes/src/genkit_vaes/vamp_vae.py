@@ -28,13 +28,16 @@ class VampVAEOptions(ConvVAEOptions):
 
 
 class VampVAE(LearnedPriorVAE, ConvVAE):
-    """p(z) = 1/K sum_k q(z | u_k) with learned images u_k (arXiv:1705.07120), which begin as training images."""
+    """A VAE with a mixture of posteriors as prior (arXiv:1705.07120): ``-log p(x | z) + log q(z | x) - log p(z)``.
+
+    p(z) = 1/K sum_k q(z | u_k) with learned images u_k, which begin as training images.
+    """
 
     Options = VampVAEOptions
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"latent": 16, "pseudo_inputs": 100}),
         "mnist": Preset(images=300_000, batch=128, options={"width": 16, "pseudo_inputs": 200}),
-        "default": Preset(images=1_000_000, batch=128, options={"latent": 64, "pseudo_inputs": 200}),
+        "default": Preset(images=300_000, batch=128, options={"latent": 64, "width": 16, "pseudo_inputs": 200}),
         "gpu": Preset(images=10_000_000, batch=256, options={"latent": 128, "width": 64, "pseudo_inputs": 1000}),
     }
 

@@ -48,7 +48,7 @@ class VQVAE(Autoencoder):
     presets = {
         "digits": Preset(images=150_000, batch=64, options={"codes": 64}),
         "mnist": Preset(images=300_000, batch=64, options={"width": 16}),
-        "default": Preset(images=1_000_000, batch=64),
+        "default": Preset(images=300_000, batch=64, options={"width": 16}),
         "gpu": Preset(images=10_000_000, batch=256, options={"codes": 1024, "size": 64, "width": 64}),
     }
     frequencies: Tensor
