@@ -13,6 +13,8 @@ from genkit.seeds import derive
 
 SEEN = 1000
 """Test images whose codes say which dimensions a model uses."""
+DRAWS = 1000
+"""Latents that say how wide a prior is in each dimension."""
 
 
 def interpolate(model: GenerativeModel, walks: int, steps: int, *, seed: int = 0, label: int | None = None) -> Tensor:
@@ -38,9 +40,10 @@ def traverse(
     seed: int = 0,
     label: int | None = None,
 ) -> Tensor:
-    """Return images [len(dims) * steps, C, H, W]: a row per dimension, which goes from -span to span.
+    """Return images [len(dims) * steps, C, H, W]: a row per dimension, which goes through ``span`` deviations each way.
 
-    The other dimensions stay at those of one drawn latent, which is [d]. Raises UsageError for a model without such
+    They are the prior's, of 1,000 draws, about its mean: a learned prior's are not 1 and 0. The other dimensions stay
+    at those of one drawn latent. Raises UsageError for a model without such
     latents, a dimension that there is not, or fewer than 2 steps.
     """
     if steps < 2:
@@ -50,9 +53,12 @@ def traverse(
     for dim in dims:
         if not 0 <= dim < len(flat):
             raise UsageError(f"there is no dimension {dim}: the latent has {len(flat)}, from 0")
+    draws = drawn(model, DRAWS, seed).flatten(1)
+    centre, deviation = draws.mean(0), draws.std(0)
     rows = flat.repeat(len(dims), steps, 1)
     for row, dim in zip(rows, dims, strict=True):
-        row[:, dim] = torch.linspace(-span, span, steps, device=row.device, dtype=row.dtype)
+        way = torch.linspace(-span, span, steps, device=row.device, dtype=row.dtype)
+        row[:, dim] = centre[dim] + way * deviation[dim]
     return decoded(model, rows.view(-1, *start.shape), classes_of(model, len(dims), label, repeats=steps))
 
 

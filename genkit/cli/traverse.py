@@ -23,7 +23,7 @@ from genkit.errors import UsageError
 @data_root_option
 @click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="Dimensions to show.")
 @click.option("--dims", type=NAMES, help="These dimensions instead, as 0,3,7.")
-@click.option("--span", type=float, default=3.0, show_default=True, help="Go from minus to plus this.")
+@click.option("--span", type=float, default=3.0, show_default=True, help="Deviations of the prior to go each way.")
 @walk_options("traversal.png")
 @seed_option
 @device_option

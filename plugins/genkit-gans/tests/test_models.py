@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from genkit_gans.plugin import genkit_models
-from torch import nn
+from torch import Tensor, nn
 
+from genkit.augment import Augmentation
 from genkit.editing import Masked, Search, edit
 from genkit.errors import UsageError
 from genkit.gan import GAN, ConditionalGAN, GANOptions
@@ -84,6 +85,39 @@ def test_it_trains_with_every_augmentation(
         loss.backward()
         assert loss.isfinite()
         assert loss != plain
+
+
+class Blanked(Augmentation):
+    """Leaves nothing of an image."""
+
+    def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return black."""
+        return images * 0
+
+
+def test_its_discriminator_sees_augmented_images_alone_in_losses_and_penalties(
+    spec: ModelSpec, digits_info: DataInfo, batch: Callable[..., Batch], step: Callable[..., Step]
+) -> None:
+    model = make(spec, digits_info)
+    seen: list[float] = []
+    model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].abs().max().item()))
+    for phase in model.phases():
+        turn = step()
+        turn.augmentation = Blanked()
+        model.loss(phase.name, batch(digits_info), turn)
+    assert len(seen) >= 3  # real, generated, and the generator's
+    assert set(seen) == {0.0}
+
+
+def test_it_tells_ada_how_real_images_were_judged(
+    spec: ModelSpec, digits_info: DataInfo, batch: Callable[..., Batch], step: Callable[..., Step]
+) -> None:
+    model = make(spec, digits_info, augment="ada")
+    turn = step()
+    turn.augmentation = model.augmentation
+    model.loss("discriminator", batch(digits_info), turn)
+    assert "ada_p" in turn.logged
+    assert int(model.augmentation.batches) == 1
 
 
 def test_its_latents_can_be_walked_through_and_searched(spec: ModelSpec, digits_info: DataInfo) -> None:

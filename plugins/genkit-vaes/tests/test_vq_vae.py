@@ -152,6 +152,18 @@ def test_dead_codes_restart_beside_those_in_use() -> None:
     assert used_after(averages(restart=0.1)) == 3
 
 
+def test_codes_that_restart_stand_apart_from_the_one_beside_which_they_do() -> None:
+    codebook = averages(restart=0.1)
+    codebook.begin(torch.tensor([[0.0, 0.0], [100.0, 0.0], [100.0, 1.0]]))
+    points = torch.randn(1, 40, 2)
+    for index in range(60):  # until the use of the far ones has faded
+        codebook.note(points, torch.zeros(1, 40, dtype=torch.long))
+        codebook.update(step(index))
+    vectors = codebook.vectors
+    assert vectors.abs().max() < 10
+    assert torch.pdist(vectors).min() > 1e-3
+
+
 def test_every_training_image_is_counted_at_every_position() -> None:
     model = build(codebook="average")
     pixels = np.random.default_rng(0).integers(0, 17, (30, 1, 8, 8)).astype(np.uint8)
