@@ -186,7 +186,9 @@ def _usual(records: Sequence[Record]) -> str:
     newest = {score.name: record.created for record in records for score in record.scores}
 
     def key(name: str) -> tuple[bool, int, bool, str, int]:
-        return name.partition("[")[0] not in COSTS, len(having[name]), "@" not in name, newest[name], first[name]
+        whole, _, at_test_size = name.partition("@")
+        twice = bool(at_test_size) and whole in having
+        return name.partition("[")[0] not in COSTS, len(having[name]), not twice, newest[name], first[name]
 
     return max(having, key=key)
 

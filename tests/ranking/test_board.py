@@ -314,6 +314,8 @@ def test_a_model_measured_later_by_one_other_score_does_not_change_what_ranks():
     assert rank([*quality, later]).score == FID
     at_test_size = record("c", score(1.0, name="fid[digits-cnn]@360"), score(3.0))
     assert rank([*quality, at_test_size]).score == FID
+    matched = [record(name, score(1.0, name="fid[mnist-cnn]@10000"), score(2.0, name="kid")) for name in "ab"]
+    assert rank(matched).score == "fid[mnist-cnn]@10000"
     costs = [record(name, score(9.0, name="parameters")) for name in "abcd"]
     assert rank([*quality, *costs]).score == FID
 
