@@ -13,7 +13,10 @@ from genkit.paths import cache_dir, write_atomic
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A published file: ``urls`` are mirrors of the same bytes, ``size`` is in bytes."""
+    """A published file: ``urls`` are mirrors of the same bytes, ``size`` is in bytes.
+
+    Without mirrors the user fetches it from its publisher and adds it.
+    """
 
     name: str
     file: str
@@ -71,6 +74,24 @@ WEIGHTS = (
         "Apache-2.0",
         "DINOv2, large",
     ),
+    WeightsFile(
+        "alexnet",
+        "alexnet-owt-7be5be79.pth",
+        (),
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        244_408_911,
+        "BSD-3-Clause",
+        "torchvision's AlexNet, for lpips",
+    ),
+    WeightsFile(
+        "vgg16",
+        "vgg16-397923af.pth",
+        (),
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        553_433_881,
+        "BSD-3-Clause",
+        "torchvision's VGG-16, for ppl",
+    ),
 )
 
 
@@ -79,7 +100,8 @@ def find(name: str) -> WeightsFile:
     for weights in WEIGHTS:
         if weights.name == name:
             return weights
-    raise UnknownName("weights file", name, [weights.name for weights in WEIGHTS], "  (genkit weights list shows them)")
+    names = [weights.name for weights in WEIGHTS]
+    raise UnknownName("weights file", name, names, f"  (there are {', '.join(names)})")
 
 
 def pull(name: str, progress: Progress | None = None) -> Path:
@@ -88,12 +110,18 @@ def pull(name: str, progress: Progress | None = None) -> Path:
     Raises UnknownName, MissingError when no mirror has it, DataError when the disk refuses it.
     """
     weights = find(name)
+    if not weights.urls and state(weights) != "ok":
+        raise MissingError(
+            f"genkit does not download {weights.file}: fetch it with torchvision, which publishes it, and then "
+            f"genkit weights add {weights.name} FILE"
+        )
     return download(
         weights.urls,
         weights.sha256,
         weights.path,
         what=f"the weights file {weights.name!r}",
-        remedy=f"name a copy with --weights FILE, or put it at {weights.path} (genkit weights add {weights.name} FILE)",
+        remedy=f"name a copy with --weights FILE, put it at {weights.path} (genkit weights add {weights.name} FILE), "
+        "or choose --features random-conv or pixels, which need no weights",
         progress=progress,
     )
 

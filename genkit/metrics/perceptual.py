@@ -7,27 +7,21 @@ import io
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from genkit.errors import DataError, Unmeasurable
-from genkit.paths import cache_dir
+from genkit.features import manifest
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class Backbone(NamedTuple):
-    """A torchvision network of ImageNet: the name of its published file, which ends with its hash's beginning."""
+    """A network of ImageNet: torchmetrics' name of it, and the manifest's of its weights file."""
 
     net: Literal["alex", "vgg"]
-    title: str
-    file: str
-
-    @property
-    def sha256(self) -> str:
-        """The beginning of the file's sha256."""
-        return self.file.rpartition("-")[2].partition(".")[0]
+    weights: str
 
 
-ALEX = Backbone("alex", "AlexNet", "alexnet-owt-7be5be79.pth")
-VGG = Backbone("vgg", "VGG-16", "vgg16-397923af.pth")
+ALEX = Backbone("alex", "alexnet")
+VGG = Backbone("vgg", "vgg16")
 
 
 def similarity(backbone: Backbone, resize: int | None = None) -> nn.Module:
@@ -35,14 +29,15 @@ def similarity(backbone: Backbone, resize: int | None = None) -> nn.Module:
 
     Raises Unmeasurable, saying where to put the file, if the backbone is not in the cache, DataError if it is damaged.
     """
-    path = cache_dir() / "weights" / backbone.file
+    weights = manifest.find(backbone.weights)
+    path = weights.path
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Unmeasurable(
-            f"it needs {backbone.title}'s weights: put torchvision's {backbone.file} at {path}"
+            f"it needs torchvision's {weights.file}: genkit weights add {weights.name} FILE puts it at {path}"
         ) from error
-    if not hashlib.sha256(data).hexdigest().startswith(backbone.sha256):
+    if hashlib.sha256(data).hexdigest() != weights.sha256:
         raise DataError(f"{path} is not the published file (its sha256 differs): fetch it again")
     import torch
     from torchmetrics.functional.image.lpips import _LPIPS
@@ -55,7 +50,7 @@ def similarity(backbone: Backbone, resize: int | None = None) -> nn.Module:
         for layer, name in zip(convolutions, names, strict=True):
             layer.load_state_dict({"weight": state[f"{name}.weight"], "bias": state[f"{name}.bias"]})
     except (KeyError, ValueError, RuntimeError) as error:
-        raise DataError(f"{path} does not fit torchvision's {backbone.title}: fetch it again") from error
+        raise DataError(f"{path} does not fit torchvision's {weights.name}: fetch it again") from error
     found: nn.Module = network.eval().requires_grad_(False)
     return found
 

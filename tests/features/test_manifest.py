@@ -46,10 +46,18 @@ def test_every_file_has_its_facts_and_a_name_of_its_own():
     assert len({w.name for w in WEIGHTS}) == len({w.file for w in WEIGHTS}) == len({w.sha256 for w in WEIGHTS})
     for weights in WEIGHTS:
         assert re.fullmatch("[0-9a-f]{64}", weights.sha256)
-        assert weights.urls
         assert all(url.startswith("https://") for url in weights.urls)
         assert weights.size > 1_000_000
-        assert weights.licence == "Apache-2.0"
+        assert weights.licence == ("Apache-2.0" if weights.urls else "BSD-3-Clause")
+        for name in (weights.file, *weights.urls):
+            if beginning := re.search("-([0-9a-f]{8})[.]pth$", name):  # publishers put it into the name
+                assert weights.sha256.startswith(beginning[1])
+
+
+def test_a_file_without_a_mirror_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
+    with pytest.raises(MissingError, match="genkit weights add vgg16 FILE"):
+        pull("vgg16")
 
 
 def test_inceptions_facts_are_those_of_the_installed_references():
@@ -107,3 +115,8 @@ def test_a_cache_that_can_not_be_written_is_one_sentence(toy, tmp_path):
 def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(UnknownName, match="no weights file named 'incepton'. Did you mean 'inception'"):
         find("incepton")
+
+
+def test_a_name_that_is_near_to_none_gets_them_all():
+    with pytest.raises(UnknownName, match="there are inception, dinov2-vit-s-14, dinov2-vit-b-14, dinov2-vit-l-14"):
+        find("nope")

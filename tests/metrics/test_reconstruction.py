@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -8,12 +9,13 @@ import torch
 from evidences import evidence
 
 from genkit.errors import DataError, Unmeasurable
+from genkit.features import manifest
 from genkit.metrics import perceptual
 from genkit.metrics.evidence import Features
 from genkit.metrics.frechet import frechet_distance
 from genkit.metrics.lpips import lpips
 from genkit.metrics.mse import mse
-from genkit.metrics.perceptual import ALEX, VGG, Backbone
+from genkit.metrics.perceptual import ALEX, VGG
 from genkit.metrics.ppl import ppl
 from genkit.metrics.psnr import psnr
 from genkit.metrics.rfid import rfid
@@ -77,22 +79,21 @@ def test_rfid_is_the_distance_of_reconstructions_from_the_test_images():
 
 @pytest.fixture
 def backbones(tmp_path, monkeypatch):
-    """Random weights in torchvision's layout, in the cache under names that end with their hashes."""
+    """Random weights in torchvision's layout, in the cache, and a manifest of their hashes."""
     from torchvision.models import alexnet, vgg16
 
     monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
-    made = {}
+    made, files = {}, []
     for given, network in ((ALEX, alexnet), (VGG, vgg16)):
         torch.manual_seed(0)
         state = {k: v for k, v in network(weights=None).state_dict().items() if k.startswith("features.")}
-        path = tmp_path / "weights" / "new.pth"
+        path = manifest.find(given.weights).path
         path.parent.mkdir(exist_ok=True)
         torch.save(state, path)
-        file = f"{given.net}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
-        path.rename(path.with_name(file))
-        made[given.net] = (Backbone(given.net, given.title, file), state)
-    monkeypatch.setattr("genkit.metrics.lpips.ALEX", made["alex"][0])
-    monkeypatch.setattr("genkit.metrics.ppl.VGG", made["vgg"][0])
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        files.append(dataclasses.replace(manifest.find(given.weights), sha256=sha256))
+        made[given.net] = state
+    monkeypatch.setattr(manifest, "WEIGHTS", tuple(files))
     return made
 
 
@@ -102,7 +103,7 @@ def test_lpips_is_torchmetrics_over_the_backbone_in_the_cache(backbones):
 
     found = pair(n=6, shape=(1, 16, 16))
     network = _LPIPS(pretrained=True, net="alex", pnet_rand=True, resize=64)
-    state = backbones["alex"][1]
+    state = backbones["alex"]
     convolutions = [m for m in network.net.modules() if isinstance(m, torch.nn.Conv2d)]
     for layer, number in zip(convolutions, (0, 3, 6, 8, 10), strict=True):
         layer.weight.data.copy_(state[f"features.{number}.weight"])
@@ -146,9 +147,9 @@ def test_path_length_falls_to_zero_for_a_generator_that_does_not_move(backbones)
 
 def test_a_missing_backbone_says_where_to_put_it_and_a_damaged_one_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
-    with pytest.raises(Unmeasurable, match=r"put torchvision's alexnet-owt-7be5be79\.pth at "):
+    with pytest.raises(Unmeasurable, match=r"alexnet-owt-7be5be79\.pth: genkit weights add alexnet FILE"):
         lpips(pair(n=3))
     (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / ALEX.file).write_bytes(b"other")
+    manifest.find(ALEX.weights).path.write_bytes(b"other")
     with pytest.raises(DataError, match="sha256 differs"):
         perceptual.similarity(ALEX)
