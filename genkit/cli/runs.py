@@ -48,7 +48,11 @@ def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path)
         echo_json([_document(run) for run in runs])
         return
     if not runs:
-        click.echo(f"no runs in {root} yet: genkit eval --model dcgan makes the first", err=True)
+        board = root / "runs"  # where genkit bench has them
+        where = (
+            f"but in {board}: --runs {board}" if board.is_dir() else "yet: genkit eval --model dcgan makes the first"
+        )
+        click.echo(f"no runs in {root} {where}", err=True)
         return
     rows = [["run", "state", "images", "seconds", "records", "made"]]
     for run in runs:

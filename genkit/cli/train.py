@@ -147,4 +147,5 @@ def command(
                 on_event=show,
             )
     click.echo(f"{run.path}")
-    click.echo(f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {run.path}", err=True)
+    more = " --milestones" if run.milestones() else ""
+    click.echo(f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {run.path}{more}", err=True)

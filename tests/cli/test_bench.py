@@ -40,6 +40,7 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     again = genkit("bench", "b.toml")
     assert (again.code, "no longer lists" in again.err) == (0, False)
     Path("b.toml").write_text(BOARD.rpartition("[[models]]")[0])
+    assert "--runs boards/b/runs" in genkit("runs", "--runs", "boards/b").err
     shorter = genkit("bench", "b.toml")
     assert "holds 1 records of jobs that b.toml no longer lists (conv-vae)" in shorter.err
 
