@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genkit.errors import PluginError
 from genkit.paths import write_atomic
+
+ROUNDING = 1e-3
+"""How far a model's images may leave [0, 1]: a quarter of a level, for arithmetic that rounds."""
+
+
+def in_range(images: Tensor, what: str) -> Tensor:
+    """Return a model's images clipped to [0, 1], which they leave by rounding at most.
+
+    Raises PluginError, which names ``what``, for values that are not finite or further outside: cut to [0, 1], another
+    range or NaN would be images too, and at times better ones.
+    """
+    low, high = (each.item() for each in images.detach().aminmax())  # both are NaN where a value is
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise PluginError(f"{what} hold values that are not finite: the weights diverged, or the model has a bug")
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise PluginError(
+            f"{what} have values from {low:.4g} to {high:.4g}, outside [0, 1]: a model hands out images in [0, 1], "
+            "whatever range it uses inside"
+        )
+    return images.clamp(0, 1)
 
 
 def quantize(images: Tensor) -> Tensor:

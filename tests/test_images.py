@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from genkit.images import grid, png, quantize, save_grid
+from genkit.errors import PluginError
+from genkit.images import grid, in_range, png, quantize, save_grid
 
 
 def test_quantisation_rounds_half_to_even_and_clips():
@@ -47,3 +48,22 @@ def test_colour_is_not_swapped(tmp_path):
     image[:, 0] = 1
     save_grid(image, tmp_path / "x.png", columns=1)
     assert np.asarray(Image.open(tmp_path / "x.png"))[100, 100].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_no_image(value):
+    images = torch.full((2, 1, 4, 4), 0.5)
+    images[1, 0, 2, 3] = value
+    with pytest.raises(PluginError, match="samples of Toy hold values that are not finite"):
+        in_range(images, "samples of Toy")
+
+
+@pytest.mark.parametrize("images", [torch.tensor([-1.0, 0.9]), torch.tensor([0.0, 1.01]), torch.tensor([0, 255])])
+def test_another_range_is_not_cut_off(images):
+    low, high = images.aminmax()
+    with pytest.raises(PluginError, match=f"values from {low:.4g} to {high:.4g}, outside"):
+        in_range(images, "samples of Toy")
+
+
+def test_what_rounding_leaves_outside_is_clipped():
+    assert in_range(torch.tensor([-1e-4, 0.5, 1 + 1e-4]), "").tolist() == [0, 0.5, 1]

@@ -62,7 +62,7 @@ REFERENCES = {"train": "the training images", "all": "all images"}
     "--features",
     type=NAMES,
     shell_complete=complete_feature,
-    help="Feature extractors, comma-separated; by default the data's own.",
+    help="Feature extractors, comma-separated; by default the data's own, or inception for images without.",
 )
 @click.option(
     "--protocol", type=click.Choice(list(PRESETS)), default="genkit", show_default=True, help="Whose number to give."
@@ -237,14 +237,14 @@ def _images(
 ) -> None:
     import dataclasses
 
-    from genkit.cli.opening import open_shown
+    from genkit.cli.opening import images_shown
     from genkit.cli.progress import work_bar
     from genkit.evaluation import evaluate_images
 
     if reference is None:
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
-    measured = open_shown(samples, how)
-    against = open_shown(reference, how)
+    measured = images_shown(samples, how)
+    against = images_shown(reference, how)
     with work_bar() as show:
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"

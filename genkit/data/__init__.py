@@ -1,6 +1,6 @@
 """Image data sets: found by name, packed once, read through a memory map."""
 
 from genkit.data.dataset import ImageDataset, Split
-from genkit.data.open import open_dataset
+from genkit.data.open import open_dataset, open_images
 
-__all__ = ["ImageDataset", "Split", "open_dataset"]
+__all__ = ["ImageDataset", "Split", "open_dataset", "open_images"]

@@ -114,6 +114,8 @@ class NpzSource(Source):
         shape, _, dtype = self._header(name)
         if dtype != np.uint8 and dtype.kind != "f":
             raise DataError(f"{self.path}: {name} must be uint8 or float in [0, 1], not {dtype}")
+        if 0 in shape:
+            raise DataError(f"{self.path}: {name} is empty, of shape {shape}: save some images")
         try:
             return shape[0], *_channels_first(shape)
         except ValueError as error:
@@ -176,7 +178,9 @@ class NpzSource(Source):
     def _levels(self, row: NDArray[Any], name: str, index: int) -> NDArray[np.uint8]:
         if row.dtype == np.uint8:
             return row
-        if not (row.min() >= 0 and row.max() <= 1):  # written so that NaN fails
+        if not np.isfinite(row).all():
+            raise DataError(f"{self.path}: {name}[{index}] holds NaN or infinity: leave such images out")
+        if row.min() < 0 or row.max() > 1:
             raise DataError(
                 f"{self.path}: {name}[{index}] has values from {row.min():g} to {row.max():g}, outside [0, 1]: "
                 "scale them or save uint8"
@@ -201,7 +205,7 @@ def _read_header(file: IO[bytes]) -> Header:
 
 def _channels_first(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Return (C, H, W) of an array of images; raises ValueError, with the reason, if that can't be told."""
-    if len(shape) not in (3, 4) or min(shape) < 1:
+    if len(shape) not in (3, 4):
         raise ValueError("which is none of [N, H, W], [N, H, W, C], [N, C, H, W]")
     if len(shape) == 3:
         return 1, shape[1], shape[2]

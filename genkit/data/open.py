@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from genkit import paths
 from genkit.data.dataset import ImageDataset
@@ -46,13 +47,30 @@ def open_dataset(
     ``GENKIT_DATA``). ``size`` makes images of folders and zips size x size: their centred square, or the whole image
     stretched with ``crop="none"``; ``grey`` makes colour ones grey. ``skip_bad`` leaves bad files out and counts them
     in ``skipped``. ``progress`` is told images done and images in all. Raises UsageError for a reference, size or grey
-    that makes no sense, MissingError for data that is not there, DataError for data that can't be used.
+    that makes no sense, MissingError for data that is not there, DataError for data that can't be used, or has not two
+    different images, one to train on and one to test.
     """
+    data = _opened(reference, DatasetRequest("", data_root, size, crop, skip_bad, grey), progress)
+    if not len(data.test):
+        held = f"{len(data.train):,} copies of one image" if len(data.train) > 1 else "a single image"
+        raise DataError(f"{data.name} holds {held}: at least 2 different ones are needed, one to train on, one to test")
+    return data
+
+
+def open_images(reference: str, *, progress: Callable[[int, int], None] | None = None, **how: Any) -> ImageDataset:
+    """Open images that are only measured: a single one, or copies of one, are a set too, and ``test`` is empty then.
+
+    References, arguments and errors are otherwise those of open_dataset.
+    """
+    return _opened(reference, DatasetRequest(**how), progress)
+
+
+def _opened(reference: str, asked: DatasetRequest, progress: Callable[[int, int], None] | None) -> ImageDataset:
     from genkit.registry import registry
 
     reference = located(reference)
     spec, argument = registry().dataset(reference)
-    request = DatasetRequest(argument, data_root or paths.data_root(), size, crop, skip_bad, grey)
+    request = replace(asked, argument=argument, data_root=asked.data_root or paths.data_root())
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")

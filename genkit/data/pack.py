@@ -8,7 +8,7 @@ map. A folder is built under a temporary name, synced and renamed: it is whole o
 
 A source without splits of its own is split by content: an image is a test image if the blake2b hash of its packed
 pixels lies in the lowest fifth, so copies of an image are all on one side. Two or more different images always give
-one to each side.
+one to each side; copies of one image are all training images.
 """
 
 from __future__ import annotations
@@ -118,24 +118,22 @@ def _write(contents: Contents, folder: Path, progress: Progress | None, name: st
                 writer.append(item, test=place < TEST_SHARE if item.split is None else item.split == "test")
             if progress is not None:
                 progress(done, contents.count)
-        if sum(writer.counts) < 2:
-            raise DataError(f"{name} has {sum(writer.counts)} usable images ({skipped} bad): at least 2 are needed")
+        if not any(writer.counts):
+            raise DataError(f"{name} has no usable image ({skipped} bad): give it some that can be read")
         if own_splits and not all(writer.counts):
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
-        if all(writer.counts):
+        if all(writer.counts) or (lowest == highest and writer.counts[0]):
             return writer.finish(contents), skipped, own_splits
-        if lowest == highest:
-            raise DataError(
-                f"{name} holds {sum(writer.counts)} copies of one image: at least 2 different ones are needed, one to "
-                "train on and one to test"
-            )
         return _share(writer, contents, folder, lowest, highest), skipped, own_splits
     finally:
         writer.close()
 
 
 def _share(first: PackWriter, contents: Contents, folder: Path, lowest: float, highest: float) -> str:
-    """Write a small set again whose hashes put all images on one side: the one nearest the border changes sides."""
+    """Write a small set again whose hashes put all images on one side: the one nearest the border changes sides.
+
+    Copies of one image come here as test images, and all become training images.
+    """
     first_was_test = first.counts[0] == 0
     second = PackWriter(folder / "again", contents.shape)
     try:

@@ -85,8 +85,6 @@ class TreeSource(Source):
         if not headers:
             left_out = f" but {len(names)} bad files" if names else ""
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG, JPEG, WebP or BMP files")
-        if len(headers) == 1:
-            raise DataError(f"{self.name} holds a single image, {next(iter(headers))}: at least 2 are needed")
         height, width = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
         places, classes = arrange(list(headers), self.name)

@@ -68,15 +68,17 @@ def _memorised(gathered: Gathered) -> dict[str, bytes]:
         return {}
     name, reference = gathered.extractors[0].name, gathered.reference
     places = _some(gathered.samples, len(gathered.test))
+    if min(len(places), reference.samples.count) < 2:
+        return {}
     seen = gathered.seen.features(name).features[places]
     alike = most_alike(reference.features(name).features, seen, _shown(gathered).memorised)
     if not len(alike.ratio):
         return {}
     alike = alike._replace(sample=places[alike.sample])
-    pairs = [_measured(gathered, alike.sample), _drawn_again(reference.samples, alike.training)]
+    pairs = _above(_measured(gathered, alike.sample), _drawn_again(reference.samples, alike.training))
     facts = {**{key: values.tolist() for key, values in alike._asdict().items()}, "extractor": name}
     return {
-        "memorised.png": _sheet(np.concatenate(pairs), columns=len(alike.ratio)),
+        "memorised.png": _sheet(pairs, columns=len(alike.ratio)),
         "memorised.json": _json(facts),
     }
 
@@ -89,7 +91,7 @@ def _reconstructions(gathered: Gathered) -> dict[str, bytes]:
     count = min(_shown(gathered).reconstructions, len(test))
     places = np.linspace(0, len(test) - 1, count).round().astype(np.int64)
     torch.manual_seed(derive(gathered.seed, "exhibits"))
-    again = gathered.ask("reconstruct", test.images(places).to(gathered.device)).clamp(0, 1)
+    again = gathered.reconstruct(test.images(places).to(gathered.device))
     pairs = [test.uint8(places), quantize(again).cpu().numpy()]
     return {"reconstructions.png": _sheet(np.concatenate(pairs), columns=len(places))}
 
@@ -133,23 +135,33 @@ def _drawn_again(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint
     return np.stack([found[int(place)] for place in places])
 
 
+def _above(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return samples, then training images, as one array: these at the samples' size, grey in colour if either is."""
+    if training.shape[2:] != samples.shape[2:]:
+        training = _resized(training, *samples.shape[2:])
+    channels = max(samples.shape[1], training.shape[1])
+    return np.concatenate([each.repeat(channels // each.shape[1], axis=1) for each in (samples, training)])
+
+
 def _shown(gathered: Gathered) -> Shown:
     return MANY if max(gathered.test.pixels.shape[2:]) <= SMALL else FEW
 
 
 def _sheet(images: NDArray[np.uint8], columns: int) -> bytes:
-    return png(grid(images if max(images.shape[2:]) <= SIDE else _reduced(images), columns, width=0))
+    height, width = images.shape[2:]
+    if (longer := max(height, width)) > SIDE:
+        images = _resized(images, max(1, round(height * SIDE / longer)), max(1, round(width * SIDE / longer)))
+    return png(grid(images, columns, width=0))
 
 
-def _reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return images [n, C, H, W] at ``SIDE`` pixels along their longer side, channel by channel."""
+def _resized(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return images [n, C, H, W] of another size, channel by channel."""
     from PIL import Image
 
-    n, channels, *size = images.shape
-    height, width = (max(1, round(each * SIDE / max(size))) for each in size)
+    n, channels = images.shape[:2]
     found = np.empty((n, channels, height, width), np.uint8)
     for place in np.ndindex(n, channels):
-        found[place] = Image.fromarray(images[place]).resize((width, height), Image.Resampling.LANCZOS)
+        found[place] = np.asarray(Image.fromarray(images[place]).resize((width, height), Image.Resampling.LANCZOS))
     return found
 
 

@@ -20,6 +20,7 @@ from genkit.evaluation.exhibits import curves
 from genkit.evaluation.fitting import as_ended
 from genkit.evaluation.measuring import COUNT, Measuring
 from genkit.evidence import Progress, quiet
+from genkit.features import own_extractor
 from genkit.model import GenerativeModel
 from genkit.records import Record, Subject, Training
 from genkit.registry import registry
@@ -133,7 +134,8 @@ def evaluate_images(
 
     How is said by ``measuring``, or by its fields, as ``features="inception"``.
     All images are used, or a random ``measuring.count`` of them. They are compared with the training split of a data
-    set that came with splits, and with all images of one that did not. Class folders of the reference's names are its
+    set that came with splits, and with all images of one that did not, as its own extractor sees them, or ``inception``
+    if it has none. Class folders of the reference's names are its
     labels. ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's.
     """
     content = ""
@@ -141,7 +143,8 @@ def evaluate_images(
         content = samples.sha256
         samples = _labelled_as(samples, reference)
     against = reference.train if reference.own_splits else reference.everything()
-    asked = _asked(measuring, choices, len(samples))
+    asked = _asked(measuring, choices, max(2, len(samples)))
+    asked = dataclasses.replace(asked, features=asked.extractors or own_extractor(reference) or "inception")
     if folder is not None:
         store.ready(folder)
     evaluator = Evaluator(reference, asked, progress, against=against, keep=keep)

@@ -19,7 +19,7 @@ from genkit.evidence.reference import Arrays, Reference
 from genkit.evidence.samples import Progress, Samples, quiet
 from genkit.evidence.seeing import Seen
 from genkit.features.extractor import Extractor
-from genkit.images import quantize
+from genkit.images import in_range, quantize
 from genkit.metrics.evidence import Features
 from genkit.model import GenerativeModel
 from genkit.seeds import derive
@@ -71,8 +71,12 @@ class Gathered:
 
     @functools.cached_property
     def reconstructions(self) -> NDArray[np.float32]:
-        """The model's reconstructions of the test images, clipped to [0, 1]."""
-        return self._spooled("reconstructions", lambda images: self.ask("reconstruct", images).clamp(0, 1))
+        """The model's reconstructions of the test images."""
+        return self._spooled("reconstructions", self.reconstruct)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return the model's reconstructions; raises PluginError if they are not finite or not in [0, 1]."""
+        return in_range(self.ask("reconstruct", images), f"reconstructions of {type(self.model).__name__}")
 
     def reconstructed(self, extractor: str) -> tuple[Features, Features]:
         """Features of the test images and of their reconstructions."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genkit.data import Split
-from genkit.images import quantize, truncate
+from genkit.images import in_range, quantize, truncate
 from genkit.model import GenerativeModel
 from genkit.seeds import derive
 
@@ -65,7 +65,10 @@ class ModelSamples:
     """Images drawn so far, and the time that it took."""
 
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
-        """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4)."""
+        """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4).
+
+        Raises PluginError for images that are not finite or not in [0, 1].
+        """
         self.model.eval()
         for index in range(start // self.chunk, -(-self.count // self.chunk)):
             began = time.perf_counter()
@@ -73,6 +76,7 @@ class ModelSamples:
             torch.manual_seed(derive(self.seed, "sample-global", index))
             with torch.no_grad():
                 images = self.model.sample(self.chunk, generator=generator, condition=self._labels(index))
+            images = in_range(images, f"samples of {type(self.model).__name__}")
             images = QUANTISATION[self.quantisation](images)[: self.count - index * self.chunk]
             self.drawn += self.chunk
             self.seconds += time.perf_counter() - began

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from genkit.paths import write_atomic
 
 SYNC_SECONDS = 10.0
-"""At most this much work is lost when a process is killed."""
+"""The first rows appended so long after a sync are synced: a killed process loses that much, and one append's work."""
 
 
 class Spool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.features.extractor import Extractor
 
-__all__ = ["default_extractor", "load_extractor"]
+__all__ = ["default_extractor", "load_extractor", "own_extractor"]
 
 
 def load_extractor(
@@ -44,10 +44,10 @@ def load_extractor(
     )
 
 
-def default_extractor(dataset: ImageDataset) -> str:
-    """Return the name of the data set's own extractor: a plugin's, else one trained here on the same content.
+def own_extractor(dataset: ImageDataset) -> str:
+    """Return the name of the data set's own extractor, or an empty string.
 
-    Raises MissingError, which says how to train one, if there is none.
+    It is a plugin's, else one trained here on the same content.
     """
     from genkit.features.cards import installed
     from genkit.registry import registry
@@ -59,6 +59,13 @@ def default_extractor(dataset: ImageDataset) -> str:
     for card in installed():
         if card["dataset_sha256"] == dataset.sha256:
             return str(card["name"])
+    return ""
+
+
+def default_extractor(dataset: ImageDataset) -> str:
+    """Return what sees models of a data set: its own extractor; raises MissingError, which says how to train one."""
+    if own := own_extractor(dataset):
+        return own
     raise MissingError(
         f"no feature extractor for {dataset.name}: train one with `genkit features train --dataset {dataset.name}`, "
         "or choose --features inception, or random-conv, which needs no weights"

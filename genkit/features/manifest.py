@@ -120,8 +120,8 @@ def pull(name: str, progress: Progress | None = None) -> Path:
         weights.sha256,
         weights.path,
         what=f"the weights file {weights.name!r}",
-        remedy=f"name a copy with --weights FILE, put it at {weights.path} (genkit weights add {weights.name} FILE), "
-        "or choose --features random-conv or pixels, which need no weights",
+        remedy=f"name a copy with --weights FILE, or put it at {weights.path} (genkit weights add {weights.name} FILE)"
+        "; --features random-conv and pixels need no weights",
         progress=progress,
     )
 

@@ -140,6 +140,30 @@ def test_two_folders_of_images_are_compared_with_no_model(genkit, photos):
     assert json.loads(fewer.out)["protocol"]["samples"]["count"] == 70
 
 
+def test_copies_of_one_image_are_samples_too(genkit, photos):
+    photos("real", 80)
+    Path("copies").mkdir()
+    for index in range(30):
+        shutil.copy("real/0.png", f"copies/{index}.png")
+    how = ("--features", "random-conv", "--metrics", "fid,vendi", "--json")
+    collapsed = genkit("eval", "--samples", "copies", "--reference", "real", *how)
+    assert collapsed.code == 0, collapsed.err
+    scores = {score["metric"]: score for score in json.loads(collapsed.out)["scores"]}
+    assert scores["vendi"]["value"] == pytest.approx(1)
+    against = genkit("eval", "--samples", "real", "--reference", "copies", *how)
+    assert against.code == 0, against.err
+
+
+def test_a_single_sample_is_refused_by_the_metric_that_needs_more(genkit, photos):
+    photos("real", 20)
+    photos("one", 1)
+    how = ("--features", "random-conv", "--metrics", "fid")
+    refused = genkit("eval", "--samples", "one", "--reference", "real", *how)
+    assert refused.code == 1
+    assert "1 row" in refused.err
+    assert "train on" not in refused.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -142,9 +142,9 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_a_single_image_is_refused(photos: Photos) -> None:
-    with pytest.raises(DataError, match=r"single image, only\.png"):
-        opened(photos("only.png"))
+def test_a_single_image_is_a_set_without_a_test(photos: Photos) -> None:
+    data = opened(photos("only.png"))
+    assert (len(data.train), len(data.test), len(data.everything())) == (1, 0, 1)
 
 
 def test_only_bad_files_is_refused_even_when_skipping(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genkit import registry as registry_module
-from genkit.data import open_dataset
+from genkit.data import open_dataset, open_images
 from genkit.errors import DataError, MissingError, PluginError, UnknownName, UsageError
 from genkit.specs import DatasetSpec
 
@@ -96,3 +96,18 @@ def test_a_plugin_that_returns_no_source_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(registry_module, "registry", lambda: SimpleNamespace(dataset=lambda reference: (spec, "")))
     with pytest.raises(PluginError, match="dataset 'mine': os:getcwd returns NoneType, not a Source"):
         open_dataset("mine")
+
+
+@pytest.mark.parametrize(("copies", "held"), [(1, "a single image"), (12, "12 copies of one image")])
+def test_one_image_can_be_measured_but_not_trained_on(tmp_path: Path, copies: int, held: str) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((copies, 4, 4), np.uint8))
+    reference = f"npz:{tmp_path / 'a.npz'}"
+    for _ in range(2):  # packed now, and packed before
+        assert len(open_images(reference).everything()) == copies
+        with pytest.raises(DataError, match=f"holds {held}: at least 2 different ones"):
+            open_dataset(reference)
+
+
+def test_images_are_opened_with_the_arguments_of_data_sets(photos: Callable[..., Path]) -> None:
+    path = photos("1.png", "2.png")
+    assert open_images(str(path), size=4, crop="none").sha256 == open_dataset(str(path), size=4, crop="none").sha256

@@ -153,8 +153,14 @@ def test_both_sides_get_an_image_even_if_all_hashes_fall_on_one(count: int, test
 
 @pytest.mark.parametrize("test", [False, True])
 def test_copies_of_one_image_leave_nothing_to_test_on(test: bool) -> None:
-    with pytest.raises(DataError, match="given holds 5 copies of one image: at least 2 different ones"):
-        opened(Given(on_side(1, test=test) * 5))
+    data = opened(Given(on_side(1, test=test) * 5))
+    assert (len(data.train), len(data.test)) == (5, 0)
+    assert len({image.tobytes() for image in data.everything().pixels}) == 1
+
+
+def test_no_usable_image_is_one_sentence() -> None:
+    with pytest.raises(DataError, match=r"given has no usable image \(0 bad\)"):
+        opened(Given([]))
 
 
 def test_everything_is_one_map_and_the_splits_are_its_views() -> None:

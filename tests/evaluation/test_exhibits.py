@@ -16,12 +16,12 @@ from sklearn.datasets import load_sample_image
 from genkit import store
 from genkit.baselines.ppca import PPCA
 from genkit.data import Split
-from genkit.evaluation import Evaluator, Measuring, evaluate
+from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
 from genkit.evaluation.exhibits import curves, exhibits
 from genkit.evaluation.fitting import fitted as _fit
 from genkit.evaluation.memorised import most_alike
 from genkit.evidence import SplitSamples
-from genkit.images import quantize
+from genkit.images import png, quantize
 from genkit.metrics.evidence import Features
 from genkit.records import Subject
 from genkit.runs import make_model
@@ -175,7 +175,7 @@ def test_pictures_of_photographs_are_few_small_and_below_300_kilobytes(side):
     train, test = photographs(200, side, 0), photographs(80, side, 1)
     samples, eyes = photographs(90, side, 2), SimpleNamespace(name="eyes")
     gathered = SimpleNamespace(samples=SplitSamples(samples, 90, 30), test=test, model=PPCA, seed=0, images=False)
-    gathered.device, gathered.ask = torch.device("cpu"), lambda capability, images: images
+    gathered.device, gathered.reconstruct = torch.device("cpu"), lambda images: images
     gathered.extractors, gathered.seen = [eyes], SimpleNamespace(features=lambda name: Features(rows(samples)))
     gathered.reference = SimpleNamespace(
         samples=SplitSamples(train, 200, 30), features=lambda name: Features(rows(train))
@@ -190,6 +190,45 @@ def test_pictures_of_photographs_are_few_small_and_below_300_kilobytes(side):
 
 def rows(split):
     return np.random.default_rng(len(split)).normal(size=(len(split), 4)).astype(np.float32)
+
+
+def resized(split, side, channels):
+    """Digits at another size, pixel by pixel, and in as many channels."""
+    pixels = split.uint8(slice(0, 100)).repeat(side // 8, axis=2).repeat(side // 8, axis=3).repeat(channels, axis=1)
+    return Split("resized", pixels, None, 256)
+
+
+@pytest.mark.parametrize(("side", "channels"), [(16, 1), (8, 3), (16, 3)])
+def test_samples_of_another_size_or_colour_stand_above_training_images_of_theirs(digits, capsys, side, channels):
+    asked = Measuring(count=100, metrics=["fid"], features="random-conv")
+    evaluator = Evaluator(digits, asked)
+    found = evaluator.measure(Subject("resized"), images=resized(digits.train, side, channels)).exhibits
+    assert "not shown" not in capsys.readouterr().err
+    sheet = Image.open(io.BytesIO(found["memorised.png"]))
+    place, *others = json.loads(found["memorised.json"])["training"]
+    above, below = tiles(png(np.asarray(sheet.convert("L"))), 1 + len(others), side)
+    order = digits.train.order if digits.train.order is not None else np.arange(len(digits.train))
+    due = Image.fromarray(digits.train.uint8(order[[place]])[0, 0]).resize((side, side), Image.Resampling.LANCZOS)
+    assert np.array_equal(below[0], np.asarray(due))
+    assert not np.array_equal(above[0], np.full_like(above[0], above[0, 0, 0]))
+
+
+def test_grey_samples_stand_above_training_images_in_colour(digits):
+    colour = dataclasses.replace(digits, train=resized(digits.train, 8, 3), test=resized(digits.test, 8, 3), whole=None)
+    evaluator = Evaluator(colour, Measuring(count=100, metrics=["fid"], features="random-conv"))
+    found = evaluator.measure(Subject("grey"), images=digits.test).exhibits
+    assert Image.open(io.BytesIO(found["memorised.png"])).mode == "RGB"
+
+
+@pytest.mark.parametrize("copies", [1, 20])
+def test_against_one_image_there_is_no_error_and_the_metrics_say_what_they_need(digits, capsys, copies):
+    alone = Split("train", digits.train.pixels[[0] * copies], None, digits.levels)
+    nothing = Split("test", digits.train.pixels[:0], None, digits.levels)
+    reference = dataclasses.replace(digits, train=alone, test=nothing, whole=None, own_splits=False)
+    done = evaluate_images(digits.test, reference, count=80, metrics=["fid", "vendi"], features="random-conv")
+    assert done.record.score("vendi[random-conv]")
+    assert ("fid[random-conv]" in done.record.absent) == (copies == 1)
+    assert "not shown" not in capsys.readouterr().err
 
 
 def test_a_picture_that_can_not_be_drawn_loses_nothing_else(digits, monkeypatch, capsys):

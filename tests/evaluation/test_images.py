@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from genkit.data import Split
-from genkit.errors import UsageError
+from genkit.errors import MissingError, UsageError
 from genkit.evaluation import Measuring, evaluate_images
+from genkit.features import load_extractor, manifest
 
 LOWER = ("fid", "kid", "cmmd")
 
@@ -70,3 +71,44 @@ def test_images_of_another_size_are_refused_before_anything_is_measured(digits):
     with pytest.raises(UsageError, match="make them so"):
         evaluate_images(large, digits, Measuring(count=50))
     assert evaluate_images(large, digits, Measuring(count=100, metrics=["fid"], features="random-conv")).record.scores
+
+
+def named(digits, name):
+    """The digits as a set that no extractor is of."""
+    return dataclasses.replace(digits, name=name, sha256="ab" * 32)
+
+
+def test_images_without_an_extractor_of_their_own_are_seen_by_inception(digits, monkeypatch):
+    asked = []
+
+    def load(name, **how):
+        asked.append(name)
+        return load_extractor("random-conv")
+
+    monkeypatch.setattr("genkit.evaluation.evaluator.load_extractor", load)
+    for reference in (named(digits, "folder:photos"), digits):
+        evaluate_images(digits.test, reference, Measuring(count=80, metrics=["fid"]))
+    assert asked == ["inception", "digits-cnn"]
+
+
+def test_without_inceptions_weights_one_sentence_says_what_to_do(digits, monkeypatch, tmp_path):
+    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
+    nowhere = [dataclasses.replace(weights, urls=("http://127.0.0.1:9/gone",)) for weights in manifest.WEIGHTS]
+    monkeypatch.setattr(manifest, "WEIGHTS", nowhere)
+    ways = r"--weights FILE, .*genkit weights add inception FILE\); --features random-conv and pixels need no weights"
+    with pytest.raises(MissingError, match=ways):
+        evaluate_images(digits.test, named(digits, "folder:photos"), Measuring(count=80))
+
+
+def test_what_sees_nothing_needs_no_weights(digits):
+    parameters = Measuring(count=80, metrics=["parameters", "fid"], features="random-conv")
+    assert evaluate_images(digits.test, named(digits, "folder:photos"), parameters).record.score("fid[random-conv]")
+
+
+def test_a_collapsed_set_is_measured_and_worse_than_real_images(digits):
+    copies = Split("copies", digits.test.uint8([0] * 200), None, 256)
+    asked = Measuring(count=200, metrics=["fid", "coverage", "vendi"])
+    collapsed, real = (evaluate_images(images, digits, asked).record for images in (copies, digits.test))
+    assert collapsed.score("fid[digits-cnn]").value > 5 * real.score("fid[digits-cnn]").value
+    assert collapsed.score("coverage[digits-cnn]").value < 0.05
+    assert collapsed.score("vendi[digits-cnn]").value == pytest.approx(1)

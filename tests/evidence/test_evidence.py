@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from genkit.data import Split
+from genkit.errors import PluginError
 from genkit.evidence import Evidence, Gathered, ModelSamples, Reference, SplitSamples, quiet
 from genkit.model import DataInfo, GenerativeModel
 
@@ -296,3 +297,38 @@ def test_spools_that_stopped_within_a_chunk_of_another_size_begin_anew(digits, m
         _ = broken.seen
     found = Evidence(gathered(digits, samples=SplitSamples(digits.test, 100, 25)), "counting", 100)
     assert found.generated.features.shape == (100, 64)
+
+
+SPOILT = {
+    "NaN": lambda images: images.where(images > 0.5, torch.nan),
+    "[-1, 1]": lambda images: images * 2 - 1,
+    "levels": lambda images: images * 255,
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_samples_and_reconstructions_that_are_no_images_are_not_measured(digits, spoil):
+    class Spoilt(Sampler):
+        def sample(self, n, **how):
+            return spoil(super().sample(n, **how))
+
+        def reconstruct(self, images):
+            return spoil(images)
+
+    found = gathered(digits, Spoilt(digits.info()))
+    with pytest.raises(PluginError, match="samples of Spoilt"):
+        _ = found.seen
+    with pytest.raises(PluginError, match="reconstructions of Spoilt"):
+        found.reconstructed("counting")
+    with pytest.raises(PluginError, match="reconstructions of Spoilt"):
+        _ = found.reconstructions
+    found.close()
+
+
+def test_a_later_chunk_that_is_no_image_is_not_measured_either(digits):
+    class Late(Sampler):
+        def sample(self, n, **how):
+            return super().sample(n, **how) * (float("nan") if len(self.asked) > 2 else 1)
+
+    with pytest.raises(PluginError, match="not finite"):
+        drawn(96, 32, model=Late(digits.info()))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
-from genkit.features import cards, default_extractor, load_extractor, trained
+from genkit.features import cards, default_extractor, load_extractor, own_extractor, trained
 from genkit.features.extractor import FeatureRequest
 
 
@@ -55,6 +55,7 @@ def test_progress_ends_at_its_total(small):
 def test_stored_found_and_chosen_by_content(small):
     with pytest.raises(MissingError, match="genkit features train --dataset folder:somewhere/Photos"):
         default_extractor(small)
+    assert own_extractor(small) == ""
     card = trained.train_and_store(small)
     assert card["name"] == "folder-photos-cnn"
     assert [found["name"] for found in cards.installed()] == ["folder-photos-cnn"]
