@@ -66,11 +66,12 @@ def memorization(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:
 def kernels(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:
     from torch_fidelity.metric_kid import kid_features_to_metric
 
-    one, two = torch.from_numpy(real), torch.from_numpy(generated)
-    theirs = kid_features_to_metric(one, two, kid_subsets=1, kid_subset_size=len(real), verbose=False)
+    # torch-fidelity's first input is the generated set
+    two = torch.from_numpy(generated), torch.from_numpy(real)
+    theirs = kid_features_to_metric(*two, kid_subsets=1, kid_subset_size=len(real), verbose=False)
     ours = metrics.kernel_distance(real, generated).value
     yield "KID, all pairs", "torch-fidelity, one subset of all", ours, theirs["kernel_inception_distance_mean"]
-    theirs = kid_features_to_metric(one, two, verbose=False)
+    theirs = kid_features_to_metric(*two, verbose=False)
     ours = metrics.kernel_distance(real, generated, subsets=Subsets()).value
     yield "KID, 100 subsets of 1,000", "torch-fidelity", ours, theirs["kernel_inception_distance_mean"]
 
@@ -80,19 +81,26 @@ def scores(logits: np.ndarray) -> Iterator[Row]:
     from torchmetrics.image.inception import InceptionScore
 
     theirs = isc_features_to_metric(torch.from_numpy(logits))
-    ours = metrics.inception_score(logits).value
-    yield "Inception score, 10 splits", "torch-fidelity", ours, theirs["inception_score_mean"]
+    ours = metrics.inception_score(logits)
+    yield "Inception score, 10 splits", "torch-fidelity", ours.value, theirs["inception_score_mean"]
+    yield "Its deviation over splits", "torch-fidelity", _deviation(ours), theirs["inception_score_std"]
     order = np.random.RandomState(2020).permutation(len(logits))
     metric = InceptionScore(feature=torch.nn.Identity(), splits=10)
     metric.features = [torch.from_numpy(logits[order])]
     unshuffled: Callable[[int], torch.Tensor] = torch.arange
     shuffle, torch.randperm = torch.randperm, unshuffled  # type: ignore[assignment]
     try:
-        mean, _ = metric.compute()
+        mean, deviation = metric.compute()
     finally:
         torch.randperm = shuffle
-    ours = metrics.inception_score(logits, rule="torchmetrics").value
-    yield "Inception score, torch.chunk's splits", "torchmetrics, in the same order", ours, float(mean)
+    ours = metrics.inception_score(logits, rule="torchmetrics")
+    yield "Inception score, torch.chunk's splits", "torchmetrics, in the same order", ours.value, float(mean)
+    yield "Its deviation over splits, ddof 1", "torchmetrics, in the same order", _deviation(ours), float(deviation)
+
+
+def _deviation(score: metrics.Score) -> float:
+    """The standard deviation over splits, which the inception score's note ends in."""
+    return float(score.note.split()[-1])
 
 
 def neighbours(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genkit import metrics
     from genkit.conformance import check
-    from genkit.data import open_dataset
+    from genkit.data import open_dataset, open_images
     from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
     from genkit.features import load_extractor
     from genkit.model import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
@@ -39,6 +39,7 @@ _HOMES = {
     "load": "genkit.runs",
     "load_extractor": "genkit.features",
     "open_dataset": "genkit.data",
+    "open_images": "genkit.data",
     "resume": "genkit.training",
     "train": "genkit.training",
 }
@@ -60,6 +61,7 @@ __all__ = [
     "load_extractor",
     "metrics",
     "open_dataset",
+    "open_images",
     "resume",
     "train",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genkit.data import open_dataset
+from genkit.data import open_images
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation import Evaluator, Measuring, evaluate_images
@@ -48,13 +48,14 @@ class Explanation:
     """A score in two records, and the changes that lead from the first to the second, in the order they were made.
 
     ``start`` is the first score measured again. The sum of the changes is the whole difference; another order may
-    share it out otherwise. ``reason`` says why nothing was measured again, or is empty.
+    share it out otherwise. ``reason`` says why nothing was measured again, or is empty. ``first`` or ``second`` is None
+    where that record has no such score; ``reason`` is then why.
     """
 
     name: str
-    first: RecordedScore
-    second: RecordedScore
-    changes: tuple[Change, ...]
+    first: RecordedScore | None
+    second: RecordedScore | None
+    changes: tuple[Change, ...] = ()
     start: float | None = None
     reason: str = ""
 
@@ -67,23 +68,40 @@ def explain(
     weights: Path | None = None,
     progress: Progress = quiet,
 ) -> list[Explanation]:
-    """Explain the differences of all scores that two records share but times, or of one metric's, choice by choice.
+    """Explain the differences of all scores of two records but times, or of one metric's, choice by choice.
 
     Records of one checkpoint, or of one set of images, are measured again with one choice changed after the other;
-    ``weights`` is the extractor's file where they need one. Records of two subjects get their differing choices only.
-    Raises MissingError or DataError for files that are no records, UnknownName for a metric that they do not share.
+    ``weights`` is the extractor's file where they need one. Records of two subjects get their differing choices only,
+    a score that only one record has the reason.
+    Raises MissingError or DataError for files that are no records, UnknownName for a metric that neither has.
     """
     paths = Path(first), Path(second)
     records = [_read(path) for path in paths]
     one, other = ({score.name: score for score in record.scores} for record in records)
-    shared = [name for name in one if name in other]
+    known = {**one, **other}
     names = [
-        name for name in shared if metric in (name, one[name].metric) or (metric is None and not _timed(one[name]))
+        name
+        for name, score in known.items()
+        if metric in (name, score.metric) or (metric is None and not _timed(score))
     ]
     if not names:
-        raise UnknownName("score in both records", metric or "-", set(one) & set(other))
+        raise UnknownName("score in either record", metric or "-", known)
     measure, reason = _again(paths[0], records[0], records[1], weights, progress)
-    return [_explained(one[name], other[name], measure, reason) for name in names]
+    found = []
+    for name in names:
+        here, there = one.get(name), other.get(name)
+        if here is not None and there is not None:
+            found.append(_explained(here, there, measure, reason))
+        else:
+            which, record = ("second", records[1]) if there is None else ("first", records[0])
+            found.append(Explanation(name, here, there, reason=_lacking(which, record, known[name])))
+    return found
+
+
+def _lacking(which: str, record: Record, score: RecordedScore) -> str:
+    """Why a record has no such score: as it says itself, or because it was not asked for."""
+    reason = record.absent.get(score.name, record.absent.get(score.metric, "it was not measured"))
+    return f"only in one of them; of the {which} record: {reason}"
 
 
 def _timed(score: RecordedScore) -> bool:
@@ -175,7 +193,7 @@ def _images_again(record: Record, weights: Path | None, progress: Progress) -> t
     origin = record.subject.options
     try:
         opening = dict(origin["opening"])
-        samples, reference = (open_dataset(origin[key], **opening) for key in ("samples", "reference"))
+        samples, reference = (open_images(origin[key], **opening) for key in ("samples", "reference"))
     except (KeyError, DataError, MissingError, UsageError) as error:
         return None, f"its images are not found again: {error}"
     if (samples.sha256, reference.sha256) != (origin["sha256"], record.protocol["data"]["sha256"]):

@@ -22,8 +22,10 @@ class Preset:
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-_SUBSETS = {"subsets": 100, "size": 1000, "seed": 2020, "shrink": False, "generated_first": False}
-_SHRINKING = {**_SUBSETS, "seed": 0, "shrink": True, "generated_first": True}
+_KID = {"subsets": 100, "size": 1000, "seed": 2020, "shrink": False, "generated_first": True}
+"""torch-fidelity's, whose first input is the generated set; only torchmetrics draws the real one first."""
+
+_SHRINKING = {**_KID, "seed": 0, "shrink": True}
 
 PRESETS: Mapping[str, Preset] = {
     "genkit": Preset(),
@@ -32,15 +34,15 @@ PRESETS: Mapping[str, Preset] = {
     "torch-fidelity": Preset(
         parameters={
             "fid": {"mean_dtype": "float32"},
-            "kid": _SUBSETS,
+            "kid": _KID,
         },
     ),
     "torchmetrics": Preset(
         quantisation="truncate",
         features={"resize": "bilinear-antialias"},
         parameters={
-            "kid": _SUBSETS,
-            "is": {"splits": 10, "rule": "torchmetrics"},
+            "kid": {**_KID, "generated_first": False},
+            "is": {"rule": "torchmetrics"},
         },
     ),
     "clean-fid": Preset(
@@ -57,7 +59,7 @@ PRESETS: Mapping[str, Preset] = {
         parameters={
             "fid": {"ddof": 0},
             "kid": _SHRINKING,
-            "is": {"splits": 10, "rule": "stylegan3"},
+            "is": {"rule": "stylegan3"},
         },
     ),
 }

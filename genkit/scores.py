@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -29,3 +31,8 @@ class Score:
     seconds: float = 0.0
     parts: Mapping[str, float] = field(default_factory=dict)
     """What the value is made of, such as each class's."""
+
+    def within(self, low: float = -math.inf, high: float = math.inf) -> Score:
+        """Return the same with its interval cut to what the metric can be."""
+        ci_low, ci_high = (min(max(end, low), high) for end in (self.ci_low, self.ci_high))
+        return dataclasses.replace(self, ci_low=ci_low, ci_high=ci_high)

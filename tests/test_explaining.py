@@ -42,6 +42,32 @@ def test_times_are_compared_only_when_asked_for(run, digits):
     assert [found.name for found in explain(first, second, metric="latency")] == ["latency"]
 
 
+def test_scores_that_only_one_record_has_are_listed_with_the_reason(run, digits):
+    first = measured(run, digits, metrics=["fid", "kid", "lpips"])
+    second = measured(run, digits, metrics=["kid", "vendi"])
+    found = {each.name: each for each in explain(first, second)}
+    assert found["kid[digits-cnn]"].reason == ""
+    gone, new = found["fid[digits-cnn]"], found["vendi[digits-cnn]"]
+    assert (gone.second, gone.changes) == (None, ())
+    assert gone.first.value > 0
+    assert gone.reason == "only in one of them; of the second record: it was not measured"
+    assert new.first is None
+    assert "of the first record" in new.reason
+    (alone,) = explain(second, first, metric="fid[digits-cnn]")
+    assert alone.second.value == gone.first.value
+
+
+def test_a_record_s_own_reason_for_having_no_score_is_told(run, digits):
+    first = measured(run, digits, metrics=["fid", "mse"])
+    record = json.loads(first.read_text())
+    record["scores"] = [score for score in record["scores"] if score["metric"] != "mse"]
+    record["absent"]["mse"] = "ppca was asleep"
+    second = first.with_name("asleep.json")
+    second.write_text(json.dumps(record))
+    (found,) = explain(first, second, metric="mse")
+    assert found.reason.endswith("of the second record: ppca was asleep")
+
+
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
@@ -86,7 +112,7 @@ def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path)
 
 def test_what_can_not_be_compared_is_said(run, digits, tmp_path):
     first = measured(run, digits)
-    with pytest.raises(UnknownName, match="score in both records"):
+    with pytest.raises(UnknownName, match="score in either record"):
         explain(first, first, metric="elbo")
     with pytest.raises(MissingError, match="there is no record"):
         explain(first, tmp_path / "gone.json")

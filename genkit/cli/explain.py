@@ -12,6 +12,7 @@ from genkit.cli.common import complete_metric, echo_json, json_option
 
 if TYPE_CHECKING:
     from genkit.explaining import Explanation
+    from genkit.records import RecordedScore
 
 
 @click.command()
@@ -45,8 +46,8 @@ def command(first: Path, second: Path, metric: str | None, weights: Path | None,
 def _document(explanation: Explanation) -> dict[str, object]:
     return {
         "name": explanation.name,
-        "first": explanation.first.value,
-        "second": explanation.second.value,
+        "first": _value(explanation.first),
+        "second": _value(explanation.second),
         "measured_again": explanation.start,
         "changes": [dataclasses.asdict(change) for change in explanation.changes],
         "reason": explanation.reason,
@@ -56,8 +57,9 @@ def _document(explanation: Explanation) -> dict[str, object]:
 def _text(explanation: Explanation) -> str:
     from genkit.report.text import number, table
 
-    one, other = explanation.first.value, explanation.second.value
-    lines = [f"{explanation.name}  {number(one)} -> {number(other)}  ({other - one:+.4g})"]
+    one, other = _value(explanation.first), _value(explanation.second)
+    moved = "" if one is None or other is None else f"  ({other - one:+.4g})"
+    lines = [f"{explanation.name}  {number(one)} -> {number(other)}{moved}"]
     if not explanation.changes:
         lines.append("  made by the same choices" if not explanation.reason else f"  {explanation.reason}")
         return "\n".join(lines)
@@ -71,6 +73,10 @@ def _text(explanation: Explanation) -> str:
         before = change.value
     lines.append(table(rows, right=(4, 5), indent=2))
     return "\n".join(lines)
+
+
+def _value(score: RecordedScore | None) -> float | None:
+    return None if score is None else score.value
 
 
 def _short(value: object) -> str:

@@ -31,4 +31,5 @@ def count_active(means: np.ndarray, threshold: float = 0.01) -> Score:
         return float((kept.var(axis=0, ddof=1) > threshold).sum())
 
     labels = jackknife.block_of(len(rows), blocks)
-    return jackknife.one_sample_score(count(rows), [count(rows[labels != b]) for b in range(blocks)], len(rows))
+    deleted = [count(rows[labels != b]) for b in range(blocks)]
+    return jackknife.one_sample_score(count(rows), deleted, len(rows)).within(0.0, rows.shape[1])

@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 
 from genkit.errors import DataError, UsageError
 
+LARGEST = 1e70
+"""Metrics take features to the fourth power: of larger ones, or of none above 1e-70, it does not fit float64."""
 
-def checked(values: Any, what: str, *, ndim: int, at_least: int = 2) -> NDArray[Any]:
+
+def checked(values: Any, what: str, *, ndim: int, at_least: int = 2, largest: float = LARGEST) -> NDArray[Any]:
     """Return ``values`` as an array of ``ndim`` dimensions, its floating type kept (whole numbers become float64).
 
     Raises UsageError for a wrong number of dimensions or type, DataError for too few rows, no columns, NaN or
-    infinity; the message names ``what``.
+    infinity, values above ``largest`` or all below 1e-70 (all 0 is fine); the message names ``what``.
     """
     array = _to_numpy(values, what)
     if array.ndim != ndim:
         shape = "[n]" if ndim == 1 else "[n, d]"
-        raise UsageError(f"{what} must be {shape}, not an array of shape {list(array.shape)}")
+        images = ": genkit.features.load_extractor makes features of images" if array.ndim == 4 else ""
+        raise UsageError(f"{what} must be {shape}, not an array of shape {list(array.shape)}{images}")
     if len(array) < at_least:
         raise DataError(f"{what} has {len(array)} rows; at least {at_least} are needed")
     if array.size == 0:
@@ -30,13 +34,21 @@ def checked(values: Any, what: str, *, ndim: int, at_least: int = 2) -> NDArray[
         raise DataError(
             f"{what} holds NaN or infinity, first in row {row}: leave such rows out, or look at what made them"
         )
+    reach = max(float(array.max()), -float(array.min()))
+    if reach > largest or 0 < reach < 1 / LARGEST:
+        raise DataError(
+            f"{what} holds values up to {reach:.1e}, and only {1 / LARGEST:.0e} to {largest:.0e} can be computed with: "
+            "look at what made them, or divide all by one number"
+        )
     return array
 
 
-def checked_pair(real: Any, generated: Any, *, at_least: int = 2) -> tuple[NDArray[Any], NDArray[Any]]:
+def checked_pair(
+    real: Any, generated: Any, *, at_least: int = 2, largest: float = LARGEST
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return two feature arrays [n, d] and [m, d]; raises as ``checked`` does, and UsageError if widths differ."""
-    one = checked(real, "real features", ndim=2, at_least=at_least)
-    two = checked(generated, "generated features", ndim=2, at_least=at_least)
+    one = checked(real, "real features", ndim=2, at_least=at_least, largest=largest)
+    two = checked(generated, "generated features", ndim=2, at_least=at_least, largest=largest)
     if one.shape[1] != two.shape[1]:
         raise UsageError(
             f"real features have {one.shape[1]} columns and generated features {two.shape[1]}: "

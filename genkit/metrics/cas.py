@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from genkit.errors import Unmeasurable
@@ -35,4 +37,4 @@ def cas(evidence: Evidence) -> Score:
         for label, name in enumerate(evidence.classes)
         if (truth == label).any()
     }
-    return Score(**{**vars(found), "parts": parts})
+    return dataclasses.replace(found, parts=parts).within(0.0, 1.0)

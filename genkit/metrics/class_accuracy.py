@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from genkit.errors import Unmeasurable
@@ -27,4 +29,4 @@ def class_accuracy(evidence: Evidence) -> Score:
         for label, name in enumerate(evidence.classes)
         if (labels == label).any()
     }
-    return Score(**{**vars(mean_score(right)), "parts": parts})
+    return dataclasses.replace(mean_score(right), parts=parts).within(0.0, 1.0)

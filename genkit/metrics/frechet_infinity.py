@@ -25,13 +25,14 @@ def frechet_distance_infinity(
 ) -> Score:
     """Return the intercept of a line in 1/N through distances at ``sizes`` numbers of generated samples; 0 is best.
 
+    The distance that endless samples would have (Chong and Forsyth 2020, arXiv:1911.07023).
     Features [n, d] (or a ``Gaussian`` fitted to them) and [m, d]. The sizes are equally spaced from min(5000, m // 10)
     to m, their samples drawn without replacement by generators derived from ``seed``. It may be below 0, and the bias
     of the real set's size stays in it. The interval is for the distance from the real set *as it is*: noise of the
     generated set alone, to first order, by a block jackknife. It trusts the line, which bends where samples are not
-    many times the number of features; ``note`` says so. Replicates: without each block of the generated set, to
-    first order. Raises DataError or UsageError for features that can't be measured, fewer than 30 generated rows or
-    3 sizes.
+    many times the number of features; ``note`` says so. Replicates: without each block of the generated set, to first
+    order. Either set of no more rows than columns is measured but not rankable. Raises DataError or UsageError for
+    features that can't be measured, fewer than 30 generated rows or 3 sizes.
     """
     reference, whole = fitted_pair(real, generated)
     assert whole.features is not None
@@ -64,8 +65,12 @@ def frechet_distance_infinity(
     note = f"from {counts[0]} to {n} samples of {d} features"
     if counts[0] < 5 * d:
         note = f"{counts[0]} samples are few for {d} features, and the line in 1/N bends there; {note}"
+    assert reference.features is not None
+    fewest = min(n, len(reference.features))
+    if fewest <= d:
+        note = f"{fewest} rows are too few to rank by with {d} features; {note}"
     method = "first-order block jackknife of the generated set"
-    return dataclasses.replace(score, method=method, note=note, rankable=n > d)
+    return dataclasses.replace(score, method=method, note=note, rankable=fewest > d)
 
 
 def _fit(rows: NDArray[Any], subset: NDArray[np.intp]) -> Gaussian:

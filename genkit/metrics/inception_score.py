@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -22,10 +23,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Rule:
-    """How rows are split: shuffled by RandomState(2020) or not, and where n rows are cut into s splits."""
+    """How rows are split: shuffled by RandomState(2020) or not, and where n rows are cut into s splits.
+
+    The deviation over splits divides by their number less ``ddof``.
+    """
 
     shuffled: bool
     cuts: Callable[[int, int], list[int]]
+    ddof: int = 0
 
     def splits(self, n: int, count: int) -> list[NDArray[np.intp]]:
         order = np.random.RandomState(2020).permutation(n) if self.shuffled else np.arange(n)
@@ -47,7 +52,7 @@ def _floor(n: int, count: int) -> list[int]:
 
 _RULES = {
     "torch-fidelity": _Rule(True, _even),
-    "torchmetrics": _Rule(True, _torch_chunks),
+    "torchmetrics": _Rule(True, _torch_chunks, ddof=1),
     "stylegan3": _Rule(False, _even),
     "dgm": _Rule(True, _floor),
 }
@@ -58,12 +63,14 @@ def inception_score(
 ) -> Score:
     """Return the inception score of logits [n, k]: between 1 and k, higher is better.
 
+    exp E KL(p(y | x) | p(y)) (Salimans et al. 2016, arXiv:1606.03498, section 4).
     ``value`` is the mean over splits, from a float64 softmax. ``rule`` says whose splits: "torch-fidelity" (shuffled
     by RandomState(2020), split i is [i n // s, (i + 1) n // s)), "torchmetrics" (torch.chunk; its shuffle, by torch's
     global generator, is RandomState(2020)'s here), "stylegan3" (not shuffled) or "dgm" (a remainder is dropped). A
     split's score is biased downwards by about (k - 1) s / (2 n) of itself; the interval is for the score itself, with
-    that bias removed by a block jackknife, so ``value`` may lie below it. Raises DataError or UsageError for logits
-    that can't be measured, or fewer rows than splits, and UnknownName for another rule.
+    that bias removed by a block jackknife, so ``value`` may lie below it. ``note`` has what the references print beside
+    it, the standard deviation over the splits (ddof 0, torchmetrics' 1). Raises DataError or UsageError for logits that
+    can't be measured, or fewer rows than splits, and UnknownName for another rule.
     """
     if rule not in _RULES:
         raise UnknownName("rule of the inception score", rule, _RULES)
@@ -76,9 +83,18 @@ def inception_score(
     parts = [_sums_by_block(array[rows], labels[rows], count) for rows in _RULES[rule].splits(n, splits)]
     wholes = [part.sum(axis=0) for part in parts]
     deleted = [
-        _mean_score([whole - part[block] for whole, part in zip(wholes, parts, strict=True)]) for block in range(count)
+        float(np.mean(_scores([whole - part[block] for whole, part in zip(wholes, parts, strict=True)])))
+        for block in range(count)
     ]
-    return jackknife.corrected_one_sample_score(_mean_score(wholes), deleted, n)
+    scores = _scores(wholes)
+    found = jackknife.corrected_one_sample_score(float(np.mean(scores)), deleted, n).within(1.0, array.shape[1])
+    return dataclasses.replace(found, note=_spread(scores, _RULES[rule].ddof))
+
+
+def _spread(scores: list[float], ddof: int) -> str:
+    if len(scores) < 2:
+        return "one split, so no deviation over splits"
+    return f"{len(scores)} splits, standard deviation {np.std(scores, ddof=ddof):.9g}"
 
 
 def inception_score_of(evidence: Evidence) -> Score:
@@ -99,8 +115,8 @@ def _sums_by_block(logits: Array, labels: NDArray[np.intp], blocks: int) -> Arra
     return sums
 
 
-def _mean_score(splits: list[Array]) -> float:
-    """Return the mean of exp(mean KL(p | q)), q the mean of p, over the splits that have rows.
+def _scores(splits: list[Array]) -> list[float]:
+    """Return exp(mean KL(p | q)), q the mean of p, of each split that has rows.
 
     Classes that no example has add nothing.
     """
@@ -111,4 +127,4 @@ def _mean_score(splits: list[Array]) -> float:
             q = np.maximum(sums[:-2] / n, 0.0)
             entropy = -float((q[q > 0] * np.log(q[q > 0])).sum())
             scores.append(math.exp(sums[-2] / n + entropy))
-    return float(np.mean(scores))
+    return scores

@@ -88,7 +88,7 @@ def corrected_two_sample_score(
     stderr, low, high = two_sample_interval(max(corrected, 0.0), real_deleted, generated_deleted)
     replicates = (*real_deleted, *generated_deleted)
     method = "bias-corrected two-sample block jackknife"
-    return Score(value, stderr, max(low, 0.0), high, method, n, replicates, note, rankable)
+    return Score(value, stderr, low, high, method, n, replicates, note, rankable).within(0.0)
 
 
 def one_sample_score(value: float, deleted: Sequence[float], n: int) -> Score:

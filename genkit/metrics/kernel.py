@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics import jackknife
-from genkit.metrics.arrays import checked_pair
+from genkit.metrics.arrays import LARGEST, checked_pair
 from genkit.metrics.mmd import Kernel, Sample, mmd, u_statistic
 from genkit.metrics.moments import Array
 from genkit.scores import Score
 
 _SOME = 1000
 """Rows of each set whose mean is the centre: any centre is right, one near the mean leaves little to round."""
+
+_LARGEST = 1e17
+"""Products of larger features don't fit float32, in which float32 features are multiplied."""
 
 _STRIP = 64
 """Rows of a tile raised to their power at once: they stay in the cache meanwhile."""
@@ -26,15 +29,16 @@ _STRIP = 64
 class Subsets:
     """Random subsets, over which reference implementations average KID; the default is torch-fidelity's choice.
 
-    ``count`` subsets of ``size`` rows of each set, drawn without replacement by RandomState(seed), those of the real
-    set first. With ``shrink`` a set of fewer rows makes the subsets as small, else it is an error.
+    ``count`` subsets of ``size`` rows of each set, drawn without replacement by RandomState(seed), those of the
+    generated set first, as it is the references' first input (torchmetrics' is the real one). With ``shrink`` a set of
+    fewer rows makes the subsets as small, else it is an error.
     """
 
     count: int = 100
     size: int = 1000
     seed: int = 2020
     shrink: bool = False
-    generated_first: bool = False
+    generated_first: bool = True
 
     def draw(self, n: int, m: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the rows of ``n`` real and ``m`` generated ones, [count, size] each; raises DataError for too few."""
@@ -50,7 +54,7 @@ class Subsets:
         return (second, first) if self.generated_first else (first, second)
 
 
-CLEAN_FID = Subsets(seed=0, shrink=True, generated_first=True)
+CLEAN_FID = Subsets(seed=0, shrink=True)
 """As clean-fid and stylegan3 draw; they leave the seed to NumPy's global generator."""
 
 
@@ -66,13 +70,15 @@ def kernel_distance(
 ) -> Score:
     """Return the squared distance of two feature sets, [n, d] and [m, d], under k(x, y) = (gamma x.y + coef)^degree.
 
-    ``gamma`` is 1/d by default. The full-sample unbiased U-statistic (Gretton et al. 2012, lemma 6): deterministic,
+    E k(x, x') + E k(y, y') - 2 E k(x, y), 0 is best (Binkowski et al. 2018, arXiv:1801.01401). ``gamma`` is
+    1/d by default. The full-sample unbiased U-statistic (Gretton et al. 2012, lemma 6): deterministic,
     may be slightly below 0 for equal distributions, and not 0 for a set with itself. With ``subsets`` its mean over
     random subsets, as reference implementations have it. The interval is a two-sample block jackknife's from sums of
     the kernel over pairs of blocks. Memory does not grow with n^2. Raises DataError or UsageError for features that
     can't be measured.
     """
-    one, two = _centred(*checked_pair(real, generated, at_least=3))
+    largest = min(_LARGEST, LARGEST ** (1 / max(degree, 1)))
+    one, two = _centred(*checked_pair(real, generated, at_least=3, largest=largest))
     width = one.shape[1] - _OFFSETS
     count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
     scale = 1.0 / width if gamma is None else gamma

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genkit.errors import DataError
 from genkit.metrics import jackknife
-from genkit.metrics.directions import directions
+from genkit.metrics.directions import SMALLEST, directions
 from genkit.metrics.frechet import fitted_pair, frechet_distance
 from genkit.metrics.moments import Array
 from genkit.scores import Score
@@ -21,13 +21,13 @@ _TILE = 2048
 def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
     """Return the memorization-informed Frechet distance of two feature sets, [n, d] and [m, d]; 0 is best.
 
-    FID / (c + 1e-14) as torchmetrics has it: c is the mean, over real rows, of the cosine distance 1 - abs(cos) to the
-    nearest generated row (Kaggle's competition took it over generated rows); c = 1 from 0.1 on, and a FID of up to
-    1e-8 counts as 0. Rows that sum to 0 have no direction and are left out of c. ``real`` may be a ``Gaussian`` fitted
-    before. The interval is ``frechet_distance``'s, with c recomputed without each block; it takes for granted on which
-    side of 0.1 c lies. A set of no more rows than columns is measured but not rankable. Raises DataError or UsageError
-    for features that can't be measured, and DataError if less than two rows of a set have
-    a direction.
+    FID / (c + 1e-14) (Bai et al. 2021, arXiv:2106.03062) as torchmetrics has it: c is the mean, over real
+    rows, of the cosine distance 1 - abs(cos) to the nearest generated row (Kaggle's competition took it over generated
+    rows); c = 1 from 0.1 on, and a FID of up to 1e-8 counts as 0. Rows that sum to 0 have no direction and are left out
+    of c. ``real`` may be a ``Gaussian`` fitted before. The interval is ``frechet_distance``'s, with c recomputed
+    without each block; it takes for granted on which side of 0.1 c lies. A set of no more rows than columns is measured
+    but not rankable. Raises DataError or UsageError for features that can't be measured, and DataError if less than two
+    rows of a set have a direction.
     """
     one, two = fitted_pair(real, generated)
     frechet = frechet_distance(one, two, blocks=blocks)
@@ -84,7 +84,7 @@ def _ordered(features: NDArray[Any], what: str, blocks: int) -> tuple[NDArray[np
     """Return the rows that have a direction, block after block, and their blocks."""
     labels = jackknife.block_of(len(features), blocks)
     order: NDArray[np.intp] = np.argsort(labels, kind="stable")
-    order = order[features.sum(axis=1, dtype=np.float64)[order] != 0]
+    order = order[np.abs(features.sum(axis=1, dtype=np.float64))[order] > SMALLEST]
     if len(np.unique(labels[order])) < 2:
         raise DataError(f"too few rows of the {what} features have a direction: the others sum to 0")
     return order, labels[order]

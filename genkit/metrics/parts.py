@@ -84,9 +84,9 @@ class Measured:
         return Score(
             value=self.whole,
             stderr=stderr,
-            ci_low=max(low, 0.0),
-            ci_high=min(high, top),
+            ci_low=low,
+            ci_high=high,
             method=method,
             n=n,
             replicates=(*deleted[0], *deleted[1]),
-        )
+        ).within(0.0, top)

@@ -32,4 +32,4 @@ def ssim(evidence: Evidence) -> Score:
         assert not isinstance(similarity, tuple)
         return similarity
 
-    return mean_score(per_image(evidence, compare))
+    return mean_score(per_image(evidence, compare)).within(-1.0, 1.0)

@@ -76,6 +76,14 @@ def test_few_samples_are_noted_and_too_few_not_ranked():
     assert not frechet_distance_infinity(features(200, 40, 0), features(40, 40, 1)).rankable
 
 
+@pytest.mark.parametrize(("n", "m"), [(40, 400), (400, 40)])
+def test_either_set_of_no_more_rows_than_features_is_not_ranked(n, m):
+    found = frechet_distance_infinity(features(n, 50, 0), features(m, 50, 1))
+    assert not found.rankable
+    assert "40 rows are too few to rank by with 50 features" in found.note
+    assert frechet_distance_infinity(features(51, 50, 0), features(51, 50, 1)).rankable
+
+
 def test_a_collapsed_model_is_measured():
     found = frechet_distance_infinity(features(200, 4, 0), np.ones((60, 4)))
     assert found.value == pytest.approx(frechet_distance(features(200, 4, 0), np.ones((60, 4))).value, rel=1e-9)

@@ -37,7 +37,8 @@ EXACT_AT_ITSELF = {
     "coverage": 1,
     "authenticity": 0,
 }
-DISTANCES = ("frechet", "frechet-infinity", "kernel", "cmmd", "memorization")
+DISTANCES = ("frechet", "frechet-infinity", "kernel", "cmmd")
+"""MiFID is none: it divides by the distance to the nearest neighbour, which harm may raise faster than the distance."""
 LIKENESS = ("precision", "density", "coverage")
 
 few = settings(max_examples=15, deadline=None)
@@ -88,26 +89,75 @@ def test_the_order_of_rows_and_the_type_of_array_do_not_matter(name, drawn):
     assert PAIRS[name](*tensors).value == whole
 
 
+@st.composite
+def growing(draw, first, factor):
+    """Four or five amounts, the first one given, each at least ``factor`` times the one before."""
+    factors = draw(st.lists(st.floats(factor, 1.2 * factor), min_size=3, max_size=4))
+    return first * np.cumprod([1.0, *factors])
+
+
+def test_memorization_distances_grow_with_much_noise():
+    rng = np.random.default_rng(0)
+    rows, noise = rng.standard_normal((2, 200, 4))
+    near, far = (metrics.memorization_distance(rows, rows + amount * noise).value for amount in (0.3, 5.0))
+    assert near < far
+
+
 @pytest.mark.parametrize("name", DISTANCES)
 @few
-@given(drawn=features(low=150, high=200))
-def test_distances_grow_with_noise(name, drawn):
+@given(drawn=features(low=150, high=200), amounts=growing(0.5, 1.5))
+def test_distances_grow_with_noise(name, drawn, amounts):
     rows, rng = drawn
     if name == "kernel":  # a polynomial sees little beside a large offset
         rows = (rows - rows.mean(0)) / rows.std(0)
     noise = rng.standard_normal(rows.shape) * rows.std(0)
-    near, far = (PAIRS[name](rows, rows + amount * noise).value for amount in (0.3, 5.0))
-    assert near < far
+    values = [PAIRS[name](rows, rows + amount * noise).value for amount in amounts]
+    assert (np.diff(values) > 0).all(), values
 
 
 @pytest.mark.parametrize("name", LIKENESS)
 @few
-@given(drawn=features(low=150, high=200))
-def test_likeness_falls_with_noise(name, drawn):
+@given(drawn=features(low=150, high=200), amounts=growing(0.1, 3))
+def test_likeness_falls_with_noise(name, drawn, amounts):
     rows, rng = drawn
     noise = rng.standard_normal(rows.shape) * rows.std(0)
-    near, far = (PAIRS[name](rows, rows + amount * noise).value for amount in (0.1, 30.0))
-    assert near > far
+    values = [PAIRS[name](rows, rows + amount * noise).value for amount in (*amounts, 300)]
+    assert (np.diff(values) <= 0.05 * values[0]).all(), values  # a few rows may wander into a neighbourhood
+    assert values[0] > 2 * values[-1]
+
+
+@st.composite
+def pictures(draw):
+    """Grey images [n, 6, 6] of independent pixels over a common picture."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return rng.standard_normal((draw(st.integers(150, 200)), 6, 6)) + rng.standard_normal((6, 6))
+
+
+def blurred(images, times):
+    """Half of each pixel and an eighth of each neighbour, so many times; edges are repeated."""
+    for _ in range(times):
+        padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="edge")
+        rows, columns = padded[:, :, 1:-1], padded[:, 1:-1]
+        images = images / 2 + (rows[:, 2:] + rows[:, :-2] + columns[..., 2:] + columns[..., :-2]) / 8
+    return images.reshape(len(images), -1)
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+@few
+@given(images=pictures(), steps=st.lists(st.integers(1, 3), min_size=3, max_size=4))
+def test_distances_grow_with_blur(name, images, steps):
+    values = [PAIRS[name](blurred(images, 0), blurred(images, times)).value for times in np.cumsum(steps)]
+    assert (np.diff(values) > 0).all(), values
+
+
+@pytest.mark.parametrize("name", ["recall", "vendi"])
+@few
+@given(images=pictures(), steps=st.lists(st.integers(1, 3), min_size=3, max_size=4))
+def test_variety_falls_with_blur(name, images, steps):
+    images = images - images.mean(axis=0)  # what all have in common blurs too, and then counts for less
+    values = [EVERY[name](blurred(images, 0), blurred(images, times)).value for times in np.cumsum([0, *steps])]
+    assert (np.diff(values) <= 0).all(), values
+    assert values[0] > values[-1]
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -164,6 +214,59 @@ def test_constant_features_give_a_number_or_one_sentence_and_no_warning(name):
             assert "\n" not in str(found)
         else:
             assert np.isfinite([found.value, found.stderr, found.ci_low, found.ci_high]).all()
+
+
+@pytest.mark.parametrize("power", [-300, -200, -100, -50, -20, 20, 50, 100, 200, 300])
+@pytest.mark.parametrize("name", EVERY)
+def test_extreme_features_give_a_number_or_one_sentence_and_no_warning(name, power):
+    rng = np.random.default_rng(0)
+    rows, other = rng.standard_normal((60, 4)), rng.standard_normal((60, 4))
+    for pair in ((rows * 10.0**power, other * 10.0**power), (rows, other * 10.0**power)):
+        found = measured_or_refused(EVERY[name], *pair)
+        if isinstance(found, GenkitError):
+            assert "can be computed with" in str(found)
+            assert "\n" not in str(found)
+        else:
+            assert np.isfinite([found.value, found.stderr, found.ci_low, found.ci_high]).all()
+    if abs(power) >= 100:
+        assert isinstance(found, GenkitError)
+
+
+@pytest.mark.parametrize("power", [-37, -20, 15, 20, 37])
+@pytest.mark.parametrize("name", EVERY)
+def test_extreme_features_in_single_precision_too(name, power):
+    rng = np.random.default_rng(0)
+    pair = [(rng.standard_normal((60, 4)) * 10.0**power).astype(np.float32) for _ in range(2)]
+    found = measured_or_refused(EVERY[name], *pair)
+    if not isinstance(found, GenkitError):
+        assert np.isfinite([found.value, found.stderr, found.ci_low, found.ci_high]).all()
+    assert isinstance(found, GenkitError) == (name == "kernel" and power >= 20)
+
+
+@pytest.mark.parametrize("name", ["vendi", "cmmd", "memorization"])
+def test_a_row_too_small_to_have_a_direction_is_refused_or_left_out(name):
+    rows = np.random.default_rng(0).standard_normal((60, 4))
+    tiny = rows.copy()
+    tiny[3] *= 1e-200
+    found = measured_or_refused(EVERY[name], rows, tiny)
+    if isinstance(found, GenkitError):
+        assert "no direction" in str(found)
+    else:
+        assert np.isfinite([found.value, found.stderr, found.ci_low, found.ci_high]).all()
+
+
+@few
+@given(drawn=features(), spread=st.sampled_from([0.0, 1e-3, 0.03, 1.0]))
+def test_intervals_stay_within_what_the_metric_can_be(drawn, spread):
+    rows, rng = drawn
+    alike = np.ones(rows.shape) + spread * rng.standard_normal(rows.shape)
+    for name, least in (("vendi", 1), ("inception", 1), ("frechet", 0), ("cmmd", 0), ("authenticity", 0)):
+        found = EVERY[name](alike, alike[::-1] + spread * rng.standard_normal(rows.shape))
+        assert found.ci_low >= least
+        assert found.ci_low <= found.ci_high
+        if name in SINGLES:
+            assert found.value >= least * (1 - 1e-12)
+            assert found.ci_high <= rows.shape[1]
 
 
 def measured_or_refused(metric, *pair):
