@@ -151,6 +151,7 @@ def test_tensors_and_arrays_give_one_value():
         (np.zeros((0, 4)), DataError, "0 rows"),
         (np.zeros((5, 0)), DataError, "rows without values"),
         (np.zeros(5), UsageError, r"must be \[n, d\]"),
+        (np.zeros((5, 1, 4, 4)), UsageError, r"must be \[n, d\], .*: genkit.features.load_extractor makes features"),
         (np.zeros((5, 3)), UsageError, "3 columns and generated features 4"),
         (np.full((5, 4), np.nan), DataError, "NaN or infinity, first in row 0"),
         (np.full((5, 4), np.inf), DataError, "NaN or infinity"),
