@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genkit.data import Split
 from genkit.errors import GenkitError, UsageError
-from genkit.images import grid, png, quantize, save_gif, save_grid
+from genkit.images import grid, in_range, png, quantize, save_gif, save_grid
 from genkit.model import GenerativeModel
 from genkit.paths import write_atomic
 from genkit.seeds import derive
@@ -26,13 +26,15 @@ def draw(
 ) -> tuple[Tensor, Tensor | None]:
     """Return ``count`` images in [0, 1] and, for labelled data, the classes asked for.
 
-    These are ``label``, or all in turn, where ``first`` images have gone before.
+    These are ``label``, or all in turn, where ``first`` images have gone before. Raises PluginError for images out of
+    range.
     """
     labels = classes_of(model, count, label, first=first)
     generator = torch.Generator(model.device).manual_seed(derive(seed, "draw"))
     torch.manual_seed(derive(seed, "draw-global"))
     with torch.no_grad():
-        return model.eval().sample(count, generator=generator, condition=labels), labels
+        images = model.eval().sample(count, generator=generator, condition=labels)
+    return in_range(images, f"samples of {type(model).__name__}"), labels
 
 
 def classes_of(
@@ -160,7 +162,7 @@ def write_reconstructions(model: GenerativeModel, test: Split, path: Path, count
     images = test.images(slice(0, count)).to(model.device)
     model.eval()
     with torch.no_grad():
-        again = reconstruct(images).clamp(0, 1)
+        again = in_range(reconstruct(images), f"reconstructions of {type(model).__name__}")
     columns = min(10, len(images))
     blank = images.new_ones(-len(images) % columns, *images.shape[1:])
     full = [torch.cat([both, blank]).split(columns) for both in (images, again)]

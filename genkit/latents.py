@@ -8,6 +8,7 @@ from torch import Tensor
 from genkit.data import Split
 from genkit.drawing import classes_of
 from genkit.errors import UsageError
+from genkit.images import in_range
 from genkit.model import GenerativeModel
 from genkit.seeds import derive
 
@@ -107,10 +108,10 @@ def drawn(model: GenerativeModel, n: int, seed: int) -> Tensor:
 
 
 def decoded(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> Tensor:
-    """Return the images of latents, in [0, 1]."""
+    """Return the images of latents, in [0, 1]; raises PluginError for others."""
     decode = model.decode
     assert callable(decode)
     model.eval()
     with torch.no_grad():
         images: Tensor = decode(latent, classes if model.conditional else None)
-    return images.clamp(0, 1)
+    return in_range(images, f"images of {type(model).__name__}")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from genkit.data import open_dataset
 from genkit.drawing import CHUNK, draw, write_edits, write_grid, write_images, write_reconstructions, write_walks
-from genkit.errors import GenkitError, UsageError
+from genkit.errors import GenkitError, PluginError, UsageError
 from genkit.model import DataInfo, GenerativeModel
 
 
@@ -157,3 +157,22 @@ def test_edits_stand_below_their_targets_and_above_the_truth(tmp_path):
     with Image.open(tmp_path / "e.png") as sheet:
         column = np.asarray(sheet)[:, sheet.width // 2]
     assert [level for level, before in zip(column[1:], column, strict=False) if level != before] == [0, 255, 128, 255]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), 3.0])
+def test_what_is_out_of_range_is_drawn_by_no_command(tmp_path, digits, bad):
+    class Diverged(Shades):
+        def sample(self, n, *, generator, condition=None):
+            return torch.full((n, 1, 4, 4), bad)
+
+        def reconstruct(self, images):
+            return images * bad + bad
+
+    for write in (
+        lambda: draw(Diverged(), 2, seed=0),
+        lambda: write_images(Diverged(), tmp_path / "out", 2, seed=0),
+        lambda: write_reconstructions(Diverged(), digits.test, tmp_path / "x.png", 3),
+    ):
+        with pytest.raises(PluginError, match="Diverged"):
+            write()
+    assert not list(tmp_path.rglob("*.png"))

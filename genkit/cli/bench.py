@@ -81,8 +81,9 @@ def command(
     unlisted = [each for each in outcomes(place.folder) if each.record and each.job.id not in listed]
     if unlisted:
         names = ", ".join(sorted({each.job.model for each in unlisted}))
+        held = "1 record" if len(unlisted) == 1 else f"{len(unlisted)} records"
         click.echo(
-            f"{place.folder} also holds {len(unlisted)} records of jobs that {board} no longer lists ({names}), "
+            f"{place.folder} also holds {held} of jobs that {board} no longer lists ({names}), "
             "and they are ranked too: another --out keeps them apart",
             err=True,
         )

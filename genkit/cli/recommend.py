@@ -105,7 +105,8 @@ def _text(found: Recommendation) -> str:
         f"  {_sureness(found)}",
     ]
     if found.beaten_by:
-        lines.append(f"  but no better than {' and '.join(found.beaten_by)}, which is hardly a model: train for longer")
+        simple = "which is hardly a model" if len(found.beaten_by) == 1 else "which are hardly models"
+        lines.append(f"  but no better than {' and '.join(found.beaten_by)}, {simple}: train for longer")
     costs = [
         f"{name} {number(best.other[name].value)} {best.other[name].unit}".rstrip()
         for name in _COSTS & best.other.keys()

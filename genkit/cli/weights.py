@@ -82,9 +82,10 @@ def verify() -> None:
 
     found = [(weights, state(weights)) for weights in WEIGHTS]
     click.echo(table([[weights.name, condition, str(weights.path)] for weights, condition in found]))
-    damaged = [weights.name for weights, condition in found if condition == "damaged"]
+    damaged = [weights for weights, condition in found if condition == "damaged"]
     if damaged:
-        raise DataError(f"{', '.join(damaged)} has another sha256 than published: run `genkit weights pull` again")
+        mending = [f"genkit weights {'pull' if w.urls else 'add'} {w.name}{'' if w.urls else ' FILE'}" for w in damaged]
+        raise DataError(f"not the published bytes, by their sha256: mend with {', '.join(mending)}")
 
 
 @command.command()

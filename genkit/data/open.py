@@ -47,8 +47,8 @@ def open_dataset(
     ``GENKIT_DATA``). ``size`` makes images of folders and zips size x size: their centred square, or the whole image
     stretched with ``crop="none"``; ``grey`` makes colour ones grey. ``skip_bad`` leaves bad files out and counts them
     in ``skipped``. ``progress`` is told images done and images in all. Raises UsageError for a reference, size or grey
-    that makes no sense, MissingError for data that is not there, DataError for data that can't be used, or has not two
-    different images, one to train on and one to test.
+    that makes no sense, MissingError for data that is not there, DataError for data that can't be used, or that
+    holds no two different images, one to train on and one to test.
     """
     data = _opened(reference, DatasetRequest("", data_root, size, crop, skip_bad, grey), progress)
     if not len(data.test):

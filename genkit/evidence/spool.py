@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from genkit.paths import write_atomic
 
 SYNC_SECONDS = 10.0
-"""The first rows appended so long after a sync are synced: a killed process loses that much, and one append's work."""
+"""Rows are synced when they are appended at least so long after the last sync; a killed process loses those since."""
 
 
 class Spool:

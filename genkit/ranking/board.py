@@ -127,7 +127,7 @@ def rank(
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
-    score = _choose("score", _of_metric(score, names), names) if score else _usual(candidates)
+    score = _choose("score", _of_metric(score, names), names) if score else _usual(candidates, protocol)
     fingerprint = protocol or _largest_protocol(candidates, score)
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     direction = reference.direction
@@ -176,19 +176,28 @@ def _first_models(records: Sequence[Record]) -> Sequence[Record]:
     return [record for record in records if record.subject.kind != "baseline"] or records
 
 
-def _usual(records: Sequence[Record]) -> str:
-    """The score of images that most entries have; of equals the newest record's first, so that it stays the same."""
-    having: dict[str, set[str]] = defaultdict(set)
+def _usual(records: Sequence[Record], protocol: str | None) -> str:
+    """The score of images by which most entries can be ranked; of equals the newest record's first.
+
+    ``protocol``: a fingerprint that it must have. Raises UnknownName if no score has it.
+    """
+    entries: dict[tuple[str, str], set[str]] = defaultdict(set)
     for record in records:
         for found in record.scores:
-            having[found.name].add(entry_of(record))
+            entries[found.name, found.fingerprint] |= {entry_of(record)} if found.rankable else set()
+    having: dict[str, int] = {}
+    for (name, fingerprint), ranked in entries.items():
+        if protocol in (None, fingerprint):
+            having[name] = max(having.get(name, 0), len(ranked))
+    if not having:
+        raise UnknownName("protocol", str(protocol), {fingerprint for _, fingerprint in entries})
     first = {score.name: -place for record in records for place, score in enumerate(record.scores)}
     newest = {score.name: record.created for record in records for score in record.scores}
 
     def key(name: str) -> tuple[bool, int, bool, str, int]:
         whole, _, at_test_size = name.partition("@")
         twice = bool(at_test_size) and whole in having
-        return name.partition("[")[0] not in COSTS, len(having[name]), not twice, newest[name], first[name]
+        return name.partition("[")[0] not in COSTS, having[name], not twice, newest[name], first[name]
 
     return max(having, key=key)
 

@@ -151,7 +151,12 @@ def _apart(board: Board, records: Sequence[Record]) -> list[tuple[str, str]]:
 
 
 def _simpler(found: Recommendation) -> Iterator[str]:
-    """Name the simplest baselines whose value is no worse than the best model's."""
+    """Name the simplest baselines whose value is no worse than the best model's, by what images or bounds are ranked.
+
+    By costs or the distance from training images noise wins, and says nothing by that.
+    """
+    if found.board.score.partition("[")[0] not in (*QUALITY, *LIKELIHOODS):
+        return
     sign = 1 if found.board.direction == "lower" else -1
     for row in found.board.calibration:
         value, best = row.value, found.best.value

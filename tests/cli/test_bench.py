@@ -42,7 +42,7 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     Path("b.toml").write_text(BOARD.rpartition("[[models]]")[0])
     assert "--runs boards/b/runs" in genkit("runs", "--runs", "boards/b").err
     shorter = genkit("bench", "b.toml")
-    assert "holds 1 records of jobs that b.toml no longer lists (conv-vae)" in shorter.err
+    assert "holds 1 record of jobs that b.toml no longer lists (conv-vae)" in shorter.err
 
 
 def test_a_board_is_kept_in_a_folder(genkit):

@@ -316,6 +316,14 @@ def test_a_model_measured_later_by_one_other_score_does_not_change_what_ranks():
     assert rank([*quality, at_test_size]).score == FID
     matched = [record(name, score(1.0, name="fid[mnist-cnn]@10000"), score(2.0, name="kid")) for name in "ab"]
     assert rank(matched).score == "fid[mnist-cnn]@10000"
+    unrankable = [record(n, score(1.0, rankable=False), score(2.0, name="kid[digits-cnn]")) for n in "abcd"]
+    assert rank(unrankable).score == "kid[digits-cnn]"
+    apart = [record(n, score(1.0, choices={"n": n}), score(2.0, name="kid[digits-cnn]")) for n in "abc"]
+    assert rank(apart).score == "kid[digits-cnn]"
+    fingerprint = apart[0].scores[0].fingerprint
+    assert rank(apart, protocol=fingerprint).score == FID
+    with pytest.raises(UnknownName, match="no protocol named 'none'"):
+        rank(apart, protocol="none")
     costs = [record(name, score(9.0, name="parameters")) for name in "abcd"]
     assert rank([*quality, *costs]).score == FID
 

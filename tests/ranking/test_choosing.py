@@ -144,3 +144,5 @@ def test_a_simplest_baseline_that_the_best_does_not_beat_is_named(direction):
     assert [row.label for row in found.board.rows] == ["a"]
     better = record("b", score(sign * 2.0, half=0.1, direction=direction))
     assert recommend([best, better, *baselines]).beaten_by == ()
+    fast = [record(n, score(v, name="latency"), kind="baseline") for n, v in values.items()]
+    assert recommend([record("a", score(99.0, name="latency")), *fast], score="latency").beaten_by == ()
