@@ -24,7 +24,7 @@ class Codebook(nn.Module):
         return distance.argmin(1).reshape(encoded.shape[:-1])
 
     def squared_distances(self, latents: Tensor) -> Tensor:
-        """Return the squared distances [..., codes] of [..., size] to every vector, from differences: exact for near ones."""
+        """Return the squared distances [..., codes] of [..., size] to every vector, exact for near ones."""
         flat = latents.reshape(-1, latents.shape[-1])
         found = torch.cdist(flat, self.vectors.detach(), compute_mode="donot_use_mm_for_euclid_dist").square()
         return found.view(*latents.shape[:-1], -1)
