@@ -127,12 +127,13 @@ def edit(
     asked = search or Search()
     if (extractor is not None) != (asked.perceptual > 0):
         raise UsageError("a weight of features and an extractor go together: give both or neither")
-    target = degradation.given(target.to(model.device))
+    target = target.to(model.device)
     left = degradation(target.new_zeros(1, *model.data.shape))
     if left.shape[1:] != target.shape[1:]:
         raise DataError(
             f"targets of shape {list(target.shape[1:])} are not of {list(left.shape[1:])}, as they should be"
         )
+    target = degradation.given(target)
     starts = _starts(model, degradation.guess(target), asked)
     classes = None if condition is None else condition.to(model.device).repeat(asked.starts)
     wanted = target.repeat(asked.starts, 1, 1, 1)

@@ -44,8 +44,8 @@ def traverse(
     """Return images [len(dims) * steps, C, H, W]: a row per dimension, which goes through ``span`` deviations each way.
 
     They are the prior's, of 1,000 draws, about its mean: a learned prior's are not 1 and 0. The other dimensions stay
-    at those of one drawn latent. Raises UsageError for a model without such
-    latents, a dimension that there is not, or fewer than 2 steps.
+    at those of one drawn latent, and the class of a conditional model is ``label`` or its first. Raises UsageError for
+    a model without such latents, a dimension that there is not, or fewer than 2 steps.
     """
     if steps < 2:
         raise UsageError(f"a walk has at least 2 steps, its ends, not {steps}")
@@ -60,7 +60,8 @@ def traverse(
     for row, dim in zip(rows, dims, strict=True):
         way = torch.linspace(-span, span, steps, device=row.device, dtype=row.dtype)
         row[:, dim] = centre[dim] + way * deviation[dim]
-    return decoded(model, rows.view(-1, *start.shape), classes_of(model, len(dims), label, repeats=steps))
+    first = 0 if model.conditional and model.data.num_classes and label is None else label
+    return decoded(model, rows.view(-1, *start.shape), classes_of(model, len(dims), first, repeats=steps))
 
 
 def most_used(model: GenerativeModel, count: int, test: Split) -> list[int]:

@@ -119,6 +119,8 @@ def test_weights_and_shapes_that_make_no_sense_are_refused():
         edit(Linear(), images(), Degradation(), Search(perceptual=1.0))
     with pytest.raises(DataError, match="targets of shape"):
         edit(Linear(), images()[:, :, :2], Degradation())
+    with pytest.raises(DataError, match="targets of shape"):
+        edit(Linear(), images()[:, :, :2], Masked(torch.ones(images().shape[2:])))
     with pytest.raises(UsageError, match="can't be made 3 times smaller"):
         edit(Linear(), images(), Averaged(3))
     with pytest.raises(UsageError, match="above zero"):

@@ -78,6 +78,14 @@ def test_a_traversal_moves_one_dimension_a_row():
     assert (rows[0, :, [0, 1, 3]].var(0) < 1e-9).all()
 
 
+def test_a_traversal_keeps_one_class():
+    model = Plain(classes=5)
+    traverse(model, [0, 1, 2], 2)
+    assert model.asked.tolist() == [0] * 6
+    traverse(model, [0, 1, 2], 2, label=3)
+    assert model.asked.tolist() == [3] * 6
+
+
 def test_a_traversal_goes_as_far_as_the_prior_does():
     model = Plain()
     scale, shift = torch.tensor([0.1, 1.0, 3.0, 0.5]), torch.tensor([0.0, 2.0, -1.0, 0.0])

@@ -25,7 +25,8 @@ def checked(values: Any, what: str, *, ndim: int, at_least: int = 2, largest: fl
         images = ": genkit.features.load_extractor makes features of images" if array.ndim == 4 else ""
         raise UsageError(f"{what} must be {shape}, not an array of shape {list(array.shape)}{images}")
     if len(array) < at_least:
-        raise DataError(f"{what} has {len(array)} rows; at least {at_least} are needed")
+        rows = "1 row" if len(array) == 1 else f"{len(array)} rows"
+        raise DataError(f"{what} has {rows}; at least {at_least} are needed")
     if array.size == 0:
         raise DataError(f"{what} has rows without values: its shape is {list(array.shape)}")
     finite = np.isfinite(array)

@@ -77,7 +77,7 @@ def test_intervals_cover_the_expected_value():
 
 
 def test_what_cannot_be_measured_is_refused():
-    with pytest.raises(DataError, match="real features has 1 rows"):
+    with pytest.raises(DataError, match="real features has 1 row;"):
         authenticity(features(1, 6, 0), features(5, 6, 1))
     with pytest.raises(DataError, match="generated features holds NaN"):
         authenticity(features(5, 6, 0), np.full((5, 6), np.nan))
