@@ -165,8 +165,8 @@ def frechet_distance(
 ) -> Score:
     """Return the Frechet distance of two feature sets, arrays or tensors [n, d] and [m, d]; 0 is best.
 
-    |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2) of their means and covariances, in squared units of the features
-    (Heusel et al. 2017, arXiv:1706.08500, equation 6).
+    ``|m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)`` of their means and covariances, in squared units of the
+    features (Heusel et al. 2017, arXiv:1706.08500, equation 6).
     ``real`` may be a ``Gaussian`` fitted to the real set before. ``value`` is the plain plug-in distance, the number
     that reference implementations give: ``ddof=0`` as stylegan3, ``mean_dtype="float32"`` with the means of
     torch-fidelity and clean-fid, which are summed in single precision. It is biased upwards, the more so the smaller

@@ -63,7 +63,7 @@ def inception_score(
 ) -> Score:
     """Return the inception score of logits [n, k]: between 1 and k, higher is better.
 
-    exp E KL(p(y | x) | p(y)) (Salimans et al. 2016, arXiv:1606.03498, section 4).
+    ``exp E KL(p(y | x), p(y))`` (Salimans et al. 2016, arXiv:1606.03498, section 4).
     ``value`` is the mean over splits, from a float64 softmax. ``rule`` says whose splits: "torch-fidelity" (shuffled
     by RandomState(2020), split i is [i n // s, (i + 1) n // s)), "torchmetrics" (torch.chunk; its shuffle, by torch's
     global generator, is RandomState(2020)'s here), "stylegan3" (not shuffled) or "dgm" (a remainder is dropped). A
