@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+
+
+def randperm():
+    """torch.randperm as RandomState(2020) shuffles: torchmetrics leaves the seed to torch's global generator."""
+    random = np.random.RandomState(2020)
+    return lambda n: torch.from_numpy(random.permutation(n))
 
 
 def moments(features, dtype=np.float64):

@@ -107,13 +107,7 @@ def test_pytorch_fid(folders, weights, measured, monkeypatch):
 
 @pytest.fixture
 def seeded(monkeypatch):
-    """torch.randperm as RandomState(2020) shuffles: torchmetrics leaves the seed to torch's global generator."""
-
-    def seed():
-        random = np.random.RandomState(2020)
-        monkeypatch.setattr(torch, "randperm", lambda n: torch.from_numpy(random.permutation(n)))
-
-    return seed
+    return lambda: monkeypatch.setattr(torch, "randperm", references.randperm())
 
 
 @pytest.fixture
