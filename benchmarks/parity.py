@@ -69,11 +69,12 @@ def kernels(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:
     # torch-fidelity's first input is the generated set
     two = torch.from_numpy(generated), torch.from_numpy(real)
     theirs = kid_features_to_metric(*two, kid_subsets=1, kid_subset_size=len(real), verbose=False)
-    ours = metrics.kernel_distance(real, generated).value
-    yield "KID, all pairs", "torch-fidelity, one subset of all", ours, theirs["kernel_inception_distance_mean"]
+    ours = metrics.kernel_distance(real, generated)
+    yield "KID, all pairs", "torch-fidelity, one subset of all", ours.value, theirs["kernel_inception_distance_mean"]
     theirs = kid_features_to_metric(*two, verbose=False)
-    ours = metrics.kernel_distance(real, generated, subsets=Subsets()).value
-    yield "KID, 100 subsets of 1,000", "torch-fidelity", ours, theirs["kernel_inception_distance_mean"]
+    ours = metrics.kernel_distance(real, generated, subsets=Subsets())
+    yield "KID, 100 subsets of 1,000", "torch-fidelity", ours.value, theirs["kernel_inception_distance_mean"]
+    yield "Its deviation over subsets", "torch-fidelity", _deviation(ours), theirs["kernel_inception_distance_std"]
 
 
 def scores(logits: np.ndarray) -> Iterator[Row]:
@@ -99,7 +100,7 @@ def scores(logits: np.ndarray) -> Iterator[Row]:
 
 
 def _deviation(score: metrics.Score) -> float:
-    """The standard deviation over splits, which the inception score's note ends in."""
+    """The standard deviation over splits or subsets, which the note ends in."""
     return float(score.note.split()[-1])
 
 

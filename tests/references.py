@@ -48,6 +48,11 @@ def kernel(real, generated, subsets=100, size=1000):
     return total / subsets / size
 
 
+def deviation(score):
+    """The standard deviation over splits or subsets, which a score's note ends in."""
+    return float(score.note.split()[-1])
+
+
 def stylegan3_inception(logits, splits=10):
     """stylegan3's inception score: mean and standard deviation over splits that are not shuffled."""
     logits = logits.astype(np.float64)

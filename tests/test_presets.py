@@ -131,7 +131,7 @@ def test_inception_scores_and_their_deviation_are_of_the_references_splits(prese
     mean, deviation = reference(LOGITS[:n])
     found = measured(preset, "is", logits=LOGITS[:n])
     assert found.value == pytest.approx(mean, rel=1e-9)
-    assert float(found.note.split()[-1]) == pytest.approx(deviation, rel=1e-8)
+    assert references.deviation(found) == pytest.approx(deviation, rel=1e-8)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

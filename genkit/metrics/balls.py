@@ -176,7 +176,8 @@ class Contents(_Balls):
         """Return sums over the balls, copies of centres counted, divided by ``over`` [parts] and ``rest_over``."""
         copies = self._centres.copies.astype(np.float64)
         by_part = (copies * values).sum(axis=0) / over
-        return self._centres.parts.measured(by_part, copies[:, self._whole] @ rest / rest_over)
+        without = copies[:, self._whole] @ rest / rest_over
+        return self._centres.parts.measured(by_part, without, int(self._centres.sizes[self._whole]))
 
     def _add_sure(self, rows: slice, columns: slice, within: NDArray[np.float32]) -> None:
         self.inside[rows] += _product(within, self._points.opposite[columns])

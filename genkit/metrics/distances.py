@@ -63,7 +63,8 @@ class Points:
         """Return the mean over the rows of ``values`` [u, parts of the other set], which is taken for the real set."""
         by_part = (self.opposite * values).sum(axis=0) / self.opposite.sum(axis=0)
         whole = self.parts.blocks
-        return self.parts.measured(by_part, values[:, whole] @ self.copies[:, :whole] / self.sizes[:whole])
+        without = values[:, whole] @ self.copies[:, :whole] / self.sizes[:whole]
+        return self.parts.measured(by_part, without, int(self.sizes[whole]))
 
     def bands(self) -> Iterator[slice]:
         """Yield slices that cover the distinct rows."""

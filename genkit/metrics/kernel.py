@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +74,9 @@ def kernel_distance(
     E k(x, x') + E k(y, y') - 2 E k(x, y), 0 is best (Binkowski et al. 2018, arXiv:1801.01401). ``gamma`` is
     1/d by default. The full-sample unbiased U-statistic (Gretton et al. 2012, lemma 6): deterministic,
     may be slightly below 0 for equal distributions, and not 0 for a set with itself. With ``subsets`` its mean over
-    random subsets, as reference implementations have it. The interval is a two-sample block jackknife's from sums of
-    the kernel over pairs of blocks. Memory does not grow with n^2. Raises DataError or UsageError for features that
+    random subsets, as reference implementations have it; ``note`` has what they print beside it, the standard deviation
+    over the subsets (ddof 0). The interval is a two-sample block jackknife's from sums of the kernel over pairs of
+    blocks. Memory does not grow with n^2. Raises DataError or UsageError for features that
     can't be measured.
     """
     largest = min(_LARGEST, LARGEST ** (1 / max(degree, 1)))
@@ -97,11 +99,14 @@ def kernel_distance(
         return values
 
     if subsets is None:
-        values = mmd(Sample.whole(one, count), Sample.whole(two, count), kernel, u_statistic, count)
+        each = mmd(Sample.whole(one, count), Sample.whole(two, count), kernel, u_statistic, count)
+        note = ""
     else:
-        values = _mean_over(subsets, one, two, kernel, count)
-    deleted = values[1:].tolist()
-    return jackknife.two_sample_score(float(values[0]), deleted[:count], deleted[count:], len(two))
+        each = _of_each(subsets, one, two, kernel, count)
+        note = f"{each.shape[1]} subsets, standard deviation {np.std(each[0]):.9g}"
+    value, *deleted = each.mean(axis=1).tolist()
+    found = jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two))
+    return dataclasses.replace(found, note=note)
 
 
 _OFFSETS = 2
@@ -130,8 +135,8 @@ def _apart(rows: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
     return found
 
 
-def _mean_over(subsets: Subsets, one: NDArray[Any], two: NDArray[Any], kernel: Kernel, blocks: int) -> Array:
-    """Return the mean of the subsets' ``mmd``, from one kernel of all rows if that is less work than one of each."""
+def _of_each(subsets: Subsets, one: NDArray[Any], two: NDArray[Any], kernel: Kernel, blocks: int) -> Array:
+    """Return the subsets' ``mmd`` [1 + 2 B, s], from one kernel of all rows if that is less work than one of each."""
     picks = subsets.draw(len(one), len(two))
     count, size = picks[0].shape
     labels = [jackknife.block_of(len(rows), blocks) for rows in (one, two)]
@@ -140,8 +145,7 @@ def _mean_over(subsets: Subsets, one: NDArray[Any], two: NDArray[Any], kernel: K
             mmd(Sample(one[i], labels[0][i]), Sample(two[j], labels[1][j]), kernel, u_statistic, blocks)
             for i, j in zip(*picks, strict=True)
         ]
-        mean: Array = np.mean(each, axis=0)
-        return mean
+        return np.hstack(each)
     members = [np.zeros((len(rows), count)) for rows in (one, two)]
     for member, pick in zip(members, picks, strict=True):
         member[pick, np.arange(count)[:, None]] = 1.0

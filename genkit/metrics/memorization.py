@@ -38,7 +38,8 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
     memorized = whole < _THRESHOLD
     penalties = deleted if memorized else np.ones_like(deleted)
     replicates = [_informed(fid, c) for fid, c in zip(frechet.replicates, penalties, strict=True)]
-    note = f"cosine distance {whole:.3g}; {frechet.note}"
+    effect = "by which the Frechet distance is divided" if memorized else "large enough to be no penalty"
+    note = f"cosine distance {whole:.3g}, {effect}; {frechet.note}"
     if ((deleted < _THRESHOLD) != memorized).any():
         note = f"the cosine distance is at the threshold of {_THRESHOLD}, where the score jumps; {note}"
     return jackknife.corrected_two_sample_score(

@@ -79,7 +79,7 @@ class _Tile:
 
 
 def mmd(real: Sample, generated: Sample, kernel: Kernel, within_mean: WithinMean, blocks: int) -> Array:
-    """Return MMD^2, averaged over the subsets: whole, without each real block, without each generated one [1 + 2 B].
+    """Return MMD^2 of each subset: whole, without each real block, without each generated one [1 + 2 B, s].
 
     Raises UsageError for subsets of which a block leaves less than 2 rows.
     """
@@ -90,13 +90,14 @@ def mmd(real: Sample, generated: Sample, kernel: Kernel, within_mean: WithinMean
     within = [_within(sample, kernel, blocks) for sample in samples]
     across = _across(real, generated, kernel, blocks)
 
-    def estimate(*kept: NDArray[np.bool_]) -> float:
+    def estimate(*kept: NDArray[np.bool_]) -> Array:
         n, m = (size[keep].sum(axis=0) for size, keep in zip(sizes, kept, strict=True))
         one, two = (
             within_mean(pairs[np.ix_(keep, keep)].sum(axis=(0, 1)), diagonal[keep].sum(axis=0), size)
             for (pairs, diagonal), keep, size in zip(within, kept, (n, m), strict=True)
         )
-        return float(np.mean(one + two - 2 * across[np.ix_(*kept)].sum(axis=(0, 1)) / (n * m)))
+        found: Array = one + two - 2 * across[np.ix_(*kept)].sum(axis=(0, 1)) / (n * m)
+        return found
 
     everything, deleted = np.ones(blocks, dtype=bool), ~np.eye(blocks, dtype=bool)
     return np.array(

@@ -31,7 +31,7 @@ def mmd_cmmd(real: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) -> Sc
         check_directions(rows, f"{what} features")
     one, two = pair
     count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
-    values = _SCALE * mmd(Sample.whole(one, count), Sample.whole(two, count), _gaussian, v_statistic, count)
+    values = _SCALE * mmd(Sample.whole(one, count), Sample.whole(two, count), _gaussian, v_statistic, count)[:, 0]
     deleted = values[1:].tolist()
     return jackknife.corrected_two_sample_score(
         max(float(values[0]), 0.0), deleted[:count], deleted[count:], n=len(two)

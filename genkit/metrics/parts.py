@@ -4,7 +4,9 @@ Whether a row has a near neighbour is not a smooth function of the sample, so th
 scores is too large: never below the true one in the mean (Efron and Stein 1981), in simulations two to six times it.
 Two disjoint halves of both samples give independent values of about twice the variance each, so a quarter of their
 squared difference estimates the variance of the whole. Fifteen splits, balanced by Hadamard's signs, are averaged
-(McCarthy 1969, balanced half-samples with their complements); the interval is Student's with 15 degrees of freedom.
+(McCarthy 1969, balanced half-samples with their complements); the interval is Student's with 15 degrees of freedom, or
+that of a share with as many independent rows as have this variance (Wilson 1927): near 0 and 1 it is lopsided, and has
+a width where no half differs from the other.
 """
 
 from __future__ import annotations
@@ -50,33 +52,33 @@ class Parts:
         first = np.array(hadamard, np.bool_)[jackknife.block_of(n, _GROUPS)]
         return np.hstack([rest, np.ones((n, 1), np.bool_), first, ~first]).astype(np.int32)
 
-    def measured(self, by_part: Array, without_generated: Array) -> Measured:
+    def measured(self, by_part: Array, without_generated: Array, rows: int) -> Measured:
         """Sort the values of parts of the real set, [parts]: all but a block of it, all, halves of both sets."""
         whole = self.blocks
-        return Measured(float(by_part[whole]), by_part[:whole], without_generated, by_part[self.halves])
+        return Measured(float(by_part[whole]), by_part[:whole], without_generated, by_part[self.halves], rows)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A number of two samples: of all, without each block [B] of either, and of both samples' halves [2 splits]."""
+    """A mean over ``rows``: of all, without each block [B] of either sample, and of both samples' halves [2 splits]."""
 
     whole: float
     without_real: Array
     without_generated: Array
     halves: Array
+    rows: int
 
     def exchanged(self) -> Measured:
         """Return the same with the roles of the two samples exchanged."""
-        return Measured(self.whole, self.without_generated, self.without_real, self.halves)
+        return Measured(self.whole, self.without_generated, self.without_real, self.halves, self.rows)
 
     def score(self, *, n: int, top: float = math.inf) -> Score:
-        """Return the score, in [0, ``top``], of ``n`` examples, with an interval for its expected value."""
+        """Return the score of ``n`` examples with an interval for its mean; with a ``top`` it is a share of that."""
         deleted = self.without_real.tolist(), self.without_generated.tolist()
         if len(self.halves):
             splits = len(self.halves) // 2
             stderr = math.sqrt(float(np.square(self.halves[:splits] - self.halves[splits:]).mean()) / 4)
-            half = jackknife.t_quantile(splits) * stderr
-            low, high = self.whole - half, self.whole + half
+            low, high = self._interval(stderr, jackknife.t_quantile(splits), top)
             method = "balanced half-samples (replicates: two-sample block jackknife)"
         else:
             stderr, low, high = jackknife.two_sample_interval(self.whole, *deleted)
@@ -90,3 +92,14 @@ class Measured:
             n=n,
             replicates=(*deleted[0], *deleted[1]),
         ).within(0.0, top)
+
+    def _interval(self, stderr: float, quantile: float, top: float) -> tuple[float, float]:
+        if math.isinf(top):
+            return self.whole - quantile * stderr, self.whole + quantile * stderr
+        share = self.whole / top
+        variance = share * (1 - share)
+        rows = variance / (stderr / top) ** 2 if stderr > 0 and variance > 0 else self.rows
+        square = quantile**2 / rows
+        centre = (share + square / 2) / (1 + square)
+        half = math.sqrt(square * variance + square**2 / 4) / (1 + square)
+        return top * (centre - half), top * (centre + half)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
-from genkit.metrics.jackknife import block_of
+from genkit.metrics.jackknife import block_of, t_quantile
 from genkit.metrics.parts import Measured, Parts
 
 
@@ -33,7 +34,7 @@ def test_of_a_mean_the_halves_give_its_variance():
     parts = Parts.of_samples(20, 160, least=1)
     members = parts.members(160)
     means = values @ members / members.sum(axis=0)
-    score = parts.measured(means, means[:20]).score(n=160)
+    score = parts.measured(means, means[:20], 160).score(n=160)
     groups = block_of(160, 16)
     assert score.stderr == pytest.approx(np.std([values[groups == group].mean() for group in range(16)], ddof=1) / 4)
 
@@ -47,7 +48,7 @@ def test_sets_too_small_to_halve_have_no_halves(n, least, splits):
 
 
 def test_without_halves_the_interval_is_the_jackknifes():
-    measured = Measured(0.9, np.array([0.7, 1.0, 0.9]), np.array([0.9, 0.9, 0.9]), np.empty(0))
+    measured = Measured(0.9, np.array([0.7, 1.0, 0.9]), np.array([0.9, 0.9, 0.9]), np.empty(0), 7)
     score = measured.score(n=7, top=1.0)
     assert score.method == "two-sample block jackknife"
     assert score.stderr == pytest.approx(np.sqrt(2 * np.var([0.7, 1.0, 0.9])))
@@ -57,6 +58,34 @@ def test_without_halves_the_interval_is_the_jackknifes():
 
 
 def test_intervals_stay_in_the_range():
-    score = Measured(0.5, np.ones(2), np.ones(2), np.array([0.0, 5.0])).score(n=7, top=1.0)
-    assert (score.ci_low, score.ci_high) == (0.0, 1.0)
+    score = Measured(0.5, np.ones(2), np.ones(2), np.array([0.0, 5.0]), 7).score(n=7)
+    assert score.ci_low == 0.0
+    assert score.ci_high > 5.0
     assert "two-sample" in score.method  # how a board reads the replicates
+
+
+def wilson(share, rows, quantile):
+    return [
+        brentq(lambda truth: (share - truth) ** 2 - quantile**2 * truth * (1 - truth) / rows, *ends)
+        for ends in ((0.0, share), (share, 1.0))
+    ]
+
+
+def share_of(values, rows, top=1.0):
+    return Measured(values[0] * top, np.ones(2), np.ones(2), np.array(values[1:]) * top, rows).score(n=7, top=top)
+
+
+@pytest.mark.parametrize("top", [1.0, 100.0])
+def test_a_share_has_the_interval_of_as_many_independent_rows_as_have_its_variance(top):
+    score = share_of([0.1, 0.14, 0.06], 400, top)
+    assert score.stderr == pytest.approx(0.04 * top)
+    low, high = wilson(0.1, 0.1 * 0.9 / 0.04**2, t_quantile(1))
+    assert (score.ci_low, score.ci_high) == pytest.approx((low * top, high * top))
+
+
+@pytest.mark.parametrize(("share", "end"), [(0.0, "ci_low"), (1.0, "ci_high")])
+def test_a_share_of_none_or_all_has_the_interval_of_its_rows(share, end):
+    score = share_of([share] * 31, 400)
+    beyond = t_quantile(15) ** 2 / 400
+    assert getattr(score, end) == share
+    assert score.ci_high - score.ci_low == pytest.approx(beyond / (1 + beyond))
