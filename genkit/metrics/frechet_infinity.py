@@ -29,7 +29,8 @@ def frechet_distance_infinity(
     Features [n, d] (or a ``Gaussian`` fitted to them) and [m, d]. The sizes are equally spaced from min(5000, m // 10)
     to m, their samples drawn without replacement by generators derived from ``seed``. It may be below 0, and the bias
     of the real set's size stays in it. The interval is for the distance from the real set *as it is*: noise of the
-    generated set alone, to first order, by a block jackknife. It trusts the line, which bends where samples are not
+    generated set alone, to first order, by a block jackknife, or of the line's residuals where they are larger, as for
+    a set with itself, at which the first order vanishes. It trusts the line, which bends where samples are not
     many times the number of features; ``note`` says so. Replicates: without each block of the generated set, to first
     order. Either set of no more rows than columns is measured but not rankable. Raises DataError or UsageError for
     features that can't be measured, fewer than 30 generated rows or 3 sizes.
@@ -48,7 +49,7 @@ def frechet_distance_infinity(
         for index, count in enumerate(counts)
     ]
     weights = _intercept(1 / counts)
-    distances = [distance(reference, _fit(rows, subset)) for subset in subsets]
+    distances = np.array([distance(reference, _fit(rows, subset)) for subset in subsets])
     value = float(weights @ distances)
     influence = _influence(reference, whole)
     count = jackknife.number_of_blocks(blocks, int(counts[0]))
@@ -70,6 +71,11 @@ def frechet_distance_infinity(
     if fewest <= d:
         note = f"{fewest} rows are too few to rank by with {d} features; {note}"
     method = "first-order block jackknife of the generated set"
+    scatter = _scatter(1 / counts, distances, weights)
+    if scatter > score.stderr:
+        half = jackknife.t_quantile(sizes - 2) * scatter
+        score = dataclasses.replace(score, stderr=scatter, ci_low=value - half, ci_high=value + half)
+        method = "residuals of the line, larger than the first order of the generated set's noise"
     return dataclasses.replace(score, method=method, note=note, rankable=fewest > d)
 
 
@@ -88,6 +94,12 @@ def _intercept(x: Array) -> Array:
     centred = x - x.mean()
     weights: Array = 1 / len(x) - x.mean() * centred / (centred @ centred)
     return weights
+
+
+def _scatter(x: Array, values: Array, weights: Array) -> float:
+    """Return the standard error of the intercept of the least-squares line, from the values' residuals."""
+    residuals = values - np.polyval(np.polyfit(x, values, 1), x)
+    return float(np.sqrt(residuals @ residuals / (len(x) - 2)) * np.linalg.norm(weights))
 
 
 def _influence(reference: Gaussian, whole: Gaussian) -> Array:

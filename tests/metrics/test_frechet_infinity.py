@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import linregress
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics import frechet_distance
 from genkit.metrics.frechet import Gaussian, distance
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
+from genkit.metrics.jackknife import t_quantile
 from genkit.seeds import derive
 from genkit.significance import delete_one_covariance
 
@@ -113,3 +115,20 @@ def test_intervals_hold_the_distance_from_the_real_set_as_it_is(d, scale):
     found = [frechet_distance_infinity(real, rng.standard_normal((1500, d)) * scale + 0.1) for _ in range(100)]
     # An exact 95 % interval falls below 86 hits of 100 with probability 2e-4.
     assert sum(each.ci_low <= truth <= each.ci_high for each in found) >= 86
+
+
+def test_at_the_real_set_itself_the_interval_is_that_of_the_lines_intercept():
+    # the first order of the noise vanishes there
+    real = features(300, 4, 0)
+    found = frechet_distance_infinity(real, real)
+    sizes = np.linspace(30, 300, 15).astype(int)
+    distances = []
+    for index, size in enumerate(sizes):
+        order = np.random.default_rng(derive(0, "frechet-infinity", index)).permutation(300)
+        distances.append(frechet_distance(real, real[order[:size]]).value)
+    line = linregress(1 / sizes, distances)
+    assert found.stderr == pytest.approx(line.intercept_stderr, rel=1e-6)
+    assert found.ci_high - found.value == pytest.approx(t_quantile(13) * line.intercept_stderr, rel=1e-6)
+    assert "residuals of the line" in found.method
+    apart = frechet_distance_infinity(real, features(300, 4, 1, 1.2))
+    assert "first-order block jackknife" in apart.method
