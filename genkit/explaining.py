@@ -155,11 +155,16 @@ def _again(
             second.training.checkpoint_sha256,
             second.training.weights,
         ):
-            return None, "they are of different weights"
+            return None, f"they are of different weights: {_described(first)} and {_described(second)}"
         return _run_again(_home(path), first, weights, progress)
     if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
         return _images_again(first, weights, progress)
-    return None, "they are of different subjects"
+    return None, f"they are of different subjects: {_described(first)} and {_described(second)}"
+
+
+def _described(record: Record) -> str:
+    run = f" of run {record.training.run}" if record.training is not None else ""
+    return f"{record.subject.name}{run} on {record.dataset}"
 
 
 def _home(path: Path) -> Path:

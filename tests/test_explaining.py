@@ -94,7 +94,8 @@ def test_a_printed_copy_of_a_record_finds_its_run(run, digits, tmp_path):
 def test_records_of_two_trainings_differ_in_their_weights(run, digits, tmp_path):
     other = train("ppca", digits, options={"latent": 3}, root=tmp_path)
     (found,) = explain(measured(run, digits), measured(other, digits), metric="fid[digits-cnn]")
-    assert found.reason == "they are of different weights"
+    runs = [f"ppca of run {each.id} on digits" for each in (run, other)]
+    assert found.reason == f"they are of different weights: {runs[0]} and {runs[1]}"
     assert found.changes == ()
 
 

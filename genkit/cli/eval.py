@@ -245,6 +245,7 @@ def _images(
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
     measured = images_shown(samples, how)
     against = images_shown(reference, how)
+    _say_shapes(measured, against)
     with work_bar() as show:
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"
@@ -257,6 +258,17 @@ def _images(
     _show(done, as_json, None)
     if not as_json:
         click.echo(f"record {done.path}")
+
+
+def _say_shapes(samples: ImageDataset, reference: ImageDataset) -> None:
+    shapes = [each.info().shape for each in (samples, reference)]
+    if shapes[0] != shapes[1]:
+        one, other = ("x".join(map(str, shape)) for shape in shapes)
+        click.echo(
+            f"{samples.name} is {one} and {reference.name} {other} (channels x height x width): each is seen as the "
+            "extractor resizes it, grey as three equal channels",
+            err=True,
+        )
 
 
 def _show(done: Evaluation, as_json: bool, page: str | None, beside: Beside | None = None) -> None:

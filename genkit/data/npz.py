@@ -1,5 +1,7 @@
 """NumPy archives: ``images``, and if wanted ``labels``, ``test_images``, ``test_labels`` and ``classes``.
 
+Arrays saved without names, ``arr_0`` and if wanted ``arr_1``, are images and their labels.
+
 Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, or floats in [0, 1], rounded half to even to
 0 .. 255. Labels are integers 0 .. number of classes - 1. Nothing is unpickled; images are streamed, never all in
 memory.
@@ -33,6 +35,7 @@ class NpzSource(Source):
         self.name = str(path)
         self.request = request
         self._zip: zipfile.ZipFile | None = None
+        self._members: dict[str, str] = {}
 
     def key(self) -> Any:
         """Return the file's path, size, times and inode."""
@@ -78,18 +81,23 @@ class NpzSource(Source):
         for name in names:
             if name not in KNOWN and (hint := suggestion(name, KNOWN)):
                 raise DataError(f"{self.path} has an array {name!r}, which is not known.{hint}")
-        if "images" not in names:
+        if "images" not in names and "arr_0" in names:
+            self._members |= {"images": "arr_0", "labels": "arr_1"}
+        elif "images" not in names:
             raise DataError(f"{self.path} has no array 'images'; it has {', '.join(sorted(names)) or 'none'}")
 
     def _has(self, name: str) -> bool:
         assert self._zip is not None
-        return f"{name}.npy" in self._zip.namelist()
+        return self._member(name) in self._zip.namelist()
+
+    def _member(self, name: str) -> str:
+        return f"{self._members.get(name, name)}.npy"
 
     def _header(self, name: str) -> Header:
         """Return what an array says of itself."""
         assert self._zip is not None
         try:
-            with self._zip.open(f"{name}.npy") as file:
+            with self._zip.open(self._member(name)) as file:
                 return _read_header(file)
         except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
@@ -98,7 +106,7 @@ class NpzSource(Source):
         """Read a small array whole; memory is taken for what is there, not for what the header claims."""
         assert self._zip is not None
         try:
-            with self._zip.open(f"{name}.npy") as file:
+            with self._zip.open(self._member(name)) as file:
                 shape, fortran, dtype = _read_header(file)
                 data = file.read()
             return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
@@ -163,7 +171,7 @@ class NpzSource(Source):
         """Yield the images of one array as uint8 [C, H, W]."""
         assert self._zip is not None
         try:
-            with self._zip.open(f"{name}.npy") as file:
+            with self._zip.open(self._member(name)) as file:
                 shape, fortran, dtype = _read_header(file)
                 channels = _channels_first(shape)
                 for index, row in enumerate(_stream(file, shape, dtype, fortran)):

@@ -14,7 +14,7 @@ import numpy as np
 from genkit import store
 from genkit.data import ImageDataset, Split
 from genkit.downloads import sha256_file
-from genkit.errors import GenkitError, UnknownName, UsageError
+from genkit.errors import DataError, GenkitError, UnknownName, Unmeasurable, UsageError
 from genkit.evaluation.evaluator import Evaluator, Measured
 from genkit.evaluation.exhibits import curves
 from genkit.evaluation.fitting import as_ended
@@ -136,13 +136,18 @@ def evaluate_images(
     All images are used, or a random ``measuring.count`` of them. They are compared with the training split of a data
     set that came with splits, and with all images of one that did not, as its own extractor sees them, or ``inception``
     if it has none. Class folders of the reference's names are its
-    labels. ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's.
+    labels. ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's. Raises DataError for
+    a set of a single image, Unmeasurable if no metric that is asked for applies to images, and what metrics raise if
+    none of them can measure these.
     """
     content = ""
     if isinstance(samples, ImageDataset):
         content = samples.sha256
         samples = _labelled_as(samples, reference)
     against = reference.train if reference.own_splits else reference.everything()
+    for what, split in ((name, samples), (reference.name, against)):
+        if len(split) < 2:
+            raise DataError(f"{what} holds a single image: sets of two or more are compared")
     asked = _asked(measuring, choices, max(2, len(samples)))
     asked = dataclasses.replace(asked, features=asked.extractors or own_extractor(reference) or "inception")
     if folder is not None:
@@ -159,6 +164,9 @@ def evaluate_images(
             )
     subject = Subject(name, kind="images", options={**(origin or {}), "sha256": content} if content else {})
     measured = evaluator.measure(subject, images=samples, content=content)
+    if not measured.record.scores:
+        reasons = "; ".join(f"{each}: {reason}" for each, reason in measured.record.absent.items())
+        raise Unmeasurable(f"nothing that was asked for can be measured of {name} ({reasons})")
     return Evaluation(measured.record, stored(folder, measured) if folder else None)
 
 

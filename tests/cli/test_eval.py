@@ -154,14 +154,33 @@ def test_copies_of_one_image_are_samples_too(genkit, photos):
     assert against.code == 0, against.err
 
 
-def test_a_single_sample_is_refused_by_the_metric_that_needs_more(genkit, photos):
+@pytest.mark.parametrize(("samples", "reference"), [("one", "real"), ("real", "one")])
+def test_a_single_image_is_refused_before_anything_is_extracted(genkit, photos, monkeypatch, samples, reference):
     photos("real", 20)
     photos("one", 1)
+    monkeypatch.setattr("genkit.features.extractor.Extractor.__call__", lambda *_: pytest.fail("features of nothing"))
     how = ("--features", "random-conv", "--metrics", "fid")
-    refused = genkit("eval", "--samples", "one", "--reference", "real", *how)
+    refused = genkit("eval", "--samples", samples, "--reference", reference, *how)
     assert refused.code == 1
-    assert "1 row" in refused.err
-    assert "train on" not in refused.err
+    assert "one holds a single image: sets of two or more are compared" in refused.err
+
+
+def test_images_of_which_nothing_asked_for_can_be_measured_leave_no_record(genkit, photos):
+    photos("a", 20)
+    refused = genkit("eval", "--samples", "a", "--reference", "a", "--metrics", "mse,elbo")
+    assert refused.code == 1
+    assert "nothing that was asked for can be measured of a (mse: a does not reconstruct; elbo: " in refused.err
+    assert not list(Path().glob("**/records/*.json"))
+
+
+def test_images_of_other_shapes_than_the_reference_are_said_to_be_so(genkit, photos):
+    photos("a", 20)
+    how = ("--features", "random-conv", "--metrics", "kid")
+    assert "channels x height x width" not in genkit("eval", "--samples", "a", "--reference", "a", *how).err
+    np.savez("colour.npz", images=np.random.default_rng(0).integers(0, 256, (20, 9, 8, 3), dtype=np.uint8))
+    other = genkit("eval", "--samples", "colour.npz", "--reference", "a", *how)
+    assert "is 3x9x8 and " in other.err
+    assert " 1x8x8 (channels x height x width): each is seen as the extractor resizes it" in other.err
 
 
 @pytest.mark.parametrize(

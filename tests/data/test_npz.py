@@ -93,6 +93,19 @@ def test_class_names_are_kept(save: Any) -> None:
     assert opened(save(images=GREY, labels=np.arange(10) % 2, classes=["cat", "dog"])).classes == ("cat", "dog")
 
 
+def test_arrays_saved_without_names_are_images_and_labels(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, GREY)
+    assert as_set(opened(path).everything().pixels) == as_set(GREY[:, None])
+    assert not opened(path).classes
+    np.savez(path, GREY, np.arange(10) % 2)
+    data = opened(path)
+    assert data.classes == ("0", "1")
+    assert as_set(data.everything().pixels) == as_set(GREY[:, None])
+    np.savez(path, GREY[:3], images=GREY)
+    assert len(opened(path).everything()) == 10
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

@@ -41,7 +41,8 @@ DISTANCES = ("frechet", "frechet-infinity", "kernel", "cmmd")
 """MiFID is none: it divides by the distance to the nearest neighbour, which harm may raise faster than the distance."""
 LIKENESS = ("precision", "density", "coverage")
 
-few = settings(max_examples=15, deadline=None, derandomize=True)  # a property that fails once in 1,500 must not fail CI
+few = settings(max_examples=15, deadline=None, derandomize=True)
+"""Not at random: a property of noise that fails once in 1,500 drawings fails no CI."""
 
 
 @st.composite
