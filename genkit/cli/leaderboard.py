@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     shell_complete=complete_measured,
     help="The data set, the newest record's by default; of several, comma-separated, also average ranks.",
 )
-@click.option("--score", help="Rank by this score or metric, as kid; the first of the newest record by default.")
+@click.option("--score", help="Rank by this score or metric, as kid; by default the one by which most can be ranked.")
 @click.option("--columns", type=NAMES, help="Further columns: names of scores or metrics, comma-separated, or all.")
 @click.option("--chances", is_flag=True, help="Also show the chance that each model is better than each other.")
 @click.option("--agreement", is_flag=True, help="Also show how much the scores agree (Kendall's tau).")
@@ -105,11 +105,13 @@ def _write(found: Leaderboard, page: Path) -> None:
 
 
 def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
-    """Say on stderr what the board leaves out, with ``why`` one by one."""
+    """Say on stderr what the board leaves out, with ``why``, or if nothing is left to rank, one by one."""
     from genkit.report import text
 
     board = found.board
-    if why:
+    if not board.rows:
+        click.echo(f"nothing here can be ranked by {board.score}", err=True)
+    if why or not board.rows:
         for record, reason in board.left_out:
             left_out(f"{record}: {reason}")
         for row in board.rows:

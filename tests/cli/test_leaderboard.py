@@ -100,3 +100,17 @@ def test_recommend_says_why_nothing_fits(boards):
     assert (done.code, done.out) == (3, "")
     assert "no model of digits is known to be within the limits (a: latency 9 ms is above 0.5" in done.err
     assert boards("recommend", "--need", "likelihood").code == 3
+
+
+def test_a_board_on_which_nothing_is_left_says_so_and_why(genkit, tmp_path):
+    for name in ("a", "b"):
+        store.add(tmp_path / "runs", record(name, score(1.0, rankable=False, note=f"{name} has 9 rows, too few")))
+    done = genkit("leaderboard")
+    assert done.code == 0
+    assert "nothing here can be ranked by fid[digits-cnn]" in done.err
+    assert "a has 9 rows, too few" in done.err
+    assert "b has 9 rows, too few" in done.err
+    store.add(tmp_path / "runs", record("c", score(1.0)))
+    done = genkit("leaderboard")
+    assert "nothing" not in done.err
+    assert "2 records left out: add --why to see which, and why" in done.err
