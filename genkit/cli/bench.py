@@ -62,13 +62,15 @@ def command(
     if dry_run:
         _dry_run(place, todo, ended, workers, as_json)
         return
+    before = {job.id for job, how in zip(todo, ended, strict=True) if how is not None}
     began, count = time.monotonic(), 0
 
     def tell(job: Job, how: Outcome) -> None:
         nonlocal count
         count += 1
         text = how.reason or f"{how.seconds:,.0f} s"
-        click.echo(f"[{count}/{len(todo)}] {job.model} seed {job.seed}  {how.state}  {text}", err=True)
+        state = f"{how.state} before" if job.id in before and how.state == "done" else how.state
+        click.echo(f"[{count}/{len(todo)}] {job.model} seed {job.seed}  {state}  {text}", err=True)
 
     run(plan, todo, place.folder, opening=how, device=device, workers=workers, retry=retry, tell=tell)
     failed = [job for job in todo if (last := outcome(place.jobs, job)) is None or last.state == "failed"]

@@ -30,6 +30,7 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     done = genkit("bench", "b.toml", "--device", "cpu", "--json")
     assert done.code == 0, done.err
     assert "2 jobs done, 0 failed" in done.err
+    assert "done before" not in done.err
     rows = json.loads(done.out)["rows"]
     assert {row["model"] for row in rows if row["kind"] == "model"} == {"vae", "conv-vae"}
     assert {"real test", "noise", "copycat", "ppca"} < {row["model"] for row in rows}
@@ -39,6 +40,7 @@ def test_a_board_is_planned_run_ranked_and_gone_on_with(genkit):
     assert [row["state"] for row in rows] == ["done", "done"]
     again = genkit("bench", "b.toml")
     assert (again.code, "no longer lists" in again.err) == (0, False)
+    assert again.err.count("seed 0  done before") == 2
     Path("b.toml").write_text(BOARD.rpartition("[[models]]")[0])
     assert "--runs boards/b/runs" in genkit("runs", "--runs", "boards/b").err
     shorter = genkit("bench", "b.toml")

@@ -84,6 +84,12 @@ def test_plots_are_drawn_when_they_come_near_and_ask_for_nothing(browser):
     assert browser.run(DRAWN) == browser.run(PLOTS) == 4
 
 
+def test_a_print_has_all_plots_also_those_that_were_never_seen(browser):
+    assert browser.run(DRAWN) < browser.run(PLOTS)
+    browser.call("Page.printToPDF")
+    assert browser.run(DRAWN) == browser.run(PLOTS)
+
+
 def test_plots_hold_their_data(browser):
     draw_all(browser)
     kinds = "[...document.querySelectorAll('[data-plot]')].map((f) => [f.dataset.plot, f.data.map((t) => t.x.length)])"

@@ -187,6 +187,7 @@
     { rootMargin: "300px" },
   );
   figures.forEach((figure) => watcher.observe(figure));
+  window.addEventListener("beforeprint", () => figures.filter((figure) => !drawn.has(figure)).forEach(draw));
   darkness.addEventListener("change", () => drawn.forEach(draw));
   chosen?.addEventListener("change", () => draw(figures.find((figure) => figure.dataset.plot === "curves")));
 })();
