@@ -1,4 +1,4 @@
-"""Coverage of the 95 % intervals: how often they hold a truth that is known, of sets drawn again and again.
+"""Coverage of the 95 % intervals: how often they hold the truth, of sets drawn again and again.
 
 uv run python benchmarks/coverage.py --repetitions 200
 """
@@ -6,12 +6,14 @@ uv run python benchmarks/coverage.py --repetitions 200
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from genkit.metrics.balls import Reach, ball_scores
 from genkit.metrics.frechet import Gaussian, distance, frechet_distance
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
 from genkit.metrics.inception_score import inception_score
@@ -69,6 +71,24 @@ class Gaussians:
         return float(third / d**3 + 3 * second / d**2 + 3 * first / d + 1)
 
 
+class Shares:
+    """Precision, recall and coverage of two Gaussians: no form is known, so the truth is the mean of other draws."""
+
+    def __init__(self, shift: float, scale: float = 1.0, *, n: int = 500, d: int = 8, others: int = 200) -> None:
+        self.shift, self.scale, self.n, self.d = shift, scale, n, d
+        rng = np.random.default_rng(1)
+        drawn = [self._draw(rng) for _ in range(others)]
+        self.truth = {name: float(np.mean([scores[name].value for scores in drawn])) for name in drawn[0]}
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, Score]:
+        real, generated = rng.standard_normal((2, self.n, self.d))
+        reach = {"precision_recall": Reach(3), "density_coverage": Reach(5)}
+        return ball_scores(real, generated * self.scale + self.shift, **reach)
+
+    def measured(self, name: str, rng: np.random.Generator) -> tuple[float, Score]:
+        return self.truth[name], self._draw(rng)[name]
+
+
 class Kinds:
     """Examples of a few kinds with known frequencies: expectations are finite sums."""
 
@@ -108,6 +128,12 @@ def experiments() -> Iterator[tuple[str, Experiment]]:
     yield "is, 10 splits of 200, 10 classes", Kinds(2000, 50, 10).inception_score
     yield "is, 10 splits of 500, 100 classes", Kinds(5000, 200, 100).inception_score
     yield "mean of 360 exponentials", mean_of_exponentials
+    for where, shift, scale in (
+        ("alike", 0.0, 1.0), ("narrow", 0.0, 0.3), ("apart", 0.8, 1.0), ("far apart", 1.6, 1.0),
+    ):  # fmt: skip
+        shares = Shares(shift, scale)
+        for name in ("precision", "recall", "coverage"):
+            yield f"{name} of sets {where}", functools.partial(shares.measured, name)
 
 
 def main() -> None:

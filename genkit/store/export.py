@@ -39,19 +39,21 @@ WRITERS = {"csv": comma_separated, "jsonl": lines, "json": document}
 """The formats by the suffixes of their files."""
 
 _SCORE = (
-    *("name", "metric", "value", "stderr", "ci_low", "ci_high", "n"),
+    *("name", "metric", "value", "stderr", "ci_low", "ci_high", "method", "n"),
     *("direction", "unit", "fingerprint", "rankable", "note"),
 )
+_TRAINING = ("run", "seed", "images", "budget", "seconds", "weights", "checkpoint_sha256")
 _COLUMNS = (
-    *("record", "created", "dataset", "model", "dist", "version", "options", "run", "seed", "images", "budget"),
+    *("record", "created", "dataset", "kind", "model", "dist", "version", "options"),
+    *("train_seconds" if name == "seconds" else name for name in _TRAINING),
     *("score", *_SCORE[1:], "protocol_fingerprint"),
 )
 
 
 def _rows(record: Record) -> Iterator[list[Any]]:
     subject, training = record.subject, record.training
-    trained = [training.run, training.seed, training.images, training.budget] if training else [None] * 4
-    made = [subject.name, subject.dist, subject.version, json.dumps(subject.options)]
+    trained = [getattr(training, name, None) for name in _TRAINING]
+    made = [subject.kind, subject.name, subject.dist, subject.version, json.dumps(subject.options)]
     for score in record.scores:
         measured = [getattr(score, name) for name in _SCORE]
         yield [record.id, record.created, record.dataset, *made, *trained, *measured, record.protocol_fingerprint]

@@ -30,6 +30,7 @@ def test_csv_has_a_row_for_each_score(stored):
         "record": one.id,
         "created": one.created,
         "dataset": "digits",
+        "kind": "model",
         "model": "vae",
         "dist": "genkit-gans",
         "version": "",
@@ -38,12 +39,16 @@ def test_csv_has_a_row_for_each_score(stored):
         "seed": "3",
         "images": "400000",
         "budget": "400,000 images",
+        "train_seconds": "60.0",
+        "weights": "ema",
+        "checkpoint_sha256": "0" * 64,
         "score": "fid[digits-cnn]",
         "metric": "fid",
         "value": "-2.5",
         "stderr": repr(1 / 1.96),
         "ci_low": "-3.5",
         "ci_high": "-1.5",
+        "method": "two-sample block jackknife",
         "n": "5000",
         "direction": "lower",
         "unit": "",
@@ -52,7 +57,8 @@ def test_csv_has_a_row_for_each_score(stored):
         "note": "",
         "protocol_fingerprint": one.protocol_fingerprint,
     }
-    assert rows[2]["run"] == rows[2]["seed"] == ""
+    assert rows[2]["run"] == rows[2]["seed"] == rows[2]["checkpoint_sha256"] == ""
+    assert rows[2]["kind"] == "images"
 
 
 def test_no_cell_is_run_as_a_formula(stored):
