@@ -163,8 +163,10 @@ def _again(
 
 
 def _described(record: Record) -> str:
-    run = f" of run {record.training.run}" if record.training is not None else ""
-    return f"{record.subject.name}{run} on {record.dataset}"
+    name, training = record.subject.name, record.training
+    if training is None:
+        return f"{name} ({record.subject.options.get('sha256', '')[:12] or 'no hash'})"
+    return f"{name} of run {training.run} ({training.weights} weights of checkpoint {training.checkpoint_sha256[:12]})"
 
 
 def _home(path: Path) -> Path:

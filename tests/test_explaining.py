@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
 from genkit.explaining import _asked, explain
@@ -94,7 +95,10 @@ def test_a_printed_copy_of_a_record_finds_its_run(run, digits, tmp_path):
 def test_records_of_two_trainings_differ_in_their_weights(run, digits, tmp_path):
     other = train("ppca", digits, options={"latent": 3}, root=tmp_path)
     (found,) = explain(measured(run, digits), measured(other, digits), metric="fid[digits-cnn]")
-    runs = [f"ppca of run {each.id} on digits" for each in (run, other)]
+    runs = [
+        f"ppca of run {each.id} (raw weights of checkpoint {sha256_file(each.newest_checkpoint())[:12]})"
+        for each in (run, other)
+    ]
     assert found.reason == f"they are of different weights: {runs[0]} and {runs[1]}"
     assert found.changes == ()
 
@@ -109,6 +113,15 @@ def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path)
     (found,) = explain(*paths)
     assert [change.choice for change in found.changes] == ["samples.seed"]
     assert found.changes[0].value == pytest.approx(found.second.value, rel=1e-9)
+
+
+def test_records_of_two_sets_of_images_name_them_by_their_content(digits, tmp_path):
+    asked = Measuring(count=100, metrics=["kid"])
+    dark = digits.everything()
+    dark = dataclasses.replace(digits, sha256="ab" * 32, whole=dataclasses.replace(dark, pixels=dark.pixels // 2))
+    paths = [evaluate_images(each, digits, asked, origin={"a": 1}, folder=tmp_path).path for each in (digits, dark)]
+    (found,) = explain(*paths)
+    assert found.reason == f"they are of different subjects: images ({digits.sha256[:12]}) and images (abababababab)"
 
 
 def test_what_can_not_be_compared_is_said(run, digits, tmp_path):

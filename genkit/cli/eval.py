@@ -245,7 +245,6 @@ def _images(
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
     measured = images_shown(samples, how)
     against = images_shown(reference, how)
-    _say_shapes(measured, against)
     with work_bar() as show:
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"
@@ -256,19 +255,23 @@ def _images(
         }
         done = evaluate_images(measured, against, measuring, name=samples, origin=origin, folder=folder, progress=show)
     _show(done, as_json, None)
+    _say_shapes(measured, against, done.record.protocol["features"])
     if not as_json:
         click.echo(f"record {done.path}")
 
 
-def _say_shapes(samples: ImageDataset, reference: ImageDataset) -> None:
+def _say_shapes(samples: ImageDataset, reference: ImageDataset, seen: dict[str, Any]) -> None:
+    """Say on stderr that images of two shapes were compared, and how."""
     shapes = [each.info().shape for each in (samples, reference)]
-    if shapes[0] != shapes[1]:
-        one, other = ("x".join(map(str, shape)) for shape in shapes)
-        click.echo(
-            f"{samples.name} is {one} and {reference.name} {other} (channels x height x width): each is seen as the "
-            "extractor resizes it, grey as three equal channels",
-            err=True,
-        )
+    if shapes[0] == shapes[1]:
+        return
+    one, other = ("x".join(map(str, shape)) for shape in shapes)
+    grey = "" if shapes[0][0] == shapes[1][0] else ", grey as three equal channels"
+    click.echo(
+        f"{samples.name} is {one} and {reference.name} {other} (channels x height x width): compared as "
+        f"{seen.get('extractor')} sees them (resize {seen.get('resize', 'unsaid')}{grey})",
+        err=True,
+    )
 
 
 def _show(done: Evaluation, as_json: bool, page: str | None, beside: Beside | None = None) -> None:

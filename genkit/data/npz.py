@@ -1,6 +1,6 @@
 """NumPy archives: ``images``, and if wanted ``labels``, ``test_images``, ``test_labels`` and ``classes``.
 
-Arrays saved without names, ``arr_0`` and if wanted ``arr_1``, are images and their labels.
+In a file of unnamed arrays alone, ``arr_0`` holds images and ``arr_1``, if it is there, their labels.
 
 Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, or floats in [0, 1], rounded half to even to
 0 .. 255. Labels are integers 0 .. number of classes - 1. Nothing is unpickled; images are streamed, never all in
@@ -21,6 +21,9 @@ from genkit.data.source import BROKEN_ZIP, Contents, DatasetRequest, Item, Sourc
 from genkit.errors import DataError, GenkitError, suggestion
 
 KNOWN = ("images", "labels", "test_images", "test_labels", "classes")
+LABELS = {"images": "labels", "test_images": "test_labels", "arr_0": "arr_1"}
+"""The arrays of images, and those of their labels."""
+
 MOST_CLASSES = 65_536
 
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
@@ -35,7 +38,6 @@ class NpzSource(Source):
         self.name = str(path)
         self.request = request
         self._zip: zipfile.ZipFile | None = None
-        self._members: dict[str, str] = {}
 
     def key(self) -> Any:
         """Return the file's path, size, times and inode."""
@@ -49,8 +51,8 @@ class NpzSource(Source):
 
     def read(self) -> Contents:
         """Read headers and labels; raises DataError for arrays of a wrong name, type, shape or length."""
-        self._open()
-        parts: list[tuple[str, SplitName | None]] = [("images", None)]
+        images = self._open()
+        parts: list[tuple[str, SplitName | None]] = [(images, None)]
         if self._has("test_images"):
             parts = [("images", "train"), ("test_images", "test")]
         elif self._has("test_labels"):
@@ -61,7 +63,7 @@ class NpzSource(Source):
         labels = {name: self._labels(name, shape[0]) for name, shape in shapes.items()}
         if len({found is None for found in labels.values()}) > 1:
             raise DataError(f"{self.path} has labels for one split only: add the other's or leave both out")
-        shape = shapes["images"][1:]
+        shape = shapes[images][1:]
         self.request.expect(self.name, *shape)
         return Contents(
             shape=shape,
@@ -70,7 +72,8 @@ class NpzSource(Source):
             classes=self._classes(labels),
         )
 
-    def _open(self) -> None:
+    def _open(self) -> str:
+        """Open the file and return the name of its array of images."""
         try:
             self._zip = zipfile.ZipFile(self.path)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
@@ -81,23 +84,20 @@ class NpzSource(Source):
         for name in names:
             if name not in KNOWN and (hint := suggestion(name, KNOWN)):
                 raise DataError(f"{self.path} has an array {name!r}, which is not known.{hint}")
-        if "images" not in names and "arr_0" in names:
-            self._members |= {"images": "arr_0", "labels": "arr_1"}
-        elif "images" not in names:
+        images = "arr_0" if "arr_0" in names and not set(names) & set(KNOWN) else "images"
+        if images not in names:
             raise DataError(f"{self.path} has no array 'images'; it has {', '.join(sorted(names)) or 'none'}")
+        return images
 
     def _has(self, name: str) -> bool:
         assert self._zip is not None
-        return self._member(name) in self._zip.namelist()
-
-    def _member(self, name: str) -> str:
-        return f"{self._members.get(name, name)}.npy"
+        return f"{name}.npy" in self._zip.namelist()
 
     def _header(self, name: str) -> Header:
         """Return what an array says of itself."""
         assert self._zip is not None
         try:
-            with self._zip.open(self._member(name)) as file:
+            with self._zip.open(f"{name}.npy") as file:
                 return _read_header(file)
         except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
@@ -106,7 +106,7 @@ class NpzSource(Source):
         """Read a small array whole; memory is taken for what is there, not for what the header claims."""
         assert self._zip is not None
         try:
-            with self._zip.open(self._member(name)) as file:
+            with self._zip.open(f"{name}.npy") as file:
                 shape, fortran, dtype = _read_header(file)
                 data = file.read()
             return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
@@ -130,7 +130,7 @@ class NpzSource(Source):
             raise DataError(f"{self.path}: {name} has shape {shape}, {error}") from error
 
     def _labels(self, images: str, count: int) -> NDArray[np.int64] | None:
-        name = images.replace("images", "labels")
+        name = LABELS[images]
         if not self._has(name):
             return None
         shape, _, dtype = self._header(name)
@@ -171,7 +171,7 @@ class NpzSource(Source):
         """Yield the images of one array as uint8 [C, H, W]."""
         assert self._zip is not None
         try:
-            with self._zip.open(self._member(name)) as file:
+            with self._zip.open(f"{name}.npy") as file:
                 shape, fortran, dtype = _read_header(file)
                 channels = _channels_first(shape)
                 for index, row in enumerate(_stream(file, shape, dtype, fortran)):

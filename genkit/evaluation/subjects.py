@@ -137,8 +137,8 @@ def evaluate_images(
     set that came with splits, and with all images of one that did not, as its own extractor sees them, or ``inception``
     if it has none. Class folders of the reference's names are its
     labels. ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's. Raises DataError for
-    a set of a single image, Unmeasurable if no metric that is asked for applies to images, and what metrics raise if
-    none of them can measure these.
+    a set of fewer than two images, Unmeasurable if no metric that is asked for applies to images, and what metrics
+    raise if none of them can measure these.
     """
     content = ""
     if isinstance(samples, ImageDataset):
@@ -147,7 +147,8 @@ def evaluate_images(
     against = reference.train if reference.own_splits else reference.everything()
     for what, split in ((name, samples), (reference.name, against)):
         if len(split) < 2:
-            raise DataError(f"{what} holds a single image: sets of two or more are compared")
+            held = "a single image" if len(split) else "no image"
+            raise DataError(f"{what} holds {held}: sets of two or more are compared")
     asked = _asked(measuring, choices, max(2, len(samples)))
     asked = dataclasses.replace(asked, features=asked.extractors or own_extractor(reference) or "inception")
     if folder is not None:

@@ -2,7 +2,8 @@
 
 A cyclic convolution of period 20 is a product of spectra (Winograd 1980, Arithmetic Complexity of Computations). Of a
 real signal these have 2 real and 9 complex coefficients, and a complex product is three real ones (Gauss). The
-transforms are matrices of sines and cosines, so a layer rounds no worse than the plain sum does.
+transforms are matrices of sines and cosines, so that a layer of numbers of one size rounds no worse than the plain sum;
+what it rounds is relative to the largest number of a line.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, axis: int) -> Tensor:
     outputs = kernel.shape[2]
     length = x.shape[axis]
     data, _, output = (t.to(x.dtype) for t in _transforms(length))
-    lines = x.permute(0, 2, 3, 1).reshape(n if axis == 2 else n * height, length, -1)
-    spectra = x.new_empty(len(data), len(lines), lines.shape[2])
-    torch.bmm(data.expand(len(lines), -1, -1), lines, out=spectra.transpose(0, 1))
-    products = torch.bmm(spectra.view(len(data), -1, inputs), kernel)
+    count, rest = (n, width) if axis == 2 else (n * height, 1)
+    lines = x.permute(0, 2, 3, 1).reshape(count, length, rest * inputs)
+    spectra = x.new_empty(len(data), count, rest * inputs)
+    torch.bmm(data.expand(count, -1, -1), lines, out=spectra.transpose(0, 1))
+    products = torch.bmm(spectra.view(len(data), count * rest, inputs), kernel)
     products[0] += bias * PERIOD  # the constant's coefficient
-    found = torch.bmm(output.expand(len(lines), -1, -1), products.view(len(data), len(lines), -1).transpose(0, 1))
+    at_points = products.view(len(data), count, rest * outputs).transpose(0, 1)
+    found = torch.bmm(output.expand(count, -1, -1), at_points)
     return found.relu_().view(n, height, width, outputs).permute(0, 3, 1, 2)
 
 
@@ -47,7 +50,7 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, axis: int) -> Tensor:
 def _transforms(length: int) -> tuple[Tensor, Tensor, Tensor]:
     """The data's [29, length], the kernel's [29, 7] and the output's [length, 29] transform, in float64."""
     if length > LONGEST:
-        raise ValueError(f"{length} pixels need a longer period than {PERIOD}")
+        raise ValueError(f"at most {LONGEST} pixels are convolved with a period of {PERIOD}, not {length}")
     pixels = torch.arange(length, dtype=torch.float64, device="cpu")
     taps = torch.arange(TAPS, dtype=torch.float64, device="cpu") - TAPS // 2
     data, kernel, output = [], [], []

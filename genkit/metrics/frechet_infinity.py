@@ -29,10 +29,10 @@ def frechet_distance_infinity(
     Features [n, d] (or a ``Gaussian`` fitted to them) and [m, d]. The sizes are equally spaced from min(5000, m // 10)
     to m, their samples drawn without replacement by generators derived from ``seed``. It may be below 0, and the bias
     of the real set's size stays in it. The interval is for the distance from the real set *as it is*: noise of the
-    generated set alone, to first order, by a block jackknife, or of the line's residuals where they are larger, as for
-    a set with itself, at which the first order vanishes. It trusts the line, which bends where samples are not
-    many times the number of features; ``note`` says so. Replicates: without each block of the generated set, to first
-    order. Either set of no more rows than columns is measured but not rankable. Raises DataError or UsageError for
+    generated set alone, to first order, by a block jackknife, or of the line's residuals where they are wider, as for
+    a set with itself, at which the first order vanishes. It trusts the line, which bends where samples are not many
+    times the number of features; ``note`` says so. Replicates: without each block of the generated set, to first order
+    alone. Either set of no more rows than columns is measured but not rankable. Raises DataError or UsageError for
     features that can't be measured, fewer than 30 generated rows or 3 sizes.
     """
     reference, whole = fitted_pair(real, generated)
@@ -70,12 +70,11 @@ def frechet_distance_infinity(
     fewest = min(n, len(reference.features))
     if fewest <= d:
         note = f"{fewest} rows are too few to rank by with {d} features; {note}"
-    method = "first-order block jackknife of the generated set"
+    method = "first-order block jackknife of the generated set, at least the residuals of the line"
     scatter = _scatter(1 / counts, distances, weights)
-    if scatter > score.stderr:
-        half = jackknife.t_quantile(sizes - 2) * scatter
+    half = jackknife.t_quantile(sizes - 2) * scatter
+    if half > score.ci_high - value:
         score = dataclasses.replace(score, stderr=scatter, ci_low=value - half, ci_high=value + half)
-        method = "residuals of the line, larger than the first order of the generated set's noise"
     return dataclasses.replace(score, method=method, note=note, rankable=fewest > d)
 
 

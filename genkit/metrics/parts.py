@@ -4,9 +4,9 @@ Whether a row has a near neighbour is not a smooth function of the sample, so th
 scores is too large: never below the true one in the mean (Efron and Stein 1981), in simulations two to six times it.
 Two disjoint halves of both samples give independent values of about twice the variance each, so a quarter of their
 squared difference estimates the variance of the whole. Fifteen splits, balanced by Hadamard's signs, are averaged
-(McCarthy 1969, balanced half-samples with their complements); the interval is Student's with 15 degrees of freedom, or
-that of a share with as many independent rows as have this variance (Wilson 1927): near 0 and 1 it is lopsided, and has
-a width where no half differs from the other.
+(McCarthy 1969, balanced half-samples with their complements); the interval is Student's with 15 degrees of freedom. A
+share's reaches at either end as far as that of as many independent rows as have this variance does too (Wilson 1927),
+which is lopsided near 0 and 1, and has a width where no half differs from the other.
 """
 
 from __future__ import annotations
@@ -94,12 +94,13 @@ class Measured:
         ).within(0.0, top)
 
     def _interval(self, stderr: float, quantile: float, top: float) -> tuple[float, float]:
+        low, high = self.whole - quantile * stderr, self.whole + quantile * stderr
         if math.isinf(top):
-            return self.whole - quantile * stderr, self.whole + quantile * stderr
+            return low, high
         share = self.whole / top
         variance = share * (1 - share)
         rows = variance / (stderr / top) ** 2 if stderr > 0 and variance > 0 else self.rows
         square = quantile**2 / rows
         centre = (share + square / 2) / (1 + square)
         half = math.sqrt(square * variance + square**2 / 4) / (1 + square)
-        return top * (centre - half), top * (centre + half)
+        return min(low, top * (centre - half)), max(high, top * (centre + half))

@@ -26,8 +26,9 @@ def precision_recall(
     equations 1 to 3). k=3 with the rim inside is the number of torch-fidelity and stylegan3; k=5 and ``strict``,
     without the rim, that of prdc, StudioGAN and dgm-eval.
 
-    The interval is for the expected value at these n and m, from balanced half-samples (``genkit.metrics.parts`` says
-    why not from the jackknife; sets too small to halve have its, which is wide). Replicates: the exact values without
+    The interval is for the expected value at these n and m, from balanced half-samples, as a share's
+    (``genkit.metrics.parts`` says how, and why not from the jackknife; sets too small to halve have its, which is wide
+    but has no width where no block differs). Replicates: the exact values without
     each block of the real set, then of the generated one. Memory does not grow with n m. Raises DataError for fewer
     than k + 1 rows, DataError or UsageError for features that can't be measured.
     """

@@ -180,7 +180,12 @@ def test_images_of_other_shapes_than_the_reference_are_said_to_be_so(genkit, pho
     np.savez("colour.npz", images=np.random.default_rng(0).integers(0, 256, (20, 9, 8, 3), dtype=np.uint8))
     other = genkit("eval", "--samples", "colour.npz", "--reference", "a", *how)
     assert "is 3x9x8 and " in other.err
-    assert " 1x8x8 (channels x height x width): each is seen as the extractor resizes it" in other.err
+    words = "(channels x height x width): compared as random-conv sees them (resize none, grey as three equal channels)"
+    assert f" 1x8x8 {words}" in other.err
+    np.savez("tall.npz", images=np.random.default_rng(0).integers(0, 256, (20, 9, 8), dtype=np.uint8))
+    assert "(resize none)" in genkit("eval", "--samples", "tall.npz", "--reference", "a", *how).err
+    refused = genkit("eval", "--samples", "colour.npz", "--reference", "digits", "--metrics", "kid")
+    assert (refused.code, "compared as" in refused.err) == (2, False)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,12 @@ def test_arrays_saved_without_names_are_images_and_labels(tmp_path: Path) -> Non
     assert as_set(data.everything().pixels) == as_set(GREY[:, None])
     np.savez(path, GREY[:3], images=GREY)
     assert len(opened(path).everything()) == 10
+    np.savez(path, GREY, GREY)
+    with pytest.raises(DataError, match="arr_1 must be one row of integers"):
+        opened(path)
+    np.savez(path, GREY, labels=np.arange(10))
+    with pytest.raises(DataError, match="no array 'images'; it has arr_0, labels"):
+        opened(path)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 
 from genkit.errors import DataError
 from genkit.metrics.authenticity import authenticity
-from genkit.metrics.jackknife import block_of
+from genkit.metrics.jackknife import block_of, t_quantile
 
 
 def features(n, d, seed, scale=1.0):
@@ -81,3 +81,9 @@ def test_what_cannot_be_measured_is_refused():
         authenticity(features(1, 6, 0), features(5, 6, 1))
     with pytest.raises(DataError, match="generated features holds NaN"):
         authenticity(features(5, 6, 0), np.full((5, 6), np.nan))
+
+
+def test_all_authentic_has_the_interval_of_so_many_generated_rows():
+    found = authenticity(features(100, 3, 0), features(400, 3, 1) * 50 + 1000)
+    assert (found.value, found.stderr) == (100.0, 0.0)
+    assert found.ci_low == pytest.approx(100 / (1 + t_quantile(15) ** 2 / 400))

@@ -6,7 +6,7 @@ import pytest
 from genkit.errors import DataError, UsageError
 from genkit.metrics import distances
 from genkit.metrics.balls import Reach, ball_scores
-from genkit.metrics.jackknife import block_of
+from genkit.metrics.jackknife import block_of, t_quantile
 
 
 def rows(n, d, seed, dtype=np.float32):
@@ -117,3 +117,16 @@ def test_too_few_rows_are_refused():
 def test_k_is_a_number_of_neighbours(k):
     with pytest.raises(UsageError, match="whole number of neighbours"):
         ball_scores(rows(50, 2, 0), rows(50, 2, 1), precision_recall=Reach(k))
+
+
+def test_a_share_of_all_rows_has_the_interval_of_its_own_rows():
+    wide, narrow, dense = rows(400, 2, 0), rows(100, 2, 1) * np.float32(0.01), rows(3000, 2, 2)
+    reach = {"precision_recall": Reach(20), "density_coverage": Reach(5)}
+    found = {
+        100: [ball_scores(wide, narrow, **reach)["precision"], ball_scores(narrow, wide, **reach)["recall"]],
+        400: [ball_scores(wide, np.concatenate([wide, dense]), **reach)["coverage"]],
+    }
+    for count, shares in found.items():
+        for share in shares:
+            assert (share.value, share.stderr) == (1.0, 0.0)
+            assert share.ci_low == pytest.approx(1 / (1 + t_quantile(15) ** 2 / count))

@@ -117,18 +117,32 @@ def test_intervals_hold_the_distance_from_the_real_set_as_it_is(d, scale):
     assert sum(each.ci_low <= truth <= each.ci_high for each in found) >= 86
 
 
+def line_of(real, generated):
+    """scipy's line through the distances of the subsets that seed 0 draws."""
+    n = len(generated)
+    sizes = np.linspace(n // 10, n, 15).astype(int)
+    distances = []
+    for index, size in enumerate(sizes):
+        order = np.random.default_rng(derive(0, "frechet-infinity", index)).permutation(n)
+        distances.append(frechet_distance(real, generated[order[:size]]).value)
+    return linregress(1 / sizes, distances)
+
+
 def test_at_the_real_set_itself_the_interval_is_that_of_the_lines_intercept():
     # the first order of the noise vanishes there
     real = features(300, 4, 0)
-    found = frechet_distance_infinity(real, real)
-    sizes = np.linspace(30, 300, 15).astype(int)
-    distances = []
-    for index, size in enumerate(sizes):
-        order = np.random.default_rng(derive(0, "frechet-infinity", index)).permutation(300)
-        distances.append(frechet_distance(real, real[order[:size]]).value)
-    line = linregress(1 / sizes, distances)
+    found, line = frechet_distance_infinity(real, real), line_of(real, real)
     assert found.stderr == pytest.approx(line.intercept_stderr, rel=1e-6)
     assert found.ci_high - found.value == pytest.approx(t_quantile(13) * line.intercept_stderr, rel=1e-6)
-    assert "residuals of the line" in found.method
-    apart = frechet_distance_infinity(real, features(300, 4, 1, 1.2))
-    assert "first-order block jackknife" in apart.method
+
+
+def test_the_interval_is_the_wider_of_the_jackknifes_and_the_lines():
+    wider = []
+    for seed in range(1, 13):
+        real, generated = features(300, 8, 0), features(300, 8, seed)
+        found = frechet_distance_infinity(real, generated)
+        jackknifed = delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5
+        halves = t_quantile(19) * jackknifed, t_quantile(13) * line_of(real, generated).intercept_stderr
+        assert found.ci_high - found.value == pytest.approx(max(halves), rel=1e-6)
+        wider.append(halves[1] > halves[0])
+    assert set(wider) == {True, False}

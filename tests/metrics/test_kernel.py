@@ -89,6 +89,7 @@ def test_subsets_are_torch_fidelitys(n):
     found = kernel_distance(real, generated, subsets=SUBSETS)
     assert found.value == pytest.approx(expected[metric_kid.KEY_METRIC_KID_MEAN], rel=1e-10)
     assert references.deviation(found) == pytest.approx(expected[metric_kid.KEY_METRIC_KID_STD], rel=1e-8)
+    assert found.note.startswith("12 subsets, standard deviation ")
     turned = dataclasses.replace(SUBSETS, generated_first=False)
     assert kernel_distance(generated, real, subsets=turned).value == pytest.approx(found.value, rel=1e-10)
     assert kernel_distance(generated, real, subsets=SUBSETS).value != pytest.approx(found.value, rel=1e-3)

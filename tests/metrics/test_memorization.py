@@ -49,9 +49,14 @@ def cosine_distance(real, generated):
 
 def test_copies_pay_and_strangers_do_not():
     assert cosine_distance(REAL, CASES["copies"]) < 0.1 < cosine_distance(REAL, CASES["far"])
-    for name, factor in (("copies", 1 / cosine_distance(REAL, CASES["copies"])), ("far", 1.0)):
+    for name, factor, words in (
+        ("copies", 1 / cosine_distance(REAL, CASES["copies"]), ", by which the Frechet distance is divided"),
+        ("far", 1.0, ", large enough to be no penalty"),
+    ):
         expected = frechet_distance(REAL, CASES[name]).value * factor
-        assert memorization_distance(REAL, CASES[name]).value == pytest.approx(expected, rel=1e-9)
+        found = memorization_distance(REAL, CASES[name])
+        assert found.value == pytest.approx(expected, rel=1e-9)
+        assert words in found.note
 
 
 def test_the_closer_the_copies_the_worse():

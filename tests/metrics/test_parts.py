@@ -65,6 +65,7 @@ def test_intervals_stay_in_the_range():
 
 
 def wilson(share, rows, quantile):
+    """The ends at which a share lies ``quantile`` standard errors away."""
     return [
         brentq(lambda truth: (share - truth) ** 2 - quantile**2 * truth * (1 - truth) / rows, *ends)
         for ends in ((0.0, share), (share, 1.0))
@@ -72,20 +73,36 @@ def wilson(share, rows, quantile):
 
 
 def share_of(values, rows, top=1.0):
+    """The score of a share from its value and halves."""
     return Measured(values[0] * top, np.ones(2), np.ones(2), np.array(values[1:]) * top, rows).score(n=7, top=top)
 
 
 @pytest.mark.parametrize("top", [1.0, 100.0])
-def test_a_share_has_the_interval_of_as_many_independent_rows_as_have_its_variance(top):
-    score = share_of([0.1, 0.14, 0.06], 400, top)
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_a_share_has_the_wider_of_students_interval_and_that_of_as_many_rows_as_have_its_variance(top, share):
+    score = share_of([share, share + 0.04, share - 0.04], 400, top)
     assert score.stderr == pytest.approx(0.04 * top)
-    low, high = wilson(0.1, 0.1 * 0.9 / 0.04**2, t_quantile(1))
-    assert (score.ci_low, score.ci_high) == pytest.approx((low * top, high * top))
+    low, high = wilson(share, share * (1 - share) / 0.04**2, t_quantile(1))
+    student = share - t_quantile(1) * 0.04, share + t_quantile(1) * 0.04
+    assert (score.ci_low, score.ci_high) == pytest.approx(
+        (top * max(min(low, student[0]), 0), top * min(max(high, student[1]), 1))
+    )
 
 
-@pytest.mark.parametrize(("share", "end"), [(0.0, "ci_low"), (1.0, "ci_high")])
-def test_a_share_of_none_or_all_has_the_interval_of_its_rows(share, end):
-    score = share_of([share] * 31, 400)
-    beyond = t_quantile(15) ** 2 / 400
-    assert getattr(score, end) == share
-    assert score.ci_high - score.ci_low == pytest.approx(beyond / (1 + beyond))
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("rows", [64, 200, 360, 400])
+def test_where_no_half_differs_a_share_has_the_interval_of_its_rows_and_lies_in_it(share, rows):
+    score = share_of([share] * 31, rows)
+    assert score.ci_low <= share <= score.ci_high
+    if share == 0.4:
+        low, high = wilson(share, rows, t_quantile(15))
+        assert (score.ci_low, score.ci_high) == pytest.approx((low, high))
+    else:
+        beyond = t_quantile(15) ** 2 / rows
+        assert score.ci_high - score.ci_low == pytest.approx(beyond / (1 + beyond))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_none_or_all_keeps_what_the_halves_say(share):
+    score = share_of([share, abs(share - 0.1), share], 10_000)
+    assert score.ci_high - score.ci_low == pytest.approx(min(1, t_quantile(1) * 0.05))
