@@ -172,7 +172,8 @@ def frechet_distance(
     torch-fidelity and clean-fid, which are summed in single precision. It is biased upwards, the more so the smaller
     the sets; the interval is for the distance itself, with that bias removed by a two-sample block jackknife (at least
     3 blocks), so ``value`` may lie above it. Replicates: the distance without each block of the real set, then of the
-    generated one. A set of no more rows than columns is measured but not rankable. Raises DataError or UsageError for
+    generated one. A set of no more rows than columns is measured but not rankable: its bias is not known, so its
+    interval begins at 0. Raises DataError or UsageError for
     features that can't be measured (NaN, fewer than 3 rows, widths that differ).
     """
     if mean_dtype not in ("float64", "float32"):

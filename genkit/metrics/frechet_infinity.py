@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from genkit.seeds import derive
 
 _ROWS = 4096
 _LEAST = 30
+_STRAIGHT = 5
+"""Times as many samples as features, from which on the distance is a line in 1/N; before, a parabola is nearer."""
 
 
 def frechet_distance_infinity(
@@ -30,10 +33,11 @@ def frechet_distance_infinity(
     to m, their samples drawn without replacement by generators derived from ``seed``. It may be below 0, and the bias
     of the real set's size stays in it. The interval is for the distance from the real set *as it is*: noise of the
     generated set alone, to first order, by a block jackknife, or of the line's residuals where they are wider, as for
-    a set with itself, at which the first order vanishes. It trusts the line, which bends where samples are not many
-    times the number of features; ``note`` says so. Replicates: without each block of the generated set, to first order
-    alone. Either set of no more rows than columns is measured but not rankable. Raises DataError or UsageError for
-    features that can't be measured, fewer than 30 generated rows or 3 sizes.
+    a set with itself, at which the first order vanishes. The line bends where samples are not many times the number of
+    features: ``note`` says so, and how far a parabola's intercept lies apart counts as a standard error. Replicates:
+    without each block of the generated set, to first order alone. Either set of no more rows than columns is measured
+    but not rankable. Raises DataError or UsageError for features that can't be measured, fewer than 30 generated rows
+    or 3 sizes.
     """
     reference, whole = fitted_pair(real, generated)
     assert whole.features is not None
@@ -63,19 +67,26 @@ def frechet_distance_infinity(
     everything = linear(np.ones(n, dtype=bool))
     deleted = [value + linear(labels != block) - everything for block in range(count)]
     score = jackknife.one_sample_score(value, deleted, n)
+    scatter, quantile = _scatter(1 / counts, distances, weights), jackknife.t_quantile(sizes - 2)
+    half, stderr = max((score.ci_high - value, score.stderr), (quantile * scatter, scatter))
     note = f"from {counts[0]} to {n} samples of {d} features"
-    if counts[0] < 5 * d:
+    if counts[0] < _STRAIGHT * d:
+        bend = abs(float(np.polyval(np.polyfit(1 / counts, distances, 2), 0.0)) - value)
+        half, stderr = math.hypot(half, quantile * bend), math.hypot(stderr, bend)
         note = f"{counts[0]} samples are few for {d} features, and the line in 1/N bends there; {note}"
     assert reference.features is not None
     fewest = min(n, len(reference.features))
     if fewest <= d:
         note = f"{fewest} rows are too few to rank by with {d} features; {note}"
-    method = "first-order block jackknife of the generated set, at least the residuals of the line"
-    scatter = _scatter(1 / counts, distances, weights)
-    half = jackknife.t_quantile(sizes - 2) * scatter
-    if half > score.ci_high - value:
-        score = dataclasses.replace(score, stderr=scatter, ci_low=value - half, ci_high=value + half)
-    return dataclasses.replace(score, method=method, note=note, rankable=fewest > d)
+    return dataclasses.replace(
+        score,
+        stderr=stderr,
+        ci_low=value - half,
+        ci_high=value + half,
+        method="first-order block jackknife of the generated set, residuals and bend of the line",
+        note=note,
+        rankable=fewest > d,
+    )
 
 
 def _fit(rows: NDArray[Any], subset: NDArray[np.intp]) -> Gaussian:

@@ -82,13 +82,18 @@ def corrected_two_sample_score(
 ) -> Score:
     """Return the score of a biased distance, 0 or more, of two samples.
 
-    The interval lies around the value with both samples' bias taken off, so that the value may lie outside.
+    The interval lies around the value with both samples' bias taken off, so that the value may lie outside. Of samples
+    too small to rank by, whose bias blocks do not show, it reaches from 0 to the upper end around the value itself.
     """
+    replicates = (*real_deleted, *generated_deleted)
+    if not rankable:
+        stderr, _, high = two_sample_interval(value, real_deleted, generated_deleted)
+        method = "two-sample block jackknife above the value, 0 below: the bias of so few is not known"
+        return Score(value, stderr, 0.0, high, method, n, replicates, note, rankable)
     corrected = value - bias(value, real_deleted) - bias(value, generated_deleted)
     stderr, low, high = two_sample_interval(max(corrected, 0.0), real_deleted, generated_deleted)
-    replicates = (*real_deleted, *generated_deleted)
     method = "bias-corrected two-sample block jackknife"
-    return Score(value, stderr, low, high, method, n, replicates, note, rankable).within(0.0)
+    return Score(value, stderr, low, high, method, n, replicates, note).within(0.0)
 
 
 def one_sample_score(value: float, deleted: Sequence[float], n: int) -> Score:

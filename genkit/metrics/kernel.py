@@ -76,8 +76,8 @@ def kernel_distance(
     may be slightly below 0 for equal distributions, and not 0 for a set with itself. With ``subsets`` its mean over
     random subsets, as reference implementations have it; ``note`` has what they print beside it, the standard deviation
     over the subsets (ddof 0). The interval is a two-sample block jackknife's from sums of the kernel over pairs of
-    blocks. Memory does not grow with n^2. Raises DataError or UsageError for features that
-    can't be measured.
+    blocks, and reaches up to 0, below which no squared distance lies. Memory does not grow with n^2. Raises DataError
+    or UsageError for features that can't be measured.
     """
     largest = min(_LARGEST, LARGEST ** (1 / max(degree, 1)))
     one, two = _centred(*checked_pair(real, generated, at_least=3, largest=largest))
@@ -106,7 +106,7 @@ def kernel_distance(
         note = f"{each.shape[1]} subsets, standard deviation {np.std(each[0]):.9g}"
     value, *deleted = each.mean(axis=1).tolist()
     found = jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two))
-    return dataclasses.replace(found, note=note)
+    return dataclasses.replace(found, ci_high=max(found.ci_high, 0.0), note=note)
 
 
 _OFFSETS = 2

@@ -15,6 +15,8 @@ from genkit.metrics.moments import Array
 from genkit.scores import Score
 
 _THRESHOLD = 0.1
+_ROUNDING = 1e-6
+"""Relative to what is compared: the same images seen twice in single precision lie nearer."""
 _TILE = 2048
 
 
@@ -25,9 +27,9 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
     rows, of the cosine distance 1 - abs(cos) to the nearest generated row (Kaggle's competition took it over generated
     rows); c = 1 from 0.1 on, and a FID of up to 1e-8 counts as 0. Rows that sum to 0 have no direction and are left out
     of c. ``real`` may be a ``Gaussian`` fitted before. The interval is ``frechet_distance``'s, with c recomputed
-    without each block; it takes for granted on which side of 0.1 c lies. A set of no more rows than columns is measured
-    but not rankable. Raises DataError or UsageError for features that can't be measured, and DataError if less than two
-    rows of a set have a direction.
+    without each block; it takes for granted on which side of 0.1 c lies. A set of no more rows than columns, or of the
+    very same images, is measured but not rankable. Raises DataError or UsageError for features that can't be measured,
+    and DataError if less than two rows of a set have a direction.
     """
     one, two = fitted_pair(real, generated)
     frechet = frechet_distance(one, two, blocks=blocks)
@@ -40,6 +42,9 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
     replicates = [_informed(fid, c) for fid, c in zip(frechet.replicates, penalties, strict=True)]
     effect = "by which the Frechet distance is divided" if memorized else "large enough to be no penalty"
     note = f"cosine distance {whole:.3g}, {effect}; {frechet.note}"
+    same = whole < _ROUNDING and frechet.value < _ROUNDING * (one.trace + two.trace)
+    if same:
+        note = f"both sets hold the same images: what is divided, and by what, is rounding; {note}"
     if ((deleted < _THRESHOLD) != memorized).any():
         note = f"the cosine distance is at the threshold of {_THRESHOLD}, where the score jumps; {note}"
     return jackknife.corrected_two_sample_score(
@@ -48,7 +53,7 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
         replicates[count:],
         n=frechet.n,
         note=note,
-        rankable=frechet.rankable,
+        rankable=frechet.rankable and not same,
     )
 
 

@@ -122,6 +122,9 @@ def test_no_more_rows_than_columns_is_measured_but_not_ranked():
     few = frechet_distance(real, features(32, 32, 1))
     assert not few.rankable
     assert "32 rows are too few" in few.note
+    # both are of one distribution: 32 rows are far from it, and their blocks don't show how far
+    _, _, high = jackknife.two_sample_interval(few.value, few.replicates[:20], few.replicates[20:])
+    assert (few.ci_low, few.ci_high) == (0.0, high)
 
 
 def test_an_interval_around_nothing_starts_at_0_and_keeps_its_width():
@@ -201,7 +204,7 @@ def test_quick_replicates_are_the_exact_ones(n, m, ddof):
         [distance(Gaussian.fit(x[block_of(len(x), 20) != b], ddof=ddof), fixed) for b in range(20)]
         for x, fixed in ((real, sides[1]), (generated, sides[0]))
     ]
-    expected = jackknife.corrected_two_sample_score(distance(*sides), *exact, n=m)
+    expected = jackknife.corrected_two_sample_score(distance(*sides), *exact, n=m, rankable=found.rankable)
     assert found.value == pytest.approx(expected.value, rel=1e-9)
     assert found.stderr == pytest.approx(expected.stderr, rel=0.01)
     assert abs(found.ci_high - expected.ci_high) < 0.01 * expected.stderr

@@ -162,3 +162,11 @@ def test_half_precision_is_widened_before_it_is_multiplied():
     real, generated = (features(100, 16, seed).astype(np.float16) for seed in (0, 1))
     exact = kernel_distance(real.astype(np.float64), generated.astype(np.float64))
     assert kernel_distance(real, generated).value == pytest.approx(exact.value, rel=1e-6)
+
+
+def test_an_interval_reaches_up_to_what_a_squared_distance_can_be():
+    real = features(100, 8, 0)
+    found = kernel_distance(real, real)
+    assert found.value + found.stderr < 0
+    assert found.ci_low < found.value
+    assert found.ci_high == 0.0

@@ -68,6 +68,15 @@ def test_a_set_with_itself_has_no_distance():
     assert memorization_distance(REAL, REAL).value == 0.0
 
 
+def test_the_same_images_up_to_rounding_are_not_ranked_but_copies_of_some_are():
+    again = memorization_distance(REAL, REAL * (1 + 1e-8 * np.random.default_rng(0).standard_normal(REAL.shape)))
+    assert not again.rankable
+    assert "both sets hold the same images" in again.note
+    some = memorization_distance(REAL, REAL[np.random.default_rng(0).integers(0, len(REAL), 300)])
+    assert some.rankable
+    assert "same images" not in some.note
+
+
 def test_replicates_leave_out_one_block_each():
     generated = CASES["copies"]
     found = memorization_distance(REAL, generated)
