@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from genkit.cli.common import (
     refuse,
     runs_option,
 )
-from genkit.errors import MissingError, UsageError
+from genkit.errors import Interrupted, MissingError, UsageError
 from genkit.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -77,7 +79,14 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 )
 @click.option("-k", "--importance-samples", type=click.IntRange(min=1), help="K of nll; 64 by default.")
 @click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
-@click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=2),
+    default=5000,
+    show_default="5000; of --samples all",
+    help="Samples to measure.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Evaluation seed.")
 @click.option("--milestones", is_flag=True, help="Also measure the run's milestones, by the first metric.")
 @click.option("--calibrate/--no-calibrate", default=True, help="Also measure what boards are read against, once.")
@@ -186,7 +195,7 @@ def _milestones(run: Run, data: ImageDataset, measuring: Measuring, raw: bool) -
     from genkit.evaluation import Evaluator
     from genkit.evaluation.milestones import measure_milestones
 
-    with work_bar() as show:
+    with _going_on(), work_bar() as show:
         done = measure_milestones(run, Evaluator(data, measuring, show), run.path, raw=raw)
     for images, score in done:
         click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
@@ -210,7 +219,7 @@ def _model(
     from genkit.report.html import run_page
 
     place = root / run.config.dataset_slug / "calibration"
-    with work_bar() as show:
+    with _going_on(), work_bar() as show:
         evaluator = Evaluator(data, measuring, show)
         done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
@@ -224,6 +233,15 @@ def _model(
     _show(done, as_json, str(page), {name: beside[name] for name in BESIDE if name in beside})
     if not as_json:
         click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")
+
+
+@contextlib.contextmanager
+def _going_on() -> Iterator[None]:
+    """Say after Ctrl-C that what extractors have seen so far is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; the same command goes on with what was seen so far") from None
 
 
 def _images(
@@ -245,7 +263,7 @@ def _images(
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
     measured = images_shown(samples, how)
     against = images_shown(reference, how)
-    with work_bar() as show:
+    with _going_on(), work_bar() as show:
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"
         origin = {
@@ -257,7 +275,7 @@ def _images(
     _show(done, as_json, None)
     _say_shapes(measured, against, done.record.protocol["features"])
     if not as_json:
-        click.echo(f"record {done.path}")
+        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {against.slug}")
 
 
 def _say_shapes(samples: ImageDataset, reference: ImageDataset, seen: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import click
@@ -90,6 +92,8 @@ def command(
     for part in below:
         click.echo(f"\n```\n{part}\n```" if as_md else f"\n{part}")
     _excluded(found, wanted, why)
+    if datasets is None:
+        _elsewhere(found)
 
 
 def _write(found: Leaderboard, page: Path) -> None:
@@ -120,4 +124,14 @@ def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
                     click.echo(f"{row.label} has no {name} here: {row.blank[name]}", err=True)
     elif board.left_out:
         records = "1 record" if len(board.left_out) == 1 else f"{len(board.left_out)} records"
-        click.echo(f"{records} left out: add --why to see which, and why", err=True)
+        reason, count = Counter(reason for _, reason in board.left_out).most_common(1)[0]
+        most = f", {count} of them: {shorten(reason, 80)}" if count > 1 else ""
+        click.echo(f"{records} left out{most}: add --why to see which, and why", err=True)
+
+
+def _elsewhere(found: Leaderboard) -> None:
+    """Say on stderr which other data sets have records here."""
+    others = Counter(record.dataset for record in found.records if record.dataset != found.board.dataset)
+    if others:
+        listed = ", ".join(f"{name} ({count})" for name, count in sorted(others.items()))
+        click.echo(f"also here, with --dataset: {listed}", err=True)

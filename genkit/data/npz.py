@@ -121,7 +121,10 @@ class NpzSource(Source):
         """Return (N, C, H, W) of an array of images from its header."""
         shape, _, dtype = self._header(name)
         if dtype != np.uint8 and dtype.kind != "f":
-            raise DataError(f"{self.path}: {name} must be uint8 or float in [0, 1], not {dtype}")
+            raise DataError(
+                f"{self.path}: {name} must be uint8 or float in [0, 1], not {dtype}: save levels 0 .. 255 as "
+                f"{name}.astype('uint8')"
+            )
         if 0 in shape:
             raise DataError(f"{self.path}: {name} is empty, of shape {shape}: save some images")
         try:

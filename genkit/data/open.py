@@ -137,7 +137,8 @@ def _from_path(reference: str) -> str:
     if os.sep not in head and not head.startswith((".", "~")) and not path.is_file():
         return ""
     if path.exists():
-        raise DataError(f"{path} is no folder, .zip or .npz of images")
+        hint = ": save the array with numpy.savez, or images as files" if path.suffix == ".npy" else ""
+        raise DataError(f"{path} is no folder, .zip or .npz of images{hint}")
     raise MissingError(f"there is no {path}: check the path")
 
 

@@ -104,11 +104,12 @@ class TreeSource(Source):
         if self.request.size is not None:
             return self.request.size, self.request.size
         (first, header), *others = headers.items()
+        sides = [min(each.height, each.width) for each in headers.values()]
         for name, other in others:
             if (other.height, other.width) != (header.height, header.width):
                 raise DataError(
                     f"{self.name} has images of different sizes: {first} is {header.width}x{header.height}, "
-                    f"{name} is {other.width}x{other.height}; give one size with --size"
+                    f"{name} is {other.width}x{other.height}; give one size, as --size {min(sides)}"
                 )
         return header.height, header.width
 

@@ -70,8 +70,8 @@ class Evaluator:
         self.progress = progress
         self.keep = keep
         self.device = pick_device(self.measuring.device)
-        wanted = self.measuring.metrics
-        if wanted is None or list(wanted) == ["all"]:
+        wanted = self.measuring.wanted
+        if wanted is None:
             self.specs = [offer.spec for offer in registry().offers(MetricSpec)]
         else:
             self.specs = [registry().find(MetricSpec, each).spec for each in wanted]

@@ -18,14 +18,14 @@ CHUNK = 250
 class Measuring:
     """How to measure any subject of a data set.
 
-    ``metrics`` are names, or None for all; ``features`` names of extractors, or None for the data set's own;
+    ``metrics`` is a name or names, None for all; ``features`` the same of extractors, None for the data set's own;
     ``weights`` a file for the one extractor named; ``count`` samples are drawn in chunks of ``chunk`` under evaluation
     seed ``seed``. ``protocol`` is a preset, or the name of one, that reproduces a reference's numbers
     (genkit.presets); ``choices`` are the one extractor's, such as ``{"resize": "bilinear"}``; ``parameters`` are
     further choices of metrics, by metric, such as ``{"nll": {"importance_samples": 100}}``.
     """
 
-    metrics: Sequence[str] | None = None
+    metrics: str | Sequence[str] | None = None
     features: str | Sequence[str] | None = None
     weights: Path | None = None
     count: int = COUNT
@@ -44,6 +44,12 @@ class Measuring:
         if self.choices and len(self.extractors) > 1:
             raise UsageError(f"{', '.join(self.choices)}: a choice goes with one extractor, so name one")
         _ = self.preset
+
+    @property
+    def wanted(self) -> list[str] | None:
+        """The names of the metrics asked for, or None for all."""
+        names = [self.metrics] if isinstance(self.metrics, str) else self.metrics
+        return None if names is None or list(names) == ["all"] else list(names)
 
     @property
     def extractors(self) -> list[str]:

@@ -55,7 +55,7 @@ def _first(evaluator: Evaluator, name: str, model: GenerativeModel) -> MetricSpe
     labelled = model.conditional and bool(evaluator.dataset.classes)
     reasons = []
     specs = evaluator.specs
-    if evaluator.measuring.metrics is None or list(evaluator.measuring.metrics) == ["all"]:
+    if evaluator.measuring.wanted is None:
         specs = sorted(specs, key=lambda spec: spec.name != "fid")
     for spec in specs:
         reason = lacks(spec, name, model, labelled, trained=True)

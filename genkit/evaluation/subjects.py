@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from genkit import store
-from genkit.data import ImageDataset, Split
+from genkit.data import ImageDataset, Split, open_images
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, GenkitError, UnknownName, Unmeasurable, UsageError
 from genkit.evaluation.evaluator import Evaluator, Measured
@@ -119,11 +119,11 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
 
 
 def evaluate_images(
-    samples: ImageDataset | Split,
-    reference: ImageDataset,
+    samples: ImageDataset | Split | Path | str,
+    reference: ImageDataset | Path | str,
     measuring: Measuring | None = None,
     *,
-    name: str = "images",
+    name: str = "",
     origin: Mapping[str, Any] | None = None,
     folder: Path | None = None,
     progress: Progress = quiet,
@@ -132,14 +132,19 @@ def evaluate_images(
 ) -> Evaluation:
     """Measure a set of images against a data set; the record goes under ``folder`` if given.
 
-    How is said by ``measuring``, or by its fields, as ``features="inception"``.
-    All images are used, or a random ``measuring.count`` of them. They are compared with the training split of a data
-    set that came with splits, and with all images of one that did not, as its own extractor sees them, or ``inception``
-    if it has none. Class folders of the reference's names are its
-    labels. ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's. Raises DataError for
-    a set of fewer than two images, Unmeasurable if no metric that is asked for applies to images, and what metrics
-    raise if none of them can measure these.
+    Either is opened already or named as for ``open_images``, such as a folder. How is said by ``measuring``, or by its
+    fields, as ``features="inception"``. All images are used, or a random ``measuring.count`` of them. They are compared
+    with the training split of a data set that came with splits, and with all images of one that did not, as its own
+    extractor sees them, or ``inception`` if it has none. Class folders of the reference's names are its labels.
+    ``origin`` says where the images are from, for the record; ``keep`` is the evaluator's. Raises DataError for a set
+    of fewer than two images, Unmeasurable if no metric that is asked for applies to images, and what metrics raise if
+    none of them can measure these.
     """
+    if isinstance(samples, Path | str):
+        name, samples = name or str(samples), open_images(str(samples))
+    if isinstance(reference, Path | str):
+        reference = open_images(str(reference))
+    name = name or "images"
     content = ""
     if isinstance(samples, ImageDataset):
         content = samples.sha256

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,19 @@ class Seen:
 
     def _pass(self, start: int, missing: list[Extractor], what: str, progress: Progress) -> None:
         for images in self.samples.chunks(start) if start < self.samples.count else ():
-            for extractor in missing:
+            for place, extractor in enumerate(missing):
                 if self._spools[extractor.name].done == start:
-                    self._spools[extractor.name].append(_rows(extractor, images))
+                    before = start + place * len(images) / len(missing)
+                    tick = functools.partial(self._tell, progress, what, before, len(missing))
+                    self._spools[extractor.name].append(_rows(extractor, images, tick))
             if self.keeps_images and self._spools[""].done == start:
                 self._spools[""].append({"images": images.cpu().numpy()})
             start += len(images)
             progress(what, start, self.samples.count)
+
+    def _tell(self, progress: Progress, what: str, before: float, extractors: int, done: int) -> None:
+        """Tell what one of several extractors adds to images done: its part of each."""
+        progress(what, int(before + done / extractors), self.samples.count)
 
     def features(self, extractor: str) -> Features:
         """Return what one extractor saw."""
@@ -95,8 +102,8 @@ def identity(extractor: Extractor) -> dict[str, str]:
     return {"extractor": extractor.name, "sha256": extractor.sha256, **extractor.choices()}
 
 
-def _rows(extractor: Extractor, images: Tensor) -> dict[str, NDArray[Any]]:
-    found = extractor(images)
+def _rows(extractor: Extractor, images: Tensor, tick: Callable[[int], None]) -> dict[str, NDArray[Any]]:
+    found = extractor(images, tick)
     rows = {"features": np.asarray(found.features)}
     if found.logits is not None:
         rows["logits"] = np.asarray(found.logits)

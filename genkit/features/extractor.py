@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -88,8 +88,11 @@ class Extractor:
             yield self.forward(piece.to(self.device))
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Extracted:
-        """Extract from uint8 images [N, C, H, W] in 0 .. 255; raises UsageError for anything else."""
+    def __call__(self, images: Tensor, tick: Callable[[int], None] = lambda done: None) -> Extracted:
+        """Extract from uint8 images [N, C, H, W] in 0 .. 255; raises UsageError for anything else.
+
+        ``tick`` is told after each batch how many images are done.
+        """
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise UsageError(f"{self.name} sees uint8 images [N, C, H, W], not {images.dtype} {list(images.shape)}")
         self.accepts(tuple(images.shape[1:]))
@@ -97,11 +100,14 @@ class Extractor:
             raise UsageError(f"{self.name} was given no images")
         features: list[Tensor] = []
         logits: list[Tensor] = []
+        done = 0
         with arithmetic(tf32=self.precision == "tf32"), full(self.device):
             for found, scores in self.each(images.split(self.batch)):
                 features.append(found.float().cpu())
                 if scores is not None:
                     logits.append(scores.float().cpu())
+                done += len(found)
+                tick(done)
         return Extracted(torch.cat(features), torch.cat(logits) if logits else None)
 
 

@@ -127,7 +127,9 @@ def rank(
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
-    score = _choose("score", _of_metric(score, names), names) if score else _usual(candidates, protocol)
+    score = (
+        _choose("score", _of_metric(score, names), names, f" of {dataset}") if score else _usual(candidates, protocol)
+    )
     fingerprint = protocol or _largest_protocol(candidates, score)
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     direction = reference.direction
@@ -213,11 +215,11 @@ def _of_metric(wanted: str, names: list[str]) -> str:
     return ([name for name in mine if "@" not in name] or mine or [wanted])[-1]
 
 
-def _choose(kind: str, wanted: str, available: list[str]) -> str:
+def _choose(kind: str, wanted: str, available: list[str], of: str = "") -> str:
     if wanted not in available:
         names = ", ".join(sorted(set(available)))
         metrics = [name.partition("[")[0] for name in available]
-        raise UnknownName(kind, wanted, [*available, *metrics], f" The records have: {names}")
+        raise UnknownName(kind, wanted, [*available, *metrics], f" The records{of} have: {names}")
     return wanted
 
 

@@ -140,6 +140,17 @@ def test_two_folders_of_images_are_compared_with_no_model(genkit, photos):
     assert json.loads(fewer.out)["protocol"]["samples"]["count"] == 70
 
 
+def test_after_ctrl_c_it_is_said_that_the_same_command_goes_on(genkit, photos, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    photos("a", 20)
+    monkeypatch.setattr("genkit.features.extractor.Extractor.__call__", interrupted)
+    stopped = genkit("eval", "--samples", "a", "--reference", "a", "--features", "random-conv")
+    assert stopped.code == 130
+    assert stopped.err.endswith("stopped; the same command goes on with what was seen so far\n")
+
+
 def test_copies_of_one_image_are_samples_too(genkit, photos):
     photos("real", 80)
     Path("copies").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from making import record, score, training
+from making import CHOICES, record, score, training
 
 from genkit import store
 
@@ -114,3 +114,14 @@ def test_a_board_on_which_nothing_is_left_says_so_and_why(genkit, tmp_path):
     done = genkit("leaderboard")
     assert "nothing" not in done.err
     assert "2 records left out: add --why to see which, and why" in done.err
+    few = score(1.0, choices={**CHOICES, "samples.count": 80})
+    for name in ("d", "e"):
+        store.add(tmp_path / "runs", record(name, few))
+    store.add(tmp_path / "runs", record("f", score(1.0)))
+    reason = "samples.count 80 / 5000"
+    assert f"4 records left out, 2 of them: {reason}: add --why" in genkit("leaderboard").err
+
+
+def test_without_a_choice_the_other_data_sets_are_named(boards):
+    assert "also here, with --dataset: mnist (3)\n" in boards("leaderboard").err
+    assert "also here" not in boards("leaderboard", "--dataset", "digits").err

@@ -117,7 +117,10 @@ def test_arrays_saved_without_names_are_images_and_labels(tmp_path: Path) -> Non
     [
         ({"labels": np.arange(10)}, "no array 'images'; it has labels"),
         ({"image": GREY}, "'image', which is not known. Did you mean 'images'"),
-        ({"images": GREY.astype(np.int64)}, "must be uint8 or float"),
+        (
+            {"images": GREY.astype(np.int64)},
+            r"must be uint8 or float in \[0, 1\], not int64: save .* images\.astype\('uint8'\)",
+        ),
         ({"images": GREY[0]}, r"images has shape \(4, 5\)"),
         ({"images": RNG.integers(0, 256, (5, 3, 4, 3), dtype=np.uint8)}, "either the second or the last axis"),
         ({"images": RNG.integers(0, 256, (5, 4, 4, 4), dtype=np.uint8)}, "no axis is 1 or 3 channels"),

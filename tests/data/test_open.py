@@ -60,6 +60,9 @@ def test_a_path_of_another_file_says_what_it_may_be(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"photo\.png is no folder, \.zip or \.npz"):
         open_dataset(str(tmp_path / "photo.png"))
+    (tmp_path / "photos.npy").write_bytes(b"")
+    with pytest.raises(DataError, match=r"no folder, \.zip or \.npz of images: save the array with numpy\.savez"):
+        open_dataset(str(tmp_path / "photos.npy"))
 
 
 def ignores_the_size(request: Any) -> Any:

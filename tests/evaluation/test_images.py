@@ -68,9 +68,20 @@ def test_images_of_another_size_are_refused_before_anything_is_measured(digits):
     large = Split("large", digits.train.uint8(slice(0, 100)).repeat(2, axis=2).repeat(2, axis=3), None, 256)
     with pytest.raises(UsageError, match="pixels compares images of one size, not 1x16x16 with 1x8x8"):
         evaluate_images(large, digits, Measuring(count=50, features="pixels"))
-    with pytest.raises(UsageError, match="make them so"):
+    with pytest.raises(UsageError, match=r"make them so \(--size 8\)"):
         evaluate_images(large, digits, Measuring(count=50))
+    colour = dataclasses.replace(large, pixels=large.pixels.repeat(3, axis=1))
+    with pytest.raises(UsageError, match=r"make them so \(--size 8 --grey\)"):
+        evaluate_images(colour, digits, Measuring(count=50))
     assert evaluate_images(large, digits, Measuring(count=100, metrics=["fid"], features="random-conv")).record.scores
+
+
+def test_sets_are_named_by_what_opens_them_and_one_metric_by_its_name(tmp_path):
+    np.savez(tmp_path / "a.npz", np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    done = evaluate_images(tmp_path / "a.npz", "digits", metrics="kid", features="random-conv")
+    assert done.record.subject.name == str(tmp_path / "a.npz")
+    assert [score.name for score in done.record.scores] == ["kid[random-conv]"]
+    assert done.record.scores[0].n == 40
 
 
 def named(digits, name):

@@ -12,6 +12,7 @@ from torch import nn
 from genkit.data import Split
 from genkit.errors import PluginError
 from genkit.evidence import Evidence, Gathered, ModelSamples, Reference, SplitSamples, quiet
+from genkit.evidence.seeing import Seen
 from genkit.model import DataInfo, GenerativeModel
 
 INFO = DataInfo((1, 8, 8), 17, 2, (0.25, 0.75), 10)
@@ -92,8 +93,10 @@ class Counting:
     def choices(self):
         return {"resize": "none"}
 
-    def __call__(self, images):
+    def __call__(self, images, tick=lambda done: None):
         assert images.dtype == torch.uint8
+        for done in range(10, len(images) + 1, 10):
+            tick(done)
         self.seen += len(images)
         flat = images.reshape(len(images), -1).float()
         return SimpleNamespace(features=flat, logits=flat[:, :3])
@@ -137,6 +140,15 @@ def test_all_metrics_and_extractors_share_one_pass_over_the_samples(digits):
         np.testing.assert_array_equal(few.generated.features, whole.generated.features[:40])
     assert one.seen == other.seen == 100
     assert len(model.asked) == 4
+
+
+def test_progress_is_told_within_a_chunk_and_all_extractors_have_their_part_of_it(digits):
+    told = []
+    seen = Seen(SplitSamples(digits.test, 80, 40), [Counting("one"), Counting("other")], "samples")
+    seen.gather("test", lambda *each: told.append(each))
+    assert told == [
+        ("test", done, 80) for done in (5, 10, 15, 20, 25, 30, 35, 40, 40, 45, 50, 55, 60, 65, 70, 75, 80, 80)
+    ]
 
 
 def test_the_reference_is_seen_once_for_all_evaluators_and_by_content(digits):

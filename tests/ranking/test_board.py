@@ -336,7 +336,7 @@ def test_a_data_set_with_baselines_only_can_be_asked_for():
 def test_unknown_data_and_scores_are_named_with_the_known_ones():
     with pytest.raises(UnknownName, match="no data set named 'digit'. Did you mean 'digits'"):
         rank([record("a", score(1.0))], dataset="digit")
-    with pytest.raises(UnknownName, match=r"no score named 'elbo'\..*The records have: fid\[digits-cnn\]"):
+    with pytest.raises(UnknownName, match=r"no score named 'elbo'\..*The records of digits have: fid\[digits-cnn\]"):
         rank([record("a", score(1.0))], score="elbo")
     with pytest.raises(UnknownName, match="no score named 'fdi'. Did you mean 'fid'"):
         rank([record("a", score(1.0))], score="fdi")
