@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from genkit.errors import UsageError, suggestion
 from genkit.features.arithmetic import arithmetic
 from genkit.precision import full
+from genkit.presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class FeatureRequest:
         """
         for key, value in self.choices.items():
             if key not in offered:
-                listed = ", ".join(offered) or "none; protocols that set it go with inception"
-                hint = f"{suggestion(key, offered)}  (it has {listed})"
+                going = ", ".join(name for name, preset in PRESETS.items() if set(preset.features) <= set(offered))
+                listed = ", ".join(offered) or "none"
+                hint = f"{suggestion(key, offered)}  (it has {listed}; it goes with the protocols {going})"
                 raise UsageError(f"{self.name} has no choice {key!r}.{hint}")
             if value not in offered[key]:
                 raise UsageError(f"{self.name} has no {key} {value!r}: choose {', '.join(offered[key])}")

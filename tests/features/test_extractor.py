@@ -17,7 +17,11 @@ def test_what_is_not_asked_for_is_the_first_of_what_is_offered():
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"resise": "tf1"}, "net has no choice 'resise'. Did you mean 'resize'?  (it has resize, logits)"),
+        (
+            {"resise": "tf1"},
+            "net has no choice 'resise'. Did you mean 'resize'?  (it has resize, logits; it goes with the protocols "
+            "genkit, torch-fidelity, torchmetrics, clean-fid, stylegan3)",
+        ),
         ({"resize": "tf2"}, "net has no resize 'tf2': choose tf1, bilinear"),
     ],
 )
@@ -36,3 +40,10 @@ def test_an_extractor_without_choices_refuses_them():
 def test_shapes_that_are_no_images_are_refused(shape):
     with pytest.raises(UsageError, match="net sees grey or colour images"):
         sees_grey_or_colour("net", shape)
+
+
+def test_an_extractor_without_choices_says_with_which_protocols_it_goes():
+    request = FeatureRequest("plain", choices={"resize": "bilinear"})
+    with pytest.raises(UsageError) as refused:
+        request.choose({})
+    assert "(it has none; it goes with the protocols genkit, torch-fidelity, stylegan3)" in str(refused.value)
