@@ -199,6 +199,8 @@ def _run_again(folder: Path, record: Record, weights: Path | None, progress: Pro
 def _images_again(record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
     origin = record.subject.options
     try:
+        if "opening" not in origin:
+            return None, "the record does not say where its images are from"
         opening = dict(origin["opening"])
         samples, reference = (open_images(origin[key], **opening) for key in ("samples", "reference"))
     except (KeyError, DataError, MissingError, UsageError) as error:

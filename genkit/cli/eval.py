@@ -30,6 +30,7 @@ from genkit.presets import PRESETS
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.evaluation import Evaluation, Measuring
+    from genkit.records import Record
     from genkit.report.text import Beside
     from genkit.runs import Run
 
@@ -195,7 +196,7 @@ def _milestones(run: Run, data: ImageDataset, measuring: Measuring, raw: bool) -
     from genkit.evaluation import Evaluator
     from genkit.evaluation.milestones import measure_milestones
 
-    with _going_on(), work_bar() as show:
+    with _going_on("the same command goes on with the milestones left"), work_bar() as show:
         done = measure_milestones(run, Evaluator(data, measuring, show), run.path, raw=raw)
     for images, score in done:
         click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
@@ -219,11 +220,13 @@ def _model(
     from genkit.report.html import run_page
 
     place = root / run.config.dataset_slug / "calibration"
-    with _going_on(), work_bar() as show:
+    with work_bar() as show:
         evaluator = Evaluator(data, measuring, show)
-        done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
+        with _going_on("the same command goes on with what was seen so far"):
+            done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
-            measure_calibration(evaluator, place)
+            with _going_on(f"record {done.path} is kept; what calibrates it is not measured yet"):
+                measure_calibration(evaluator, place)
     own = {score.fingerprint for score in done.record.scores}
     beside = {name: known for name, known in calibration(place).items() if own & set(known)}
     page = run.path / "report.html"
@@ -236,12 +239,12 @@ def _model(
 
 
 @contextlib.contextmanager
-def _going_on() -> Iterator[None]:
-    """Say after Ctrl-C that what extractors have seen so far is not lost."""
+def _going_on(then: str) -> Iterator[None]:
+    """Say after Ctrl-C what is not lost."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted("stopped; the same command goes on with what was seen so far") from None
+        raise Interrupted(f"stopped; {then}") from None
 
 
 def _images(
@@ -263,7 +266,7 @@ def _images(
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
     measured = images_shown(samples, how)
     against = images_shown(reference, how)
-    with _going_on(), work_bar() as show:
+    with _going_on("the same command goes on with what was seen so far"), work_bar() as show:
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"
         origin = {
@@ -273,21 +276,23 @@ def _images(
         }
         done = evaluate_images(measured, against, measuring, name=samples, origin=origin, folder=folder, progress=show)
     _show(done, as_json, None)
-    _say_shapes(measured, against, done.record.protocol["features"])
+    _say_shapes(measured, against, done.record)
     if not as_json:
         click.echo(f"record {done.path}     next: genkit leaderboard --dataset {against.slug}")
 
 
-def _say_shapes(samples: ImageDataset, reference: ImageDataset, seen: dict[str, Any]) -> None:
+def _say_shapes(samples: ImageDataset, reference: ImageDataset, record: Record) -> None:
     """Say on stderr that images of two shapes were compared, and how."""
     shapes = [each.info().shape for each in (samples, reference)]
     if shapes[0] == shapes[1]:
         return
     one, other = ("x".join(map(str, shape)) for shape in shapes)
-    grey = "" if shapes[0][0] == shapes[1][0] else ", grey as three equal channels"
+    every = [score.choices for score in record.scores if "features.extractor" in score.choices]
+    seen = {each["features.extractor"]: each.get("features.resize", "none") for each in every}
+    how = [f"{name} {'keeps sizes' if size == 'none' else f'resizes ({size})'}" for name, size in seen.items()]
+    grey = "" if shapes[0][0] == shapes[1][0] else ", grey seen as three equal channels"
     click.echo(
-        f"{samples.name} is {one} and {reference.name} {other} (channels x height x width): compared as "
-        f"{seen.get('extractor')} sees them (resize {seen.get('resize', 'unsaid')}{grey})",
+        f"{samples.name} is {one} and {reference.name} {other} (channels x height x width){grey}: {', '.join(how)}",
         err=True,
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from genkit import store
 from genkit.data import ImageDataset, Split, open_images
+from genkit.data.open import located
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, GenkitError, UnknownName, Unmeasurable, UsageError
 from genkit.evaluation.evaluator import Evaluator, Measured
@@ -140,6 +141,8 @@ def evaluate_images(
     of fewer than two images, Unmeasurable if no metric that is asked for applies to images, and what metrics raise if
     none of them can measure these.
     """
+    if isinstance(samples, Path | str) and isinstance(reference, Path | str):
+        origin = origin or {"samples": located(str(samples)), "reference": located(str(reference)), "opening": {}}
     if isinstance(samples, Path | str):
         name, samples = name or str(samples), open_images(str(samples))
     if isinstance(reference, Path | str):

@@ -72,12 +72,15 @@ class ClassifierExtractor(Extractor):
         """Raise UsageError for any shape but that of the training images."""
         if list(shape) != list(self.card["shape"]):
             own, given = ("x".join(map(str, size)) for size in (self.card["shape"], shape))
-            channels, height, width = self.card["shape"]
-            flags = f"--size {height}" if height == width else "the data"
-            flags += " --grey" if channels == 1 != shape[0] else ""
+            (channels, *sides), flags = self.card["shape"], []
+            if list(shape[1:]) != sides and sides[0] == sides[1]:
+                flags.append(f"--size {sides[0]}")
+            if (channels, shape[0]) == (1, 3):
+                flags.append("--grey")
+            how = f"add {' '.join(flags)}, " if flags else ""
             raise UsageError(
-                f"{self.name} sees {own} images (channels x height x width), not {given}: make them so "
-                f"({flags}), choose --features inception or random-conv, or run `genkit features train`"
+                f"{self.name} sees {own} images (channels x height x width), not {given}: {how}"
+                f"choose --features inception or random-conv, or run `genkit features train`"
             )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -35,13 +35,17 @@ class FeatureRequest:
         """
         for key, value in self.choices.items():
             if key not in offered:
-                going = ", ".join(name for name, preset in PRESETS.items() if set(preset.features) <= set(offered))
+                going = ", ".join(name for name, preset in PRESETS.items() if _offers(offered, preset.features))
                 listed = ", ".join(offered) or "none"
                 hint = f"{suggestion(key, offered)}  (it has {listed}; it goes with the protocols {going})"
                 raise UsageError(f"{self.name} has no choice {key!r}.{hint}")
             if value not in offered[key]:
                 raise UsageError(f"{self.name} has no {key} {value!r}: choose {', '.join(offered[key])}")
         return {key: self.choices.get(key, values[0]) for key, values in offered.items()}
+
+
+def _offers(offered: Mapping[str, Sequence[str]], wanted: Mapping[str, str]) -> bool:
+    return all(value in offered.get(key, ()) for key, value in wanted.items())
 
 
 class Extracted(NamedTuple):

@@ -35,9 +35,9 @@ def frechet_distance_infinity(
     generated set alone, to first order, by a block jackknife, or of the line's residuals where they are wider, as for
     a set with itself, at which the first order vanishes. The line bends where samples are not many times the number of
     features: ``note`` says so, and how far a parabola's intercept lies apart counts as a standard error. Replicates:
-    without each block of the generated set, to first order alone. Either set of no more rows than columns is measured
-    but not rankable. Raises DataError or UsageError for features that can't be measured, fewer than 30 generated rows
-    or 3 sizes.
+    without each block of the generated set, to first order; none where that is not the noise that counts. Either set of
+    no more rows than columns is measured but not rankable. Raises DataError or UsageError for features that can't be
+    measured, fewer than 30 generated rows or 3 sizes.
     """
     reference, whole = fitted_pair(real, generated)
     assert whole.features is not None
@@ -69,10 +69,12 @@ def frechet_distance_infinity(
     score = jackknife.one_sample_score(value, deleted, n)
     scatter, quantile = _scatter(1 / counts, distances, weights), jackknife.t_quantile(sizes - 2)
     half, stderr = max((score.ci_high - value, score.stderr), (quantile * scatter, scatter))
+    first_order = stderr == score.stderr
     note = f"from {counts[0]} to {n} samples of {d} features"
     if counts[0] < _STRAIGHT * d:
         bend = abs(float(np.polyval(np.polyfit(1 / counts, distances, 2), 0.0)) - value)
         half, stderr = math.hypot(half, quantile * bend), math.hypot(stderr, bend)
+        first_order = False
         note = f"{counts[0]} samples are few for {d} features, and the line in 1/N bends there; {note}"
     assert reference.features is not None
     fewest = min(n, len(reference.features))
@@ -83,6 +85,7 @@ def frechet_distance_infinity(
         stderr=stderr,
         ci_low=value - half,
         ci_high=value + half,
+        replicates=score.replicates if first_order else (),
         method="first-order block jackknife of the generated set, residuals and bend of the line",
         note=note,
         rankable=fewest > d,

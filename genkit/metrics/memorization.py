@@ -42,18 +42,19 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
     replicates = [_informed(fid, c) for fid, c in zip(frechet.replicates, penalties, strict=True)]
     effect = "by which the Frechet distance is divided" if memorized else "large enough to be no penalty"
     note = f"cosine distance {whole:.3g}, {effect}; {frechet.note}"
-    same = whole < _ROUNDING and frechet.value < _ROUNDING * (one.trace + two.trace)
-    if same:
+    value = _informed(frechet.value, whole if memorized else 1.0)
+    if whole < _ROUNDING and frechet.value < _ROUNDING * (one.trace + two.trace):
         note = f"both sets hold the same images: what is divided, and by what, is rounding; {note}"
+        return Score(value, 0.0, 0.0, value, "none, as the value is rounding", frechet.n, note=note, rankable=False)
     if ((deleted < _THRESHOLD) != memorized).any():
         note = f"the cosine distance is at the threshold of {_THRESHOLD}, where the score jumps; {note}"
     return jackknife.corrected_two_sample_score(
-        _informed(frechet.value, whole if memorized else 1.0),
+        value,
         replicates[:count],
         replicates[count:],
         n=frechet.n,
         note=note,
-        rankable=frechet.rankable and not same,
+        rankable=frechet.rankable,
     )
 
 

@@ -140,15 +140,37 @@ def test_two_folders_of_images_are_compared_with_no_model(genkit, photos):
     assert json.loads(fewer.out)["protocol"]["samples"]["count"] == 70
 
 
-def test_after_ctrl_c_it_is_said_that_the_same_command_goes_on(genkit, photos, monkeypatch):
+def test_after_ctrl_c_the_same_command_goes_on_as_is_said(genkit, photos, monkeypatch):
+    from genkit.features.extractor import Extractor
+
+    seen, extract = [], Extractor.__call__
+
+    def interrupted(self, images, *tick):
+        if len(seen) == 1:
+            seen.append(0)
+            raise KeyboardInterrupt
+        seen.append(len(images))
+        return extract(self, images, *tick)
+
+    photos("a", 300)
+    monkeypatch.setattr(Extractor, "__call__", interrupted)
+    command = ("eval", "--samples", "a", "--reference", "a", "--features", "random-conv", "--metrics", "kid")
+    stopped = genkit(*command)
+    assert stopped.code == 130
+    assert stopped.err.endswith("stopped; the same command goes on with what was seen so far\n")
+    assert genkit(*command).code == 0
+    assert seen == [250, 0, 50, 250, 50]
+
+
+def test_ctrl_c_during_calibration_loses_no_record(genkit, ppca, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    photos("a", 20)
-    monkeypatch.setattr("genkit.features.extractor.Extractor.__call__", interrupted)
-    stopped = genkit("eval", "--samples", "a", "--reference", "a", "--features", "random-conv")
+    monkeypatch.setattr("genkit.evaluation.calibration.calibrate", interrupted)
+    stopped = genkit("eval", "--model", "ppca", "-n", "40", "--runs", ppca, "--metrics", "mse")
     assert stopped.code == 130
-    assert stopped.err.endswith("stopped; the same command goes on with what was seen so far\n")
+    assert stopped.err.rstrip().endswith(" is kept; what calibrates it is not measured yet")
+    assert Path(stopped.err.partition("record ")[2].partition(" is kept")[0]).is_file()
 
 
 def test_copies_of_one_image_are_samples_too(genkit, photos):
@@ -191,12 +213,12 @@ def test_images_of_other_shapes_than_the_reference_are_said_to_be_so(genkit, pho
     np.savez("colour.npz", images=np.random.default_rng(0).integers(0, 256, (20, 9, 8, 3), dtype=np.uint8))
     other = genkit("eval", "--samples", "colour.npz", "--reference", "a", *how)
     assert "is 3x9x8 and " in other.err
-    words = "(channels x height x width): compared as random-conv sees them (resize none, grey as three equal channels)"
+    words = "(channels x height x width), grey seen as three equal channels: random-conv keeps sizes"
     assert f" 1x8x8 {words}" in other.err
     np.savez("tall.npz", images=np.random.default_rng(0).integers(0, 256, (20, 9, 8), dtype=np.uint8))
-    assert "(resize none)" in genkit("eval", "--samples", "tall.npz", "--reference", "a", *how).err
+    assert "width): random-conv keeps sizes" in genkit("eval", "--samples", "tall.npz", "--reference", "a", *how).err
     refused = genkit("eval", "--samples", "colour.npz", "--reference", "digits", "--metrics", "kid")
-    assert (refused.code, "compared as" in refused.err) == (2, False)
+    assert (refused.code, "keeps sizes" in refused.err) == (2, False)
 
 
 @pytest.mark.parametrize(

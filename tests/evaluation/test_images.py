@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genkit.data import Split
-from genkit.errors import MissingError, UsageError
+from genkit.errors import DataError, MissingError, UsageError
 from genkit.evaluation import Measuring, evaluate_images
 from genkit.features import load_extractor, manifest
 
@@ -68,10 +68,10 @@ def test_images_of_another_size_are_refused_before_anything_is_measured(digits):
     large = Split("large", digits.train.uint8(slice(0, 100)).repeat(2, axis=2).repeat(2, axis=3), None, 256)
     with pytest.raises(UsageError, match="pixels compares images of one size, not 1x16x16 with 1x8x8"):
         evaluate_images(large, digits, Measuring(count=50, features="pixels"))
-    with pytest.raises(UsageError, match=r"make them so \(--size 8\)"):
+    with pytest.raises(UsageError, match=r": add --size 8, choose"):
         evaluate_images(large, digits, Measuring(count=50))
     colour = dataclasses.replace(large, pixels=large.pixels.repeat(3, axis=1))
-    with pytest.raises(UsageError, match=r"make them so \(--size 8 --grey\)"):
+    with pytest.raises(UsageError, match=r": add --size 8 --grey, choose"):
         evaluate_images(colour, digits, Measuring(count=50))
     assert evaluate_images(large, digits, Measuring(count=100, metrics=["fid"], features="random-conv")).record.scores
 
@@ -82,6 +82,14 @@ def test_sets_are_named_by_what_opens_them_and_one_metric_by_its_name(tmp_path):
     assert done.record.subject.name == str(tmp_path / "a.npz")
     assert [score.name for score in done.record.scores] == ["kid[random-conv]"]
     assert done.record.scores[0].n == 40
+    origin = {"samples": f"npz:{tmp_path / 'a.npz'}", "reference": "digits", "opening": {}}
+    assert origin.items() <= done.record.subject.options.items()
+
+
+def test_a_set_without_images_is_refused(digits):
+    nothing = Split("nothing", digits.train.pixels[:0], None, 256)
+    with pytest.raises(DataError, match="none holds no image: sets of two or more are compared"):
+        evaluate_images(nothing, digits, name="none", metrics="kid")
 
 
 def named(digits, name):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from genkit.errors import UsageError
 from genkit.features import load_extractor
@@ -20,7 +21,7 @@ def test_what_is_not_asked_for_is_the_first_of_what_is_offered():
         (
             {"resise": "tf1"},
             "net has no choice 'resise'. Did you mean 'resize'?  (it has resize, logits; it goes with the protocols "
-            "genkit, torch-fidelity, torchmetrics, clean-fid, stylegan3)",
+            "genkit, torch-fidelity, stylegan3)",
         ),
         ({"resize": "tf2"}, "net has no resize 'tf2': choose tf1, bilinear"),
     ],
@@ -47,3 +48,11 @@ def test_an_extractor_without_choices_says_with_which_protocols_it_goes():
     with pytest.raises(UsageError) as refused:
         request.choose({})
     assert "(it has none; it goes with the protocols genkit, torch-fidelity, stylegan3)" in str(refused.value)
+
+
+def test_it_tells_after_each_batch_how_many_images_are_done():
+    extractor = load_extractor("random-conv")
+    extractor.batch = 4
+    done = []
+    extractor(torch.zeros(10, 1, 8, 8, dtype=torch.uint8), done.append)
+    assert done == [4, 8, 10]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from making import score
 from scipy.stats import linregress
 
 from genkit.errors import DataError, UsageError
@@ -10,7 +11,7 @@ from genkit.metrics.frechet import Gaussian, distance
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
 from genkit.metrics.jackknife import t_quantile
 from genkit.seeds import derive
-from genkit.significance import delete_one_covariance
+from genkit.significance import OverBlocks, delete_one_covariance, paired_errors
 
 
 def features(n, d, seed, scale=1.0, shift=0.0):
@@ -134,21 +135,44 @@ def test_at_the_real_set_itself_the_interval_is_that_of_the_lines_intercept():
     assert found.ci_high - found.value == pytest.approx(t_quantile(13) * line.intercept_stderr, rel=1e-6)
 
 
-@pytest.mark.parametrize(("n", "d"), [(400, 8), (400, 9)], ids=["a line", "a line that bends"])
-def test_the_interval_is_the_wider_of_the_jackknifes_and_the_lines_and_of_the_bend(n, d):
-    wider = []
-    for seed in range(1, 17):
-        real = features(n, d, 0)
-        generated = real + features(n, d, seed, scale=seed / 16)
+def nearing(d):
+    """A real set of 400, and generated ones that are it under less and less noise."""
+    real = features(400, d, 0)
+    return [(real, real + features(400, d, seed, scale=seed / 16)) for seed in range(16, 0, -1)]
+
+
+def test_the_interval_is_the_wider_of_the_jackknifes_and_the_lines():
+    kinds = set()
+    for real, generated in nearing(8):  # subsets begin at 5 times 8
+        found = frechet_distance_infinity(real, generated)
+        line = linregress(*distances_of(real, generated)).intercept_stderr
+        error, freedom = line, 13
+        if found.replicates:
+            error, freedom = delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5, 19
+        assert found.stderr == pytest.approx(error, rel=1e-6)
+        assert found.ci_high - found.value == pytest.approx(t_quantile(freedom) * error, rel=1e-6)
+        assert t_quantile(freedom) * error >= t_quantile(13) * line * (1 - 1e-6)
+        kinds.add(bool(found.replicates))
+    assert kinds == {True, False}
+
+
+def test_where_the_line_bends_that_counts_as_a_standard_error():
+    for real, generated in nearing(9):
         found = frechet_distance_infinity(real, generated)
         x, y = distances_of(real, generated)
-        jackknifed = delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5
-        halves = t_quantile(19) * jackknifed, t_quantile(13) * linregress(x, y).intercept_stderr
-        bend = np.polyfit(x, y, 2)[-1] - found.value if n // 10 < 5 * d else 0.0
-        expected = np.hypot(max(halves), t_quantile(13) * bend)
-        assert found.ci_high - found.value == pytest.approx(expected, rel=1e-6)
-        wider.append(halves[1] > halves[0])
-    assert set(wider) == {True, False}
+        line, bend = linregress(x, y).intercept_stderr, np.polyfit(x, y, 2)[-1] - found.value
+        assert found.stderr >= np.hypot(line, bend) * (1 - 1e-6)
+        assert found.ci_high - found.value >= t_quantile(13) * np.hypot(line, bend) * (1 - 1e-6)
+        assert not found.replicates
+
+
+def test_sets_at_one_distance_are_not_told_apart_where_the_first_order_is_not_the_noise():
+    # replicates of the first order alone would call most of these pairs different
+    real = features(2000, 100, 0)
+    found = [frechet_distance_infinity(real, features(600, 100, seed, 1.1)) for seed in range(1, 7)]
+    scores = [score(each.value, stderr=each.stderr, method=each.method, replicates=each.replicates) for each in found]
+    errors, freedom = paired_errors(scores)
+    assert not OverBlocks(np.array([each.value for each in found]), errors, freedom).differ().any()
 
 
 def test_the_truth_lies_in_the_interval_also_where_the_line_bends():

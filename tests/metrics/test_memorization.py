@@ -69,12 +69,18 @@ def test_a_set_with_itself_has_no_distance():
 
 
 def test_the_same_images_up_to_rounding_are_not_ranked_but_copies_of_some_are():
-    again = memorization_distance(REAL, REAL * (1 + 1e-8 * np.random.default_rng(0).standard_normal(REAL.shape)))
+    noise = np.random.default_rng(0).standard_normal(REAL.shape)
+    again = memorization_distance(REAL, (REAL * (1 + 1e-7 * noise)).astype(np.float32))
+    assert cosine_distance(REAL, (REAL * (1 + 1e-7 * noise)).astype(np.float32)) > 1e-16
     assert not again.rankable
+    assert (again.ci_low, again.ci_high, again.replicates) == (0.0, again.value, ())
     assert "both sets hold the same images" in again.note
-    some = memorization_distance(REAL, REAL[np.random.default_rng(0).integers(0, len(REAL), 300)])
-    assert some.rankable
-    assert "same images" not in some.note
+    apart = {"copies, and one of them often": np.concatenate([REAL, np.tile(REAL[:1], (60, 1))]),
+             "another set of the same moments": 2 * REAL.mean(axis=0) - REAL}  # fmt: skip
+    for generated in apart.values():
+        found = memorization_distance(REAL, generated)
+        assert found.rankable
+        assert "same images" not in found.note
 
 
 def test_replicates_leave_out_one_block_each():
