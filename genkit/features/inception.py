@@ -39,7 +39,7 @@ class Inception(Extractor):
         self.has_logits = module.classifier is not None
         self.layer = module.layer
         # few enough on a CPU that the activations of a layer stay in its cache
-        self.batch = 4 if self.device.type == "cpu" else 64
+        self.batch = 8 if self.device.type == "cpu" else 64
 
     def choices(self) -> dict[str, str]:
         """What a request chose, the layer, and the weights' full hash, which keeps numbers of other weights apart."""

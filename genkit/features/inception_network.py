@@ -37,6 +37,9 @@ _WINOGRAD = (
 )
 """Where Winograd's method is the faster, by 2 to 4 % of the whole: others have few channels or pixels, or a stride."""
 
+_AT_ONCE = 2
+"""Images that go through the stem together on a CPU: its activations, the largest, then stay in the cache."""
+
 Run = Callable[[str, Tensor], Tensor]
 """Applies the convolution of that name."""
 
@@ -122,13 +125,16 @@ class InceptionV3(nn.Module):
         logits = features @ self.classifier.T
         return features, logits if self.bias is None else logits + self.bias
 
-    def _maps(self, x: Tensor) -> Tensor:
+    def _stem(self, x: Tensor) -> Tensor:
         x = _chain(self._run, x, "Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3")
         x = F.max_pool2d(x, 3, 2)
         if self.layer == "64":
             return x
-        x = F.max_pool2d(_chain(self._run, x, "Conv2d_3b_1x1", "Conv2d_4a_3x3"), 3, 2)
-        if self.layer == "192":
+        return F.max_pool2d(_chain(self._run, x, "Conv2d_3b_1x1", "Conv2d_4a_3x3"), 3, 2)
+
+    def _maps(self, x: Tensor) -> Tensor:
+        x = torch.cat([self._stem(few) for few in x.split(_AT_ONCE)]) if _on_cpu(x) else self._stem(x)
+        if self.layer in ("64", "192"):
             return x
         for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
             x = _block_a(self._within(name), x)
