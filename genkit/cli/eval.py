@@ -222,7 +222,7 @@ def _model(
     place = root / run.config.dataset_slug / "calibration"
     with work_bar() as show:
         evaluator = Evaluator(data, measuring, show)
-        with _going_on("the same command goes on with what was seen so far"):
+        with _going_on():
             done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
             with _going_on(f"record {done.path} is kept; what calibrates it is not measured yet"):
@@ -239,7 +239,7 @@ def _model(
 
 
 @contextlib.contextmanager
-def _going_on(then: str) -> Iterator[None]:
+def _going_on(then: str = "the same command goes on with what was seen so far") -> Iterator[None]:
     """Say after Ctrl-C what is not lost."""
     try:
         yield
@@ -266,7 +266,7 @@ def _images(
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
     measured = images_shown(samples, how)
     against = images_shown(reference, how)
-    with _going_on("the same command goes on with what was seen so far"), work_bar() as show:
+    with _going_on(), work_bar() as show:
         measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
         folder = root / against.slug / "images"
         origin = {
