@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from genkit.metrics.balls import Reach, ball_scores
 from genkit.metrics.frechet import Gaussian, distance, frechet_distance
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
 from genkit.metrics.inception_score import inception_score
 from genkit.metrics.kernel import Subsets, kernel_distance
+from genkit.metrics.manifold import Reach, ball_scores
 from genkit.metrics.means import mean_score
 from genkit.metrics.mmd_cmmd import mmd_cmmd
-from genkit.scores import Score
+from genkit.results.score import Score
 
 Experiment = Callable[[np.random.Generator], tuple[float, Score]]
 """A draw of the sets: the truth, and what was measured."""

@@ -33,7 +33,7 @@ def genkit(*arguments: str, kill_after: float | None = None) -> subprocess.Compl
 
 def state(run: Path) -> dict[str, str]:
     """Hash what must be equal: every tensor of the last checkpoint, the log without its seconds, the sample grid."""
-    from genkit import checkpoint
+    from genkit.training import checkpoint
 
     newest = sorted((run / "checkpoints").glob("step-*.safetensors"))[-1]
     tensors, meta = checkpoint.load(newest)

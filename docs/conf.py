@@ -28,8 +28,8 @@ def _help(command: click.Command, name: str) -> str:
 
 def _write_commands(_app: Any) -> None:
     from genkit.cli.commands import group
-    from genkit.registry import registry
-    from genkit.specs import CommandSpec
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import CommandSpec
 
     parts = ["# Commands\n\nGenerated from `genkit --help`.\n\n```text\n" + _help(group, "genkit") + "\n```\n"]
     for offer in registry().offers(CommandSpec):
@@ -42,9 +42,9 @@ def _write_commands(_app: Any) -> None:
 
 
 def _write_metrics(_app: Any) -> None:
-    from genkit.presets import PRESETS
-    from genkit.registry import registry
-    from genkit.specs import MetricSpec
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import MetricSpec
+    from genkit.results.protocols import PRESETS
 
     rows = ["| metric | better | needs | parameters | what it is |", "|---|---|---|---|---|"]
     for offer in registry().offers(MetricSpec):
@@ -67,9 +67,11 @@ def _write_metrics(_app: Any) -> None:
 
 
 def _write_cards(_app: Any) -> None:
-    from genkit import cards, store
-    from genkit.registry import registry
-    from genkit.specs import ModelSpec
+    import model_cards as cards
+
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import ModelSpec
+    from genkit.results import store
 
     results = Path(__file__).parents[1] / "benchmarks" / "results"
     records = store.read(results).records if results.is_dir() else []

@@ -16,32 +16,34 @@ if TYPE_CHECKING:
     from genkit import metrics
     from genkit.conformance import check
     from genkit.data import open_dataset, open_images
-    from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
+    from genkit.evaluation.evaluate import evaluate, evaluate_images
+    from genkit.evaluation.evaluator import Evaluator
+    from genkit.evaluation.measuring import Measuring
     from genkit.features import load_extractor
-    from genkit.model import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
-    from genkit.ranking import leaderboard
-    from genkit.runs import load
-    from genkit.training import resume, train
+    from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
+    from genkit.report.leaderboard import leaderboard
+    from genkit.training.api import resume, train
+    from genkit.training.runs import load
 
 _HOMES = {
-    "Batch": "genkit.model",
-    "DataInfo": "genkit.model",
-    "Evaluator": "genkit.evaluation",
-    "GenerativeModel": "genkit.model",
-    "Measuring": "genkit.evaluation",
-    "Phase": "genkit.model",
-    "Preset": "genkit.model",
-    "Step": "genkit.model",
+    "Batch": "genkit.models",
+    "DataInfo": "genkit.models",
+    "Evaluator": "genkit.evaluation.evaluator",
+    "GenerativeModel": "genkit.models",
+    "Measuring": "genkit.evaluation.measuring",
+    "Phase": "genkit.models",
+    "Preset": "genkit.models",
+    "Step": "genkit.models",
     "check": "genkit.conformance",
-    "evaluate": "genkit.evaluation",
-    "evaluate_images": "genkit.evaluation",
-    "leaderboard": "genkit.ranking",
-    "load": "genkit.runs",
+    "evaluate": "genkit.evaluation.evaluate",
+    "evaluate_images": "genkit.evaluation.evaluate",
+    "leaderboard": "genkit.report.leaderboard",
+    "load": "genkit.training.runs",
     "load_extractor": "genkit.features",
     "open_dataset": "genkit.data",
     "open_images": "genkit.data",
-    "resume": "genkit.training",
-    "train": "genkit.training",
+    "resume": "genkit.training.api",
+    "train": "genkit.training.api",
 }
 
 __all__ = [

@@ -36,7 +36,7 @@ def toy_models():
     """Offer the models of tests/toys.py by name."""
     import toys
 
-    from genkit.registry import registry
+    from genkit.registry.discovery import registry
 
     plugin = toys.plugin()
     registry().plugins.append(plugin)

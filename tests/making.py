@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from genkit.records import Record, RecordedScore, Subject, Training
+from genkit.results.records import Record, RecordedScore, Subject, Training
 
 CHOICES = {"data.name": "digits", "samples.count": 5000, "features.extractor": "digits-cnn"}
 _moments = itertools.count()

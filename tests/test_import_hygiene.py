@@ -11,7 +11,7 @@ import pytest
 from making import record, score
 
 import genkit
-from genkit import store
+from genkit.results import store
 
 HEAVY = ("torch", "torchvision", "torchmetrics", "torch_fidelity", "sklearn", "scipy.stats", "pandas", "matplotlib")
 LISTING = (*HEAVY, "numpy", "scipy", "pydantic", "jinja2", "safetensors", "PIL", "rich")

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from genkit.model import GenerativeModel, Phase, Preset
-from genkit.registry import Plugin
-from genkit.specs import ModelSpec
+from genkit.models import GenerativeModel, Phase, Preset
+from genkit.registry.discovery import Plugin
+from genkit.registry.specs import ModelSpec
 
 
 def plugin():

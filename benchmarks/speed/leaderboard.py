@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from genkit import store
-from genkit.ranking import rank
-from genkit.records import Record, RecordedScore, Subject
+from genkit.ranking.board import rank
 from genkit.report import text
+from genkit.results import store
+from genkit.results.records import Record, RecordedScore, Subject
 
 RECORDS, SCORES, REPLICATES = 2000, 12, 40
 """As many replicates as the two-sample jackknife of 20 blocks has."""

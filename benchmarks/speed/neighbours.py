@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def genkit(real: np.ndarray, generated: np.ndarray, k: int) -> dict[str, float]:
-    from genkit.metrics.balls import Reach, ball_scores
+    from genkit.metrics.manifold import Reach, ball_scores
 
     reach = Reach(k, strict=True)
     found = ball_scores(real, generated, precision_recall=reach, density_coverage=reach)

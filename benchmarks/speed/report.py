@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from chromium import Chromium  # noqa: E402
 from making import record, score, training  # noqa: E402
 
-from genkit import store  # noqa: E402
-from genkit.ranking import leaderboard  # noqa: E402
+from genkit.report.leaderboard import leaderboard  # noqa: E402
+from genkit.results import store  # noqa: E402
 
 RECORDS, ROUNDS = 1000, 5
 METRICS = ("kid", "precision", "recall", "density", "coverage", "is", "mifid", "authenticity", "vendi")

@@ -17,10 +17,10 @@ from torch.nn.functional import softplus
 
 import genkit
 from genkit.data import ImageDataset
-from genkit.ema import RAMP
-from genkit.loop import Settings
-from genkit.runs import make_model
-from genkit.training import find_preset
+from genkit.training.api import find_preset
+from genkit.training.ema import RAMP
+from genkit.training.loop import Settings
+from genkit.training.runs import make_model
 
 
 def compare(name: str, data: ImageDataset, images: int, segments: int) -> float:

@@ -14,8 +14,8 @@ from genkit.cli.common import RunsFolder, data_root_option, device_option, echo_
 from genkit.errors import GenkitError
 
 if TYPE_CHECKING:
-    from genkit.bench import Job, Outcome
-    from genkit.bench.runner import Place
+    from genkit.benchmark import Job, Outcome
+    from genkit.benchmark.runner import Place
 
 
 @click.command()
@@ -47,11 +47,11 @@ def command(
     genkit bench benchmarks/boards/mnist.toml --dry-run
     genkit bench benchmarks/boards/mnist.toml
     """
-    from genkit.bench import read_plan
-    from genkit.bench.jobs import jobs
-    from genkit.bench.runner import Place, run
+    from genkit.benchmark import read_plan
+    from genkit.benchmark.jobs import jobs
+    from genkit.benchmark.runner import Place, run
     from genkit.cli.opening import open_shown
-    from genkit.outcomes import outcome, outcomes
+    from genkit.results.jobs import outcome, outcomes
 
     plan = read_plan(board)
     how = {key: value for key, value in (("data_root", data_root), ("size", plan.size)) if value is not None}
@@ -93,9 +93,9 @@ def command(
 
 
 def _dry_run(place: Place, todo: Sequence[Job], ended: Sequence[Outcome | None], workers: int, as_json: bool) -> None:
-    from genkit import store
-    from genkit.bench.estimate import seconds, throughputs
+    from genkit.benchmark.estimate import seconds, throughputs
     from genkit.report.text import table
+    from genkit.results import store
 
     roots = (place.folder, os.environ.get("GENKIT_RUNS", "runs"))
     records = [record for root in roots for record in store.read(root).records]
@@ -132,8 +132,8 @@ def _dry_run(place: Place, todo: Sequence[Job], ended: Sequence[Outcome | None],
 def _show(folder: Path, as_json: bool) -> None:
     from genkit.cli.common import terminal_width
     from genkit.paths import write_atomic
-    from genkit.ranking import leaderboard
     from genkit.report import markdown, tabular, text
+    from genkit.report.leaderboard import leaderboard
 
     found = leaderboard(folder)
     write_atomic(folder / "board.md", (markdown.leaderboard(found.board) + "\n").encode())

@@ -10,8 +10,8 @@ import click
 
 from genkit.cli.process import STOPPED
 from genkit.errors import GenkitError, Interrupted, PluginError
-from genkit.registry import CORE, Offer, registry
-from genkit.specs import CommandSpec
+from genkit.registry.discovery import CORE, Offer, registry
+from genkit.registry.specs import CommandSpec
 
 SETTINGS = Path("genkit.toml")
 

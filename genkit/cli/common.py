@@ -15,8 +15,8 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from genkit.errors import UsageError
-from genkit.registry import registry
-from genkit.specs import DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
+from genkit.registry.discovery import registry
+from genkit.registry.specs import DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -108,7 +108,7 @@ class RunsFolder(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; raises UsageError for a URL."""
-        from genkit.store.places import is_url
+        from genkit.results.locations import is_url
 
         if is_url(value):
             takers = "genkit leaderboard, recommend and records"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from genkit.cli.common import echo_json, json_option
-from genkit.registry import registry
+from genkit.registry.discovery import registry
+from genkit.registry.specs import DatasetSpec
 from genkit.report.text import table
-from genkit.specs import DatasetSpec
 
 
 @click.command()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from genkit.data import ImageDataset
-    from genkit.editing import Degradation
-    from genkit.model import GenerativeModel
+    from genkit.latent.editing import Degradation
+    from genkit.models.base import GenerativeModel
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -83,10 +83,10 @@ def command(
     """
     from genkit.cli.progress import work_bar
     from genkit.cli.select import loaded
-    from genkit.drawing import classes_of, write_edits, write_singles
-    from genkit.editing import Search, edit
     from genkit.features import load_extractor
-    from genkit.training import open_run_dataset
+    from genkit.latent.editing import Search, edit
+    from genkit.latent.pictures import classes_of, write_edits, write_singles
+    from genkit.training.api import open_run_dataset
 
     if mask is not None and factor is not None:
         raise UsageError("choose one of --mask and --factor")
@@ -122,7 +122,7 @@ def command(
 
 
 def _degradation(model: GenerativeModel, mask: Path | None, factor: int | None) -> Degradation:
-    from genkit.editing import Averaged, Degradation, Masked
+    from genkit.latent.editing import Averaged, Degradation, Masked
 
     if mask is not None:
         height, width = model.data.shape[1:]

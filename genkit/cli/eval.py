@@ -25,14 +25,15 @@ from genkit.cli.common import (
     runs_option,
 )
 from genkit.errors import Interrupted, MissingError, UsageError
-from genkit.presets import PRESETS
+from genkit.results.protocols import PRESETS
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
-    from genkit.evaluation import Evaluation, Measuring
-    from genkit.records import Record
+    from genkit.evaluation.evaluate import Evaluation
+    from genkit.evaluation.measuring import Measuring
     from genkit.report.text import Beside
-    from genkit.runs import Run
+    from genkit.results.records import Record
+    from genkit.training.runs import Run
 
 
 BESIDE = ("real test", "noise")
@@ -130,7 +131,7 @@ def command(
     genkit eval --run 7f3a --metrics fid,kid -n 10000
     genkit eval --samples out/ --reference folder:photos --features inception
     """
-    from genkit.evaluation import Measuring
+    from genkit.evaluation.measuring import Measuring
     from genkit.options import parse_assignments
 
     if sum(given is not None for given in (model, run_id or checkpoint, samples_path)) != 1:
@@ -160,7 +161,7 @@ def command(
         how = opening(data_root, size, crop, skip_bad, grey)
         run, data = newest_or_trained(model, dataset, how, device, root)
     else:
-        from genkit.training import open_run_dataset
+        from genkit.training.api import open_run_dataset
 
         refuse(
             ctx,
@@ -178,7 +179,7 @@ def command(
 
 def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
     """Return the run named, or the one in whose folder a checkpoint lies."""
-    from genkit.runs import find_run, open_run
+    from genkit.training.runs import find_run, open_run
 
     if run_id is not None:
         return find_run(root, run_id)
@@ -193,7 +194,7 @@ def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
 
 def _milestones(run: Run, data: ImageDataset, measuring: Measuring, raw: bool) -> None:
     from genkit.cli.progress import work_bar
-    from genkit.evaluation import Evaluator
+    from genkit.evaluation.evaluator import Evaluator
     from genkit.evaluation.milestones import measure_milestones
 
     with _going_on("the same command goes on with the milestones left"), work_bar() as show:
@@ -213,9 +214,10 @@ def _model(
     as_json: bool,
 ) -> None:
     from genkit.cli.progress import work_bar
-    from genkit.evaluation import Evaluator, evaluate
     from genkit.evaluation.calibration import calibrate as measure_calibration
     from genkit.evaluation.calibration import calibration
+    from genkit.evaluation.evaluate import evaluate
+    from genkit.evaluation.evaluator import Evaluator
     from genkit.paths import write_atomic
     from genkit.report.html import run_page
 
@@ -260,7 +262,7 @@ def _images(
 
     from genkit.cli.opening import images_shown
     from genkit.cli.progress import work_bar
-    from genkit.evaluation import evaluate_images
+    from genkit.evaluation.evaluate import evaluate_images
 
     if reference is None:
         raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
@@ -298,8 +300,8 @@ def _say_shapes(samples: ImageDataset, reference: ImageDataset, record: Record) 
 
 
 def _show(done: Evaluation, as_json: bool, page: str | None, beside: Beside | None = None) -> None:
-    from genkit.records import to_json
     from genkit.report.text import scores
+    from genkit.results.records import to_json
 
     record = done.record
     if as_json:

@@ -11,8 +11,8 @@ import click
 from genkit.cli.common import complete_metric, echo_json, json_option
 
 if TYPE_CHECKING:
-    from genkit.explaining import Explanation
-    from genkit.records import RecordedScore
+    from genkit.evaluation.explain import Explanation
+    from genkit.results.records import RecordedScore
 
 
 @click.command()
@@ -32,7 +32,7 @@ def command(first: Path, second: Path, metric: str | None, weights: Path | None,
     genkit explain a.json b.json --metric fid
     """
     from genkit.cli.progress import work_bar
-    from genkit.explaining import explain
+    from genkit.evaluation.explain import explain
 
     with work_bar() as show:
         found = explain(first, second, metric=metric, weights=weights, progress=show)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from genkit.cli.common import ListingGroup, dataset_options, echo_json, json_option, opening
-from genkit.registry import registry
-from genkit.specs import FeatureSpec
+from genkit.registry.discovery import registry
+from genkit.registry.specs import FeatureSpec
 
 
 @click.group(cls=ListingGroup)

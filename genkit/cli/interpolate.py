@@ -35,8 +35,8 @@ def command(
     genkit interpolate --model dcgan --gif walk.gif
     """
     from genkit.cli.select import loaded
-    from genkit.drawing import write_walks
-    from genkit.latents import interpolate
+    from genkit.latent.pictures import write_walks
+    from genkit.latent.walks import interpolate
 
     _, trained = loaded(root, model, run_id, dataset, device)
     write_walks(interpolate(trained, walks, steps, seed=seed, label=label), grid, steps, gif)

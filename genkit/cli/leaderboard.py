@@ -22,7 +22,7 @@ from genkit.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from genkit.ranking import Leaderboard
+    from genkit.report.leaderboard import Leaderboard
 
 
 @click.command()
@@ -67,8 +67,8 @@ def command(
     genkit leaderboard --runs benchmarks/results/mnist --html mnist.html
     """
     from genkit.errors import UsageError
-    from genkit.ranking import leaderboard
     from genkit.report import markdown, summary, tabular, text
+    from genkit.report.leaderboard import leaderboard
 
     if as_json + as_md + as_csv > 1:
         raise UsageError("choose one of --json, --md and --csv")

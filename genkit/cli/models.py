@@ -7,9 +7,9 @@ import re
 import click
 
 from genkit.cli.common import complete_model, echo_json, json_option
-from genkit.registry import registry
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
 from genkit.report.text import table
-from genkit.specs import ModelSpec
 
 
 @click.command()
@@ -46,9 +46,9 @@ def command(name: str | None, as_json: bool) -> None:
 def _show(name: str, as_json: bool) -> None:
     import dataclasses
 
-    from genkit.model import capabilities
+    from genkit.models.base import capabilities
     from genkit.options import build, to_json
-    from genkit.runs import model_class
+    from genkit.training.runs import model_class
 
     offer = registry().find(ModelSpec, name)
     cls = model_class(name)

@@ -16,8 +16,8 @@ from string import Template
 import click
 
 from genkit.errors import GenkitError, UsageError
-from genkit.registry import registry
-from genkit.specs import ModelSpec
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
 
 FAMILIES = ("gan", "vae")
 _LAYOUT = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from genkit.cli.common import echo_json, json_option
-from genkit.registry import registry
+from genkit.registry.discovery import registry
 from genkit.report.text import table
 
 

@@ -13,10 +13,10 @@ from genkit.cli.opening import open_shown
 from genkit.cli.progress import training_bar
 from genkit.data import ImageDataset
 from genkit.options import to_json
-from genkit.registry import registry
-from genkit.runs import Run, find_runs, make_model
-from genkit.specs import ModelSpec
-from genkit.training import find_preset, resume, train
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
+from genkit.training.api import find_preset, resume, train
+from genkit.training.runs import Run, find_runs, make_model
 
 
 def newest_or_trained(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genkit.cli.common import complete_measured, echo_json, json_option, left_out, store_option
-from genkit.specs import ModelSpec
+from genkit.registry.specs import ModelSpec
 
 if TYPE_CHECKING:
-    from genkit.ranking.choosing import Recommendation
+    from genkit.ranking.recommend import Recommendation
 
 
 class Limit(click.FloatRange):
@@ -57,9 +57,9 @@ def command(
     genkit recommend --dataset digits --latency-ms 5 --train-minutes 30
     genkit recommend --need likelihood
     """
-    from genkit import store
-    from genkit.ranking.choosing import recommend
-    from genkit.registry import registry
+    from genkit.ranking.recommend import recommend
+    from genkit.registry.discovery import registry
+    from genkit.results import store
 
     contents = store.read(root)
     for problem in contents.problems:

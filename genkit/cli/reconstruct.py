@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """Show test images, each with its reconstruction below it, in a PNG grid."""
     from genkit.cli.select import loaded
-    from genkit.drawing import write_reconstructions
-    from genkit.training import open_run_dataset
+    from genkit.latent.pictures import write_reconstructions
+    from genkit.training.api import open_run_dataset
 
     run, trained = loaded(root, model, run_id, dataset, device)
     write_reconstructions(trained, open_run_dataset(run, data_root=data_root).test, grid, count)

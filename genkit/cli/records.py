@@ -24,7 +24,7 @@ def command(ctx: click.Context) -> None:
 
 def _there(_ctx: click.Context, _param: click.Parameter, root: str) -> str:
     """Refuse a folder that is not there: that nothing is wrong with it would be a poor answer."""
-    from genkit.store.places import is_url
+    from genkit.results.locations import is_url
 
     if not is_url(root) and not Path(root).is_dir():
         raise MissingError(f"there is no folder {root}: genkit eval --model dcgan makes the first record in runs")
@@ -41,8 +41,8 @@ root_argument = click.argument(
 @json_option
 def list_records(root: str, as_json: bool) -> None:
     """List the records, oldest first."""
-    from genkit import store
     from genkit.report.text import table
+    from genkit.results import store
 
     contents = store.read(root)
     for problem in contents.problems:
@@ -79,7 +79,7 @@ def list_records(root: str, as_json: bool) -> None:
 @json_option
 def validate(root: str, as_json: bool) -> None:
     """Read all records and compare them with their hashes and fingerprints; a bad one makes this fail."""
-    from genkit.store.upkeep import check
+    from genkit.results.maintenance import check
 
     health = check(root)
     if as_json:
@@ -97,7 +97,7 @@ def validate(root: str, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say which records would be written anew.")
 def migrate(root: str, dry_run: bool) -> None:
     """Write records of an older schema anew in today's; the new one is there before the old one goes."""
-    from genkit.store.upkeep import outdated, renew
+    from genkit.results.maintenance import outdated, renew
 
     old, schemas = outdated(root, left_out)
     if not old:
@@ -121,8 +121,8 @@ def export(root: str, out: Path, form: str | None) -> None:
 
     CSV has a row for each score; JSON and JSON Lines hold the records as they were written.
     """
-    from genkit.store import ordered, scan
-    from genkit.store.export import WRITERS
+    from genkit.report.records import WRITERS
+    from genkit.results.store import ordered, scan
 
     to_stdout = str(out) == "-"
     form = form or ("csv" if to_stdout else out.suffix.lower().removeprefix("."))

@@ -22,7 +22,7 @@ from genkit.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from genkit.runs import Run
+    from genkit.training.runs import Run
 
 
 @click.group(cls=ListingGroup)
@@ -41,7 +41,7 @@ def command() -> None:
 def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path) -> None:
     """List the runs, oldest first."""
     from genkit.report.text import table
-    from genkit.runs import find_runs
+    from genkit.training.runs import find_runs
 
     runs = list(find_runs(root, dataset=dataset, model=model, unreadable=left_out))
     if as_json:
@@ -70,8 +70,8 @@ def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path)
 def show(run_id: str, as_json: bool, root: Path) -> None:
     """Show how a run was made, how far it is and what was measured."""
     from genkit.report.text import scores, table
-    from genkit.runs import find_run
-    from genkit.store import read
+    from genkit.results.store import read
+    from genkit.training.runs import find_run
 
     run = find_run(root, run_id)
     if as_json:
@@ -105,7 +105,7 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
     from filelock import FileLock, Timeout
 
     from genkit.errors import GenkitError, UsageError
-    from genkit.runs import find_run
+    from genkit.training.runs import find_run
 
     if not yes and not sys.stdin.isatty():
         raise UsageError("nobody can be asked whether to remove runs, as there is no terminal: give --yes")
@@ -128,8 +128,8 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
 @runs_option
 def export(run_id: str, target: Path, root: Path) -> None:
     """Write a run's newest checkpoint and how it was made to one file."""
-    from genkit.runs import find_run
-    from genkit.transfer import export_run
+    from genkit.training.archive import export_run
+    from genkit.training.runs import find_run
 
     click.echo(f"{export_run(find_run(root, run_id), target)}")
 
@@ -139,7 +139,7 @@ def export(run_id: str, target: Path, root: Path) -> None:
 @runs_option
 def import_(source: Path, root: Path) -> None:
     """Make a run of an exported file."""
-    from genkit.transfer import import_run
+    from genkit.training.archive import import_run
 
     click.echo(f"{import_run(source, root).path}")
 

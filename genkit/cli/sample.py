@@ -47,8 +47,8 @@ def command(
     """
     from genkit.cli.progress import work_bar
     from genkit.cli.select import loaded
-    from genkit.drawing import write_grid, write_images
-    from genkit.training import open_run_dataset
+    from genkit.latent.pictures import write_grid, write_images
+    from genkit.training.api import open_run_dataset
 
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")

@@ -9,20 +9,20 @@ import click
 
 from genkit.cli.common import left_out
 from genkit.errors import MissingError, UsageError, suggestion
-from genkit.registry import registry
-from genkit.specs import ModelSpec
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
 
 if TYPE_CHECKING:
-    from genkit.model import GenerativeModel
-    from genkit.runs import Run
+    from genkit.models.base import GenerativeModel
+    from genkit.training.runs import Run
 
 
 def loaded(
     root: Path, model: str | None, run_id: str | None, dataset: str | None, device: str, *, raw: bool = False
 ) -> tuple[Run, GenerativeModel]:
     """Return the run named, or the newest finished one of a model, and its model on a device."""
-    from genkit.runs import load
-    from genkit.training import pick_device
+    from genkit.devices import pick_device
+    from genkit.training.runs import load
 
     run = trained_run(root, model, run_id, dataset)
     return run, load(run, raw=raw).to(pick_device(device))
@@ -30,7 +30,7 @@ def loaded(
 
 def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:
     """Return the run named, or the newest finished one of a model; which one, and what is partial, stderr says."""
-    from genkit.runs import find_run, find_runs
+    from genkit.training.runs import find_run, find_runs
 
     if (model is None) == (run_id is None):
         raise UsageError("name one of --model NAME and --run RUN")

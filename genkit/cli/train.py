@@ -11,7 +11,7 @@ from genkit.cli.common import complete_model, complete_run, dataset_options, dev
 from genkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from genkit.training import Place
+    from genkit.training.api import Place
 
 
 class Count(click.ParamType[int]):
@@ -103,14 +103,14 @@ def command(
     genkit train --resume runs/digits/dcgan/7f3a
     """
     from genkit.cli.progress import training_bar
-    from genkit.loop import Settings
     from genkit.options import parse_assignments, read_config
+    from genkit.training.loop import Settings
 
     settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
     if resumed:
         refuse(ctx, _FIXED, "can't be given with --resume: a run goes on as it began")
-        from genkit.runs import find_run
-        from genkit.training import open_run_dataset, resume
+        from genkit.training.api import open_run_dataset, resume
+        from genkit.training.runs import find_run
 
         run = find_run(root, resumed)
         if run.finished:
@@ -124,7 +124,7 @@ def command(
         if not model:
             raise UsageError("name a model, as --model dcgan (genkit models lists them), or --resume a run")
         from genkit.cli.opening import open_shown
-        from genkit.training import train
+        from genkit.training.api import train
 
         how = opening(data_root, size, crop, skip_bad, grey)
         options = {**(read_config(config) if config else {}), **parse_assignments(assignments)}

@@ -49,9 +49,9 @@ def command(
     Of a model that encodes, the dimensions that it uses most, the most used first.
     """
     from genkit.cli.select import loaded
-    from genkit.drawing import write_walks
-    from genkit.latents import most_used, traverse
-    from genkit.training import open_run_dataset
+    from genkit.latent.pictures import write_walks
+    from genkit.latent.walks import most_used, traverse
+    from genkit.training.api import open_run_dataset
 
     run, trained = loaded(root, model, run_id, dataset, device)
     if dims is not None:

@@ -1,4 +1,4 @@
-"""Conformance: whether a model keeps the contract of genkit.model, checked on small synthetic images.
+"""Conformance: whether a model keeps the contract of genkit.models.base, checked on small synthetic images.
 
     report = genkit.check("dcgan")
     print(report)

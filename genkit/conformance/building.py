@@ -11,7 +11,7 @@ from genkit.conformance.report import Broken, Skip, require
 from genkit.conformance.subject import Subject
 from genkit.data.dataset import ImageDataset
 from genkit.errors import UsageError
-from genkit.model import GenerativeModel, Phase
+from genkit.models.base import GenerativeModel, Phase
 
 
 def builder(shape: str) -> Callable[[Subject], None]:

@@ -14,11 +14,11 @@ from genkit.conformance.report import Broken, Report, Result, Skip
 from genkit.conformance.subject import SHAPES, Subject
 from genkit.data.dataset import ImageDataset
 from genkit.errors import GenkitError, UnknownName
-from genkit.model import GenerativeModel
-from genkit.registry import registry
-from genkit.runs import model_class
+from genkit.models.base import GenerativeModel
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
 from genkit.seeds import derive
-from genkit.specs import ModelSpec
+from genkit.training.runs import model_class
 
 
 @dataclass(frozen=True)

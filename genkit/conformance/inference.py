@@ -10,7 +10,7 @@ from torch import Tensor
 from genkit.conformance.report import Skip, require
 from genkit.conformance.sampling import sound_images
 from genkit.conformance.subject import Subject
-from genkit.model import GenerativeModel, capabilities
+from genkit.models.base import GenerativeModel, capabilities
 
 TOLERANCE = 1e-4
 """How far an image's result may move with its batch: arithmetic of other block sizes, nothing more."""

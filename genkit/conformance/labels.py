@@ -12,9 +12,9 @@ from torch import Tensor
 from genkit.conformance.report import Broken, Skip, require
 from genkit.conformance.subject import BATCH, CPU, Subject, tensors_of
 from genkit.data.stream import BatchStream
-from genkit.gan import GAN
-from genkit.model import GenerativeModel, Phase, capabilities
-from genkit.turns import Turns
+from genkit.models.base import GenerativeModel, Phase, capabilities
+from genkit.models.gan import GAN
+from genkit.training.phases import Turns
 
 TURNS = 40
 

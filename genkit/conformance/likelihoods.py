@@ -15,9 +15,9 @@ from torch.distributions import Distribution, Normal
 from genkit.conformance.inference import log_likelihood
 from genkit.conformance.report import Skip, require
 from genkit.conformance.subject import Subject
-from genkit.likelihoods import Likelihood
-from genkit.model import capabilities
-from genkit.vae import VAE
+from genkit.models.base import capabilities
+from genkit.models.likelihoods import Likelihood
+from genkit.models.vae import VAE
 
 PIXELS, LATENTS, PRIOR_DRAWS = 5, 3, 2000
 

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from genkit.conformance.report import Broken, Skip, require
 from genkit.conformance.subject import Subject, differing, some, walk
-from genkit.model import Batch, GenerativeModel, Phase, Step
+from genkit.data.stream import Batch
+from genkit.models.base import GenerativeModel, Phase, Step
 
 
 def loss_finite(subject: Subject) -> None:

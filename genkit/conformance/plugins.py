@@ -11,10 +11,10 @@ from typing import Any
 from genkit.conformance.report import Broken, Skip, require
 from genkit.conformance.subject import Subject
 from genkit.errors import OptionsError
-from genkit.model import GenerativeModel, Preset
+from genkit.models.base import GenerativeModel, Preset
 from genkit.options import build, to_json
-from genkit.registry import Offer, registry
-from genkit.specs import ModelSpec
+from genkit.registry.discovery import Offer, registry
+from genkit.registry.specs import ModelSpec
 
 HEAVY = (
     "torch",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genkit.conformance.report import require
 from genkit.conformance.subject import Subject, differing, same, some, tensors_of
-from genkit.model import GenerativeModel
+from genkit.models.base import GenerativeModel
 
 
 def images_sound(subject: Subject) -> None:

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genkit import checkpoint
 from genkit.conformance.report import Broken, Skip, require
 from genkit.conformance.subject import BATCH, CPU, Subject, differing, same, some, tensors_of, walk
-from genkit.loop import Loop, Settings
-from genkit.model import GenerativeModel
+from genkit.models.base import GenerativeModel
 from genkit.options import build, to_json
-from genkit.runs import Run, RunConfig, create
-from genkit.turns import Turns
+from genkit.training import checkpoint
+from genkit.training.loop import Loop, Settings
+from genkit.training.phases import Turns
+from genkit.training.runs import Run, RunConfig, create
 
 STEPS = 6
 """Training steps of a run, per stage; it is interrupted after the third."""

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from genkit.conformance.report import Broken
-from genkit.data.dataset import ImageDataset, Split
-from genkit.data.stream import BatchStream
-from genkit.model import Batch, DataInfo, GenerativeModel, Phase, Step
+from genkit.data.dataset import DataInfo, ImageDataset, Split
+from genkit.data.stream import Batch, BatchStream
+from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.options import build
-from genkit.registry import Offer
+from genkit.registry.discovery import Offer
+from genkit.registry.specs import ModelSpec
 from genkit.seeds import derive
-from genkit.specs import ModelSpec
-from genkit.turns import Turns
+from genkit.training.phases import Turns
 
 TRAIN, TEST, BATCH = 192, 64, 16
 CPU = torch.device("cpu")

@@ -10,7 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genkit.model import DataInfo
+
+@dataclass(frozen=True)
+class DataInfo:
+    """What a model may know of its data before it is built.
+
+    ``shape`` is (C, H, W); ``levels`` the number of grey levels a channel can take (17 for digits, 256 for
+    photographs); ``num_classes`` is 0 for data without labels, else ``class_frequencies`` has that many entries.
+    """
+
+    shape: tuple[int, int, int]
+    levels: int = 256
+    num_classes: int = 0
+    class_frequencies: tuple[float, ...] = ()
+    num_train: int = 0
+    has_prompts: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def open_images(reference: str, *, progress: Callable[[int, int], None] | None =
 
 
 def _opened(reference: str, asked: DatasetRequest, progress: Callable[[int, int], None] | None) -> ImageDataset:
-    from genkit.registry import registry
+    from genkit.registry.discovery import registry
 
     reference = located(reference)
     spec, argument = registry().dataset(reference)
@@ -100,8 +100,8 @@ def located(reference: str) -> str:
 
     Raises UnknownName, MissingError for a bare path that is not there, DataError for one that is no folder, zip or npz.
     """
-    from genkit.registry import registry
-    from genkit.specs import DatasetSpec
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import DatasetSpec
 
     try:
         spec, argument = registry().dataset(reference)

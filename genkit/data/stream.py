@@ -6,16 +6,30 @@ on the device where they fit; nothing is decoded and no worker process is in the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from genkit.data.dataset import Split
-from genkit.model import Batch
 from genkit.seeds import derive
 
 RESIDENT_BYTES = 2 << 30
 """A split up to this size is held in memory; a larger one is read through its memory map."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training examples: ``images`` float32 [N, C, H, W] in [0, 1], ``labels`` int64 [N], ``indices`` int64 [N]."""
+
+    images: Tensor
+    labels: Tensor | None = None
+    indices: Tensor | None = None
+    prompts: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
 
 
 class BatchStream:

@@ -10,20 +10,20 @@ from typing import Any
 
 import torch
 
-from genkit import store
-from genkit.baselines.harmed import blurred, jpeg
 from genkit.data import ImageDataset, Split
+from genkit.data.corrupted import blurred, jpeg
 from genkit.errors import DataError, OptionsError, Unmeasurable, UsageError
+from genkit.evaluation.already_measured import missing
+from genkit.evaluation.closed_form import fitted
+from genkit.evaluation.evaluate import Evaluation, stored
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.fitting import fitted
-from genkit.evaluation.known import missing
 from genkit.evaluation.scoring import lacks
-from genkit.evaluation.subjects import Evaluation, stored
-from genkit.model import GenerativeModel
+from genkit.models.base import GenerativeModel
 from genkit.options import to_json
-from genkit.records import Record, RecordedScore, Subject
-from genkit.registry import CORE
-from genkit.runs import make_model
+from genkit.registry.discovery import CORE
+from genkit.results import store
+from genkit.results.records import Record, RecordedScore, Subject
+from genkit.training.runs import make_model
 
 QUALITY = 10
 """Of JPEG: its blocks are plain to see."""

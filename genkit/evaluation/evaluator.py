@@ -15,21 +15,23 @@ from typing import Any, NamedTuple
 import torch
 
 from genkit.data import ImageDataset, Split
-from genkit.environment import describe
+from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
+from genkit.evaluation.evidence import Evidence, Gathered
 from genkit.evaluation.exhibits import exhibits
+from genkit.evaluation.extraction import identity
 from genkit.evaluation.measuring import Measuring
+from genkit.evaluation.reference import Reference
+from genkit.evaluation.samples import ModelSamples, Progress, Samples, SplitSamples, quiet
 from genkit.evaluation.scoring import SEEING, blind, column, lacks, score
-from genkit.evidence import Evidence, Gathered, ModelSamples, Progress, Reference, Samples, SplitSamples, quiet
-from genkit.evidence.seeing import identity
 from genkit.features import default_extractor, load_extractor
 from genkit.features.extractor import Extractor
-from genkit.model import GenerativeModel
-from genkit.protocol import Protocol
-from genkit.records import Record, RecordedScore, Subject, Training
-from genkit.registry import registry
-from genkit.specs import MetricSpec
-from genkit.training import pick_device
+from genkit.models.base import GenerativeModel
+from genkit.registry.discovery import registry
+from genkit.registry.specs import MetricSpec
+from genkit.results.environment import describe
+from genkit.results.protocol import Protocol
+from genkit.results.records import Record, RecordedScore, Subject, Training
 
 
 class Cell(NamedTuple):

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from genkit.data.images import grid, png, quantize
+from genkit.evaluation.evidence import Gathered
 from genkit.evaluation.memorised import most_alike
-from genkit.evidence import Gathered, Samples, SplitSamples
-from genkit.images import grid, png, quantize
-from genkit.logs import APART, finite, read_log
+from genkit.evaluation.samples import Samples, SplitSamples
+from genkit.results.log import APART, finite, read_log
 from genkit.seeds import derive
 
 SMALL, SIDE = 32, 64

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import UsageError
-from genkit.presets import Preset, preset
+from genkit.results.protocols import Preset, preset
 
 COUNT = 5_000
 CHUNK = 250
@@ -21,8 +21,8 @@ class Measuring:
     ``metrics`` is a name or names, None for all; ``features`` the same of extractors, None for the data set's own;
     ``weights`` a file for the one extractor named; ``count`` samples are drawn in chunks of ``chunk`` under evaluation
     seed ``seed``. ``protocol`` is a preset, or the name of one, that reproduces a reference's numbers
-    (genkit.presets); ``choices`` are the one extractor's, such as ``{"resize": "bilinear"}``; ``parameters`` are
-    further choices of metrics, by metric, such as ``{"nll": {"importance_samples": 100}}``.
+    (genkit.results.protocols); ``choices`` are the one extractor's, such as ``{"resize": "bilinear"}``; ``parameters``
+    are further choices of metrics, by metric, such as ``{"nll": {"importance_samples": 100}}``.
     """
 
     metrics: str | Sequence[str] | None = None

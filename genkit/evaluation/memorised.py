@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from genkit.metrics.arrays import checked_pair
 from genkit.metrics.distances import Indices, Points, pair_of_points
+from genkit.metrics.half_samples import Array, Parts
 from genkit.metrics.neighbours import nearest
-from genkit.metrics.parts import Array, Parts
 
 
 class Likeness(NamedTuple):

@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from genkit import store
 from genkit.errors import MissingError, UsageError
+from genkit.evaluation.already_measured import fingerprints, missing
+from genkit.evaluation.closed_form import as_ended, last_trained_stage
+from genkit.evaluation.evaluate import stored, subject_of, training_of, weights_of
 from genkit.evaluation.evaluator import Evaluator, Measured
-from genkit.evaluation.fitting import as_ended, last_trained_stage
-from genkit.evaluation.known import fingerprints, missing
 from genkit.evaluation.scoring import lacks
-from genkit.evaluation.subjects import stored, subject_of, training_of, weights_of
-from genkit.model import GenerativeModel
-from genkit.records import Record, RecordedScore
-from genkit.runs import Run, checkpoint_meta
-from genkit.specs import MetricSpec
+from genkit.models.base import GenerativeModel
+from genkit.registry.specs import MetricSpec
+from genkit.results import store
+from genkit.results.records import Record, RecordedScore
+from genkit.training.runs import Run, checkpoint_meta
 
 
 class Reached(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from genkit.errors import PluginError
-from genkit.evidence import Evidence
+from genkit.evaluation.evidence import Evidence
 from genkit.features.extractor import Extractor
-from genkit.model import GenerativeModel
-from genkit.protocol import Protocol, fingerprint
-from genkit.records import RecordedScore
-from genkit.scores import Score
-from genkit.specs import MetricSpec
+from genkit.models.base import GenerativeModel
+from genkit.registry.specs import MetricSpec
+from genkit.results.protocol import Protocol, fingerprint
+from genkit.results.records import RecordedScore
+from genkit.results.score import Score
 
 SEEING = {"features", "logits"}
 """What a metric needs of an extractor."""

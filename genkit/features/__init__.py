@@ -27,8 +27,8 @@ def load_extractor(
     from genkit.features.cards import installed
     from genkit.features.extractor import FeatureRequest
     from genkit.features.trained import trained
-    from genkit.registry import registry
-    from genkit.specs import FeatureSpec
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import FeatureSpec
 
     request = FeatureRequest(name, weights, device, choices or {})
     known = registry().offers(FeatureSpec)
@@ -50,8 +50,8 @@ def own_extractor(dataset: ImageDataset) -> str:
     It is a plugin's, else one trained here on the same content.
     """
     from genkit.features.cards import installed
-    from genkit.registry import registry
-    from genkit.specs import FeatureSpec
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import FeatureSpec
 
     for offer in registry().offers(FeatureSpec):
         if offer.spec.for_dataset == dataset.name:

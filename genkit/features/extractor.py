@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from genkit.errors import UsageError, suggestion
 from genkit.features.arithmetic import arithmetic
-from genkit.precision import full
-from genkit.presets import PRESETS
+from genkit.models.precision import full
+from genkit.results.protocols import PRESETS
 
 
 @dataclass(frozen=True)

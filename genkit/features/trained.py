@@ -135,8 +135,8 @@ def _batches(count: int, generator: torch.Generator) -> Iterator[NDArray[np.int6
 
 def _free_name(dataset: ImageDataset) -> str:
     """``<slug>-cnn``, with digits of the content's hash if a plugin's extractor or one of other data has that name."""
-    from genkit.registry import registry
-    from genkit.specs import FeatureSpec
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import FeatureSpec
 
     name = f"{dataset.slug}-cnn".lower()
     taken = {offer.spec.name for offer in registry().offers(FeatureSpec)}

@@ -16,7 +16,7 @@ from genkit.metrics.memorization import memorization_distance
 from genkit.metrics.mmd_cmmd import mmd_cmmd
 from genkit.metrics.precision_recall import precision_recall
 from genkit.metrics.vendi import vendi
-from genkit.scores import Score
+from genkit.results.score import Score
 
 __all__ = [
     "Gaussian",

@@ -7,7 +7,7 @@ import numpy as np
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked
 from genkit.metrics.evidence import Evidence
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def active_units(evidence: Evidence) -> Score:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked_pair
 from genkit.metrics.distances import pair_of_points
+from genkit.metrics.half_samples import Array, Parts
 from genkit.metrics.neighbours import Neighbours, nearest, squared_radii
-from genkit.metrics.parts import Array, Parts
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def authenticity(training: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) -> Score:

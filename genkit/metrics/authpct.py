@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genkit.metrics.authenticity import authenticity
 from genkit.metrics.evidence import Evidence
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def authpct(evidence: Evidence) -> Score:

@@ -11,7 +11,7 @@ import numpy as np
 from genkit.errors import DataError, UsageError
 from genkit.metrics.arrays import checked
 from genkit.metrics.means import mean_score
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def bits_per_dim(log_likelihood: Any, dims: int, levels: int = 256) -> Score:

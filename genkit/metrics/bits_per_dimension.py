@@ -7,7 +7,7 @@ import math
 from genkit.errors import Unmeasurable
 from genkit.metrics.bits_per_dim import bits_per_dim
 from genkit.metrics.evidence import Evidence
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def bits_per_dimension(evidence: Evidence) -> Score:

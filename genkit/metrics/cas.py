@@ -9,7 +9,7 @@ import numpy as np
 from genkit.errors import Unmeasurable
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.means import mean_score
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def cas(evidence: Evidence) -> Score:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.mmd_cmmd import mmd_cmmd
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def cmmd(evidence: Evidence) -> Score:

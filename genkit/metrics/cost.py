@@ -12,7 +12,7 @@ import numpy as np
 from genkit.errors import Unmeasurable
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.means import mean_score
-from genkit.scores import Score
+from genkit.results.score import Score
 
 LATENCY_REPEATS, THROUGHPUT_REPEATS, WARM_UP = 30, 5, 2
 

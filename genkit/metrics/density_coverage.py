@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from genkit.metrics import jackknife
-from genkit.metrics.balls import Reach, ball_scores
-from genkit.scores import Score
+from genkit.metrics.manifold import Reach, ball_scores
+from genkit.results.score import Score
 
 
 class DensityCoverage(NamedTuple):

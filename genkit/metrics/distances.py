@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.metrics.parts import Array, Counts, Measured, Parts
+from genkit.metrics.half_samples import Array, Counts, Measured, Parts
 
 Rows = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]

@@ -87,7 +87,7 @@ class Evidence(Protocol):
 
     @property
     def model(self) -> Any:
-        """The model (genkit.model.GenerativeModel), or None for a set of images."""
+        """The model (genkit.models.base.GenerativeModel), or None for a set of images."""
 
     @property
     def samples(self) -> Any:

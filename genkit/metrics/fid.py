@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.frechet import Gaussian, frechet_distance
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def fid(evidence: Evidence) -> Score:

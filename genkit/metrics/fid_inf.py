@@ -5,7 +5,7 @@ from __future__ import annotations
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.fid import fitted
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def fid_inf(evidence: Evidence) -> Score:

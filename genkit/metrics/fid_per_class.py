@@ -10,7 +10,7 @@ from genkit.errors import Unmeasurable
 from genkit.metrics import jackknife
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.frechet import frechet_distance
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def fid_per_class(evidence: Evidence) -> Score:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from genkit.errors import DataError, UsageError
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked, checked_pair
-from genkit.metrics.downdate import not_zero, trace_of_root
+from genkit.metrics.delete_block import not_zero, trace_of_root
 from genkit.metrics.moments import Array, Moments
-from genkit.scores import Score
+from genkit.results.score import Score
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _RANK_TOLERANCE = 1e-10

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics import jackknife
-from genkit.metrics.downdate import not_zero
+from genkit.metrics.delete_block import not_zero
 from genkit.metrics.frechet import Gaussian, distance, fitted_pair, product
 from genkit.metrics.moments import Array, Moments
-from genkit.scores import Score
+from genkit.results.score import Score
 from genkit.seeds import derive
 
 _ROWS = 4096

@@ -16,7 +16,7 @@ from genkit.errors import DataError, UnknownName, UsageError
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked
 from genkit.metrics.evidence import Evidence
-from genkit.scores import Score
+from genkit.results.score import Score
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.scores import Score
+from genkit.results.score import Score
 
 BLOCKS = 20
 

@@ -14,7 +14,7 @@ from genkit.metrics import jackknife
 from genkit.metrics.arrays import LARGEST, checked_pair
 from genkit.metrics.mmd import Kernel, Sample, mmd, u_statistic
 from genkit.metrics.moments import Array
-from genkit.scores import Score
+from genkit.results.score import Score
 
 _SOME = 1000
 """Rows of each set whose mean is the centre: any centre is right, one near the mean leaves little to round."""

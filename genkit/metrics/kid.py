@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.kernel import Subsets, kernel_distance
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def kid(evidence: Evidence) -> Score:

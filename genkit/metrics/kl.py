@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.means import mean_score
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def kl(evidence: Evidence) -> Score:

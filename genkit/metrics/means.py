@@ -9,7 +9,7 @@ import numpy as np
 
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def mean_score(values: Any, *, blocks: int = jackknife.BLOCKS) -> Score:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from genkit.errors import DataError
 from genkit.metrics import jackknife
-from genkit.metrics.directions import SMALLEST, directions
 from genkit.metrics.frechet import fitted_pair, frechet_distance
 from genkit.metrics.moments import Array
-from genkit.scores import Score
+from genkit.metrics.unit_vectors import SMALLEST, directions
+from genkit.results.score import Score
 
 _THRESHOLD = 0.1
 _ROUNDING = 1e-6

@@ -8,10 +8,10 @@ import numpy as np
 
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked_pair
-from genkit.metrics.directions import check_directions, directions
 from genkit.metrics.mmd import Sample, mmd, v_statistic
 from genkit.metrics.moments import Array
-from genkit.scores import Score
+from genkit.metrics.unit_vectors import check_directions, directions
+from genkit.results.score import Score
 
 _SIGMA = 10.0
 _SCALE = 1000.0

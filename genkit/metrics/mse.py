@@ -5,7 +5,7 @@ from __future__ import annotations
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.means import mean_score
 from genkit.metrics.reconstruction import squared_errors
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def mse(evidence: Evidence) -> Score:

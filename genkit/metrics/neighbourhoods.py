@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genkit.metrics.balls import Reach, ball_scores
 from genkit.metrics.evidence import Evidence
-from genkit.scores import Score
+from genkit.metrics.manifold import Reach, ball_scores
+from genkit.results.score import Score
 
 _MANIFOLD, _CONTENTS = ("precision", "recall"), ("density", "coverage")
 

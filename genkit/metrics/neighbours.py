@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from genkit.metrics.distances import Indices, Points, Tile, pairs, squared_distances, tiles
-from genkit.metrics.parts import Array, Counts
+from genkit.metrics.half_samples import Array, Counts
 
 _CANDIDATES = 32
 """Candidates per row that are kept before those no longer needed are sorted out."""

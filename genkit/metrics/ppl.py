@@ -9,7 +9,7 @@ import numpy as np
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.means import mean_score
 from genkit.metrics.perceptual import VGG, similarity
-from genkit.scores import Score
+from genkit.results.score import Score
 from genkit.seeds import derive
 
 

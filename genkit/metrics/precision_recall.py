@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from genkit.metrics import jackknife
-from genkit.metrics.balls import Reach, ball_scores
-from genkit.scores import Score
+from genkit.metrics.manifold import Reach, ball_scores
+from genkit.results.score import Score
 
 
 class PrecisionRecall(NamedTuple):
@@ -27,8 +27,8 @@ def precision_recall(
     without the rim, that of prdc, StudioGAN and dgm-eval.
 
     The interval is for the expected value at these n and m, from balanced half-samples, as a share's
-    (``genkit.metrics.parts`` says how, and why not from the jackknife; sets too small to halve have its, which is wide
-    but has no width where no block differs). Replicates: the exact values without each block of the real set, then of
+    (``genkit.metrics.half_samples`` says how, and why not from the jackknife; sets too small to halve have its, which
+    is wide but has no width where no block differs). Replicates: the exact values without each block of the real set, then of
     the generated one. Memory does not grow with n m. Raises DataError for fewer than k + 1 rows, DataError or
     UsageError for features that can't be measured.
     """

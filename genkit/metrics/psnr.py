@@ -8,7 +8,7 @@ from genkit.errors import Unmeasurable
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.means import mean_score
 from genkit.metrics.reconstruction import squared_errors
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def psnr(evidence: Evidence) -> Score:

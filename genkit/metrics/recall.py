@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.neighbourhoods import ball_score
-from genkit.scores import Score
+from genkit.results.score import Score
 
 
 def recall(evidence: Evidence) -> Score:

@@ -8,7 +8,7 @@ from genkit.errors import Unmeasurable
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.means import mean_score
 from genkit.metrics.reconstruction import per_image
-from genkit.scores import Score
+from genkit.results.score import Score
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from genkit.metrics import jackknife
 from genkit.metrics.arrays import checked
-from genkit.metrics.directions import check_directions, directions
 from genkit.metrics.moments import Array
-from genkit.scores import Score
+from genkit.metrics.unit_vectors import check_directions, directions
+from genkit.results.score import Score
 
 
 def vendi(features: Any, *, blocks: int = jackknife.BLOCKS) -> Score:

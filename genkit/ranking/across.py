@@ -46,7 +46,7 @@ def across(boards: Sequence[Board]) -> Across:
     import numpy as np
     from scipy.special import chdtrc
 
-    from genkit.significance import LEVEL, studentized_range
+    from genkit.ranking.significance import LEVEL, studentized_range
 
     if len(boards) < 2:
         raise UsageError("average ranks are over two data sets or more")

@@ -11,7 +11,7 @@ from genkit.errors import UnknownName, UsageError
 from genkit.ranking.board import Board
 
 if TYPE_CHECKING:
-    from genkit.significance import Array
+    from genkit.ranking.significance import Array
 
 
 @dataclass(frozen=True)

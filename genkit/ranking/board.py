@@ -2,7 +2,7 @@
 
 Only scores of one fingerprint stand on a board; the rest is listed with the choice that excluded it. Evaluation noise
 (one training seed) and training noise (several) are labelled apart, never mixed: where one model has several seeds,
-all ranks are by the noise of training, which genkit.significance pools.
+all ranks are by the noise of training, which genkit.ranking.significance pools.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
-from genkit.ranking.further import apart, columns_of, further, histories, mean_over_seeds, over_seeds
-from genkit.ranking.moments import moments, part, strays
+from genkit.ranking.columns import apart, columns_of, further, histories, mean_over_seeds, over_seeds
+from genkit.ranking.milestones import moments, part, strays
 from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, measured
-from genkit.records import Record, RecordedScore
-from genkit.specs import Direction
+from genkit.results.records import Record, RecordedScore
+from genkit.results.score import Direction
 
 if TYPE_CHECKING:
-    from genkit.outcomes import Outcome
-    from genkit.significance import Array, Comparison
+    from genkit.ranking.significance import Array, Comparison
+    from genkit.results.jobs import Outcome
 
 COSTS = ("parameters", "latency", "throughput", "train_seconds")
 """Metrics of what a model costs: they say nothing of its images."""
@@ -34,7 +34,7 @@ UNEQUAL = 0.01
 
 @dataclass(frozen=True, repr=False)
 class Board:
-    """A ranking by one score of one protocol; it prints as the terminal shows it."""
+    """A ranking by one score of one protocol: pure data; ``genkit.report`` prints it."""
 
     dataset: str
     score: str
@@ -98,16 +98,6 @@ class Board:
             return min(sign * found.value for found in copied) < min(sign * value for value in others)
 
         return tuple(name for name in (self.score, *self.columns) if beaten(name))
-
-    def __repr__(self) -> str:
-        from genkit.report.text import leaderboard
-
-        return leaderboard(self)
-
-    def _repr_html_(self) -> str:
-        from genkit.report.html import board_table
-
-        return board_table(self)
 
 
 def rank(
@@ -296,7 +286,7 @@ def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Com
     """Put rows in the order of what is compared, with its values and intervals where they have several seeds."""
     import numpy as np
 
-    from genkit.significance import OverBlocks, OverSeeds, paired_errors
+    from genkit.ranking.significance import OverBlocks, OverSeeds, paired_errors
 
     if not rows:
         return [], None

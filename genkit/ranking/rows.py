@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean
 
-from genkit.records import Record, RecordedScore, Training
+from genkit.results.records import Record, RecordedScore, Training
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Row:
     @property
     def evaluation_stderr(self) -> float | None:
         """The standard error of the value that measuring alone makes: with several seeds a part of the noise."""
-        from genkit.significance import mean_error
+        from genkit.ranking.significance import mean_error
 
         scores = self.values()
         return mean_error(scores) if scores else None

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from genkit.errors import GenkitError
-from genkit.presets import PRESETS
-from genkit.ranking import Board, Row
-from genkit.records import Record, RecordedScore
-from genkit.registry import registry
+from genkit.ranking.board import Board
+from genkit.ranking.rows import Row
+from genkit.registry.discovery import registry
 from genkit.report.standings import anchor, noise
+from genkit.results.protocols import PRESETS
+from genkit.results.records import Record, RecordedScore
 
 CARDS = 50
 """Entries with a card: the best of a longer board."""

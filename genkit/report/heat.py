@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from genkit.ranking import Board, Row
 from genkit.ranking.agreement import Agreement
-from genkit.records import RecordedScore
+from genkit.ranking.board import Board
+from genkit.ranking.rows import Row
 from genkit.report.scale import Scale
 from genkit.report.standings import arrow
 from genkit.report.text import number
+from genkit.results.records import RecordedScore
 
 MOST = 30
 """Rows of a matrix: of longer boards the best."""

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from genkit.logs import APART, read_log
-from genkit.ranking import Board
-from genkit.records import Record
+from genkit.ranking.board import Board
 from genkit.report.text import Beside, grid, heading, interval, number
+from genkit.results.log import APART, read_log
+from genkit.results.records import Record
 
 
 def environment() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from genkit.ranking import Board
+from genkit.ranking.board import Board
 from genkit.report.text import grid, heading, notes, plain
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+from typing import TYPE_CHECKING
 
-from genkit.ranking import Leaderboard
-from genkit.ranking.moments import part
+from genkit.ranking.milestones import part
 from genkit.report import tabular
 from genkit.report.cards import CARDS, cards
 from genkit.report.critical import diagram
@@ -17,6 +17,9 @@ from genkit.report.pictures import GRIDS, exhibits, yardstick
 from genkit.report.plots import plots
 from genkit.report.standings import standings
 from genkit.report.text import heading
+
+if TYPE_CHECKING:
+    from genkit.report.leaderboard import Leaderboard
 
 
 def leaderboard_page(found: Leaderboard) -> str:

@@ -8,12 +8,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genkit import store
 from genkit.errors import GenkitError
-from genkit.ranking import Leaderboard, Row
-from genkit.records import Record
+from genkit.ranking.rows import Row
+from genkit.results import store
+from genkit.results.records import Record
+
+if TYPE_CHECKING:
+    from genkit.report.leaderboard import Leaderboard
 
 GRIDS = 24
 """Entries whose pictures and curves the page holds: the best of a longer board."""

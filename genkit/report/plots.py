@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genkit.ranking import Board, Row
-from genkit.ranking.board import COSTS
+from genkit.ranking.board import COSTS, Board
+from genkit.ranking.rows import Row
 from genkit.report.pictures import Shown
 from genkit.report.standings import stand_in
 from genkit.report.text import bound

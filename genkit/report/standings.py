@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genkit.outcomes import Outcome
-from genkit.ranking import Board, Row
-from genkit.records import RecordedScore
+from genkit.ranking.board import Board
+from genkit.ranking.rows import Row
 from genkit.report.scale import Scale
 from genkit.report.text import bound, columns, interval, number
+from genkit.results.jobs import Outcome
+from genkit.results.records import RecordedScore
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genkit.ranking import Leaderboard
 from genkit.ranking.across import Across
 from genkit.ranking.agreement import Overall
 from genkit.report.text import matrix, number, plain, table
+
+if TYPE_CHECKING:
+    from genkit.report.leaderboard import Leaderboard
 
 MOST = 20
 """Models in a matrix of chances: more don't fit on a screen."""

@@ -7,7 +7,8 @@ import io
 from statistics import fmean
 from typing import Any
 
-from genkit.ranking import Board, Row
+from genkit.ranking.board import Board
+from genkit.ranking.rows import Row
 
 
 def document(board: Board) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from textwrap import wrap
 
 from genkit.errors import UnknownName
-from genkit.ranking import Board, Row
-from genkit.records import Record, RecordedScore
+from genkit.ranking.board import Board
+from genkit.ranking.rows import Row
+from genkit.results.records import Record, RecordedScore
 
 ARROWS = {"lower": "v", "higher": "^"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from fsspec.implementations.memory import MemoryFileSystem
 from making import record, score, training
 
-from genkit import store
+from genkit.results import store
 
 BOARD = """
 dataset = "digits"

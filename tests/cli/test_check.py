@@ -28,7 +28,7 @@ def test_json_is_one_document_and_the_progress_goes_to_stderr(genkit):
 
 
 def test_a_failure_exits_with_one(genkit, monkeypatch):
-    from genkit.baselines.noise import Noise
+    from genkit.models.baselines.noise import Noise
 
     monkeypatch.setattr(Noise, "ema", ("nothing",))
     result = genkit("check", "noise")

@@ -12,10 +12,10 @@ import pytest
 from click.shell_completion import ShellComplete
 from making import record, score
 
-from genkit import store
 from genkit.cli.commands import group
-from genkit.registry import Plugin, registry
-from genkit.specs import CommandSpec
+from genkit.registry.discovery import Plugin, registry
+from genkit.registry.specs import CommandSpec
+from genkit.results import store
 
 MAIN = "from genkit.cli import main; main()"
 

@@ -16,7 +16,7 @@ from genkit.errors import MissingError
 @pytest.fixture(scope="module")
 def ppca(tmp_path_factory):
     """A finished closed-form run, made once."""
-    from genkit.training import train
+    from genkit.training.api import train
 
     root = tmp_path_factory.mktemp("runs")
     train("ppca", "digits", root=root)
@@ -59,8 +59,8 @@ def test_the_data_root_of_a_run_is_the_one_that_is_named_now(genkit, ppca, monke
         raise MissingError(f"looked for it in {data_root}")
 
     (run,) = ppca.glob("digits/ppca/*")
-    monkeypatch.setattr("genkit.training.open_run_dataset", opened)
-    monkeypatch.setattr("genkit.runs.Run.finished", False)
+    monkeypatch.setattr("genkit.training.api.open_run_dataset", opened)
+    monkeypatch.setattr("genkit.training.runs.Run.finished", False)
     assert "looked for it in moved" in genkit(command, *flags, run, "--data-root", "moved").err
     assert genkit(command, *flags, run, "--data-root", "moved").code == 3
 
@@ -271,7 +271,7 @@ def test_bad_requests_get_one_clear_sentence(genkit, arguments, code, words):
 @pytest.fixture(scope="module")
 def way(tmp_path_factory):
     """A finished run with two milestones and averages, measured nowhere."""
-    from genkit.training import train
+    from genkit.training.api import train
 
     root = tmp_path_factory.mktemp("runs")
     train("gan", "digits", images=384, batch=64, milestones=2, root=root, device="cpu")
@@ -280,7 +280,7 @@ def way(tmp_path_factory):
 
 def measured_on_the_way(genkit, way, tmp_path, *flags):
     """The result, and the records in the order in which they were written."""
-    from genkit import store
+    from genkit.results import store
 
     root = Path(shutil.copytree(way, tmp_path / "way"))
     (run,) = root.glob("digits/gan/*")

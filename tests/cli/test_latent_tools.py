@@ -11,7 +11,7 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory):
-    from genkit.training import train
+    from genkit.training.api import train
 
     root = tmp_path_factory.mktemp("runs")
     train("vae", "digits", images=20_000, root=root)

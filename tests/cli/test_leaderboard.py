@@ -7,7 +7,7 @@ import json
 import pytest
 from making import CHOICES, record, score, training
 
-from genkit import store
+from genkit.results import store
 
 KID = "kid[digits-cnn]"
 

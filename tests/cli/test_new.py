@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from genkit.conformance import check
-from genkit.model import GenerativeModel
+from genkit.models import GenerativeModel
 
 
 def loaded(package: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> type[GenerativeModel]:

@@ -12,7 +12,7 @@ import sys
 import pytest
 from making import record, score
 
-from genkit import records, store
+from genkit.results import records, store
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from torch import Tensor
 from genkit.conformance import CHECKS, Examination, Report, Result, check
 from genkit.conformance.subject import SHAPES, blobs, differing, walk
 from genkit.errors import OptionsError, UnknownName
-from genkit.model import DataInfo, GenerativeModel
+from genkit.models import DataInfo, GenerativeModel
 
 DATA = blobs((1, 6, 6), 17, 3)
 

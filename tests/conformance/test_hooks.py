@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from genkit.conformance import Examination, check
-from genkit.registry import registry
+from genkit.registry.discovery import registry
 
 MODEL = """
 import torch
-from genkit.model import GenerativeModel
+from genkit.models.base import GenerativeModel
 
 class Uniform(GenerativeModel):
     def sample(self, n, *, generator, condition=None):
@@ -67,7 +67,7 @@ def test_a_plugin_that_imports_torch_is_heavy(install: Install) -> None:
 
 
 def test_an_import_that_hides_behind_another_module_or_a_try_is_found(install: Install) -> None:
-    assert "imports torch" in reason(install("deep", top="import genkit.model"), "hooks-light")
+    assert "imports torch" in reason(install("deep", top="import genkit.models.base"), "hooks-light")
     hidden = "try:\n    import numpy\nexcept ImportError:\n    pass"
     assert "imports numpy" in reason(install("hidden", top=hidden), "hooks-light")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = "torch", "numpy", "genkit.conformance", "genkit.model"
+HEAVY = "torch", "numpy", "genkit.conformance", "genkit.models.base"
 FOUR_LINES = """
 import pytest
 
@@ -18,7 +18,7 @@ def test_conformance(genkit_check):
 """
 BROKEN = """
 import pytest, torch
-from genkit.model import GenerativeModel
+from genkit.models.base import GenerativeModel
 
 class Bright(GenerativeModel):
     def sample(self, n, *, generator, condition=None):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from genkit.conformance import check
-from genkit.registry import registry
-from genkit.specs import ModelSpec
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
 
 MODELS = [offer.qualified for offer in registry().offers(ModelSpec)]
 pytestmark = pytest.mark.slow

@@ -13,11 +13,9 @@ from torch import Tensor, nn
 
 from genkit.conformance import check
 from genkit.conformance.subject import blobs
-from genkit.gan import GAN
-from genkit.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
-from genkit.losses import Adversarial, logistic_discriminator, non_saturating_generator
-from genkit.model import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
-from genkit.vae import VAE
+from genkit.models import GAN, VAE, Batch, DataInfo, GenerativeModel, Phase, Preset, Step
+from genkit.models.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
+from genkit.models.losses import Adversarial, logistic_discriminator, non_saturating_generator
 
 DATA = blobs((1, 6, 6), 17, 3)
 pytestmark = pytest.mark.slow  # forty models, each through all checks, about a second apiece

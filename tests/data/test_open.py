@@ -11,7 +11,7 @@ import pytest
 from genkit import registry as registry_module
 from genkit.data import open_dataset, open_images
 from genkit.errors import DataError, MissingError, PluginError, UnknownName, UsageError
-from genkit.specs import DatasetSpec
+from genkit.registry.specs import DatasetSpec
 
 
 def test_a_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

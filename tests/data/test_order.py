@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from genkit.data import open_dataset
-from genkit.evidence import SplitSamples
+from genkit.evaluation.samples import SplitSamples
 
 
 @pytest.mark.parametrize("count", [40, 3])

@@ -7,14 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from genkit import store
-from genkit.baselines.ppca import PPCA
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError
-from genkit.evaluation import Evaluator, Measuring, calibrate
-from genkit.evaluation.calibration import baselines, calibration
-from genkit.registry import Plugin, registry
-from genkit.specs import ModelSpec
+from genkit.evaluation.calibration import baselines, calibrate, calibration
+from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.measuring import Measuring
+from genkit.models.baselines.ppca import PPCA
+from genkit.registry.discovery import Plugin, registry
+from genkit.registry.specs import ModelSpec
+from genkit.results import store
 
 REAL, MODELS = ["real test", "jpeg", "blurred"], ["copycat", "ppca", "noise"]
 

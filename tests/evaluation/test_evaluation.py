@@ -10,12 +10,12 @@ from making import record, score
 from genkit.data import Split
 from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, UnknownName, UsageError
-from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
-from genkit.evaluation.evaluator import Measured
-from genkit.evaluation.subjects import stored
-from genkit.records import Subject, from_json
-from genkit.runs import make_model
-from genkit.training import train
+from genkit.evaluation.evaluate import evaluate, evaluate_images, stored
+from genkit.evaluation.evaluator import Evaluator, Measured
+from genkit.evaluation.measuring import Measuring
+from genkit.results.records import Subject, from_json
+from genkit.training.api import train
+from genkit.training.runs import make_model
 
 
 @pytest.fixture(scope="module")

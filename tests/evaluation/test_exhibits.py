@@ -13,19 +13,21 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from genkit import store
-from genkit.baselines.ppca import PPCA
 from genkit.data import Split
-from genkit.evaluation import Evaluator, Measuring, evaluate, evaluate_images
+from genkit.data.images import png, quantize
+from genkit.evaluation.closed_form import fitted as _fit
+from genkit.evaluation.evaluate import evaluate, evaluate_images
+from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.exhibits import curves, exhibits
-from genkit.evaluation.fitting import fitted as _fit
+from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.memorised import most_alike
-from genkit.evidence import SplitSamples
-from genkit.images import png, quantize
+from genkit.evaluation.samples import SplitSamples
 from genkit.metrics.evidence import Features
-from genkit.records import Subject
-from genkit.runs import make_model
-from genkit.training import train
+from genkit.models.baselines.ppca import PPCA
+from genkit.results import store
+from genkit.results.records import Subject
+from genkit.training.api import train
+from genkit.training.runs import make_model
 
 
 def fitted(name, digits):

@@ -9,7 +9,8 @@ import pytest
 
 from genkit.data import Split
 from genkit.errors import DataError, MissingError, UsageError
-from genkit.evaluation import Measuring, evaluate_images
+from genkit.evaluation.evaluate import evaluate_images
+from genkit.evaluation.measuring import Measuring
 from genkit.features import load_extractor, manifest
 
 LOWER = ("fid", "kid", "cmmd")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from genkit import store
 from genkit.errors import MissingError, UsageError
-from genkit.evaluation import Evaluator, Measuring
+from genkit.evaluation.evaluate import measure_run, subject_of
+from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.milestones import measure_milestones
-from genkit.evaluation.subjects import measure_run, subject_of
-from genkit.runs import load
-from genkit.training import train
+from genkit.results import store
+from genkit.training.api import train
+from genkit.training.runs import load
 
 
 def evaluator_of(data, *metrics, **more):

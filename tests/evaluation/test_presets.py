@@ -13,11 +13,13 @@ from PIL import Image
 
 from genkit.data import open_dataset
 from genkit.errors import UsageError
-from genkit.evaluation import Evaluator, Measuring, evaluate_images
+from genkit.evaluation.evaluate import evaluate_images
+from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.measuring import Measuring
 from genkit.features.inception_layout import untrained_state
 from genkit.features.inception_network import InceptionV3
-from genkit.model import GenerativeModel
-from genkit.records import Subject
+from genkit.models import GenerativeModel
+from genkit.results.records import Subject
 
 pytestmark = [
     pytest.mark.slow,  # networks over dozens of images each, on two cores

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genkit import metrics
-from genkit.evaluation import Measuring, evaluate_images
+from genkit.evaluation.evaluate import evaluate_images
+from genkit.evaluation.measuring import Measuring
 from genkit.features import load_extractor
 from genkit.metrics import distances, frechet_infinity, mmd
 from genkit.metrics.moments import Moments

@@ -8,7 +8,7 @@ from torch import nn
 
 from genkit.errors import Unmeasurable
 from genkit.metrics import cost
-from genkit.model import DataInfo, GenerativeModel
+from genkit.models import DataInfo, GenerativeModel
 
 
 class Counting(GenerativeModel):

@@ -5,8 +5,8 @@ import pytest
 
 from genkit.metrics import distances
 from genkit.metrics.distances import pair_of_points, pairs, squared_distances, tiles
+from genkit.metrics.half_samples import Parts
 from genkit.metrics.jackknife import block_of
-from genkit.metrics.parts import Parts
 
 
 def rows(n, d, seed, dtype=np.float32):

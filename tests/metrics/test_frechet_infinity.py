@@ -10,8 +10,8 @@ from genkit.metrics import frechet_distance
 from genkit.metrics.frechet import Gaussian, distance
 from genkit.metrics.frechet_infinity import frechet_distance_infinity
 from genkit.metrics.jackknife import t_quantile
+from genkit.ranking.significance import OverBlocks, delete_one_covariance, paired_errors
 from genkit.seeds import derive
-from genkit.significance import OverBlocks, delete_one_covariance, paired_errors
 
 
 def features(n, d, seed, scale=1.0, shift=0.0):

@@ -10,7 +10,7 @@ from genkit.errors import DataError, UnknownName, UsageError
 from genkit.metrics import inception_score
 from genkit.metrics.inception_score import inception_score_of
 from genkit.metrics.jackknife import block_of
-from genkit.significance import delete_one_covariance
+from genkit.ranking.significance import delete_one_covariance
 
 
 def logits(n, k=10, seed=0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genkit.metrics import frechet_distance, jackknife
-from genkit.significance import delete_one_covariance
+from genkit.ranking.significance import delete_one_covariance
 
 
 @pytest.fixture

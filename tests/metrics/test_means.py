@@ -7,7 +7,7 @@ import scipy.stats
 from genkit.errors import DataError
 from genkit.metrics import mean_score
 from genkit.metrics.jackknife import block_of
-from genkit.significance import delete_one_covariance
+from genkit.ranking.significance import delete_one_covariance
 
 
 @pytest.fixture

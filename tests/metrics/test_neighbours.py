@@ -5,9 +5,9 @@ import pytest
 
 from genkit.metrics import distances, neighbours
 from genkit.metrics.distances import pair_of_points
+from genkit.metrics.half_samples import Parts
 from genkit.metrics.jackknife import block_of
 from genkit.metrics.neighbours import nearest, squared_radii
-from genkit.metrics.parts import Parts
 
 
 def rows(n, d, seed):

@@ -68,7 +68,7 @@ def test_few_rows_are_refused():
 
 
 def test_intervals_cover_the_expected_value():
-    # From the jackknife they would cover 99 to 100 %: genkit.metrics.parts says why.
+    # From the jackknife they would cover 99 to 100 %: genkit.metrics.half_samples says why.
     found = [
         precision_recall(features(100, 8, 2 * seed, dtype=float), features(120, 8, 2 * seed + 1, 1.1, dtype=float))
         for seed in range(150)

@@ -7,7 +7,7 @@ import scipy.linalg
 from genkit.errors import DataError
 from genkit.metrics.jackknife import block_of
 from genkit.metrics.vendi import vendi
-from genkit.significance import delete_one_covariance
+from genkit.ranking.significance import delete_one_covariance
 
 
 def features(n, d, seed=0):

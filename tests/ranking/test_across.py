@@ -6,8 +6,8 @@ from making import record, score
 from scipy import stats
 
 from genkit.errors import UsageError
-from genkit.ranking import rank
 from genkit.ranking.across import across
+from genkit.ranking.board import rank
 
 NAMES = "abcdef"
 

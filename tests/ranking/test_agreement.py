@@ -6,8 +6,8 @@ from making import record, score
 from scipy import stats
 
 from genkit.errors import UnknownName, UsageError
-from genkit.ranking import rank
 from genkit.ranking.agreement import agreement, overall
+from genkit.ranking.board import rank
 
 KID, IS = "kid[digits-cnn]", "is[digits-cnn]"
 

@@ -7,11 +7,12 @@ import pytest
 from making import CHOICES, record, score, training
 from scipy import stats
 
-from genkit import store
 from genkit.errors import MissingError, UnknownName
-from genkit.ranking import leaderboard, rank
-from genkit.records import from_json, to_json
-from genkit.significance import delete_one_covariance
+from genkit.ranking.board import rank
+from genkit.ranking.significance import delete_one_covariance
+from genkit.report.leaderboard import leaderboard
+from genkit.results import store
+from genkit.results.records import from_json, to_json
 
 FID = "fid[digits-cnn]"
 

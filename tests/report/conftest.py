@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from making import record, score, training
 
-from genkit import store
-from genkit.images import png
-from genkit.outcomes import Job, Outcome
-from genkit.ranking import Leaderboard, rank
+from genkit.data.images import png
+from genkit.ranking.board import rank
+from genkit.report.leaderboard import Leaderboard
+from genkit.results import store
+from genkit.results.jobs import Job, Outcome
 
 HOSTILE = "<script>alert(1)</script>"
 MARKED = "<b>wgan</b>&amp;"

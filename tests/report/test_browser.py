@@ -8,9 +8,10 @@ import pytest
 from chromium import FOUND, Chromium
 from making import record, score
 
-from genkit.ranking import Leaderboard, rank
+from genkit.ranking.board import rank
 from genkit.report import tabular
 from genkit.report.cards import cards
+from genkit.report.leaderboard import Leaderboard
 
 HOSTILE = "<script>alert(1)</script>"
 MARKED = "<b>wgan</b>&amp;"

@@ -8,8 +8,8 @@ from making import record, score, training
 from genkit.cli.eval import command as eval_command
 from genkit.cli.train import command as train_command
 from genkit.options import parse_assignments
-from genkit.presets import PRESETS
 from genkit.report.cards import reproduce
+from genkit.results.protocols import PRESETS
 
 HOSTILE = "a b; rm -rf / $(x) `y` 'z'"
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from making import record, score, training
 
-from genkit.ranking import rank
 from genkit.ranking.agreement import Agreement
+from genkit.ranking.board import rank
 from genkit.report.heat import agreement, by_class, chances, ranks
 
 

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from making import record, score, training
 
-from genkit.images import png
-from genkit.ranking import rank
+from genkit.data.images import png
+from genkit.ranking.board import rank
 from genkit.report.html import board_table, run_page, score_table
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=1>"

@@ -4,7 +4,7 @@ import re
 
 from making import record, score
 
-from genkit.ranking import rank
+from genkit.ranking.board import rank
 from genkit.report.markdown import leaderboard
 
 

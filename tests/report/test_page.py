@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from making import record, score, training
 
-from genkit import store
-from genkit.images import png
-from genkit.ranking import Leaderboard, rank
+from genkit.data.images import png
+from genkit.ranking.board import rank
 from genkit.report import tabular
 from genkit.report.cards import CARDS
+from genkit.report.leaderboard import Leaderboard
 from genkit.report.page import leaderboard_page
+from genkit.results import store
 
 HOSTILE = "<script>alert(1)</script>"
 TRUSTED = ("plotly", "plot-data")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from making import record, score, training
 
-from genkit.ranking import rank
+from genkit.ranking.board import rank
 from genkit.report.pictures import Curves, Shown
 from genkit.report.plots import front, plots
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from making import CHOICES, record, score
 
-from genkit.ranking import rank
+from genkit.ranking.board import rank
 from genkit.report.tabular import comma_separated, document
 
 

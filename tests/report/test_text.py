@@ -6,9 +6,9 @@ import pytest
 from making import record, score, training
 
 from genkit.errors import UnknownName
-from genkit.outcomes import Job, Outcome
-from genkit.ranking import rank
+from genkit.ranking.board import rank
 from genkit.report import text
+from genkit.results.jobs import Job, Outcome
 
 
 @pytest.mark.parametrize(

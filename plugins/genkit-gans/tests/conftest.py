@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from genkit.gan import GAN
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import GAN, Batch, DataInfo, Step
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 21)]
 CLASSES = {"num_classes": 3, "class_frequencies": (0.2, 0.3, 0.5)}

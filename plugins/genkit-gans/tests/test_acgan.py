@@ -11,7 +11,7 @@ from genkit_gans.acgan import ACGAN, ACGANOptions
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
 
 RAMP = 1000
 

@@ -10,8 +10,8 @@ from genkit_gans.biggan_lite import BigGANLite, BigGANLiteOptions
 from genkit_gans.blocks import ConditionalBatchNorm, SelfAttention, orthogonality
 from torch import Tensor, nn
 
-from genkit.ema import Ema
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
+from genkit.training.ema import Ema
 
 
 def build(info: DataInfo, cls: type[BigGANLite] = BigGANLite) -> BigGANLite:

@@ -11,7 +11,7 @@ from genkit_gans.resnet import ProjectionDiscriminator
 from genkit_gans.sngan import SNGANOptions
 from torch import Tensor, nn
 
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
 
 INFO = DataInfo((1, 8, 8), num_classes=3, class_frequencies=(0.1, 0.0, 0.9))
 

@@ -8,7 +8,7 @@ from genkit_gans.dcgan import DCGAN
 from genkit_gans.networks import ConvOptions
 from torch import nn
 
-from genkit.model import DataInfo
+from genkit.models import DataInfo
 
 
 def build(info: DataInfo, width: int = 8) -> DCGAN:

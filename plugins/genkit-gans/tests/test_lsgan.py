@@ -10,12 +10,12 @@ import torch
 from genkit_gans.lsgan import LSGAN
 from genkit_gans.networks import ConvOptions
 
-from genkit import checkpoint
 from genkit.data import open_dataset
-from genkit.loop import Settings
-from genkit.model import DataInfo
-from genkit.runs import load
-from genkit.training import train
+from genkit.models import DataInfo
+from genkit.training import checkpoint
+from genkit.training.api import train
+from genkit.training.loop import Settings
+from genkit.training.runs import load
 
 
 def test_the_losses_are_half_squared_distances_to_1_and_0(digits_info: DataInfo, loss_on: Callable[..., float]) -> None:

@@ -11,14 +11,14 @@ import torch
 from genkit_gans.plugin import genkit_models
 from torch import Tensor, nn
 
-from genkit.augment import Augmentation
-from genkit.editing import Masked, Search, edit
 from genkit.errors import UsageError
-from genkit.gan import GAN, ConditionalGAN, GANOptions
-from genkit.latents import interpolate, traverse
-from genkit.model import Batch, DataInfo, Step
+from genkit.latent.editing import Masked, Search, edit
+from genkit.latent.walks import interpolate, traverse
+from genkit.models import GAN, Batch, DataInfo, Step
+from genkit.models.augment import Augmentation
+from genkit.models.gan import ConditionalGAN, GANOptions
 from genkit.options import build
-from genkit.specs import ModelSpec
+from genkit.registry.specs import ModelSpec
 
 SPECS = list(genkit_models())
 SMALL = {"width": 8, "blocks": 1}

@@ -7,8 +7,8 @@ import torch
 from genkit_gans.gan import OriginalGAN, OriginalGANOptions
 from torch import nn
 
-from genkit.losses import NON_SATURATING, SATURATING
-from genkit.model import DataInfo
+from genkit.models import DataInfo
+from genkit.models.losses import NON_SATURATING, SATURATING
 
 
 def build(info: DataInfo, **options: bool | float) -> OriginalGAN:

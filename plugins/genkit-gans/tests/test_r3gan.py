@@ -11,9 +11,9 @@ from genkit_gans.r3gan import R3GAN, R3GANOptions
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from genkit.gan import symmetric
-from genkit.losses import RELATIVISTIC, Adversarial, slopes
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
+from genkit.models.gan import symmetric
+from genkit.models.losses import RELATIVISTIC, Adversarial, slopes
 
 INFO = DataInfo((1, 8, 8))
 R, F = [3.0, -3.0], [2.0, -4.5]

@@ -10,7 +10,7 @@ from genkit_gans.blocks import SelfAttention
 from genkit_gans.sagan import SAGAN, SAGANOptions
 from torch import nn
 
-from genkit.model import DataInfo
+from genkit.models import DataInfo
 
 INFO = DataInfo((1, 8, 8))
 

@@ -10,7 +10,7 @@ from genkit_gans.blocks import down_block, spectral
 from genkit_gans.sngan import SNGAN, SNGANOptions
 from torch import Tensor, nn
 
-from genkit.model import DataInfo
+from genkit.models import DataInfo
 
 INFO = DataInfo((1, 8, 8))
 

@@ -14,8 +14,8 @@ from genkit_gans.stylegan2_nano import StyleGAN2Nano, StyleGAN2NanoOptions
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, softplus
 
-from genkit.model import Batch, DataInfo, Phase, Step
-from genkit.turns import Turns
+from genkit.models import Batch, DataInfo, Phase, Step
+from genkit.training.phases import Turns
 
 INFO = DataInfo((1, 8, 8))
 

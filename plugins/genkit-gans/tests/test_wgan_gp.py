@@ -10,8 +10,8 @@ from genkit_gans.dcgan import convolutions
 from genkit_gans.wgan_gp import WGANGP, WGANGPOptions
 from torch import Tensor, nn
 
-from genkit.losses import one_centred_penalty
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
+from genkit.models.losses import one_centred_penalty
 
 INFO = DataInfo((1, 8, 8))
 

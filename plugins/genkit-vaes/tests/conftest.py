@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genkit.conformance import Examination, Result
 from genkit.conformance.subject import blobs
-from genkit.model import Batch, GenerativeModel, Step
+from genkit.models import Batch, GenerativeModel, Step
 
 BLOBS = blobs((1, 8, 8), 17, 0)
 

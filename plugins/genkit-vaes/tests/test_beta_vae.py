@@ -9,8 +9,8 @@ import torch
 from genkit_vaes.beta_vae import BetaVAE, BetaVAEOptions
 from torch import Tensor
 
-from genkit.losses import gaussian_kl
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
+from genkit.models.losses import gaussian_kl
 
 
 def build(cls: type[BetaVAE] = BetaVAE, **options: Any) -> BetaVAE:

@@ -10,9 +10,8 @@ import torch
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 from torch import Tensor
 
-from genkit.likelihoods import Bernoulli
-from genkit.model import DataInfo
-from genkit.vae import VAE
+from genkit.models import VAE, DataInfo
+from genkit.models.likelihoods import Bernoulli
 
 Train = Callable[[VAE, Tensor, int, int], None]
 

@@ -10,8 +10,7 @@ from genkit_vaes.vae import DenseVAE, DenseVAEOptions
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal, kl_divergence
 
-from genkit.model import Batch, DataInfo, Step
-from genkit.vae import VAE
+from genkit.models import VAE, Batch, DataInfo, Step
 
 Train = Callable[[VAE, Tensor, int, int], None]
 DIGITS = DataInfo((1, 8, 8), levels=17)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from genkit_vaes.plugin import genkit_models
 
-from genkit.editing import Masked, Search, edit
-from genkit.latents import interpolate, traverse
-from genkit.model import Batch, DataInfo, Step, capabilities
-from genkit.runs import make_model, model_class
-from genkit.specs import ModelSpec
-from genkit.turns import Turns
+from genkit.latent.editing import Masked, Search, edit
+from genkit.latent.walks import interpolate, traverse
+from genkit.models import Batch, DataInfo, Step, capabilities
+from genkit.registry.specs import ModelSpec
+from genkit.training.phases import Turns
+from genkit.training.runs import make_model, model_class
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 21)]
 SPECS = {spec.name: spec for spec in genkit_models()}

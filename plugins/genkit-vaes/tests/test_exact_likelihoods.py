@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from genkit.baselines.ppca import PPCA, Affine, PPCAOptions
-from genkit.likelihoods import Gaussian
-from genkit.model import DataInfo
-from genkit.runs import make_model
-from genkit.vae import VAE
+from genkit.models import VAE, DataInfo
+from genkit.models.baselines.ppca import PPCA, Affine, PPCAOptions
+from genkit.models.likelihoods import Gaussian
+from genkit.training.runs import make_model
 
 INFO = DataInfo((1, 8, 8))
 LATENT, VARIANCE = 2, 0.05

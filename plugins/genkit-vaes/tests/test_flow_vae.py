@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from genkit.conformance import Result
-from genkit.losses import gaussian_kl
-from genkit.model import Batch, DataInfo, Step, capabilities
-from genkit.vae import VAE
+from genkit.models import VAE, Batch, DataInfo, Step, capabilities
+from genkit.models.losses import gaussian_kl
 
 
 def roughen(flow: nn.Module, scale: float = 0.4) -> None:

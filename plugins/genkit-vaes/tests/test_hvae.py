@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from genkit.conformance import Result
-from genkit.losses import gaussian_kl
-from genkit.model import Batch, DataInfo, Phase, Step, capabilities
-from genkit.turns import Turns
+from genkit.models import Batch, DataInfo, Phase, Step, capabilities
+from genkit.models.losses import gaussian_kl
+from genkit.training.phases import Turns
 
 
 def build(cls: type[HVAE] = HVAE, *, rough: float = 0.7, **options: Any) -> HVAE:

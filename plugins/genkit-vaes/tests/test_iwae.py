@@ -11,7 +11,7 @@ from genkit_vaes.iwae import IWAE, IWAEOptions
 from torch import Tensor
 from torch.distributions import Normal
 
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
 
 K = 4
 

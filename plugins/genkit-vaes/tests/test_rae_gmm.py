@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 from genkit.data.dataset import Split
-from genkit.model import Batch, DataInfo, Step
+from genkit.models import Batch, DataInfo, Step
 
 DIGITS = DataInfo((1, 8, 8), levels=17)
 

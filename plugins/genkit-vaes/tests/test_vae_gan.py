@@ -12,8 +12,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import softplus
 
 from genkit.conformance import Result
-from genkit.losses import gaussian_kl
-from genkit.model import Batch, DataInfo, Phase, Step, capabilities
+from genkit.models import Batch, DataInfo, Phase, Step, capabilities
+from genkit.models.losses import gaussian_kl
 
 NETWORKS = ("encoder", "decoder", "discriminator")
 

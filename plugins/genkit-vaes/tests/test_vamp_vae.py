@@ -14,8 +14,8 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from genkit.conformance import Result
 from genkit.data.dataset import Split
-from genkit.losses import gaussian_kl
-from genkit.model import Batch, DataInfo, Step, capabilities
+from genkit.models import Batch, DataInfo, Step, capabilities
+from genkit.models.losses import gaussian_kl
 
 
 def build(cls: type[VampVAE] = VampVAE) -> VampVAE:

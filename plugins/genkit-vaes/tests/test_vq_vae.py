@@ -15,8 +15,8 @@ from torch import Tensor
 
 from genkit.conformance import Result
 from genkit.data.dataset import Split
-from genkit.editing import Degradation, Search, edit
-from genkit.model import Batch, DataInfo, Step
+from genkit.latent.editing import Degradation, Search, edit
+from genkit.models import Batch, DataInfo, Step
 
 CODES, SIZE = 6, 3
 

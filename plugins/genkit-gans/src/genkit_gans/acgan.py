@@ -10,8 +10,8 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from genkit.gan import symmetric
-from genkit.model import Batch, DataInfo, Preset, Step
+from genkit.models import Batch, DataInfo, Preset, Step
+from genkit.models.gan import symmetric
 from genkit_gans.blocks import spectral, xavier_init
 from genkit_gans.cgan import CGAN
 from genkit_gans.networks import Shape

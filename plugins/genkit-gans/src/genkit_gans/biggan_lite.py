@@ -10,9 +10,9 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from genkit.gan import ConditionalGAN
-from genkit.losses import HINGE
-from genkit.model import Batch, DataInfo, Preset, Step
+from genkit.models import Batch, DataInfo, Preset, Step
+from genkit.models.gan import ConditionalGAN
+from genkit.models.losses import HINGE
 from genkit_gans.blocks import ConditionalBatchNorm, SelfAttention, orthogonal_init, orthogonality, spectral
 from genkit_gans.networks import ConvOptions, Shape, stages
 from genkit_gans.resnet import ProjectionDiscriminator, ResNetGenerator

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from genkit.precision import full
+from genkit.models.precision import full
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genkit.gan import ConditionalGAN
-from genkit.losses import HINGE
-from genkit.model import DataInfo
+from genkit.models import DataInfo
+from genkit.models.gan import ConditionalGAN
+from genkit.models.losses import HINGE
 from genkit_gans.blocks import spectral, xavier_init
 from genkit_gans.resnet import ClassResNetGenerator, ProjectionDiscriminator
 from genkit_gans.sngan import SNGAN, SNGANOptions

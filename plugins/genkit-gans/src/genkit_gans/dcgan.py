@@ -7,9 +7,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from genkit.blocks import Crop
-from genkit.gan import GAN
-from genkit.model import DataInfo, Preset
+from genkit.models import GAN, DataInfo, Preset
+from genkit.models.layers import Crop
 from genkit_gans.networks import ConvOptions, Shape, normal_init, padded, stages
 
 

@@ -10,9 +10,9 @@ from typing import Annotated
 from annotated_types import Gt
 from torch import nn
 
-from genkit.gan import GAN, GANOptions
-from genkit.losses import NON_SATURATING, SATURATING
-from genkit.model import DataInfo, Preset
+from genkit.models import GAN, DataInfo, Preset
+from genkit.models.gan import GANOptions
+from genkit.models.losses import NON_SATURATING, SATURATING
 
 
 @dataclass

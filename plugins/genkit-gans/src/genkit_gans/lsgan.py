@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genkit.losses import LEAST_SQUARES
+from genkit.models.losses import LEAST_SQUARES
 from genkit_gans.dcgan import DCGAN
 
 

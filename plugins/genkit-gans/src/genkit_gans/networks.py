@@ -8,8 +8,8 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import nn
 
-from genkit import blocks
-from genkit.gan import GANOptions
+from genkit.models import layers as blocks
+from genkit.models.gan import GANOptions
 
 Shape = tuple[int, int, int]
 """Of an image: channels, height, width."""

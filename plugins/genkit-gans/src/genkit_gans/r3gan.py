@@ -11,10 +11,9 @@ import torch
 from annotated_types import Ge, MultipleOf
 from torch import Tensor, nn
 
-from genkit.blocks import Crop
-from genkit.gan import GAN
-from genkit.losses import RELATIVISTIC, zero_centred_penalty
-from genkit.model import DataInfo, Preset, Step
+from genkit.models import GAN, DataInfo, Preset, Step
+from genkit.models.layers import Crop
+from genkit.models.losses import RELATIVISTIC, zero_centred_penalty
 from genkit_gans.blocks import Residual
 from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from genkit.blocks import Crop
+from genkit.models.layers import Crop
 from genkit_gans.blocks import ConditionalBatchNorm, UpBlock, conv3, down_block, first_block, plain_block
 from genkit_gans.networks import Shape, padded, stages, widths
 

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from genkit.gan import GAN
-from genkit.losses import HINGE
-from genkit.model import DataInfo, Preset
+from genkit.models import GAN, DataInfo, Preset
+from genkit.models.losses import HINGE
 from genkit_gans.blocks import spectral, xavier_init
 from genkit_gans.networks import ConvOptions
 from genkit_gans.resnet import ResNetGenerator, resnet_discriminator

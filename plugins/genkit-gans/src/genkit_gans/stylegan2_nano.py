@@ -11,11 +11,11 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from genkit.blocks import Crop
-from genkit.gan import GAN, symmetric, unit
-from genkit.losses import zero_centred_penalty
-from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.precision import full
+from genkit.models import GAN, Batch, DataInfo, Phase, Preset, Step
+from genkit.models.gan import symmetric, unit
+from genkit.models.layers import Crop
+from genkit.models.losses import zero_centred_penalty
+from genkit.models.precision import full
 from genkit_gans.blocks import Residual
 from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
 from genkit_gans.style import BatchDeviation, EqualConv, EqualLinear, Leaky, ModulatedConv, Styled, UnitLength

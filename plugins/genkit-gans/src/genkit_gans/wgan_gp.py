@@ -8,8 +8,8 @@ from typing import Annotated
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from genkit.losses import WASSERSTEIN, interpolate, one_centred_penalty
-from genkit.model import DataInfo, Preset, Step
+from genkit.models import DataInfo, Preset, Step
+from genkit.models.losses import WASSERSTEIN, interpolate, one_centred_penalty
 from genkit_gans.dcgan import DCGAN, convolutions
 from genkit_gans.networks import ConvOptions, normal_init
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from genkit.model import Preset, Step
+from genkit.models import Preset, Step
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 
 

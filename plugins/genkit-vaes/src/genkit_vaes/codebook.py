@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, one_hot
 
-from genkit.model import Step
+from genkit.models import Step
 
 
 class Codebook(nn.Module):

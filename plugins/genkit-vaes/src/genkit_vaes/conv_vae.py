@@ -7,8 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from genkit.model import DataInfo, Preset
-from genkit.vae import VAE
+from genkit.models import VAE, DataInfo, Preset
 from genkit_vaes.networks import conv_decoder, conv_encoder
 from genkit_vaes.pixels import PixelOptions, likelihood_of
 

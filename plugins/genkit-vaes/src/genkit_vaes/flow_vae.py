@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from genkit.model import DataInfo, Preset
-from genkit.vae import VAE, LearnedPriorVAE
+from genkit.models import VAE, DataInfo, Preset
+from genkit.models.vae import LearnedPriorVAE
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from genkit.blocks import Size
-from genkit.losses import gaussian_kl_between
-from genkit.precision import promoted
-from genkit.vae import bounded_log_variance
+from genkit.models.layers import Size
+from genkit.models.losses import gaussian_kl_between
+from genkit.models.precision import promoted
+from genkit.models.vae import bounded_log_variance
 
 
 @dataclass

@@ -9,9 +9,8 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from genkit.model import DataInfo, Phase, Preset
-from genkit.precision import full
-from genkit.vae import VAE
+from genkit.models import VAE, DataInfo, Phase, Preset
+from genkit.models.precision import full
 from genkit_vaes.hierarchy import BottomUp, Descent, TopDown
 from genkit_vaes.pixels import PixelOptions, likelihood_of
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from torch import Tensor
 
-from genkit.model import Batch, Preset, Step
-from genkit.vae import importance_bound
+from genkit.models import Batch, Preset, Step
+from genkit.models.vae import importance_bound
 from genkit_vaes.vae import DenseVAE, DenseVAEOptions
 
 

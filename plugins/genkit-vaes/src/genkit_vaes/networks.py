@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from genkit.blocks import Crop, Size, stages
+from genkit.models.layers import Crop, Size, stages
 
 
 def halving(channels: int, width: int, count: int) -> list[nn.Module]:

@@ -7,8 +7,14 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from genkit.likelihoods import Bernoulli, Categorical, DiscretizedLogistic, DiscretizedLogisticMixture, Likelihood
-from genkit.model import DataInfo
+from genkit.models import DataInfo
+from genkit.models.likelihoods import (
+    Bernoulli,
+    Categorical,
+    DiscretizedLogistic,
+    DiscretizedLogisticMixture,
+    Likelihood,
+)
 
 
 @dataclass

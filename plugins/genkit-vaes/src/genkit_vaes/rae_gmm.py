@@ -14,9 +14,9 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.precision import full, promoted
-from genkit.vae import Autoencoder
+from genkit.models import Batch, DataInfo, Phase, Preset, Step
+from genkit.models.precision import full, promoted
+from genkit.models.vae import Autoencoder
 from genkit_vaes.networks import conv_decoder, conv_encoder
 from genkit_vaes.splits import over_all
 

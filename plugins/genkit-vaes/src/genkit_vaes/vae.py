@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 from torch import nn
 
-from genkit.likelihoods import Bernoulli, Gaussian
-from genkit.model import DataInfo, Preset
-from genkit.vae import VAE
+from genkit.models import VAE, DataInfo, Preset
+from genkit.models.likelihoods import Bernoulli, Gaussian
 
 
 @dataclass

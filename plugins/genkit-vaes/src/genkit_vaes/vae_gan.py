@@ -10,12 +10,11 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from genkit.blocks import stages
-from genkit.likelihoods import Gaussian
-from genkit.losses import gaussian_kl
-from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.precision import promoted
-from genkit.vae import VAE
+from genkit.models import VAE, Batch, DataInfo, Phase, Preset, Step
+from genkit.models.layers import stages
+from genkit.models.likelihoods import Gaussian
+from genkit.models.losses import gaussian_kl
+from genkit.models.precision import promoted
 from genkit_vaes.networks import conv_decoder, conv_encoder, halving
 
 

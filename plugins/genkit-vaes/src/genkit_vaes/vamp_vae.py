@@ -10,9 +10,9 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from genkit.losses import gaussian_log_prob
-from genkit.model import DataInfo, Preset, Step
-from genkit.vae import LearnedPriorVAE
+from genkit.models import DataInfo, Preset, Step
+from genkit.models.losses import gaussian_log_prob
+from genkit.models.vae import LearnedPriorVAE
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 from genkit_vaes.splits import some_images
 

@@ -11,10 +11,10 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from genkit.blocks import stages
-from genkit.model import Batch, DataInfo, Phase, Preset, Step
-from genkit.precision import full, promoted
-from genkit.vae import Autoencoder
+from genkit.models import Batch, DataInfo, Phase, Preset, Step
+from genkit.models.layers import stages
+from genkit.models.precision import full, promoted
+from genkit.models.vae import Autoencoder
 from genkit_vaes.codebook import AverageCodebook, LearnedCodebook
 from genkit_vaes.networks import doubling, halving
 from genkit_vaes.splits import over_all, some_images

@@ -1,0 +1,5 @@
+"""``python -m genkit``: the command line."""
+
+from genkit.cli import main
+
+main()

@@ -1,0 +1,72 @@
+"""The jobs of a plan, and the runs that train them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from genkit.benchmark.plan import Plan
+from genkit.data import ImageDataset
+from genkit.evaluation.extraction import identity
+from genkit.features import default_extractor, load_extractor
+from genkit.options import build, to_json
+from genkit.registry.discovery import registry
+from genkit.registry.specs import MetricSpec, ModelSpec
+from genkit.results.jobs import Job
+from genkit.training.api import find_preset
+from genkit.training.runs import Run, RunConfig, find_runs, model_class
+
+
+def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
+    """Yield a plan's jobs, seed by seed, so that every model has one seed before the first has two.
+
+    Raises UnknownName or OptionsError for a model or options that there are not, before anything is trained.
+    """
+    asked = {**plan.asked, **_moving(plan, data)}
+    seeds = list(dict.fromkeys(seed for entry in plan.models for seed in entry.seeds or plan.seeds))
+    made: list[tuple[Any, Job]] = []
+    for entry in plan.models:
+        offer = registry().find(ModelSpec, entry.name)
+        chosen = find_preset(entry.name, data.name)
+        built: Any = build(model_class(entry.name).Options, {**chosen.options, **entry.options}, entry.name)
+        job = Job(
+            model=offer.spec.name,
+            dist=offer.plugin.dist,
+            version=offer.plugin.version,
+            options=to_json(built),
+            dataset_sha256=data.sha256,
+            seed=0,
+            images=entry.images or plan.images or chosen.images,
+            batch=entry.batch or chosen.batch,
+            asked=asked,
+        )
+        made.append((entry.seeds or plan.seeds, job))
+    for seed in seeds:
+        for own, job in made:
+            if seed in own:
+                yield dataclasses.replace(job, seed=seed)
+
+
+def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
+    """What else moves scores: the versions of the metrics, and the weights and rules of the extractors."""
+    measuring = plan.measuring("cpu")
+    specs = [offer.spec for offer in registry().offers(MetricSpec) if plan.metrics in (None, ["all"])]
+    specs = specs or [registry().find(MetricSpec, name).spec for name in plan.metrics or []]
+    seen = []
+    if any({"features", "logits"} & set(spec.needs) for spec in specs):
+        for name in measuring.extractors or [default_extractor(data)]:
+            seen.append(identity(load_extractor(name, choices=measuring.preset.features)))
+    return {"versions": {spec.name: spec.version for spec in specs}, "extractors": seen}
+
+
+def runs_of(job: Job, root: Path) -> list[Run]:
+    """Return the runs below ``root`` that train what a job does, oldest first."""
+    mine = find_runs(root, model=job.model, dist=job.dist, unreadable=lambda reason: None)
+    return [run for run in mine if _trains(run.config, job)]
+
+
+def _trains(config: RunConfig, job: Job) -> bool:
+    made = config.version, config.options, config.dataset_sha256, config.seed, config.images, config.batch
+    return made == (job.version, job.options, job.dataset_sha256, job.seed, job.images, job.batch)

@@ -1,0 +1,179 @@
+"""Images to be measured, in chunks: drawn from a model, or taken from a split."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genkit.data import Split
+from genkit.data.images import in_range, quantize, truncate
+from genkit.models.base import GenerativeModel
+from genkit.seeds import derive
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how many are done, of how many."""
+
+QUANTISATION: dict[str, Callable[[Tensor], Tensor]] = {"round-half-even": quantize, "truncate": truncate}
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+class Samples(Protocol):
+    """A fixed number of images in chunks of a fixed size; only the last chunk may be smaller."""
+
+    count: int
+    chunk: int
+
+    def chunks(self, start: int = 0) -> Iterator[Tensor]:
+        """Yield uint8 images [n, C, H, W] from image ``start`` on, which begins a chunk."""
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """Return the labels of all images in their order, or None."""
+
+    def subset(self, count: int) -> slice | NDArray[np.int64]:
+        """Return which of the images stand for all of them where only ``count`` are wanted."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the images are made of, as plain JSON: equal exactly when they are."""
+
+
+@dataclass
+class ModelSamples:
+    """Samples drawn from a model in full chunks; chunk i draws from (seed, i), so no chunk depends on another."""
+
+    model: GenerativeModel
+    count: int
+    chunk: int
+    seed: int
+    device: torch.device
+    quantisation: str = "round-half-even"
+    drawn: int = 0
+    seconds: float = 0.0
+    """Images drawn so far, and the time that it took."""
+
+    def chunks(self, start: int = 0) -> Iterator[Tensor]:
+        """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4).
+
+        Raises PluginError for images that are not finite or not in [0, 1].
+        """
+        self.model.eval()
+        for index in range(start // self.chunk, -(-self.count // self.chunk)):
+            began = time.perf_counter()
+            generator = torch.Generator(self.device).manual_seed(derive(self.seed, "sample", index))
+            torch.manual_seed(derive(self.seed, "sample-global", index))
+            with torch.no_grad():
+                images = self.model.sample(self.chunk, generator=generator, condition=self._labels(index))
+            images = in_range(images, f"samples of {type(self.model).__name__}")
+            images = QUANTISATION[self.quantisation](images)[: self.count - index * self.chunk]
+            self.drawn += self.chunk
+            self.seconds += time.perf_counter() - began
+            yield images
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """Return the classes that the images were asked for, of a conditional model."""
+        if not self.model.conditional:
+            return None
+        drawn = [self._labels(index) for index in range(-(-self.count // self.chunk))]
+        known = [each.cpu().numpy() for each in drawn if each is not None]
+        return np.concatenate(known)[: self.count] if known else None
+
+    def subset(self, count: int) -> slice:
+        """Return the first ``count``: samples are drawn independently."""
+        return slice(count)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the hash of the weights, the model's class and options, and how it is sampled."""
+        weights = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            weights.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        cls = type(self.model)
+        return {
+            "model": f"{cls.__module__}.{cls.__qualname__}",
+            "code": _code_of(cls),
+            "options": repr(self.model.options),
+            "data": repr(self.model.data),
+            "weights": weights.hexdigest(),
+            "count": self.count,
+            "chunk": self.chunk,
+            "seed": self.seed,
+            "quantisation": self.quantisation,
+            "device": str(self.device),
+            "torch": torch.__version__,
+        }
+
+    def _labels(self, index: int) -> Tensor | None:
+        """Class labels drawn with the frequencies of the training split."""
+        frequencies = self.model.data.class_frequencies
+        if not frequencies:
+            return None
+        generator = torch.Generator().manual_seed(derive(self.seed, "labels", index))
+        weights = torch.tensor(frequencies, dtype=torch.float64)
+        return torch.multinomial(weights, self.chunk, replacement=True, generator=generator).to(self.device)
+
+
+@dataclass
+class SplitSamples:
+    """Images of a split, all or a random ``count`` of them; ``content`` is the hash of what the split is part of."""
+
+    split: Split
+    count: int
+    chunk: int
+    seed: int = 0
+    content: str = ""
+
+    def chunks(self, start: int = 0) -> Iterator[Tensor]:
+        """Yield the images in the source's order, or a random subset of them."""
+        for first in range(start, self.count, self.chunk):
+            yield torch.from_numpy(np.array(self.split.uint8(self._places[first : first + self.chunk])))
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """Return the labels of the images, in the order of the chunks."""
+        return None if self.split.labels is None else np.asarray(self.split.labels)[self._places]
+
+    @functools.cached_property
+    def _places(self) -> NDArray[np.int64]:
+        return self._in_order() if self.count == len(self.split) else self._chosen(self.count)
+
+    def _in_order(self) -> NDArray[np.int64]:
+        """All images as their source has them: references shuffle and pick by place."""
+        return np.arange(self.count) if self.split.order is None else self.split.order
+
+    def subset(self, count: int) -> NDArray[np.int64]:
+        """Return a random ``count``: a split's order may be that of its classes."""
+        if self.count < len(self.split):
+            return np.arange(count)
+        return np.sort(self._chosen(count))
+
+    def _chosen(self, count: int) -> NDArray[np.int64]:
+        generator = torch.Generator().manual_seed(derive(self.seed, "subset"))
+        chosen: NDArray[np.int64] = torch.randperm(len(self.split), generator=generator)[:count].numpy()
+        return chosen
+
+    def identity(self) -> dict[str, Any]:
+        """Return the content's hash, the split, and which of its images are taken."""
+        subset = {"count": self.count, "seed": self.seed} if self.count < len(self.split) else {}
+        content = self.content or hashlib.sha256(np.ascontiguousarray(self.split.pixels).data).hexdigest()
+        order = hashlib.sha256(self._places.tobytes()).hexdigest()
+        return {"content": content, "split": self.split.name, "levels": self.split.levels, "order": order, **subset}
+
+
+def _code_of(cls: type) -> str:
+    """Return the hash of the file that defines a class: weights mean nothing without it."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return ""

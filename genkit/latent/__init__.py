@@ -1,0 +1,1 @@
+"""Latent spaces: walks, edits and the pictures of them."""

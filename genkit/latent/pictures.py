@@ -1,0 +1,171 @@
+"""Pictures from a trained model: grids, folders of samples, reconstructions beside their originals."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genkit.data import Split
+from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
+from genkit.errors import GenkitError, UsageError
+from genkit.models.base import GenerativeModel
+from genkit.paths import write_atomic
+from genkit.seeds import derive
+
+CHUNK = 250
+
+
+def draw(
+    model: GenerativeModel, count: int, *, seed: int, label: int | None = None, first: int = 0
+) -> tuple[Tensor, Tensor | None]:
+    """Return ``count`` images in [0, 1] and, for labelled data, the classes asked for.
+
+    These are ``label``, or all in turn, where ``first`` images have gone before. Raises PluginError for images out of
+    range.
+    """
+    labels = classes_of(model, count, label, first=first)
+    generator = torch.Generator(model.device).manual_seed(derive(seed, "draw"))
+    torch.manual_seed(derive(seed, "draw-global"))
+    with torch.no_grad():
+        images = model.eval().sample(count, generator=generator, condition=labels)
+    return in_range(images, f"samples of {type(model).__name__}"), labels
+
+
+def classes_of(
+    model: GenerativeModel, rows: int, label: int | None, *, repeats: int = 1, first: int = 0
+) -> Tensor | None:
+    """Return the classes of ``rows`` rows of ``repeats`` images: ``label``, or all in turn; None without classes.
+
+    Where ``first`` rows have gone before, turns go on from there.
+
+    Raises UsageError for a class that there is not, or of a model that draws none.
+    """
+    classes = model.data.num_classes
+    if label is not None and not 0 <= label < classes:
+        raise UsageError(f"there is no class {label}: the data has {classes}" if classes else "the data has no classes")
+    if label is not None and not model.conditional:
+        raise UsageError(f"{type(model).__name__} draws no single class: it is not conditional")
+    if not classes:
+        return None
+    each = torch.arange(first, first + rows) % classes if label is None else torch.full((rows,), label)
+    return each.to(model.device).repeat_interleave(repeats)
+
+
+def write_grid(model: GenerativeModel, path: Path, count: int, *, seed: int, label: int | None = None) -> None:
+    """Write samples as one PNG."""
+    images, _ = draw(model, count, seed=seed, label=label)
+    with writing(path):
+        save_grid(images, path, columns=min(count, 10))
+
+
+def write_walks(images: Tensor, path: Path, steps: int, gif: Path | None = None) -> None:
+    """Write walks through a latent space, [rows * steps, C, H, W], as a PNG of a row each, and as a GIF of all."""
+    with writing(path):
+        save_grid(images, path, columns=steps)
+    if gif is not None:
+        walks = quantize(images).cpu().numpy().reshape(-1, steps, *images.shape[1:])
+        columns = min(10, len(walks))
+        with writing(gif):
+            save_gif([grid(walks[:, step], columns, width=320) for step in range(steps)], gif)
+
+
+def write_edits(target: Tensor, edited: Tensor, path: Path, *, truth: Tensor | None = None) -> None:
+    """Write targets and what was made of them below, and if known the truth below those, as one PNG."""
+    shape = edited.shape[2:]
+    shown = torch.nn.functional.interpolate(target, shape) if target.shape[2:] != shape else target
+    rows = [each.cpu() for each in (shown, edited, truth) if each is not None]
+    with writing(path):
+        save_grid(torch.cat(rows), path, columns=len(edited))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a GenkitError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise GenkitError(f"{path} can't be written: {error.strerror or error}") from error
+
+
+def write_images(
+    model: GenerativeModel,
+    folder: Path,
+    count: int,
+    *,
+    seed: int,
+    label: int | None = None,
+    classes: Sequence[str] = (),
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> None:
+    """Write samples as single PNGs into a new folder; raises GenkitError if files are there.
+
+    Of a conditional model labels.csv has the classes; with the names of ``classes`` each gets a folder of its own
+    instead, which ``folder:`` reads as a labelled data set.
+    """
+    if classes and not model.conditional:
+        raise UsageError(f"{type(model).__name__} draws no classes: it is not conditional")
+    for name in classes:
+        if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
+            raise UsageError(f"class {name!r} is no name of a folder")
+    labels: list[tuple[str, int]] = []
+    with _filling(folder):
+        for name in classes:
+            (folder / name).mkdir()
+        done = 0
+        while done < count:
+            size = min(CHUNK, count - done)
+            images, drawn = draw(model, size, seed=derive(seed, "chunk", done), label=label, first=done)
+            for offset, image in enumerate(quantize(images).cpu().numpy()):
+                name = f"{done + offset:06d}.png"
+                place = folder / classes[int(drawn[offset])] if classes and drawn is not None else folder
+                (place / name).write_bytes(png(image.transpose(1, 2, 0)))
+                if drawn is not None and model.conditional:
+                    labels.append((name, int(drawn[offset])))
+            done += size
+            progress("samples", done, count)
+        if labels and not classes:
+            buffer = io.StringIO()
+            csv.writer(buffer, lineterminator="\n").writerows([("file", "label"), *labels])
+            write_atomic(folder / "labels.csv", buffer.getvalue().encode())
+
+
+def write_singles(images: Tensor, folder: Path, names: Sequence[str]) -> None:
+    """Write images in [0, 1] as PNGs of these names into a new folder; raises GenkitError if files are there."""
+    with _filling(folder):
+        for name, image in zip(names, quantize(images).cpu().numpy(), strict=True):
+            (folder / f"{name}.png").write_bytes(png(image.transpose(1, 2, 0)))
+
+
+@contextlib.contextmanager
+def _filling(folder: Path) -> Iterator[None]:
+    """Make a folder, which is to be empty, and turn what the disk refuses into a GenkitError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise GenkitError(f"{folder} is not empty: name a new folder")
+        yield
+    except OSError as error:
+        raise GenkitError(f"{error.filename or folder} can't be written: {error.strerror or error}") from error
+
+
+def write_reconstructions(model: GenerativeModel, test: Split, path: Path, count: int) -> None:
+    """Write test images in odd rows and their reconstructions below each, as one PNG."""
+    reconstruct = getattr(model, "reconstruct", None)
+    if reconstruct is None:
+        raise UsageError(f"{type(model).__name__} does not reconstruct: choose a model that encodes images")
+    images = test.images(slice(0, count)).to(model.device)
+    model.eval()
+    with torch.no_grad():
+        again = in_range(reconstruct(images), f"reconstructions of {type(model).__name__}")
+    columns = min(10, len(images))
+    blank = images.new_ones(-len(images) % columns, *images.shape[1:])
+    full = [torch.cat([both, blank]).split(columns) for both in (images, again)]
+    rows = [part for pair in zip(*full, strict=True) for part in pair]
+    with writing(path):
+        save_grid(torch.cat(rows), path, columns=columns)

@@ -1,0 +1,118 @@
+"""Walks through a model's latent space: from one latent to another, and along single dimensions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genkit.data import Split
+from genkit.data.images import in_range
+from genkit.errors import UsageError
+from genkit.latent.pictures import classes_of
+from genkit.models.base import GenerativeModel
+from genkit.seeds import derive
+
+SEEN = 1000
+"""Test images whose codes say which dimensions a model uses."""
+DRAWS = 1000
+"""Latents that say how wide a prior is in each dimension."""
+
+
+def interpolate(model: GenerativeModel, walks: int, steps: int, *, seed: int = 0, label: int | None = None) -> Tensor:
+    """Return images [walks * steps, C, H, W] in [0, 1]: each walk goes from one drawn latent to another, in ``steps``.
+
+    A conditional model keeps one class along a walk: ``label``, or all classes in turn. Raises UsageError for a model
+    without a latent space or for fewer than 2 steps.
+    """
+    if steps < 2:
+        raise UsageError(f"a walk has at least 2 steps, its ends, not {steps}")
+    ends = drawn(model, 2 * walks, seed)
+    begin, end = ends[:walks], ends[walks:]
+    path = torch.stack([between(begin, end, step / (steps - 1)) for step in range(steps)], dim=1)
+    return decoded(model, path.flatten(0, 1), classes_of(model, walks, label, repeats=steps))
+
+
+def traverse(
+    model: GenerativeModel,
+    dims: list[int],
+    steps: int,
+    *,
+    span: float = 3.0,
+    seed: int = 0,
+    label: int | None = None,
+) -> Tensor:
+    """Return images [len(dims) * steps, C, H, W]: a row per dimension, which goes through ``span`` deviations each way.
+
+    They are the prior's, of 1,000 draws, about its mean: a learned prior's are not 1 and 0. The other dimensions stay
+    at those of one drawn latent, and the class of a conditional model is ``label`` or its first. Raises UsageError for
+    a model without such latents, a dimension that there is not, or fewer than 2 steps.
+    """
+    if steps < 2:
+        raise UsageError(f"a walk has at least 2 steps, its ends, not {steps}")
+    (start,) = drawn(model, 1, seed)
+    flat = start.flatten()
+    for dim in dims:
+        if not 0 <= dim < len(flat):
+            raise UsageError(f"there is no dimension {dim}: the latent has {len(flat)}, from 0")
+    draws = drawn(model, DRAWS, seed).flatten(1)
+    centre, deviation = draws.mean(0), draws.std(0)
+    rows = flat.repeat(len(dims), steps, 1)
+    for row, dim in zip(rows, dims, strict=True):
+        way = torch.linspace(-span, span, steps, device=row.device, dtype=row.dtype)
+        row[:, dim] = centre[dim] + way * deviation[dim]
+    first = 0 if model.conditional and model.data.num_classes and label is None else label
+    return decoded(model, rows.view(-1, *start.shape), classes_of(model, len(dims), first, repeats=steps))
+
+
+def most_used(model: GenerativeModel, count: int, test: Split) -> list[int]:
+    """Return up to ``count`` dimensions of the latent: those whose codes vary most over test images, the most first.
+
+    The first ones of a model that does not encode.
+    """
+    encode = getattr(model, "encode", None)
+    size = drawn(model, 1, 0)[0].numel()
+    if encode is None:
+        return list(range(min(count, size)))
+    model.eval()
+    with torch.no_grad():
+        codes = encode(test.images(slice(0, SEEN)).to(model.device))
+    order: list[int] = codes.flatten(1).var(0).argsort(descending=True, stable=True).tolist()
+    return order[:count]
+
+
+def between(one: Tensor, two: Tensor, share: float) -> Tensor:
+    """Return the latents at ``share`` of the way from ``one`` to ``two``, both [N, ...].
+
+    On the great circle between their directions, the length in proportion: a straight line between Gaussian latents
+    leads through lengths that the prior never has (White 2016, arXiv:1609.04468).
+    """
+    a, b = one.flatten(1), two.flatten(1)
+    lengths = [each.norm(dim=1, keepdim=True) for each in (a, b)]
+    cosine = ((a / lengths[0]) * (b / lengths[1])).sum(1, keepdim=True).clamp(-1, 1)
+    angle = cosine.acos()
+    parts = [torch.sin((1 - share) * angle) / angle.sin(), torch.sin(share * angle) / angle.sin()]
+    direction = parts[0] * a / lengths[0] + parts[1] * b / lengths[1]
+    length = (1 - share) * lengths[0] + share * lengths[1]
+    straight = (1 - share) * a + share * b  # of nearly parallel ones the circle is a line, and its formula 0 / 0
+    found = torch.where(angle.sin() > 1e-4, direction * length, straight)
+    return found.view_as(one)
+
+
+def drawn(model: GenerativeModel, n: int, seed: int) -> Tensor:
+    """Return ``n`` latents from the prior; raises UsageError for a model without a latent space."""
+    draw = getattr(model, "draw_latent", None)
+    if draw is None or getattr(model, "decode", None) is None:
+        raise UsageError(f"{type(model).__name__} has no latent space to walk through")
+    with torch.no_grad():  # a learned prior would send its gradients along
+        found: Tensor = draw(n, generator=torch.Generator(model.device).manual_seed(derive(seed, "latent")))
+    return found
+
+
+def decoded(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> Tensor:
+    """Return the images of latents, in [0, 1]; raises PluginError for others."""
+    decode = model.decode
+    assert callable(decode)
+    model.eval()
+    with torch.no_grad():
+        images: Tensor = decode(latent, classes if model.conditional else None)
+    return in_range(images, f"images of {type(model).__name__}")

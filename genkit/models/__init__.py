@@ -1,0 +1,36 @@
+"""What an author of architectures imports: the contract and its two bases.
+
+    from genkit.models import GAN, VAE, GenerativeModel, Phase, Preset, Batch, Step, DataInfo
+
+The building blocks stand beside it: ``genkit.models.losses``, ``layers``, ``augment`` and ``likelihoods``.
+"""
+
+from genkit.data.dataset import DataInfo
+from genkit.data.stream import Batch
+from genkit.models.base import (
+    CAPABILITIES,
+    GenerativeModel,
+    NoOptions,
+    Phase,
+    Preset,
+    Schedule,
+    Step,
+    capabilities,
+)
+from genkit.models.gan import GAN
+from genkit.models.vae import VAE
+
+__all__ = [
+    "CAPABILITIES",
+    "GAN",
+    "VAE",
+    "Batch",
+    "DataInfo",
+    "GenerativeModel",
+    "NoOptions",
+    "Phase",
+    "Preset",
+    "Schedule",
+    "Step",
+    "capabilities",
+]

@@ -1,0 +1,17 @@
+"""Uniform noise: the ceiling of a board."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genkit.models.base import GenerativeModel
+
+
+class Noise(GenerativeModel):
+    """Every pixel uniform in [0, 1]; nothing to train."""
+
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw ``n`` images of uniform noise."""
+        # The model has no tensor whose device could be asked for.
+        return torch.rand(n, *self.data.shape, generator=generator, device=generator.device)

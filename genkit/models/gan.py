@@ -1,0 +1,222 @@
+"""What every GAN shares: the border between [0, 1] and [-1, 1], the two phases and their losses, and sampling.
+
+A subclass sets two networks and its latent size; the rest is here:
+
+    class MyGAN(GAN):
+        def __init__(self, options: MyOptions, data: DataInfo) -> None:
+            super().__init__(options, data)
+            self.generator = ...      # latent [N, latent] -> image [N, C, H, W] in [-1, 1]
+            self.discriminator = ...  # image in [-1, 1] -> logits [N], higher for real
+
+``MyOptions`` may inherit ``GANOptions``, or the subclass sets ``self.latent`` itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genkit.data.dataset import DataInfo
+from genkit.data.stream import Batch
+from genkit.errors import Unmeasurable, UsageError
+from genkit.models.augment import Choice, augmentation
+from genkit.models.base import GenerativeModel, Phase, Step
+from genkit.models.losses import NON_SATURATING, Adversarial
+
+
+@dataclass
+class GANOptions:
+    """Options that any GAN may inherit.
+
+    ``discriminator_rate``: its learning rate where it is not the generator's; ``discriminator_turns``: for one of the
+    generator. ``augment``: what both networks' losses show the discriminator; with "ada" transforms have a probability
+    that rises to 1 in ``ada_images`` images at the fastest.
+    """
+
+    latent: Annotated[int, Ge(1)] = 100
+    learning_rate: Annotated[float, Gt(0)] = 2e-4
+    discriminator_rate: Annotated[float, Gt(0)] | None = None
+    discriminator_turns: Annotated[int, Ge(1)] = 1
+    augment: Choice = "none"
+    ada_images: Annotated[int, Ge(1)] = 500_000
+
+
+class GAN(GenerativeModel):
+    """Base of every GAN: a generator and a discriminator, each with an Adam of its own (arXiv:1406.2661).
+
+    A step is the discriminator's turns, then the generator's. ``adversarial`` is the game they play,
+    ``discriminator_turns`` how often the discriminator plays in a step, ``discriminator_rate`` its learning rate where
+    that differs. Override ``penalty``, ``discriminator_loss`` or ``generator_loss`` for more terms, and ``phases`` for
+    more turns.
+    """
+
+    ema: ClassVar[tuple[str, ...]] = ("generator",)
+    generator: nn.Module
+    discriminator: nn.Module
+    latent: int = 100
+    adversarial: Adversarial = NON_SATURATING
+    learning_rate: float = 2e-4
+    discriminator_rate: float | None = None
+    discriminator_turns: int = 1
+    betas: tuple[float, float] = (0.5, 0.999)
+
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        if isinstance(options, GANOptions):
+            self.latent = options.latent
+            self.learning_rate = options.learning_rate
+            self.discriminator_rate = options.discriminator_rate
+            self.discriminator_turns = options.discriminator_turns
+            self.augmentation = augmentation(options.augment, options.ada_images)
+
+    def optimizer(self, module: nn.Module, *, rate: float | None = None, lazy: int | None = None) -> Optimizer:
+        """Return a new Adam over one network's parameters, at ``rate`` or else ``learning_rate``.
+
+        ``lazy``: the turns k after which a lazy phase takes one more turn with it; rate and betas are corrected by
+        k / (k + 1), so that all turns together move and forget as much as k would (arXiv:1912.04958, appendix B).
+        """
+        share = lazy / (lazy + 1) if lazy is not None else 1.0
+        betas = (self.betas[0] ** share, self.betas[1] ** share)
+        return torch.optim.Adam(module.parameters(), lr=(rate or self.learning_rate) * share, betas=betas, fused=True)
+
+    def phases(self) -> list[Phase]:
+        """Return the discriminator's turns, then the generator's."""
+        critic = self.optimizer(self.discriminator, rate=self.discriminator_rate)
+        return [
+            Phase("discriminator", self.discriminator, critic, repeats=self.discriminator_turns),
+            Phase("generator", self.generator, self.optimizer(self.generator)),
+        ]
+
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        """Return the scalar loss of the phase "discriminator" or "generator"."""
+        if phase == "discriminator":
+            return self.discriminator_loss(batch, step)
+        return self.generator_loss(batch, step)
+
+    def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
+        """Return the discriminator's loss on a batch and as many generated images; logs both logits."""
+        with torch.no_grad():
+            generated, labels = self.imagine(len(batch), step)
+        real = symmetric(batch.images)
+        # Two passes: in a mixed one, batch normalisation would tell the discriminator what the batch is made of.
+        real_logits = self.judge(step.augment(real), batch.labels)
+        generated_logits = self.judge(step.augment(generated), labels)
+        self.report(real_logits, generated_logits, step)
+        return self.adversarial.discriminator(real_logits, generated_logits) + self.penalty(real, generated, step)
+
+    def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor | float:
+        """Return what the discriminator's loss has besides the game, of images in [-1, 1]: nothing here."""
+        return 0.0
+
+    def generator_loss(self, batch: Batch, step: Step) -> Tensor:
+        """Return the generator's loss on as many new latents as the batch has images."""
+        generated, labels = self.imagine(len(batch), step)
+        logits = self.judge(step.augment(generated), labels)
+        if not self.adversarial.paired:
+            return self.adversarial.generator(logits)
+        with torch.no_grad():
+            real_logits = self.judge(step.augment(symmetric(batch.images)), batch.labels)
+        return self.adversarial.generator(logits, real_logits)
+
+    def imagine(self, n: int, step: Step) -> tuple[Tensor, Tensor | None]:
+        """Make ``n`` images in [-1, 1] in training; return them and the labels that they were made of."""
+        labels = self.draw_labels(n, generator=step.generator)
+        return self.generate(n, labels, generator=step.generator), labels
+
+    def report(self, real_logits: Tensor, generated_logits: Tensor, step: Step) -> None:
+        """Log the mean logits, and let an adaptive augmentation see how real images were judged."""
+        step.log(logits_real=real_logits.mean(), logits_generated=generated_logits.mean())
+        step.augment.observe(self.adversarial.margin(real_logits, generated_logits))
+
+    def generate(self, n: int, labels: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
+        """Make images [n, C, H, W] in [-1, 1] of new latents."""
+        images: Tensor = self.generator(self.draw_latent(n, generator=generator))
+        return images.float()
+
+    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the discriminator's float32 logits [N] of images in [-1, 1]."""
+        logits: Tensor = self.discriminator(images)
+        return logits.float().reshape(len(images))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the discriminator's logits [N] of images in [0, 1]: higher for real."""
+        return self.judge(symmetric(images))
+
+    def draw_labels(self, n: int, *, generator: torch.Generator) -> Tensor | None:
+        """Draw the classes of images to be generated: none here."""
+        return None
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw latents [n, latent] from N(0, 1)."""
+        return torch.randn(n, self.latent, generator=generator, device=self.device)
+
+    def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the images in [0, 1] that the generator makes of latents."""
+        return unit(self.generator(latent))
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw ``n`` images in [0, 1]."""
+        return unit(self.generate(n, condition, generator=generator))
+
+
+class ConditionalGAN(GAN):
+    """Base of class-conditional GANs: generator(latent, labels) and discriminator(images, labels) (arXiv:1411.1784).
+
+    The discriminator sees real images with their labels, and generated ones with the labels they were made of, which
+    are drawn with the data's frequencies. Raises UsageError for data without labels.
+    """
+
+    conditional: ClassVar[bool] = True
+
+    def __init__(self, options: Any, data: DataInfo) -> None:
+        super().__init__(options, data)
+        if not data.num_classes:
+            raise UsageError(
+                f"{type(self).__name__} needs class labels, which this data lacks: choose labelled data or an "
+                "unconditional model"
+            )
+
+    def draw_labels(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw labels [n] with the classes' frequencies in the training data."""
+        frequencies = torch.tensor(self.data.class_frequencies, device=self.device)
+        return torch.multinomial(frequencies, n, replacement=True, generator=generator)
+
+    def generate(self, n: int, labels: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
+        """Make images [n, C, H, W] in [-1, 1] of new latents and of labels [n], drawn where none are given."""
+        latent = self.draw_latent(n, generator=generator)
+        images: Tensor = self.generator(latent, self.draw_labels(n, generator=generator) if labels is None else labels)
+        return images.float()
+
+    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return float32 logits [N] of images in [-1, 1], as those of their labels or, without any, of the mean class.
+
+        The mean is over the data's frequencies.
+        """
+        if labels is not None:
+            logits: Tensor = self.discriminator(images, labels)
+            return logits.float().reshape(len(images))
+        classes = torch.arange(self.data.num_classes, device=images.device)
+        each = torch.stack([self.judge(images, label.expand(len(images))) for label in classes], dim=1)
+        return each @ each.new_tensor(self.data.class_frequencies)
+
+    def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the images in [0, 1] of latents and labels [N]; raises Unmeasurable without labels."""
+        if condition is None:
+            raise Unmeasurable(f"{type(self).__name__} makes no image of a latent alone: it needs a class")
+        return unit(self.generator(latent, condition))
+
+
+def symmetric(images: Tensor) -> Tensor:
+    """Move images from [0, 1] to [-1, 1], the range of a generator's tanh."""
+    return images.mul(2).sub(1)
+
+
+def unit(images: Tensor) -> Tensor:
+    """Move images from [-1, 1] to [0, 1]; what a generator without tanh paints beyond is clipped."""
+    return images.add(1).mul(0.5).clamp(0, 1)

@@ -1,0 +1,150 @@
+"""Losses that models share: adversarial games, gradient penalties, the Kullback-Leibler divergence of a Gaussian.
+
+A discriminator's logits are higher for real images. Each loss is computed from logits, never from probabilities: a
+sigmoid followed by a logarithm loses its gradient where it is needed most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from genkit.models.precision import full
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """An adversarial game: what each player minimises, given logits [N] in float32.
+
+    ``discriminator(real, generated)`` and ``generator(generated)`` return scalars, means over the batch. In a
+    ``paired`` game each generated image is compared with a real one: ``generator(generated, real)``.
+    ``margin(real, generated)`` [N] is above zero where a real image is judged real.
+    """
+
+    name: str
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[..., Tensor]
+    paired: bool = False
+    margin: Callable[[Tensor, Tensor], Tensor] = lambda real, generated: real
+
+
+def logistic_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Return mean sp(-r) + mean sp(f): cross-entropy with label 1 for real, 0 for generated (arXiv:1406.2661)."""
+    return softplus(-real).mean() + softplus(generated).mean()
+
+
+def non_saturating_generator(generated: Tensor) -> Tensor:
+    """Return mean sp(-f), which is -log D: its gradient is strong where the discriminator wins (arXiv:1406.2661)."""
+    return softplus(-generated).mean()
+
+
+def saturating_generator(generated: Tensor) -> Tensor:
+    """Return -mean sp(f), which is log(1 - D): the minimax game, whose gradient fades where the discriminator wins."""
+    return -softplus(generated).mean()
+
+
+def least_squares_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Return mean .5 (r - 1)^2 + mean .5 f^2 (arXiv:1611.04076, equation 9)."""
+    return 0.5 * (real - 1).square().mean() + 0.5 * generated.square().mean()
+
+
+def least_squares_generator(generated: Tensor) -> Tensor:
+    """Return mean .5 (f - 1)^2 (arXiv:1611.04076, equation 9)."""
+    return 0.5 * (generated - 1).square().mean()
+
+
+def hinge_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Return mean relu(1 - r) + mean relu(1 + f) (arXiv:1802.05957, equation 16)."""
+    return relu(1 - real).mean() + relu(1 + generated).mean()
+
+
+def wasserstein_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Return mean f - mean r, minus the distance of a 1-Lipschitz critic (arXiv:1701.07875, equation 2)."""
+    return generated.mean() - real.mean()
+
+
+def linear_generator(generated: Tensor) -> Tensor:
+    """Return -mean f: the generator of the hinge and the Wasserstein game."""
+    return -generated.mean()
+
+
+def relativistic_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Return mean sp(f - r), each generated image against one real image (arXiv:1807.00734; arXiv:2501.05441)."""
+    return softplus(generated - real).mean()
+
+
+def relativistic_generator(generated: Tensor, real: Tensor) -> Tensor:
+    """Return mean sp(r - f), each generated image against one real image (arXiv:1807.00734; arXiv:2501.05441)."""
+    return softplus(real - generated).mean()
+
+
+NON_SATURATING = Adversarial("non-saturating", logistic_discriminator, non_saturating_generator)
+SATURATING = Adversarial("saturating", logistic_discriminator, saturating_generator)
+LEAST_SQUARES = Adversarial(
+    "least-squares", least_squares_discriminator, least_squares_generator, margin=lambda real, generated: real - 0.5
+)
+HINGE = Adversarial("hinge", hinge_discriminator, linear_generator)
+WASSERSTEIN = Adversarial(
+    "wasserstein", wasserstein_discriminator, linear_generator, margin=lambda real, generated: real - generated.mean()
+)
+RELATIVISTIC = Adversarial(
+    "relativistic",
+    relativistic_discriminator,
+    relativistic_generator,
+    paired=True,
+    margin=lambda real, generated: real - generated,
+)
+
+Judge = Callable[[Tensor], Tensor]
+"""Images [N, C, H, W] -> logits [N]."""
+
+
+def zero_centred_penalty(judge: Judge, images: Tensor) -> Tensor:
+    """Return the mean of |grad D(x)|^2 over images: R1 on real ones, R2 on generated ones (arXiv:1801.04406)."""
+    return slopes(judge, images).square().flatten(1).sum(1).mean()
+
+
+def one_centred_penalty(judge: Judge, images: Tensor) -> Tensor:
+    """Return the mean of (|grad D(x)| - 1)^2 over images (arXiv:1704.00028, equation 3)."""
+    lengths: Tensor = torch.linalg.vector_norm(slopes(judge, images).flatten(1), dim=1)
+    return (lengths - 1).square().mean()
+
+
+def interpolate(real: Tensor, generated: Tensor, generator: torch.Generator) -> Tensor:
+    """Return points on the lines between pairs of images, uniformly, each image at a place of its own."""
+    share = torch.rand(len(real), 1, 1, 1, generator=generator, device=real.device)
+    return share * real + (1 - share) * generated
+
+
+def slopes(judge: Judge, images: Tensor) -> Tensor:
+    """Return the gradients of logits with respect to their images, [N, C, H, W], differentiable once more.
+
+    Always in float32, also under autocast. Images are detached: a penalty reaches nothing that made them.
+    """
+    with full(images.device):
+        images = images.detach().float().requires_grad_()
+        gradient: Tensor = torch.autograd.grad(judge(images).sum(), images, create_graph=True)[0]
+    return gradient
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, summed over all dimensions but the first: [N]."""
+    terms = mean.square() + log_variance.exp() - 1 - log_variance
+    return 0.5 * terms.flatten(1).sum(1)
+
+
+def gaussian_kl_between(mean: Tensor, log_variance: Tensor, prior_mean: Tensor, prior_log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(log_variance)) || N(prior_mean, exp(prior_log_variance))) in nats, summed likewise: [N]."""
+    # Moving and scaling both changes nothing: measured from the prior's mean in units of its deviation, it is N(0, 1).
+    return gaussian_kl((mean - prior_mean) * (-0.5 * prior_log_variance).exp(), log_variance - prior_log_variance)
+
+
+def gaussian_log_prob(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return log N(value; mean, exp(log_variance)) in nats, all constants included, summed over the last dimension."""
+    squares = (value - mean).square() * (-log_variance).exp()
+    return -0.5 * (squares + log_variance + math.log(2 * math.pi)).sum(-1)

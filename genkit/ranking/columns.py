@@ -1,0 +1,89 @@
+"""Further columns of a board: each shows one protocol, and a row that lacks one says why."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
+
+from genkit.ranking.rows import measured
+from genkit.results.protocol import difference
+from genkit.results.records import Record, RecordedScore
+
+
+def histories(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """All records of each thing measured, the newest first."""
+    history: dict[str, list[Record]] = defaultdict(list)
+    for record in reversed(records):
+        history[measured(record)].append(record)
+    return history
+
+
+def columns_of(histories: Iterable[Sequence[Record]], score: str) -> dict[str, RecordedScore]:
+    """The further columns, each with a score of the protocol it shows: the most frequent, the newest of equals."""
+    seen: dict[str, dict[str, tuple[int, str]]] = {}
+    example: dict[str, RecordedScore] = {}
+    for history in histories:
+        newest: dict[tuple[str, str], str] = {}
+        for record in reversed(history):
+            for other in record.scores:
+                newest[other.name, other.fingerprint] = record.created
+                example[other.fingerprint] = other
+        for (name, fingerprint), created in newest.items():
+            if name != score:
+                column = seen.setdefault(name, {})
+                count, last = column.get(fingerprint, (0, ""))
+                column[fingerprint] = (count + 1, max(last, created))
+    return {name: example[max(column, key=lambda key: column[key])] for name, column in seen.items()}
+
+
+def over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, RecordedScore]:
+    """The further columns of an entry: of several seeds their means, with the interval over seeds."""
+    found: dict[str, RecordedScore] = {}
+    for name in dict.fromkeys(name for each in seeds for name in each):
+        scores = [each[name] for each in seeds if name in each]
+        found[name] = scores[-1]
+        if len(scores) > 1:
+            mean, half = mean_over_seeds([score.value for score in scores])
+            found[name] = dataclasses.replace(
+                scores[-1], value=mean, ci_low=mean - half, ci_high=mean + half, method="t over seeds", replicates=()
+            )
+    return found
+
+
+def mean_over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """The mean over seeds, and half of its 95 % interval, Student's."""
+    from scipy.special import stdtrit
+
+    return fmean(values), float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+
+
+def further(
+    history: Sequence[Record], columns: Mapping[str, RecordedScore]
+) -> tuple[dict[str, RecordedScore], dict[str, str]]:
+    """The further columns of one row, and of those that it lacks why."""
+    other: dict[str, RecordedScore] = {}
+    blank: dict[str, str] = {}
+    named: dict[str, list[RecordedScore]] = defaultdict(list)
+    for record in history:
+        for found in record.scores:
+            named[found.name].append(found)
+    for name, column in columns.items():
+        scores = named.get(name, [])
+        fitting = next((found for found in scores if found.fingerprint == column.fingerprint), None)
+        if fitting is not None:
+            other[name] = fitting
+        elif scores:
+            blank[name] = f"measured otherwise than the column ({apart(scores[0], column)})"
+        else:
+            metric = name.partition("[")[0]
+            blank[name] = next((r.absent[metric] for r in history if metric in r.absent), "not measured")
+    return other, blank
+
+
+def apart(one: RecordedScore, other: RecordedScore) -> str:
+    """Say which choices set two scores of one name apart."""
+    metrics = [{"metric": each.metric, "metric version": each.version} for each in (one, other)]
+    return "; ".join(difference(one.choices, other.choices) + difference(*metrics))

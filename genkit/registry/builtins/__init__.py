@@ -1,0 +1,9 @@
+"""What core itself offers, registered through the same hooks as anyone's."""
+
+from genkit.registry.builtins.commands import genkit_commands
+from genkit.registry.builtins.datasets import genkit_datasets
+from genkit.registry.builtins.features import genkit_features
+from genkit.registry.builtins.metrics import genkit_metrics
+from genkit.registry.builtins.models import genkit_models
+
+__all__ = ["genkit_commands", "genkit_datasets", "genkit_features", "genkit_metrics", "genkit_models"]

@@ -1,0 +1,217 @@
+"""Discovery of plugins: each entry point on its own, so that a broken one costs one line and nothing else.
+
+``GENKIT_PLUGINS=a,b`` is an allow-list (by entry point or distribution name); ``GENKIT_STRICT_PLUGINS=1`` raises where
+a broken plugin would be skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, cast
+
+import pluggy
+
+from genkit.errors import AmbiguousName, PluginError, UnknownName, suggestion
+from genkit.registry import builtins, hookspecs
+from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
+
+GROUP = "genkit"
+CORE = "genkit-toolkit"
+_HOOKS: dict[str, type[Spec]] = {
+    "genkit_models": ModelSpec,
+    "genkit_datasets": DatasetSpec,
+    "genkit_features": FeatureSpec,
+    "genkit_metrics": MetricSpec,
+    "genkit_commands": CommandSpec,
+}
+
+_FAILURES = (Exception, SystemExit)
+"""What a plugin's code may raise without taking the program with it; Ctrl-C still does."""
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass
+class Plugin:
+    """One plugin as found: where it comes from, what it offers, or why it is broken."""
+
+    name: str
+    dist: str
+    version: str
+    specs: dict[type[Spec], list[Spec]] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Offer(Generic[S]):
+    """A spec and the plugin that offers it."""
+
+    spec: S
+    plugin: Plugin
+
+    @property
+    def qualified(self) -> str:
+        """The name that stays unique when two plugins offer one: ``dist:name``."""
+        return f"{self.plugin.dist}:{self.spec.name}"
+
+
+class Registry:
+    """All plugins of this environment and what they offer."""
+
+    def __init__(self, found: Iterable[EntryPoint]) -> None:
+        self.manager = pluggy.PluginManager(GROUP)
+        self.manager.add_hookspecs(hookspecs)
+        self.plugins: list[Plugin] = []
+        self._register(builtins, Plugin("builtins", CORE, _version_of(CORE)))
+        for entry_point in _allowed(list(found)):
+            dist = _dist_of(entry_point)
+            self._load(entry_point, Plugin(entry_point.name, dist, _version_of(dist)))
+
+    def _load(self, entry_point: EntryPoint, plugin: Plugin) -> None:
+        try:
+            module = entry_point.load()
+        except _FAILURES as error:
+            self._broken(plugin, f"import failed: {type(error).__name__}: {error}", error)
+        else:
+            self._register(module, plugin)
+
+    def _register(self, module: Any, plugin: Plugin) -> None:
+        """Register a plugin only if all that it offers is sound: half a plugin would be a riddle."""
+        try:
+            if isinstance(module, types.ModuleType):
+                name = module.__name__
+            else:
+                raise PluginError(f"its entry point is {type(module).__name__} {module!r}, not a module with hooks")
+            self.manager.register(module, f"{plugin.dist}:{name}")
+            _verify_hooks(self.manager, module)
+            plugin.specs = {kind: list(self._specs(module, hook, kind)) for hook, kind in _HOOKS.items()}
+        except _FAILURES as error:
+            if self.manager.is_registered(module):
+                self.manager.unregister(module)
+            plugin.specs = {}
+            detail = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            self._broken(plugin, detail, error)
+        else:
+            self.plugins.append(plugin)
+
+    def _specs(self, module: Any, hook: str, kind: type[S]) -> Iterator[S]:
+        others = [other for other in self.manager.get_plugins() if other is not module]
+        caller = self.manager.subset_hook_caller(hook, others)
+        names: set[str] = set()
+        for result in caller():
+            for spec in result:
+                if not isinstance(spec, kind):
+                    raise PluginError(f"{hook} yields {type(spec).__name__} {spec!r}, not a {kind.__name__}")
+                if spec.name in names:
+                    raise PluginError(f"{hook} yields {spec.name!r} twice")
+                names.add(spec.name)
+                yield spec
+
+    def _broken(self, plugin: Plugin, cause: str, error: BaseException) -> None:
+        plugin.error = " ".join(cause.split())
+        self.plugins.append(plugin)
+        line = f"plugin {plugin.name!r} of {plugin.dist} is left out: {plugin.error}"
+        if os.environ.get("GENKIT_STRICT_PLUGINS") == "1":
+            raise PluginError(line) from error
+        print(f"genkit: {line}", file=sys.stderr)
+
+    def offers(self, kind: type[S]) -> list[Offer[S]]:
+        """Return all offers of a kind, core's first, then by plugin."""
+        return [Offer(cast(S, spec), plugin) for plugin in self.plugins for spec in plugin.specs.get(kind, ())]
+
+    def find(self, kind: type[S], name: str) -> Offer[S]:
+        """Return the offer of a bare or qualified name; raises UnknownName or AmbiguousName."""
+        offers = self.offers(kind)
+        matches = [offer for offer in offers if name in (offer.spec.name, offer.qualified)]
+        if len(matches) > 1:
+            choices = " or ".join(repr(offer.qualified) for offer in matches)
+            raise AmbiguousName(f"{kind.kind} {name!r} is offered by {len(matches)} plugins: write {choices}")
+        if not matches:
+            names = [offer.spec.name for offer in offers]
+            raise UnknownName(kind.kind, name, names, f"  (genkit {_LISTING[kind]} lists {len(offers)})")
+        return matches[0]
+
+    def dataset(self, reference: str) -> tuple[DatasetSpec, str]:
+        """Split ``folder:PATH``, ``digits`` or ``dist:name[:argument]`` into the spec and its argument."""
+        offers = self.offers(DatasetSpec)
+        head, _, argument = reference.partition(":")
+        if any(offer.plugin.dist == head for offer in offers) and argument:
+            name, _, argument = argument.partition(":")
+            head = f"{head}:{name}"
+        spec = self.find(DatasetSpec, head).spec
+        if spec.argument and not argument:
+            raise UnknownName("dataset", reference, [], f" {spec.name} wants {spec.name}:{spec.argument}")
+        if argument and not spec.argument:
+            raise UnknownName("dataset", reference, [], f" {spec.name} takes nothing after its name")
+        return spec, argument
+
+    def observe(self, hook: str, **arguments: Any) -> None:
+        """Tell the observers; one that fails is switched off with one line."""
+        for implementation in list(getattr(self.manager.hook, hook).get_hookimpls()):
+            others = [other for other in self.manager.get_plugins() if other is not implementation.plugin]
+            try:
+                self.manager.subset_hook_caller(hook, others)(**arguments)
+            except _FAILURES as error:
+                self.manager.unregister(implementation.plugin)
+                cause = " ".join(f"{type(error).__name__}: {error}".split())
+                print(f"genkit: observer {implementation.plugin_name} is switched off: {cause}", file=sys.stderr)
+
+
+_LISTING: dict[type[Spec], str] = {
+    ModelSpec: "models",
+    DatasetSpec: "datasets",
+    FeatureSpec: "features",
+    MetricSpec: "metrics",
+    CommandSpec: "--help",
+}
+
+
+def _verify_hooks(manager: pluggy.PluginManager, module: Any) -> None:
+    callers = manager.get_hookcallers(module) or []
+    if not callers:
+        raise PluginError("it implements no genkit hook")
+    for caller in callers:
+        if not caller.has_spec():
+            known = [name for name in vars(hookspecs) if name.startswith("genkit_")]
+            raise PluginError(f"it implements {caller.name!r}, which is no hook.{suggestion(caller.name, known)}")
+
+
+def _allowed(found: list[EntryPoint]) -> list[EntryPoint]:
+    found = sorted(found, key=lambda entry_point: (_dist_of(entry_point), entry_point.name))
+    setting = os.environ.get("GENKIT_PLUGINS")
+    if setting is None:
+        return found
+    wanted = [name for name in (part.strip() for part in setting.split(",")) if name]
+    names = {entry_point.name for entry_point in found} | {_dist_of(entry_point) for entry_point in found}
+    for name in wanted:
+        if name not in names:
+            raise UnknownName(
+                "plugin", name, names, f" GENKIT_PLUGINS names it; installed: {', '.join(sorted(names)) or 'none'}"
+            )
+    return [e for e in found if e.name in wanted or _dist_of(e) in wanted]
+
+
+def _dist_of(entry_point: EntryPoint) -> str:
+    """The distribution's name; that of the entry point where the metadata is gone, as in a half-removed package."""
+    return (entry_point.dist.name if entry_point.dist else "") or entry_point.name
+
+
+def _version_of(dist: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(dist) or "unknown"
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@functools.cache
+def registry() -> Registry:
+    """Return the registry of this process, made on first use."""
+    return Registry(entry_points(group=GROUP))

@@ -1,0 +1,59 @@
+"""All records of a store as one text: CSV with a row per score, JSON, or JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from genkit.results.records import Record
+from genkit.results.store import Stored
+
+
+def comma_separated(stored: Sequence[Stored]) -> str:
+    """One row a score, under a header line."""
+    from genkit.report.tabular import _harmless
+
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for each in stored:
+        for row in _rows(each.record):
+            writer.writerow(["" if value is None else _harmless(value) for value in row])
+    return buffer.getvalue()
+
+
+def document(stored: Iterable[Stored]) -> str:
+    """One JSON list of the records as they were written."""
+    return json.dumps([json.loads(each.data) for each in stored], indent=1) + "\n"
+
+
+def lines(stored: Iterable[Stored]) -> str:
+    """One record a line, as JSON, as it was written."""
+    return "".join(json.dumps(json.loads(each.data)) + "\n" for each in stored)
+
+
+WRITERS = {"csv": comma_separated, "jsonl": lines, "json": document}
+"""The formats by the suffixes of their files."""
+
+_SCORE = (
+    *("name", "metric", "value", "stderr", "ci_low", "ci_high", "method", "n"),
+    *("direction", "unit", "fingerprint", "rankable", "note"),
+)
+_TRAINING = ("run", "seed", "images", "budget", "seconds", "weights", "checkpoint_sha256")
+_COLUMNS = (
+    *("record", "created", "dataset", "kind", "model", "dist", "version", "options"),
+    *("train_seconds" if name == "seconds" else name for name in _TRAINING),
+    *("score", *_SCORE[1:], "protocol_fingerprint"),
+)
+
+
+def _rows(record: Record) -> Iterator[list[Any]]:
+    subject, training = record.subject, record.training
+    trained = [getattr(training, name, None) for name in _TRAINING]
+    made = [subject.kind, subject.name, subject.dist, subject.version, json.dumps(subject.options)]
+    for score in record.scores:
+        measured = [getattr(score, name) for name in _SCORE]
+        yield [record.id, record.created, record.dataset, *made, *trained, *measured, record.protocol_fingerprint]

@@ -1,0 +1,117 @@
+"""Outcomes: how the jobs of a board ended. A job is one model, trained from one seed and measured."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genkit.errors import DataError, GenkitError
+from genkit.paths import write_atomic
+from genkit.results.documents import parse
+from genkit.results.locations import is_document, place
+from genkit.results.protocol import fingerprint
+from genkit.results.records import Record
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and in ``asked`` how it is measured: all that moves its record."""
+
+    model: str
+    dist: str
+    version: str
+    options: dict[str, Any]
+    dataset_sha256: str
+    seed: int
+    images: int
+    batch: int
+    asked: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Twelve digits of the inputs' hash."""
+        return fingerprint(dataclasses.asdict(self))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: ``state`` is "done", with the name of its record, or "failed", with the reason."""
+
+    job: Job
+    state: str
+    record: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    schema: int = SCHEMA
+
+    def publish(self, folder: Path) -> None:
+        """Write the outcome; whoever looks sees all of it or nothing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(_file(folder, self.job), json.dumps(dataclasses.asdict(self), indent=1).encode())
+
+
+def outcome(folder: Path, job: Job) -> Outcome | None:
+    """Return how a job ended, or None; one that can't be read is as good as none."""
+    try:
+        return parse(Outcome, _file(folder, job).read_bytes(), str(_file(folder, job)), SCHEMA)
+    except (OSError, DataError):
+        return None
+
+
+def outcomes(root: Path | str) -> list[Outcome]:
+    """Return all outcomes of the board in a folder or URL, also of jobs that the plan no longer has.
+
+    One that can't be read is as good as none, and so are those of a root that can't be reached.
+    """
+    try:
+        files = place(root).files("jobs")
+    except GenkitError:
+        return []
+    found = []
+    for name, content in sorted(files.items()):
+        if is_document(name) and isinstance(content, bytes):
+            with contextlib.suppress(DataError):
+                found.append(parse(Outcome, content, name, SCHEMA))
+    return found
+
+
+def failures(root: Path | str, records: Collection[Record]) -> tuple[Outcome, ...]:
+    """Return the jobs of the board in ``root`` that failed on the data of these records, and that none of them is of.
+
+    A job's record holds the same model, options and seed, trained on the same data for as long, by whatever version:
+    another may have mended the model.
+    """
+    datasets = {_dataset(record) for record in records}
+    failed = [each for each in outcomes(root) if each.state == "failed" and each.job.dataset_sha256 in datasets]
+    return tuple(each for each in failed if not any(_is_of(record, each.job) for record in records))
+
+
+def _dataset(record: Record) -> Any:
+    return record.protocol.get("data", {}).get("sha256")
+
+
+def _is_of(record: Record, job: Job) -> bool:
+    subject, training = record.subject, record.training
+    if training is None:
+        return False
+    made = subject.name, subject.dist, subject.options, training.seed, _dataset(record)
+    if made != (job.model, job.dist, job.options, job.seed, job.dataset_sha256):
+        return False
+    whole = training.finished and training.budget == f"{job.images:,} images"  # a closed form draws fewer
+    return whole or training.images >= job.images
+
+
+def lock_file(folder: Path, job: Job) -> Path:
+    """Return the file whose lock the runner of a job holds while it works."""
+    return folder / f".{job.id}.lock"
+
+
+def _file(folder: Path, job: Job) -> Path:
+    return folder / f"{job.id}.json"

@@ -1,0 +1,81 @@
+"""Keeping a store sound: which files are what they were when written, and old schemas written anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from genkit.results import records
+from genkit.results.locations import place
+from genkit.results.records import content_id
+from genkit.results.store import Stored, add, exhibits, scan
+
+
+@dataclass(frozen=True)
+class Health:
+    """How many records are what they were when written, and one sentence for each file that is not."""
+
+    good: int = 0
+    bad: list[str] = field(default_factory=list)
+
+
+def check(root: Path | str) -> Health:
+    """Read all records below ``root`` and compare hashes and fingerprints with what was written; see store.scan."""
+    bad: list[str] = []
+    good = 0
+    for stored in scan(root, bad.append):
+        fault = _fault(stored)
+        if fault:
+            bad.append(f"{stored.path}: {fault}")
+        else:
+            good += 1
+    return Health(good, sorted(bad))
+
+
+def _fault(stored: Stored) -> str:
+    """What is wrong with a record that can be read, or an empty string."""
+    if not stored.name.endswith(f"-{content_id(stored.data)}.json"):
+        return "its content does not have the hash in its name"
+    written = json.loads(stored.data)
+    record = stored.record
+    if written.get("protocol_fingerprint", record.protocol_fingerprint) != record.protocol_fingerprint:
+        return "its protocol does not have the fingerprint in it"
+    for plain, score in zip(written["scores"], record.scores, strict=True):
+        if plain.get("fingerprint", score.fingerprint) != score.fingerprint:
+            return f"its score {score.name} does not have the fingerprint in it"
+    return ""
+
+
+def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[Stored], Counter[int]]:
+    """Return the records below ``root`` of an older schema than this genkit writes, and how many each schema has.
+
+    One that was edited is a problem, and stays: written anew it would get a name that fits what it says now.
+    """
+    old, schemas = [], Counter({records.SCHEMA: 0})
+    for stored in scan(root, problem):
+        schemas[stored.record.schema] += 1
+        if stored.record.schema < records.SCHEMA:
+            fault = _fault(stored)
+            if fault:
+                problem(f"{stored.path}: {fault}")
+            else:
+                old.append(stored)
+    return sorted(old, key=lambda stored: stored.path), schemas
+
+
+def renew(stored: Stored) -> str:
+    """Write a record in the schema of today, its exhibits too, then remove the old one; return the new path.
+
+    Reading has filled in what the old schema lacks. Killed at any moment, one of the two is there.
+    """
+    old_id = stored.record.id
+    record = dataclasses.replace(stored.record, schema=records.SCHEMA)
+    path = add(stored.folder, record, exhibits(stored.folder, old_id))
+    where = place(stored.folder)
+    where.remove(f"records/{stored.name}")
+    where.remove(f"exhibits/{old_id}")
+    return path

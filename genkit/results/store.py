@@ -1,0 +1,134 @@
+"""The store: any folder or URL that holds ``**/records/*.json``. Records are added, never changed.
+
+The pictures of a record lie beside it, in ``exhibits/<record id>``.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from genkit.errors import DataError, GenkitError
+from genkit.results.locations import place
+from genkit.results.records import Record, content_id, from_json, to_json
+
+P = TypeVar("P", Path, str)
+
+_NAMED = re.compile(r"-([0-9a-f]{12})\.json$")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a store holds: the records, oldest first, and one sentence for each file that is not one.
+
+    ``origins`` maps a record's id to the folder or URL that holds its ``records`` folder.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record with its file's name, path or URL, and content, and the folder or URL that holds its ``records``."""
+
+    record: Record
+    name: str
+    path: str
+    folder: str
+    data: bytes
+
+
+def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) -> P:
+    """Write a record under ``folder/records``, all or nothing, and return its path, or its URL below a URL.
+
+    ``exhibits`` are files of it by name, written before it. Raises DataError for an exhibit whose name is no plain file
+    name, GenkitError where nothing can be written.
+    """
+    data = to_json(record).encode()
+    name = content_id(data)
+    for each in exhibits or ():
+        _check_plain(each)
+    where = place(folder)
+    for each, content in (exhibits or {}).items():
+        where.write(f"exhibits/{name}/{each}", content)
+    stamp = re.sub(r"[^0-9T]", "", record.created)[:15]
+    return type(folder)(where.write(f"records/{stamp}-{name}.json", data))
+
+
+def ready(folder: Path | str) -> None:
+    """Raise GenkitError unless a record can be written under ``folder``: before the work, not after it."""
+    place(folder).ready("records")
+
+
+def read(root: Path | str) -> Contents:
+    """Read all records below ``root``, each once; a file that can't be read is reported, never fatal.
+
+    A folder that is not there is empty. Raises GenkitError for a URL that can't be reached.
+    """
+    problems: list[str] = []
+    with _without_collection():
+        found = ordered(scan(root, problems.append), problems.append)
+    return Contents([each.record for each in found], sorted(problems), {each.record.id: each.folder for each in found})
+
+
+def ordered(found: Iterable[Stored], problem: Callable[[str], None]) -> list[Stored]:
+    """Return records oldest first, of copies the one whose path sorts first; ``problem`` is told of unequal copies."""
+    once: dict[str, Stored] = {}
+    for each in sorted(found, key=lambda stored: stored.path):
+        first = once.setdefault(each.record.id, each)
+        if first is not each and first.data != each.data:
+            problem(f"{each.path} has the id of {first.path} but another content: genkit records validate says which")
+    return sorted(once.values(), key=lambda stored: stored.record.created)
+
+
+def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[Stored]:
+    """Yield all records below ``root`` with their files, in any order; ``problem`` is told of what can't be read."""
+    for folder, name, path, data in place(root).records():
+        if isinstance(data, str):
+            problem(f"{path} can't be read: {data}")
+            continue
+        named = _NAMED.search(name)
+        try:
+            record = from_json(data, path, named[1] if named else content_id(data))
+        except DataError as error:
+            problem(str(error))
+        else:
+            yield Stored(record, name, path, folder, data)
+
+
+def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:
+    """Return the exhibits of a record by file name, none where it has none; ``origin`` is that of Contents.
+
+    Raises GenkitError for one that can't be read.
+    """
+    _check_plain(record_id)
+    found: dict[str, bytes] = {}
+    for name, content in place(origin).files(f"exhibits/{record_id}").items():
+        if isinstance(content, str):
+            raise GenkitError(f"the exhibit {name} of {record_id} in {origin} can't be read: {content}")
+        found[name] = content
+    return found
+
+
+def _check_plain(name: str) -> None:
+    if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*", name):
+        raise DataError(f"{name!r} can't name an exhibit: give a plain file name without slashes or a leading dot")
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let no garbage be looked for while thousands of records, none of them garbage, are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,212 @@
+"""Training from the outside: start a run, resume a run. The loop itself is in genkit.training.loop."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import math
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from filelock import FileLock, Timeout
+
+from genkit import paths
+from genkit.data import ImageDataset, open_dataset
+from genkit.data.open import Opening
+from genkit.devices import pick_device
+from genkit.errors import DataError, GenkitError, TrainingError, UsageError
+from genkit.models.base import Preset
+from genkit.options import build, to_json
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
+from genkit.results.environment import describe
+from genkit.seeds import derive
+from genkit.training import distributed
+from genkit.training.loop import Loop, Settings
+from genkit.training.runs import Run, RunConfig, create, model_class, open_run
+
+Event = dict[str, Any]
+Place = Literal["cpu", "gpu"]
+"""What a preset is for: two CPU cores and minutes, or one GPU and hours."""
+
+_NO_ROOM = re.compile(
+    "can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed|Overflow when unpacking"
+)
+"""How torch words a tensor that is too large for this machine, or for any."""
+
+
+def find_preset(model: str, dataset: str, place: Place = "cpu") -> Preset:
+    """Return a model's preset for a place: "cpu" is the data set's own, or the default; "gpu" is that for any data.
+
+    Raises UsageError for a place that is none, or a model without a preset for a GPU.
+    """
+    presets = model_class(model).presets
+    if place == "gpu":
+        if "gpu" not in presets:
+            raise UsageError(f"{model} has no preset for a GPU: take that for a CPU, which runs on any device")
+        return presets["gpu"]
+    if place != "cpu":
+        raise UsageError(f"there are presets for 'cpu' and 'gpu', not for {place!r}")
+    return presets.get(dataset) or presets.get("default") or Preset(images=200_000)
+
+
+def train(
+    model: str,
+    dataset: str | ImageDataset = "digits",
+    *,
+    preset: Place = "cpu",
+    options: Mapping[str, Any] | None = None,
+    images: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    milestones: int = 0,
+    device: str = "auto",
+    root: Path | str = "runs",
+    settings: Settings | None = None,
+    opening: Mapping[str, Any] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Run:
+    """Train a model in a new run folder and return the run.
+
+    The budget is ``images`` shown (every image drawn counts) or ``minutes``; without either, the preset's. ``preset``
+    says which, "cpu" or "gpu", whatever the device: a budget must not depend on the machine. ``options`` override the
+    preset's. ``milestones`` checkpoints stay, evenly apart on the way, to be measured too. ``opening`` holds further
+    arguments of open_dataset, such as ``size``. Raises UsageError for options, a preset or a device that can't be,
+    TrainingError when the run can't go on, Interrupted after Ctrl-C or SIGTERM.
+    """
+    if images is not None and minutes is not None:
+        raise UsageError("a budget is in images or in minutes, not both")
+    if (images is not None and images < 1) or (minutes is not None and not 0 < minutes < math.inf):
+        raise UsageError("a budget must be above zero, and have an end")
+    if milestones < 0 or (milestones and minutes is not None):
+        raise UsageError("milestones are a number of checkpoints on the way through a budget in images")
+    if batch is not None and batch < 1:
+        raise UsageError("a batch must hold at least one image")
+    offer = registry().find(ModelSpec, model)
+    cls = model_class(model)
+    target = pick_device(device)
+    how: dict[str, Any] = dict(opening or {})
+    data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **how)
+    if how.get("data_root"):
+        how["data_root"] = str(Path(how["data_root"]).absolute())
+    chosen = find_preset(model, data.name, preset)
+    built: Any = build(cls.Options, {**chosen.options, **(options or {})}, model)
+    distributed.start(target)
+    config = RunConfig(
+        model=offer.spec.name,
+        dist=offer.plugin.dist,
+        version=offer.plugin.version,
+        options=to_json(built),
+        dataset=data.name,
+        dataset_slug=data.slug,
+        dataset_sha256=data.sha256,
+        data=data.info(),
+        batch=batch or chosen.batch,
+        seed=seed,
+        images=None if minutes is not None else images or chosen.images,
+        minutes=minutes,
+        processes=distributed.world(),
+        milestones=milestones,
+        opening=Opening(**how),
+        device=str(target),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        command=shlex.join(["genkit", *sys.argv[1:]]),
+        environment=describe(),
+    )
+    path = str(create(Path(root), config).path) if distributed.rank() == 0 else ""
+    run = open_run(Path(distributed.agree(path, target)))
+    return _run(run, data, target, settings or Settings(), on_event)
+
+
+def resume(
+    run: Run | Path | str,
+    *,
+    device: str | None = None,
+    dataset: ImageDataset | None = None,
+    settings: Settings | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Run:
+    """Continue a run from its newest checkpoint; on the same CPU, torch and threads it ends bit-identical.
+
+    Raises MissingError without a run, DataError if the data set's content has changed.
+    """
+    if not isinstance(run, Run):
+        run = open_run(Path(run))
+    if run.finished:
+        return run
+    target = pick_device(device or run.config.device)
+    data = dataset or open_run_dataset(run)
+    _check_unchanged(data, run)
+    distributed.start(target)
+    if distributed.world() != run.config.processes:
+        raise UsageError(
+            f"run {run.path} was begun by {run.config.processes} processes, not {distributed.world()}: "
+            "launch as many, as their number moves the batch and every draw"
+        )
+    return _run(run, data, target, settings or Settings(), on_event)
+
+
+def open_run_dataset(run: Run, *, data_root: Path | None = None) -> ImageDataset:
+    """Open the data set that a run was trained on; raises DataError if its content has changed.
+
+    ``data_root``, else ``GENKIT_DATA``, else the folder that the run knows is where downloaded data lies.
+    """
+    how = dataclasses.asdict(run.config.opening)
+    recorded = how.pop("data_root")
+    root = data_root or paths.data_root() or (Path(recorded) if recorded else None)
+    data = open_dataset(run.config.dataset, data_root=root, **how)
+    _check_unchanged(data, run)
+    return data
+
+
+def _check_unchanged(data: ImageDataset, run: Run) -> None:
+    if data.sha256 != run.config.dataset_sha256:
+        raise DataError(f"{data.name} has changed since run {run.path} began: its content hash is another one")
+
+
+def _run(
+    run: Run, data: ImageDataset, device: torch.device, settings: Settings, on_event: Callable[[Event], None] | None
+) -> Run:
+    def tell(event: Event) -> None:
+        nonlocal on_event
+        try:
+            if on_event is not None:
+                on_event(event)
+        except Exception as error:  # how far it is must not decide how it ends
+            on_event = None
+            with contextlib.suppress(OSError):
+                cause = " ".join(f"{type(error).__name__}: {error}".split())
+                print(f"genkit: the progress of {run.path} is no longer shown: {cause}", file=sys.stderr)
+        if event["kind"] != "progress":
+            registry().observe("genkit_train_event", event=event)
+
+    lock = FileLock(run.path / f".lock-{distributed.rank()}", timeout=0)
+    try:
+        with lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(derive(run.config.seed, "init"))
+            model = run.make_model().to(device)
+            Loop(run, model, data, device, settings, tell).train()
+    except KeyboardInterrupt:  # before the loop listens for it, or a second time
+        if distributed.rank() == 0 and run.status.state == "running":
+            run.write_status(dataclasses.replace(run.status, state="interrupted"))
+        raise
+    except Timeout as error:
+        raise GenkitError(f"run {run.path} is being trained by another process") from error
+    except OSError as error:
+        raise GenkitError(
+            f"run {run.path} can't be trained: {error.filename or run.path}: {error.strerror or error}"
+        ) from error
+    except (MemoryError, RuntimeError, TypeError) as error:
+        if not isinstance(error, MemoryError) and not _NO_ROOM.search(str(error)):
+            raise
+        reason = f"{run.config.model} with a batch of {run.config.batch:,} does not fit into the memory of {device}"
+        run.write_status(dataclasses.replace(run.status, state="failed", reason=reason))
+        raise TrainingError(f"{reason}: make the batch, the images or the model's options smaller") from error
+    return run

@@ -1,0 +1,153 @@
+"""One optimiser's turn: enable, zero, loss, backward, average, clip, check, step; and the window of what was logged."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from genkit.data.stream import Batch
+from genkit.errors import PluginError, TrainingError
+from genkit.models.base import GenerativeModel, Phase, Step
+from genkit.seeds import derive
+from genkit.training import distributed
+
+SHARED = ("prepare", "after")
+"""What is not a phase changes the model directly, so its draws are the same in all processes."""
+
+GLOBAL = 0x2545F4914F6CDD1D
+"""Sets the seed of the global generators apart from that of a step's own: any constant of 63 bits does."""
+
+MOST_SKIPS = 20
+"""So many exploding turns in a row stop a run."""
+
+
+class Turns:
+    """Takes turns for the phases of one model."""
+
+    def __init__(self, model: GenerativeModel, phases: list[Phase], seed: int, device: torch.device) -> None:
+        self.model = model
+        self.seed = seed
+        self.device = device
+        self.window: dict[str, list[float]] = {}
+        self.skips: dict[str, int] = {}
+        self.optimizers = list({id(phase.optimizer): phase.optimizer for phase in phases}.values())
+        for phase in phases:
+            if phase.repeats < 1 or phase.every < 1 or not 0 <= phase.stage < model.stages:
+                raise PluginError(
+                    f"phase {phase.name!r} of {type(model).__name__} has repeats {phase.repeats}, every {phase.every} "
+                    f"and stage {phase.stage}; the first two are at least 1, the stage is below {model.stages}"
+                )
+        trainable = [p for p in model.parameters() if p.requires_grad]
+        self._moved: dict[str, list[nn.Parameter]] = {}
+        self._own: dict[str, list[nn.Parameter]] = {}
+        self._rest: dict[str, list[nn.Parameter]] = {}
+        for phase in phases:
+            self._moved[phase.name] = [p for group in phase.optimizer.param_groups for p in group["params"]]
+            own = {id(p) for p in phase.module.parameters()} & {id(p) for p in self._moved[phase.name]}
+            self._own[phase.name] = [p for p in trainable if id(p) in own]
+            self._rest[phase.name] = [p for p in trainable if id(p) not in own]
+        if len(self._own) != len(phases):
+            raise PluginError(f"{type(model).__name__} has two phases of one name")
+        self._rates = {id(o): [group["lr"] for group in o.param_groups] for o in self.optimizers}
+        self._scheduled = {id(phase.optimizer) for phase in phases if phase.schedule is not None}
+        self._active = ""
+        self._generator = torch.Generator(device)
+        self._augmentation = model.augmentation
+        self._rank = distributed.rank()
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        self._precision: Any = torch.autocast("cuda", torch.bfloat16) if bf16 else contextlib.nullcontext()
+
+    def step(self, index: int, turn: int, images_seen: int, stage: int, phase: str = "prepare") -> Step:
+        """Make the Step of one turn, with every source of chance reseeded from where it stands."""
+        rank = 0 if phase in SHARED else self._rank
+        place = (index, stage, phase, turn, rank)
+        own = derive(self.seed, "turn", *place)
+        everywhere = own ^ GLOBAL
+        # Not torch.manual_seed: that formats a stack trace for CUDA's lazy start, a millisecond a step.
+        torch.default_generator.manual_seed(everywhere)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed_all(everywhere)
+        self._generator.manual_seed(own)
+        return Step(
+            index,
+            images_seen,
+            self._generator,
+            stage,
+            sum=distributed.total,
+            augmentation=self._augmentation,
+        )
+
+    def take(self, phase: Phase, batch: Batch, step: Step) -> None:
+        """Take one turn; raises TrainingError, naming the phase, for a loss that is not finite."""
+        self._enable(phase.name)
+        with self._precision:
+            loss = self.model.loss(phase.name, batch, step)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            self.verify_weights(step.index)
+            raise TrainingError(f"the loss of phase {phase.name!r} is {value} at step {step.index}")
+        self._note(phase.name, value)
+        for name, logged in step.logged.items():  # now: after the step is queued, a GPU's value would wait for it
+            self._note(name, float(logged))
+        for parameter in self._moved[phase.name]:  # as zero_grad does, less a profiler's context in each turn
+            parameter.grad = None
+        (loss if phase.every == 1 else loss * phase.every).backward()
+        own = self._own[phase.name]
+        distributed.average_gradients(own)
+        if self._sound(phase, own, step):
+            if id(phase.optimizer) in self._scheduled:
+                factor = phase.schedule(step.images_seen) if phase.schedule is not None else 1.0
+                for group, rate in zip(phase.optimizer.param_groups, self._rates[id(phase.optimizer)], strict=True):
+                    group["lr"] = rate * factor
+            phase.optimizer.step()
+
+    def verify_weights(self, index: int) -> None:
+        """Raise TrainingError, naming the phase, if a gradient that was not finite has spoilt weights before a step.
+
+        Looked at before a checkpoint and where a loss is not finite: to look at each turn's gradients would cost small
+        networks a fortieth of their speed, and what they spoil shows in the next loss.
+        """
+        for phase, own in self._own.items():
+            for parameter in own:
+                if not bool(parameter.isfinite().all()):
+                    raise TrainingError(f"the gradient of phase {phase!r} was not finite before step {index}")
+
+    def means(self) -> dict[str, float]:
+        """Return the means of all that was logged since the last call, and begin a new window."""
+        means = {name: sum(values) / len(values) for name, values in self.window.items()}
+        self.window.clear()
+        return means
+
+    def _enable(self, phase: str) -> None:
+        if phase != self._active:
+            for parameter in self._rest[phase]:
+                parameter.requires_grad_(False)
+            for parameter in self._own[phase]:
+                parameter.requires_grad_(True)
+            self._active = phase
+
+    def _sound(self, phase: Phase, own: list[nn.Parameter], step: Step) -> bool:
+        """Clip the gradients; say whether the turn may be applied."""
+        if phase.clip is None and phase.skip_above is None:
+            return True
+        norm = float(nn.utils.clip_grad_norm_(own, phase.clip if phase.clip is not None else math.inf))
+        if phase.skip_above is None:
+            if not math.isfinite(norm):
+                raise TrainingError(f"the gradient of phase {phase.name!r} is not finite at step {step.index}")
+            return True
+        sound = norm <= phase.skip_above
+        self._note(f"{phase.name}_skipped", float(not sound))
+        if sound:
+            self.skips[phase.name] = 0
+            return True
+        self.skips[phase.name] = self.skips.get(phase.name, 0) + 1
+        if self.skips[phase.name] >= MOST_SKIPS:
+            raise TrainingError(f"phase {phase.name!r} has exploded {MOST_SKIPS} times in a row, at step {step.index}")
+        return False
+
+    def _note(self, name: str, value: float) -> None:
+        self.window.setdefault(name, []).append(value)

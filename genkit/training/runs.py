@@ -1,0 +1,264 @@
+"""Run folders: ``runs/<dataset>/<model>/<id>/`` with run.json, checkpoints/, log.jsonl, samples and records.
+
+run.json says how the run was made and never changes; status.json how far it is. All is found again from the folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from genkit.data.dataset import DataInfo
+from genkit.data.open import Opening, anywhere
+from genkit.errors import DataError, GenkitError, MissingError, UnknownName
+from genkit.models.base import GenerativeModel
+from genkit.options import build
+from genkit.paths import write_atomic
+from genkit.registry.discovery import Offer, registry
+from genkit.registry.specs import ModelSpec
+from genkit.results.documents import parse
+from genkit.training import checkpoint
+
+SCHEMA = 1
+
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a run is made: ``model`` is the bare name that the distribution ``dist`` offers.
+
+    ``images`` or ``minutes`` is the budget, ``batch`` what each of the ``processes`` draws; ``opening`` is how the
+    data set is opened again. Of a budget in images, ``milestones`` checkpoints stay on the way, evenly apart.
+    """
+
+    model: str
+    dist: str
+    version: str
+    options: dict[str, Any]
+    dataset: str
+    dataset_slug: str
+    dataset_sha256: str
+    data: DataInfo
+    batch: Annotated[int, Ge(1)]
+    seed: int = 0
+    images: Annotated[int, Ge(1)] | None = None
+    minutes: Annotated[float, Gt(0)] | None = None
+    processes: Annotated[int, Ge(1)] = 1
+    milestones: Annotated[int, Ge(0)] = 0
+    opening: Opening = field(default_factory=Opening)
+    device: str = "cpu"
+    created: str = ""
+    command: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if (self.images is None) == (self.minutes is None):
+            raise ValueError("a budget is in images or in minutes")
+        if self.milestones and self.images is None:
+            raise ValueError("milestones are of a budget in images")
+        if min(self.data.shape) < 1:
+            raise ValueError(f"images of shape {self.data.shape} have no pixels")
+
+    @property
+    def budget(self) -> str:
+        """The budget in words."""
+        return f"{self.images:,} images" if self.images is not None else f"{self.minutes:g} minutes"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is: "running", "interrupted", "failed" or "finished"."""
+
+    state: str
+    images: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder."""
+
+    path: Path
+    config: RunConfig
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    def offer(self) -> Offer[ModelSpec]:
+        """Return the plugin's offer that the run was made of; another plugin's of that name if that one is gone."""
+        try:
+            return registry().find(ModelSpec, f"{self.config.dist}:{self.config.model}")
+        except UnknownName:
+            return registry().find(ModelSpec, self.config.model)
+
+    def make_model(self) -> GenerativeModel:
+        """Build the run's model, untrained."""
+        return make_model(self.offer().qualified, self.config.options, self.config.data)
+
+    @property
+    def status(self) -> Status:
+        """How far it is; a run without status.json has just been made."""
+        try:
+            return _read(Status, self.path / "status.json")
+        except FileNotFoundError:
+            return Status("running")
+
+    def write_status(self, status: Status) -> None:
+        """Replace status.json atomically."""
+        write_atomic(self.path / "status.json", json.dumps(dataclasses.asdict(status)).encode())
+
+    @property
+    def finished(self) -> bool:
+        """Whether training used its whole budget."""
+        return self.status.state == "finished"
+
+    def checkpoints(self) -> list[Path]:
+        """All checkpoints, oldest first."""
+        return sorted((self.path / "checkpoints").glob("step-*.safetensors"))
+
+    def milestones(self) -> list[Path]:
+        """The checkpoints that stay on the way to the last one, oldest first."""
+        return sorted((self.path / "checkpoints").glob("milestone-*.safetensors"))
+
+    def newest_checkpoint(self) -> Path:
+        """The newest checkpoint; raises MissingError if there is none."""
+        found = self.checkpoints()
+        if not found:
+            raise MissingError(f"run {self.path} has no checkpoint yet: genkit train --resume {self.path}")
+        return found[-1]
+
+
+def create(root: Path, config: RunConfig) -> Run:
+    """Make a new run folder with a short id of its own."""
+    parent = root / config.dataset_slug / config.model
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = parent / secrets.token_hex(2)
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                continue
+        write_atomic(path / "run.json", json.dumps(dataclasses.asdict(config), indent=1).encode())
+    except OSError as error:
+        raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
+    return Run(path, config)
+
+
+def open_run(path: Path) -> Run:
+    """Open a run folder; raises MissingError or DataError."""
+    try:
+        return Run(path, _read(RunConfig, path / "run.json"))
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no run at {path}: genkit runs lists them") from error
+
+
+def _read(cls: type[D], path: Path) -> D:
+    """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none."""
+    complaint = f"{path} can't be read"
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{complaint}: {error.strerror or error}") from error
+    return parse(cls, text, complaint, SCHEMA)
+
+
+def find_runs(
+    root: Path,
+    *,
+    dataset: str | None = None,
+    model: str | None = None,
+    dist: str | None = None,
+    unreadable: Callable[[str], None] | None = None,
+) -> Iterator[Run]:
+    """Yield the runs below ``root``, oldest first.
+
+    A run that can't be read is passed over; ``unreadable`` is told why, in one sentence.
+    """
+    names = (dataset, dataset and anywhere(dataset))
+    found = []
+    for folder in _folders(root):
+        try:
+            run = open_run(folder)
+            config = run.config
+            of_model = model in (None, config.model) and dist in (None, config.dist)
+            if of_model and (dataset is None or config.dataset in names or config.dataset_slug == dataset):
+                run.status  # noqa: B018 - raises DataError if it can't be read
+                found.append(run)
+        except (DataError, MissingError) as error:
+            if unreadable is not None:
+                unreadable(str(error))
+    yield from sorted(found, key=lambda run: (run.config.created, run.id))
+
+
+def find_run(root: Path, text: str) -> Run:
+    """Find a run by its path or its id (or the id's beginning); raises MissingError, or DataError for a spoilt one."""
+    path = Path(text)
+    if (path / "run.json").is_file():
+        return open_run(path)
+    is_id = text != "" and os.sep not in text
+    matches = [folder for folder in _folders(root) if is_id and folder.name.startswith(text)]
+    if len(matches) > 1:
+        raise MissingError(f"{text!r} is the beginning of {len(matches)} runs: {', '.join(map(str, matches))}")
+    if not matches:
+        raise MissingError(f"there is no run {text!r} in {root}: genkit runs lists them")
+    return open_run(matches[0])
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(file.parent for file in root.glob("*/*/*/run.json"))
+
+
+def make_model(name: str, options: dict[str, Any], data: DataInfo) -> GenerativeModel:
+    """Build a model by name with checked options; raises UsageError or PluginError."""
+    cls = model_class(name)
+    return cls(build(cls.Options, options, name), data)
+
+
+def model_class(name: str) -> type[GenerativeModel]:
+    """Return the class of a model's name."""
+    from genkit.errors import PluginError
+
+    cls = registry().find(ModelSpec, name).spec.load()
+    if not (isinstance(cls, type) and issubclass(cls, GenerativeModel)):
+        raise PluginError(f"model {name!r} is {cls!r}, not a GenerativeModel class")
+    return cls
+
+
+def load(run: Run | Path | str, *, checkpoint_path: Path | None = None, raw: bool = False) -> GenerativeModel:
+    """Load a run's model in eval mode, with averaged weights unless ``raw``.
+
+    Raises MissingError without a checkpoint and DataError for one that does not fit.
+    """
+    if not isinstance(run, Run):
+        run = open_run(Path(run))
+    path = checkpoint_path or run.newest_checkpoint()
+    model = run.make_model()
+    tensors, _ = checkpoint.load(path, "model/")
+    averages = {} if raw else checkpoint.load(path, "ema/")[0]
+    state: dict[str, Tensor] = {name.removeprefix("model/"): tensor for name, tensor in tensors.items()}
+    state |= {name.removeprefix("ema/"): tensor for name, tensor in averages.items()}
+    checkpoint.restore_module(model, state, str(path))
+    return model.eval()
+
+
+def checkpoint_meta(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of itself: ``drawn`` images, ``seconds``, ``index`` of the step."""
+    return checkpoint.load(path, "\0")[1]

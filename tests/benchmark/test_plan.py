@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from genkit.benchmark import read_plan
+from genkit.benchmark.jobs import jobs
+from genkit.errors import MissingError, OptionsError, UnknownName
+
+BOARD = """
+dataset = "digits"
+seeds = [0, 1]
+images = 640
+metrics = ["fid"]
+
+[[models]]
+name = "ppca"
+
+[[models]]
+name = "vae"
+options = { latent = 4 }
+seeds = [1]
+batch = 32
+"""
+
+
+def plan_of(tmp_path, text=BOARD):
+    (tmp_path / "b.toml").write_text(text)
+    return read_plan(tmp_path / "b.toml")
+
+
+def test_jobs_come_seed_by_seed_with_their_own_settings(tmp_path, digits):
+    found = [(job.model, job.seed, job.images, job.options.get("latent")) for job in jobs(plan_of(tmp_path), digits)]
+    assert [each[:3] for each in found] == [("ppca", 0, 640), ("ppca", 1, 640), ("vae", 1, 640)]
+    assert found[2][3] == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("latent = 4", "latent = 5"),
+        ("images = 640", "images = 641"),
+        ("batch = 32", "batch = 31"),
+        ("seeds = [1]", "seeds = [2]"),
+        ('metrics = ["fid"]', 'metrics = ["kid"]'),
+        ("images = 640", "images = 640\ncount = 100"),
+        ("images = 640", "images = 640\nprotocol = 'stylegan3'"),
+        ("batch = 32", "batch = 32\n[parameters.nll]\nimportance_samples = 3"),
+    ],
+)
+def test_all_that_moves_a_record_moves_the_job(tmp_path, digits, change):
+    def last(text):
+        return list(jobs(plan_of(tmp_path, text), digits))[-1].id
+
+    assert last(BOARD) == last(BOARD)
+    assert last(BOARD.replace(*change)) != last(BOARD)
+
+
+def test_weights_and_versions_move_the_job_too(tmp_path, digits, monkeypatch):
+    first = next(iter(jobs(plan_of(tmp_path), digits))).id
+    with monkeypatch.context() as patched:
+        patched.setattr("genkit.benchmark.jobs.identity", lambda extractor: {"sha256": "another"})
+        assert next(iter(jobs(plan_of(tmp_path), digits))).id != first
+    assert next(iter(jobs(plan_of(tmp_path), digits))).asked["versions"] == {"fid": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models = []\ndataset = 'digits'", "models"),
+        (BOARD.replace("seeds = [1]", "seeds = [-1]"), r"models\.1\.seeds\.0"),
+        (BOARD.replace("batch", "bach"), "'models.1.bach'. Did you mean 'batch'"),
+        (BOARD.replace("dataset", "data"), "no option 'data'"),
+        (BOARD.replace('name = "vae"', "x = 1"), "models.1.name has no default"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, text, message):
+    with pytest.raises(OptionsError, match=message):
+        plan_of(tmp_path, text)
+
+
+def test_unknown_models_and_options_are_refused_before_anything_is_trained(tmp_path, digits):
+    with pytest.raises(UnknownName, match="Did you mean 'vae'"):
+        list(jobs(plan_of(tmp_path, BOARD.replace('"vae"', '"vea"')), digits))
+    with pytest.raises(OptionsError, match="vae has no option 'laten'"):
+        list(jobs(plan_of(tmp_path, BOARD.replace("latent =", "laten =")), digits))
+    with pytest.raises(MissingError, match="there is no config file"):
+        read_plan(tmp_path / "none.toml")

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from filelock import FileLock, Timeout
+
+from genkit.benchmark import Plan, outcomes, run
+from genkit.benchmark.jobs import jobs
+from genkit.benchmark.plan import Entry
+from genkit.benchmark.runner import Place
+from genkit.errors import GenkitError, Interrupted
+from genkit.results import store
+from genkit.results.jobs import lock_file, outcome
+from genkit.training.api import train
+from genkit.training.runs import find_runs
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Jobs see what a test has patched; each has one thread, as OpenMP does not survive a fork."""
+    monkeypatch.setattr("genkit.benchmark.runner.CONTEXT", multiprocessing.get_context("fork"))
+    monkeypatch.setattr("genkit.benchmark.runner.os.cpu_count", lambda: 1)
+
+
+def plan_of(*names, images=640, **more):
+    entries = [Entry(name) for name in names]
+    return Plan("digits", entries, images=images, metrics=["mse"], count=50, **more)
+
+
+def states(folder):
+    return sorted((each.job.model, each.job.seed, each.state) for each in outcomes(folder))
+
+
+def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
+    plan = plan_of("ppca", "vae", seeds=[0, 1])
+    todo, told = list(jobs(plan, digits)), []
+    for _ in range(2):
+        run(plan, todo, tmp_path, device="cpu", workers=2, tell=lambda job, ended: told.append(ended.state))
+    assert told == ["done"] * 8
+    assert len(list(find_runs(Place(tmp_path).runs))) == 4
+    models = [record for record in store.read(tmp_path).records if record.training is not None]
+    assert all("samples.png" in store.exhibits(tmp_path, record.id) for record in models)
+    assert sorted((each.subject.name, each.training.seed) for each in models) == [
+        ("ppca", 0),
+        ("ppca", 1),
+        ("vae", 0),
+        ("vae", 1),
+    ]
+
+
+def test_milestones_are_measured_after_the_last_checkpoint_whose_record_is_the_jobs(digits, tmp_path):
+    plan = plan_of("vae", milestones=1)
+    (job,) = jobs(plan, digits)
+    run(plan, [job], tmp_path, device="cpu")
+    found = [record for record in store.read(tmp_path).records if record.training]
+    assert [record.training.finished for record in found] == [True, False]
+    assert outcome(Place(tmp_path).jobs, job).record.endswith(f"-{found[0].id}.json")
+
+
+def test_a_run_that_was_trained_without_milestones_is_told_of_and_measured(digits, tmp_path, forked, capfd):
+    train("vae", digits, images=640, root=Place(tmp_path).runs, device="cpu")
+    plan = plan_of("vae", milestones=1)
+    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
+    assert states(tmp_path) == [("vae", 0, "done")]
+    assert "has no milestones: genkit train --milestones keeps them" in capfd.readouterr().err
+    assert len([record for record in store.read(tmp_path).records if record.training]) == 1
+
+
+def broken(*arguments, **named):
+    raise RuntimeError("no\nluck")
+
+
+def test_a_job_that_fails_is_a_row_and_stops_no_other_until_it_is_tried_again(digits, tmp_path, monkeypatch, forked):
+    plan = plan_of("vae", "ppca")
+    todo = list(jobs(plan, digits))
+    with monkeypatch.context() as patched:
+        patched.setattr("genkit_vaes.vae.DenseVAE.loss", broken)
+        run(plan, todo, tmp_path, device="cpu")
+    assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
+    assert outcome(Place(tmp_path).jobs, todo[0]).reason == "RuntimeError: no luck"
+    run(plan, todo, tmp_path, device="cpu")
+    assert states(tmp_path)[1] == ("vae", 0, "failed")
+    run(plan, todo, tmp_path, device="cpu", retry=True)
+    assert states(tmp_path)[1] == ("vae", 0, "done")
+
+
+def test_a_killed_process_is_a_row_too(digits, tmp_path, monkeypatch, forked):
+    def killed(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr("genkit_vaes.vae.DenseVAE.loss", killed)
+    plan = plan_of("vae", "ppca")
+    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
+    assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
+    assert "ended with code -9" in outcomes(tmp_path)[0].reason + outcomes(tmp_path)[1].reason
+
+
+def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):
+    plan = plan_of("vae", images=1280)
+    (job,) = jobs(plan, digits)
+
+    def stop(event):
+        if event["kind"] == "checkpoint":
+            raise KeyboardInterrupt
+
+    from genkit.training.loop import Settings
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "vae",
+            digits,
+            images=1280,
+            root=Place(tmp_path).runs,
+            device="cpu",
+            settings=Settings(checkpoint_seconds=0.0),
+            on_event=stop,
+        )
+    lock_file(Place(tmp_path).jobs, job).parent.mkdir(parents=True)
+    lock_file(Place(tmp_path).jobs, job).touch()  # as a dead process leaves it: the system holds no lock on it
+    run(plan, [job], tmp_path, device="cpu")
+    assert states(tmp_path) == [("vae", 0, "done")]
+    (only,) = find_runs(Place(tmp_path).runs)
+    assert only.finished
+
+
+def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, tmp_path):
+    plan = plan_of("ppca")
+    (job,) = jobs(plan, digits)
+    place = Place(tmp_path)
+    place.jobs.mkdir()
+    lock = FileLock(lock_file(place.jobs, job))
+    lock.acquire()
+    told = []
+
+    def elsewhere():
+        run(plan, [job], tmp_path / "other", device="cpu")
+        (tmp_path / "other" / "jobs" / f"{job.id}.json").rename(place.jobs / f"{job.id}.json")
+
+    elsewhere()
+    ended = outcome(place.jobs, job)
+    (place.jobs / f"{job.id}.json").rename(tmp_path / "kept.json")
+    timer = threading.Timer(
+        1.0, lambda: ((tmp_path / "kept.json").rename(place.jobs / f"{job.id}.json"), lock.release(force=True))
+    )
+    timer.start()
+    run(plan, [job], tmp_path, device="cpu", tell=lambda job, ended: told.append(ended))
+    timer.join()
+    assert told == [ended]
+    assert not list(find_runs(place.runs))
+
+
+def test_ctrl_c_saves_and_the_same_call_goes_on(digits, tmp_path, monkeypatch):
+    plan = plan_of("vae", images=400_000_000)
+    (job,) = jobs(plan, digits)
+    place = Place(tmp_path)
+
+    def pressed(seconds, once=[]):  # noqa: B006
+        for found in find_runs(place.runs):
+            if steps_of(found) and not once:
+                once.append(1)
+                raise KeyboardInterrupt
+        threading.Event().wait(seconds)
+
+    monkeypatch.setattr("genkit.benchmark.runner.time.sleep", pressed)
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        run(plan, [job], tmp_path, device="cpu")
+    (only,) = find_runs(place.runs)
+    assert only.status.state == "interrupted"
+    assert only.checkpoints()
+    assert outcome(place.jobs, job) is None
+
+
+RUNNER = """
+from pathlib import Path
+from genkit.benchmark import Plan, run
+from genkit.benchmark.jobs import jobs
+from genkit.benchmark.plan import Entry
+from genkit.data import open_dataset
+
+if __name__ == "__main__":
+    plan = Plan("digits", [Entry("vae")], images=400_000_000, metrics=["mse"], count=50)
+    run(plan, list(jobs(plan, open_dataset("digits"))), Path("board"), device="cpu")
+"""
+
+
+def test_a_job_ends_with_its_runner_and_lets_go_of_its_lock(digits, tmp_path):
+    (tmp_path / "runner.py").write_text(RUNNER)
+    runner = subprocess.Popen([sys.executable, "runner.py"], cwd=tmp_path)
+    place = Place(tmp_path / "board")
+    try:
+        assert wait_for(lambda: any(steps_of(found) for found in find_runs(place.runs)))
+    finally:
+        runner.kill()
+        runner.wait()
+    (only,) = find_runs(place.runs)
+    assert wait_for(lambda: only.status.state == "interrupted")
+    (lock,) = place.jobs.glob(".*.lock")
+    assert wait_for(lambda: free(lock))
+    assert only.checkpoints()
+
+
+def steps_of(found):
+    """Whether a run has logged steps: before the first one, nothing is there to be saved."""
+    log = found.path / "log.jsonl"
+    return log.is_file() and log.stat().st_size > 0
+
+
+def wait_for(condition):
+    """Whether something comes true within a minute."""
+    end = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        threading.Event().wait(0.1)
+    return True
+
+
+def free(lock):
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def test_an_outcome_that_can_not_be_read_is_as_good_as_none(digits, tmp_path):
+    plan = plan_of("ppca")
+    (job,) = jobs(plan, digits)
+    place = Place(tmp_path)
+    place.jobs.mkdir()
+    (place.jobs / f"{job.id}.json").write_text("{")
+    assert outcome(place.jobs, job) is None
+    run(plan, [job], tmp_path, device="cpu")
+    assert states(tmp_path) == [("ppca", 0, "done")]
+
+
+def test_a_folder_that_can_not_be_made_is_named(digits, tmp_path):
+    (tmp_path / "file").write_text("")
+    plan = plan_of("ppca")
+    with pytest.raises(GenkitError, match="the board can't be kept in .*file"):
+        run(plan, list(jobs(plan, digits)), tmp_path / "file", device="cpu")

@@ -1,0 +1,143 @@
+"""Differences between records are told choice by choice, and add up to the whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from genkit.downloads import sha256_file
+from genkit.errors import DataError, MissingError, UnknownName
+from genkit.evaluation.evaluate import evaluate, evaluate_images
+from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.explain import _asked, explain
+from genkit.evaluation.measuring import Measuring
+from genkit.results.protocols import Preset
+from genkit.training.api import train
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    return train("ppca", digits, root=tmp_path_factory.mktemp("runs"))
+
+
+def measured(run, digits, **choices):
+    asked = Measuring(**{"count": 400, "metrics": ["fid", "kid"], **choices})
+    return evaluate(run, evaluator=Evaluator(digits, asked)).path
+
+
+def test_each_choice_is_changed_in_turn_and_the_changes_add_up(run, digits):
+    rules = Preset(quantisation="truncate", parameters={"fid": {"ddof": 0}})
+    first, second = measured(run, digits), measured(run, digits, protocol=rules, seed=3)
+    (found,) = explain(first, second, metric="fid[digits-cnn]")
+    assert found.reason == ""
+    assert [change.choice for change in found.changes] == ["samples.seed", "samples.quantisation", "parameters.ddof"]
+    assert found.start == found.first.value
+    assert found.changes[-1].value == pytest.approx(found.second.value, rel=1e-9)
+    values = [found.start, *(change.value for change in found.changes)]
+    assert len(set(values)) == 4
+
+
+def test_times_are_compared_only_when_asked_for(run, digits):
+    first, second = (measured(run, digits, metrics=["parameters", "latency"]) for _ in range(2))
+    assert [found.name for found in explain(first, second)] == ["parameters"]
+    assert [found.name for found in explain(first, second, metric="latency")] == ["latency"]
+
+
+def test_scores_that_only_one_record_has_are_listed_with_the_reason(run, digits):
+    first = measured(run, digits, metrics=["fid", "kid", "lpips"])
+    second = measured(run, digits, metrics=["kid", "vendi"])
+    found = {each.name: each for each in explain(first, second)}
+    assert found["kid[digits-cnn]"].reason == ""
+    gone, new = found["fid[digits-cnn]"], found["vendi[digits-cnn]"]
+    assert (gone.second, gone.changes) == (None, ())
+    assert gone.first.value > 0
+    assert gone.reason == "only in one of them; of the second record: it was not measured"
+    assert new.first is None
+    assert "of the first record" in new.reason
+    (alone,) = explain(second, first, metric="fid[digits-cnn]")
+    assert alone.second.value == gone.first.value
+
+
+def test_a_record_s_own_reason_for_having_no_score_is_told(run, digits):
+    first = measured(run, digits, metrics=["fid", "mse"])
+    record = json.loads(first.read_text())
+    record["scores"] = [score for score in record["scores"] if score["metric"] != "mse"]
+    record["absent"]["mse"] = "ppca was asleep"
+    second = first.with_name("asleep.json")
+    second.write_text(json.dumps(record))
+    (found,) = explain(first, second, metric="mse")
+    assert found.reason.endswith("of the second record: ppca was asleep")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("inception-64-0123abcd", {"resize": "a", "precision": "float32"}),
+        ("inception-torchvision", {}),
+        ("clip-0123abcd", {"resize": "a", "architecture": "b"}),
+        ("dinov2", {"resize": "a", "architecture": "b"}),
+        ("pixels", {}),
+    ],
+)
+def test_of_a_record_s_choices_those_are_asked_for_again_that_the_extractor_offers(name, asked):
+    made = {"extractor": name, "resize": "a", "architecture": "b", "precision": "float32", "layer": "c", "size": "d"}
+    assert dict(_asked(made)) == asked
+
+
+def test_a_printed_copy_of_a_record_finds_its_run(run, digits, tmp_path):
+    first, second = measured(run, digits), measured(run, digits, seed=2)
+    copy = tmp_path / "copy.json"
+    copy.write_text(json.dumps({**json.loads(first.read_text()), "path": str(first)}))
+    (found,) = explain(copy, second, metric="kid")
+    assert found.changes[0].value == pytest.approx(found.second.value, rel=1e-9)
+
+
+def test_records_of_two_trainings_differ_in_their_weights(run, digits, tmp_path):
+    other = train("ppca", digits, options={"latent": 3}, root=tmp_path)
+    (found,) = explain(measured(run, digits), measured(other, digits), metric="fid[digits-cnn]")
+    runs = [
+        f"ppca of run {each.id} (raw weights of checkpoint {sha256_file(each.newest_checkpoint())[:12]})"
+        for each in (run, other)
+    ]
+    assert found.reason == f"they are of different weights: {runs[0]} and {runs[1]}"
+    assert found.changes == ()
+
+
+def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path):
+    origin = {"samples": "digits", "reference": "digits", "opening": {}}
+    paths = [
+        evaluate_images(digits, digits, Measuring(count=200, seed=seed, metrics=["kid"]), origin=origin,
+                        folder=tmp_path).path
+        for seed in (0, 1)
+    ]  # fmt: skip
+    (found,) = explain(*paths)
+    assert [change.choice for change in found.changes] == ["samples.seed"]
+    assert found.changes[0].value == pytest.approx(found.second.value, rel=1e-9)
+
+
+def test_records_of_two_sets_of_images_name_them_by_their_content(digits, tmp_path):
+    asked = Measuring(count=100, metrics=["kid"])
+    dark = digits.everything()
+    dark = dataclasses.replace(digits, sha256="ab" * 32, whole=dataclasses.replace(dark, pixels=dark.pixels // 2))
+    paths = [evaluate_images(each, digits, asked, origin={"a": 1}, folder=tmp_path).path for each in (digits, dark)]
+    (found,) = explain(*paths)
+    assert found.reason == f"they are of different subjects: images ({digits.sha256[:12]}) and images (abababababab)"
+
+
+def test_what_can_not_be_compared_is_said(run, digits, tmp_path):
+    first = measured(run, digits)
+    with pytest.raises(UnknownName, match="score in either record"):
+        explain(first, first, metric="elbo")
+    with pytest.raises(MissingError, match="there is no record"):
+        explain(first, tmp_path / "gone.json")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(DataError):
+        explain(tmp_path / "bad.json", first)
+    moved = tmp_path / "moved.json"
+    moved.write_text(first.read_text())
+    second = measured(run, digits, seed=9)
+    (found,) = explain(moved, second, metric="kid")
+    assert "is not found" in found.reason
+    assert dataclasses.asdict(found.changes[0]) == {"choice": "samples.seed", "before": 0, "after": 9, "value": None}

@@ -1,0 +1,82 @@
+"""Spools: rows written front to back, whole after a crash up to where they were synced."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from genkit.evaluation.evidence import spool as spool_module
+from genkit.evaluation.spool import Spool
+
+
+def rows(start, stop):
+    return {"a": np.arange(start, stop, dtype=np.float32)[:, None] * [1, 2], "b": np.arange(start, stop)}
+
+
+@pytest.fixture(autouse=True)
+def always_sync(monkeypatch):
+    monkeypatch.setattr(spool_module, "SYNC_SECONDS", -1.0)
+
+
+def written(folder, *stops, count=10):
+    spool = Spool.at(folder, count)
+    start = spool.done
+    for stop in stops:
+        spool.append(rows(start, stop))
+        start = stop
+    return spool
+
+
+def test_arrays_come_back_whole_and_memory_mapped(tmp_path):
+    spool = written(tmp_path / "s", 4, 8, 10)
+    found = spool.arrays()
+    np.testing.assert_array_equal(found["a"], rows(0, 10)["a"])
+    np.testing.assert_array_equal(found["b"], rows(0, 10)["b"])
+    assert isinstance(found["a"], np.memmap)
+    assert Spool.at(tmp_path / "s", 10).complete
+
+
+def test_what_was_written_behind_the_last_sync_is_written_again(tmp_path, monkeypatch):
+    first = written(tmp_path / "s", 4)
+    monkeypatch.setattr(spool_module, "SYNC_SECONDS", 1e9)
+    first.append({"a": np.full((3, 2), 99.0), "b": np.full(3, 99)})
+    for file in first._files.values():
+        file.flush()
+    first._lock.release()
+    for file in first._files.values():
+        file.close()
+    second = Spool.at(tmp_path / "s", 10)
+    assert second.done == 4
+    second.append(rows(4, 10))
+    np.testing.assert_array_equal(second.arrays()["a"], rows(0, 10)["a"])
+
+
+@pytest.mark.parametrize("harm", ["count", "short", "garbage"])
+def test_a_spool_that_does_not_fit_begins_anew(tmp_path, harm):
+    written(tmp_path / "s", 4).close()
+    if harm == "short":
+        with open(tmp_path / "s" / "a.npy", "r+b") as file:
+            file.truncate(130)
+    if harm == "garbage":
+        (tmp_path / "s" / "progress.json").write_text(json.dumps({"done": "x"}))
+    spool = Spool.at(tmp_path / "s", 11 if harm == "count" else 10)
+    assert spool.done == 0
+    spool.close()
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    first = written(tmp_path / "s", 4)
+    second = written(tmp_path / "s", 10)
+    assert second.folder != first.folder
+    first.append(rows(4, 10))
+    np.testing.assert_array_equal(first.arrays()["a"], second.arrays()["a"])
+
+
+def test_closing_keeps_what_is_there_and_removing_does_not(tmp_path):
+    written(tmp_path / "s", 4).close()
+    again = Spool.at(tmp_path / "s", 10)
+    assert again.done == 4
+    again.close(remove=True)
+    assert not (tmp_path / "s").exists()

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from making import record, score
+
+from genkit.errors import DataError, GenkitError, UsageError
+from genkit.results import store
+from genkit.results.locations import place
+from genkit.results.records import SCHEMA, content_id, to_json
+
+
+def test_records_of_the_same_moment_do_not_overwrite_each_other(root):
+    for value in (1.0, 2.0):
+        store.add(root, record("vae", score(value), created="2026-01-01T00:00:00"))
+    assert sorted(r.scores[0].value for r in store.read(root).records) == [1.0, 2.0]
+
+
+def test_reading_finds_records_at_any_depth_oldest_first_and_where_they_lie(root):
+    made = [record(name, score(1.0)) for name in ("a", "b", "c")]
+    folders = [f"{root}/z", f"{root}/digits/vae[1]/1f", f"{root}"]
+    for one, folder in zip(made, folders, strict=True):
+        store.add(folder, one)
+    contents = store.read(str(root))
+    assert contents.records == made
+    assert contents.origins == dict(zip([one.id for one in made], folders, strict=True))
+    assert store.read(f"{root}/records").records == made[2:]
+    assert store.read(f"{root}/records").origins == {made[2].id: f"{root}"}
+
+
+def test_a_record_in_two_folders_is_read_once(root):
+    """Both exhibits and order would be those of the copy that came last, and a board would call it newer than itself."""
+    first, copied = record("a", score(1.0)), record("b", score(1.0))
+    for folder in ("y", "x", "z"):
+        store.add(f"{root}/{folder}", copied)
+    store.add(f"{root}/y", first)
+    contents = store.read(root)
+    assert contents == store.Contents([first, copied], [], {first.id: f"{root}/y", copied.id: f"{root}/x"})
+
+
+def test_a_copy_that_was_edited_is_told_of(tmp_path):
+    one = record("a", score(1.0))
+    kept, edited = store.add(tmp_path / "a", one), store.add(tmp_path / "b", one)
+    edited.write_text(edited.read_text().replace("1.0", "0.5"))
+    contents = store.read(tmp_path)
+    assert contents.records == [one]
+    assert contents.problems == [
+        f"{edited} has the id of {kept} but another content: genkit records validate says which"
+    ]
+
+
+def test_an_exhibit_that_cannot_be_read_is_one_sentence(root, monkeypatch):
+    one = record("a", score(1.0))
+    store.add(root, one, {"grid.png": b"x"})
+    monkeypatch.setattr(type(place(root)), "files", lambda self, folder: {"grid.png": "Permission denied"})
+    with pytest.raises(GenkitError, match=rf"the exhibit grid.png of {one.id} in .* can't be read: Permission denied$"):
+        store.exhibits(root, one.id)
+
+
+def test_an_address_is_answered_in_its_own_type(tmp_path, url):
+    one = record("a", score(1.0))
+    assert store.add(tmp_path, one) == tmp_path / "records" / Path(store.add(url, one)).name
+    assert store.add(str(tmp_path), one) == str(store.add(tmp_path, one))
+    assert store.add(url, one).startswith(f"{url}/records/")
+    assert store.add(f"file://{tmp_path}", one) == str(store.add(tmp_path, one))
+
+
+def test_a_records_own_clock_does_not_lead_out_of_the_folder(tmp_path):
+    path = store.add(tmp_path / "in", record("a", score(1.0), created="../../../2026"))
+    assert path.parent == tmp_path / "in" / "records"
+
+
+def test_a_stored_record_keeps_the_id_of_its_file(tmp_path):
+    one = record("a", score(1.0))
+    path = store.add(tmp_path, one)
+    (read,) = store.read(tmp_path).records
+    assert read.id == one.id
+    plain = json.loads(path.read_text())
+    del plain["cost"]  # as another version of genkit may have written it
+    data = json.dumps(plain).encode()
+    path.unlink()
+    for name in (f"x-{content_id(data)}.json", "named by hand.json"):
+        (path.parent / name).write_bytes(data)
+        (read,) = store.read(tmp_path).records
+        assert read.id == content_id(data) != one.id
+        assert store.read(tmp_path).origins == {read.id: str(tmp_path)}
+        (path.parent / name).unlink()
+
+
+def test_exhibits_lie_beside_their_record(root):
+    shown, other = {"grid.png": b"\x89PNG", "curve.json": b"{}"}, {"grid.png": b"other"}
+    paths = [store.add(root, record(name, score(1.0)), files) for name, files in (("a", shown), ("b", other))]
+    store.add(root, record("c", score(1.0)))
+    contents = store.read(root)
+    assert len(paths) == 2 and contents.problems == []
+    found = [store.exhibits(contents.origins[each.id], each.id) for each in contents.records]
+    assert found == [shown, other, {}]
+
+
+def test_a_record_never_stands_without_its_exhibits(root, monkeypatch):
+    kind = type(place(root))
+    write = kind.write
+
+    def dies_at_pictures(self, path, data):
+        if path.endswith(".png"):
+            raise KeyboardInterrupt
+        return write(self, path, data)
+
+    monkeypatch.setattr(kind, "write", dies_at_pictures)
+    with pytest.raises(KeyboardInterrupt):
+        store.add(root, record("a", score(1.0)), {"a.json": b"{}", "grid.png": b"x"})
+    assert store.read(root).records == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".png", "a/b.png", "../a.png", "/a.png", "a\\b.png", "a\nb", "a\0b"])
+def test_an_exhibits_name_is_a_plain_file_name(root, name):
+    with pytest.raises(DataError, match="can't name an exhibit: give a plain file name"):
+        store.add(root, record("a", score(1.0)), {"fine.png": b"", name: b""})
+    with pytest.raises(DataError, match="can't name an exhibit"):
+        store.exhibits(root, name)
+    assert store.read(root).records == []
+
+
+def test_exhibits_are_plain_files_alone(tmp_path):
+    one = record("a", score(1.0))
+    store.add(tmp_path, one, {"grid.png": b"x"})
+    folder = tmp_path / "exhibits" / one.id
+    (tmp_path / "secret").write_text("secret")
+    (folder / "link.png").symlink_to(tmp_path / "secret")
+    (folder / ".grid.png.x1y2").write_text("half")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "a.png").write_text("")
+    assert store.exhibits(tmp_path, one.id) == {"grid.png": b"x"}
+
+
+def test_partial_and_foreign_files_are_ignored(tmp_path):
+    path = store.add(tmp_path, record("a", score(1.0)))
+    (path.parent / f".{path.name}.x1y2").write_text(path.read_text()[:50])
+    (path.parent / ".hidden.json").write_text("{")
+    (path.parent / "notes.txt").write_text("not JSON")
+    (tmp_path / "run.json").write_text("{}")
+    contents = store.read(tmp_path)
+    assert len(contents.records) == 1
+    assert contents.problems == []
+
+
+def test_a_corrupt_record_is_reported_and_the_rest_is_read(tmp_path):
+    path = store.add(tmp_path, record("a", score(1.0)))
+    broken = path.with_name("broken.json")
+    broken.write_text(to_json(record("b", score(1.0)))[:80])
+    path.with_name("folder.json").mkdir()
+    contents = store.read(tmp_path)
+    assert [r.subject.name for r in contents.records] == ["a"]
+    assert len(contents.problems) == 1
+    assert contents.problems[0].startswith(f"{broken} is not a record")
+
+
+def test_a_record_of_the_future_is_reported_and_skipped(root):
+    store.add(root, record("b", score(1.0), schema=SCHEMA + 1))
+    store.add(root, record("a", score(1.0)))
+    contents = store.read(root)
+    assert [r.subject.name for r in contents.records] == ["a"]
+    assert len(contents.problems) == len(contents.origins) == 1
+    assert f"schema {SCHEMA + 1}; this genkit reads up to {SCHEMA}: update genkit" in contents.problems[0]
+
+
+def test_a_url_that_became_a_path_is_not_made_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="was a URL before it became a path"):
+        store.add(Path("s3://bucket/runs"), record("a", score(1.0)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_or_missing_store_is_empty(tmp_path):
+    assert store.read(tmp_path).records == store.read(tmp_path / "nothing").records == []
+
+
+def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenkitError, match=r"the record can't be written to .*Not a directory"):
+        store.add(tmp_path / "file", record("a", score(1.0)))
+
+
+def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(GenkitError, match="No space left on device"):
+        store.add(tmp_path, record("a", score(1.0)))
+    assert list((tmp_path / "records").iterdir()) == []
+
+
+def test_records_are_readable_by_others(tmp_path):
+    path = store.add(tmp_path, record("a", score(1.0)))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_place_that_takes_no_record_is_known_before_the_work(tmp_path):
+    store.ready(tmp_path / "new")
+    assert (tmp_path / "new" / "records").is_dir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenkitError, match="no record can be written to"):
+        store.ready(tmp_path / "file")

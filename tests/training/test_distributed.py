@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from genkit.training import checkpoint, distributed
+from genkit.training.runs import find_runs
+
+SCRIPT = """
+import json, os, sys
+import toys, torch
+from genkit.training.loop import Loop, Settings
+from genkit.registry import registry
+from genkit.training.api import train
+import torch.distributed as dist
+
+torch.set_num_threads(1)
+registry().plugins.append(toys.plugin())
+models = []
+finish = Loop._finish
+Loop._finish = lambda self: (models.append(self.model), finish(self))
+for name in ("toy-gan", "toy-stages"):
+    run = train(name, "digits", root=sys.argv[1], device="cpu", images=256)
+    weights = {key: parameter.double().sum().item() for key, parameter in models[-1].named_parameters()}
+    document = {"run": str(run.path), "weights": weights}
+    if name == "toy-stages":
+        document["spread"] = models[-1].shift.spread.tolist()
+    with open(os.path.join(sys.argv[1], f"{name}-{dist.get_rank()}.json"), "w") as file:
+        json.dump(document, file)
+    dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """This process believes that it is one of two, the other having gradients of zero."""
+    monkeypatch.setattr(distributed, "world", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor)
+
+
+def test_a_single_process_changes_nothing():
+    parameter = nn.Parameter(torch.ones(2))
+    distributed.average_gradients([parameter])
+    assert parameter.grad is None
+    assert (distributed.world(), distributed.rank()) == (1, 0)
+    assert distributed.agree("x", torch.device("cpu")) == "x"
+    assert distributed.any_of(True, torch.device("cpu"))
+    assert not distributed.any_of(False, torch.device("cpu"))
+
+
+def test_gradients_are_averaged_and_missing_ones_count_as_zero(two):
+    one, other = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(3))
+    one.grad = torch.tensor([2.0, 4.0])
+    distributed.average_gradients([one, other])
+    assert one.grad.tolist() == [1.0, 2.0]
+    assert other.grad.tolist() == [0.0] * 3
+    distributed.average_gradients([])
+
+
+def test_an_averaged_gradient_has_its_parameters_strides(two):
+    """The fused CPU Adam walks memory in order: other strides would silently move wrong elements."""
+    parameter = nn.Parameter(torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last))
+    gradient = torch.randn(4, 3, 2, 2)
+    parameter.grad = gradient.to(memory_format=torch.channels_last)
+    distributed.average_gradients([parameter])
+    assert parameter.grad.stride() == parameter.stride()
+    assert torch.equal(parameter.grad, gradient / 2)
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_equal_weights(tmp_path, own_cache):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "script.py", "."]
+    done = subprocess.run(
+        launch,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in ("toy-gan", "toy-stages"):
+        one, other = (json.loads((tmp_path / f"{name}-{rank}.json").read_text()) for rank in (0, 1))
+        assert one == other
+    runs = list(find_runs(tmp_path))
+    assert len(runs) == 2
+    for run in runs:
+        assert run.finished
+        assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] >= 256

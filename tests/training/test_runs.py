@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from genkit.data.open import Opening
+from genkit.errors import DataError, GenkitError, MissingError, PluginError
+from genkit.models import DataInfo
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
+from genkit.training import checkpoint
+from genkit.training.runs import RunConfig, Status, create, find_run, find_runs, load, make_model, model_class, open_run
+
+DATA = DataInfo((1, 8, 8), 17, 10, (0.1,) * 10, 1437)
+
+
+def config(model="toy-trouble", **changes):
+    facts = {"dataset": "digits", "dataset_slug": "digits", "dataset_sha256": "0" * 64, "data": DATA, "batch": 8}
+    return RunConfig(model, "toys", "0", **{**facts, "options": {}, "images": 100, **changes})
+
+
+def edited(run, **changes):
+    path = run.path / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return run.path
+
+
+def test_a_run_is_found_again_as_it_was_made(tmp_path):
+    made = create(tmp_path, config(options={"widths": [1, 2]}, created="2026"))
+    assert open_run(made.path) == made
+    assert made.path.parent == tmp_path / "digits" / "toy-trouble"
+    assert list(find_runs(tmp_path)) == [made]
+
+
+def test_every_run_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    tokens = iter(["aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr("secrets.token_hex", lambda size: next(tokens))
+    assert [create(tmp_path, config()).id for _ in range(2)] == ["aaaa", "bbbb"]
+
+
+def test_runs_are_listed_oldest_first_and_by_model_and_data(tmp_path):
+    new = create(tmp_path, config(created="2026-02"))
+    old = create(tmp_path, config(created="2026-01", model="other"))
+    assert [run.id for run in find_runs(tmp_path)] == [old.id, new.id]
+    assert [run.id for run in find_runs(tmp_path, model="other", dataset="digits")] == [old.id]
+    assert list(find_runs(tmp_path, dataset="mnist")) == []
+
+
+@pytest.mark.parametrize(("file", "text"), [("run.json", "{"), ("status.json", '{"state": "finished", "images": "x"}')])
+def test_a_run_that_cannot_be_read_is_passed_over_in_lists_with_one_sentence(tmp_path, file, text):
+    good, bad = create(tmp_path, config()), create(tmp_path, config())
+    (bad.path / file).write_text(text)
+    said = []
+    assert list(find_runs(tmp_path, unreadable=said.append)) == [good]
+    (sentence,) = said
+    assert sentence.startswith(f"{bad.path / file} can't be read: ")
+
+
+def test_a_spoilt_run_is_named_when_it_is_asked_for_by_id(tmp_path):
+    bad = create(tmp_path, config())
+    (bad.path / "run.json").write_text("{")
+    with pytest.raises(DataError, match=r"run\.json can't be read"):
+        find_run(tmp_path, bad.id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"images": "abc"}, "images"),
+        ({"images": 0}, "images"),
+        ({"images": None}, "a budget is in images or in minutes"),
+        ({"images": None, "minutes": float("inf")}, "finite"),
+        ({"options": {"rate": float("nan")}}, "finite"),
+        ({"created": 5}, "created"),
+        ({"batch": "x"}, "batch"),
+        ({"model": 5}, "model"),
+        ({"opening": "x"}, "opening"),
+        ({"opening": {"size": "big"}}, "opening.size"),
+        ({"opening": {"crop": "left"}}, "opening.crop"),
+        ({"data": {"shape": "abc"}}, "data.shape"),
+        ({"data": {"shape": [1, 8]}}, "data.shape"),
+        ({"data": {"shape": [1, 8, 0]}}, "no pixels"),
+        ({"environment": {"python": 3}}, "environment.python"),
+    ],
+)
+def test_a_field_of_a_wrong_type_or_range_is_one_sentence_that_names_it(tmp_path, changes, where):
+    path = edited(create(tmp_path, config()), **changes)
+    with pytest.raises(DataError, match=rf"^\S*run\.json can't be read: .*{where}"):
+        open_run(path)
+
+
+def test_fields_of_later_versions_are_ignored(tmp_path):
+    made = create(tmp_path, config(opening=Opening(size=8)))
+    assert open_run(edited(made, colour="red")).config == made.config
+
+
+def test_runs_on_a_folder_are_found_under_any_name_that_means_it(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = create(tmp_path, config(dataset=f"folder:{tmp_path / 'photos'}", dataset_slug="folder-photos"))
+    for name in ("photos", "folder:photos", f"folder:{tmp_path}/photos", "folder-photos"):
+        assert list(find_runs(tmp_path, dataset=name)) == [run]
+    assert list(find_runs(tmp_path, dataset="folder:elsewhere")) == []
+
+
+def test_a_run_is_found_by_path_id_and_beginning(tmp_path, monkeypatch):
+    tokens = iter(["ab12", "ab34"])
+    monkeypatch.setattr("secrets.token_hex", lambda size: next(tokens))
+    one, _ = create(tmp_path, config()), create(tmp_path, config())
+    assert find_run(tmp_path, str(one.path)) == find_run(tmp_path, "ab12") == find_run(tmp_path, "ab1") == one
+    with pytest.raises(MissingError, match="'ab' is the beginning of 2 runs: .*ab12.*ab34"):
+        find_run(tmp_path, "ab")
+    for nothing in ("zz", "", str(tmp_path / "zz")):
+        with pytest.raises(MissingError, match="there is no run"):
+            find_run(tmp_path, nothing)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"schema": "x"}', '{"schema": 1, "data": {}}'])
+def test_a_spoilt_run_file_is_one_sentence(tmp_path, text):
+    run = create(tmp_path, config())
+    (run.path / "run.json").write_text(text)
+    with pytest.raises(DataError, match=r"run\.json can't be read"):
+        open_run(run.path)
+
+
+def test_a_future_schema_asks_for_an_update(tmp_path):
+    with pytest.raises(DataError, match="has schema 2; this genkit reads up to 1: update genkit"):
+        open_run(edited(create(tmp_path, config()), schema=2))
+
+
+def test_a_spoilt_status_is_one_sentence(tmp_path):
+    run = create(tmp_path, config())
+    run.write_status(Status("finished", 3))
+    assert run.finished
+    for text in ("{", "[1]", '{"colour": 1}', '{"state": 3}', '{"state": "finished", "seconds": 1e999}'):
+        (run.path / "status.json").write_text(text)
+        with pytest.raises(DataError, match=r"status\.json can't be read"):
+            _ = run.status
+
+
+def test_a_run_without_a_checkpoint_says_how_to_get_one(tmp_path, toy_models):
+    run = create(tmp_path, config())
+    with pytest.raises(MissingError, match="has no checkpoint yet: genkit train --resume"):
+        load(run)
+
+
+def test_a_checkpoint_of_another_model_does_not_fit(tmp_path, toy_models):
+    run = create(tmp_path, config())
+    checkpoint.save(run.path / "checkpoints" / "step-000000001.safetensors", {"model/x": torch.ones(1)}, {})
+    with pytest.raises(DataError, match="does not fit ToyTrouble"):
+        load(run)
+
+
+def test_checkpoints_are_ordered_by_step_and_temporary_files_are_none(tmp_path):
+    run = create(tmp_path, config())
+    for name in ("step-000000100.safetensors", "step-000000020.safetensors", ".step-000000300.safetensors.1.part"):
+        (run.path / "checkpoints").mkdir(exist_ok=True)
+        (run.path / "checkpoints" / name).write_text("")
+    assert [path.name for path in run.checkpoints()] == ["step-000000020.safetensors", "step-000000100.safetensors"]
+
+
+def test_no_folder_can_be_made_under_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenkitError, match="no run folder can be made in"):
+        create(tmp_path / "file", config())
+
+
+def test_a_target_that_is_no_model_is_the_plugins_fault(toy_models):
+    registry().plugins[-1].specs[ModelSpec].append(ModelSpec("odd", "toys:plugin"))
+    with pytest.raises(PluginError, match="model 'odd' is .*, not a GenerativeModel class"):
+        model_class("odd")
+
+
+def test_a_model_is_built_with_checked_options(toy_models):
+    assert make_model("toy-trouble", {"at": 5}, DATA).options.at == 5
