@@ -28,8 +28,8 @@ def precision_recall(
 
     The interval is for the expected value at these n and m, from balanced half-samples, as a share's
     (``genkit.metrics.half_samples`` says how, and why not from the jackknife; sets too small to halve have its, which
-    is wide but has no width where no block differs). Replicates: the exact values without each block of the real set, then of
-    the generated one. Memory does not grow with n m. Raises DataError for fewer than k + 1 rows, DataError or
+    is wide but has no width where no block differs). Replicates: the exact values without each block of the real set,
+    then of the generated one. Memory does not grow with n m. Raises DataError for fewer than k + 1 rows, DataError or
     UsageError for features that can't be measured.
     """
     return PrecisionRecall(**ball_scores(real, generated, precision_recall=Reach(k, strict), blocks=blocks))

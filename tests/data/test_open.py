@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genkit import registry as registry_module
 from genkit.data import open_dataset, open_images
 from genkit.errors import DataError, MissingError, PluginError, UnknownName, UsageError
+from genkit.registry import discovery as registry_module
 from genkit.registry.specs import DatasetSpec
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from genkit.evaluation.evidence import spool as spool_module
+from genkit.evaluation import spool as spool_module
 from genkit.evaluation.spool import Spool
 
 

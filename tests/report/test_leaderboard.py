@@ -71,5 +71,5 @@ def test_jobs_that_failed_on_the_data_set_are_told(folder):
 
 def test_it_prints_as_the_terminal_shows_it_and_as_a_table_in_notebooks(folder):
     found = leaderboard(folder, dataset="digits", score="fid")
-    assert repr(found) == repr(found.board)
+    assert repr(found) == text.leaderboard(found.board)
     assert "<table" in found._repr_html_()

@@ -7,9 +7,9 @@ import json
 import pytest
 from making import record, score, training
 
+from genkit.report import records
 from genkit.results import store
 from genkit.results.records import from_json
-from genkit.results.store import export
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def stored(tmp_path):
 
 
 def test_csv_has_a_row_for_each_score(stored):
-    rows = list(csv.DictReader(io.StringIO(export.comma_separated(stored))))
+    rows = list(csv.DictReader(io.StringIO(records.comma_separated(stored))))
     assert [row["score"] for row in rows] == ["fid[digits-cnn]", "mse", "fid[digits-cnn]"]
     one = stored[0].record
     assert rows[0] == {
@@ -62,12 +62,12 @@ def test_csv_has_a_row_for_each_score(stored):
 
 
 def test_no_cell_is_run_as_a_formula(stored):
-    row = list(csv.DictReader(io.StringIO(export.comma_separated(stored))))[2]
+    row = list(csv.DictReader(io.StringIO(records.comma_separated(stored))))[2]
     assert (row["model"], row["note"]) == ("'=HYPERLINK(1)", "'@x y")
 
 
 def test_json_and_json_lines_hold_the_records_as_they_were_written(stored):
-    lines = export.lines(stored).splitlines()
+    lines = records.lines(stored).splitlines()
     assert [from_json(line, "x") for line in lines] == [each.record for each in stored]
     written = [json.loads(each.data) for each in stored]
-    assert [json.loads(line) for line in lines] == json.loads(export.document(stored)) == written
+    assert [json.loads(line) for line in lines] == json.loads(records.document(stored)) == written

@@ -6,8 +6,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from making import record, training
 
+from genkit.results import locations
 from genkit.results.jobs import Job, Outcome, failures, outcomes
-from genkit.results.store import places
 
 JOB = Job("vae", "genkit-vaes", "1", {"latent": 2}, "sha", 0, 1000, 64, {"metrics": ["fid"]})
 
@@ -45,8 +45,8 @@ def test_junk_among_outcomes_is_passed_over(board, monkeypatch):
     Outcome(dataclasses.replace(JOB, seed=1), "done").publish(jobs)
     forbidden = jobs / f"{dataclasses.replace(JOB, seed=1).id}.json"
     assert len(outcomes(board)) == 2
-    content = places._content
-    monkeypatch.setattr(places, "_content", lambda path: "Denied" if str(path) == str(forbidden) else content(path))
+    content = locations._content
+    monkeypatch.setattr(locations, "_content", lambda path: "Denied" if str(path) == str(forbidden) else content(path))
     assert [each.job for each in outcomes(board)] == [JOB]
 
 

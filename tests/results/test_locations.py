@@ -10,8 +10,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from making import record, score
 
 from genkit.errors import GenkitError, MissingError, UnknownName
-from genkit.results import store
-from genkit.results.store import upkeep
+from genkit.results import maintenance, store
 
 
 class Plain(MemoryFileSystem):
@@ -152,16 +151,16 @@ def test_a_missing_driver_and_an_unknown_protocol_are_one_sentence(ask):
 
 def test_a_cache_before_a_url_is_no_folder_of_this_machine(url, tmp_path, monkeypatch):
     """Its protocol is one string, which has "file" in it."""
-    from genkit.results.store import places
+    from genkit.results import locations
 
     folder = f"/{url.partition('://')[2]}"
-    monkeypatch.setattr(places.Folder, "write", lambda self, path, data: pytest.fail(f"written to {self.root}"))
+    monkeypatch.setattr(locations.Folder, "write", lambda self, path, data: pytest.fail(f"written to {self.root}"))
     one = record("a", score(1.0))
     path = store.add(f"filecache::{url}", one)
     assert path.startswith(f"filecache::{url}/records/")
     assert [name.startswith(f"{folder}/records/") for name in MemoryFileSystem.store] == [True]
     assert store.read(url).origins == {one.id: url}
-    assert isinstance(places.place(f"local://{tmp_path}"), places.Folder)
+    assert isinstance(locations.place(f"local://{tmp_path}"), locations.Folder)
 
 
 @pytest.mark.parametrize("root", ["memory://", "memory://records", "simplecache::memory://", "memory://a/"])
@@ -188,14 +187,14 @@ def test_an_archive_is_a_store_to_read_with_its_exhibits(tmp_path, inner):
         assert store.exhibits(contents.origins[one.id], one.id) == {
             "grid.png": one.subject.name.replace("top", "").encode()
         }
-    assert upkeep.check(f"zip://{inner}::file://{tmp_path}/all.zip") == upkeep.Health(len(names), [])
+    assert maintenance.check(f"zip://{inner}::file://{tmp_path}/all.zip") == maintenance.Health(len(names), [])
 
 
 def test_a_plain_path_needs_no_fsspec(tmp_path):
     import subprocess
     import sys
 
-    code = "import sys; from genkit import store; store.ready(sys.argv[1]); store.read(sys.argv[1])"
+    code = "import sys; from genkit.results import store; store.ready(sys.argv[1]); store.read(sys.argv[1])"
     probe = f"{code}; print('fsspec' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from making import record, score
 
-from genkit.results import records, store
+from genkit.results import maintenance, records, store
 from genkit.results.records import content_id, to_json
-from genkit.results.store import upkeep
 
 
 def edited(path, change):
@@ -27,13 +26,15 @@ def named_anew(path):
 def test_what_was_written_is_good(root):
     for name in ("a", "b"):
         store.add(root, record(name, score(1.0), score(2.0, name="kid")))
-    assert upkeep.check(root) == upkeep.Health(2, [])
+    assert maintenance.check(root) == maintenance.Health(2, [])
 
 
 def test_a_record_edited_by_hand_is_found(tmp_path):
     store.add(tmp_path, record("good", score(1.0)))
     path = edited(store.add(tmp_path, record("a", score(1.0))), lambda plain: plain["scores"][0].update(value=0.5))
-    assert upkeep.check(tmp_path) == upkeep.Health(1, [f"{path}: its content does not have the hash in its name"])
+    assert maintenance.check(tmp_path) == maintenance.Health(
+        1, [f"{path}: its content does not have the hash in its name"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,19 +47,19 @@ def test_a_record_edited_by_hand_is_found(tmp_path):
 )
 def test_fingerprints_are_computed_again(tmp_path, change, fault):
     path = named_anew(edited(store.add(tmp_path, record("a", score(1.0))), change))
-    assert upkeep.check(tmp_path).bad == [f"{path}: {fault} does not have the fingerprint in it"]
+    assert maintenance.check(tmp_path).bad == [f"{path}: {fault} does not have the fingerprint in it"]
 
 
 def test_what_is_no_record_is_bad_once(tmp_path):
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "a.json").write_text("{")
-    (problem,) = upkeep.check(tmp_path).bad
+    (problem,) = maintenance.check(tmp_path).bad
     assert problem.startswith(f"{tmp_path}/records/a.json is not a record: ")
 
 
 def test_todays_records_are_not_outdated(root):
     store.add(root, record("a", score(1.0)))
-    assert upkeep.outdated(root, pytest.fail) == ([], {records.SCHEMA: 1})
+    assert maintenance.outdated(root, pytest.fail) == ([], {records.SCHEMA: 1})
 
 
 @pytest.fixture
@@ -71,8 +72,8 @@ def test_an_old_record_is_written_anew_with_its_exhibits(root, request):
     store.add(f"{root}/run", record("a", score(1.0)), {"grid.png": b"x"})
     request.getfixturevalue("later")
     store.add(f"{root}/run", record("b", score(1.0), schema=records.SCHEMA))
-    (old,), schemas = upkeep.outdated(root, pytest.fail)
-    path = upkeep.renew(old)
+    (old,), schemas = maintenance.outdated(root, pytest.fail)
+    path = maintenance.renew(old)
     assert schemas == {records.SCHEMA - 1: 1, records.SCHEMA: 1} and path != old.path
     contents = store.read(root)
     assert [(r.subject.name, r.schema) for r in contents.records] == [("a", records.SCHEMA), ("b", records.SCHEMA)]
@@ -80,24 +81,24 @@ def test_an_old_record_is_written_anew_with_its_exhibits(root, request):
     assert renewed != old.record.id
     assert store.exhibits(contents.origins[renewed], renewed) == {"grid.png": b"x"}
     assert store.exhibits(old.folder, old.record.id) == {}
-    assert upkeep.check(root).bad == [] and upkeep.outdated(root, pytest.fail) == ([], {records.SCHEMA: 2})
+    assert maintenance.check(root).bad == [] and maintenance.outdated(root, pytest.fail) == ([], {records.SCHEMA: 2})
 
 
 def test_a_migration_that_dies_loses_nothing_and_goes_on(tmp_path, request, monkeypatch):
     store.add(tmp_path, record("a", score(1.0)), {"grid.png": b"x"})
     request.getfixturevalue("later")
-    (old,), _ = upkeep.outdated(tmp_path, pytest.fail)
+    (old,), _ = maintenance.outdated(tmp_path, pytest.fail)
     with monkeypatch.context() as patch:
-        patch.setattr(upkeep, "add", lambda *_: 1 / 0)
+        patch.setattr(maintenance, "add", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            upkeep.renew(old)
+            maintenance.renew(old)
     assert Path(old.path).exists() and store.exhibits(tmp_path, old.record.id)
     with monkeypatch.context() as patch:
-        patch.setattr(upkeep, "place", lambda *_: 1 / 0)
+        patch.setattr(maintenance, "place", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            upkeep.renew(old)
+            maintenance.renew(old)
     assert len(store.read(tmp_path).records) == 2
-    upkeep.renew(old)
+    maintenance.renew(old)
     (only,) = store.read(tmp_path).records
     assert only.schema == records.SCHEMA and store.exhibits(tmp_path, only.id)
 
@@ -106,11 +107,11 @@ def test_an_edited_old_record_gets_no_sound_name(tmp_path, request):
     path = edited(store.add(tmp_path, record("a", score(1.0))), lambda plain: plain.update(command="another"))
     request.getfixturevalue("later")
     told = []
-    assert upkeep.outdated(tmp_path, told.append) == ([], {records.SCHEMA - 1: 1, records.SCHEMA: 0})
+    assert maintenance.outdated(tmp_path, told.append) == ([], {records.SCHEMA - 1: 1, records.SCHEMA: 0})
     assert told == [f"{path}: its content does not have the hash in its name"]
 
 
 def test_a_name_without_a_hash_vouches_for_nothing(tmp_path):
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "v1.json").write_text(to_json(record("a", score(1.0))))
-    assert upkeep.check(tmp_path).good == 0
+    assert maintenance.check(tmp_path).good == 0

@@ -17,7 +17,7 @@ SCRIPT = """
 import json, os, sys
 import toys, torch
 from genkit.training.loop import Loop, Settings
-from genkit.registry import registry
+from genkit.registry.discovery import registry
 from genkit.training.api import train
 import torch.distributed as dist
 
