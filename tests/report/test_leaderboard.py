@@ -5,6 +5,7 @@ from making import record, score
 
 from genkit import leaderboard
 from genkit.errors import UnknownName
+from genkit.report import text
 from genkit.results import store
 from genkit.results.jobs import Job, Outcome
 
