@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genkit.data import open_images
-from genkit.downloads import sha256_file
-from genkit.errors import DataError, MissingError, UnknownName, UsageError
+from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation.evaluate import evaluate_images, measure_run
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.measuring import Measuring
+from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.evaluation.samples import Progress, quiet
 from genkit.results.protocol import difference
 from genkit.results.protocols import Preset
-from genkit.results.records import Record, RecordedScore, from_json
+from genkit.results.records import Record, RecordedScore
 from genkit.training.api import open_run_dataset
-from genkit.training.runs import open_run
 
 _WALKED = ("samples.", "features.", "likelihood.seed", "parameters.")
 """Choices that can be made again; data and weights are what they are."""
-
-
-_ASKABLE: Mapping[str, tuple[str, ...]] = {
-    "inception-torchvision": (),
-    "inception": ("resize", "normalisation", "logits", "precision"),
-    "dinov2": ("architecture", "resize"),
-    "clip": ("architecture", "resize"),
-}
-"""The choices that extractors offer, by the beginning of their names."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ def explain(
     Raises MissingError or DataError for files that are no records, UnknownName for a metric that neither has.
     """
     paths = Path(first), Path(second)
-    records = [_read(path) for path in paths]
+    records = [read_record(path) for path in paths]
     one, other = ({score.name: score for score in record.scores} for record in records)
     known = {**one, **other}
     names = [
@@ -138,15 +126,6 @@ def _differs(one: RecordedScore, other: RecordedScore, key: str) -> bool:
     return bool(difference(here, there))
 
 
-def _read(path: Path) -> Record:
-    try:
-        return from_json(path.read_bytes(), str(path))
-    except FileNotFoundError as error:
-        raise MissingError(f"there is no record {path}") from error
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
-
-
 def _again(
     path: Path, first: Record, second: Record, weights: Path | None, progress: Progress
 ) -> tuple[Measure | None, str]:
@@ -157,7 +136,7 @@ def _again(
             second.training.weights,
         ):
             return None, f"they are of different weights: {_described(first)} and {_described(second)}"
-        return _run_again(_home(path), first, weights, progress)
+        return _run_again(path, first, weights, progress)
     if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
         return _images_again(first, weights, progress)
     return None, f"they are of different subjects: {_described(first)} and {_described(second)}"
@@ -170,23 +149,11 @@ def _described(record: Record) -> str:
     return f"{name} of run {training.run} ({training.weights} weights of checkpoint {training.checkpoint_sha256[:12]})"
 
 
-def _home(path: Path) -> Path:
-    """Return the folder of the run that a record is of: where it lies, or where its printed copy says that it lies."""
-    if path.resolve().parent.name != "records":
-        path = Path(str(json.loads(path.read_bytes()).get("path", path)))
-    return path.resolve().parent.parent
-
-
-def _run_again(folder: Path, record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
-    assert record.training is not None
+def _run_again(path: Path, record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
     try:
-        run = open_run(folder)
-    except MissingError:
-        return None, f"the record does not lie in its run's folder, so run {record.training.run} is not found"
-    wanted = record.training.checkpoint_sha256
-    checkpoint = next((each for each in (*run.checkpoints(), *run.milestones()) if sha256_file(each) == wanted), None)
-    if checkpoint is None:
-        return None, f"run {run.path} no longer has the checkpoint that was measured"
+        run, checkpoint = run_of(record, path)
+    except MissingError as error:
+        return None, str(error)
     data = open_run_dataset(run)
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
@@ -198,16 +165,10 @@ def _run_again(folder: Path, record: Record, weights: Path | None, progress: Pro
 
 
 def _images_again(record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
-    origin = record.subject.options
     try:
-        if "opening" not in origin:
-            return None, "the record does not say where its images are from"
-        opening = dict(origin["opening"])
-        samples, reference = (open_images(origin[key], **opening) for key in ("samples", "reference"))
-    except (KeyError, DataError, MissingError, UsageError) as error:
-        return None, f"its images are not found again: {error}"
-    if (samples.sha256, reference.sha256) != (origin["sha256"], record.protocol["data"]["sha256"]):
-        return None, "its images have changed since"
+        samples, reference = image_sets_of(record)
+    except (DataError, MissingError) as error:
+        return None, str(error)
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
         asked = _measuring(score, choices, weights)
@@ -225,31 +186,18 @@ def _measuring(score: RecordedScore, choices: Mapping[str, Any], weights: Path |
     samples, features = groups.get("samples", {}), groups.get("features", {})
     rules = Preset(
         quantisation=samples.get("quantisation", "round-half-even"),
-        features=dict(_asked(features)),
+        features=extractor_choices(features),
         parameters={score.metric: groups.get("parameters", {})},
     )
     return Measuring(
         metrics=[score.metric],
-        features=_asked_name(features) if features else None,
+        features=extractor_name(features) if features else None,
         weights=weights,
         count=samples.get("count", 2),
         chunk=samples.get("chunk", 250),
         seed=samples.get("seed", groups.get("likelihood", {}).get("seed", 0)),
         protocol=rules,
     )
-
-
-def _asked_name(features: Mapping[str, str]) -> str:
-    """The name under which an extractor is asked for: its own is longer if its weights are not the published ones."""
-    return features["extractor"].removesuffix(f"-{features['sha256'][:8]}")
-
-
-def _asked(features: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The choices of an extractor that can be asked for: not all that stand in a record can."""
-    known = next((keys for name, keys in _ASKABLE.items() if features["extractor"].startswith(name)), ())
-    for key in known:
-        if key in features:
-            yield key, features[key]
 
 
 def _value(record: Record, score: RecordedScore) -> float:
