@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from genkit import metrics
     from genkit.conformance import check
     from genkit.data import open_dataset, open_images
-    from genkit.evaluation.evaluate import evaluate, evaluate_images
+    from genkit.evaluation.compare import compare
+    from genkit.evaluation.evaluate import evaluate
     from genkit.evaluation.evaluator import Evaluator
     from genkit.evaluation.measuring import Measuring
     from genkit.features import load_extractor
@@ -35,8 +36,8 @@ _HOMES = {
     "Preset": "genkit.models",
     "Step": "genkit.models",
     "check": "genkit.conformance",
+    "compare": "genkit.evaluation.compare",
     "evaluate": "genkit.evaluation.evaluate",
-    "evaluate_images": "genkit.evaluation.evaluate",
     "leaderboard": "genkit.report.leaderboard",
     "load": "genkit.training.runs",
     "load_extractor": "genkit.features",
@@ -56,8 +57,8 @@ __all__ = [
     "Preset",
     "Step",
     "check",
+    "compare",
     "evaluate",
-    "evaluate_images",
     "leaderboard",
     "load",
     "load_extractor",

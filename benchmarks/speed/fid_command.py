@@ -61,7 +61,7 @@ def main() -> None:
         weights = str(root / "inception.pth")
         torch.save(untrained_state(), weights)
         a, b = (str(folder_of(root / side, arguments.images, arguments.size, seed)) for seed, side in enumerate("ab"))
-        genkit = [str(beside / "genkit"), "eval", "--samples", a, "--reference", b, "--features", "inception"]
+        genkit = [str(beside / "genkit"), "compare", a, b, "--features", "inception"]
         genkit += ["--weights", weights, "--metrics", "fid", "--json"]
         fidelity = [str(beside / "fidelity"), "--gpu", "", "--fid", "--input1", a, "--input2", b, "--json", "--silent"]
         fidelity += ["--feature-extractor-weights-path", weights, "--no-cache"]

@@ -150,34 +150,35 @@ data_root_option = click.option(
 )
 
 
-def dataset_options(default: str | None = "digits") -> Callable[[F], F]:
-    """Add --dataset and how to open it; the command gets ``dataset`` and ``opening``-style arguments."""
-    options = [
-        click.option(
-            "--dataset",
-            default=default,
-            envvar="GENKIT_DATASET",
-            show_default=default is not None,
-            shell_complete=complete_dataset,
-            help="digits, mnist, folder:PATH, zip:PATH, npz:PATH.",
-        ),
-        data_root_option,
-        click.option("--size", type=click.IntRange(min=1), help="Resize images to this height and width."),
-        click.option(
-            "--crop",
-            type=click.Choice(["center", "none"]),
-            help="With --size: cut the middle square (the default), or squeeze the whole.",
-        ),
-        click.option("--grey", is_flag=True, help="Make colour images of folders and zips grey."),
-        click.option("--skip-bad", is_flag=True, help="Leave out, and count, files that are no whole image."),
-    ]
+def opening_options(function: F) -> F:
+    """Add the options that say how images are read, which ``opening`` takes."""
+    for option in reversed(
+        (
+            data_root_option,
+            click.option("--size", type=click.IntRange(min=1), help="Resize images to this height and width."),
+            click.option(
+                "--crop",
+                type=click.Choice(["center", "none"]),
+                help="With --size: cut out the middle square (default), or squeeze the whole image.",
+            ),
+            click.option("--grey", is_flag=True, help="Convert colour images of folders and zips to grey."),
+            click.option("--skip-bad", is_flag=True, help="Skip unreadable files and count them."),
+        )
+    ):
+        function = option(function)
+    return function
 
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
 
-    return decorate
+def dataset_options(function: F) -> F:
+    """Add --dataset and the options that say how it is read."""
+    return click.option(
+        "--dataset",
+        default="digits",
+        envvar="GENKIT_DATASET",
+        show_default=True,
+        shell_complete=complete_dataset,
+        help="digits, mnist, folder:PATH, zip:PATH, npz:PATH.",
+    )(opening_options(function))
 
 
 def trained_options(function: F) -> F:

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
-from genkit.cli.common import (
-    NAMES,
-    complete_feature,
-    complete_metric,
-    complete_model,
-    complete_run,
-    dataset_options,
-    device_option,
-    echo_json,
-    json_option,
-    opening,
-    refuse,
-    runs_option,
-)
-from genkit.errors import Interrupted, MissingError, UsageError
-from genkit.results.protocols import PRESETS
+from genkit.cli.common import complete_model, complete_run, dataset_options, json_option, opening, refuse, runs_option
+from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
+from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
-    from genkit.evaluation.evaluate import Evaluation
     from genkit.evaluation.measuring import Measuring
-    from genkit.report.text import Beside
-    from genkit.results.records import Record
     from genkit.training.runs import Run
 
-
 BESIDE = ("real test", "noise")
-"""What stands beside a model's scores in the terminal: floor and ceiling. The page has all that calibrates it."""
-
-REFERENCES = {"train": "the training images", "all": "all images"}
+"""Calibration baselines shown beside a model's scores in the terminal: floor and ceiling. The page shows all."""
 
 
 @click.command()
@@ -49,50 +28,18 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 @click.option("--run", "run_id", metavar="RUN", shell_complete=complete_run, help="Measure this run: its path or id.")
 @click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False), help="Measure this checkpoint of a run.")
 @click.option("--raw", is_flag=True, help="Measure the raw weights, not their moving average.")
-@click.option(
-    "--samples", "samples_path", metavar="IMAGES", help="Measure these images instead of a model: a folder, zip or npz."
-)
-@click.option("--reference", metavar="IMAGES|DATASET", help="With --samples: what they are compared with.")
-@dataset_options()
-@click.option(
-    "--metrics",
-    type=NAMES,
-    default="all",
-    show_default=True,
-    shell_complete=complete_metric,
-    help="Comma-separated names.",
-)
-@click.option(
-    "--features",
-    type=NAMES,
-    shell_complete=complete_feature,
-    help="Feature extractors, comma-separated; by default the data's own, or inception for images without.",
-)
-@click.option(
-    "--protocol", type=click.Choice(list(PRESETS)), default="genkit", show_default=True, help="Whose number to give."
-)
-@click.option(
-    "-c",
-    "--choice",
-    "choices",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A choice of the extractor, as resize=bilinear; repeatable.",
-)
+@click.option("--samples", "samples_path", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
+@click.option("--reference", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
+@dataset_options
+@evaluation_options
 @click.option("-k", "--importance-samples", type=click.IntRange(min=1), help="K of nll; 64 by default.")
-@click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
-@click.option(
-    "-n",
-    "--count",
-    type=click.IntRange(min=2),
-    default=5000,
-    show_default="5000; of --samples all",
-    help="Samples to measure.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Evaluation seed.")
+@click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
 @click.option("--milestones", is_flag=True, help="Also measure the run's milestones, by the first metric.")
-@click.option("--calibrate/--no-calibrate", default=True, help="Also measure what boards are read against, once.")
-@device_option
+@click.option(
+    "--calibrate/--no-calibrate",
+    default=True,
+    help="Also evaluate the calibration baselines (noise, copies ...), once.",
+)
 @runs_option
 @json_option
 @click.pass_context
@@ -124,18 +71,20 @@ def command(
     root: Path,
     as_json: bool,
 ) -> None:
-    """Measure a model, or any two sets of images.
+    """Measure a model on the data set it was trained on.
 
     \b
     genkit eval --model dcgan
     genkit eval --run 7f3a --metrics fid,kid -n 10000
-    genkit eval --samples out/ --reference folder:photos --features inception
     """
     from genkit.evaluation.measuring import Measuring
     from genkit.options import parse_assignments
 
-    if sum(given is not None for given in (model, run_id or checkpoint, samples_path)) != 1:
-        raise UsageError("name one thing to measure: --model NAME, --run RUN, --checkpoint FILE or --samples IMAGES")
+    if samples_path is not None or reference is not None:
+        paths = shlex.join([samples_path or "SAMPLES", reference or "REFERENCE"])
+        raise UsageError(f"sets of images are compared by: genkit compare {paths} (the other options are the same)")
+    if (model is None) == (run_id is None and checkpoint is None):
+        raise UsageError("name one thing to measure: --model NAME, --run RUN or --checkpoint FILE")
     measuring = Measuring(
         metrics=metrics,
         features=features,
@@ -147,14 +96,6 @@ def command(
         seed=seed,
         device=device,
     )
-    if samples_path is not None:
-        refuse(ctx, ("dataset", "raw", "milestones"), "goes with a model; --samples are compared with --reference")
-        how = opening(data_root, size, crop, skip_bad, grey)
-        given = ctx.get_parameter_source("count") is not ParameterSource.DEFAULT
-        _images(samples_path, reference, measuring, how, root, as_json, limit=count if given else None)
-        return
-    if reference is not None:
-        raise UsageError("--reference goes with --samples; a model is compared with the data set it was trained on")
     if model is not None:
         from genkit.cli.presets import newest_or_trained
 
@@ -197,7 +138,7 @@ def _milestones(run: Run, data: ImageDataset, measuring: Measuring, raw: bool) -
     from genkit.evaluation.evaluator import Evaluator
     from genkit.evaluation.milestones import measure_milestones
 
-    with _going_on("the same command goes on with the milestones left"), work_bar() as show:
+    with interruptible("the same command resumes with the remaining milestones"), work_bar() as show:
         done = measure_milestones(run, Evaluator(data, measuring, show), run.path, raw=raw)
     for images, score in done:
         click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
@@ -224,10 +165,10 @@ def _model(
     place = root / run.config.dataset_slug / "calibration"
     with work_bar() as show:
         evaluator = Evaluator(data, measuring, show)
-        with _going_on():
+        with interruptible():
             done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
-            with _going_on(f"record {done.path} is kept; what calibrates it is not measured yet"):
+            with interruptible(f"record {done.path} is kept; the calibration baselines are not measured yet"):
                 measure_calibration(evaluator, place)
     own = {score.fingerprint for score in done.record.scores}
     beside = {name: known for name, known in calibration(place).items() if own & set(known)}
@@ -235,85 +176,6 @@ def _model(
     write_atomic(page, run_page(done.record, run.path, beside).encode())
     if not done.record.training or not done.record.training.finished:
         click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
-    _show(done, as_json, str(page), {name: beside[name] for name in BESIDE if name in beside})
+    show_evaluation(done, as_json, str(page), {name: beside[name] for name in BESIDE if name in beside})
     if not as_json:
         click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")
-
-
-@contextlib.contextmanager
-def _going_on(then: str = "the same command goes on with what was seen so far") -> Iterator[None]:
-    """Say after Ctrl-C what is not lost."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(f"stopped; {then}") from None
-
-
-def _images(
-    samples: str,
-    reference: str | None,
-    measuring: Measuring,
-    how: dict[str, Any],
-    root: Path,
-    as_json: bool,
-    limit: int | None,
-) -> None:
-    import dataclasses
-
-    from genkit.cli.opening import images_shown
-    from genkit.cli.progress import work_bar
-    from genkit.evaluation.evaluate import evaluate_images
-
-    if reference is None:
-        raise UsageError("--samples wants --reference: a folder of images or a data set to compare with")
-    measured = images_shown(samples, how)
-    against = images_shown(reference, how)
-    with _going_on(), work_bar() as show:
-        measuring = dataclasses.replace(measuring, count=limit or max(2, len(measured.everything())))
-        folder = root / against.slug / "images"
-        origin = {
-            "samples": measured.name,
-            "reference": against.name,
-            "opening": {key: str(value) if isinstance(value, Path) else value for key, value in how.items()},
-        }
-        done = evaluate_images(measured, against, measuring, name=samples, origin=origin, folder=folder, progress=show)
-    _show(done, as_json, None)
-    _say_shapes(measured, against, done.record)
-    if not as_json:
-        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {against.slug}")
-
-
-def _say_shapes(samples: ImageDataset, reference: ImageDataset, record: Record) -> None:
-    """Say on stderr that images of two shapes were compared, and how."""
-    shapes = [each.info().shape for each in (samples, reference)]
-    if shapes[0] == shapes[1]:
-        return
-    one, other = ("x".join(map(str, shape)) for shape in shapes)
-    every = [score.choices for score in record.scores if "features.extractor" in score.choices]
-    seen = {each["features.extractor"]: each.get("features.resize", "none") for each in every}
-    how = [f"{name} {'keeps sizes' if size == 'none' else f'resizes ({size})'}" for name, size in seen.items()]
-    grey = "" if shapes[0][0] == shapes[1][0] else ", grey seen as three equal channels"
-    click.echo(
-        f"{samples.name} is {one} and {reference.name} {other} (channels x height x width){grey}: {', '.join(how)}",
-        err=True,
-    )
-
-
-def _show(done: Evaluation, as_json: bool, page: str | None, beside: Beside | None = None) -> None:
-    from genkit.report.text import scores
-    from genkit.results.records import to_json
-
-    record = done.record
-    if as_json:
-        import json
-
-        echo_json({**json.loads(to_json(record)), "path": str(done.path), "report": page})
-        return
-    samples, features = record.protocol["samples"], record.protocol["features"]
-    reference = record.protocol["data"]["reference"]
-    seen_by = f" · features {features['extractor']}" if features else ""
-    click.echo(
-        f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {REFERENCES[reference]}"
-        f"{seen_by}"
-    )
-    click.echo(scores(record, beside))

@@ -27,8 +27,8 @@ def command(first: Path, second: Path, metric: str | None, weights: Path | None,
     The subject is measured again with one choice changed after the other, where it is still there.
 
     \b
-    genkit eval --samples out --reference photos --features inception --json > a.json
-    genkit eval --samples out --reference photos --features inception --protocol clean-fid --json > b.json
+    genkit compare out photos --features inception --json > a.json
+    genkit compare out photos --features inception --protocol clean-fid --json > b.json
     genkit explain a.json b.json --metric fid
     """
     from genkit.cli.progress import work_bar

@@ -43,7 +43,7 @@ def list_features(as_json: bool) -> None:
 
 
 @command.command()
-@dataset_options()
+@dataset_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def train(
     dataset: str, data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool, seed: int

@@ -43,7 +43,7 @@ _FIXED = (
 
 @click.command()
 @click.option("--model", shell_complete=complete_model, help="What to train (genkit models lists them).")
-@dataset_options()
+@dataset_options
 @click.option(
     "--preset",
     type=click.Choice(["cpu", "gpu"]),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, MissingError, UnknownName
-from genkit.evaluation.evaluate import evaluate_images, measure_run
+from genkit.evaluation.compare import compare
+from genkit.evaluation.evaluate import measure_run
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
@@ -172,7 +173,7 @@ def _images_again(record: Record, weights: Path | None, progress: Progress) -> t
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
         asked = _measuring(score, choices, weights)
-        return _value(evaluate_images(samples, reference, asked, progress=progress, keep=True).record, score)
+        return _value(compare(samples, reference, asked, progress=progress, keep=True).record, score)
 
     return measure, ""
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from genkit.cli import main
 
@@ -29,3 +32,16 @@ def genkit(capsys, monkeypatch, tmp_path):
         return Result(int(stopped.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def photos():
+    """Write small grey images into a folder: photos(folder, count, brightest)."""
+
+    def write(folder, count, high=255):
+        Path(folder).mkdir(exist_ok=True)
+        for index in range(count):
+            pixels = np.random.default_rng(index).integers(0, high, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(f"{folder}/{index}.png")
+
+    return write

@@ -34,7 +34,7 @@ def settings_of(tmp_path):
         ("[train]\ndata_root = '/d'\nimages = 60_000", "train", {"data_root": "/d", "images": "60000"}),
         ("[train]\noption = ['width=3', 'latent=2']", "train", {"assignments": ["width=3", "latent=2"]}),
         ("[train]\noption = 'width=3'", "train", {"assignments": ["width=3"]}),
-        ("[eval]\nrun = 'ab'\nsamples = 'out'", "eval", {"run_id": "ab", "samples_path": "out"}),
+        ("[eval]\nrun = 'ab'\nraw = true", "eval", {"run_id": "ab", "raw": True}),
         ("[eval]\ncount = 300\ncalibrate = false", "eval", {"count": "300", "calibrate": False}),
         ("[eval]\nmetrics = ['fid', 'kid']", "eval", {"metrics": "fid,kid"}),
         ("[eval]\nmetrics = 'fid,kid'", "eval", {"metrics": "fid,kid"}),

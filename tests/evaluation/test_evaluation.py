@@ -10,7 +10,8 @@ from making import record, score
 from genkit.data import Split
 from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, UnknownName, UsageError
-from genkit.evaluation.evaluate import evaluate, evaluate_images, stored
+from genkit.evaluation.compare import compare
+from genkit.evaluation.evaluate import evaluate, stored
 from genkit.evaluation.evaluator import Evaluator, Measured
 from genkit.evaluation.measuring import Measuring
 from genkit.results.records import Subject, from_json
@@ -98,14 +99,14 @@ def test_the_checkpoint_of_another_run_is_refused(digits, tmp_path):
 def test_images_in_the_order_of_their_classes_are_measured_at_the_size_of_the_test_split_too(digits):
     order = np.argsort(digits.train.labels, kind="stable")
     split = Split("train", digits.train.pixels[order], digits.train.labels[order], digits.levels)
-    record = evaluate_images(split, digits, Measuring(count=len(order), metrics=["fid"])).record
+    record = compare(split, digits, Measuring(count=len(order), metrics=["fid"])).record
     assert record.score("fid[digits-cnn]").value == pytest.approx(0, abs=1e-6)
     assert record.score("fid[digits-cnn]@360").value < 1.5
 
 
 def test_several_extractors_stand_side_by_side(digits):
     asked = Measuring(count=400, metrics=["fid", "is"], features=["digits-cnn", "pixels"])
-    record = evaluate_images(digits.test, digits, asked).record
+    record = compare(digits.test, digits, asked).record
     assert {score.name for score in record.scores} == {
         "fid[digits-cnn]@360",
         "is[digits-cnn]",
@@ -119,7 +120,7 @@ def test_several_extractors_stand_side_by_side(digits):
 def test_a_preset_changes_the_choices_and_with_them_the_fingerprint(digits):
     def measured(preset):
         asked = Measuring(count=360, metrics=["fid", "mifid"], protocol=preset)
-        return evaluate_images(digits.test, digits, asked).record
+        return compare(digits.test, digits, asked).record
 
     ours, theirs = measured("genkit"), measured("stylegan3")
     assert ours.score("fid[digits-cnn]@360").choices["parameters.ddof"] == 1
@@ -153,7 +154,7 @@ def test_how_to_measure_is_said_by_fields_or_whole(digits, tmp_path):
 
 
 def test_two_sets_of_images_are_measured_with_no_model(digits):
-    done = evaluate_images(digits.test, digits, name="test")
+    done = compare(digits.test, digits, name="test")
     assert done.path is None
     assert done.record.score("fid[digits-cnn]@360").n == len(digits.test)
     assert done.record.absent["mse"] == "test does not reconstruct"
@@ -190,6 +191,6 @@ def test_what_one_metric_can_not_measure_loses_no_other(digits):
 
 def test_few_images_are_measured_by_what_can_measure_them(digits):
     few = Split("few", digits.test.pixels[:6], None, digits.levels)
-    record = evaluate_images(few, digits, Measuring(count=6)).record
+    record = compare(few, digits, Measuring(count=6)).record
     assert record.score("fid[digits-cnn]").n == 6
     assert "between 1 and the 6 rows" in record.absent["is[digits-cnn]"]

@@ -16,7 +16,8 @@ from sklearn.datasets import load_sample_image
 from genkit.data import Split
 from genkit.data.images import png, quantize
 from genkit.evaluation.closed_form import fitted as _fit
-from genkit.evaluation.evaluate import evaluate, evaluate_images
+from genkit.evaluation.compare import compare
+from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.exhibits import curves, exhibits
 from genkit.evaluation.measuring import Measuring
@@ -226,7 +227,7 @@ def test_against_copies_of_one_image_there_are_scores_and_pictures(digits, capsy
     alone = Split("train", digits.train.pixels[[0] * 20], None, digits.levels)
     nothing = Split("test", digits.train.pixels[:0], None, digits.levels)
     reference = dataclasses.replace(digits, train=alone, test=nothing, whole=None, own_splits=False)
-    done = evaluate_images(digits.test, reference, count=80, metrics=["fid", "vendi"], features="random-conv")
+    done = compare(digits.test, reference, count=80, metrics=["fid", "vendi"], features="random-conv")
     assert [score.metric for score in done.record.scores] == ["fid", "vendi"]
     assert "not shown" not in capsys.readouterr().err
 

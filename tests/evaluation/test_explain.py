@@ -9,7 +9,8 @@ import pytest
 
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UnknownName
-from genkit.evaluation.evaluate import evaluate, evaluate_images
+from genkit.evaluation.compare import compare
+from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.explain import _asked, explain
 from genkit.evaluation.measuring import Measuring
@@ -108,7 +109,7 @@ def test_records_of_two_trainings_differ_in_their_weights(run, digits, tmp_path)
 def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path):
     origin = {"samples": "digits", "reference": "digits", "opening": {}}
     paths = [
-        evaluate_images(digits, digits, Measuring(count=200, seed=seed, metrics=["kid"]), origin=origin,
+        compare(digits, digits, Measuring(count=200, seed=seed, metrics=["kid"]), origin=origin,
                         folder=tmp_path).path
         for seed in (0, 1)
     ]  # fmt: skip
@@ -121,7 +122,7 @@ def test_records_of_two_sets_of_images_name_them_by_their_content(digits, tmp_pa
     asked = Measuring(count=100, metrics=["kid"])
     dark = digits.everything()
     dark = dataclasses.replace(digits, sha256="ab" * 32, whole=dataclasses.replace(dark, pixels=dark.pixels // 2))
-    paths = [evaluate_images(each, digits, asked, origin={"a": 1}, folder=tmp_path).path for each in (digits, dark)]
+    paths = [compare(each, digits, asked, origin={"a": 1}, folder=tmp_path).path for each in (digits, dark)]
     (found,) = explain(*paths)
     assert found.reason == f"they are of different subjects: images ({digits.sha256[:12]}) and images (abababababab)"
 

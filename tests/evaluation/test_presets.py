@@ -13,7 +13,7 @@ from PIL import Image
 
 from genkit.data import open_dataset
 from genkit.errors import UsageError
-from genkit.evaluation.evaluate import evaluate_images
+from genkit.evaluation.compare import compare
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.measuring import Measuring
 from genkit.features.inception_layout import untrained_state
@@ -67,7 +67,7 @@ def measured(folders, weights):
         asked = Measuring(
             metrics=metrics, features=features, weights=weights, protocol=preset, count=99, parameters=parameters
         )
-        return {score.metric: score for score in evaluate_images(*data, asked, keep=True).record.scores}
+        return {score.metric: score for score in compare(*data, asked, keep=True).record.scores}
 
     return measure
 

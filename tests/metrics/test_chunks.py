@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genkit import metrics
-from genkit.evaluation.evaluate import evaluate_images
+from genkit.evaluation.compare import compare
 from genkit.evaluation.measuring import Measuring
 from genkit.features import load_extractor
 from genkit.metrics import distances, frechet_infinity, mmd
@@ -25,7 +25,7 @@ def whole(digits):
 
 
 def scores(digits, chunk):
-    record = evaluate_images(digits.test, digits, Measuring(count=360, chunk=chunk, metrics=NAMES)).record
+    record = compare(digits.test, digits, Measuring(count=360, chunk=chunk, metrics=NAMES)).record
     return {score.name: score.value for score in record.scores}
 
 

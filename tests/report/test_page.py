@@ -352,9 +352,9 @@ def test_a_board_of_baselines_alone_has_a_page():
 
 
 def test_images_of_no_model_have_a_card_without_commands():
-    seen = parsed(record("photos", score(1.0), kind="images", trained=None, command="genkit eval --samples photos"))
+    seen = parsed(record("photos", score(1.0), kind="images", trained=None, command="genkit compare photos faces"))
     assert "Train and measure it again" not in seen.text
-    assert "genkit eval --samples photos" in seen.text
+    assert "genkit compare photos faces" in seen.text
 
 
 def test_a_seed_alone_says_that_training_may_change_the_order():

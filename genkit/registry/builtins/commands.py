@@ -9,7 +9,8 @@ from genkit.plugin import CommandSpec, hookimpl
 _COMMANDS = {
     "Run": {
         "train": "Train a model",
-        "eval": "Measure a model, or any two sets of images",
+        "eval": "Measure a model",
+        "compare": "Compare two sets of images",
         "leaderboard": "Rank what was measured",
         "recommend": "Name the best model within limits",
         "bench": "Train and measure all models of a board's file",

@@ -1,0 +1,101 @@
+"""genkit compare"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genkit.cli.common import json_option, opening, opening_options, runs_option
+from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
+
+if TYPE_CHECKING:
+    from genkit.data import ImageDataset
+    from genkit.results.records import Record
+
+
+@click.command()
+@click.argument("samples")
+@click.argument("reference")
+@opening_options
+@evaluation_options
+@click.option("-n", "--count", type=click.IntRange(min=2), help="Samples to measure; all by default.")
+@runs_option
+@json_option
+def command(
+    samples: str,
+    reference: str,
+    data_root: Path | None,
+    size: int | None,
+    crop: str | None,
+    skip_bad: bool,
+    grey: bool,
+    metrics: list[str],
+    features: list[str] | None,
+    protocol: str,
+    choices: tuple[str, ...],
+    weights: Path | None,
+    seed: int,
+    device: str,
+    count: int | None,
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Compare two sets of images, whatever made them.
+
+    SAMPLES and REFERENCE are folders, zips, npz files or data sets.
+
+    \b
+    genkit compare out/ photos/
+    genkit compare out/ digits --size 8 --grey
+    genkit compare out/ photos.zip --features inception --protocol clean-fid
+    """
+    from genkit.cli.opening import images_shown
+    from genkit.cli.progress import work_bar
+    from genkit.evaluation.compare import compare
+    from genkit.evaluation.measuring import Measuring
+    from genkit.options import parse_assignments
+
+    measuring = Measuring(
+        metrics=metrics,
+        features=features,
+        protocol=protocol,
+        choices={key: str(value) for key, value in parse_assignments(choices).items()},
+        weights=weights,
+        seed=seed,
+        device=device,
+    )
+    how = opening(data_root, size, crop, skip_bad, grey)
+    images = images_shown(samples, how)
+    against = images_shown(reference, how)
+    measuring = dataclasses.replace(measuring, count=count or max(2, len(images.everything())))
+    origin = {
+        "samples": images.name,
+        "reference": against.name,
+        "opening": {key: str(value) if isinstance(value, Path) else value for key, value in how.items()},
+    }
+    folder = root / against.slug / "images"
+    with interruptible(), work_bar() as show:
+        done = compare(images, against, measuring, name=samples, origin=origin, folder=folder, progress=show)
+    show_evaluation(done, as_json)
+    _note_shapes(images, against, done.record)
+    if not as_json:
+        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {against.slug}")
+
+
+def _note_shapes(samples: ImageDataset, reference: ImageDataset, record: Record) -> None:
+    """If the sets have different shapes, say so on stderr, with what each extractor does about it."""
+    shapes = [each.info().shape for each in (samples, reference)]
+    if shapes[0] == shapes[1]:
+        return
+    one, other = ("x".join(map(str, shape)) for shape in shapes)
+    every = [score.choices for score in record.scores if "features.extractor" in score.choices]
+    resizes = {choices["features.extractor"]: choices.get("features.resize", "none") for choices in every}
+    notes = [f"{name} {'keeps sizes' if how == 'none' else f'resizes ({how})'}" for name, how in resizes.items()]
+    grey = "" if shapes[0][0] == shapes[1][0] else ", grey read as three equal channels"
+    click.echo(
+        f"{samples.name} is {one} and {reference.name} {other} (channels x height x width){grey}: {', '.join(notes)}",
+        err=True,
+    )
