@@ -86,9 +86,9 @@ class GAN(GenerativeModel):
 
     def phases(self) -> list[Phase]:
         """Return the discriminator's turns, then the generator's."""
-        critic = self.optimizer(self.discriminator, rate=self.discriminator_rate)
+        opt_d = self.optimizer(self.discriminator, rate=self.discriminator_rate)
         return [
-            Phase("discriminator", self.discriminator, critic, repeats=self.discriminator_turns),
+            Phase("discriminator", self.discriminator, opt_d, repeats=self.discriminator_turns),
             Phase("generator", self.generator, self.optimizer(self.generator)),
         ]
 
@@ -101,12 +101,12 @@ class GAN(GenerativeModel):
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return the discriminator's loss on a batch and as many generated images; logs both logits."""
         with torch.no_grad():
-            generated, labels = self.imagine(len(batch), step)
-        real = symmetric(batch.images)
+            generated, labels = self.generate_fake(len(batch), step)
+        real = to_signed(batch.images)
         # Two passes: in a mixed one, batch normalisation would tell the discriminator what the batch is made of.
-        real_logits = self.judge(step.augment(real), batch.labels)
-        generated_logits = self.judge(step.augment(generated), labels)
-        self.report(real_logits, generated_logits, step)
+        real_logits = self.discriminate(step.augment(real), batch.labels)
+        generated_logits = self.discriminate(step.augment(generated), labels)
+        self.log_logits(real_logits, generated_logits, step)
         return self.adversarial.discriminator(real_logits, generated_logits) + self.penalty(real, generated, step)
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor | float:
@@ -115,20 +115,20 @@ class GAN(GenerativeModel):
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return the generator's loss on as many new latents as the batch has images."""
-        generated, labels = self.imagine(len(batch), step)
-        logits = self.judge(step.augment(generated), labels)
+        generated, labels = self.generate_fake(len(batch), step)
+        logits = self.discriminate(step.augment(generated), labels)
         if not self.adversarial.paired:
             return self.adversarial.generator(logits)
         with torch.no_grad():
-            real_logits = self.judge(step.augment(symmetric(batch.images)), batch.labels)
+            real_logits = self.discriminate(step.augment(to_signed(batch.images)), batch.labels)
         return self.adversarial.generator(logits, real_logits)
 
-    def imagine(self, n: int, step: Step) -> tuple[Tensor, Tensor | None]:
+    def generate_fake(self, n: int, step: Step) -> tuple[Tensor, Tensor | None]:
         """Make ``n`` images in [-1, 1] in training; return them and the labels that they were made of."""
         labels = self.draw_labels(n, generator=step.generator)
         return self.generate(n, labels, generator=step.generator), labels
 
-    def report(self, real_logits: Tensor, generated_logits: Tensor, step: Step) -> None:
+    def log_logits(self, real_logits: Tensor, generated_logits: Tensor, step: Step) -> None:
         """Log the mean logits, and let an adaptive augmentation see how real images were judged."""
         step.log(logits_real=real_logits.mean(), logits_generated=generated_logits.mean())
         step.augment.observe(self.adversarial.margin(real_logits, generated_logits))
@@ -138,14 +138,14 @@ class GAN(GenerativeModel):
         images: Tensor = self.generator(self.draw_latent(n, generator=generator))
         return images.float()
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the discriminator's float32 logits [N] of images in [-1, 1]."""
         logits: Tensor = self.discriminator(images)
         return logits.float().reshape(len(images))
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the discriminator's logits [N] of images in [0, 1]: higher for real."""
-        return self.judge(symmetric(images))
+        return self.discriminate(to_signed(images))
 
     def draw_labels(self, n: int, *, generator: torch.Generator) -> Tensor | None:
         """Draw the classes of images to be generated: none here."""
@@ -157,12 +157,12 @@ class GAN(GenerativeModel):
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the images in [0, 1] that the generator makes of latents."""
-        return unit(self.generator(latent))
+        return to_unit(self.generator(latent))
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` images in [0, 1]."""
-        return unit(self.generate(n, condition, generator=generator))
+        return to_unit(self.generate(n, condition, generator=generator))
 
 
 class ConditionalGAN(GAN):
@@ -193,7 +193,7 @@ class ConditionalGAN(GAN):
         images: Tensor = self.generator(latent, self.draw_labels(n, generator=generator) if labels is None else labels)
         return images.float()
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return float32 logits [N] of images in [-1, 1], as those of their labels or, without any, of the mean class.
 
         The mean is over the data's frequencies.
@@ -202,21 +202,21 @@ class ConditionalGAN(GAN):
             logits: Tensor = self.discriminator(images, labels)
             return logits.float().reshape(len(images))
         classes = torch.arange(self.data.num_classes, device=images.device)
-        each = torch.stack([self.judge(images, label.expand(len(images))) for label in classes], dim=1)
+        each = torch.stack([self.discriminate(images, label.expand(len(images))) for label in classes], dim=1)
         return each @ each.new_tensor(self.data.class_frequencies)
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the images in [0, 1] of latents and labels [N]; raises Unmeasurable without labels."""
         if condition is None:
             raise Unmeasurable(f"{type(self).__name__} makes no image of a latent alone: it needs a class")
-        return unit(self.generator(latent, condition))
+        return to_unit(self.generator(latent, condition))
 
 
-def symmetric(images: Tensor) -> Tensor:
+def to_signed(images: Tensor) -> Tensor:
     """Move images from [0, 1] to [-1, 1], the range of a generator's tanh."""
     return images.mul(2).sub(1)
 
 
-def unit(images: Tensor) -> Tensor:
+def to_unit(images: Tensor) -> Tensor:
     """Move images from [-1, 1] to [0, 1]; what a generator without tanh paints beyond is clipped."""
     return images.add(1).mul(0.5).clamp(0, 1)

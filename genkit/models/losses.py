@@ -34,52 +34,58 @@ class Adversarial:
 
 
 def logistic_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Return mean sp(-r) + mean sp(f): cross-entropy with label 1 for real, 0 for generated (arXiv:1406.2661)."""
+    """Return mean softplus(-D(x)) + mean softplus(D(G(z))): cross-entropy, label 1 for real (arXiv:1406.2661)."""
     return softplus(-real).mean() + softplus(generated).mean()
 
 
 def non_saturating_generator(generated: Tensor) -> Tensor:
-    """Return mean sp(-f), which is -log D: its gradient is strong where the discriminator wins (arXiv:1406.2661)."""
+    """Return mean softplus(-D(G(z))) = -log sigmoid(D(G(z))), whose gradient stays strong where the discriminator wins.
+
+    arXiv:1406.2661, section 3.
+    """
     return softplus(-generated).mean()
 
 
 def saturating_generator(generated: Tensor) -> Tensor:
-    """Return -mean sp(f), which is log(1 - D): the minimax game, whose gradient fades where the discriminator wins."""
+    """Return -mean softplus(D(G(z))) = log(1 - sigmoid(D(G(z)))), whose gradient fades where the discriminator wins.
+
+    The minimax game (arXiv:1406.2661, equation 1).
+    """
     return -softplus(generated).mean()
 
 
 def least_squares_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Return mean .5 (r - 1)^2 + mean .5 f^2 (arXiv:1611.04076, equation 9)."""
+    """Return mean (D(x) - 1)^2 / 2 + mean D(G(z))^2 / 2 (arXiv:1611.04076, equation 9)."""
     return 0.5 * (real - 1).square().mean() + 0.5 * generated.square().mean()
 
 
 def least_squares_generator(generated: Tensor) -> Tensor:
-    """Return mean .5 (f - 1)^2 (arXiv:1611.04076, equation 9)."""
+    """Return mean (D(G(z)) - 1)^2 / 2 (arXiv:1611.04076, equation 9)."""
     return 0.5 * (generated - 1).square().mean()
 
 
 def hinge_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Return mean relu(1 - r) + mean relu(1 + f) (arXiv:1802.05957, equation 16)."""
+    """Return mean relu(1 - D(x)) + mean relu(1 + D(G(z))) (arXiv:1802.05957, equation 16)."""
     return relu(1 - real).mean() + relu(1 + generated).mean()
 
 
 def wasserstein_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Return mean f - mean r, minus the distance of a 1-Lipschitz critic (arXiv:1701.07875, equation 2)."""
+    """Return mean D(G(z)) - mean D(x), minus the Wasserstein distance for a 1-Lipschitz D (arXiv:1701.07875, eq. 2)."""
     return generated.mean() - real.mean()
 
 
 def linear_generator(generated: Tensor) -> Tensor:
-    """Return -mean f: the generator of the hinge and the Wasserstein game."""
+    """Return -mean D(G(z)): the generator of the hinge and the Wasserstein game."""
     return -generated.mean()
 
 
 def relativistic_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Return mean sp(f - r), each generated image against one real image (arXiv:1807.00734; arXiv:2501.05441)."""
+    """Return mean softplus(D(G(z)) - D(x)), each G(z) paired with one x (arXiv:1807.00734, 2501.05441)."""
     return softplus(generated - real).mean()
 
 
 def relativistic_generator(generated: Tensor, real: Tensor) -> Tensor:
-    """Return mean sp(r - f), each generated image against one real image (arXiv:1807.00734; arXiv:2501.05441)."""
+    """Return mean softplus(D(x) - D(G(z))), each G(z) paired with one x (arXiv:1807.00734, 2501.05441)."""
     return softplus(real - generated).mean()
 
 
@@ -100,18 +106,23 @@ RELATIVISTIC = Adversarial(
     margin=lambda real, generated: real - generated,
 )
 
-Judge = Callable[[Tensor], Tensor]
+Discriminator = Callable[[Tensor], Tensor]
 """Images [N, C, H, W] -> logits [N]."""
 
 
-def zero_centred_penalty(judge: Judge, images: Tensor) -> Tensor:
-    """Return the mean of |grad D(x)|^2 over images: R1 on real ones, R2 on generated ones (arXiv:1801.04406)."""
-    return slopes(judge, images).square().flatten(1).sum(1).mean()
+def r1_penalty(discriminator: Discriminator, images: Tensor) -> Tensor:
+    """Return the mean of |grad D(x)|^2 over real images: the R1 penalty without its gamma/2 (arXiv:1801.04406)."""
+    return input_gradients(discriminator, images).square().flatten(1).sum(1).mean()
 
 
-def one_centred_penalty(judge: Judge, images: Tensor) -> Tensor:
+def r2_penalty(discriminator: Discriminator, generated: Tensor) -> Tensor:
+    """Return the mean of |grad D(x)|^2 over generated images: the R2 penalty without its gamma/2 (arXiv:1801.04406)."""
+    return r1_penalty(discriminator, generated)
+
+
+def gradient_penalty(discriminator: Discriminator, images: Tensor) -> Tensor:
     """Return the mean of (|grad D(x)| - 1)^2 over images (arXiv:1704.00028, equation 3)."""
-    lengths: Tensor = torch.linalg.vector_norm(slopes(judge, images).flatten(1), dim=1)
+    lengths: Tensor = torch.linalg.vector_norm(input_gradients(discriminator, images).flatten(1), dim=1)
     return (lengths - 1).square().mean()
 
 
@@ -121,14 +132,14 @@ def interpolate(real: Tensor, generated: Tensor, generator: torch.Generator) -> 
     return share * real + (1 - share) * generated
 
 
-def slopes(judge: Judge, images: Tensor) -> Tensor:
+def input_gradients(discriminator: Discriminator, images: Tensor) -> Tensor:
     """Return the gradients of logits with respect to their images, [N, C, H, W], differentiable once more.
 
     Always in float32, also under autocast. Images are detached: a penalty reaches nothing that made them.
     """
     with full(images.device):
         images = images.detach().float().requires_grad_()
-        gradient: Tensor = torch.autograd.grad(judge(images).sum(), images, create_graph=True)[0]
+        gradient: Tensor = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)[0]
     return gradient
 
 

@@ -258,15 +258,17 @@ class RealOnly(Small):
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         with torch.no_grad():
-            generated, _ = self.imagine(len(batch), step)
-        return self.adversarial.discriminator(self.judge(step.augment(batch.images)), self.judge(generated))
+            generated, _ = self.generate_fake(len(batch), step)
+        return self.adversarial.discriminator(
+            self.discriminate(step.augment(batch.images)), self.discriminate(generated)
+        )
 
 
 class NotInTheGenerator(Small):
     """Augments in the discriminator's loss alone: its generator meets a discriminator that never saw such images."""
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
-        return self.adversarial.generator(self.judge(self.imagine(len(batch), step)[0]))
+        return self.adversarial.generator(self.discriminate(self.generate_fake(len(batch), step)[0]))
 
 
 def shown(cls: type[GAN], phase: str) -> list[float]:
@@ -298,7 +300,7 @@ def test_the_discriminators_turn_tells_ada_how_it_judged_real_images(real: float
     model = Small(Options(augment="ada", ada_images=100), DataInfo((1, 4, 4)))
     model.augmentation.p.fill_(0.5)
     judged = itertools.cycle([real, generated])
-    model.judge = lambda images, labels=None: torch.full((5,), next(judged))  # type: ignore[method-assign]
+    model.discriminate = lambda images, labels=None: torch.full((5,), next(judged))  # type: ignore[method-assign]
     for _ in range(4):
         model.loss("discriminator", Batch(torch.rand(5, 1, 4, 4)), step_of(model.augmentation))
     assert model.augmentation.p.item() == pytest.approx(p)

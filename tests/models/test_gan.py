@@ -147,9 +147,9 @@ def test_options_of_every_gan_set_its_latent_and_its_rate() -> None:
 
 def test_unequal_turns_and_rates(model: TinyGAN) -> None:
     model.discriminator_turns, model.discriminator_rate = 5, 4e-4
-    critic, painter = model.phases()
-    assert (critic.repeats, painter.repeats) == (5, 1)
-    assert (critic.optimizer.defaults["lr"], painter.optimizer.defaults["lr"]) == (4e-4, 2e-4)
+    discriminator, generator = model.phases()
+    assert (discriminator.repeats, generator.repeats) == (5, 1)
+    assert (discriminator.optimizer.defaults["lr"], generator.optimizer.defaults["lr"]) == (4e-4, 2e-4)
 
 
 def test_an_optimiser_that_a_lazy_phase_shares_is_corrected_by_k_over_k_plus_1(model: TinyGAN) -> None:
@@ -265,7 +265,7 @@ def test_a_condition_says_which_classes_to_draw(conditional: TinyConditional) ->
 
 def test_logits_without_labels_are_the_mean_over_classes(conditional: TinyConditional) -> None:
     images = batch().images
-    first, last = (conditional.judge(2 * images - 1, torch.full((6,), label)) for label in (0, 2))
+    first, last = (conditional.discriminate(2 * images - 1, torch.full((6,), label)) for label in (0, 2))
     torch.testing.assert_close(conditional.logits(images), 0.1 * first + 0.9 * last)
 
 

@@ -21,17 +21,17 @@ from genkit.models.losses import (
     gaussian_kl,
     gaussian_kl_between,
     gaussian_log_prob,
+    gradient_penalty,
+    input_gradients,
     interpolate,
-    one_centred_penalty,
-    slopes,
-    zero_centred_penalty,
+    r1_penalty,
 )
 
 R, F = torch.tensor([2.0, -0.5, 0.25]), torch.tensor([-1.5, 0.5, 3.0])
 """Logits of three real and three generated images."""
 
 
-def sp(x: float) -> float:
+def softplus(x: float) -> float:
     return math.log1p(math.exp(x))
 
 
@@ -86,9 +86,9 @@ GAMES = [
     (LEAST_SQUARES, lambda r, f: 0.5 * (r - 1) ** 2 + 0.5 * f**2, lambda r, f: 0.5 * (f - 1) ** 2),
     (HINGE, lambda r, f: max(0, 1 - r) + max(0, 1 + f), lambda r, f: -f),
     (WASSERSTEIN, lambda r, f: f - r, lambda r, f: -f),
-    (RELATIVISTIC, lambda r, f: sp(f - r), lambda r, f: sp(r - f)),
-    (NON_SATURATING, lambda r, f: sp(-r) + sp(f), lambda r, f: sp(-f)),
-    (SATURATING, lambda r, f: sp(-r) + sp(f), lambda r, f: -sp(f)),
+    (RELATIVISTIC, lambda r, f: softplus(f - r), lambda r, f: softplus(r - f)),
+    (NON_SATURATING, lambda r, f: softplus(-r) + softplus(f), lambda r, f: softplus(-f)),
+    (SATURATING, lambda r, f: softplus(-r) + softplus(f), lambda r, f: -softplus(f)),
 ]
 
 
@@ -110,7 +110,7 @@ def test_each_player_follows_its_gradient_to_the_right_side(game: Adversarial) -
     assert (to_f < 0).all()
 
 
-def test_margins_are_above_zero_where_real_is_judged_real() -> None:
+def test_margins_are_above_zero_where_real_is_discriminatord_real() -> None:
     r, f = torch.tensor([2.0, 0.4, -1.0]), torch.tensor([3.0, 0.0, -2.0])
     signs = {game.name: game.margin(r, f).sign().tolist() for game, *_ in GAMES}
     assert signs == {
@@ -145,18 +145,18 @@ def quadratic(images: Tensor) -> Tensor:
 def test_slopes_and_penalties_of_a_known_discriminator() -> None:
     images = torch.randn(5, 2, 3, 3)
     squares = images.square().sum((1, 2, 3))
-    torch.testing.assert_close(slopes(quadratic, images), images)
-    torch.testing.assert_close(zero_centred_penalty(quadratic, images), squares.mean())
-    torch.testing.assert_close(one_centred_penalty(quadratic, images), (squares.sqrt() - 1).square().mean())
+    torch.testing.assert_close(input_gradients(quadratic, images), images)
+    torch.testing.assert_close(r1_penalty(quadratic, images), squares.mean())
+    torch.testing.assert_close(gradient_penalty(quadratic, images), (squares.sqrt() - 1).square().mean())
 
 
-def undetached_penalty(judge, images: Tensor) -> Tensor:
+def undetached_penalty(discriminator, images: Tensor) -> Tensor:
     """The wrong version: it also flattens the discriminator by moving what made the images."""
-    (gradient,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
     return gradient.square().flatten(1).sum(1).mean()
 
 
-@pytest.mark.parametrize(("penalty", "detached"), [(zero_centred_penalty, True), (undetached_penalty, False)])
+@pytest.mark.parametrize(("penalty", "detached"), [(r1_penalty, True), (undetached_penalty, False)])
 def test_a_penalty_trains_the_discriminator_and_nothing_that_made_the_images(penalty, detached: bool) -> None:
     weight, maker = (torch.tensor(2.0, requires_grad=True) for _ in range(2))
     images = maker * torch.ones(3, 1, 2, 2)
@@ -168,25 +168,27 @@ def test_a_penalty_trains_the_discriminator_and_nothing_that_made_the_images(pen
 
 def test_a_penalty_of_a_flat_discriminator_has_a_gradient() -> None:
     weight = torch.zeros(4, requires_grad=True)
-    one_centred_penalty(lambda x: x.flatten(1) @ weight, torch.randn(3, 1, 2, 2)).backward()
+    gradient_penalty(lambda x: x.flatten(1) @ weight, torch.randn(3, 1, 2, 2)).backward()
     assert weight.grad is not None and weight.grad.isfinite().all()
 
 
-def low_precision_penalty(judge, images: Tensor) -> Tensor:
-    """The wrong version: autocast rounds the slopes."""
+def low_precision_penalty(discriminator, images: Tensor) -> Tensor:
+    """The wrong version: autocast rounds the gradients."""
     images = images.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-@pytest.mark.parametrize(("penalty", "exact"), [(one_centred_penalty, True), (low_precision_penalty, False)])
+@pytest.mark.parametrize(("penalty", "exact"), [(gradient_penalty, True), (low_precision_penalty, False)])
 def test_penalties_are_float32_under_autocast(penalty, exact: bool) -> None:
     torch.manual_seed(0)
-    critic = nn.Sequential(nn.Conv2d(1, 8, 3), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(8 * 36, 1), nn.Flatten(0))
+    discriminator = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(8 * 36, 1), nn.Flatten(0)
+    )
     images = torch.randn(4, 1, 8, 8)
-    expected = penalty(critic, images).item()
+    expected = penalty(discriminator, images).item()
     with torch.autocast("cpu", torch.bfloat16):
-        found = penalty(critic, images)
+        found = penalty(discriminator, images)
     assert (found.dtype == torch.float32 and found.item() == pytest.approx(expected, rel=1e-6)) is exact
 
 

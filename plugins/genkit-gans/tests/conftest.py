@@ -73,10 +73,10 @@ def loss_on(batch: Callable[[DataInfo], Batch], step: Callable[[], Step]) -> Cal
 
     def run(model: GAN, phase: str, *logits: list[float]) -> float:
         given = iter(logits)
-        model.judge = lambda images, labels=None: torch.tensor(next(given))  # type: ignore[method-assign]
+        model.discriminate = lambda images, labels=None: torch.tensor(next(given))  # type: ignore[method-assign]
         try:
             return model.loss(phase, batch(model.data, len(logits[0])), step()).item()
         finally:
-            del model.judge
+            del model.discriminate
 
     return run

@@ -27,12 +27,12 @@ def test_the_losses_are_the_hinges(loss_on: Callable[..., float]) -> None:
 
 
 def test_logits_are_psi_of_phi_plus_the_product_with_the_labels_embedding() -> None:
-    critic = ProjectionDiscriminator(8, INFO.shape, 3)
+    discriminator = ProjectionDiscriminator(8, INFO.shape, 3)
     images, labels = torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 1])
-    phi = critic.features(images)
-    psi = phi @ critic.linear.weight[0] + critic.linear.bias
-    expected = torch.stack([psi[n] + critic.embedding.weight[labels[n]] @ phi[n] for n in range(4)])
-    torch.testing.assert_close(critic(images, labels), expected)
+    phi = discriminator.features(images)
+    psi = phi @ discriminator.linear.weight[0] + discriminator.linear.bias
+    expected = torch.stack([psi[n] + discriminator.embedding.weight[labels[n]] @ phi[n] for n in range(4)])
+    torch.testing.assert_close(discriminator(images, labels), expected)
 
 
 def test_all_of_the_discriminator_is_spectrally_normalised_the_embedding_too() -> None:

@@ -149,10 +149,10 @@ def test_it_says_its_paper_and_has_the_options_of_every_gan(spec: ModelSpec) -> 
 def test_rate_and_turns_of_the_discriminator_are_options(spec: ModelSpec, digits_info: DataInfo) -> None:
     model = make(spec, digits_info, discriminator_turns=3, discriminator_rate=5e-3)
     phases = {phase.name: phase for phase in model.phases()}
-    critic, painter = phases["discriminator"], phases["generator"]
-    assert (critic.repeats, painter.repeats) == (3, 1)
-    assert critic.optimizer.defaults["lr"] == pytest.approx(5e-3, rel=0.1)
-    assert painter.optimizer.defaults["lr"] == pytest.approx(model.options.learning_rate, rel=0.3)
+    discriminator, generator = phases["discriminator"], phases["generator"]
+    assert (discriminator.repeats, generator.repeats) == (3, 1)
+    assert discriminator.optimizer.defaults["lr"] == pytest.approx(5e-3, rel=0.1)
+    assert generator.optimizer.defaults["lr"] == pytest.approx(model.options.learning_rate, rel=0.3)
 
 
 def test_conditional_models_need_labels_and_the_others_do_not(spec: ModelSpec) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from genkit.models import Batch, DataInfo, Step
-from genkit.models.gan import symmetric
-from genkit.models.losses import RELATIVISTIC, Adversarial, slopes
+from genkit.models.gan import to_signed
+from genkit.models.losses import RELATIVISTIC, Adversarial, input_gradients
 
 INFO = DataInfo((1, 8, 8))
 R, F = [3.0, -3.0], [2.0, -4.5]
@@ -34,7 +34,7 @@ def test_the_losses_without_penalties_by_hand(loss_on: Callable[..., float]) -> 
 
 def test_the_penalty_is_half_gamma_times_the_sum_of_both_squared_slopes(step: Callable[..., Step]) -> None:
     model = build(gamma=3.0)
-    model.judge = lambda images, labels=None: images.square().flatten(1).sum(1)  # type: ignore[method-assign]
+    model.discriminate = lambda images, labels=None: images.square().flatten(1).sum(1)  # type: ignore[method-assign]
     real, generated = torch.rand(2, 4, 1, 8, 8)
     expected = 1.5 * sum((2 * images).square().sum((1, 2, 3)).mean().item() for images in (real, generated))
     assert model.penalty(real, generated, step()).item() == pytest.approx(expected, rel=1e-5)
@@ -70,12 +70,12 @@ class Undetached(R3GAN):
     """Takes R2 at images that still hang on the generator."""
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
-        generated, _ = self.imagine(len(batch), step)
-        real, logits = symmetric(batch.images), self.judge(generated)
+        generated, _ = self.generate_fake(len(batch), step)
+        real, logits = to_signed(batch.images), self.discriminate(generated)
         (slope,) = torch.autograd.grad(logits.sum(), generated, create_graph=True)
-        r1 = slopes(self.judge, real).square().flatten(1).sum(1).mean()
+        r1 = input_gradients(self.discriminate, real).square().flatten(1).sum(1).mean()
         r2 = slope.square().flatten(1).sum(1).mean()
-        return self.adversarial.discriminator(self.judge(real), logits) + 0.5 * self.options.gamma * (r1 + r2)
+        return self.adversarial.discriminator(self.discriminate(real), logits) + 0.5 * self.options.gamma * (r1 + r2)
 
 
 def reaches_the_generator(model: R3GAN, step: Step) -> bool:
@@ -113,7 +113,7 @@ def test_signals_keep_their_size_through_both_networks() -> None:
     model = R3GAN(R3GANOptions(width=32), DataInfo((3, 32, 32)))
     images = model.generate(64, generator=torch.Generator().manual_seed(0))
     assert 0.2 < images.std().item() < 3
-    assert 0.1 < model.judge(images).std().item() < 5
+    assert 0.1 < model.discriminate(images).std().item() < 5
 
 
 def test_grouped_convolutions_have_groups_of_sixteen_channels() -> None:

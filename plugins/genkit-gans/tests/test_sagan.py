@@ -30,10 +30,10 @@ def test_the_losses_are_the_hinges(digits_info: DataInfo, loss_on: Callable[...,
 
 
 def test_the_two_time_scales_are_1e_4_and_4e_4_turn_by_turn() -> None:
-    critic, painter = build().phases()
-    assert (critic.optimizer.defaults["lr"], painter.optimizer.defaults["lr"]) == (4e-4, 1e-4)
-    assert (critic.repeats, painter.repeats) == (1, 1)
-    assert critic.optimizer.defaults["betas"] == painter.optimizer.defaults["betas"] == (0.0, 0.9)
+    discriminator, generator = build().phases()
+    assert (discriminator.optimizer.defaults["lr"], generator.optimizer.defaults["lr"]) == (4e-4, 1e-4)
+    assert (discriminator.repeats, generator.repeats) == (1, 1)
+    assert discriminator.optimizer.defaults["betas"] == generator.optimizer.defaults["betas"] == (0.0, 0.9)
 
 
 def test_every_layer_of_both_networks_is_spectrally_normalised() -> None:

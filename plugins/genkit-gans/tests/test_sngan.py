@@ -27,16 +27,16 @@ def test_the_losses_are_the_hinges(digits_info: DataInfo, loss_on: Callable[...,
 
 
 def test_the_settings_are_the_papers() -> None:
-    critic, painter = build().phases()
-    assert (critic.repeats, painter.repeats) == (5, 1)
-    assert critic.optimizer.defaults["lr"] == painter.optimizer.defaults["lr"] == 2e-4
-    assert critic.optimizer.defaults["betas"] == (0.0, 0.9)
+    discriminator, generator = build().phases()
+    assert (discriminator.repeats, generator.repeats) == (5, 1)
+    assert discriminator.optimizer.defaults["lr"] == generator.optimizer.defaults["lr"] == 2e-4
+    assert discriminator.optimizer.defaults["betas"] == (0.0, 0.9)
 
 
 def test_every_layer_of_the_discriminator_has_spectral_norm_one_and_none_of_the_generator() -> None:
     model = build()
     for _ in range(50):
-        model.judge(torch.rand(2, 1, 8, 8))
+        model.discriminate(torch.rand(2, 1, 8, 8))
     model.eval()
     layers = [m for m in model.discriminator.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     assert all("weight" in getattr(layer, "parametrizations", {}) for layer in layers)
@@ -49,9 +49,9 @@ def test_every_layer_of_the_discriminator_has_spectral_norm_one_and_none_of_the_
 class Iterating(SNGAN):
     """Takes a step of power iteration whenever it judges, also in evaluation."""
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         self.discriminator.train()
-        return super().judge(images, labels)
+        return super().discriminate(images, labels)
 
 
 def rests_in_evaluation(model: SNGAN) -> bool:
@@ -66,7 +66,7 @@ def rests_in_evaluation(model: SNGAN) -> bool:
 def test_the_power_iteration_moves_in_training_and_rests_in_evaluation() -> None:
     model = build()
     vectors = {name: tensor.clone() for name, tensor in model.named_buffers() if name.endswith("._u")}
-    model.judge(torch.rand(2, 1, 8, 8))
+    model.discriminate(torch.rand(2, 1, 8, 8))
     assert any(not torch.equal(model.get_buffer(name), before) for name, before in vectors.items())
     assert rests_in_evaluation(build())
     assert not rests_in_evaluation(build(Iterating))

@@ -219,7 +219,7 @@ class HandRolled(StyleGAN2Nano):
 def mean_r1_gradient(model: StyleGAN2Nano, batch: Batch) -> Tensor:
     """R1's gradient in a mean step of the harness, of a linear discriminator whose slope it is gamma times, gamma = 3."""
     weight = linear_critic(model)
-    model.judge = lambda images, labels=None: model.discriminator(images)  # type: ignore[method-assign]
+    model.discriminate = lambda images, labels=None: model.discriminator(images)  # type: ignore[method-assign]
     slope = weight.detach().clone()
     total = torch.zeros_like(slope)
     for gamma, sign in ((3.0, 1), (0.0, -1)):

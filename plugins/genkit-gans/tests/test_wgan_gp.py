@@ -11,7 +11,7 @@ from genkit_gans.wgan_gp import WGANGP, WGANGPOptions
 from torch import Tensor, nn
 
 from genkit.models import Batch, DataInfo, Step
-from genkit.models.losses import one_centred_penalty
+from genkit.models.losses import gradient_penalty
 
 INFO = DataInfo((1, 8, 8))
 
@@ -22,9 +22,9 @@ def build(cls: type[WGANGP] = WGANGP, **options: float) -> WGANGP:
 
 
 def test_the_settings_are_five_critic_turns_and_adam_0_9(digits_info: DataInfo) -> None:
-    critic, painter = build().phases()
-    assert (critic.repeats, painter.repeats) == (5, 1)
-    assert {(p.optimizer.defaults["lr"], p.optimizer.defaults["betas"]) for p in (critic, painter)} == {
+    discriminator, generator = build().phases()
+    assert (discriminator.repeats, generator.repeats) == (5, 1)
+    assert {(p.optimizer.defaults["lr"], p.optimizer.defaults["betas"]) for p in (discriminator, generator)} == {
         (1e-4, (0.0, 0.9))
     }
 
@@ -38,7 +38,7 @@ def test_the_losses_by_hand(
     images = batch(INFO, 6).images
     loss = model.loss("discriminator", Batch(images), step(3))
     generated = model.generate(6, generator=step(3).generator).detach()
-    distance = model.judge(generated).mean() - model.judge(2 * images - 1).mean()
+    distance = model.discriminate(generated).mean() - model.discriminate(2 * images - 1).mean()
     assert loss.item() == pytest.approx(distance.item() + 10 * (slope - 1) ** 2, abs=1e-5)
     assert loss_on(model, "generator", [2.0, -0.5]) == pytest.approx(-0.75)
 
@@ -54,7 +54,7 @@ class BatchNormalised(WGANGP):
 def judges_each_image_alone(model: WGANGP) -> bool:
     images = torch.rand(6, 1, 8, 8) * 2 - 1
     other = torch.cat([images[:1], -images[1:]])
-    return torch.allclose(model.judge(images)[0], model.judge(other)[0], atol=1e-6)
+    return torch.allclose(model.discriminate(images)[0], model.discriminate(other)[0], atol=1e-6)
 
 
 def test_no_logit_depends_on_another_image() -> None:
@@ -67,7 +67,7 @@ class OneShare(WGANGP):
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
         share = torch.rand((), generator=step.generator)
-        return self.options.penalty * one_centred_penalty(self.judge, share * real + (1 - share) * generated)
+        return self.options.penalty * gradient_penalty(self.discriminate, share * real + (1 - share) * generated)
 
 
 def shares(model: WGANGP, step: Step) -> int:
@@ -89,7 +89,7 @@ class LowPrecision(WGANGP):
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
         share = torch.rand(len(real), 1, 1, 1, generator=step.generator)
         between = (share * real + (1 - share) * generated).requires_grad_()
-        (slope,) = torch.autograd.grad(self.judge(between).sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(self.discriminate(between).sum(), between, create_graph=True)
         return self.options.penalty * (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from genkit.models import Batch, DataInfo, Preset, Step
-from genkit.models.gan import symmetric
+from genkit.models.gan import to_signed
 from genkit_gans.blocks import spectral, xavier_init
 from genkit_gans.cgan import CGAN
 from genkit_gans.networks import Shape
@@ -30,8 +30,9 @@ class ACGANOptions(SNGANOptions):
 class ACGAN(CGAN):
     """Auxiliary classifier GAN (arXiv:1610.09585, equations 2 and 3), with the hinge loss and cGAN's generator.
 
-    D relu(1 - r) + relu(1 + f) + c CE(real) + c w CE(generated); G -f + c w CE(generated), where CE is -log p(label).
-    The weight w rises from 0 to 1: early samples show no class, and to name them teaches both networks noise.
+    D minimises relu(1 - D(x)) + relu(1 + D(G(z))) + c CE(x) + c w CE(G(z)), G minimises -D(G(z)) + c w CE(G(z)), where
+    CE is -log p(label). The weight w rises from 0 to 1: early samples show no class, and classifying them would teach
+    both networks noise.
     """
 
     Options = ACGANOptions
@@ -49,10 +50,10 @@ class ACGAN(CGAN):
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return the hinge loss and the class losses of real and generated images."""
         with torch.no_grad():
-            generated, labels = self.imagine(len(batch), step)
-        real_logits, real_class = self.discriminator(step.augment(symmetric(batch.images)))
+            generated, labels = self.generate_fake(len(batch), step)
+        real_logits, real_class = self.discriminator(step.augment(to_signed(batch.images)))
         logits, generated_class = self.discriminator(step.augment(generated))
-        self.report(real_logits, logits, step)
+        self.log_logits(real_logits, logits, step)
         named = cross_entropy(real_class, batch.labels)  # type: ignore[arg-type]
         step.log(class_real=named)
         named = named + self.trust(step) * cross_entropy(generated_class, labels)  # type: ignore[arg-type]
@@ -60,7 +61,7 @@ class ACGAN(CGAN):
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return the hinge loss and the class loss of generated images."""
-        generated, labels = self.imagine(len(batch), step)
+        generated, labels = self.generate_fake(len(batch), step)
         logits, generated_class = self.discriminator(step.augment(generated))
         named = cross_entropy(generated_class, labels)  # type: ignore[arg-type]
         step.log(class_generated=named)
@@ -70,7 +71,7 @@ class ACGAN(CGAN):
         """Return the weight of the class loss of generated images: from 0 to 1 in ``class_ramp`` images."""
         return min(1.0, step.images_seen / max(1, self.options.class_ramp))
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return float32 logits [N] of images in [-1, 1], whatever their labels."""
         logits: Tensor = self.discriminator(images)[0]
         return logits

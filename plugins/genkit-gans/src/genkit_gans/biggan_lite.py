@@ -32,11 +32,12 @@ class BigGANLiteOptions(ConvOptions):
 
 
 class BigGANLite(ConditionalGAN):
-    """BigGAN (arXiv:1809.11096): D relu(1 - r) + relu(1 + f) on projection logits, G -f + beta |W W^T (1 - I)|^2.
+    """BigGAN (arXiv:1809.11096), small.
 
-    The generator's norms share one embedding of the class, and each block's also see a part of the latent of their
-    own. Samples are of a moving average (the paper's is .9999 a step) whose half-life is a twentieth of the images
-    seen, so that it fits any budget, and a million at most.
+    D minimises relu(1 - D(x, y)) + relu(1 + D(G(z, y), y)) on projection logits, G minimises -D(G(z, y), y) +
+    beta |W W^T (1 - I)|^2. All normalisations of the generator share one embedding of the class, and each block's
+    also take a part of the latent of their own. Samples are drawn from a moving average (0.9999 per step in the paper)
+    whose half-life is a twentieth of the images seen, to fit any budget, and at most a million.
     """
 
     Options = BigGANLiteOptions
@@ -83,5 +84,5 @@ class SkipGenerator(nn.Module):
         start, *skips = latent.split(self.parts, dim=1)
         shared = self.embedding(labels)
         conditions = [(torch.cat([shared, skip], dim=1),) for skip in skips]
-        images: Tensor = self.painter.paint(start, conditions)
+        images: Tensor = self.painter.generate(start, conditions)
         return images

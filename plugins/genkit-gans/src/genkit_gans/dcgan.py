@@ -13,7 +13,10 @@ from genkit_gans.networks import ConvOptions, Shape, normal_init, padded, stages
 
 
 class DCGAN(GAN):
-    """Deep convolutional GAN (arXiv:1511.06434): D sp(-r) + sp(f), G sp(-f)."""
+    """Deep convolutional GAN (arXiv:1511.06434).
+
+    D minimises softplus(-D(x)) + softplus(D(G(z))), G minimises softplus(-D(G(z))).
+    """
 
     Options = ConvOptions
     presets = {
@@ -31,11 +34,11 @@ class DCGAN(GAN):
 
 def deconvolutions(latent: int, width: int, shape: Shape) -> nn.Sequential:
     """Return latent [N, latent] -> image [N, C, H, W] in [-1, 1]."""
-    count, height, breadth = stages(*shape[1:])
+    count, rows, columns = stages(*shape[1:])
     channels = [width << i for i in reversed(range(count))]
     layers: list[nn.Module] = [
         nn.Unflatten(1, (latent, 1, 1)),
-        nn.ConvTranspose2d(latent, channels[0], (height, breadth), bias=False),
+        nn.ConvTranspose2d(latent, channels[0], (rows, columns), bias=False),
     ]
     for i, o in pairwise(channels):
         layers += [nn.BatchNorm2d(i), nn.ReLU(), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False)]
@@ -45,11 +48,11 @@ def deconvolutions(latent: int, width: int, shape: Shape) -> nn.Sequential:
 
 def convolutions(width: int, shape: Shape, norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> nn.Sequential:
     """Return image [N, C, H, W] in [-1, 1] -> logits [N]; all layers but the first are normalised, by ``norm``."""
-    count, height, breadth = stages(*shape[1:])
+    count, rows, columns = stages(*shape[1:])
     layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
     for i in range(count - 1):
         layers += [nn.Conv2d(width << i, width << (i + 1), 4, 2, 1, bias=False), norm(width << (i + 1))]
         layers += [nn.LeakyReLU(0.2)]
     return nn.Sequential(
-        padded(*shape[1:]), *layers, nn.Conv2d(width << (count - 1), 1, (height, breadth)), nn.Flatten(0)
+        padded(*shape[1:]), *layers, nn.Conv2d(width << (count - 1), 1, (rows, columns)), nn.Flatten(0)
     )

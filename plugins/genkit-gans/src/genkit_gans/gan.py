@@ -24,9 +24,10 @@ class OriginalGANOptions(GANOptions):
 
 
 class OriginalGAN(GAN):
-    """Generative adversarial network (arXiv:1406.2661, equation 1): D sp(-r) + sp(f), G sp(-f) or -sp(f).
+    """Generative adversarial network (arXiv:1406.2661, equation 1).
 
-    Adam is as its authors left it: betas .9 and .999.
+    D minimises softplus(-D(x)) + softplus(D(G(z))); G minimises softplus(-D(G(z))), or -softplus(D(G(z))) where
+    ``saturating``. Adam has its default betas, 0.9 and 0.999.
     """
 
     Options = OriginalGANOptions

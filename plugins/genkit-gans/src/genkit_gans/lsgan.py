@@ -1,4 +1,4 @@
-"""LSGAN: DCGAN's networks, least squares for a game."""
+"""LSGAN: DCGAN's networks with a least squares loss."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from genkit_gans.dcgan import DCGAN
 
 
 class LSGAN(DCGAN):
-    """Least squares GAN (arXiv:1611.04076, equation 9): D .5(r - 1)^2 + .5f^2, G .5(f - 1)^2.
+    """Least squares GAN (arXiv:1611.04076, equation 9).
 
-    Logits are not probabilities here: 1 is real, 0 is generated.
+    D minimises (D(x) - 1)^2 / 2 + D(G(z))^2 / 2, G minimises (D(G(z)) - 1)^2 / 2: the output of D is not a logit here,
+    but 1 for real and 0 for generated images.
     """
 
     adversarial = LEAST_SQUARES

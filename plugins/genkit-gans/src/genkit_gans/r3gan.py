@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from genkit.models import GAN, DataInfo, Preset, Step
 from genkit.models.layers import Crop
-from genkit.models.losses import RELATIVISTIC, zero_centred_penalty
+from genkit.models.losses import RELATIVISTIC, r1_penalty, r2_penalty
 from genkit_gans.blocks import Residual
 from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
 
@@ -34,10 +34,11 @@ class R3GANOptions(ConvOptions):
 
 
 class R3GAN(GAN):
-    """R3GAN (arXiv:2501.05441, equations 2 to 4): D sp(f - r) + gamma/2 (R1 + R2), G sp(r - f).
+    """R3GAN (arXiv:2501.05441, equations 2 to 4).
 
-    R1 and R2 are |grad D|^2 at real and at generated images, each of which meets one real image. Residual networks of
-    grouped bottlenecks without normalisation, whose blocks start as the identity; Adam without momentum.
+    D minimises softplus(D(G(z)) - D(x)) + gamma/2 (R1 + R2), G minimises softplus(D(x) - D(G(z))), over pairs of a
+    real and a generated image. R1 and R2 are |grad D|^2 at real and at generated images. The networks are residual,
+    of grouped bottlenecks without normalisation, and their blocks start as the identity; Adam has no momentum.
     """
 
     Options = R3GANOptions
@@ -60,28 +61,28 @@ class R3GAN(GAN):
 
     def __init__(self, options: R3GANOptions, data: DataInfo) -> None:
         super().__init__(options, data)
-        self.generator = Painter(options, data.shape)
-        self.discriminator = critic(options, data.shape)
+        self.generator = Generator(options, data.shape)
+        self.discriminator = build_discriminator(options, data.shape)
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
         """Return gamma/2 (R1 + R2); generated images are detached, or R2 would flatten what the generator makes."""
 
-        def judge(images: Tensor) -> Tensor:
-            return self.judge(step.augment(images))
+        def discriminate(images: Tensor) -> Tensor:
+            return self.discriminate(step.augment(images))
 
-        r1, r2 = zero_centred_penalty(judge, real), zero_centred_penalty(judge, generated)
+        r1, r2 = r1_penalty(discriminate, real), r2_penalty(discriminate, generated)
         step.log(r1_penalty=r1, r2_penalty=r2)
         return 0.5 * self.options.gamma * (r1 + r2)
 
 
-class Painter(nn.Module):
+class Generator(nn.Module):
     """Latents [N, latent] -> images [N, C, H, W], about in [-1, 1]: a learned basis, weighted by the latent."""
 
     def __init__(self, options: R3GANOptions, shape: Shape) -> None:
         super().__init__()
-        count, height, breadth = stages(*shape[1:])
+        count, rows, columns = stages(*shape[1:])
         channels = widths(options.width, count)
-        self.basis = nn.Parameter(torch.randn(channels[0], height, breadth))
+        self.basis = nn.Parameter(torch.randn(channels[0], rows, columns))
         self.weights = scaled(nn.Linear(options.latent, channels[0], bias=False))
         layers = bottlenecks(channels[0], options.blocks, count)
         for i, o in pairwise(channels):
@@ -95,16 +96,16 @@ class Painter(nn.Module):
         return images
 
 
-def critic(options: R3GANOptions, shape: Shape) -> nn.Sequential:
+def build_discriminator(options: R3GANOptions, shape: Shape) -> nn.Sequential:
     """Return images [N, C, H, W] -> logits [N], the generator's mirror image."""
-    count, height, breadth = stages(*shape[1:])
+    count, rows, columns = stages(*shape[1:])
     channels = widths(options.width, count)[::-1]
     layers: list[nn.Module] = [padded(*shape[1:]), scaled(nn.Conv2d(shape[0], channels[0], 1))]
     for i, o in pairwise(channels):
         layers += bottlenecks(i, options.blocks, count)
         layers += [nn.AvgPool2d(2), scaled(nn.Conv2d(i, o, 1, bias=False))]
     layers += bottlenecks(channels[-1], options.blocks, count)
-    gather = scaled(nn.Conv2d(channels[-1], channels[-1], (height, breadth), groups=channels[-1], bias=False))
+    gather = scaled(nn.Conv2d(channels[-1], channels[-1], (rows, columns), groups=channels[-1], bias=False))
     return nn.Sequential(*layers, gather, nn.Flatten(), scaled(nn.Linear(channels[-1], 1)), nn.Flatten(0))
 
 

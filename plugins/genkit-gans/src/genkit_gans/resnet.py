@@ -29,10 +29,10 @@ class ResNetGenerator(nn.Module):
         middle: Callable[[int], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
-        count, height, breadth = stages(*shape[1:])
+        count, rows, columns = stages(*shape[1:])
         channels = widths(width, count)
         self.start = nn.Sequential(
-            nn.Linear(latent, channels[0] * height * breadth), nn.Unflatten(1, (channels[0], height, breadth))
+            nn.Linear(latent, channels[0] * rows * columns), nn.Unflatten(1, (channels[0], rows, columns))
         )
         self.blocks = nn.ModuleList(UpBlock(i, o, norm) for i, o in pairwise(channels))
         self.middle = middle(channels[-2])
@@ -40,9 +40,9 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Return images."""
-        return self.paint(latent, [()] * len(self.blocks))
+        return self.generate(latent, [()] * len(self.blocks))
 
-    def paint(self, latent: Tensor, conditions: Sequence[tuple[Tensor, ...]]) -> Tensor:
+    def generate(self, latent: Tensor, conditions: Sequence[tuple[Tensor, ...]]) -> Tensor:
         """Return images of latents, with the condition of each block's norms."""
         x = self.start(latent)
         for number, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True), 1):
@@ -61,7 +61,7 @@ class ClassResNetGenerator(ResNetGenerator):
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """Return images."""
         condition = one_hot(labels, self.classes).to(latent.dtype)
-        return self.paint(latent, [(condition,)] * len(self.blocks))
+        return self.generate(latent, [(condition,)] * len(self.blocks))
 
 
 class ResNetFeatures(nn.Sequential):

@@ -25,9 +25,10 @@ class SAGANOptions(ConvOptions):
 
 
 class SAGAN(GAN):
-    """Self-attention GAN (arXiv:1805.08318): D relu(1 - r) + relu(1 + f), G -f, turn by turn.
+    """Self-attention GAN (arXiv:1805.08318).
 
-    Attention stands at half the size. This one is unconditional; the paper's on ImageNet has classes.
+    D minimises relu(1 - D(x)) + relu(1 + D(G(z))), G minimises -D(G(z)), one step each in turn. Attention is at half
+    the image's resolution. This model is unconditional; the paper's ImageNet model is class-conditional.
     """
 
     Options = SAGANOptions

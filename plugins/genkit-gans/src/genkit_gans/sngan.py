@@ -24,9 +24,10 @@ class SNGANOptions(ConvOptions):
 
 
 class SNGAN(GAN):
-    """GAN with a spectrally normalised discriminator (arXiv:1802.05957): D relu(1 - r) + relu(1 + f), G -f.
+    """GAN with a spectrally normalised discriminator (arXiv:1802.05957).
 
-    Both networks are residual. The generator has batch normalisation, the discriminator none.
+    D minimises relu(1 - D(x)) + relu(1 + D(G(z))), G minimises -D(G(z)). Both networks are residual; the generator has
+    batch normalisation, the discriminator none.
     """
 
     Options = SNGANOptions

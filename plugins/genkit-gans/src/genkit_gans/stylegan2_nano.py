@@ -12,9 +12,9 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from genkit.models import GAN, Batch, DataInfo, Phase, Preset, Step
-from genkit.models.gan import symmetric, unit
+from genkit.models.gan import to_signed, to_unit
 from genkit.models.layers import Crop
-from genkit.models.losses import zero_centred_penalty
+from genkit.models.losses import r1_penalty
 from genkit.models.precision import full
 from genkit_gans.blocks import Residual
 from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
@@ -37,10 +37,12 @@ class StyleGAN2NanoOptions(ConvOptions):
 
 
 class StyleGAN2Nano(GAN):
-    """StyleGAN2 (arXiv:1912.04958): D sp(-r) + sp(f) + gamma/2 |grad D(x)|^2, G sp(-f) + lambda (|J^T y| - a)^2.
+    """StyleGAN2 (arXiv:1912.04958), small.
 
-    R1 is taken at every 16th step, path length at every 4th. The moving average's half-life is the CIFAR-10 setting of
-    arXiv:2006.06676: 500,000 images, reached by a ramp. Bilinear filters; no style mixing.
+    D minimises softplus(-D(x)) + softplus(D(G(z))) + gamma/2 |grad D(x)|^2, G minimises softplus(-D(G(z))) +
+    lambda (|J^T y| - a)^2. R1 is applied every 16th step, path length regularisation every 4th. The moving average's
+    half-life is 500,000 images, reached by a ramp: the CIFAR-10 setting of arXiv:2006.06676. Filters are bilinear, and
+    there is no style mixing.
     """
 
     Options = StyleGAN2NanoOptions
@@ -65,13 +67,13 @@ class StyleGAN2Nano(GAN):
     def phases(self) -> list[Phase]:
         """Return both networks' turns, each followed by its lazy regularisation, which shares the optimiser."""
         turns = self.discriminator_turns
-        critic = self.optimizer(self.discriminator, rate=self.discriminator_rate, lazy=R1_EVERY * turns)
-        painter = self.optimizer(self.generator, lazy=PATH_EVERY)
+        opt_d = self.optimizer(self.discriminator, rate=self.discriminator_rate, lazy=R1_EVERY * turns)
+        opt_g = self.optimizer(self.generator, lazy=PATH_EVERY)
         return [
-            Phase("discriminator", self.discriminator, critic, repeats=turns),
-            Phase("r1", self.discriminator, critic, every=R1_EVERY),
-            Phase("generator", self.generator, painter),
-            Phase("path_length", self.generator, painter, every=PATH_EVERY),
+            Phase("discriminator", self.discriminator, opt_d, repeats=turns),
+            Phase("r1", self.discriminator, opt_d, every=R1_EVERY),
+            Phase("generator", self.generator, opt_g),
+            Phase("path_length", self.generator, opt_g, every=PATH_EVERY),
         ]
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
@@ -84,7 +86,7 @@ class StyleGAN2Nano(GAN):
 
     def r1_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return gamma/2 times the mean squared slope of the discriminator at real images (arXiv:1801.04406)."""
-        penalty = zero_centred_penalty(lambda images: self.judge(step.augment(images)), symmetric(batch.images))
+        penalty = r1_penalty(lambda images: self.discriminate(step.augment(images)), to_signed(batch.images))
         step.log(r1_penalty=penalty)
         return 0.5 * self.options.r1 * penalty
 
@@ -112,7 +114,7 @@ class StyleGAN2Nano(GAN):
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the images in [0, 1] of latents, with the fixed noise."""
-        return unit(self.generator(latent))
+        return to_unit(self.generator(latent))
 
 
 class StyleGenerator(nn.Module):
@@ -140,10 +142,10 @@ class Synthesis(nn.Module):
 
     def __init__(self, style: int, width: int, shape: Shape) -> None:
         super().__init__()
-        count, height, breadth = stages(*shape[1:])
+        count, rows, columns = stages(*shape[1:])
         channels = widths(width, count)
-        sizes = [(height << i, breadth << i) for i in range(count + 1)]
-        self.constant = nn.Parameter(torch.randn(1, channels[0], height, breadth))
+        sizes = [(rows << i, columns << i) for i in range(count + 1)]
+        self.constant = nn.Parameter(torch.randn(1, channels[0], rows, columns))
         self.first = Styled(channels[0], channels[0], style, sizes[0])
         steps = list(zip(pairwise(channels), sizes[1:], strict=True))
         self.widening = nn.ModuleList(Styled(i, o, style, size) for (i, o), size in steps)
@@ -178,7 +180,7 @@ class Halving(Residual):
 
 def style_discriminator(width: int, shape: Shape) -> nn.Sequential:
     """Return images [N, C, H, W] -> logits [N]: residual, with the batch's deviation at the end (figure 7)."""
-    count, height, breadth = stages(*shape[1:])
+    count, rows, columns = stages(*shape[1:])
     channels = widths(width, count)[::-1]
     last = channels[-1]
     return nn.Sequential(
@@ -190,7 +192,7 @@ def style_discriminator(width: int, shape: Shape) -> nn.Sequential:
         EqualConv(last + 1, last),
         Leaky(),
         nn.Flatten(),
-        EqualLinear(last * height * breadth, last),
+        EqualLinear(last * rows * columns, last),
         Leaky(),
         EqualLinear(last, 1),
         nn.Flatten(0),

@@ -1,4 +1,4 @@
-"""WGAN-GP: a critic that estimates the Wasserstein distance, kept near slope 1 by a penalty."""
+"""WGAN-GP: a critic that estimates the Wasserstein distance, its gradient norm held near 1 by a penalty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from genkit.models import DataInfo, Preset, Step
-from genkit.models.losses import WASSERSTEIN, interpolate, one_centred_penalty
+from genkit.models.losses import WASSERSTEIN, gradient_penalty, interpolate
 from genkit_gans.dcgan import DCGAN, convolutions
 from genkit_gans.networks import ConvOptions, normal_init
 
@@ -24,10 +24,11 @@ class WGANGPOptions(ConvOptions):
 
 
 class WGANGP(DCGAN):
-    """Wasserstein GAN with gradient penalty (arXiv:1704.00028): D f - r + 10 (|grad D(x^)| - 1)^2, G -f.
+    """Wasserstein GAN with gradient penalty (arXiv:1704.00028).
 
-    x^ lies between a real and a generated image. The critic is DCGAN's with layer instead of batch normalisation: the
-    penalty is of each image alone, so no logit may depend on another image (section 4).
+    D minimises D(G(z)) - D(x) + penalty (|grad D(x^)| - 1)^2, G minimises -D(G(z)); x^ is uniform on the line between
+    a real and a generated image. The critic is DCGAN's discriminator with layer instead of batch normalisation: the
+    penalty is of single images, so no logit may depend on another image (section 4).
     """
 
     Options = WGANGPOptions
@@ -48,7 +49,7 @@ class WGANGP(DCGAN):
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
         """Return the weighted penalty at points between real and generated images."""
         between = interpolate(real, generated, step.generator)
-        penalty = one_centred_penalty(lambda images: self.judge(step.augment(images)), between)
+        penalty = gradient_penalty(lambda images: self.discriminate(step.augment(images)), between)
         step.log(gradient_penalty=penalty)
         return self.options.penalty * penalty
 

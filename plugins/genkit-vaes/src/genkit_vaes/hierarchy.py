@@ -40,8 +40,8 @@ class BottomUp(nn.Module):
         super().__init__()
         self.sizes: list[Size] = [shape[1:]]
         while min(self.sizes[-1]) >= 8:
-            height, breadth = self.sizes[-1]
-            self.sizes.append((math.ceil(height / 2), math.ceil(breadth / 2)))
+            rows, columns = self.sizes[-1]
+            self.sizes.append((math.ceil(rows / 2), math.ceil(columns / 2)))
         coarsest = self.sizes[-1]
         self.sizes.append((1, 1))
         self.first = nn.Conv2d(shape[0], width, 3, padding=1)

@@ -25,18 +25,18 @@ def doubling(width: int, channels: int, count: int, size: Size) -> list[nn.Modul
 
 def conv_encoder(shape: tuple[int, int, int], width: int, outputs: int) -> nn.Sequential:
     """Return image [N, C, H, W] -> [N, outputs]: strided convolutions, each doubling the channels, then dense."""
-    count, height, breadth = stages(*shape[1:])
-    dense = nn.Linear((width << count) * height * breadth, outputs)
+    count, rows, columns = stages(*shape[1:])
+    dense = nn.Linear((width << count) * rows * columns, outputs)
     return nn.Sequential(*halving(shape[0], width, count), nn.Flatten(), dense)
 
 
 def conv_decoder(latent: int, width: int, channels: int, size: Size) -> nn.Sequential:
     """Return latent [N, latent] -> [N, channels, *size]: the encoder's mirror image."""
-    count, height, breadth = stages(*size)
+    count, rows, columns = stages(*size)
     deepest = width << count
     layers: list[nn.Module] = [
-        nn.Linear(latent, deepest * height * breadth),
+        nn.Linear(latent, deepest * rows * columns),
         nn.SiLU(),
-        nn.Unflatten(1, (deepest, height, breadth)),
+        nn.Unflatten(1, (deepest, rows, columns)),
     ]
     return nn.Sequential(*layers, *doubling(width, channels, count, size))

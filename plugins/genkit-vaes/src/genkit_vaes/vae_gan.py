@@ -31,10 +31,10 @@ class VAEGANOptions:
 class VAEGAN(VAE):
     """Encoder, decoder and discriminator, each with a phase and a loss of its own (arXiv:1512.09300).
 
-    With r, f, g the logits of images, of their reconstructions and of decoded draws from the prior, sp the softplus and
-    ``rec`` half the squared distance of reconstructions in the discriminator's features: the encoder minimises
-    KL + rec, the decoder gamma rec + sp(-f) + sp(-g), the discriminator sp(-r) + sp(f) + sp(g). A density of features
-    is none of images, so there is no ``log_likelihood``.
+    For an image x, its reconstruction x' and an image G(z) decoded from a draw of the prior, the encoder minimises
+    KL + rec, the decoder gamma rec + softplus(-D(x')) + softplus(-D(G(z))) and the discriminator softplus(-D(x)) +
+    softplus(D(x')) + softplus(D(G(z))), where rec is half the squared distance of x and x' in the discriminator's
+    features. A density of features is not one of images, so there is no ``log_likelihood``.
     """
 
     Options = VAEGANOptions
@@ -80,7 +80,7 @@ class VAEGAN(VAE):
         return kl + rec
 
     def decoder_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return gamma times the feature reconstruction, plus sp(-f) + sp(-g)."""
+        """Return gamma times the feature reconstruction, plus the adversarial losses of reconstructions and draws."""
         reconstructed, drawn = map(self._decode, self._latents(batch, step))
         features, logits = self.discriminator(reconstructed)
         rec = self._feature_distortion(features, batch.images)
@@ -89,7 +89,7 @@ class VAEGAN(VAE):
         return total
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return sp(-r) + sp(f) + sp(g): cross-entropy, 1 for images and 0 for both kinds of decoded ones."""
+        """Return the cross-entropy: label 1 for real images, 0 for reconstructions and for decoded draws."""
         with torch.no_grad():
             reconstructed, drawn = map(self._decode, self._latents(batch, step))
         real, first, second = (self.discriminator(images)[1] for images in (batch.images, reconstructed, drawn))
@@ -121,10 +121,10 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], width: int) -> None:
         super().__init__()
-        count, height, breadth = stages(*shape[1:])
+        count, rows, columns = stages(*shape[1:])
         convolutions = halving(shape[0], width, count)[:-1]
         self.features = nn.Sequential(*convolutions, nn.GroupNorm(1, width << count), nn.Flatten())
-        self.head = nn.Sequential(nn.SiLU(), nn.Linear((width << count) * height * breadth, 1))
+        self.head = nn.Sequential(nn.SiLU(), nn.Linear((width << count) * rows * columns, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and logits."""
