@@ -90,7 +90,16 @@ def _write(name: str, text: str) -> None:
         target.write_text(text)
 
 
+def _escape_bars(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Keep |x| of docstrings, a norm, from being read as reStructuredText's substitution."""
+    for number, line in enumerate(lines):
+        parts = line.split("``")
+        parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+        lines[number] = "``".join(parts)
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", _escape_bars)
     app.connect("builder-inited", _write_commands)
     app.connect("builder-inited", _write_metrics)
     app.connect("builder-inited", _write_cards)
