@@ -47,7 +47,7 @@ def _write_commands(_app: Any) -> None:
 def _write_metrics(_app: Any) -> None:
     from genkit.registry.discovery import registry
     from genkit.registry.specs import MetricSpec
-    from genkit.results.protocols import PRESETS
+    from genkit.results.protocols import PROTOCOLS
 
     rows = ["| metric | better | needs | parameters | what it is |", "|---|---|---|---|---|"]
     for offer in registry().offers(MetricSpec):
@@ -59,7 +59,7 @@ def _write_metrics(_app: Any) -> None:
         )
     _write("metrics-table.md", "\n".join(rows) + "\n")
     rows = ["| preset | quantisation | Inception | parameters |", "|---|---|---|---|"]
-    for name, preset in PRESETS.items():
+    for name, preset in PROTOCOLS.items():
         features = ", ".join(f"{key} `{value}`" for key, value in preset.features.items())
         parameters = "; ".join(
             f"{metric}: {', '.join(f'`{key}={value}`' for key, value in chosen.items())}"

@@ -7,7 +7,7 @@ import itertools
 from genkit.results.records import Record, RecordedScore, Subject, Training
 
 CHOICES = {"data.name": "digits", "samples.count": 5000, "features.extractor": "digits-cnn"}
-_moments = itertools.count()
+_ticks = itertools.count()
 
 
 def score(value, *, name="fid[digits-cnn]", half=1.0, **changes):
@@ -31,7 +31,7 @@ def score(value, *, name="fid[digits-cnn]", half=1.0, **changes):
 def training(*, seed=0, **changes):
     """Where the weights come from; every call without ``run`` is another run."""
     facts = {
-        "run": f"{next(_moments):04x}",
+        "run": f"{next(_ticks):04x}",
         "checkpoint_sha256": "0" * 64,
         "seed": seed,
         "images": 400_000,
@@ -45,9 +45,9 @@ def training(*, seed=0, **changes):
 
 def record(name, *scores, kind="model", options=None, trained=None, dist="genkit-gans", **changes):
     """A record on digits; each call is newer than the one before."""
-    moment = next(_moments)
+    tick = next(_ticks)
     facts = {
-        "created": f"2026-01-01T{moment // 3600:02d}:{moment // 60 % 60:02d}:{moment % 60:02d}.000+00:00",
+        "created": f"2026-01-01T{tick // 3600:02d}:{tick // 60 % 60:02d}:{tick % 60:02d}.000+00:00",
         "dataset": "digits",
         "subject": Subject(name, kind=kind, dist=dist, options=options or {}),
         "protocol": {"data": {"name": "digits"}, "samples": {"count": 5000}},

@@ -41,7 +41,7 @@ Tell = Callable[[Job, Outcome], None]
 
 
 @dataclass(frozen=True)
-class Place:
+class BenchFolder:
     """Where a board's runs, records and outcomes lie."""
 
     folder: Path
@@ -74,7 +74,7 @@ def run(
     Another runner in the same folder does other jobs meanwhile; at the end this one waits for them. Raises Interrupted
     after Ctrl-C: jobs save and are gone on with next time.
     """
-    place = Place(folder)
+    place = BenchFolder(folder)
     try:
         place.jobs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,7 +115,7 @@ TAKEN, STOPPED = 75, 130
 """Exit codes of a job's process: another runner has the job; it was stopped and will go on."""
 
 
-def _told(place: Place, job: Job, code: int | None, waiting: list[Job], tell: Tell) -> None:
+def _told(place: BenchFolder, job: Job, code: int | None, waiting: list[Job], tell: Tell) -> None:
     ended = outcome(place.jobs, job)
     if ended is not None:
         tell(job, ended)
@@ -135,7 +135,7 @@ def _told(place: Place, job: Job, code: int | None, waiting: list[Job], tell: Te
             waiting.append(job)
 
 
-def _work(plan: Plan, job: Job, opening: dict[str, Any], place: Place, device: str, threads: int) -> None:
+def _work(plan: Plan, job: Job, opening: dict[str, Any], place: BenchFolder, device: str, threads: int) -> None:
     """Do one job in a process of its own."""
     import torch
 
@@ -174,7 +174,7 @@ def _end_with_the_runner() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _record(plan: Plan, job: Job, data: ImageDataset, place: Place, device: str) -> str:
+def _record(plan: Plan, job: Job, data: ImageDataset, place: BenchFolder, device: str) -> str:
     """Train, or go on, or take what is trained; measure; return the record's name."""
     from genkit.evaluation.calibration import calibrate
     from genkit.evaluation.evaluate import measure_run, stored
@@ -190,7 +190,7 @@ def _record(plan: Plan, job: Job, data: ImageDataset, place: Place, device: str)
     return name
 
 
-def _milestones(trained: Run, evaluator: Evaluator, place: Place) -> None:
+def _milestones(trained: Run, evaluator: Evaluator, place: BenchFolder) -> None:
     """Measure them after the last checkpoint, beside which alone they are earlier moments; without them it stands."""
     from genkit.evaluation.milestones import measure_milestones
 
@@ -200,7 +200,7 @@ def _milestones(trained: Run, evaluator: Evaluator, place: Place) -> None:
         print(f"genkit: {error}", file=sys.stderr)
 
 
-def _trained(job: Job, milestones: int, data: ImageDataset, place: Place, device: str) -> Run:
+def _trained(job: Job, milestones: int, data: ImageDataset, place: BenchFolder, device: str) -> Run:
     from genkit.training.api import resume, train
 
     known = runs_of(job, place.runs)

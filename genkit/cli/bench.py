@@ -15,7 +15,7 @@ from genkit.errors import GenkitError
 
 if TYPE_CHECKING:
     from genkit.benchmark import Job, Outcome
-    from genkit.benchmark.runner import Place
+    from genkit.benchmark.runner import BenchFolder
 
 
 @click.command()
@@ -49,14 +49,14 @@ def command(
     """
     from genkit.benchmark import read_plan
     from genkit.benchmark.jobs import jobs
-    from genkit.benchmark.runner import Place, run
+    from genkit.benchmark.runner import BenchFolder, run
     from genkit.cli.opening import open_shown
     from genkit.results.jobs import outcome, outcomes
 
     plan = read_plan(board)
     how = {key: value for key, value in (("data_root", data_root), ("size", plan.size)) if value is not None}
     data = open_shown(plan.dataset, how)
-    place = Place(out or Path("boards", board.stem))
+    place = BenchFolder(out or Path("boards", board.stem))
     todo = list(jobs(plan, data))
     ended = [outcome(place.jobs, job) for job in todo]
     if dry_run:
@@ -92,7 +92,9 @@ def command(
     _show(place.folder, as_json)
 
 
-def _dry_run(place: Place, todo: Sequence[Job], ended: Sequence[Outcome | None], workers: int, as_json: bool) -> None:
+def _dry_run(
+    place: BenchFolder, todo: Sequence[Job], ended: Sequence[Outcome | None], workers: int, as_json: bool
+) -> None:
     from genkit.benchmark.estimate import seconds, throughputs
     from genkit.report.text import table
     from genkit.results import store

@@ -12,11 +12,11 @@ import click
 
 from genkit.cli.common import NAMES, F, complete_feature, complete_metric, device_option, echo_json
 from genkit.errors import Interrupted
-from genkit.results.protocols import PRESETS
+from genkit.results.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from genkit.evaluation.evaluate import Evaluation
-    from genkit.report.text import Beside
+    from genkit.report.text import Calibration
 
 REFERENCES = {"train": "the training images", "all": "all images"}
 
@@ -41,7 +41,7 @@ def evaluation_options(function: F) -> F:
             ),
             click.option(
                 "--protocol",
-                type=click.Choice(list(PRESETS)),
+                type=click.Choice(list(PROTOCOLS)),
                 default="genkit",
                 show_default=True,
                 help="Reproduce this package's protocol.",
@@ -77,7 +77,7 @@ def interruptible(message: str = "the same command resumes where it stopped") ->
 
 
 def show_evaluation(
-    evaluation: Evaluation, as_json: bool, page: str | None = None, beside: Beside | None = None
+    evaluation: Evaluation, as_json: bool, page: str | None = None, beside: Calibration | None = None
 ) -> None:
     """Print the scores of a record, with further columns ``beside`` them, or the record as JSON."""
     from genkit.report.text import scores

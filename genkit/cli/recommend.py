@@ -89,7 +89,7 @@ def _document(found: Recommendation) -> dict[str, Any]:
         "not_told_apart": [row.label for row in found.rivals],
         "within": tabular.document(found.board)["rows"],
         "outside": [{"model": label, "reason": reason} for label, reason in found.outside],
-        "not_comparable": [{"model": label, "reason": reason} for label, reason in found.apart],
+        "not_comparable": [{"model": label, "reason": reason} for label, reason in found.not_comparable],
         "untested": list(found.untested),
         "beaten_by": list(found.beaten_by),
     }
@@ -115,8 +115,8 @@ def _text(found: Recommendation) -> str:
         lines.append(f"  costs: {', '.join(sorted(costs))}{_hardware(found)}")
     if found.outside:
         lines += ["outside the limits:", *(f"  {label}: {reason}" for label, reason in found.outside)]
-    if found.apart:
-        lines += ["not comparable:", *(f"  {label}: {reason}" for label, reason in found.apart)]
+    if found.not_comparable:
+        lines += ["not comparable:", *(f"  {label}: {reason}" for label, reason in found.not_comparable)]
     if found.untested:
         lines += ["untested:", *(f"  {line}" for line in found.untested)]
     return "\n".join(lines)

@@ -212,7 +212,7 @@ class Evidence:
         return self.gathered.classes
 
     @property
-    def told_apart(self) -> tuple[str, ...]:
+    def logit_classes(self) -> tuple[str, ...]:
         """The classes that the extractor's logits are of."""
         (eyes,) = (each for each in self.gathered.extractors if each.name == self.extractor)
         return eyes.classes

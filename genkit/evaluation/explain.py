@@ -15,7 +15,7 @@ from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.evaluation.samples import Progress, quiet
 from genkit.results.protocol import difference
-from genkit.results.protocols import Preset
+from genkit.results.protocols import ProtocolPreset
 from genkit.results.records import Record, RecordedScore
 from genkit.training.api import open_run_dataset
 
@@ -185,7 +185,7 @@ def _measuring(score: RecordedScore, choices: Mapping[str, Any], weights: Path |
         group, _, choice = key.partition(".")
         groups.setdefault(group, {})[choice] = value
     samples, features = groups.get("samples", {}), groups.get("features", {})
-    rules = Preset(
+    rules = ProtocolPreset(
         quantisation=samples.get("quantisation", "round-half-even"),
         features=extractor_choices(features),
         parameters={score.metric: groups.get("parameters", {})},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import UsageError
-from genkit.results.protocols import Preset, preset
+from genkit.results.protocols import ProtocolPreset, find_protocol
 
 COUNT = 5_000
 CHUNK = 250
@@ -32,7 +32,7 @@ class Measuring:
     chunk: int = CHUNK
     seed: int = 0
     device: str = "auto"
-    protocol: str | Preset = "genkit"
+    protocol: str | ProtocolPreset = "genkit"
     choices: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -59,6 +59,6 @@ class Measuring:
         return [self.features] if isinstance(self.features, str) else list(dict.fromkeys(self.features))
 
     @property
-    def preset(self) -> Preset:
+    def preset(self) -> ProtocolPreset:
         """The protocol preset; raises UnknownName."""
-        return preset(self.protocol) if isinstance(self.protocol, str) else self.protocol
+        return find_protocol(self.protocol) if isinstance(self.protocol, str) else self.protocol

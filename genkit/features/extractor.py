@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from genkit.errors import UsageError, suggestion
 from genkit.features.arithmetic import arithmetic
 from genkit.models.precision import full
-from genkit.results.protocols import PRESETS
+from genkit.results.protocols import PROTOCOLS
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FeatureRequest:
         """
         for key, value in self.choices.items():
             if key not in offered:
-                going = ", ".join(name for name, preset in PRESETS.items() if _offers(offered, preset.features))
+                going = ", ".join(name for name, preset in PROTOCOLS.items() if _offers(offered, preset.features))
                 listed = ", ".join(offered) or "none"
                 hint = f"{suggestion(key, offered)}  (it has {listed}; it goes with the protocols {going})"
                 raise UsageError(f"{self.name} has no choice {key!r}.{hint}")

@@ -21,7 +21,7 @@ def class_accuracy(evidence: Evidence) -> Score:
     logits, labels = evidence.generated.logits, evidence.generated_labels
     if labels is None:
         raise Unmeasurable("samples need labels")
-    if logits is None or evidence.told_apart != evidence.classes:
+    if logits is None or evidence.logit_classes != evidence.classes:
         raise Unmeasurable(f"the extractor does not tell the {len(evidence.classes)} classes of the data apart")
     right = (np.asarray(logits).argmax(axis=1) == labels).astype(np.float64)
     parts = {

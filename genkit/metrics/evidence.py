@@ -58,7 +58,7 @@ class Evidence(Protocol):
         """Names of the labels 0, 1, 2 ..."""
 
     @property
-    def told_apart(self) -> tuple[str, ...]:
+    def logit_classes(self) -> tuple[str, ...]:
         """Names of the classes that the extractor's logits are of; empty where they are of none of the data's."""
 
     @property

@@ -87,7 +87,7 @@ def overall(boards: Sequence[Board], weights: Mapping[str, float]) -> Overall:
     means = dict.fromkeys(whole, 0.0)
     total = sum(weight for _, weight in chosen.values())
     for board, weight in chosen.values():
-        for row in board.among(whole).rows:
+        for row in board.subset(whole).rows:
             means[row.key] += weight / total * ((row.best or 0) + (row.worst or 0)) / 2
     return Overall(
         {name: weight for name, (_, weight) in chosen.items()},

@@ -15,8 +15,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
-from genkit.ranking.columns import apart, columns_of, further, histories, mean_over_seeds, over_seeds
-from genkit.ranking.milestones import moments, part, strays
+from genkit.ranking.columns import (
+    choose_columns,
+    differences,
+    fill_columns,
+    histories,
+    mean_over_seeds,
+    means_over_seeds,
+)
+from genkit.ranking.milestones import milestones_of, orphans, split_milestones
 from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, measured
 from genkit.results.records import Record, RecordedScore
 from genkit.results.score import Direction
@@ -54,20 +61,20 @@ class Board:
 
     @functools.cached_property
     def tracked(self) -> bool:
-        """Whether some rows have moments."""
-        return any(row.moments for row in self.rows)
+        """Whether some rows have milestones."""
+        return any(row.milestones for row in self.rows)
 
     @property
     def unequal_noise(self) -> bool:
         """Whether the seeds of the models scatter too unequally for one variance (Bartlett's test)."""
         return self.comparison is not None and self.comparison.equal_noise < UNEQUAL
 
-    def among(self, keys: Collection[str]) -> Board:
+    def subset(self, keys: Collection[str]) -> Board:
         """Return the board of the rows of these keys, ranked among themselves by what the whole knows of the noise."""
         places = [place for place, row in enumerate(self.rows) if row.key in keys]
         if self.comparison is None or not places:
             return dataclasses.replace(self, rows=(), comparison=None)
-        comparison = self.comparison.among(places)
+        comparison = self.comparison.subset(places)
         return dataclasses.replace(
             self, rows=_with_ranks([self.rows[place] for place in places], comparison), comparison=comparison
         )
@@ -112,7 +119,7 @@ def rank(
     dataset = choose_dataset(records, dataset)
     records = sorted(records, key=lambda record: record.created)
     everything = [record for record in records if record.dataset == dataset]
-    here, earlier = part(everything)
+    here, earlier = split_milestones(everything)
     candidates = [record for record in _first_models(here) if record.scores]
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
@@ -124,23 +131,25 @@ def rank(
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     direction = reference.direction
     kept, left_out = _comparable(here, score, reference)
-    left_out += [(describe(record), "on the way of a run that is not here") for record in strays(kept, earlier, score)]
+    left_out += [(describe(record), "on the way of a run that is not here") for record in orphans(kept, earlier, score)]
     left_out += [(describe(record), f"measured on {record.dataset}") for record in records if record.dataset != dataset]
     groups = entries(kept)
     history = histories(here)
     newest = [group[-1] for group in groups.values()]
     models, baselines = (
-        columns_of([history[measured(each)] for each in newest if (each.subject.kind == "baseline") is known], score)
+        choose_columns(
+            [history[measured(each)] for each in newest if (each.subject.kind == "baseline") is known], score
+        )
         for known in (False, True)
     )
     columns = {**models, **{name: column for name, column in baselines.items() if name not in models}}
     rows = []
     for label, group in groups.items():
-        found = [further(history[measured(record)], columns) for record in group]
-        other = over_seeds([each for each, _ in found])
+        found = [fill_columns(history[measured(record)], columns) for record in group]
+        other = means_over_seeds([each for each, _ in found])
         blank = {name: why for name, why in found[-1][1].items() if name not in other}
-        reached = moments(group, earlier, score, fingerprint)
-        rows.append(dataclasses.replace(_row(label, group, score), other=other, blank=blank, moments=reached))
+        reached = milestones_of(group, earlier, score, fingerprint)
+        rows.append(dataclasses.replace(_row(label, group, score), other=other, blank=blank, milestones=reached))
     ranked, comparison = _compared([row for row in rows if row.value is not None and not calibrates(row)], direction)
     return Board(
         dataset=dataset,
@@ -235,7 +244,7 @@ def _comparable(
         if found is None and not baseline:
             left_out.append((record, record.absent.get(score.partition("[")[0], f"has no {score}")))
         elif found is not None and found.fingerprint != reference.fingerprint:
-            left_out.append((record, apart(found, reference)))
+            left_out.append((record, differences(found, reference)))
         elif found is not None and not found.rankable and not baseline:
             left_out.append((record, found.note or "not rankable"))
         else:
@@ -304,4 +313,4 @@ def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Com
         scores = [row.score for row in rows if row.score is not None]
         comparison = OverBlocks(np.array([score.value for score in scores], np.float64), *paired_errors(scores))
     order = np.argsort((1 if direction == "lower" else -1) * comparison.centres, kind="stable").tolist()
-    return [rows[place] for place in order], comparison.among(order)
+    return [rows[place] for place in order], comparison.subset(order)

@@ -21,7 +21,7 @@ def histories(records: Sequence[Record]) -> dict[str, list[Record]]:
     return history
 
 
-def columns_of(histories: Iterable[Sequence[Record]], score: str) -> dict[str, RecordedScore]:
+def choose_columns(histories: Iterable[Sequence[Record]], score: str) -> dict[str, RecordedScore]:
     """The further columns, each with a score of the protocol it shows: the most frequent, the newest of equals."""
     seen: dict[str, dict[str, tuple[int, str]]] = {}
     example: dict[str, RecordedScore] = {}
@@ -39,7 +39,7 @@ def columns_of(histories: Iterable[Sequence[Record]], score: str) -> dict[str, R
     return {name: example[max(column, key=lambda key: column[key])] for name, column in seen.items()}
 
 
-def over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, RecordedScore]:
+def means_over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, RecordedScore]:
     """The further columns of an entry: of several seeds their means, with the interval over seeds."""
     found: dict[str, RecordedScore] = {}
     for name in dict.fromkeys(name for each in seeds for name in each):
@@ -60,7 +60,7 @@ def mean_over_seeds(values: Sequence[float]) -> tuple[float, float]:
     return fmean(values), float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
 
 
-def further(
+def fill_columns(
     history: Sequence[Record], columns: Mapping[str, RecordedScore]
 ) -> tuple[dict[str, RecordedScore], dict[str, str]]:
     """The further columns of one row, and of those that it lacks why."""
@@ -76,14 +76,14 @@ def further(
         if fitting is not None:
             other[name] = fitting
         elif scores:
-            blank[name] = f"measured otherwise than the column ({apart(scores[0], column)})"
+            blank[name] = f"measured otherwise than the column ({differences(scores[0], column)})"
         else:
             metric = name.partition("[")[0]
             blank[name] = next((r.absent[metric] for r in history if metric in r.absent), "not measured")
     return other, blank
 
 
-def apart(one: RecordedScore, other: RecordedScore) -> str:
+def differences(one: RecordedScore, other: RecordedScore) -> str:
     """Say which choices set two scores of one name apart."""
     metrics = [{"metric": each.metric, "metric version": each.version} for each in (one, other)]
     return "; ".join(difference(one.choices, other.choices) + difference(*metrics))

@@ -1,15 +1,15 @@
-"""Moments: checkpoints on the way, which stand beside their run's last one and are never the result."""
+"""Milestones: checkpoints measured before a run's last one. They are shown beside it and are never the result."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from genkit.ranking.rows import Moment
+from genkit.ranking.rows import Milestone
 from genkit.results.records import Record
 
 
-def part(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:
+def split_milestones(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:
     """Part records into those of last checkpoints, and by their runs those of checkpoints before an end that is known.
 
     A run that has not ended has no last checkpoint but the one that was measured.
@@ -25,9 +25,9 @@ def part(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record
     return last, earlier
 
 
-def moments(
+def milestones_of(
     group: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str, fingerprint: str
-) -> tuple[Moment, ...]:
+) -> tuple[Milestone, ...]:
     """What the runs of an entry had reached when, seed by seed; none where nothing on the way was measured."""
     found = []
     for last in group:
@@ -35,12 +35,12 @@ def moments(
             score = record.score(name)
             if record.training is not None and score is not None and score.fingerprint == fingerprint:
                 at = record.training
-                found.append(Moment(at.seed, at.images, at.seconds, score.value))
+                found.append(Milestone(at.seed, at.images, at.seconds, score.value))
     tracked = len(found) > len(group)
-    return tuple(sorted(found, key=lambda moment: (moment.seed, moment.images))) if tracked else ()
+    return tuple(sorted(found, key=lambda milestone: (milestone.seed, milestone.images))) if tracked else ()
 
 
-def strays(kept: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str) -> list[Record]:
+def orphans(kept: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str) -> list[Record]:
     """The records on the way that have the score, of runs whose last checkpoint is not kept."""
     runs = {_run(record) for record in kept if record.training}
     return [each for run, group in earlier.items() if run not in runs for each in group if each.score(name)]

@@ -26,13 +26,13 @@ SIMPLEST = ("ppca", "noise")
 class Recommendation:
     """The rows within the limits, best first and ranked among themselves, and why the others are not there.
 
-    ``apart`` are models that were measured, but not so that they could be compared; ``untested`` says what the records
-    can't tell, ``beaten_by`` names the simplest baselines that are as good as the best.
+    ``not_comparable`` are models measured under another protocol; ``untested`` says what the records can't tell;
+    ``beaten_by`` names the simple baselines that are as good as the best.
     """
 
     board: Board
     outside: tuple[tuple[str, str], ...]
-    apart: tuple[tuple[str, str], ...]
+    not_comparable: tuple[tuple[str, str], ...]
     untested: tuple[str, ...]
     beaten_by: tuple[str, ...]
 
@@ -97,7 +97,7 @@ def recommend(
         why = "; ".join(f"{label}: {reason}" for label, reason in outside[:3]) or f"untested: {', '.join(unknown)}"
         raise MissingError(f"no model of {dataset} is known to be within the limits ({why})")
     never = sorted(set(offered) - {record.subject.name for record in here})
-    found = Recommendation(board.among(within), tuple(outside), tuple(_apart(board, here)), (), ())
+    found = Recommendation(board.subset(within), tuple(outside), tuple(_not_comparable(board, here)), (), ())
     return dataclasses.replace(
         found, untested=tuple(_untested(found, unknown, never)), beaten_by=tuple(_simpler(found))
     )
@@ -142,7 +142,7 @@ def _lacks(row: Row, metrics: Sequence[str]) -> str | None:
     return next((r.absent[name] for r in row.records for name in metrics if name in r.absent), None)
 
 
-def _apart(board: Board, records: Sequence[Record]) -> list[tuple[str, str]]:
+def _not_comparable(board: Board, records: Sequence[Record]) -> list[tuple[str, str]]:
     """The models that were measured and have no row, each with the first reason."""
     shown = {row.subject for row in board.rows}
     names = dict.fromkeys(record.subject.name for record in records if record.subject.name not in shown)

@@ -12,7 +12,7 @@ from genkit.results.records import Record, RecordedScore, Training
 
 
 @dataclass(frozen=True)
-class Moment:
+class Milestone:
     """What a run had reached at one of its checkpoints; the seconds are those of its training."""
 
     seed: int
@@ -26,7 +26,7 @@ class Row:
     """One entry: a model under one set of options, over all its training seeds.
 
     ``best`` and ``worst`` bound the rank; None for what calibrates the board. ``noise`` is "evaluation" or "training".
-    ``other`` holds the entry's further columns, ``blank`` says of those that it lacks why. ``moments`` are what its
+    ``other`` holds the entry's further columns, ``blank`` says of those that it lacks why. ``milestones`` are what its
     runs had reached at earlier checkpoints that were measured, and at their last, which alone is the result.
     ``geometric`` if means over seeds are.
     """
@@ -43,7 +43,7 @@ class Row:
     worst: int | None = None
     other: dict[str, RecordedScore] = field(default_factory=dict)
     blank: dict[str, str] = field(default_factory=dict)
-    moments: tuple[Moment, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
     geometric: bool = False
 
     @property
@@ -77,22 +77,22 @@ class Row:
         return mean_error(scores) if scores else None
 
     @functools.cached_property
-    def peaks(self) -> tuple[Moment, ...]:
-        """The best moment of each seed's run; none where only last checkpoints were measured."""
+    def best_milestones(self) -> tuple[Milestone, ...]:
+        """The best milestone of each seed's run; none where only last checkpoints were measured."""
         sign = 1 if self.score is None or self.score.direction == "lower" else -1
-        seeds = sorted({moment.seed for moment in self.moments})
-        return tuple(min((m for m in self.moments if m.seed == s), key=lambda m: sign * m.value) for s in seeds)
+        seeds = sorted({milestone.seed for milestone in self.milestones})
+        return tuple(min((m for m in self.milestones if m.seed == s), key=lambda m: sign * m.value) for s in seeds)
 
     @property
     def best_value(self) -> float | None:
         """The mean over seeds of the best checkpoints' values: chosen by the very number, so never the result."""
         mean = geometric_mean if self.geometric else fmean
-        return mean([peak.value for peak in self.peaks]) if self.moments else None
+        return mean([each.value for each in self.best_milestones]) if self.milestones else None
 
     @property
     def time_to_best(self) -> float | None:
         """The mean over seeds of the seconds of training until the best checkpoint."""
-        return fmean(peak.seconds for peak in self.peaks) if self.moments else None
+        return fmean(each.seconds for each in self.best_milestones) if self.milestones else None
 
 
 def entry_of(record: Record) -> str:

@@ -36,7 +36,7 @@ class Comparison(Protocol):
     def equal_noise(self) -> float:
         """The p-value of the noise being as the comparison supposes; 1 where it supposes nothing."""
 
-    def among(self, places: Sequence[int]) -> Comparison:
+    def subset(self, places: Sequence[int]) -> Comparison:
         """Return the comparison of some of the models, in that order; what is known of the noise stays known."""
 
     def differ(self, level: float = LEVEL) -> Decisions:
@@ -87,7 +87,7 @@ class OverSeeds:
         """The means; of logarithms, geometric ones."""
         return np.exp(self.means) if self.logarithmic else self.means
 
-    def among(self, places: Sequence[int]) -> OverSeeds:
+    def subset(self, places: Sequence[int]) -> OverSeeds:
         """Return the comparison of some models: fewer to tell apart, on the variance of all."""
         return dataclasses.replace(self, means=self.means[places], sizes=self.sizes[places])
 
@@ -152,7 +152,7 @@ class OverBlocks:
         """One: each pair has an error of its own."""
         return 1.0
 
-    def among(self, places: Sequence[int]) -> OverBlocks:
+    def subset(self, places: Sequence[int]) -> OverBlocks:
         """Return the comparison of some values: fewer pairs to test."""
         pairs = np.ix_(places, places)
         return OverBlocks(self.values[places], self.errors[pairs], self.freedom[pairs])

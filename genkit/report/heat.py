@@ -19,7 +19,7 @@ MOST = 30
 
 
 @dataclass(frozen=True)
-class Spot:
+class HeatCell:
     """A cell; ``heat`` from -1 over 0, which has no colour, to 1."""
 
     text: str
@@ -28,35 +28,35 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Heat:
+class HeatTable:
     """A table. ``heads`` stand above the columns, ``abouts`` say what they mean; ``cut`` if there were more rows."""
 
     title: str
     about: str
     heads: tuple[str, ...]
     abouts: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Spot, ...]], ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
     cut: int = 0
 
 
-def chances(board: Board) -> Heat | None:
+def chances(board: Board) -> HeatTable | None:
     """The chance that each model is better than each other."""
     rows = board.rows[:MOST]
     if len(rows) < 2:
         return None
 
-    def spot(a: int, b: int) -> Spot:
+    def spot(a: int, b: int) -> HeatCell:
         if a == b:
-            return Spot("")
+            return HeatCell("")
         chance = float(board.chances[a, b])
         text = f"{chance:.2f}" if 0.005 <= chance < 0.995 else "<.01" if chance < 0.5 else ">.99"
-        return Spot(text, 2 * chance - 1, f"{rows[a].label} better than {rows[b].label}: {chance:.4f}")
+        return HeatCell(text, 2 * chance - 1, f"{rows[a].label} better than {rows[b].label}: {chance:.4f}")
 
     places = range(len(rows))
     trained = any(row.noise == "training" for row in rows)
     words = "from the noise that ranks the board" if trained else "if only the noise of measuring counted"
     unequal = " The seeds of the models scatter unequally: the noisier ones are less sure than they seem here."
-    return Heat(
+    return HeatTable(
         "Chance that one is better than the other",
         f"How probable it is, {words}, that the model of the row is better than that of the column: one-sided, of each "
         "pair, without a prior. Over many pairs some seem certain by luck: the ranks allow for that."
@@ -68,21 +68,21 @@ def chances(board: Board) -> Heat | None:
     )
 
 
-def ranks(boards: Sequence[Board]) -> Heat | None:
+def ranks(boards: Sequence[Board]) -> HeatTable | None:
     """The rank of each model under each score; their middles colour the cells."""
     if len(boards) < 2:
         return None
     first = boards[0]
     known = [{row.key: row for row in board.rows} for board in boards]
 
-    def spot(key: str, rows: dict[str, Row]) -> Spot:
+    def spot(key: str, rows: dict[str, Row]) -> HeatCell:
         row = rows.get(key)
         if row is None or row.best is None or row.worst is None:
-            return Spot("-", about="has no rank under this score")
+            return HeatCell("-", about="has no rank under this score")
         middle = (row.best + row.worst) / 2 - 1
-        return Spot(row.rank, 1 - middle / max(1, len(rows) - 1), f"{number(row.value)}, of {len(rows)}")
+        return HeatCell(row.rank, 1 - middle / max(1, len(rows) - 1), f"{number(row.value)}, of {len(rows)}")
 
-    return Heat(
+    return HeatTable(
         "Ranks under each score",
         "Each score ranks by itself; no overall order is made up. The stronger the colour, the better.",
         tuple(board.score for board in boards),
@@ -92,7 +92,7 @@ def ranks(boards: Sequence[Board]) -> Heat | None:
     )
 
 
-def agreement(found: Agreement) -> Heat | None:
+def agreement(found: Agreement) -> HeatTable | None:
     """Kendall's tau of each pair of scores."""
     if len(found.names) < 2 or not any(tau is not None for row in found.taus for tau in row):
         return None
@@ -102,13 +102,13 @@ def agreement(found: Agreement) -> Heat | None:
     alike = len({count for _, count in pairs}) == 1
     lacking = any(tau is None for tau, _ in pairs)
 
-    def spot(tau: float | None, count: int, same: bool) -> Spot:
+    def spot(tau: float | None, count: int, same: bool) -> HeatCell:
         if same:
-            return Spot("")
+            return HeatCell("")
         text = "-" if tau is None else f"{tau:.2f}"
-        return Spot(text if alike else f"{text} ({count})", tau or 0.0)
+        return HeatCell(text if alike else f"{text} ({count})", tau or 0.0)
 
-    return Heat(
+    return HeatTable(
         "Do the scores agree?",
         "Kendall's tau of the orders that two scores put the models in: 1 the same, 0 unrelated, -1 the opposite. "
         + (f"Each over {pairs[0][1]} models." if alike else "In brackets the number of models.")
@@ -128,7 +128,7 @@ def agreement(found: Agreement) -> Heat | None:
     )
 
 
-def by_class(board: Board) -> list[Heat]:
+def by_class(board: Board) -> list[HeatTable]:
     """A table for each score that has a value for each class: models by classes."""
     tables = []
     for name in (board.score, *board.columns):
@@ -140,14 +140,14 @@ def by_class(board: Board) -> list[Heat]:
         heads = tuple(dict.fromkeys(key for parts in values.values() for key in parts))
         direction = next(score.direction for row in board.rows if (score := _score(row, name, board)))
 
-        def spot(value: float | None, scale: Scale = scale, direction: str = direction) -> Spot:
+        def spot(value: float | None, scale: Scale = scale, direction: str = direction) -> HeatCell:
             if value is None:
-                return Spot("-")
+                return HeatCell("-")
             share = min(max(scale.place(value), 0.0), 1.0)
-            return Spot(number(value), share if direction == "higher" else 1 - share)
+            return HeatCell(number(value), share if direction == "higher" else 1 - share)
 
         tables.append(
-            Heat(
+            HeatTable(
                 f"{name} {arrow(direction)} by class",
                 f"Mean over training seeds. The stronger the colour, the better: of ranked models, {scale.words}.",
                 heads,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.ranking.board import Board
-from genkit.report.text import Beside, grid, heading, interval, number
+from genkit.report.text import Calibration, grid, heading, interval, number
 from genkit.results.log import APART, read_log
 from genkit.results.records import Record
 
@@ -41,7 +41,7 @@ def breakable(name: str) -> Any:
 
 def score_table(record: Record) -> str:
     """The scores of a record as an HTML table, for notebooks."""
-    html: str = environment().get_template("scores.html").render(record=record, beside={})
+    html: str = environment().get_template("scores.html").render(record=record, calibration={})
     return html
 
 
@@ -52,14 +52,16 @@ def board_table(board: Board) -> str:
     return html
 
 
-def run_page(record: Record, run: Path, beside: Beside) -> str:
+def run_page(record: Record, run: Path, calibration: Calibration) -> str:
     """A page for one evaluated run: scores beside what calibrates them, samples, learning curves, how it was made."""
     grid = run / "samples.png"
     picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
     html: str = (
         environment()
         .get_template("run.html")
-        .render(record=record, beside=beside, picture=picture, curves=_curves(run / "log.jsonl"), run=str(run))
+        .render(
+            record=record, calibration=calibration, picture=picture, curves=_curves(run / "log.jsonl"), run=str(run)
+        )
     )
     return html
 

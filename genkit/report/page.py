@@ -7,13 +7,13 @@ import datetime
 import json
 from typing import TYPE_CHECKING
 
-from genkit.ranking.milestones import part
+from genkit.ranking.milestones import split_milestones
 from genkit.report import tabular
-from genkit.report.cards import CARDS, cards
 from genkit.report.critical import diagram
+from genkit.report.details import DETAILS, details
 from genkit.report.heat import agreement, by_class, chances, ranks
 from genkit.report.html import environment
-from genkit.report.pictures import GRIDS, exhibits, yardstick
+from genkit.report.pictures import GRIDS, exhibits, real_test
 from genkit.report.plots import plots
 from genkit.report.standings import standings
 from genkit.report.text import heading
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def leaderboard_page(found: Leaderboard) -> str:
-    """Return a leaderboard as one HTML page that needs no other file: table, matrices, plots, pictures and cards.
+    """Return a leaderboard as one HTML page that needs no other file: table, matrices, plots, pictures and details.
 
     Names stay text wherever they stand, in the scripts' data too. The page's own policy forbids every request.
     """
@@ -31,7 +31,7 @@ def leaderboard_page(found: Leaderboard) -> str:
 
     board = found.board
     shown = exhibits(found)
-    last, earlier = part([record for record in found.records if record.dataset == board.dataset])
+    last, earlier = split_milestones([record for record in found.records if record.dataset == board.dataset])
     html: str = (
         environment()
         .get_template("leaderboard/page.html")
@@ -42,15 +42,15 @@ def leaderboard_page(found: Leaderboard) -> str:
             made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
             records=len(last),
             on_the_way=sum(map(len, earlier.values())),
-            table=standings(board, CARDS),
+            table=standings(board, DETAILS),
             matrices=[table for table in (chances(board), ranks(found.boards), agreement(found.agreement)) if table],
             diagram=diagram(found.across) if found.across else None,
             classes=by_class(board),
             plots=plots(board, shown),
             shown=shown,
-            yardstick=yardstick(shown),
+            real_test=real_test(shown),
             grids=GRIDS,
-            cards=cards(board),
+            details=details(board),
             downloads=_downloads(found),
             plotly=get_plotlyjs(),
         )

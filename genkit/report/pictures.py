@@ -33,7 +33,7 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Shown:
+class EntryExhibits:
     """The exhibits of one entry; pictures are data: addresses, empty where there is none, of the seed named."""
 
     label: str
@@ -48,22 +48,22 @@ class Shown:
     curves: tuple[Curves, ...] = ()
 
 
-def exhibits(found: Leaderboard) -> list[Shown]:
+def exhibits(found: Leaderboard) -> list[EntryExhibits]:
     """Return the exhibits of the best entries and of what calibrates the board, of those that have any."""
     board = found.board
     entries = [_entry(row, found.origins) for row in (*board.rows[:GRIDS], *board.calibration)]
     return [entry for entry in entries if entry is not None]
 
 
-def yardstick(shown: Sequence[Shown]) -> Shown | None:
+def real_test(shown: Sequence[EntryExhibits]) -> EntryExhibits | None:
     """Return the real test images that ratios are read beside; None if there are none."""
     return next((entry for entry in shown if entry.subject == "real test" and entry.ratios), None)
 
 
-def _entry(row: Row, origins: Mapping[str, str]) -> Shown | None:
+def _entry(row: Row, origins: Mapping[str, str]) -> EntryExhibits | None:
     """Curves are of all seeds; pictures of the lowest that has any, as they are of the same draws in each."""
     curves: list[Curves] = []
-    pictured: list[Shown] = []
+    pictured: list[EntryExhibits] = []
     for record in sorted(row.records, key=_seed):
         files = _files(record, origins)
         logged = _curves(files.get("curves.json"), _seed(record))
@@ -72,11 +72,13 @@ def _entry(row: Row, origins: Mapping[str, str]) -> Shown | None:
         pictured += [shown] if shown.samples or shown.memorised or shown.reconstructions else []
     if not pictured and not curves:
         return None
-    return dataclasses.replace(pictured[0] if pictured else Shown(row.label, row.subject, None), curves=tuple(curves))
+    return dataclasses.replace(
+        pictured[0] if pictured else EntryExhibits(row.label, row.subject, None), curves=tuple(curves)
+    )
 
 
-def _shown(row: Row, record: Record, files: Mapping[str, bytes]) -> Shown:
-    return Shown(
+def _shown(row: Row, record: Record, files: Mapping[str, bytes]) -> EntryExhibits:
+    return EntryExhibits(
         row.label,
         row.subject,
         record.training.seed if record.training else None,

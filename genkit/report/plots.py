@@ -7,15 +7,15 @@ from typing import Any
 
 from genkit.ranking.board import COSTS, Board
 from genkit.ranking.rows import Row
-from genkit.report.pictures import Shown
-from genkit.report.standings import stand_in
-from genkit.report.text import bound
+from genkit.report.pictures import EntryExhibits
+from genkit.report.standings import score_at_other_size
+from genkit.report.text import calibration_role
 
 VALUES = 40
 """Entries in the plot of values: the best of a longer board."""
 
 
-def plots(board: Board, shown: Sequence[Shown]) -> dict[str, Any]:
+def plots(board: Board, shown: Sequence[EntryExhibits]) -> dict[str, Any]:
     """Return the data of each plot that there is something to draw of, as plain JSON values."""
     found: dict[str, Any] = {"score": board.score, "direction": board.direction}
     if board.rows:
@@ -24,8 +24,8 @@ def plots(board: Board, shown: Sequence[Shown]) -> dict[str, Any]:
         found["costs"] = costs
     if curves := _curves(shown):
         found["curves"] = curves
-    if moments := _moments(board.rows):
-        found["moments"] = moments
+    if milestones := _milestones(board.rows):
+        found["milestones"] = milestones
     return found
 
 
@@ -51,10 +51,14 @@ def _values(board: Board) -> dict[str, Any]:
 
 def _bound(row: Row, board: Board) -> dict[str, Any]:
     """A line across the plot. ``wide`` if the axis must reach it: what copies or makes noise may lie far out."""
-    other = stand_in(row, board)
+    other = score_at_other_size(row, board)
     at = f", at n = {other.n:,}" if other else ""
     value = other.value if other else row.value
-    return {"name": f"{row.label} ({bound(row, board)}{at})", "value": value, "wide": row.subject == "real test"}
+    return {
+        "name": f"{row.label} ({calibration_role(row, board)}{at})",
+        "value": value,
+        "wide": row.subject == "real test",
+    }
 
 
 def _costs(board: Board) -> list[dict[str, Any]]:
@@ -114,7 +118,7 @@ def front(costs: Sequence[float], values: Sequence[float], cheaper: str, better:
     return found
 
 
-def _curves(shown: Sequence[Shown]) -> dict[str, Any]:
+def _curves(shown: Sequence[EntryExhibits]) -> dict[str, Any]:
     """The curves of each run; their names from the one that most models share."""
     runs = [(entry.label, run) for entry in shown for run in entry.curves]
     models: dict[str, set[str]] = {}
@@ -126,12 +130,12 @@ def _curves(shown: Sequence[Shown]) -> dict[str, Any]:
     return {"names": names, "runs": lines} if runs else {}
 
 
-def _moments(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _milestones(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """A line for each run whose earlier checkpoints were measured."""
     lines = []
     for row in rows[:VALUES]:
-        for seed in sorted({moment.seed for moment in row.moments}):
-            mine = [moment for moment in row.moments if moment.seed == seed]
-            images, values = [moment.images for moment in mine], [moment.value for moment in mine]
+        for seed in sorted({milestone.seed for milestone in row.milestones}):
+            mine = [milestone for milestone in row.milestones if milestone.seed == seed]
+            images, values = [milestone.images for milestone in mine], [milestone.value for milestone in mine]
             lines.append({"name": row.label, "seed": seed, "images": images, "values": values})
     return lines

@@ -9,28 +9,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from genkit.results.records import Record
-from genkit.results.store import Stored
+from genkit.results.store import StoredRecord
 
 
-def comma_separated(stored: Sequence[Stored]) -> str:
+def comma_separated(stored: Sequence[StoredRecord]) -> str:
     """One row a score, under a header line."""
-    from genkit.report.tabular import _harmless
+    from genkit.report.tabular import spreadsheet_safe
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for each in stored:
         for row in _rows(each.record):
-            writer.writerow(["" if value is None else _harmless(value) for value in row])
+            writer.writerow(["" if value is None else spreadsheet_safe(value) for value in row])
     return buffer.getvalue()
 
 
-def document(stored: Iterable[Stored]) -> str:
+def document(stored: Iterable[StoredRecord]) -> str:
     """One JSON list of the records as they were written."""
     return json.dumps([json.loads(each.data) for each in stored], indent=1) + "\n"
 
 
-def lines(stored: Iterable[Stored]) -> str:
+def lines(stored: Iterable[StoredRecord]) -> str:
     """One record a line, as JSON, as it was written."""
     return "".join(json.dumps(json.loads(each.data)) + "\n" for each in stored)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 from genkit.report.scale import Scale
-from genkit.report.text import bound, columns, interval, number
+from genkit.report.text import calibration_role, columns, interval, number
 from genkit.results.jobs import Outcome
 from genkit.results.records import RecordedScore
 
@@ -45,7 +45,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """One entry. ``leads`` if nothing is known to be better; ``card`` is the anchor of its card, if it has one."""
+    """One entry. ``leads`` if nothing is known to be better; ``details`` is the HTML id of its details, or empty."""
 
     label: str
     place: Cell
@@ -54,9 +54,9 @@ class Line:
     value: Cell
     whisker: Mark | None
     noise: Cell
-    peak: tuple[Cell, Cell]
+    best_checkpoint: tuple[Cell, Cell]
     cells: tuple[Cell, ...]
-    card: str
+    details: str
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,18 @@ class Standings:
     calibration: tuple[Line, ...]
     failed: tuple[Outcome, ...]
     blanks: tuple[Blank, ...]
-    peaks: bool
+    tracked: bool
     outside: bool
     scale: str
 
 
-def standings(board: Board, with_card: int) -> Standings:
-    """Lay a board out; the best entries, ``with_card`` of them, link to theirs."""
+def standings(board: Board, with_details: int) -> Standings:
+    """Lay a board out; the best entries, ``with_details`` of them, link to their details."""
     shown = set(columns(board))
     scale = Scale.of(end for row in board.rows for end in (row.value, row.ci_low, row.ci_high) if end is not None)
     lines = [
-        _line(row, board, scale, anchor(place) if place < with_card else "") for place, row in enumerate(board.rows)
+        _line(row, board, scale, entry_id(place) if place < with_details else "")
+        for place, row in enumerate(board.rows)
     ]
     calibration = [_line(row, board, scale, "") for row in board.calibration]
     return Standings(
@@ -95,7 +96,7 @@ def standings(board: Board, with_card: int) -> Standings:
         calibration=tuple(calibration),
         failed=board.failed,
         blanks=_blanks((*board.rows, *board.calibration), [*lines, *calibration], (board.score, *board.columns)),
-        peaks=board.tracked,
+        tracked=board.tracked,
         outside=any(map(outside, (*board.rows, *board.calibration))),
         scale=scale.words,
     )
@@ -130,9 +131,9 @@ def outside(row: Row) -> bool:
     )
 
 
-def anchor(place: int) -> str:
-    """Return the anchor of an entry's card, by its place on the board: names may hold anything."""
-    return f"card-{place + 1}"
+def entry_id(place: int) -> str:
+    """Return the HTML id of an entry's details, made of its place on the board: names may hold any character."""
+    return f"entry-{place + 1}"
 
 
 def arrow(direction: str) -> str:
@@ -149,9 +150,9 @@ def _column(name: str, board: Board, shown: bool) -> Column:
     return Column(name, arrow(score.direction), about, shown, name in board.blind)
 
 
-def _line(row: Row, board: Board, scale: Scale, card: str) -> Line:
+def _line(row: Row, board: Board, scale: Scale, details: str) -> Line:
     if row.best is None or row.worst is None:
-        place, span = Cell(bound(row, board)), None
+        place, span = Cell(calibration_role(row, board)), None
     else:
         place = Cell(row.rank, (row.best + row.worst) / 2)
         span = Mark((row.best - 1) / len(board.rows), row.worst / len(board.rows))
@@ -163,13 +164,13 @@ def _line(row: Row, board: Board, scale: Scale, card: str) -> Line:
         value=_value(row, board),
         whisker=_mark(row, scale),
         noise=_noise(row),
-        peak=(_peak(row), Cell(number(row.time_to_best), row.time_to_best)),
+        best_checkpoint=(_best_checkpoint(row), Cell(number(row.time_to_best), row.time_to_best)),
         cells=tuple(_cell(row.other.get(name), row.blank.get(name, "not measured")) for name in board.columns),
-        card=card,
+        details=details,
     )
 
 
-def stand_in(row: Row, board: Board) -> RecordedScore | None:
+def score_at_other_size(row: Row, board: Board) -> RecordedScore | None:
     """Return the board's score of a row that has it only at another number of images; None if it has its own.
 
     A split that is smaller than what a board measures bounds it all the same, but not at the same n.
@@ -180,7 +181,7 @@ def stand_in(row: Row, board: Board) -> RecordedScore | None:
 
 
 def _value(row: Row, board: Board) -> Cell:
-    other = stand_in(row, board)
+    other = score_at_other_size(row, board)
     if other is not None:
         about = f"not at the board's number of images: {other.name}"
         return Cell(f"{number(other.value)} at n = {other.n:,}", other.value, about, _between(other))
@@ -201,8 +202,8 @@ def _noise(row: Row) -> Cell:
     return Cell(noise(row), about=f"standard error by measuring alone: {number(error)}" if apart else "")
 
 
-def _peak(row: Row) -> Cell:
-    images = ", ".join(f"{peak.images:,}" for peak in row.peaks)
+def _best_checkpoint(row: Row) -> Cell:
+    images = ", ".join(f"{best.images:,}" for best in row.best_milestones)
     return Cell(number(row.best_value), row.best_value, f"at {images} images; not the result" if images else "")
 
 

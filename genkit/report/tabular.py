@@ -61,14 +61,14 @@ def comma_separated(board: Board) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row["scores"] if name not in plain))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*plain, *map(_harmless, names), "runs"])
+    writer.writerow([*plain, *map(spreadsheet_safe, names), "runs"])
     for row in rows:
         values = [row[key] for key in plain] + [row["scores"].get(name) for name in names] + [" ".join(row["runs"])]
-        writer.writerow(["" if value is None else _harmless(value) for value in values])
+        writer.writerow(["" if value is None else spreadsheet_safe(value) for value in values])
     return buffer.getvalue()
 
 
-def _harmless(value: Any) -> Any:
+def spreadsheet_safe(value: Any) -> Any:
     """A text that a spreadsheet would run as a formula is quoted; a bare carriage return would end the row."""
     if not isinstance(value, str):
         return value

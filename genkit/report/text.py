@@ -50,19 +50,19 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: i
     return "\n".join(lines)
 
 
-Beside = Mapping[str, Mapping[str, RecordedScore]]
+Calibration = Mapping[str, Mapping[str, RecordedScore]]
 """What calibrates a record: a name each, and its scores by their fingerprints."""
 
 
-def scores(record: Record, beside: Beside | None = None) -> str:
+def scores(record: Record, calibration: Calibration | None = None) -> str:
     """The scores of a record, one line each; what has no number shows ``-`` and why.
 
-    ``beside`` adds a column each, of the scores with the same fingerprint.
+    ``calibration`` adds a column each, of the scores with the same fingerprint.
     """
     rows = []
-    beside = beside or {}
+    calibration = calibration or {}
     for s in record.scores:
-        values = [number(o.value if (o := known.get(s.fingerprint)) else None) for known in beside.values()]
+        values = [number(o.value if (o := known.get(s.fingerprint)) else None) for known in calibration.values()]
         words = s.unit if s.rankable else f"{s.unit} {s.note}".strip()
         rows.append(
             [s.name, ARROWS[s.direction], number(s.value), interval(s.ci_low, s.ci_high), f"{s.n:,}", *values, words]
@@ -71,8 +71,8 @@ def scores(record: Record, beside: Beside | None = None) -> str:
     for name, reason in record.absent.items():
         reasons.setdefault(reason, []).append(name)
     if rows:
-        rows.insert(0, ["", "", "value", "95 % interval", "n", *beside, ""])
-    lines = [table(rows, right=(2, *range(4, 5 + len(beside))), indent=2)] if rows else []
+        rows.insert(0, ["", "", "value", "95 % interval", "n", *calibration, ""])
+    lines = [table(rows, right=(2, *range(4, 5 + len(calibration))), indent=2)] if rows else []
     lines += [f"  {', '.join(names)}  -  {reason}" for reason, names in reasons.items()]
     if any(not s.ci_low <= s.value <= s.ci_high for s in record.scores):
         lines.append("  A value outside its interval: the interval is for the distance itself, the bias in n removed.")
@@ -113,15 +113,15 @@ def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
 def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
     """A row of a board as text, with the further columns ``shown``; what bounds the board stands where a rank would."""
     others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
-    place = bound(row, board) if row in board.calibration else row.rank
+    place = calibration_role(row, board) if row in board.calibration else row.rank
     seeds = str(row.seeds) if row.value is not None else ""
     best = [number(row.best_value), number(row.time_to_best)] if board.tracked else []
     return [place, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *best, *others]
 
 
-def bound(row: Row, board: Board) -> str:
+def calibration_role(row: Row, board: Board) -> str:
     """Say what a calibrating row is: "floor" or "ceiling" where it bounds all rows, else "baseline"."""
-    found = BOUNDS[board.direction].get(row.subject, "baseline")
+    found = _ROLES[board.direction].get(row.subject, "baseline")
     values = [other.value for other in board.rows if other.value is not None]
     if row.value is None or not values:
         return found
@@ -129,7 +129,7 @@ def bound(row: Row, board: Board) -> str:
     return "baseline" if inside else found
 
 
-BOUNDS = {
+_ROLES = {
     "lower": {"real test": "floor", "noise": "ceiling"},
     "higher": {"real test": "ceiling", "noise": "floor"},
 }

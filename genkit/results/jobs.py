@@ -13,7 +13,7 @@ from typing import Any
 from genkit.errors import DataError, GenkitError
 from genkit.paths import write_atomic
 from genkit.results.documents import parse
-from genkit.results.locations import is_document, place
+from genkit.results.locations import is_document, open_location
 from genkit.results.protocol import fingerprint
 from genkit.results.records import Record
 
@@ -71,7 +71,7 @@ def outcomes(root: Path | str) -> list[Outcome]:
     One that can't be read is as good as none, and so are those of a root that can't be reached.
     """
     try:
-        files = place(root).files("jobs")
+        files = open_location(root).files("jobs")
     except GenkitError:
         return []
     found = []

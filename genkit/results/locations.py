@@ -27,7 +27,7 @@ Content = bytes | str
 """What a file holds or, in words, why it can't be read."""
 
 
-class Found(NamedTuple):
+class RecordFile(NamedTuple):
     """A record's file: the folder that holds ``records``, the file's name, its whole path and its content."""
 
     folder: str
@@ -36,10 +36,10 @@ class Found(NamedTuple):
     data: Content
 
 
-class Place(Protocol):
+class Location(Protocol):
     """Files below one folder or URL, named by paths relative to it with slashes; the methods raise GenkitError."""
 
-    def records(self) -> Iterator[Found]:
+    def records(self) -> Iterator[RecordFile]:
         """Yield every ``**/records/*.json`` with its content, in any order."""
 
     def files(self, folder: str) -> dict[str, Content]:
@@ -60,8 +60,8 @@ def is_url(address: Path | str) -> bool:
     return isinstance(address, str) and _URL.match(address) is not None
 
 
-def place(address: Path | str) -> Place:
-    """Find the place of an address; raises UnknownName for its protocol and MissingError for a driver."""
+def open_location(address: Path | str) -> Location:
+    """Return the location of an address; raises UnknownName for its protocol and MissingError for a driver."""
     if not is_url(address):
         if _NO_LONGER_URL.match(str(address)):
             raise UsageError(f"{address} was a URL before it became a path: give it as text, with both slashes")
@@ -115,8 +115,8 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def records(self) -> Iterator[Found]:
-        """See Place; a folder that can't be listed counts as a file that can't be read."""
+    def records(self) -> Iterator[RecordFile]:
+        """See Location; a folder that can't be listed counts as a file that can't be read."""
         unlisted: list[OSError] = []
         for folder, _, names in os.walk(self.root, onerror=unlisted.append):
             if os.path.basename(folder) != "records":
@@ -124,13 +124,13 @@ class Folder:
             holder = os.path.dirname(folder) or "."
             for name in filter(is_document, names):
                 path = os.path.join(folder, name)
-                yield Found(holder, name, path, _content(path))
+                yield RecordFile(holder, name, path, _content(path))
         for missed in unlisted:
             if not isinstance(missed, FileNotFoundError):
-                yield Found("", "", str(missed.filename), _reason(missed))
+                yield RecordFile("", "", str(missed.filename), _reason(missed))
 
     def files(self, folder: str) -> dict[str, Content]:
-        """See Place; links are left out, as they may lead anywhere."""
+        """See Location; links are left out, as they may lead anywhere."""
         path = self.root / folder
         with _sentence(f"{path} can't be read"):
             try:
@@ -141,7 +141,7 @@ class Folder:
             return {each.name: _content(each.path) for each in plain}
 
     def write(self, path: str, data: bytes) -> str:
-        """See Place."""
+        """See Location."""
         target = self.root / path
         with _sentence(f"the record can't be written to {target}"):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ class Folder:
         return str(target)
 
     def remove(self, path: str) -> None:
-        """See Place."""
+        """See Location."""
         import shutil
 
         target = self.root / path
@@ -160,7 +160,7 @@ class Folder:
                 target.unlink(missing_ok=True)
 
     def ready(self, folder: str) -> None:
-        """See Place."""
+        """See Location."""
         path = self.root / folder
         with _sentence(f"no record can be written to {path}"):
             path.mkdir(parents=True, exist_ok=True)
@@ -190,16 +190,16 @@ class Remote:
         self.root = root.rstrip("/")
         self.whole = not _WHOLE.isdisjoint(_protocols(filesystem))
 
-    def records(self) -> Iterator[Found]:
-        """See Place; all files are fetched at once, which the drivers of object stores do side by side."""
+    def records(self) -> Iterator[RecordFile]:
+        """See Location; all files are fetched at once, which the drivers of object stores do side by side."""
         with _sentence(f"the store {self.url} can't be read"):
             paths = [path for path in self._below(self.root) if _in_records(path) and is_document(_name(path))]
             contents = self.fs.cat_ranges(paths, None, None, on_error="return")  # cat would take [ ] for a pattern
         for path, data in zip(paths, contents, strict=True):
-            yield Found(self._url(_parent(_parent(path))), _name(path), self._url(path), _fetched(data))
+            yield RecordFile(self._url(_parent(_parent(path))), _name(path), self._url(path), _fetched(data))
 
     def files(self, folder: str) -> dict[str, Content]:
-        """See Place."""
+        """See Location."""
         with _sentence(f"{self.url} can't be read"):
             whole = f"{self.root}/{folder}"
             paths = [path for path in self._below(whole) if not _name(path).startswith(".")]
@@ -210,7 +210,7 @@ class Remote:
             return {_name(path): _fetched(data) for path, data in zip(plain, contents, strict=True)}
 
     def write(self, path: str, data: bytes) -> str:
-        """See Place; a file of the same name is the same content, so whoever moves last changes nothing."""
+        """See Location; a file of the same name is the same content, so whoever moves last changes nothing."""
         target = f"{self.root}/{path}"
         with _sentence(f"the record can't be written to {self._url(target)}"):
             if self.whole:
@@ -230,14 +230,14 @@ class Remote:
         return self._url(target)
 
     def remove(self, path: str) -> None:
-        """See Place."""
+        """See Location."""
         target = f"{self.root}/{path}"
         with _sentence(f"{self._url(target)} can't be removed"):
             if self.fs.exists(target):
                 self.fs.rm(target, recursive=True)
 
     def ready(self, folder: str) -> None:
-        """See Place; it is tried with an empty file that readers ignore."""
+        """See Location; it is tried with an empty file that readers ignore."""
         path = f"{self.root}/{folder}"
         with _sentence(f"no record can be written to {self.url}"):
             if not self.whole:

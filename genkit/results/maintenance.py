@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genkit.results import records
-from genkit.results.locations import place
+from genkit.results.locations import open_location
 from genkit.results.records import content_id
-from genkit.results.store import Stored, add, exhibits, scan
+from genkit.results.store import StoredRecord, add, exhibits, scan
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def check(root: Path | str) -> Health:
     return Health(good, sorted(bad))
 
 
-def _fault(stored: Stored) -> str:
+def _fault(stored: StoredRecord) -> str:
     """What is wrong with a record that can be read, or an empty string."""
     if not stored.name.endswith(f"-{content_id(stored.data)}.json"):
         return "its content does not have the hash in its name"
@@ -50,7 +50,7 @@ def _fault(stored: Stored) -> str:
     return ""
 
 
-def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[Stored], Counter[int]]:
+def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[StoredRecord], Counter[int]]:
     """Return the records below ``root`` of an older schema than this genkit writes, and how many each schema has.
 
     One that was edited is a problem, and stays: written anew it would get a name that fits what it says now.
@@ -67,7 +67,7 @@ def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[Sto
     return sorted(old, key=lambda stored: stored.path), schemas
 
 
-def renew(stored: Stored) -> str:
+def renew(stored: StoredRecord) -> str:
     """Write a record in the schema of today, its exhibits too, then remove the old one; return the new path.
 
     Reading has filled in what the old schema lacks. Killed at any moment, one of the two is there.
@@ -75,7 +75,7 @@ def renew(stored: Stored) -> str:
     old_id = stored.record.id
     record = dataclasses.replace(stored.record, schema=records.SCHEMA)
     path = add(stored.folder, record, exhibits(stored.folder, old_id))
-    where = place(stored.folder)
+    where = open_location(stored.folder)
     where.remove(f"records/{stored.name}")
     where.remove(f"exhibits/{old_id}")
     return path

@@ -14,7 +14,7 @@ from genkit.errors import UnknownName
 
 
 @dataclass(frozen=True)
-class Preset:
+class ProtocolPreset:
     """``quantisation`` of samples to uint8, ``features`` choices of Inception, ``parameters`` of metrics."""
 
     quantisation: str = "round-half-even"
@@ -27,17 +27,17 @@ _KID = {"subsets": 100, "size": 1000, "seed": 2020, "shrink": False, "generated_
 
 _SHRINKING = {**_KID, "seed": 0, "shrink": True}
 
-PRESETS: Mapping[str, Preset] = {
-    "genkit": Preset(),
-    "genkit-tf32": Preset(features={"precision": "tf32"}),
-    "genkit-bfloat16": Preset(features={"precision": "bfloat16"}),
-    "torch-fidelity": Preset(
+PROTOCOLS: Mapping[str, ProtocolPreset] = {
+    "genkit": ProtocolPreset(),
+    "genkit-tf32": ProtocolPreset(features={"precision": "tf32"}),
+    "genkit-bfloat16": ProtocolPreset(features={"precision": "bfloat16"}),
+    "torch-fidelity": ProtocolPreset(
         parameters={
             "fid": {"mean_dtype": "float32"},
             "kid": _KID,
         },
     ),
-    "torchmetrics": Preset(
+    "torchmetrics": ProtocolPreset(
         quantisation="truncate",
         features={"resize": "bilinear-antialias"},
         parameters={
@@ -45,17 +45,17 @@ PRESETS: Mapping[str, Preset] = {
             "is": {"rule": "torchmetrics"},
         },
     ),
-    "clean-fid": Preset(
+    "clean-fid": ProtocolPreset(
         features={"resize": "pil-bicubic"},
         parameters={
             "fid": {"mean_dtype": "float32"},
             "kid": _SHRINKING,
         },
     ),
-    "pytorch-fid": Preset(
+    "pytorch-fid": ProtocolPreset(
         features={"resize": "bilinear", "normalisation": "127.5"},
     ),
-    "stylegan3": Preset(
+    "stylegan3": ProtocolPreset(
         parameters={
             "fid": {"ddof": 0},
             "kid": _SHRINKING,
@@ -65,8 +65,8 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
-def preset(name: str) -> Preset:
+def find_protocol(name: str) -> ProtocolPreset:
     """Return a preset by name; raises UnknownName."""
-    if name not in PRESETS:
-        raise UnknownName("protocol preset", name, PRESETS, f"  (there are {', '.join(PRESETS)})")
-    return PRESETS[name]
+    if name not in PROTOCOLS:
+        raise UnknownName("protocol preset", name, PROTOCOLS, f"  (there are {', '.join(PROTOCOLS)})")
+    return PROTOCOLS[name]

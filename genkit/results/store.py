@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from genkit.errors import DataError, GenkitError
-from genkit.results.locations import place
+from genkit.results.locations import open_location
 from genkit.results.records import Record, content_id, from_json, to_json
 
 P = TypeVar("P", Path, str)
@@ -23,7 +23,7 @@ _NAMED = re.compile(r"-([0-9a-f]{12})\.json$")
 
 
 @dataclass(frozen=True)
-class Contents:
+class StoreContents:
     """What a store holds: the records, oldest first, and one sentence for each file that is not one.
 
     ``origins`` maps a record's id to the folder or URL that holds its ``records`` folder.
@@ -35,7 +35,7 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRecord:
     """A record with its file's name, path or URL, and content, and the folder or URL that holds its ``records``."""
 
     record: Record
@@ -55,7 +55,7 @@ def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) 
     name = content_id(data)
     for each in exhibits or ():
         _check_plain(each)
-    where = place(folder)
+    where = open_location(folder)
     for each, content in (exhibits or {}).items():
         where.write(f"exhibits/{name}/{each}", content)
     stamp = re.sub(r"[^0-9T]", "", record.created)[:15]
@@ -64,10 +64,10 @@ def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) 
 
 def ready(folder: Path | str) -> None:
     """Raise GenkitError unless a record can be written under ``folder``: before the work, not after it."""
-    place(folder).ready("records")
+    open_location(folder).ready("records")
 
 
-def read(root: Path | str) -> Contents:
+def read(root: Path | str) -> StoreContents:
     """Read all records below ``root``, each once; a file that can't be read is reported, never fatal.
 
     A folder that is not there is empty. Raises GenkitError for a URL that can't be reached.
@@ -75,12 +75,14 @@ def read(root: Path | str) -> Contents:
     problems: list[str] = []
     with _without_collection():
         found = ordered(scan(root, problems.append), problems.append)
-    return Contents([each.record for each in found], sorted(problems), {each.record.id: each.folder for each in found})
+    return StoreContents(
+        [each.record for each in found], sorted(problems), {each.record.id: each.folder for each in found}
+    )
 
 
-def ordered(found: Iterable[Stored], problem: Callable[[str], None]) -> list[Stored]:
+def ordered(found: Iterable[StoredRecord], problem: Callable[[str], None]) -> list[StoredRecord]:
     """Return records oldest first, of copies the one whose path sorts first; ``problem`` is told of unequal copies."""
-    once: dict[str, Stored] = {}
+    once: dict[str, StoredRecord] = {}
     for each in sorted(found, key=lambda stored: stored.path):
         first = once.setdefault(each.record.id, each)
         if first is not each and first.data != each.data:
@@ -88,9 +90,9 @@ def ordered(found: Iterable[Stored], problem: Callable[[str], None]) -> list[Sto
     return sorted(once.values(), key=lambda stored: stored.record.created)
 
 
-def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[Stored]:
+def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[StoredRecord]:
     """Yield all records below ``root`` with their files, in any order; ``problem`` is told of what can't be read."""
-    for folder, name, path, data in place(root).records():
+    for folder, name, path, data in open_location(root).records():
         if isinstance(data, str):
             problem(f"{path} can't be read: {data}")
             continue
@@ -100,7 +102,7 @@ def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[Stored]:
         except DataError as error:
             problem(str(error))
         else:
-            yield Stored(record, name, path, folder, data)
+            yield StoredRecord(record, name, path, folder, data)
 
 
 def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:
@@ -110,7 +112,7 @@ def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:
     """
     _check_plain(record_id)
     found: dict[str, bytes] = {}
-    for name, content in place(origin).files(f"exhibits/{record_id}").items():
+    for name, content in open_location(origin).files(f"exhibits/{record_id}").items():
         if isinstance(content, str):
             raise GenkitError(f"the exhibit {name} of {record_id} in {origin} can't be read: {content}")
         found[name] = content

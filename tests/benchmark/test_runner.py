@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from genkit.benchmark import Plan, outcomes, run
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
-from genkit.benchmark.runner import Place
+from genkit.benchmark.runner import BenchFolder
 from genkit.errors import GenkitError, Interrupted
 from genkit.results import store
 from genkit.results.jobs import lock_file, outcome
@@ -49,7 +49,7 @@ def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
     for _ in range(2):
         run(plan, todo, tmp_path, device="cpu", workers=2, tell=lambda job, ended: told.append(ended.state))
     assert told == ["done"] * 8
-    assert len(list(find_runs(Place(tmp_path).runs))) == 4
+    assert len(list(find_runs(BenchFolder(tmp_path).runs))) == 4
     models = [record for record in store.read(tmp_path).records if record.training is not None]
     assert all("samples.png" in store.exhibits(tmp_path, record.id) for record in models)
     assert sorted((each.subject.name, each.training.seed) for each in models) == [
@@ -66,11 +66,11 @@ def test_milestones_are_measured_after_the_last_checkpoint_whose_record_is_the_j
     run(plan, [job], tmp_path, device="cpu")
     found = [record for record in store.read(tmp_path).records if record.training]
     assert [record.training.finished for record in found] == [True, False]
-    assert outcome(Place(tmp_path).jobs, job).record.endswith(f"-{found[0].id}.json")
+    assert outcome(BenchFolder(tmp_path).jobs, job).record.endswith(f"-{found[0].id}.json")
 
 
 def test_a_run_that_was_trained_without_milestones_is_told_of_and_measured(digits, tmp_path, forked, capfd):
-    train("vae", digits, images=640, root=Place(tmp_path).runs, device="cpu")
+    train("vae", digits, images=640, root=BenchFolder(tmp_path).runs, device="cpu")
     plan = plan_of("vae", milestones=1)
     run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
     assert states(tmp_path) == [("vae", 0, "done")]
@@ -89,7 +89,7 @@ def test_a_job_that_fails_is_a_row_and_stops_no_other_until_it_is_tried_again(di
         patched.setattr("genkit_vaes.vae.DenseVAE.loss", broken)
         run(plan, todo, tmp_path, device="cpu")
     assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
-    assert outcome(Place(tmp_path).jobs, todo[0]).reason == "RuntimeError: no luck"
+    assert outcome(BenchFolder(tmp_path).jobs, todo[0]).reason == "RuntimeError: no luck"
     run(plan, todo, tmp_path, device="cpu")
     assert states(tmp_path)[1] == ("vae", 0, "failed")
     run(plan, todo, tmp_path, device="cpu", retry=True)
@@ -122,23 +122,23 @@ def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):
             "vae",
             digits,
             images=1280,
-            root=Place(tmp_path).runs,
+            root=BenchFolder(tmp_path).runs,
             device="cpu",
             settings=Settings(checkpoint_seconds=0.0),
             on_event=stop,
         )
-    lock_file(Place(tmp_path).jobs, job).parent.mkdir(parents=True)
-    lock_file(Place(tmp_path).jobs, job).touch()  # as a dead process leaves it: the system holds no lock on it
+    lock_file(BenchFolder(tmp_path).jobs, job).parent.mkdir(parents=True)
+    lock_file(BenchFolder(tmp_path).jobs, job).touch()  # as a dead process leaves it: the system holds no lock on it
     run(plan, [job], tmp_path, device="cpu")
     assert states(tmp_path) == [("vae", 0, "done")]
-    (only,) = find_runs(Place(tmp_path).runs)
+    (only,) = find_runs(BenchFolder(tmp_path).runs)
     assert only.finished
 
 
 def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, tmp_path):
     plan = plan_of("ppca")
     (job,) = jobs(plan, digits)
-    place = Place(tmp_path)
+    place = BenchFolder(tmp_path)
     place.jobs.mkdir()
     lock = FileLock(lock_file(place.jobs, job))
     lock.acquire()
@@ -164,7 +164,7 @@ def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, 
 def test_ctrl_c_saves_and_the_same_call_goes_on(digits, tmp_path, monkeypatch):
     plan = plan_of("vae", images=400_000_000)
     (job,) = jobs(plan, digits)
-    place = Place(tmp_path)
+    place = BenchFolder(tmp_path)
 
     def pressed(seconds, once=[]):  # noqa: B006
         for found in find_runs(place.runs):
@@ -198,7 +198,7 @@ if __name__ == "__main__":
 def test_a_job_ends_with_its_runner_and_lets_go_of_its_lock(digits, tmp_path):
     (tmp_path / "runner.py").write_text(RUNNER)
     runner = subprocess.Popen([sys.executable, "runner.py"], cwd=tmp_path)
-    place = Place(tmp_path / "board")
+    place = BenchFolder(tmp_path / "board")
     try:
         assert wait_for(lambda: any(steps_of(found) for found in find_runs(place.runs)))
     finally:
@@ -238,7 +238,7 @@ def free(lock):
 def test_an_outcome_that_can_not_be_read_is_as_good_as_none(digits, tmp_path):
     plan = plan_of("ppca")
     (job,) = jobs(plan, digits)
-    place = Place(tmp_path)
+    place = BenchFolder(tmp_path)
     place.jobs.mkdir()
     (place.jobs / f"{job.id}.json").write_text("{")
     assert outcome(place.jobs, job) is None

@@ -14,7 +14,7 @@ from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.explain import _asked, explain
 from genkit.evaluation.measuring import Measuring
-from genkit.results.protocols import Preset
+from genkit.results.protocols import ProtocolPreset
 from genkit.training.api import train
 
 
@@ -29,7 +29,7 @@ def measured(run, digits, **choices):
 
 
 def test_each_choice_is_changed_in_turn_and_the_changes_add_up(run, digits):
-    rules = Preset(quantisation="truncate", parameters={"fid": {"ddof": 0}})
+    rules = ProtocolPreset(quantisation="truncate", parameters={"fid": {"ddof": 0}})
     first, second = measured(run, digits), measured(run, digits, protocol=rules, seed=3)
     (found,) = explain(first, second, metric="fid[digits-cnn]")
     assert found.reason == ""

@@ -110,9 +110,12 @@ def test_the_interval_holds_the_distance_of_equal_classes():
 CLASSES = ("zero", "one")
 
 
-def seen(logits, labels, told_apart=CLASSES):
+def seen(logits, labels, logit_classes=CLASSES):
     return evidence(
-        generated=Features(np.zeros((4, 2)), logits), generated_labels=labels, classes=CLASSES, told_apart=told_apart
+        generated=Features(np.zeros((4, 2)), logits),
+        generated_labels=labels,
+        classes=CLASSES,
+        logit_classes=logit_classes,
     )
 
 

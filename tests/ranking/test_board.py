@@ -394,9 +394,9 @@ def test_earlier_checkpoints_stand_beside_the_last_one_and_never_make_the_result
     board = rank([*checkpoints([9.0, 2.0, 5.0]), record("b", score(3.0))])
     first, second = board.rows
     assert (first.label, second.label, second.value, second.seeds) == ("b", "a", 5.0, 1)
-    assert [moment.value for moment in second.moments] == [9.0, 2.0, 5.0]
+    assert [milestone.value for milestone in second.milestones] == [9.0, 2.0, 5.0]
     assert (second.best_value, second.time_to_best) == (2.0, 20.0)
-    assert (first.moments, first.best_value, first.time_to_best) == ((), None, None)
+    assert (first.milestones, first.best_value, first.time_to_best) == ((), None, None)
     assert not board.left_out
 
 
@@ -475,7 +475,7 @@ def test_ranks_hold_the_true_order_of_ten_models_in_95_of_100_boards(seeds):
 
 def test_a_checkpoint_of_an_unfinished_run_is_a_row():
     board = rank(checkpoints([9.0, 2.0, 5.0])[:1])
-    assert [(row.label, row.moments) for row in board.rows] == [("a", ())]
+    assert [(row.label, row.milestones) for row in board.rows] == [("a", ())]
 
 
 def test_a_row_says_which_part_of_its_noise_measuring_makes():

@@ -104,14 +104,14 @@ def test_likelihoods_are_ranked_by_what_most_models_of_the_data_set_have():
     ]
     found = recommend(records, dataset="digits", needs=["likelihood"])
     assert (found.board.score, found.best.label) == ("bits_per_dim", "a")
-    assert dict(found.apart) == {"c": "has no bits_per_dim"}
+    assert dict(found.not_comparable) == {"c": "has no bits_per_dim"}
 
 
 def test_what_was_measured_otherwise_is_not_called_untested():
     other = score(1.0, choices={"data.name": "digits", "samples.count": 100})
     records = [record("a", score(3.0)), record("b", score(4.0)), record("c", other)]
     found = recommend(records, offered=["a", "b", "c", "d"])
-    assert dict(found.apart)["c"].startswith("data.name") or "samples.count" in dict(found.apart)["c"]
+    assert dict(found.not_comparable)["c"].startswith("data.name") or "samples.count" in dict(found.not_comparable)["c"]
     assert found.untested[0] == "never measured on digits: d"
 
 

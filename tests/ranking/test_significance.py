@@ -107,14 +107,14 @@ def test_a_model_whose_seeds_are_all_equal_makes_no_other_look_sure():
 def test_some_of_a_comparison_keep_its_variance_and_are_fewer_to_tell_apart():
     rng = np.random.default_rng(1)
     whole = OverSeeds.of(np.exp(rng.normal(0, 0.3, (9, 3))).tolist())
-    few = whole.among([4, 2])
+    few = whole.subset([4, 2])
     assert np.array_equal(few.intervals(), whole.intervals()[[4, 2]])
     assert np.array_equal(few.chances(1), whole.chances(1)[np.ix_([4, 2], [4, 2])])
     margin = studentized_range(0.95, 2, 18) / studentized_range(0.95, 9, 18)
     assert margin < 0.7
     blocks = OverBlocks(np.array([0.0, 2.2, 2.3]), np.ones((3, 3)), np.full((3, 3), 1e9))
     assert not blocks.differ().any()
-    assert blocks.among([0, 1]).differ()[0, 1]
+    assert blocks.subset([0, 1]).differ()[0, 1]
 
 
 @pytest.mark.parametrize("size", [3, 2, 1])

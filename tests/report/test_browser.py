@@ -10,7 +10,7 @@ from making import record, score
 
 from genkit.ranking.board import rank
 from genkit.report import tabular
-from genkit.report.cards import cards
+from genkit.report.details import details
 from genkit.report.leaderboard import Leaderboard
 
 HOSTILE = "<script>alert(1)</script>"
@@ -94,7 +94,7 @@ def test_a_print_has_all_plots_also_those_that_were_never_seen(browser):
 def test_plots_hold_their_data(browser):
     draw_all(browser)
     kinds = "[...document.querySelectorAll('[data-plot]')].map((f) => [f.dataset.plot, f.data.map((t) => t.x.length)])"
-    assert browser.run(kinds) == [["values", [12, 4]], ["cost", [4, 4]], ["moments", [2, 2]], ["curves", [3] * 6]]
+    assert browser.run(kinds) == [["values", [12, 4]], ["cost", [4, 4]], ["milestones", [2, 2]], ["curves", [3] * 6]]
     assert browser.run("document.querySelectorAll('.pair .scatterlayer .point').length") >= 4
 
 
@@ -245,13 +245,13 @@ def test_a_model_named_script_stays_text(browser):
     assert HOSTILE[:23] in browser.run("document.querySelector('[data-plot=curves] .legend').textContent")
 
 
-def test_a_name_in_the_table_opens_its_card(browser):
+def test_a_name_in_the_table_opens_its_details(browser):
     browser.click("#standings tbody tr:nth-child(2) .model a")
-    browser.wait("document.getElementById('card-2').open")
-    assert browser.run("document.getElementById('card-1').open") is False
-    browser.run("document.getElementById('card-2').open = false")
+    browser.wait("document.getElementById('entry-2').open")
+    assert browser.run("document.getElementById('entry-1').open") is False
+    browser.run("document.getElementById('entry-2').open = false")
     browser.click("#standings tbody tr:nth-child(2) .model a")
-    browser.wait("document.getElementById('card-2').open")
+    browser.wait("document.getElementById('entry-2').open")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -339,17 +339,17 @@ def test_downloads_are_the_board(whole, browser, tmp_path):
 
 def test_the_commands_are_copied_and_the_button_is_itself_again(whole, browser):
     browser.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
-    button = "document.querySelector('#card-1 .copy').textContent"
-    browser.run("document.getElementById('card-1').open = true")
-    browser.click("#card-1 .copy")
+    button = "document.querySelector('#entry-1 .copy').textContent"
+    browser.run("document.getElementById('entry-1').open = true")
+    browser.click("#entry-1 .copy")
     browser.wait(f"{button} === 'copied'")
-    assert browser.run("navigator.clipboard.readText()") == cards(whole.board)[0].commands
+    assert browser.run("navigator.clipboard.readText()") == details(whole.board)[0].commands
     browser.wait(f"{button} === 'copy'")
 
 
 def test_where_there_is_no_clipboard_the_commands_are_selected(whole, browser):
     browser.run("navigator.clipboard.writeText = () => Promise.reject(new Error())")
-    browser.run("document.getElementById('card-1').open = true")
-    browser.click("#card-1 .copy")
-    browser.wait("document.querySelector('#card-1 .copy').textContent === 'selected'")
-    assert browser.run("getSelection().toString()").strip() == cards(whole.board)[0].commands
+    browser.run("document.getElementById('entry-1').open = true")
+    browser.click("#entry-1 .copy")
+    browser.wait("document.querySelector('#entry-1 .copy').textContent === 'selected'")
+    assert browser.run("getSelection().toString()").strip() == details(whole.board)[0].commands

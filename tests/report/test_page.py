@@ -14,7 +14,7 @@ from making import record, score, training
 from genkit.data.images import png
 from genkit.ranking.board import rank
 from genkit.report import tabular
-from genkit.report.cards import CARDS
+from genkit.report.details import DETAILS
 from genkit.report.leaderboard import Leaderboard
 from genkit.report.page import leaderboard_page
 from genkit.results import store
@@ -118,13 +118,13 @@ def test_links_within_the_page_lead_somewhere(page):
 
 def test_everything_there_is_has_its_section(page):
     assert sections(Page(page)) == {
-        *("board", "compared", "plots", "pictures", "classes", "cards", "excluded", "downloads")
+        *("board", "compared", "plots", "pictures", "classes", "models", "excluded", "downloads")
     }
 
 
 def test_what_there_is_nothing_of_has_none():
     seen = parsed(record("a", score(1.0)))
-    assert sections(seen) == {"board", "plots", "cards", "downloads"}
+    assert sections(seen) == {"board", "plots", "models", "downloads"}
     assert "Learning curves" not in seen.text
     assert "best checkpoint" not in seen.text
 
@@ -194,13 +194,13 @@ def test_records_of_last_checkpoints_are_counted_apart(page):
     assert "1 entry ranked, from 1 record ·" in parsed(record("a", score(1.0))).text
 
 
-def test_values_in_cards_are_no_reprs_of_python(page):
+def test_values_in_details_are_no_reprs_of_python(page):
     facts = Page(page).text
     assert "rate=null" in facts and 'nested={"ddof": 1}' in facts
     assert "None" not in facts and "{'" not in facts
 
 
-def test_one_thing_is_called_protocol_in_a_card(whole, page):
+def test_one_thing_is_called_protocol_in_the_details(whole, page):
     terms = re.findall(r"<dt>(.*?)</dt>", page)
     assert "samples" in terms
     assert not [term for term in terms if "protocol" in term]
@@ -281,7 +281,7 @@ def test_exhibits_that_are_none_are_not_shown(exhibits, tmp_path):
     store.add(tmp_path, one, exhibits)
     seen = parsed(one, origins=store.read(tmp_path).origins)
     assert seen.count("img") == 0
-    assert sections(seen) == {"board", "plots", "cards", "downloads"}
+    assert sections(seen) == {"board", "plots", "models", "downloads"}
 
 
 def test_exhibits_that_are_gone_are_no_reason_to_have_no_page(tmp_path):
@@ -295,7 +295,7 @@ def test_values_by_class_are_means_over_seeds(page):
     assert cells == ["vae", "2.02", "4.04"]
 
 
-def test_a_card_shows_the_mean_that_the_board_ranks_by(whole, page):
+def test_details_show_the_mean_that_the_board_ranks_by(whole, page):
     row = whole.board.rows[0]
     cells = next(row for row in Page(page).rows if row and row[0].startswith("fid[digits-cnn] ↓") and row[1] == "2.02")
     assert cells[4].startswith("over seeds")
@@ -338,12 +338,12 @@ def test_downloads_hold_the_board(whole, page):
     assert files["leaderboard.csv"] == tabular.comma_separated(whole.board)
 
 
-def test_of_a_long_board_the_best_have_cards_and_the_page_says_so():
-    records = [record(f"m{place}", score(1.0 + place), trained=training()) for place in range(CARDS + 5)]
+def test_of_a_long_board_the_best_have_details_and_the_page_says_so():
+    records = [record(f"m{place}", score(1.0 + place), trained=training()) for place in range(DETAILS + 5)]
     seen = parsed(*records)
-    assert seen.count("details", **{"class": "card"}) == CARDS
-    assert f"Cards of the best {CARDS} of {CARDS + 5} entries" in seen.text
-    assert {f"m{place}" for place in range(CARDS + 5)} <= {row[1].strip() for row in seen.rows if len(row) > 1}
+    assert seen.count("details", **{"class": "entry"}) == DETAILS
+    assert f"Details of the best {DETAILS} of {DETAILS + 5} entries" in seen.text
+    assert {f"m{place}" for place in range(DETAILS + 5)} <= {row[1].strip() for row in seen.rows if len(row) > 1}
 
 
 def test_a_board_of_baselines_alone_has_a_page():
@@ -351,7 +351,7 @@ def test_a_board_of_baselines_alone_has_a_page():
     assert sections(seen) == {"board", "downloads"}
 
 
-def test_images_of_no_model_have_a_card_without_commands():
+def test_images_of_no_model_have_details_without_commands():
     seen = parsed(record("photos", score(1.0), kind="images", trained=None, command="genkit compare photos faces"))
     assert "Train and measure it again" not in seen.text
     assert "genkit compare photos faces" in seen.text

@@ -4,7 +4,7 @@ import pytest
 from making import record, score, training
 
 from genkit.ranking.board import rank
-from genkit.report.pictures import Curves, Shown
+from genkit.report.pictures import Curves, EntryExhibits
 from genkit.report.plots import front, plots
 
 
@@ -71,7 +71,7 @@ def test_a_dot_outside_its_interval_is_told_of(ends, outside):
 
 def test_curves_begin_with_the_one_that_most_models_share():
     def logged(name, *curves):
-        return Shown(
+        return EntryExhibits(
             name, name, 0, curves=tuple(Curves(seed, [1, 2], {key: [1, 2] for key in curves}) for seed in (0, 1))
         )
 

@@ -168,7 +168,7 @@ def test_only_what_lies_beyond_all_models_is_called_a_bound():
     def bounds(**values):
         made = [record(name.replace("_", " "), score(value), kind="baseline") for name, value in values.items()]
         found = rank([record("a", score(2.0)), record("b", score(9.0)), *made])
-        return {row.label: text.bound(row, found) for row in found.calibration}
+        return {row.label: text.calibration_role(row, found) for row in found.calibration}
 
     assert bounds(real_test=1.0, noise=10.0, ppca=0.1) == {"real test": "floor", "noise": "ceiling", "ppca": "baseline"}
     assert bounds(real_test=3.0, noise=8.0) == {"real test": "baseline", "noise": "baseline"}

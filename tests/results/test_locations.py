@@ -60,7 +60,7 @@ def _protocols():
 def test_a_record_half_written_is_not_seen():
     store.add("plain://runs", record("a", score(1.0)))
     (during,) = Plain.seen
-    assert during == store.Contents()
+    assert during == store.StoreContents()
     assert [r.subject.name for r in store.read("plain://runs").records] == ["a"]
     assert [path for path in Plain.store if "/." in path] == []
 
@@ -131,7 +131,7 @@ def test_a_record_that_cannot_be_fetched_is_reported_and_the_rest_is_read(url, m
 
 def test_a_store_that_is_ready_holds_nothing_yet(url):
     store.ready(url)
-    assert store.read(url) == store.Contents()
+    assert store.read(url) == store.StoreContents()
     assert MemoryFileSystem.store == {}
 
 
@@ -160,7 +160,7 @@ def test_a_cache_before_a_url_is_no_folder_of_this_machine(url, tmp_path, monkey
     assert path.startswith(f"filecache::{url}/records/")
     assert [name.startswith(f"{folder}/records/") for name in MemoryFileSystem.store] == [True]
     assert store.read(url).origins == {one.id: url}
-    assert isinstance(locations.place(f"local://{tmp_path}"), locations.Folder)
+    assert isinstance(locations.open_location(f"local://{tmp_path}"), locations.Folder)
 
 
 @pytest.mark.parametrize("root", ["memory://", "memory://records", "simplecache::memory://", "memory://a/"])

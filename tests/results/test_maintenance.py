@@ -94,7 +94,7 @@ def test_a_migration_that_dies_loses_nothing_and_goes_on(tmp_path, request, monk
             maintenance.renew(old)
     assert Path(old.path).exists() and store.exhibits(tmp_path, old.record.id)
     with monkeypatch.context() as patch:
-        patch.setattr(maintenance, "place", lambda *_: 1 / 0)
+        patch.setattr(maintenance, "open_location", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             maintenance.renew(old)
     assert len(store.read(tmp_path).records) == 2

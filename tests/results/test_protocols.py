@@ -13,7 +13,7 @@ from genkit.evaluation.samples import QUANTISATION
 from genkit.metrics.evidence import Features
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
-from genkit.results.protocols import PRESETS
+from genkit.results.protocols import PROTOCOLS
 
 
 def features(n, seed, scale=1.0, d=8):
@@ -31,7 +31,7 @@ LOGITS = np.random.default_rng(2).standard_normal((1009, 10)).astype(np.float32)
 def measured(preset, metric, real=REAL, generated=GENERATED, logits=LOGITS):
     """A metric of features as an evaluation under a preset measures it."""
     spec = registry().find(MetricSpec, metric).spec
-    parameters = {**spec.parameters, **PRESETS[preset].parameters.get(metric, {})}
+    parameters = {**spec.parameters, **PROTOCOLS[preset].parameters.get(metric, {})}
     return spec.load()(evidence(real=Features(real), generated=Features(generated, logits), parameters=parameters))
 
 
@@ -134,7 +134,7 @@ def test_inception_scores_and_their_deviation_are_of_the_references_splits(prese
     assert references.deviation(found) == pytest.approx(deviation, rel=1e-8)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", PROTOCOLS)
 def test_samples_become_levels_as_the_reference_makes_them(preset):
     images = torch.rand((4, 3, 16, 16), generator=torch.Generator().manual_seed(0))
     images = torch.cat([images, torch.linspace(0, 1, 3 * 256).view(1, 3, 16, 16)])
@@ -142,4 +142,4 @@ def test_samples_become_levels_as_the_reference_makes_them(preset):
         "torchmetrics": lambda x: (x * 255).byte(),
         "stylegan3": lambda x: ((2 * x - 1) * 127.5 + 128).clamp(0, 255).to(torch.uint8),
     }.get(preset, lambda x: (x * 255).round().byte())
-    assert torch.equal(QUANTISATION[PRESETS[preset].quantisation](images), expected(images))
+    assert torch.equal(QUANTISATION[PROTOCOLS[preset].quantisation](images), expected(images))

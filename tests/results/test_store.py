@@ -10,7 +10,7 @@ from making import record, score
 
 from genkit.errors import DataError, GenkitError, UsageError
 from genkit.results import store
-from genkit.results.locations import place
+from genkit.results.locations import open_location
 from genkit.results.records import SCHEMA, content_id, to_json
 
 
@@ -39,7 +39,7 @@ def test_a_record_in_two_folders_is_read_once(root):
         store.add(f"{root}/{folder}", copied)
     store.add(f"{root}/y", first)
     contents = store.read(root)
-    assert contents == store.Contents([first, copied], [], {first.id: f"{root}/y", copied.id: f"{root}/x"})
+    assert contents == store.StoreContents([first, copied], [], {first.id: f"{root}/y", copied.id: f"{root}/x"})
 
 
 def test_a_copy_that_was_edited_is_told_of(tmp_path):
@@ -56,7 +56,7 @@ def test_a_copy_that_was_edited_is_told_of(tmp_path):
 def test_an_exhibit_that_cannot_be_read_is_one_sentence(root, monkeypatch):
     one = record("a", score(1.0))
     store.add(root, one, {"grid.png": b"x"})
-    monkeypatch.setattr(type(place(root)), "files", lambda self, folder: {"grid.png": "Permission denied"})
+    monkeypatch.setattr(type(open_location(root)), "files", lambda self, folder: {"grid.png": "Permission denied"})
     with pytest.raises(GenkitError, match=rf"the exhibit grid.png of {one.id} in .* can't be read: Permission denied$"):
         store.exhibits(root, one.id)
 
@@ -102,7 +102,7 @@ def test_exhibits_lie_beside_their_record(root):
 
 
 def test_a_record_never_stands_without_its_exhibits(root, monkeypatch):
-    kind = type(place(root))
+    kind = type(open_location(root))
     write = kind.write
 
     def dies_at_pictures(self, path, data):

@@ -116,7 +116,7 @@
 
   document.querySelectorAll(".copy").forEach((button) =>
     button.addEventListener("click", async () => {
-      const code = button.closest(".card").querySelector("pre code");
+      const code = button.closest(".entry").querySelector("pre code");
       try {
         await navigator.clipboard.writeText(code.textContent);
         button.textContent = "copied";

@@ -79,7 +79,7 @@
   }
 
   // Names stand where neither a point nor another name does; what finds no place is read by pointing at it.
-  function beside(xs, ys, names, front, width, height) {
+  function labelPositions(xs, ys, names, front, width, height) {
     const taken = xs.map((x, place) => [x - 6, ys[place] - 6, x + 6, ys[place] + 6]);
     front.slice(1).forEach((to, place) => {
       const from = front[place], [left, right] = [xs[from], xs[to]].sort((a, b) => a - b);
@@ -113,7 +113,7 @@
     const upward = padded(known([...one.values, ...one.lows, ...one.highs]).map(at), 0.06);
     const width = Math.max(120, figure.clientWidth - 75), tall = height - 70;
     const names = one.names.map((name) => (name.length > 28 ? `${name.slice(0, 27)}…` : name));
-    const positions = beside(
+    const positions = labelPositions(
       one.costs.map((value) => (width * (Math.log10(value) - across[0])) / (across[1] - across[0])),
       one.values.map((value) => tall * (1 - (at(value) - upward[0]) / (upward[1] - upward[0]))),
       names, one.front, width, tall,
@@ -158,8 +158,8 @@
     const name = chosen.value;
     return lines(data.curves.runs.filter((run) => Object.hasOwn(run.curves, name)), (run) => run.curves[name], name);
   }
-  const moments = () => lines(data.moments, (run) => run.values, better(), scale(data.moments.flatMap((run) => run.values)));
-  const kinds = { values, cost, curves, moments };
+  const milestones = () => lines(data.milestones, (run) => run.values, better(), scale(data.milestones.flatMap((run) => run.values)));
+  const kinds = { values, cost, curves, milestones };
 
   // Four megabytes of script are read only once there is something to draw.
   function plotly() {

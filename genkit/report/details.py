@@ -1,4 +1,4 @@
-"""Cards: how an entry was made and measured, and the commands that do it again."""
+"""Details of an entry: how it was trained and measured, and the commands that reproduce it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from genkit.errors import GenkitError
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 from genkit.registry.discovery import registry
-from genkit.report.standings import anchor, noise
-from genkit.results.protocols import PRESETS
+from genkit.report.standings import entry_id, noise
+from genkit.results.protocols import PROTOCOLS
 from genkit.results.records import Record, RecordedScore
 
-CARDS = 50
-"""Entries with a card: the best of a longer board."""
+DETAILS = 50
+"""Only this many entries, the best of a longer board, have their details on the page."""
 
 
 @dataclass(frozen=True)
-class Card:
-    """``commands`` make the entry's records again, a seed each; empty for images of no model."""
+class Details:
+    """An entry in full. ``commands`` reproduce its records, one per seed; empty for images without a model."""
 
-    anchor: str
+    entry_id: str
     row: Row
     noise: str
     scores: tuple[RecordedScore, ...]
     commands: str
 
 
-def cards(board: Board) -> list[Card]:
-    """Return the cards of the best entries."""
+def details(board: Board) -> list[Details]:
+    """Return the details of the best entries."""
     return [
-        Card(
-            anchor(place),
+        Details(
+            entry_id(place),
             row,
             noise(row),
             (*_own(row), *row.other.values()),
             "\n".join(filter(None, map(reproduce, row.records))),
         )
-        for place, row in enumerate(board.rows[:CARDS])
+        for place, row in enumerate(board.rows[:DETAILS])
     ]
 
 
@@ -118,7 +118,7 @@ def _preset(protocol: Mapping[str, Mapping[str, Any]]) -> str:
     held |= {f"{metric}.{key}": value for metric, group in parameters.items() for key, value in group.items()}
     held["quantisation"] = protocol.get("samples", {}).get("quantisation", "round-half-even")
     fitting = {}
-    for name, preset in PRESETS.items():
+    for name, preset in PROTOCOLS.items():
         wanted: dict[str, Any] = {f"features.{key}": value for key, value in preset.features.items()}
         for metric, group in preset.parameters.items():
             wanted |= {f"{metric}.{key}": value for key, value in group.items() if metric in parameters}

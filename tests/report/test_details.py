@@ -8,8 +8,8 @@ from making import record, score, training
 from genkit.cli.eval import command as eval_command
 from genkit.cli.train import command as train_command
 from genkit.options import parse_assignments
-from genkit.report.cards import reproduce
-from genkit.results.protocols import PRESETS
+from genkit.report.details import reproduce
+from genkit.results.protocols import PROTOCOLS
 
 HOSTILE = "a b; rm -rf / $(x) `y` 'z'"
 
@@ -87,9 +87,9 @@ def test_measuring_is_asked_for_as_it_was():
     assert measured["protocol"] == "genkit"
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_preset_is_known_by_its_choices(name):
-    preset = PRESETS[name]
+    preset = PROTOCOLS[name]
     protocol = {
         "samples": {"quantisation": preset.quantisation},
         "features": dict(preset.features),
