@@ -9,6 +9,7 @@ Everything the commands do is a function here; heavy modules load on first use.
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ _HOMES = {
     "resume": "genkit.training.api",
     "train": "genkit.training.api",
 }
+
+logging.getLogger("genkit").addHandler(logging.NullHandler())  # quiet until the program decides otherwise
 
 __all__ = [
     "Batch",

@@ -13,6 +13,10 @@
     └── Interrupted                    130  stopped by Ctrl-C or SIGTERM, nothing lost
 
 Anything else that is raised is a bug and keeps its traceback.
+
+The library never prints. What costs the caller something, such as a plugin that is left out, is a GenkitWarning; a
+callback or an observer that fails is logged under ``genkit``, so that no warning filter can stop the work. The command
+line shows both as ``genkit: message`` on stderr.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ class GenkitError(Exception):
     """Base of all errors raised on purpose; ``exit_code`` is the command line's."""
 
     exit_code = 1
+
+
+class GenkitWarning(UserWarning):
+    """The work goes on, but without something that was asked for; the message says what and why."""
 
 
 class DataError(GenkitError):

@@ -211,6 +211,13 @@ def test_nothing_is_pickled():
                 assert "allow_pickle=True" not in ast.unparse(node), path
 
 
+def test_only_the_command_line_prints():
+    for path in SOURCES:
+        if folder(module_name(path)) not in ("cli", *ENTRY_POINTS):
+            found = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.expr)}
+            assert not found & {"print", "sys.stdout", "sys.stderr"}, path
+
+
 PLUGINS = sorted(PACKAGE.parent.glob("plugins/*/src/**/*.py"))
 
 

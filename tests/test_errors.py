@@ -8,7 +8,7 @@ from genkit import errors
 
 
 def raised_on_purpose():
-    return [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)]
+    return [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.GenkitError)]
 
 
 @pytest.mark.parametrize("cls", raised_on_purpose(), ids=lambda cls: cls.__name__)
@@ -17,7 +17,12 @@ def test_every_error_is_drawn_in_the_tree_with_its_exit_code(cls):
     assert len(drawn) == 1
     words = [word for word in drawn[0] if word.isdigit()]
     assert words == [str(cls.exit_code)]
-    assert issubclass(cls, errors.GenkitError)
+
+
+def test_whatever_is_no_error_is_a_warning():
+    others = {cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)}
+    assert others - set(raised_on_purpose()) == {errors.GenkitWarning}
+    assert issubclass(errors.GenkitWarning, UserWarning)
 
 
 def test_unknown_name_suggests_the_nearest():

@@ -12,9 +12,9 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
-import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from genkit.benchmark.jobs import runs_of
 from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset, open_dataset
-from genkit.errors import GenkitError, Interrupted
+from genkit.errors import GenkitError, GenkitWarning, Interrupted
 from genkit.results.jobs import Job, Outcome, lock_file, outcome
 from genkit.training.runs import Run
 
@@ -57,6 +57,10 @@ class BenchFolder:
         return self.folder / "jobs"
 
 
+def _nothing() -> None:
+    """Prepare nothing."""
+
+
 def run(
     plan: Plan,
     todo: Sequence[Job],
@@ -67,10 +71,12 @@ def run(
     workers: int = 1,
     retry: bool = False,
     tell: Tell = lambda job, ended: None,
+    prepare: Callable[[], None] = _nothing,
 ) -> None:
     """Run the jobs that have not ended yet, and with ``retry`` those that failed; what is done stays as it is.
 
     ``opening`` holds further arguments of open_dataset. Each of ``workers`` processes has its share of the cores.
+    ``prepare`` is called first in each job's process and must be picklable; it can set up logging there.
     Another runner in the same folder does other jobs meanwhile; at the end this one waits for them. Raises Interrupted
     after Ctrl-C: jobs save and are gone on with next time.
     """
@@ -97,7 +103,9 @@ def run(
                 if ended is not None:
                     tell(job, ended)
                     continue
-                process = CONTEXT.Process(target=_work, args=(plan, job, dict(opening or {}), place, device, threads))
+                process = CONTEXT.Process(
+                    target=_work, args=(plan, job, dict(opening or {}), place, device, threads, prepare)
+                )
                 process.start()
                 working[process] = job
             time.sleep(0.05)
@@ -135,13 +143,22 @@ def _told(place: BenchFolder, job: Job, code: int | None, waiting: list[Job], te
             waiting.append(job)
 
 
-def _work(plan: Plan, job: Job, opening: dict[str, Any], place: BenchFolder, device: str, threads: int) -> None:
+def _work(
+    plan: Plan,
+    job: Job,
+    opening: dict[str, Any],
+    place: BenchFolder,
+    device: str,
+    threads: int,
+    prepare: Callable[[], None],
+) -> None:
     """Do one job in a process of its own."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the runner passes it on, once
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     torch.set_num_threads(threads)
+    prepare()
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     try:
         with FileLock(lock_file(place.jobs, job), timeout=0):
@@ -197,7 +214,7 @@ def _milestones(trained: Run, evaluator: Evaluator, place: BenchFolder) -> None:
     try:
         measure_milestones(trained, evaluator, place.folder)
     except GenkitError as error:
-        print(f"genkit: {error}", file=sys.stderr)
+        warnings.warn(str(error), GenkitWarning, stacklevel=2)
 
 
 def _trained(job: Job, milestones: int, data: ImageDataset, place: BenchFolder, device: str) -> Run:

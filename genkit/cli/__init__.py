@@ -16,8 +16,10 @@ def main() -> None:
     try:
         with stoppable(), guarded_streams():
             from genkit.cli.commands import run
+            from genkit.cli.messages import messages_shown
 
-            code = run()
+            with messages_shown():
+                code = run()
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):
             print("stopped", file=sys.stderr)

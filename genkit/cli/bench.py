@@ -50,6 +50,7 @@ def command(
     from genkit.benchmark import read_plan
     from genkit.benchmark.jobs import jobs
     from genkit.benchmark.runner import BenchFolder, run
+    from genkit.cli.messages import show_messages
     from genkit.cli.opening import open_shown
     from genkit.results.jobs import outcome, outcomes
 
@@ -72,7 +73,17 @@ def command(
         state = f"{how.state} before" if job.id in before and how.state == "done" else how.state
         click.echo(f"[{count}/{len(todo)}] {job.model} seed {job.seed}  {state}  {text}", err=True)
 
-    run(plan, todo, place.folder, opening=how, device=device, workers=workers, retry=retry, tell=tell)
+    run(
+        plan,
+        todo,
+        place.folder,
+        opening=how,
+        device=device,
+        workers=workers,
+        retry=retry,
+        tell=tell,
+        prepare=show_messages,
+    )
     failed = [job for job in todo if (last := outcome(place.jobs, job)) is None or last.state == "failed"]
     click.echo(
         f"{len(todo) - len(failed)} jobs done, {len(failed)} failed, {time.monotonic() - began:,.0f} s", err=True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genkit.downloads import sha256_file
-from genkit.errors import GenkitError, UnknownName, UsageError
+from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.closed_form import as_ended
 from genkit.evaluation.evaluator import Evaluator, Measured
 from genkit.evaluation.exhibits import curves
@@ -132,7 +132,7 @@ def stored(folder: Path, measured: Measured) -> Path:
     except GenkitError as error:
         if not measured.exhibits:
             raise
-        print(f"genkit: the record is kept without its exhibits: {error}", file=sys.stderr)
+        warnings.warn(f"the record is kept without its exhibits: {error}", GenkitWarning, stacklevel=2)
         path = store.add(folder, measured.record)
     registry().observe("genkit_record", record=measured.record)
     return path

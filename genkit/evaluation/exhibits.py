@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from genkit.data.images import grid, png, quantize
+from genkit.errors import GenkitWarning
 from genkit.evaluation.evidence import Gathered
 from genkit.evaluation.memorised import most_alike
 from genkit.evaluation.samples import Samples, SplitSamples
@@ -53,7 +54,7 @@ def exhibits(gathered: Gathered) -> dict[str, bytes]:
             found |= draw(gathered)
         except Exception as error:
             cause = " ".join(f"{type(error).__name__}: {error}".split())
-            print(f"genkit: {draw.__name__[1:]} are not shown: {cause}", file=sys.stderr)
+            warnings.warn(f"{draw.__name__[1:]} are not shown: {cause}", GenkitWarning, stacklevel=2)
     return found
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from genkit.errors import MissingError, UsageError
+from genkit.errors import GenkitWarning, MissingError, UsageError
 from genkit.evaluation.already_measured import fingerprints, missing
 from genkit.evaluation.closed_form import as_ended, last_trained_stage
 from genkit.evaluation.evaluate import stored, subject_of, training_of, weights_of
@@ -30,8 +30,8 @@ def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: boo
     """Measure a run's milestones by the first of the evaluator's metrics that the model can have, oldest first.
 
     The records go under ``folder``, without exhibits, unless it holds them already; beside that of the last checkpoint
-    they are its row's moments. One before a stage that is trained is left out, and stderr told. Raises MissingError for
-    a run without milestones, UsageError if the model has none of the metrics.
+    they are its row's moments. One before a stage that is trained is left out, with a GenkitWarning. Raises
+    MissingError for a run without milestones, UsageError if the model has none of the metrics.
     """
     paths = run.milestones()
     if not paths:
@@ -41,10 +41,11 @@ def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: boo
     trained = last_trained_stage(model)
     whole = [path for path in paths if checkpoint_meta(path)["stage"] >= trained]
     if len(whole) < len(paths):
-        print(
-            f"genkit: {len(paths) - len(whole)} of {len(paths)} milestones of run {run.path} are not measured: "
+        warnings.warn(
+            f"{len(paths) - len(whole)} of {len(paths)} milestones of run {run.path} are not measured: "
             f"{run.config.model} had a stage of its training still to come",
-            file=sys.stderr,
+            GenkitWarning,
+            stacklevel=2,
         )
     known = store.read(folder / "records").records
     return [_reached(run, path, evaluator, spec, weights_of(model, raw), folder, known) for path in whole]

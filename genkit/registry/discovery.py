@@ -1,4 +1,4 @@
-"""Discovery of plugins: each entry point on its own, so that a broken one costs one line and nothing else.
+"""Discovery of plugins: each entry point on its own, so that a broken one costs a warning and nothing else.
 
 ``GENKIT_PLUGINS=a,b`` is an allow-list (by entry point or distribution name); ``GENKIT_STRICT_PLUGINS=1`` raises where
 a broken plugin would be skipped.
@@ -7,9 +7,10 @@ a broken plugin would be skipped.
 from __future__ import annotations
 
 import functools
+import logging
 import os
-import sys
 import types
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -17,9 +18,11 @@ from typing import Any, Generic, TypeVar, cast
 
 import pluggy
 
-from genkit.errors import AmbiguousName, PluginError, UnknownName, suggestion
+from genkit.errors import AmbiguousName, GenkitWarning, PluginError, UnknownName, suggestion
 from genkit.registry import builtins, hookspecs
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
+
+_LOG = logging.getLogger(__name__)
 
 GROUP = "genkit"
 CORE = "genkit-toolkit"
@@ -119,7 +122,7 @@ class Registry:
         line = f"plugin {plugin.name!r} of {plugin.dist} is left out: {plugin.error}"
         if os.environ.get("GENKIT_STRICT_PLUGINS") == "1":
             raise PluginError(line) from error
-        print(f"genkit: {line}", file=sys.stderr)
+        warnings.warn(line, GenkitWarning, stacklevel=2)
 
     def offers(self, kind: type[S]) -> list[Offer[S]]:
         """Return all offers of a kind, core's first, then by plugin."""
@@ -152,7 +155,7 @@ class Registry:
         return spec, argument
 
     def observe(self, hook: str, **arguments: Any) -> None:
-        """Tell the observers; one that fails is switched off with one line."""
+        """Tell the observers; one that fails is switched off, and that is logged."""
         for implementation in list(getattr(self.manager.hook, hook).get_hookimpls()):
             others = [other for other in self.manager.get_plugins() if other is not implementation.plugin]
             try:
@@ -160,7 +163,7 @@ class Registry:
             except _FAILURES as error:
                 self.manager.unregister(implementation.plugin)
                 cause = " ".join(f"{type(error).__name__}: {error}".split())
-                print(f"genkit: observer {implementation.plugin_name} is switched off: {cause}", file=sys.stderr)
+                _LOG.warning("observer %s is switched off: %s", implementation.plugin_name, cause)
 
 
 _LISTING: dict[type[Spec], str] = {

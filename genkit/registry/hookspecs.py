@@ -55,7 +55,7 @@ def genkit_train_event(event: dict[str, Any]) -> None:
     """Observe training.
 
     ``event`` has "kind" ("start", "log", "checkpoint", "end"), "run" (the folder), "images", "seconds" and, for a log,
-    "values". An observer that fails is switched off with one line on stderr and never stops a run.
+    "values". An observer that fails is switched off, which is logged, and never stops a run.
     """
 
 

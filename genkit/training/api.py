@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
+import logging
 import math
 import re
 import shlex
@@ -30,6 +30,8 @@ from genkit.seeds import derive
 from genkit.training import distributed
 from genkit.training.loop import Loop, Settings
 from genkit.training.runs import Run, RunConfig, create, model_class, open_run
+
+_LOG = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 Place = Literal["cpu", "gpu"]
@@ -181,9 +183,8 @@ def _run(
                 on_event(event)
         except Exception as error:  # how far it is must not decide how it ends
             on_event = None
-            with contextlib.suppress(OSError):
-                cause = " ".join(f"{type(error).__name__}: {error}".split())
-                print(f"genkit: the progress of {run.path} is no longer shown: {cause}", file=sys.stderr)
+            cause = " ".join(f"{type(error).__name__}: {error}".split())
+            _LOG.warning("the progress of %s is no longer shown: %s", run.path, cause)
         if event["kind"] != "progress":
             registry().observe("genkit_train_event", event=event)
 

@@ -15,6 +15,7 @@ from genkit.benchmark import Plan, outcomes, run
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
 from genkit.benchmark.runner import BenchFolder
+from genkit.cli.messages import show_messages
 from genkit.errors import GenkitError, Interrupted
 from genkit.results import store
 from genkit.results.jobs import lock_file, outcome
@@ -72,9 +73,10 @@ def test_milestones_are_measured_after_the_last_checkpoint_whose_record_is_the_j
 def test_a_run_that_was_trained_without_milestones_is_told_of_and_measured(digits, tmp_path, forked, capfd):
     train("vae", digits, images=640, root=BenchFolder(tmp_path).runs, device="cpu")
     plan = plan_of("vae", milestones=1)
-    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
+    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu", prepare=show_messages)
     assert states(tmp_path) == [("vae", 0, "done")]
-    assert "has no milestones: genkit train --milestones keeps them" in capfd.readouterr().err
+    assert "genkit: run " in (said := capfd.readouterr().err)
+    assert "has no milestones: genkit train --milestones keeps them" in said
     assert len([record for record in store.read(tmp_path).records if record.training]) == 1
 
 

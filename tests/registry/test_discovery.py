@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from genkit.errors import AmbiguousName, PluginError, UnknownName
+from genkit.errors import AmbiguousName, GenkitWarning, PluginError, UnknownName
 from genkit.plugin import hookimpl
 from genkit.registry import specs
 from genkit.registry.discovery import Plugin, Registry
@@ -172,13 +172,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("text", "attribute", "cause"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_plugin_costs_one_line_and_nothing_else(
-    make: Make, capsys: pytest.CaptureFixture[str], text: str, attribute: str, cause: str
-) -> None:
-    found = Registry([make("bad", text, attribute), make("good", model("bear"))])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("genkit: plugin 'bad' of bad is left out: ")
+def test_a_broken_plugin_costs_one_warning_and_nothing_else(make: Make, text: str, attribute: str, cause: str) -> None:
+    with pytest.warns(GenkitWarning) as warned:
+        found = Registry([make("bad", text, attribute), make("good", model("bear"))])
+    (line,) = [str(warning.message) for warning in warned]
+    assert line.startswith("plugin 'bad' of bad is left out: ")
     assert cause in line
+    assert "\n" not in line
     assert cause in broken(found).error
     assert found.find(ModelSpec, "bear").plugin.dist == "good"
     assert found.find(ModelSpec, "noise").plugin.dist == "genkit-toolkit"
@@ -186,7 +186,8 @@ def test_a_broken_plugin_costs_one_line_and_nothing_else(
 
 def test_a_plugin_with_one_bad_spec_offers_nothing(make: Make) -> None:
     text = model("bear") + "\n@hookimpl\ndef genkit_metrics():\n    yield 3\n"
-    found = Registry([make("half", text)])
+    with pytest.warns(GenkitWarning, match="half"):
+        found = Registry([make("half", text)])
     assert broken(found).specs == {}
     with pytest.raises(UnknownName):
         found.find(ModelSpec, "bear")
@@ -228,12 +229,11 @@ def test_a_half_removed_package_goes_by_its_entry_point(make: Make, monkeypatch:
 
 
 def test_the_allow_list_goes_by_distribution_and_leaves_the_rest_unimported(
-    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENKIT_PLUGINS", "zoo, ")
     found = Registry([make("zoo", model("bear")), make("bad", "raise ValueError")])
     assert [plugin.name for plugin in found.plugins] == ["builtins", "zoo"]
-    assert capsys.readouterr().err == ""
 
 
 def test_the_allow_list_goes_by_entry_point_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,8 +313,8 @@ class Observed(types.ModuleType):
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("disk\nfull"), SystemExit("disk full")])
-def test_an_observer_that_fails_is_switched_off_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failure: BaseException
+def test_an_observer_that_fails_is_switched_off_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
 ) -> None:
     modules = {name: Observed(name, fails) for name, fails in (("bad_observer", failure), ("good_observer", None))}
     for name, module in modules.items():
@@ -324,7 +324,7 @@ def test_an_observer_that_fails_is_switched_off_with_one_line(
         found.observe("genkit_train_event", event={"kind": kind})
     assert len(modules["bad_observer"].seen) == 1
     assert len(modules["good_observer"].seen) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = caplog.messages
     assert "observer bad_observer" in line
     assert f"is switched off: {type(failure).__name__}: disk full" in line
 

@@ -344,7 +344,7 @@ def test_events_tell_start_progress_and_end(run_toy):
     assert {event["run"] for event in events} == {str(run.path)}
 
 
-def test_progress_that_can_not_be_shown_is_said_once_and_stops_nothing(run_toy, capsys):
+def test_progress_that_can_not_be_shown_is_said_once_and_stops_nothing(run_toy, caplog, capfd):
     seen = []
 
     def show(event):
@@ -354,8 +354,8 @@ def test_progress_that_can_not_be_shown_is_said_once_and_stops_nothing(run_toy, 
     run = run_toy(images=96, on_event=show)
     assert run.finished
     assert len(seen) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"genkit: the progress of {run.path} is no longer shown: BrokenPipeError: [Errno 32] Broken pipe"
+    (line,) = caplog.messages
+    assert line == f"the progress of {run.path} is no longer shown: BrokenPipeError: [Errno 32] Broken pipe"
 
 
 class Vast(GenerativeModel):
