@@ -16,15 +16,38 @@ from genkit.errors import MissingError, OptionsError, suggestion
 
 T = TypeVar("T")
 
+RENAMED = {"discriminator_turns": "d_steps", "discriminator_rate": "d_learning_rate"}
+"""Old name of an option -> its name now. Old names are read wherever options are: command line, TOML, runs, records."""
+
+
+def current_names(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options under their names of today, to compare options of old files with new ones."""
+    current = {old: new for old, new in RENAMED.items() if new not in options}
+    return {current.get(name, name): value for name, value in options.items()}
+
+
+def original_names(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options under the first names they had, for hashes that must stay what they were."""
+    first = {new: old for old, new in RENAMED.items() if old not in options}
+    return {first.get(name, name): value for name, value in options.items()}
+
+
+def override(options: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``options`` with ``values`` over them; an old and a new name of one option are the same option."""
+    given = {RENAMED.get(name, name) for name in values}
+    return {**{name: value for name, value in options.items() if RENAMED.get(name, name) not in given}, **values}
+
 
 def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
-    """Make ``cls`` of values as JSON or TOML has them; raises OptionsError with the field's name.
+    """Build the dataclass ``cls`` from values as read from JSON or TOML, under current or old names (``RENAMED``).
 
-    Types are strict: ``"64"`` is no integer and ``true`` no number, but an integer is a valid float.
+    Types are strict: ``"64"`` is not an integer and ``true`` not a number, but an integer is a valid float. Raises
+    OptionsError, which names the option.
     """
     from pydantic import TypeAdapter, ValidationError
 
     fields = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    values = _renamed(values, fields, owner)
     for name in values:
         if name not in fields:
             options = f"Its options: {', '.join(fields)}" if fields else "It has none"
@@ -48,6 +71,19 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
         raise OptionsError(f"{owner}: {reason}") from error
     _refuse_unknown(built, values, owner, "")
     return built
+
+
+def _renamed(values: Mapping[str, Any], fields: list[str], owner: str) -> dict[str, Any]:
+    """Give values their current names where ``fields`` has these, and not the old ones."""
+    named: dict[str, Any] = {}
+    for given, value in values.items():
+        new = RENAMED.get(given, given)
+        name = new if given not in fields and new in fields else given
+        if name in named:
+            old = next(old for old, current in RENAMED.items() if current == name)
+            raise OptionsError(f"{owner}: {name} and its old name {old} are both given: remove {old}")
+        named[name] = value
+    return named
 
 
 def _refuse_unknown(built: Any, given: Any, owner: str, where: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from annotated_types import Ge, Le
 
 from genkit.errors import MissingError, OptionsError
-from genkit.options import build, parse_assignments, read_config, to_json
+from genkit.options import build, current_names, original_names, override, parse_assignments, read_config, to_json
 
 
 @dataclass
@@ -155,3 +155,49 @@ def test_config_files(tmp_path):
         read_config(path)
     with pytest.raises(OptionsError, match="can't be read"):
         read_config(tmp_path)
+
+
+@dataclass
+class Game:
+    d_steps: int = 1
+    d_learning_rate: float | None = None
+
+
+@dataclass
+class OldGame:
+    discriminator_turns: int = 1
+    d_steps: int = 2
+
+
+def test_old_names_of_options_are_read():
+    built = build(Game, {"discriminator_turns": 5, "discriminator_rate": 1e-3}, "x")
+    assert built == Game(5, 1e-3)
+    assert to_json(built) == {"d_steps": 5, "d_learning_rate": 1e-3}
+
+
+def test_an_option_given_under_both_names_is_refused():
+    for values in ({"d_steps": 5, "discriminator_turns": 5}, {"discriminator_turns": 5, "d_steps": 3}):
+        with pytest.raises(OptionsError, match="x: d_steps and its old name discriminator_turns are both given"):
+            build(Game, values, "x")
+
+
+def test_a_model_may_have_an_option_of_an_old_name_itself():
+    assert build(OldGame, {"discriminator_turns": 5, "d_steps": 3}, "x") == OldGame(5, 3)
+    assert current_names({"discriminator_turns": 5, "d_steps": 3}) == {"discriminator_turns": 5, "d_steps": 3}
+
+
+def test_an_unknown_option_is_refused_under_its_old_name():
+    with pytest.raises(OptionsError, match="x has no option 'discriminator_turns'"):
+        build(Options, {"discriminator_turns": 5}, "x")
+
+
+@pytest.mark.parametrize(("base", "over"), [("discriminator_turns", "d_steps"), ("d_steps", "discriminator_turns")])
+def test_a_value_overrides_the_same_option_under_its_other_name(base, over):
+    assert override({base: 1, "latent": 8}, {over: 5}) == {"latent": 8, over: 5}
+    assert build(Game, override({base: 1}, {over: 5}), "x") == Game(5)
+
+
+def test_names_are_translated_both_ways():
+    old, new = {"latent": 8, "discriminator_turns": 5}, {"latent": 8, "d_steps": 5}
+    assert current_names(old) == current_names(new) == new
+    assert original_names(new) == original_names(old) == old

@@ -11,7 +11,7 @@ from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset
 from genkit.evaluation.extraction import identity
 from genkit.features import default_extractor, load_extractor
-from genkit.options import build, to_json
+from genkit.options import build, current_names, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec, ModelSpec
 from genkit.results.jobs import Job
@@ -30,7 +30,7 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
     for entry in plan.models:
         offer = registry().find(ModelSpec, entry.name)
         chosen = find_preset(entry.name, data.name)
-        built: Any = build(model_class(entry.name).Options, {**chosen.options, **entry.options}, entry.name)
+        built: Any = build(model_class(entry.name).Options, override(chosen.options, entry.options), entry.name)
         job = Job(
             model=offer.spec.name,
             dist=offer.plugin.dist,
@@ -68,5 +68,6 @@ def runs_of(job: Job, root: Path) -> list[Run]:
 
 
 def _trains(config: RunConfig, job: Job) -> bool:
-    made = config.version, config.options, config.dataset_sha256, config.seed, config.images, config.batch
-    return made == (job.version, job.options, job.dataset_sha256, job.seed, job.images, job.batch)
+    options = current_names(config.options)
+    made = config.version, options, config.dataset_sha256, config.seed, config.images, config.batch
+    return made == (job.version, current_names(job.options), job.dataset_sha256, job.seed, job.images, job.batch)

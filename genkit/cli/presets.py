@@ -12,7 +12,7 @@ from genkit.cli.common import left_out
 from genkit.cli.opening import open_shown
 from genkit.cli.progress import training_bar
 from genkit.data import ImageDataset
-from genkit.options import to_json
+from genkit.options import current_names, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.training.api import find_preset, resume, train
@@ -41,7 +41,7 @@ def _trained(model: str, data: ImageDataset, partial: list[Run], how: dict[str, 
     made = make_model(model, dict(chosen.options), data.info())
     options = to_json(made.options)
     for run in reversed(partial):
-        if run.config.options == options and run.config.images == chosen.images:
+        if current_names(run.config.options) == options and run.config.images == chosen.images:
             click.echo(f"going on with the unfinished run {run.path}", err=True)
             with training_bar() as show:
                 return resume(run, dataset=data, on_event=show)

@@ -103,7 +103,7 @@ def command(
     genkit train --resume runs/digits/dcgan/7f3a
     """
     from genkit.cli.progress import training_bar
-    from genkit.options import parse_assignments, read_config
+    from genkit.options import override, parse_assignments, read_config
     from genkit.training.loop import Settings
 
     settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
@@ -127,7 +127,7 @@ def command(
         from genkit.training.api import train
 
         how = opening(data_root, size, crop, skip_bad, grey)
-        options = {**(read_config(config) if config else {}), **parse_assignments(assignments)}
+        options = override(read_config(config) if config else {}, parse_assignments(assignments))
         data = open_shown(dataset, how)
         with training_bar() as show:
             run = train(

@@ -33,15 +33,15 @@ from genkit.models.losses import NON_SATURATING, Adversarial
 class GANOptions:
     """Options that any GAN may inherit.
 
-    ``discriminator_rate``: its learning rate where it is not the generator's; ``discriminator_turns``: for one of the
-    generator. ``augment``: what both networks' losses show the discriminator; with "ada" transforms have a probability
-    that rises to 1 in ``ada_images`` images at the fastest.
+    ``d_learning_rate``: the discriminator's learning rate, ``learning_rate`` if None; ``d_steps``: discriminator steps
+    per generator step; ``augment``: the augmentation of every image that the discriminator sees, real or generated.
+    With "ada" the probability of each transform rises from 0 to 1 in ``ada_images`` images at the fastest.
     """
 
     latent: Annotated[int, Ge(1)] = 100
     learning_rate: Annotated[float, Gt(0)] = 2e-4
-    discriminator_rate: Annotated[float, Gt(0)] | None = None
-    discriminator_turns: Annotated[int, Ge(1)] = 1
+    d_learning_rate: Annotated[float, Gt(0)] | None = None
+    d_steps: Annotated[int, Ge(1)] = 1
     augment: Choice = "none"
     ada_images: Annotated[int, Ge(1)] = 500_000
 
@@ -49,10 +49,9 @@ class GANOptions:
 class GAN(GenerativeModel):
     """Base of every GAN: a generator and a discriminator, each with an Adam of its own (arXiv:1406.2661).
 
-    A step is the discriminator's turns, then the generator's. ``adversarial`` is the game they play,
-    ``discriminator_turns`` how often the discriminator plays in a step, ``discriminator_rate`` its learning rate where
-    that differs. Override ``penalty``, ``discriminator_loss`` or ``generator_loss`` for more terms, and ``phases`` for
-    more turns.
+    A training step is ``d_steps`` discriminator steps, then one generator step. ``adversarial`` is the loss of both,
+    ``d_learning_rate`` the discriminator's learning rate where it differs. Override ``penalty``,
+    ``discriminator_loss`` or ``generator_loss`` for more loss terms, and ``phases`` for more phases.
     """
 
     ema: ClassVar[tuple[str, ...]] = ("generator",)
@@ -61,8 +60,8 @@ class GAN(GenerativeModel):
     latent: int = 100
     adversarial: Adversarial = NON_SATURATING
     learning_rate: float = 2e-4
-    discriminator_rate: float | None = None
-    discriminator_turns: int = 1
+    d_learning_rate: float | None = None
+    d_steps: int = 1
     betas: tuple[float, float] = (0.5, 0.999)
 
     def __init__(self, options: Any, data: DataInfo) -> None:
@@ -70,8 +69,8 @@ class GAN(GenerativeModel):
         if isinstance(options, GANOptions):
             self.latent = options.latent
             self.learning_rate = options.learning_rate
-            self.discriminator_rate = options.discriminator_rate
-            self.discriminator_turns = options.discriminator_turns
+            self.d_learning_rate = options.d_learning_rate
+            self.d_steps = options.d_steps
             self.augmentation = augmentation(options.augment, options.ada_images)
 
     def optimizer(self, module: nn.Module, *, rate: float | None = None, lazy: int | None = None) -> Optimizer:
@@ -86,9 +85,9 @@ class GAN(GenerativeModel):
 
     def phases(self) -> list[Phase]:
         """Return the discriminator's turns, then the generator's."""
-        opt_d = self.optimizer(self.discriminator, rate=self.discriminator_rate)
+        opt_d = self.optimizer(self.discriminator, rate=self.d_learning_rate)
         return [
-            Phase("discriminator", self.discriminator, opt_d, repeats=self.discriminator_turns),
+            Phase("discriminator", self.discriminator, opt_d, repeats=self.d_steps),
             Phase("generator", self.generator, self.optimizer(self.generator)),
         ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from genkit.errors import UsageError
+from genkit.options import current_names
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 
@@ -106,7 +107,7 @@ def _name(row: Row) -> str:
 
 
 def _options(row: Row) -> str:
-    return repr((_name(row), sorted(row.records[0].subject.options.items())))
+    return repr((_name(row), sorted(current_names(row.records[0].subject.options).items())))
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean
 
+from genkit.options import current_names
 from genkit.results.records import Record, RecordedScore, Training
 
 
@@ -100,7 +101,7 @@ def entry_of(record: Record) -> str:
     subject, training = record.subject, record.training
     trained = (_budget(training), training.batch, training.processes, training.weights) if training else ()
     made = subject.kind, subject.dist, subject.version, subject.name
-    return repr((*made, sorted(subject.options.items()), trained))
+    return repr((*made, sorted(current_names(subject.options).items()), trained))
 
 
 def _budget(training: Training) -> str:
@@ -138,7 +139,7 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
     """Say what sets an entry apart from its namesakes: the options, budget, batch and weights that differ."""
 
     def facts(other: Record) -> dict[str, str]:
-        known = {key: f"{key}={value}" for key, value in other.subject.options.items()}
+        known = {key: f"{key}={value}" for key, value in current_names(other.subject.options).items()}
         if other.training:
             known |= {"budget": _budget(other.training), "weights": other.training.weights}
             known |= {"batch": f"batch {other.training.batch}", "processes": f"{other.training.processes} processes"}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, GenkitError
+from genkit.options import current_names, original_names
 from genkit.paths import write_atomic
 from genkit.results.documents import parse
 from genkit.results.locations import is_document, open_location
@@ -36,8 +37,8 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Twelve digits of the inputs' hash."""
-        return fingerprint(dataclasses.asdict(self))
+        """Twelve digits of the hash of the inputs, with options under their first names: an id outlives a renaming."""
+        return fingerprint({**dataclasses.asdict(self), "options": original_names(self.options)})
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def _is_of(record: Record, job: Job) -> bool:
     subject, training = record.subject, record.training
     if training is None:
         return False
-    made = subject.name, subject.dist, subject.options, training.seed, _dataset(record)
-    if made != (job.model, job.dist, job.options, job.seed, job.dataset_sha256):
+    made = subject.name, subject.dist, current_names(subject.options), training.seed, _dataset(record)
+    if made != (job.model, job.dist, current_names(job.options), job.seed, job.dataset_sha256):
         return False
     whole = training.finished and training.budget == f"{job.images:,} images"  # a closed form draws fewer
     return whole or training.images >= job.images

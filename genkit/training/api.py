@@ -22,7 +22,7 @@ from genkit.data.open import Opening
 from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, TrainingError, UsageError
 from genkit.models.base import Preset
-from genkit.options import build, to_json
+from genkit.options import build, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.results.environment import describe
@@ -99,7 +99,7 @@ def train(
     if how.get("data_root"):
         how["data_root"] = str(Path(how["data_root"]).absolute())
     chosen = find_preset(model, data.name, preset)
-    built: Any = build(cls.Options, {**chosen.options, **(options or {})}, model)
+    built: Any = build(cls.Options, override(chosen.options, options or {}), model)
     distributed.start(target)
     config = RunConfig(
         model=offer.spec.name,

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from genkit.benchmark import read_plan
-from genkit.benchmark.jobs import jobs
+from genkit.benchmark.jobs import jobs, runs_of
 from genkit.errors import MissingError, OptionsError, UnknownName
+from genkit.options import current_names
+from genkit.results.jobs import Job
+from genkit.training.runs import find_runs
+
+OLD_RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
 
 BOARD = """
 dataset = "digits"
@@ -85,3 +92,29 @@ def test_unknown_models_and_options_are_refused_before_anything_is_trained(tmp_p
         list(jobs(plan_of(tmp_path, BOARD.replace("latent =", "laten =")), digits))
     with pytest.raises(MissingError, match="there is no config file"):
         read_plan(tmp_path / "none.toml")
+
+
+def test_a_plan_may_use_the_old_names_of_options(tmp_path, digits):
+    text = 'dataset = "digits"\n[[models]]\nname = "sngan"\noptions = { d_steps = 4, d_learning_rate = 1e-3 }'
+    old = text.replace("d_steps", "discriminator_turns").replace("d_learning_rate", "discriminator_rate")
+    (job,), (same,) = (list(jobs(plan_of(tmp_path, each), digits)) for each in (text, old))
+    assert (job.options["d_steps"], job.options["d_learning_rate"]) == (4, 1e-3)
+    assert (same, same.id) == (job, job.id)
+
+
+def test_runs_with_the_old_names_of_options_are_found():
+    (run,) = find_runs(OLD_RUNS, model="wgan-gp")
+    config = run.config
+    assert config.options["discriminator_turns"] == 3
+    job = Job(
+        model="wgan-gp",
+        dist=config.dist,
+        version=config.version,
+        options=current_names(config.options),
+        dataset_sha256=config.dataset_sha256,
+        seed=config.seed,
+        images=config.images or 0,
+        batch=config.batch,
+        asked={},
+    )
+    assert [each.path for each in runs_of(job, OLD_RUNS)] == [run.path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -281,3 +282,35 @@ def test_runs_are_listed_shown_exported_imported_and_removed(genkit):
     back = genkit("runs", "import", "noise.zip")
     assert back.code == 0, back.err
     assert genkit("sample", "--run", back.out.strip()).code == 0
+
+
+def test_options_are_read_under_their_old_names(genkit):
+    """From a config file and the command line; what is written has the new names."""
+    Path("old.toml").write_text("discriminator_turns = 3\ndiscriminator_rate = 1e-3\nwidth = 4\n")
+    made = genkit("train", "--model", "sngan", "--config", "old.toml", "-o", "d_steps=2", "--images", "64")
+    assert made.code == 0, made.err
+    options = json.loads((Path(made.out.strip()) / "run.json").read_text())["options"]
+    assert (options["d_steps"], options["d_learning_rate"], options["width"]) == (2, 1e-3, 4)
+    assert "discriminator_turns" not in options
+    both = genkit("train", "--model", "sngan", "-o", "discriminator_turns=3", "-o", "d_steps=2")
+    assert both.code == 2
+    assert "sngan: d_steps and its old name discriminator_turns are both given" in both.err
+
+
+def test_eval_resumes_an_unfinished_run_whose_options_have_old_names(tmp_path, monkeypatch):
+    from genkit.cli import presets
+    from genkit.options import original_names
+    from genkit.training.runs import Status, create, open_run
+
+    monkeypatch.setattr(presets, "train", lambda *_, **__: pytest.fail("a new run was trained"))
+    monkeypatch.setattr(presets, "resume", lambda run, **_: run)
+    (old,) = (Path(__file__).parents[1] / "fixtures" / "runs" / "digits" / "wgan-gp").iterdir()
+    chosen = presets.find_preset("wgan-gp", "digits")
+    config = open_run(old).config
+    options = presets.to_json(presets.make_model("wgan-gp", dict(chosen.options), config.data).options)
+    config = dataclasses.replace(config, options=original_names(options), images=chosen.images)
+    assert "discriminator_turns" in config.options
+    run = create(tmp_path, config)
+    run.write_status(Status("interrupted", 0, 0.0))
+    found, _ = presets.newest_or_trained("wgan-gp", "digits", {}, "cpu", tmp_path)
+    assert found.path == run.path

@@ -141,12 +141,12 @@ def test_losses_are_float32_under_autocast(model: TinyGAN) -> None:
 
 
 def test_options_of_every_gan_set_its_latent_and_its_rate() -> None:
-    model = GAN(GANOptions(latent=7, learning_rate=3e-3, discriminator_turns=3), INFO)
-    assert (model.latent, model.learning_rate, model.discriminator_turns) == (7, 3e-3, 3)
+    model = GAN(GANOptions(latent=7, learning_rate=3e-3, d_steps=3), INFO)
+    assert (model.latent, model.learning_rate, model.d_steps) == (7, 3e-3, 3)
 
 
 def test_unequal_turns_and_rates(model: TinyGAN) -> None:
-    model.discriminator_turns, model.discriminator_rate = 5, 4e-4
+    model.d_steps, model.d_learning_rate = 5, 4e-4
     discriminator, generator = model.phases()
     assert (discriminator.repeats, generator.repeats) == (5, 1)
     assert (discriminator.optimizer.defaults["lr"], generator.optimizer.defaults["lr"]) == (4e-4, 2e-4)

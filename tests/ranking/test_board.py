@@ -522,3 +522,17 @@ def test_chances_of_a_score_that_is_better_when_higher_go_the_other_way():
 def test_models_without_noise_have_chances_too():
     board = rank([record(n, score(v, half=0.0)) for n, v in (("a", 1.0), ("b", 1.0), ("c", 2.0))])
     assert board.chances.tolist() == [[0.5, 0.5, 1.0], [0.5, 0.5, 1.0], [0.0, 0.0, 0.5]]
+
+
+def test_records_under_old_and_new_names_of_an_option_are_one_entry():
+    old = {"latent": 8, "discriminator_turns": 5}
+    new = {"latent": 8, "d_steps": 5}
+    other = {"latent": 8, "d_steps": 1}
+    board = rank(
+        [
+            record("a", score(1.0), options=old, trained=training(seed=0)),
+            record("a", score(1.1), options=new, trained=training(seed=1)),
+            record("a", score(9.0), options=other, trained=training(seed=0)),
+        ]
+    )
+    assert [(row.label, row.seeds) for row in board.rows] == [("a (d_steps=5)", 2), ("a (d_steps=1)", 1)]

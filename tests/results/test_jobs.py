@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from making import record, training
 
+from genkit.options import current_names
 from genkit.results import locations
 from genkit.results.jobs import Job, Outcome, failures, outcomes
 
 JOB = Job("vae", "genkit-vaes", "1", {"latent": 2}, "sha", 0, 1000, 64, {"metrics": ["fid"]})
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
 def made(name="vae", *, sha="sha", options=None, dist="genkit-vaes", **trained):
@@ -98,3 +101,23 @@ def test_a_failure_that_was_made_good_is_not_told(board, good):
 )
 def test_another_record_makes_no_failure_good(board, other):
     assert failed(board, other) == [JOB]
+
+
+@pytest.mark.parametrize("board", ["digits", "mnist"])
+def test_a_job_keeps_its_id_when_options_are_renamed(board):
+    """Board folders hold jobs of before the renaming; their files are found under the ids of jobs planned today."""
+    files = {path.stem for path in (RESULTS / board / "jobs").glob("*.json")}
+    old = [each.job for each in outcomes(RESULTS / board)]
+    assert any("discriminator_turns" in job.options for job in old)
+    for job in old:
+        new = dataclasses.replace(job, options=current_names(job.options))
+        assert "discriminator_turns" not in new.options
+        assert new.id == job.id
+        assert new.id in files
+
+
+def test_a_failure_is_made_good_by_a_record_with_the_options_old_names(tmp_path):
+    job = dataclasses.replace(JOB, options={"d_steps": 5})
+    Outcome(job, "failed", reason="it diverged").publish(tmp_path / "jobs")
+    assert failed(tmp_path, made(options={"discriminator_turns": 1})) == [job]
+    assert failed(tmp_path, made(options={"discriminator_turns": 5})) == []

@@ -147,7 +147,7 @@ def test_it_says_its_paper_and_has_the_options_of_every_gan(spec: ModelSpec) -> 
 
 
 def test_rate_and_turns_of_the_discriminator_are_options(spec: ModelSpec, digits_info: DataInfo) -> None:
-    model = make(spec, digits_info, discriminator_turns=3, discriminator_rate=5e-3)
+    model = make(spec, digits_info, d_steps=3, d_learning_rate=5e-3)
     phases = {phase.name: phase for phase in model.phases()}
     discriminator, generator = phases["discriminator"], phases["generator"]
     assert (discriminator.repeats, generator.repeats) == (3, 1)

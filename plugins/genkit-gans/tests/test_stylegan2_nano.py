@@ -267,7 +267,7 @@ def corrected(model: StyleGAN2Nano) -> bool:
 
 def test_rate_and_betas_are_corrected_for_the_lazy_turns() -> None:
     assert corrected(build())
-    assert corrected(build(discriminator_turns=3))
+    assert corrected(build(d_steps=3))
     assert not corrected(build(Uncorrected))
     assert {phase.name: phase.every for phase in build().phases()} == {
         "discriminator": 1,

@@ -25,8 +25,8 @@ class BigGANLiteOptions(ConvOptions):
     latent: Annotated[int, Ge(8)] = 120
     width: Annotated[int, Ge(1)] = 32
     learning_rate: Annotated[float, Gt(0)] = 1e-4
-    discriminator_rate: Annotated[float, Gt(0)] | None = 4e-4
-    discriminator_turns: Annotated[int, Ge(1)] = 2
+    d_learning_rate: Annotated[float, Gt(0)] | None = 4e-4
+    d_steps: Annotated[int, Ge(1)] = 2
     embedding: Annotated[int, Ge(1)] = 128
     orthogonal: Annotated[float, Ge(0)] = 1e-4
 
@@ -47,9 +47,9 @@ class BigGANLite(ConditionalGAN):
     betas = (0.0, 0.999)
     ema_half_life = 1_000_000
     presets = {
-        "digits": Preset(images=200_000, batch=32, options={"width": 32, "discriminator_turns": 1}),
-        "mnist": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
-        "default": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
+        "digits": Preset(images=200_000, batch=32, options={"width": 32, "d_steps": 1}),
+        "mnist": Preset(images=200_000, batch=32, options={"width": 16, "d_steps": 1}),
+        "default": Preset(images=200_000, batch=32, options={"width": 16, "d_steps": 1}),
         "gpu": Preset(images=25_000_000, batch=256, options={"width": 64}),
     }
 

@@ -21,7 +21,7 @@ class SAGANOptions(ConvOptions):
     latent: Annotated[int, Ge(1)] = 128
     width: Annotated[int, Ge(1)] = 32
     learning_rate: Annotated[float, Gt(0)] = 1e-4
-    discriminator_rate: Annotated[float, Gt(0)] | None = 4e-4
+    d_learning_rate: Annotated[float, Gt(0)] | None = 4e-4
 
 
 class SAGAN(GAN):

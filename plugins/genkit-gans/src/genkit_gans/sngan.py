@@ -20,7 +20,7 @@ class SNGANOptions(ConvOptions):
 
     latent: Annotated[int, Ge(1)] = 128
     width: Annotated[int, Ge(1)] = 32
-    discriminator_turns: Annotated[int, Ge(1)] = 5
+    d_steps: Annotated[int, Ge(1)] = 5
 
 
 class SNGAN(GAN):
@@ -34,9 +34,9 @@ class SNGAN(GAN):
     adversarial = HINGE
     betas = (0.0, 0.9)
     presets = {
-        "digits": Preset(images=200_000, options={"width": 32, "discriminator_turns": 1}),
-        "mnist": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
-        "default": Preset(images=200_000, batch=32, options={"width": 16, "discriminator_turns": 1}),
+        "digits": Preset(images=200_000, options={"width": 32, "d_steps": 1}),
+        "mnist": Preset(images=200_000, batch=32, options={"width": 16, "d_steps": 1}),
+        "default": Preset(images=200_000, batch=32, options={"width": 16, "d_steps": 1}),
         "gpu": Preset(images=25_000_000, options={"width": 64}),
     }
 

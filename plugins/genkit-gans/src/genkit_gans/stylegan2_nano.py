@@ -66,8 +66,8 @@ class StyleGAN2Nano(GAN):
 
     def phases(self) -> list[Phase]:
         """Return both networks' turns, each followed by its lazy regularisation, which shares the optimiser."""
-        turns = self.discriminator_turns
-        opt_d = self.optimizer(self.discriminator, rate=self.discriminator_rate, lazy=R1_EVERY * turns)
+        turns = self.d_steps
+        opt_d = self.optimizer(self.discriminator, rate=self.d_learning_rate, lazy=R1_EVERY * turns)
         opt_g = self.optimizer(self.generator, lazy=PATH_EVERY)
         return [
             Phase("discriminator", self.discriminator, opt_d, repeats=turns),

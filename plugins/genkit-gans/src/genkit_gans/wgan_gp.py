@@ -19,7 +19,7 @@ class WGANGPOptions(ConvOptions):
     """``penalty``: weight of the gradient penalty."""
 
     learning_rate: Annotated[float, Gt(0)] = 1e-4
-    discriminator_turns: Annotated[int, Ge(1)] = 5
+    d_steps: Annotated[int, Ge(1)] = 5
     penalty: Annotated[float, Ge(0)] = 10.0
 
 
