@@ -7,7 +7,7 @@ import time
 from genkit.errors import PluginError
 from genkit.evaluation.evidence import Evidence
 from genkit.features.extractor import Extractor
-from genkit.models.base import GenerativeModel
+from genkit.models.base import CAPABILITIES, GenerativeModel
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import Protocol, fingerprint
 from genkit.results.records import RecordedScore
@@ -16,28 +16,21 @@ from genkit.results.score import Score
 SEEING = {"features", "logits"}
 """What a metric needs of an extractor."""
 
-_LACKS = {
-    "reconstruct": "does not reconstruct",
-    "log_likelihood": "has no likelihood bound",
-    "kl": "has no posterior and prior",
-    "posterior": "has no posterior",
-    "decode": "has no latent space",
-    "draw_latent": "has no latent space",
-}
-
 
 def lacks(spec: MetricSpec, name: str, model: GenerativeModel | None, labelled: bool, trained: bool) -> str:
     """Say why a metric has no number for a subject, or return an empty string."""
     for need in spec.needs:
-        if need in _LACKS and not callable(getattr(model, need, None)):
-            return f"{name} {_LACKS[need]}"
+        if need in SEEING:
+            continue
+        if need in CAPABILITIES and not callable(getattr(model, need, None)):
+            return f"{name} {CAPABILITIES[need]}"
         if need == "labels" and not labelled:
             return f"{name} draws no classes" if model is not None else f"{name} has no labels of the reference"
         if need == "model" and model is None:
             return f"{name} is no model"
         if need == "training" and not trained:
             return f"{name} was not trained"
-        if need not in (*SEEING, *_LACKS, "labels", "images", "model", "training"):
+        if need not in (*CAPABILITIES, "labels", "images", "model", "training"):
             return f"it needs {need!r}, which this genkit does not offer"
     return ""
 

@@ -172,8 +172,17 @@ class GenerativeModel(nn.Module):
         """Act after every training step; the default does nothing."""
 
 
-CAPABILITIES = ("reconstruct", "log_likelihood", "draw_latent", "decode", "encode", "posterior", "kl", "logits")
-"""What a model may offer beyond sampling."""
+CAPABILITIES = {
+    "reconstruct": "does not reconstruct",
+    "log_likelihood": "has no likelihood bound",
+    "draw_latent": "has no latent space",
+    "decode": "has no latent space",
+    "encode": "does not encode",
+    "posterior": "has no posterior",
+    "kl": "has no posterior and prior",
+    "logits": "has no discriminator",
+}
+"""Optional method of a model -> what is said of a model without it."""
 
 
 def capabilities(model: GenerativeModel | type[GenerativeModel]) -> tuple[str, ...]:
