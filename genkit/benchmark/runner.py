@@ -66,7 +66,7 @@ def run(
     todo: Sequence[Job],
     folder: Path,
     *,
-    opening: Mapping[str, Any] | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     workers: int = 1,
     retry: bool = False,
@@ -75,7 +75,7 @@ def run(
 ) -> None:
     """Run the jobs that have not ended yet, and with ``retry`` those that failed; what is done stays as it is.
 
-    ``opening`` holds further arguments of open_dataset. Each of ``workers`` processes has its share of the cores.
+    ``dataset_options`` are further arguments of open_dataset. Each of ``workers`` processes has its share of the cores.
     ``prepare`` is called first in each job's process and must be picklable; it can set up logging there.
     Another runner in the same folder does other jobs meanwhile; at the end this one waits for them. Raises Interrupted
     after Ctrl-C: jobs save and are gone on with next time.
@@ -104,7 +104,7 @@ def run(
                     tell(job, ended)
                     continue
                 process = CONTEXT.Process(
-                    target=_work, args=(plan, job, dict(opening or {}), place, device, threads, prepare)
+                    target=_work, args=(plan, job, dict(dataset_options or {}), place, device, threads, prepare)
                 )
                 process.start()
                 working[process] = job
@@ -146,7 +146,7 @@ def _told(place: BenchFolder, job: Job, code: int | None, waiting: list[Job], te
 def _work(
     plan: Plan,
     job: Job,
-    opening: dict[str, Any],
+    dataset_options: dict[str, Any],
     place: BenchFolder,
     device: str,
     threads: int,
@@ -166,7 +166,7 @@ def _work(
                 return
             began = time.monotonic()
             try:
-                record = _record(plan, job, open_dataset(plan.dataset, **opening), place, device)
+                record = _record(plan, job, open_dataset(plan.dataset, **dataset_options), place, device)
                 ended = Outcome(job, "done", record=record)
             except Interrupted:
                 os._exit(STOPPED)

@@ -77,7 +77,7 @@ def command(
         plan,
         todo,
         place.folder,
-        opening=how,
+        dataset_options=how,
         device=device,
         workers=workers,
         retry=retry,

@@ -51,6 +51,6 @@ def _trained(model: str, data: ImageDataset, partial: list[Run], how: dict[str, 
     budget = f"{chosen.images:,} images" if made.phases() else "closed form"
     click.echo(f"no trained {model} for {data.name} yet: training its preset ({budget})", err=True)
     with training_bar() as show:
-        run = train(model, data, device=device, root=root, opening=how, on_event=show)
+        run = train(model, data, device=device, root=root, dataset_options=how, on_event=show)
     click.echo(f"  {run.path}  (sample grid: {run.path / 'samples.png'})", err=True)
     return run

@@ -11,7 +11,7 @@ from genkit.cli.common import complete_model, complete_run, dataset_options, dev
 from genkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from genkit.training.api import Place
+    from genkit.training.api import BudgetKind
 
 
 class Count(click.ParamType[int]):
@@ -81,7 +81,7 @@ def command(
     crop: str | None,
     skip_bad: bool,
     grey: bool,
-    preset: Place,
+    preset: BudgetKind,
     assignments: tuple[str, ...],
     config: Path | None,
     images: int | None,
@@ -143,7 +143,7 @@ def command(
                 device=device,
                 root=root,
                 settings=settings,
-                opening=how,
+                dataset_options=how,
                 on_event=show,
             )
     click.echo(f"{run.path}")

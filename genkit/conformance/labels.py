@@ -14,7 +14,7 @@ from genkit.conformance.subject import BATCH, CPU, Subject, tensors_of
 from genkit.data.stream import BatchStream
 from genkit.models.base import GenerativeModel, Phase, capabilities
 from genkit.models.gan import GAN
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 
 TURNS = 40
 
@@ -89,12 +89,12 @@ def _logits_with_gradient(model: GenerativeModel, images: Tensor) -> None:
 
 def _train(subject: Subject, model: GenerativeModel, phases: list[Phase], chosen: list[Phase]) -> None:
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    turns = Turns(model, phases, 0, CPU)
+    runner = PhaseRunner(model, phases, 0, CPU)
     stream = BatchStream(subject.data.train, BATCH, 0, CPU)
     model.train()
     for index in range(TURNS):
         for phase in chosen:
-            turns.take(phase, stream.next(), turns.step(index, 0, stream.drawn, phase.stage, phase.name))
+            runner.run(phase, stream.next(), runner.step(index, 0, stream.drawn, phase.stage, phase.name))
     for parameter in trainable:
         parameter.requires_grad_(True)
     model.eval()

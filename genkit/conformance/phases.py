@@ -25,9 +25,9 @@ def loss_finite(subject: Subject) -> None:
         model = subject.build(data.info())
         if not model.phases():
             raise Skip("no phases")
-        for turns, phase, batch, step in walk(model, data, steps=2):
+        for runner, phase, batch, step in walk(model, data, steps=2):
             model.loss = _checked(model.loss, name)  # type: ignore[method-assign, assignment]
-            turns.take(phase, batch, step)
+            runner.run(phase, batch, step)
             del model.loss
 
 
@@ -73,7 +73,7 @@ def turns_stay_inside(subject: Subject) -> None:
     _phases(model)
     named = dict(model.named_parameters())
     trainable = {name for name, parameter in named.items() if parameter.requires_grad}
-    for turns, phase, batch, step in walk(model, subject.data):
+    for runner, phase, batch, step in walk(model, subject.data):
         ids = {id(parameter) for parameter in phase.module.parameters()}
         own = {name for name in trainable if id(named[name]) in ids}
         foreign = [name for name in named if name not in own]
@@ -81,7 +81,7 @@ def turns_stay_inside(subject: Subject) -> None:
         for parameter in named.values():
             parameter.grad = None
         model.loss = _watched(model, phase.name, foreign)  # type: ignore[method-assign, assignment]
-        turns.take(phase, batch, step)
+        runner.run(phase, batch, step)
         del model.loss
         moved = differing(_pick(before, foreign), _pick(named, foreign))
         require(not moved, f"a turn of phase {phase.name!r} moves {some(moved)}, which is not in its module")

@@ -18,7 +18,7 @@ from genkit.models.base import GenerativeModel
 from genkit.options import build, to_json
 from genkit.training import checkpoint
 from genkit.training.loop import Loop, Settings
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 from genkit.training.runs import Run, RunConfig, create
 
 STEPS = 6
@@ -28,20 +28,20 @@ STEPS = 6
 def checkpoint_round_trip(subject: Subject) -> None:
     """Model and optimisers go through a file into a fresh model that has the same state and draws the same images."""
     model = subject.build(subject.data.info())
-    turns = Turns(model, [], 0, CPU)
-    for turns, phase, batch, step in walk(model, subject.data):
-        turns.take(phase, batch, step)
+    runner = PhaseRunner(model, [], 0, CPU)
+    for runner, phase, batch, step in walk(model, subject.data):
+        runner.run(phase, batch, step)
     model.eval()
     fresh = subject.build(subject.data.info(), seed=1).eval()
-    others = Turns(fresh, fresh.phases(), 0, CPU)
+    others = PhaseRunner(fresh, fresh.phases(), 0, CPU)
     with tempfile.TemporaryDirectory(prefix="genkit-check-") as folder:
         path = Path(folder, "model.safetensors")
-        _write(path, model, turns)
+        _write(path, model, runner)
         tensors, meta = checkpoint.load(path)
     checkpoint.restore_module(fresh, _part(tensors, "model/"), "its checkpoint")
-    for number, optimizer in enumerate(others.optimizers if turns.optimizers else []):
+    for number, optimizer in enumerate(others.optimizers if runner.optimizers else []):
         checkpoint.restore_optimizer(optimizer, _part(tensors, f"optimizer/{number}/"), meta["optimizers"][number])
-        saved, restored = checkpoint.optimizer_state(turns.optimizers[number]), checkpoint.optimizer_state(optimizer)
+        saved, restored = checkpoint.optimizer_state(runner.optimizers[number]), checkpoint.optimizer_state(optimizer)
         lost = differing(saved[0], restored[0])
         require(not lost, f"optimiser {number} loses {some(lost)} in a checkpoint")
         require(_plain(saved[1]) == _plain(restored[1]), f"the settings of optimiser {number} change in a checkpoint")
@@ -57,10 +57,10 @@ def checkpoint_round_trip(subject: Subject) -> None:
     )
 
 
-def _write(path: Path, model: GenerativeModel, turns: Turns) -> None:
+def _write(path: Path, model: GenerativeModel, runner: PhaseRunner) -> None:
     tensors: dict[str, Tensor] = {f"model/{name}": t for name, t in checkpoint.module_state(model).items()}
     plain = []
-    for number, optimizer in enumerate(turns.optimizers):
+    for number, optimizer in enumerate(runner.optimizers):
         state, values = checkpoint.optimizer_state(optimizer)
         tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in state.items()}
         plain.append(values)

@@ -20,7 +20,7 @@ from genkit.options import build
 from genkit.registry.discovery import Offer
 from genkit.registry.specs import ModelSpec
 from genkit.seeds import derive
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 
 TRAIN, TEST, BATCH = 192, 64, 16
 CPU = torch.device("cpu")
@@ -106,8 +106,8 @@ class Subject:
     def prepared(self, seed: int = 0) -> GenerativeModel:
         """Return a model that has been prepared and trained for a few steps, in eval mode."""
         model = self.build(self.data.info(), seed)
-        for turns, phase, batch, step in walk(model, self.data):
-            turns.take(phase, batch, step)
+        for runner, phase, batch, step in walk(model, self.data):
+            runner.run(phase, batch, step)
         return model.eval()
 
     def sample(self, model: GenerativeModel, n: int, seed: int, *, labels: bool = True) -> Tensor:
@@ -118,21 +118,23 @@ class Subject:
             return model.sample(n, generator=torch.Generator().manual_seed(seed), condition=condition)
 
 
-def walk(model: GenerativeModel, data: ImageDataset, steps: int = 3) -> Iterator[tuple[Turns, Phase, Batch, Step]]:
-    """Go through a short training as the harness would; whoever walks takes the turns."""
+def walk(
+    model: GenerativeModel, data: ImageDataset, steps: int = 3
+) -> Iterator[tuple[PhaseRunner, Phase, Batch, Step]]:
+    """Go through a short training as the harness would; the caller runs the phases."""
     phases = model.phases()
-    turns = Turns(model, phases, 0, CPU)
+    runner = PhaseRunner(model, phases, 0, CPU)
     stream = BatchStream(data.train, BATCH, 0, CPU)
     index = 0
     for stage in range(model.stages):
-        model.prepare_stage(stage, data.train, turns.step(index, 0, stream.drawn, stage))
+        model.prepare_stage(stage, data.train, runner.step(index, 0, stream.drawn, stage))
         staged = [phase for phase in phases if phase.stage == stage]
         model.train()
         for _ in range(steps if staged else 0):
             for phase in staged:
-                for turn in range(phase.repeats if index % phase.every == 0 else 0):
-                    yield turns, phase, stream.next(), turns.step(index, turn, stream.drawn, stage, phase.name)
-            model.after_step(turns.step(index, 0, stream.drawn, stage, "after"))
+                for repeat in range(phase.repeats if index % phase.every == 0 else 0):
+                    yield runner, phase, stream.next(), runner.step(index, repeat, stream.drawn, stage, phase.name)
+            model.after_step(runner.step(index, 0, stream.drawn, stage, "after"))
             index += 1
 
 

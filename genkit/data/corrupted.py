@@ -1,4 +1,4 @@
-"""Real images under a harm that everyone knows: what a distance makes of blur and of JPEG's blocks."""
+"""Real images under a corruption that everyone knows: what a distance makes of blur and of JPEG's blocks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Harmed(Split):
-    """A split whose images are harmed as they are read: no more are in memory than are asked for.
+class Corrupted(Split):
+    """A split whose images are corrupted as they are read: no more are in memory than are asked for.
 
     ``pixels`` are those of the split that it is made of, for their shape.
     """
 
-    harm: Callable[[Image], Image] = lambda image: image
+    corruption: Callable[[Image], Image] = lambda image: image
 
     def images(self, indices: slice | NDArray[np.int64]) -> Tensor:
         """Return float32 images [n, C, H, W] in [0, 1]."""
@@ -38,12 +38,12 @@ class Harmed(Split):
         images = super().uint8(indices)
         for image in images:
             shown: Any = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-            harmed = np.asarray(self.harm(Image.fromarray(shown)))
-            image[:] = harmed if len(image) == 1 else harmed.transpose(2, 0, 1)
+            corrupted = np.asarray(self.corruption(Image.fromarray(shown)))
+            image[:] = corrupted if len(image) == 1 else corrupted.transpose(2, 0, 1)
         return images
 
 
-def blurred(split: Split, sigma: float) -> Harmed:
+def blurred(split: Split, sigma: float) -> Corrupted:
     """Return a split under a Gaussian blur of ``sigma`` pixels."""
 
     def blur(image: Image) -> Image:
@@ -51,10 +51,10 @@ def blurred(split: Split, sigma: float) -> Harmed:
 
         return image.filter(ImageFilter.GaussianBlur(sigma))
 
-    return _harmed(split, f"blurred sigma={sigma}", blur)
+    return _corrupted(split, f"blurred sigma={sigma}", blur)
 
 
-def jpeg(split: Split, quality: int) -> Harmed:
+def jpeg(split: Split, quality: int) -> Corrupted:
     """Return a split after JPEG of a ``quality`` of 1 .. 95; grey images stay grey."""
 
     def compress(image: Image) -> Image:
@@ -64,9 +64,9 @@ def jpeg(split: Split, quality: int) -> Harmed:
         image.save(file, "JPEG", quality=quality)
         return Images.open(file)
 
-    return _harmed(split, f"jpeg quality={quality}", compress)
+    return _corrupted(split, f"jpeg quality={quality}", compress)
 
 
-def _harmed(split: Split, how: str, harm: Callable[[Image], Image]) -> Harmed:
+def _corrupted(split: Split, how: str, corruption: Callable[[Image], Image]) -> Corrupted:
     """The name says what was done: features in the cache are known by it."""
-    return Harmed(f"{split.name} {how}", split.pixels, split.labels, split.levels, split.order, harm)
+    return Corrupted(f"{split.name} {how}", split.pixels, split.labels, split.levels, split.order, corruption)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.pack import split_hash
-from genkit.data.source import Contents, DatasetRequest, Item, Source
+from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 
 TEST_PER_CLASS = 36
 """Test images of each class: 360 of 1,797, a fifth."""
@@ -28,13 +28,13 @@ class Digits(Source):
         """Return the version of the distribution that carries the images."""
         return importlib.metadata.version("scikit-learn")
 
-    def read(self) -> Contents:
+    def read(self) -> SourceItems:
         """Return 1,797 images of shape (1, 8, 8) with levels 0 .. 16."""
         from sklearn.datasets import load_digits
 
         found = load_digits()
         pixels = found.images.astype(np.uint8)[:, None]
-        return Contents(
+        return SourceItems(
             shape=(1, 8, 8),
             count=len(pixels),
             items=_items(pixels, found.target.astype(np.int64)),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.idx import parse_idx, read_bytes
-from genkit.data.source import Contents, DatasetRequest, Item, Source
+from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 from genkit.downloads import download
 from genkit.errors import DataError, MissingError
 from genkit.paths import cache_dir
@@ -75,10 +75,10 @@ class Mnist(Source):
         """Return the files' hashes: their bytes are known before they are found."""
         return [file.sha256 for file in FILES.values()]
 
-    def read(self) -> Contents:
+    def read(self) -> SourceItems:
         """Return 70,000 images of shape (1, 28, 28) and 256 levels; raises MissingError or DataError."""
         arrays = {part: load(self.find(part), file) for part, file in FILES.items()}
-        return Contents(
+        return SourceItems(
             shape=(1, 28, 28),
             count=len(arrays["train images"]) + len(arrays["test images"]),
             items=_items(arrays),

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.data.source import BROKEN_ZIP, Contents, DatasetRequest, Item, Source, SplitName, file_stamp, unreadable
+from genkit.data.source import BROKEN_ZIP, DatasetRequest, Item, Source, SourceItems, SplitName, file_stamp, unreadable
 from genkit.errors import DataError, GenkitError, suggestion
 
 KNOWN = ("images", "labels", "test_images", "test_labels", "classes")
@@ -49,7 +49,7 @@ class NpzSource(Source):
             self._zip.close()
             self._zip = None
 
-    def read(self) -> Contents:
+    def read(self) -> SourceItems:
         """Read headers and labels; raises DataError for arrays of a wrong name, type, shape or length."""
         images = self._open()
         parts: list[tuple[str, SplitName | None]] = [(images, None)]
@@ -65,7 +65,7 @@ class NpzSource(Source):
             raise DataError(f"{self.path} has labels for one split only: add the other's or leave both out")
         shape = shapes[images][1:]
         self.request.expect(self.name, *shape)
-        return Contents(
+        return SourceItems(
             shape=shape,
             count=sum(found[0] for found in shapes.values()),
             items=self._items(parts, labels),

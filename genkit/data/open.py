@@ -19,7 +19,7 @@ PATH = "PATH"
 
 
 @dataclass(frozen=True)
-class Opening:
+class OpenOptions:
     """How a data set is opened, besides its reference: the arguments of open_dataset, as JSON has them."""
 
     data_root: str | None = None

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from genkit.data.packed import Packed, PackWriter, open_packed
-from genkit.data.source import Contents, Item, Source
+from genkit.data.source import Item, Source, SourceItems
 from genkit.errors import DataError
 from genkit.paths import cache_dir, write_atomic
 
@@ -102,7 +102,7 @@ def _known(entry: Path, root: Path) -> Opened | None:
         return None
 
 
-def _write(contents: Contents, folder: Path, progress: Progress | None, name: str) -> tuple[str, int, bool]:
+def _write(contents: SourceItems, folder: Path, progress: Progress | None, name: str) -> tuple[str, int, bool]:
     """Write all images into ``folder/pack``; return its sha256, the bad images left out, whether splits are own."""
     writer = PackWriter(folder / "pack", contents.shape)
     skipped, lowest, highest, own_splits = 0, 1.0, 0.0, False
@@ -129,7 +129,7 @@ def _write(contents: Contents, folder: Path, progress: Progress | None, name: st
         writer.close()
 
 
-def _share(first: PackWriter, contents: Contents, folder: Path, lowest: float, highest: float) -> str:
+def _share(first: PackWriter, contents: SourceItems, folder: Path, lowest: float, highest: float) -> str:
     """Write a small set again whose hashes put all images on one side: the one nearest the border changes sides.
 
     Copies of one image come here as test images, and all become training images.
@@ -149,7 +149,7 @@ def _share(first: PackWriter, contents: Contents, folder: Path, lowest: float, h
     return sha256
 
 
-def _verify(item: Item, contents: Contents, name: str) -> None:
+def _verify(item: Item, contents: SourceItems, name: str) -> None:
     pixels, label, count = item.pixels, item.label, len(contents.classes)
     if pixels.dtype != np.uint8 or pixels.shape != contents.shape:
         raise DataError(f"{name} gives an image of {pixels.dtype} {pixels.shape} where uint8 {contents.shape} is due")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.dataset import Split
-from genkit.data.source import Contents, Item
+from genkit.data.source import Item, SourceItems
 from genkit.errors import DataError
 
 _COPY = 1 << 20
@@ -75,7 +75,7 @@ class PackWriter:
         for file in self._files:
             file.close()
 
-    def finish(self, contents: Contents) -> str:
+    def finish(self, contents: SourceItems) -> str:
         """Join the splits, write labels and facts, sync all to disk; return the sha256 of the content.
 
         It covers the pixels, labels, class names, levels, splits and shape.

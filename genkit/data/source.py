@@ -76,7 +76,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Contents:
+class SourceItems:
     """What a source holds once it has been looked at.
 
     ``items`` yields each image once, decoded, in a fixed order, and None for a bad one that is left out; ``count``
@@ -105,7 +105,7 @@ class Source(ABC):
         """Return what tells, without reading it, whether the data is still the same: plain JSON, cheap to make."""
 
     @abstractmethod
-    def read(self) -> Contents:
+    def read(self) -> SourceItems:
         """Look at the data and return its shape and images; raises DataError or MissingError."""
 
     def close(self) -> None:

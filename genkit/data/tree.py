@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from genkit.data.decode import Header, decode, read_header
-from genkit.data.source import Contents, DatasetRequest, Item, Source, SplitName
+from genkit.data.source import DatasetRequest, Item, Source, SourceItems, SplitName
 from genkit.errors import DataError
 
 _NOTES = frozenset([".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"])
@@ -50,7 +50,7 @@ class Tree(ABC):
 
 
 @dataclass(frozen=True)
-class Place:
+class Member:
     """Where a file stands in the layout."""
 
     name: str
@@ -75,7 +75,7 @@ class TreeSource(Source):
         """Close the tree."""
         self.tree.close()
 
-    def read(self) -> Contents:
+    def read(self) -> SourceItems:
         """Read all headers; raises DataError for an empty tree, bad files, and mixed sizes without a size."""
         names = sorted(filter(is_wanted, self.tree.names()), key=lambda name: name.split("/"))
         headers: dict[str, Header] = {}
@@ -87,11 +87,11 @@ class TreeSource(Source):
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG, JPEG, WebP or BMP files")
         height, width = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
-        places, classes = arrange(list(headers), self.name)
-        return Contents(
+        members, classes = arrange(list(headers), self.name)
+        return SourceItems(
             shape=(1 if grey else 3, height, width),
-            count=len(places),
-            items=self._items(places, grey),
+            count=len(members),
+            items=self._items(members, grey),
             classes=classes,
             skipped=len(names) - len(headers),
         )
@@ -113,19 +113,19 @@ class TreeSource(Source):
                 )
         return header.height, header.width
 
-    def _items(self, places: list[Place], grey: bool) -> Iterator[Item | None]:
-        for place in places:
+    def _items(self, members: list[Member], grey: bool) -> Iterator[Item | None]:
+        for member in members:
             item: Item | None = None
             with self._skipping():
-                item = self._item(place, grey)
+                item = self._item(member, grey)
             yield item
 
-    def _item(self, place: Place, grey: bool) -> Item:
-        with self.tree.open(place.name) as file:
+    def _item(self, member: Member, grey: bool) -> Item:
+        with self.tree.open(member.name) as file:
             pixels = decode(
-                file, self.tree.full_name(place.name), grey=grey, size=self.request.size, crop=self.request.crop
+                file, self.tree.full_name(member.name), grey=grey, size=self.request.size, crop=self.request.crop
             )
-        return Item(pixels, place.label, place.split)
+        return Item(pixels, member.label, member.split)
 
     def _skipping(self) -> contextlib.AbstractContextManager[None]:
         """Swallow the error of one bad file where bad ones are skipped."""
@@ -140,7 +140,7 @@ def is_wanted(name: str) -> bool:
     return PurePosixPath(parts[-1]).suffix.lower() not in _NOTES
 
 
-def arrange(names: list[str], location: str) -> tuple[list[Place], tuple[str, ...]]:
+def arrange(names: list[str], location: str) -> tuple[list[Member], tuple[str, ...]]:
     """Return each file's split and label, and the names of the classes; raises DataError for a layout of two minds."""
     inner = _strip({name: name.split("/") for name in names})
     splits: dict[str, SplitName] = {}
@@ -160,7 +160,7 @@ def arrange(names: list[str], location: str) -> tuple[list[Place], tuple[str, ..
         )
     classes = tuple(sorted({inner[name][0] for name in foldered}))
     labels = {label: index for index, label in enumerate(classes)}
-    return [Place(name, splits.get(name), labels.get(inner[name][0])) for name in names], classes
+    return [Member(name, splits.get(name), labels.get(inner[name][0])) for name in names], classes
 
 
 def _strip(names: dict[str, list[str]]) -> dict[str, list[str]]:

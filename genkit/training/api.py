@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from genkit import paths
 from genkit.data import ImageDataset, open_dataset
-from genkit.data.open import Opening
+from genkit.data.open import OpenOptions
 from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, TrainingError, UsageError
 from genkit.models.base import Preset
@@ -34,7 +34,7 @@ from genkit.training.runs import Run, RunConfig, create, model_class, open_run
 _LOG = logging.getLogger(__name__)
 
 Event = dict[str, Any]
-Place = Literal["cpu", "gpu"]
+BudgetKind = Literal["cpu", "gpu"]
 """What a preset is for: two CPU cores and minutes, or one GPU and hours."""
 
 _NO_ROOM = re.compile(
@@ -43,7 +43,7 @@ _NO_ROOM = re.compile(
 """How torch words a tensor that is too large for this machine, or for any."""
 
 
-def find_preset(model: str, dataset: str, place: Place = "cpu") -> Preset:
+def find_preset(model: str, dataset: str, place: BudgetKind = "cpu") -> Preset:
     """Return a model's preset for a place: "cpu" is the data set's own, or the default; "gpu" is that for any data.
 
     Raises UsageError for a place that is none, or a model without a preset for a GPU.
@@ -62,7 +62,7 @@ def train(
     model: str,
     dataset: str | ImageDataset = "digits",
     *,
-    preset: Place = "cpu",
+    preset: BudgetKind = "cpu",
     options: Mapping[str, Any] | None = None,
     images: int | None = None,
     minutes: float | None = None,
@@ -72,7 +72,7 @@ def train(
     device: str = "auto",
     root: Path | str = "runs",
     settings: Settings | None = None,
-    opening: Mapping[str, Any] | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Run:
     """Train a model in a new run folder and return the run.
@@ -94,10 +94,10 @@ def train(
     offer = registry().find(ModelSpec, model)
     cls = model_class(model)
     target = pick_device(device)
-    how: dict[str, Any] = dict(opening or {})
-    data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **how)
-    if how.get("data_root"):
-        how["data_root"] = str(Path(how["data_root"]).absolute())
+    open_options: dict[str, Any] = dict(dataset_options or {})
+    data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **open_options)
+    if open_options.get("data_root"):
+        open_options["data_root"] = str(Path(open_options["data_root"]).absolute())
     chosen = find_preset(model, data.name, preset)
     built: Any = build(cls.Options, override(chosen.options, options or {}), model)
     distributed.start(target)
@@ -116,7 +116,7 @@ def train(
         minutes=minutes,
         processes=distributed.world(),
         milestones=milestones,
-        opening=Opening(**how),
+        opening=OpenOptions(**open_options),
         device=str(target),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         command=shlex.join(["genkit", *sys.argv[1:]]),
@@ -160,10 +160,10 @@ def open_run_dataset(run: Run, *, data_root: Path | None = None) -> ImageDataset
 
     ``data_root``, else ``GENKIT_DATA``, else the folder that the run knows is where downloaded data lies.
     """
-    how = dataclasses.asdict(run.config.opening)
-    recorded = how.pop("data_root")
+    open_options = dataclasses.asdict(run.config.opening)
+    recorded = open_options.pop("data_root")
     root = data_root or paths.data_root() or (Path(recorded) if recorded else None)
-    data = open_dataset(run.config.dataset, data_root=root, **how)
+    data = open_dataset(run.config.dataset, data_root=root, **open_options)
     _check_unchanged(data, run)
     return data
 

@@ -25,7 +25,7 @@ from genkit.models.base import GenerativeModel, Phase
 from genkit.seeds import derive
 from genkit.training import checkpoint, distributed
 from genkit.training.ema import Ema
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 from genkit.training.runs import Run, Status
 
 PREVIEW = 100
@@ -71,7 +71,7 @@ class Loop:
         self.rank, self.world = distributed.rank(), distributed.world()
         self.stream = BatchStream(data.train, config.batch, config.seed, device, rank=self.rank, world=self.world)
         self.phases = model.phases()
-        self.turns = Turns(model, self.phases, config.seed, device)
+        self.runner = PhaseRunner(model, self.phases, config.seed, device)
         self.ema = Ema(model, model.ema, model.ema_half_life)
         self.stages = [s for s in range(model.stages) if any(phase.stage == s for phase in self.phases)]
         self.index = 0
@@ -110,7 +110,7 @@ class Loop:
         if stage > self.stage:
             self.stage = stage
             with self.ema.following():
-                step = self.turns.step(self.index, 0, self.stream.drawn, stage)
+                step = self.runner.step(self.index, 0, self.stream.drawn, stage)
                 self.model.prepare_stage(stage, self.data.train, step)
         phases = [phase for phase in self.phases if phase.stage == stage]
         last_saved = last_told = time.monotonic()
@@ -148,7 +148,7 @@ class Loop:
                     module.eval()
 
     def _step(self, phases: list[Phase]) -> None:
-        """One training step: every phase's turns, then the averages and the model's own after_step."""
+        """One training step: every phase's runner, then the averages and the model's own after_step."""
         before = self.stream.drawn
         shared = self.stream.next()
         for phase in phases:
@@ -156,12 +156,12 @@ class Loop:
                 continue
             for turn in range(phase.repeats):
                 batch: Batch = shared if turn == 0 else self.stream.next()
-                self.turns.take(
-                    phase, batch, self.turns.step(self.index, turn, self.stream.drawn, self.stage, phase.name)
+                self.runner.run(
+                    phase, batch, self.runner.step(self.index, turn, self.stream.drawn, self.stage, phase.name)
                 )
         self.ema.update(self.stream.drawn - before, self.stream.drawn)
         if self._acts_after:
-            self.model.after_step(self.turns.step(self.index, 0, self.stream.drawn, self.stage, "after"))
+            self.model.after_step(self.runner.step(self.index, 0, self.stream.drawn, self.stage, "after"))
         self.index += 1
 
     def _spent(self, stage: int) -> bool:
@@ -206,14 +206,14 @@ class Loop:
         if self.rank:
             return
         tensors = {f"model/{name}": tensor for name, tensor in checkpoint.module_state(self.model).items()}
-        self.turns.verify_weights(self.index)
+        self.runner.verify_weights(self.index)
         tensors |= {f"ema/{name}": tensor for name, tensor in self.ema.average.items()}
         optimizers = []
-        for number, optimizer in enumerate(self.turns.optimizers):
+        for number, optimizer in enumerate(self.runner.optimizers):
             state, plain = checkpoint.optimizer_state(optimizer)
             tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in state.items()}
             optimizers.append(plain)
-        tensors |= {f"log/{name}": torch.tensor(v, dtype=torch.float64) for name, v in self.turns.window.items()}
+        tensors |= {f"log/{name}": torch.tensor(v, dtype=torch.float64) for name, v in self.runner.window.items()}
         self._log.flush()
         os.fsync(self._log.fileno())
         self.log_offset = self._log.tell()
@@ -224,8 +224,8 @@ class Loop:
             "seconds": self.seconds,
             "log_offset": self.log_offset,
             "optimizers": optimizers,
-            "window": list(self.turns.window),
-            "skips": self.turns.skips,
+            "window": list(self.runner.window),
+            "skips": self.runner.skips,
         }
         checkpoint.save(path, tensors, meta)
 
@@ -257,7 +257,7 @@ class Loop:
 
         checkpoint.restore_module(self.model, part("model/"), str(found[-1]))
         self.ema.restore(part("ema/"))
-        for number, optimizer in enumerate(self.turns.optimizers):
+        for number, optimizer in enumerate(self.runner.optimizers):
             checkpoint.restore_optimizer(
                 optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(found[-1])
             )
@@ -265,8 +265,8 @@ class Loop:
             values = tensors[f"log/{name}"]
             if isinstance(meta["window"], dict):  # schema 1 kept a sum and its count
                 values = (values / meta["window"][name]).repeat(meta["window"][name])
-            self.turns.window[name] = values.tolist()
-        self.turns.skips = dict(meta["skips"])
+            self.runner.window[name] = values.tolist()
+        self.runner.skips = dict(meta["skips"])
         self.index, self.stage, self.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
         self.seconds, self.log_offset = meta["seconds"], meta["log_offset"]
 
@@ -286,7 +286,7 @@ class Loop:
         return log
 
     def _log_window(self, now: float) -> None:
-        means = self.turns.means()
+        means = self.runner.means()
         if not means or self.rank:
             return
         line = {

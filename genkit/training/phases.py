@@ -25,7 +25,7 @@ MOST_SKIPS = 20
 """So many exploding turns in a row stop a run."""
 
 
-class Turns:
+class PhaseRunner:
     """Takes turns for the phases of one model."""
 
     def __init__(self, model: GenerativeModel, phases: list[Phase], seed: int, device: torch.device) -> None:
@@ -81,8 +81,8 @@ class Turns:
             augmentation=self._augmentation,
         )
 
-    def take(self, phase: Phase, batch: Batch, step: Step) -> None:
-        """Take one turn; raises TrainingError, naming the phase, for a loss that is not finite."""
+    def run(self, phase: Phase, batch: Batch, step: Step) -> None:
+        """Run one repeat of a phase; raises TrainingError, naming the phase, for a loss that is not finite."""
         self._enable(phase.name)
         with self._precision:
             loss = self.model.loss(phase.name, batch, step)

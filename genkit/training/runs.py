@@ -18,7 +18,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from genkit.data.dataset import DataInfo
-from genkit.data.open import Opening, anywhere
+from genkit.data.open import OpenOptions, anywhere
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.models.base import GenerativeModel
 from genkit.options import build
@@ -55,7 +55,7 @@ class RunConfig:
     minutes: Annotated[float, Gt(0)] | None = None
     processes: Annotated[int, Ge(1)] = 1
     milestones: Annotated[int, Ge(0)] = 0
-    opening: Opening = field(default_factory=Opening)
+    opening: OpenOptions = field(default_factory=OpenOptions)
     device: str = "cpu"
     created: str = ""
     command: str = ""

@@ -1,4 +1,4 @@
-"""Harmed images: really harmed, as many, the same each time, and nothing else of them changed."""
+"""Corrupted images: really corrupted, as many, the same each time, and nothing else of them changed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from genkit.data import tree as tree_module
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
 from genkit.data.pack import TEST_SHARE, split_hash
-from genkit.data.source import Contents, DatasetRequest, Item, Source
+from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 from genkit.errors import DataError
 
 Photos = Callable[..., Path]
@@ -35,11 +35,11 @@ class Given(Source):
     def key(self) -> Any:
         return self._key
 
-    def read(self) -> Contents:
+    def read(self) -> SourceItems:
         self.reads += 1
         labels = self.facts.pop("labels", [None] * len(self.images))
         items: Iterator[Item] = (Item(image, label) for image, label in zip(self.images, labels, strict=True))
-        return Contents(shape=(1, 2, 2), count=len(self.images), items=items, **self.facts)
+        return SourceItems(shape=(1, 2, 2), count=len(self.images), items=items, **self.facts)
 
 
 def images(count: int, start: int = 0) -> list[np.ndarray]:
@@ -210,7 +210,7 @@ def test_a_failed_packing_leaves_nothing_behind(cache: Path) -> None:
         raise DataError("bad")
 
     source = Given([])
-    source.read = lambda: Contents((1, 2, 2), 2, items())  # type: ignore[method-assign]
+    source.read = lambda: SourceItems((1, 2, 2), 2, items())  # type: ignore[method-assign]
     with pytest.raises(DataError, match="bad"):
         opened(source)
     assert [p.name for p in (cache / "data").iterdir()] == ["index"]

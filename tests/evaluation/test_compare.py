@@ -1,4 +1,4 @@
-"""Real images under growing harm: a metric that does not see it is no metric."""
+"""Real images under growing corruption: a metric that does not see it is no metric."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from genkit.features import load_extractor, manifest
 LOWER = ("fid", "kid", "cmmd")
 
 
-def harmed(split, harm, amount):
+def corrupted(split, corruption, amount):
     """Images under noise, or blurred with their neighbours, as levels of 0 .. 255."""
     images = split.uint8(slice(None)).astype(np.float64)
-    if harm == "noise":
+    if corruption == "noise":
         images = images + np.random.default_rng(0).normal(0, amount, images.shape)
     else:
         for _ in range(amount):
             images = sum(np.roll(images, shift, axis) for shift, axis in ((0, 2), (1, 2), (-1, 2), (1, 3), (-1, 3))) / 5
-    return Split("harmed", images.clip(0, 255).round().astype(np.uint8), None, 256)
+    return Split("corrupted", images.clip(0, 255).round().astype(np.uint8), None, 256)
 
 
-@pytest.mark.parametrize(("harm", "amounts"), [("noise", (0, 20, 60, 150)), ("blur", (0, 1, 3, 10))])
-def test_distances_grow_and_coverage_falls_as_real_images_are_harmed(digits, harm, amounts):
+@pytest.mark.parametrize(("corruption", "amounts"), [("noise", (0, 20, 60, 150)), ("blur", (0, 1, 3, 10))])
+def test_distances_grow_and_coverage_falls_as_real_images_are_harmed(digits, corruption, amounts):
     asked = Measuring(count=1437, metrics=[*LOWER, "coverage"])
-    records = [compare(harmed(digits.train, harm, amount), digits, asked).record for amount in amounts]
+    records = [compare(corrupted(digits.train, corruption, amount), digits, asked).record for amount in amounts]
     for metric in LOWER:
         values = [record.score(f"{metric}[digits-cnn]").value for record in records]
         assert values == sorted(values), (metric, values)

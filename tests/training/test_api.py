@@ -26,7 +26,7 @@ from genkit.registry.discovery import registry
 from genkit.training import checkpoint
 from genkit.training.api import find_preset, open_run_dataset, resume, train
 from genkit.training.loop import Settings
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 from genkit.training.runs import Run, Status, find_runs
 
 EVERY_STEP = Settings(checkpoint_seconds=0.0, keep=3)
@@ -52,7 +52,7 @@ def only_run(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("place", ["genkit.training.checkpoint.load", "genkit.training.loop.Turns"])
+@pytest.mark.parametrize("place", ["genkit.training.checkpoint.load", "genkit.training.loop.PhaseRunner"])
 def test_ctrl_c_before_the_first_step_of_a_resumed_run_leaves_it_interrupted(
     run_toy, digits, tmp_path, monkeypatch, place
 ):
@@ -88,15 +88,15 @@ def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
     assert genkit.load(run.path).sample(2, generator=torch.Generator()).shape == (2, 1, 8, 8)
 
 
-def test_images_seen_counts_every_image_drawn_and_extra_turns_draw_their_own(run_toy, monkeypatch):
+def test_images_seen_counts_every_image_drawn_and_repeats_draw_their_own(run_toy, monkeypatch):
     drawn = []
-    take = Turns.take
+    run_phase = PhaseRunner.run
 
     def watch(self, phase, batch, step):
         drawn.append((step.index, phase.name, step.images_seen, tuple(batch.indices.tolist())))
-        take(self, phase, batch, step)
+        run_phase(self, phase, batch, step)
 
-    monkeypatch.setattr(Turns, "take", watch)
+    monkeypatch.setattr(PhaseRunner, "run", watch)
     run = run_toy("toy-gan", images=160)
     first = [entry for entry in drawn if entry[0] == 0]
     assert [(name, seen) for _, name, seen, _ in first] == [
@@ -404,7 +404,7 @@ def test_where_downloaded_data_lies_is_said_by_the_caller_then_the_environment_t
     run_toy, tmp_path, monkeypatch, opened
 ):
     monkeypatch.chdir(tmp_path)
-    run = run_toy(images=16, opening={"data_root": "old"})
+    run = run_toy(images=16, dataset_options={"data_root": "old"})
     given, environment = tmp_path / "given", tmp_path / "environment"
     open_run_dataset(run)
     monkeypatch.setenv("GENKIT_DATA", str(environment))

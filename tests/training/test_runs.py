@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from genkit.data.open import Opening
+from genkit.data.open import OpenOptions
 from genkit.errors import DataError, GenkitError, MissingError, PluginError
 from genkit.models import DataInfo
 from genkit.registry.discovery import registry
@@ -92,7 +92,7 @@ def test_a_field_of_a_wrong_type_or_range_is_one_sentence_that_names_it(tmp_path
 
 
 def test_fields_of_later_versions_are_ignored(tmp_path):
-    made = create(tmp_path, config(opening=Opening(size=8)))
+    made = create(tmp_path, config(opening=OpenOptions(size=8)))
     assert open_run(edited(made, colour="red")).config == made.config
 
 

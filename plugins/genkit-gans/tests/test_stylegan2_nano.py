@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, softplus
 
 from genkit.models import Batch, DataInfo, Phase, Step
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 
 INFO = DataInfo((1, 8, 8))
 
@@ -225,11 +225,11 @@ def mean_r1_gradient(model: StyleGAN2Nano, batch: Batch) -> Tensor:
     for gamma, sign in ((3.0, 1), (0.0, -1)):
         model.options.r1 = gamma
         phases = [phase for phase in model.phases() if phase.module is model.discriminator]
-        turns = Turns(model, phases, 0, torch.device("cpu"))
+        runner = PhaseRunner(model, phases, 0, torch.device("cpu"))
         for index in range(16):
             for phase in phases:
                 if index % phase.every == 0:
-                    turns.take(phase, batch, turns.step(index, 0, 0, 0, phase.name))
+                    runner.run(phase, batch, runner.step(index, 0, 0, 0, phase.name))
                     total += sign * weight.grad
                     with torch.no_grad():
                         weight.copy_(slope)
@@ -257,10 +257,10 @@ def corrected(model: StyleGAN2Nano) -> bool:
     right = True
     for network in (model.discriminator, model.generator):
         (optimizer,) = {phase.optimizer for phase in phases if phase.module is network}
-        turns = sum(phase.repeats / phase.every for phase in phases if phase.module is network)
+        repeats = sum(phase.repeats / phase.every for phase in phases if phase.module is network)
         wanted = sum(phase.repeats for phase in phases if phase.module is network and phase.every == 1)
-        far = optimizer.defaults["lr"] * turns / wanted
-        kept = optimizer.defaults["betas"][1] ** (turns / wanted)
+        far = optimizer.defaults["lr"] * repeats / wanted
+        kept = optimizer.defaults["betas"][1] ** (repeats / wanted)
         right &= math.isclose(far, 2e-3) and math.isclose(kept, 0.99) and optimizer.defaults["betas"][0] == 0.0
     return right
 

@@ -13,7 +13,7 @@ from genkit.latent.editing import Masked, Search, edit
 from genkit.latent.walks import interpolate, traverse
 from genkit.models import Batch, DataInfo, Step, capabilities
 from genkit.registry.specs import ModelSpec
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 from genkit.training.runs import make_model, model_class
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 21)]
@@ -43,10 +43,10 @@ def test_it_trains_and_draws_on_every_shape(name: str, shape: tuple[int, int, in
         model = make_model(name, options, DataInfo(shape, levels=17))
         images = torch.randint(0, 17, (4, *shape)) / 16
         phases = model.phases()
-        turns = Turns(model, phases, 0, torch.device("cpu"))
+        runner = PhaseRunner(model, phases, 0, torch.device("cpu"))
         model.train()
         for phase in phases:
-            turns.take(phase, Batch(images), turns.step(0, 0, 4, 0, phase.name))
+            runner.run(phase, Batch(images), runner.step(0, 0, 4, 0, phase.name))
         model.eval()
         drawn = model.sample(2, generator=torch.Generator().manual_seed(0))
         reconstructed = model.reconstruct(images)  # type: ignore[operator]

@@ -16,7 +16,7 @@ from torch.distributions import Normal, kl_divergence
 from genkit.conformance import Result
 from genkit.models import Batch, DataInfo, Phase, Step, capabilities
 from genkit.models.losses import gaussian_kl
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 
 
 def build(cls: type[HVAE] = HVAE, *, rough: float = 0.7, **options: Any) -> HVAE:
@@ -168,15 +168,15 @@ class NeverSkips(HVAE):
 def test_an_exploding_step_is_skipped(cls: type[HVAE], moves: bool) -> None:
     model = build(cls).float()
     phases = model.phases()
-    turns = Turns(model, phases, 0, torch.device("cpu"))
+    runner = PhaseRunner(model, phases, 0, torch.device("cpu"))
     plain = model.likelihood.distortion
     before = [parameter.detach().clone() for parameter in model.parameters()]
     object.__setattr__(model.likelihood, "distortion", lambda params, x: 1e6 * plain(params, x))
-    turns.take(phases[0], Batch(images().float()), turns.step(0, 0, 10_000, 0, "vae"))
+    runner.run(phases[0], Batch(images().float()), runner.step(0, 0, 10_000, 0, "vae"))
     moved = any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert moved == moves
     object.__delattr__(model.likelihood, "distortion")
-    turns.take(phases[0], Batch(images().float()), turns.step(1, 0, 10_000, 0, "vae"))
+    runner.run(phases[0], Batch(images().float()), runner.step(1, 0, 10_000, 0, "vae"))
     assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
