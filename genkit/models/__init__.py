@@ -1,8 +1,8 @@
-"""What an author of architectures imports: the contract and its two bases.
+"""What an author of architectures imports: the base classes and the types of their methods.
 
     from genkit.models import GAN, VAE, GenerativeModel, Phase, Preset, Batch, Step, DataInfo
 
-The building blocks stand beside it: ``genkit.models.losses``, ``layers``, ``augment`` and ``likelihoods``.
+Building blocks are in ``genkit.models.losses``, ``layers``, ``augment`` and ``likelihoods``.
 """
 
 from genkit.data.dataset import DataInfo

@@ -1,8 +1,8 @@
-"""The contract between a generative model and the harness.
+"""The contract between a generative model and the rest of genkit.
 
-A model says what its networks are, which optimisers move them and what each phase's loss is. The harness does the
-rest, and never asks for the family. Images are float32 ``[N, C, H, W]`` in ``[0, 1]`` at this border, whatever range
-a model uses inside.
+A model defines its networks, their optimisers and the loss of each training phase. Training, checkpoints and evaluation
+are genkit's, and the same for every family. Models take and return float32 images ``[N, C, H, W]`` in ``[0, 1]``,
+whatever range they use inside.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from genkit.data.dataset import Split
 
 Schedule = Callable[[int], float]
-"""Images seen -> factor on the learning rate."""
+"""Number of training images so far -> factor on the learning rate."""
 
 
 @dataclass
 class Step:
-    """All that a loss may ask of the harness.
+    """What the training loop passes to a loss.
 
-    ``generator`` serves every kind of draw and is reseeded for each turn, so that a resumed run draws what the
-    uninterrupted one drew.
+    ``index`` counts training steps and ``images_seen`` training images, both from 0. ``generator`` is for all random
+    draws; it is reseeded for every call of a loss, so a resumed run draws what an uninterrupted run would.
     """
 
     index: int
@@ -41,9 +41,9 @@ class Step:
     stage: int = 0
     logged: dict[str, Tensor] = field(default_factory=dict)
     sum: Callable[[Tensor], Tensor] = lambda tensor: tensor
-    """Adds a tensor over all training processes."""
+    """Sums a tensor over all training processes."""
     augmentation: Augmentation = field(default_factory=Augmentation)
-    """The model's own; a loss calls ``augment``."""
+    """The model's augmentation; losses use it through ``augment``."""
 
     @property
     def augment(self) -> Augment:
@@ -51,34 +51,35 @@ class Step:
         return Augment(self)
 
     def log(self, **values: Tensor | float) -> None:
-        """Log scalars of this turn; the harness averages them over a window."""
+        """Log scalars; log.jsonl gets their averages over a window of steps."""
         for name, value in values.items():
             self.logged[name] = torch.as_tensor(value).detach()
 
 
 @dataclass(frozen=True)
 class Augment:
-    """The model's augmentation within one turn of training."""
+    """The model's augmentation, bound to the random generator of one step."""
 
     step: Step
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return augmented images [N, C, H, W], in [-1, 1] before; all draws are from the step's generator."""
+        """Return augmented images [N, C, H, W], given images in [-1, 1]."""
         return self.step.augmentation(images, self.step.generator)  # type: ignore[no-any-return]
 
     def observe(self, real_logits: Tensor) -> None:
-        """Tell an adaptive augmentation how real images were judged: logits [N], above zero where judged real."""
+        """Pass the discriminator's logits [N] of real images, positive for "real", to an adaptive augmentation."""
         self.step.log(**self.step.augmentation.observe(real_logits.detach(), self.step.sum))
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One optimiser's turn in a training step.
+    """A part of a training step: one loss, one optimiser, and the module whose parameters it updates.
 
-    ``repeats``: turns per step (a critic's n). ``every``: the phase runs when ``step.index % every == 0`` and the
-    harness multiplies its loss by ``every`` (lazy regularisation). ``stage``: stage 0 is trained first, then frozen.
-    ``clip``: gradient norm. ``skip_above``: a turn with a larger gradient norm is skipped, counted and logged; 20 in
-    a row stop the run. ``schedule``: factor on the learning rate as a function of images seen.
+    ``repeats``: updates per training step, each on a new batch (a critic's n). ``every``: the phase runs when
+    ``step.index % every == 0``, and its loss is multiplied by ``every`` (lazy regularisation). ``stage``: stages are
+    trained one after another, from 0, and then frozen. ``clip``: maximum gradient norm. ``skip_above``: updates with a
+    larger gradient norm are skipped, counted and logged; 20 in a row stop the run. ``schedule``: factor on the
+    learning rate as a function of the number of training images so far.
     """
 
     name: str
@@ -94,7 +95,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings under which a model trains well: a budget in images, a batch size, options that differ from default."""
+    """Settings with which a model trains well: a budget in images, a batch size, options other than the defaults."""
 
     images: int
     batch: int = 64
@@ -109,23 +110,23 @@ class NoOptions:
 class GenerativeModel(nn.Module):
     """Base of every model.
 
-    A model defines ``phases``, ``loss`` and ``sample``. It may also define any of the methods below; a metric or
-    a command names what it needs and shows ``-`` for a model that lacks it:
+    A model defines ``phases``, ``loss`` and ``sample``. The methods below are optional; a metric or command that needs
+    one shows ``-`` for models without it:
 
     - ``reconstruct(images) -> images``: the decoder's mean at the posterior's mean
-    - ``log_likelihood(images, *, generator, importance_samples=1) -> [N]``: a lower bound in nats, all constants
+    - ``log_likelihood(images, *, generator, importance_samples=1) -> [N]``: a lower bound in nats, with all constants
     - ``draw_latent(n, *, generator) -> latent`` and ``decode(latent, condition=None) -> images``
     - ``encode(images) -> latent`` and ``posterior(images) -> Distribution``
-    - ``kl(images) -> [N]``: divergence of each image's posterior from the prior, in nats
-    - ``prepare_stage(stage, train_data, step)``: before every stage: closed forms, codes, a mixture
-    - ``after_step(step)``: after every step: codebook averages, restarts
-    - ``logits(images) -> [N]``: a discriminator's, higher for real (lets the conformance check look at its labels)
+    - ``kl(images) -> [N]``: KL of each image's posterior from the prior, in nats
+    - ``prepare_stage(stage, train_data, step)``: called before each stage, e.g. to fit a closed form or a mixture
+    - ``after_step(step)``: called after each training step, e.g. to update a codebook
+    - ``logits(images) -> [N]``: the discriminator's, higher for real; conformance checks use it to test the labels
 
-    ``Options`` is a plain dataclass; genkit validates it and stores it as JSON. ``presets`` maps the name of a data
-    set, or "default" for any other, to the Preset that two CPU cores train in minutes, and "gpu" to that for one GPU
-    and any data. ``ema`` names the submodules whose exponential moving average is evaluated.
-    ``observation`` and ``binarisation`` say what a log-likelihood is of; two kinds never share a column.
-    ``augmentation`` is what ``step.augment`` applies; a part of the model, so its state is in the checkpoint.
+    ``Options`` is a plain dataclass, validated by genkit and stored as JSON. ``presets`` maps the name of a data set,
+    or "default" for all others, to a Preset that two CPU cores train in minutes, and "gpu" to one for a GPU and any
+    data set. ``ema`` names the submodules whose exponential moving average is evaluated. ``observation`` and
+    ``binarisation`` say what ``log_likelihood`` is the probability of; only equal kinds are compared.
+    ``augmentation`` is what ``step.augment`` applies. It is a submodule, so its state is in the checkpoint.
     """
 
     Options: ClassVar[type] = NoOptions
@@ -133,9 +134,9 @@ class GenerativeModel(nn.Module):
     presets: ClassVar[Mapping[str, Preset]] = {"default": Preset(images=200_000)}
     ema: ClassVar[tuple[str, ...]] = ()
     ema_half_life: ClassVar[int] = 10_000
-    """Half-life of the average in images, reached by a ramp: it is never longer than a twentieth of the images seen."""
+    """Half-life of the average in training images; early on it is a twentieth of the images so far, if that is less."""
     conditional: ClassVar[bool] = False
-    """Whether ``sample`` heeds ``condition``."""
+    """Whether ``sample`` uses ``condition``."""
     observation: str = ""
     binarisation: str = "none"
     augmentation: Augmentation
@@ -148,13 +149,13 @@ class GenerativeModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the model's tensors are."""
+        """The device of the model's tensors."""
         for tensor in itertools.chain(self.parameters(), self.buffers()):
             return tensor.device
         return torch.device("cpu")
 
     def phases(self) -> list[Phase]:
-        """Return the phases of a step, in order; called once, after the model is on its device."""
+        """Return the phases of a training step, in order. Called once, when the model is on its device."""
         return []
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
@@ -166,10 +167,10 @@ class GenerativeModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not sample")
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
-        """Prepare before a stage starts; the default does nothing."""
+        """Prepare for a stage before it starts; does nothing by default."""
 
     def after_step(self, step: Step) -> None:
-        """Act after every training step; the default does nothing."""
+        """Called after every training step; does nothing by default."""
 
 
 CAPABILITIES = {
@@ -182,7 +183,7 @@ CAPABILITIES = {
     "kl": "has no posterior and prior",
     "logits": "has no discriminator",
 }
-"""Optional method of a model -> what is said of a model without it."""
+"""Optional method of a model -> how messages describe a model without it."""
 
 
 def capabilities(model: GenerativeModel | type[GenerativeModel]) -> tuple[str, ...]:

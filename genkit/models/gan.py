@@ -1,6 +1,6 @@
-"""What every GAN shares: the border between [0, 1] and [-1, 1], the two phases and their losses, and sampling.
+"""Base classes of GANs: the two phases, their losses, sampling, and the conversion between [0, 1] and [-1, 1].
 
-A subclass sets two networks and its latent size; the rest is here:
+A subclass sets two networks and the size of its latent; the rest is here:
 
     class MyGAN(GAN):
         def __init__(self, options: MyOptions, data: DataInfo) -> None:
@@ -8,7 +8,7 @@ A subclass sets two networks and its latent size; the rest is here:
             self.generator = ...      # latent [N, latent] -> image [N, C, H, W] in [-1, 1]
             self.discriminator = ...  # image in [-1, 1] -> logits [N], higher for real
 
-``MyOptions`` may inherit ``GANOptions``, or the subclass sets ``self.latent`` itself.
+``MyOptions`` inherits ``GANOptions``, or the subclass sets ``self.latent`` itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from genkit.models.losses import NON_SATURATING, Adversarial
 
 @dataclass
 class GANOptions:
-    """Options that any GAN may inherit.
+    """Options for any GAN to inherit.
 
     ``d_learning_rate``: the discriminator's learning rate, ``learning_rate`` if None; ``d_steps``: discriminator steps
     per generator step; ``augment``: the augmentation of every image that the discriminator sees, real or generated.
@@ -74,17 +74,17 @@ class GAN(GenerativeModel):
             self.augmentation = augmentation(options.augment, options.ada_images)
 
     def optimizer(self, module: nn.Module, *, rate: float | None = None, lazy: int | None = None) -> Optimizer:
-        """Return a new Adam over one network's parameters, at ``rate`` or else ``learning_rate``.
+        """Return a new Adam over one network's parameters, with ``rate`` or else ``learning_rate``.
 
-        ``lazy``: the turns k after which a lazy phase takes one more turn with it; rate and betas are corrected by
-        k / (k + 1), so that all turns together move and forget as much as k would (arXiv:1912.04958, appendix B).
+        ``lazy``: the number k of updates per update of a lazy phase that shares this optimiser. Learning rate and
+        betas are then corrected by c = k / (k + 1): lr * c and beta ** c (arXiv:1912.04958, appendix B).
         """
         share = lazy / (lazy + 1) if lazy is not None else 1.0
         betas = (self.betas[0] ** share, self.betas[1] ** share)
         return torch.optim.Adam(module.parameters(), lr=(rate or self.learning_rate) * share, betas=betas, fused=True)
 
     def phases(self) -> list[Phase]:
-        """Return the discriminator's turns, then the generator's."""
+        """Return the discriminator's phase, then the generator's."""
         opt_d = self.optimizer(self.discriminator, rate=self.d_learning_rate)
         return [
             Phase("discriminator", self.discriminator, opt_d, repeats=self.d_steps),
@@ -98,7 +98,7 @@ class GAN(GenerativeModel):
         return self.generator_loss(batch, step)
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return the discriminator's loss on a batch and as many generated images; logs both logits."""
+        """Return the discriminator's loss on a batch and as many generated images; log the mean logits of both."""
         with torch.no_grad():
             generated, labels = self.generate_fake(len(batch), step)
         real = to_signed(batch.images)
@@ -109,11 +109,11 @@ class GAN(GenerativeModel):
         return self.adversarial.discriminator(real_logits, generated_logits) + self.penalty(real, generated, step)
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor | float:
-        """Return what the discriminator's loss has besides the game, of images in [-1, 1]: nothing here."""
+        """Return a term added to the discriminator's loss, given images in [-1, 1]; 0 by default."""
         return 0.0
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return the generator's loss on as many new latents as the batch has images."""
+        """Return the generator's loss on as many new images as the batch has."""
         generated, labels = self.generate_fake(len(batch), step)
         logits = self.discriminate(step.augment(generated), labels)
         if not self.adversarial.paired:
@@ -123,17 +123,17 @@ class GAN(GenerativeModel):
         return self.adversarial.generator(logits, real_logits)
 
     def generate_fake(self, n: int, step: Step) -> tuple[Tensor, Tensor | None]:
-        """Make ``n`` images in [-1, 1] in training; return them and the labels that they were made of."""
+        """Return ``n`` new images in [-1, 1] and the labels they were generated for."""
         labels = self.draw_labels(n, generator=step.generator)
         return self.generate(n, labels, generator=step.generator), labels
 
     def log_logits(self, real_logits: Tensor, generated_logits: Tensor, step: Step) -> None:
-        """Log the mean logits, and let an adaptive augmentation see how real images were judged."""
+        """Log the mean logits, and pass those of real images to an adaptive augmentation."""
         step.log(logits_real=real_logits.mean(), logits_generated=generated_logits.mean())
         step.augment.observe(self.adversarial.margin(real_logits, generated_logits))
 
     def generate(self, n: int, labels: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
-        """Make images [n, C, H, W] in [-1, 1] of new latents."""
+        """Return images [n, C, H, W] in [-1, 1] of new latents."""
         images: Tensor = self.generator(self.draw_latent(n, generator=generator))
         return images.float()
 
@@ -143,11 +143,11 @@ class GAN(GenerativeModel):
         return logits.float().reshape(len(images))
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return the discriminator's logits [N] of images in [0, 1]: higher for real."""
+        """Return the discriminator's logits [N] of images in [0, 1], higher for real."""
         return self.discriminate(to_signed(images))
 
     def draw_labels(self, n: int, *, generator: torch.Generator) -> Tensor | None:
-        """Draw the classes of images to be generated: none here."""
+        """Draw the labels [n] of images to generate; None for unconditional models."""
         return None
 
     def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
@@ -155,7 +155,7 @@ class GAN(GenerativeModel):
         return torch.randn(n, self.latent, generator=generator, device=self.device)
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the images in [0, 1] that the generator makes of latents."""
+        """Return the generator's images in [0, 1] of latents [N, latent]."""
         return to_unit(self.generator(latent))
 
     @torch.no_grad()
@@ -167,8 +167,8 @@ class GAN(GenerativeModel):
 class ConditionalGAN(GAN):
     """Base of class-conditional GANs: generator(latent, labels) and discriminator(images, labels) (arXiv:1411.1784).
 
-    The discriminator sees real images with their labels, and generated ones with the labels they were made of, which
-    are drawn with the data's frequencies. Raises UsageError for data without labels.
+    The discriminator is given real images with their labels, and generated images with the labels they were generated
+    for, drawn with the frequencies of the training data. Raises UsageError for data without labels.
     """
 
     conditional: ClassVar[bool] = True
@@ -177,7 +177,7 @@ class ConditionalGAN(GAN):
         super().__init__(options, data)
         if not data.num_classes:
             raise UsageError(
-                f"{type(self).__name__} needs class labels, which this data lacks: choose labelled data or an "
+                f"{type(self).__name__} needs class labels, which this data does not have: choose labelled data or an "
                 "unconditional model"
             )
 
@@ -187,15 +187,15 @@ class ConditionalGAN(GAN):
         return torch.multinomial(frequencies, n, replacement=True, generator=generator)
 
     def generate(self, n: int, labels: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
-        """Make images [n, C, H, W] in [-1, 1] of new latents and of labels [n], drawn where none are given."""
+        """Return images [n, C, H, W] in [-1, 1] of new latents and of labels [n], drawn if not given."""
         latent = self.draw_latent(n, generator=generator)
         images: Tensor = self.generator(latent, self.draw_labels(n, generator=generator) if labels is None else labels)
         return images.float()
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return float32 logits [N] of images in [-1, 1], as those of their labels or, without any, of the mean class.
+        """Return float32 logits [N] of images in [-1, 1] with these labels [N].
 
-        The mean is over the data's frequencies.
+        Without labels, return the mean over classes, weighted by their frequencies in the training data.
         """
         if labels is not None:
             logits: Tensor = self.discriminator(images, labels)
@@ -205,17 +205,17 @@ class ConditionalGAN(GAN):
         return each @ each.new_tensor(self.data.class_frequencies)
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the images in [0, 1] of latents and labels [N]; raises Unmeasurable without labels."""
+        """Return the generator's images in [0, 1] of latents and labels [N]; raises Unmeasurable without labels."""
         if condition is None:
-            raise Unmeasurable(f"{type(self).__name__} makes no image of a latent alone: it needs a class")
+            raise Unmeasurable(f"{type(self).__name__} makes no image from a latent alone: it needs a class")
         return to_unit(self.generator(latent, condition))
 
 
 def to_signed(images: Tensor) -> Tensor:
-    """Move images from [0, 1] to [-1, 1], the range of a generator's tanh."""
+    """Map images from [0, 1] to [-1, 1], the range of a generator's tanh."""
     return images.mul(2).sub(1)
 
 
 def to_unit(images: Tensor) -> Tensor:
-    """Move images from [-1, 1] to [0, 1]; what a generator without tanh paints beyond is clipped."""
+    """Map images from [-1, 1] to [0, 1]; values outside, of a generator without tanh, are clipped."""
     return images.add(1).mul(0.5).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Network pieces for images whose sides are no power of two, which convolutional models of any family share."""
+"""Layers for images whose sides are not powers of two, shared by convolutional models of all families."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Size = tuple[int, int]
 
 
 class Crop(nn.Module):
-    """Cut images to a height and width: for sizes that doubling does not meet."""
+    """Crop images to a height and width that repeated doubling overshoots."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -23,10 +23,9 @@ class Crop(nn.Module):
 
 
 def stages(height: int, width: int, *, least: int = 1, most: int = 99) -> tuple[int, int, int]:
-    """Return how often an image is halved, and the height and width that are left, rounded up.
+    """Return how often an image is halved, and the height and width that remain, rounded up.
 
-    Down to 4 to 7 pixels of the shorter side, but ``least`` times at least and ``most`` at most: 8 -> 4, 28 -> 7,
-    32 -> 4.
+    The shorter side is halved down to 4 to 7 pixels (8 -> 4, 28 -> 7, 32 -> 4), ``least`` to ``most`` times.
     """
     count = min(most, max(least, int(math.log2(max(min(height, width), 4) / 4))))
     return count, math.ceil(height / 2**count), math.ceil(width / 2**count)

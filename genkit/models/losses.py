@@ -1,7 +1,7 @@
-"""Losses that models share: adversarial games, gradient penalties, the Kullback-Leibler divergence of a Gaussian.
+"""Losses that models share: adversarial losses, gradient penalties, the KL divergence between Gaussians.
 
-A discriminator's logits are higher for real images. Each loss is computed from logits, never from probabilities: a
-sigmoid followed by a logarithm loses its gradient where it is needed most.
+A discriminator's logits D(x) are higher for real images. Every loss is computed from logits, never from probabilities:
+a sigmoid followed by a logarithm loses its gradient where it saturates.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from genkit.models.precision import full
 
 @dataclass(frozen=True)
 class Adversarial:
-    """An adversarial game: what each player minimises, given logits [N] in float32.
+    """An adversarial loss: what discriminator and generator minimise, given logits [N] in float32.
 
-    ``discriminator(real, generated)`` and ``generator(generated)`` return scalars, means over the batch. In a
-    ``paired`` game each generated image is compared with a real one: ``generator(generated, real)``.
-    ``margin(real, generated)`` [N] is above zero where a real image is judged real.
+    ``discriminator(real, generated)`` and ``generator(generated)`` return scalars, means over the batch. A ``paired``
+    loss compares each generated image with a real one: ``generator(generated, real)``. ``margin(real, generated)`` [N]
+    is positive where the discriminator takes a real image for real.
     """
 
     name: str
@@ -49,7 +49,7 @@ def non_saturating_generator(generated: Tensor) -> Tensor:
 def saturating_generator(generated: Tensor) -> Tensor:
     """Return -mean softplus(D(G(z))) = log(1 - sigmoid(D(G(z)))), whose gradient fades where the discriminator wins.
 
-    The minimax game (arXiv:1406.2661, equation 1).
+    The generator's part of the minimax loss (arXiv:1406.2661, equation 1).
     """
     return -softplus(generated).mean()
 
@@ -75,7 +75,7 @@ def wasserstein_discriminator(real: Tensor, generated: Tensor) -> Tensor:
 
 
 def linear_generator(generated: Tensor) -> Tensor:
-    """Return -mean D(G(z)): the generator of the hinge and the Wasserstein game."""
+    """Return -mean D(G(z)): the generator's part of the hinge and the Wasserstein loss."""
     return -generated.mean()
 
 
@@ -121,21 +121,21 @@ def r2_penalty(discriminator: Discriminator, generated: Tensor) -> Tensor:
 
 
 def gradient_penalty(discriminator: Discriminator, images: Tensor) -> Tensor:
-    """Return the mean of (|grad D(x)| - 1)^2 over images (arXiv:1704.00028, equation 3)."""
+    """Return the mean of (|grad D(x)| - 1)^2 over images, without a weight (arXiv:1704.00028, equation 3)."""
     lengths: Tensor = torch.linalg.vector_norm(input_gradients(discriminator, images).flatten(1), dim=1)
     return (lengths - 1).square().mean()
 
 
 def interpolate(real: Tensor, generated: Tensor, generator: torch.Generator) -> Tensor:
-    """Return points on the lines between pairs of images, uniformly, each image at a place of its own."""
+    """Return a point on the line between each real and its generated image, drawn uniformly per image."""
     share = torch.rand(len(real), 1, 1, 1, generator=generator, device=real.device)
     return share * real + (1 - share) * generated
 
 
 def input_gradients(discriminator: Discriminator, images: Tensor) -> Tensor:
-    """Return the gradients of logits with respect to their images, [N, C, H, W], differentiable once more.
+    """Return the gradients of the logits with respect to the images, [N, C, H, W], differentiable once more.
 
-    Always in float32, also under autocast. Images are detached: a penalty reaches nothing that made them.
+    Computed in float32, also under autocast. The images are detached: a penalty's gradient stops at them.
     """
     with full(images.device):
         images = images.detach().float().requires_grad_()
@@ -144,18 +144,18 @@ def input_gradients(discriminator: Discriminator, images: Tensor) -> Tensor:
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, summed over all dimensions but the first: [N]."""
+    """Return KL(N(mean, exp(log_variance)) || N(0, 1)) [N] in nats, summed over all dimensions but the first."""
     terms = mean.square() + log_variance.exp() - 1 - log_variance
     return 0.5 * terms.flatten(1).sum(1)
 
 
 def gaussian_kl_between(mean: Tensor, log_variance: Tensor, prior_mean: Tensor, prior_log_variance: Tensor) -> Tensor:
-    """Return KL(N(mean, exp(log_variance)) || N(prior_mean, exp(prior_log_variance))) in nats, summed likewise: [N]."""
-    # Moving and scaling both changes nothing: measured from the prior's mean in units of its deviation, it is N(0, 1).
+    """Return KL(N(mean, exp(log_variance)) || N(prior_mean, exp(prior_log_variance))) [N] in nats, summed likewise."""
+    # KL does not change when both are shifted and scaled, here so that the prior becomes N(0, 1).
     return gaussian_kl((mean - prior_mean) * (-0.5 * prior_log_variance).exp(), log_variance - prior_log_variance)
 
 
 def gaussian_log_prob(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return log N(value; mean, exp(log_variance)) in nats, all constants included, summed over the last dimension."""
+    """Return log N(value; mean, exp(log_variance)) in nats with all constants, summed over the last dimension."""
     squares = (value - mean).square() * (-log_variance).exp()
     return -0.5 * (squares + log_variance + math.log(2 * math.pi)).sum(-1)

@@ -1,6 +1,6 @@
-"""What every VAE shares: the loss, the bound on the log-likelihood, reconstruction and sampling.
+"""Base classes of VAEs: the loss, the bound on the log-likelihood, reconstruction and sampling.
 
-A subclass sets two networks, its latent size and its observation model; the rest is here:
+A subclass sets two networks, the size of its latent and its observation model; the rest is here:
 
     class MyVAE(VAE):
         def __init__(self, options: MyOptions, data: DataInfo) -> None:
@@ -10,8 +10,8 @@ A subclass sets two networks, its latent size and its observation model; the res
             self.encoder = ...  # images [N, C, H, W] -> [N, 2 * latent]: mean, then log-variance (bounded here)
             self.decoder = ...  # latent [N, latent] -> likelihood parameters [N, parameters * C, H, W]
 
-``objective`` weighs the two terms of the loss, ``log_weights`` are those of the bound, and ``LearnedPriorVAE`` has a
-prior that is not N(0, 1).
+Override ``objective`` to weigh the two terms of the loss differently and ``log_weights`` for another bound; inherit
+``LearnedPriorVAE`` for a prior other than N(0, 1).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from genkit.models.precision import full, promoted
 LOG_VARIANCE_BOUND = 10.0
 DECODED_AT_ONCE = 2048
 PIXELS_AT_ONCE = 1 << 20
-"""Images, and pixels, that the decoder makes in one pass of a bound: bounds the memory, whatever K is."""
+"""Most images, and pixels, per decoder pass of ``log_likelihood``: limits the memory for any K."""
 
 
 class Autoencoder(GenerativeModel):
-    """Base of whatever decodes latents: a subclass says how to ``encode``, ``decode`` and ``draw_latent``."""
+    """Base of all autoencoders: a subclass defines ``encode``, ``decode`` and ``draw_latent``."""
 
     encoder: nn.Module
     decoder: nn.Module
@@ -55,11 +55,11 @@ class Autoencoder(GenerativeModel):
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Draw ``n`` images: the decoder's means of latents from the prior, without observation noise."""
+        """Draw ``n`` images: the decoder's means at latents from the prior, without observation noise."""
         return self.decode(self.draw_latent(n, generator=generator), condition)
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Return what the decoder makes of the images' latents."""
+        """Return the decoder's images of the images' latents."""
         return self.decode(self.encode(images))
 
 
@@ -85,7 +85,7 @@ class VAE(Autoencoder):
         return [Phase("vae", self, torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True))]
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
-        """Return ``objective`` of the batch's mean distortion and KL; logs ``rec`` and ``kl``, unweighted."""
+        """Return ``objective`` of the batch's mean distortion and KL; log both unweighted, as ``rec`` and ``kl``."""
         observed = self.likelihood.observe(batch.images, step.generator)
         distortion, divergence = self.terms(observed, self.noise(len(batch), generator=step.generator))
         rec, kl = distortion.mean(), divergence.mean()
@@ -93,11 +93,11 @@ class VAE(Autoencoder):
         return self.objective(rec, kl, step)
 
     def objective(self, rec: Tensor, kl: Tensor, step: Step) -> Tensor:
-        """Return what is minimised, ``rec + kl_weight * kl``, given the batch's means of both."""
+        """Return the loss, ``rec + kl_weight * kl``, given the batch's means of both terms."""
         return rec + self.likelihood.kl_weight * kl
 
     def terms(self, observed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distortion and KL [N] at one draw of each posterior, made of noise [N, latent]."""
+        """Return distortion and KL [N] at one draw of each posterior, reparameterised from noise [N, latent]."""
         mean, log_variance = self.moments(observed)
         latent = mean + (0.5 * log_variance).exp() * noise
         params = self._decode(latent)
@@ -105,11 +105,11 @@ class VAE(Autoencoder):
             return self.likelihood.distortion(params, observed), self.divergence(latent, mean, log_variance)
 
     def divergence(self, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """Return the posteriors' KL from the prior [N] in nats, or an estimate at one draw of each, ``latent``."""
+        """Return the KL of each posterior from the prior [N] in nats, or an estimate at its draw ``latent``."""
         return gaussian_kl(mean, log_variance)
 
     def log_prior(self, latent: Tensor) -> Tensor:
-        """Return log p(z) [...] of latents [..., latent]; ``draw_latent`` draws from the same p."""
+        """Return log p(z) [...] of latents [..., latent]: the density that ``draw_latent`` draws from."""
         return -0.5 * (latent.square() + math.log(2 * math.pi)).sum(-1)
 
     def moments(self, observed: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,8 +143,9 @@ class VAE(Autoencoder):
     def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
         """Return a stochastic lower bound [N] on log p(images) in nats, all constants included.
 
-        The importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) (arXiv:1509.00519); with one sample an
-        estimate of the ELBO, whatever weight KL had in training. ``observation`` and ``binarisation`` say of what.
+        The importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) (arXiv:1509.00519), K importance samples;
+        for K = 1 an estimate of the ELBO, whatever the weight of KL in training. ``observation`` and ``binarisation``
+        say what it is the probability of.
         """
         rows = max(1, min(DECODED_AT_ONCE, PIXELS_AT_ONCE // images[0].numel()))
         bounds = []
@@ -155,7 +156,7 @@ class VAE(Autoencoder):
         return torch.cat(bounds)
 
     def log_weights(self, observed: Tensor, noise: Tensor) -> Tensor:
-        """Return log p(x, z) - log q(z | x) [N, K] at draws of the posterior, made of noise [N, K, latent]."""
+        """Return log p(x, z) - log q(z | x) [N, K] at posterior draws, reparameterised from noise [N, K, latent]."""
         mean, log_variance = (moment[:, None] for moment in self.moments(observed))
         latent = mean + (0.5 * log_variance).exp() * noise
         log_p = self._log_prob(observed, latent)
@@ -163,9 +164,9 @@ class VAE(Autoencoder):
             return log_p + self.log_prior(latent) - gaussian_log_prob(latent, mean, log_variance)
 
     def _draw(self, images: Tensor, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return observed images and noise [N, samples, latent], drawn image by image.
+        """Return observed images and noise [N, samples, latent].
 
-        So an image's draws do not depend on how many images share its batch.
+        Both are drawn image by image, so an image's draws do not depend on the size of its batch.
         """
         observed, noise = [], []
         for image in images:
@@ -191,7 +192,7 @@ class VAE(Autoencoder):
 
     @property
     def _like(self) -> Tensor:
-        """A tensor of the model's device and floating type."""
+        """A tensor with the model's device and floating-point type."""
         for tensor in itertools.chain(self.parameters(), self.buffers()):
             if tensor.is_floating_point():
                 return tensor
@@ -199,10 +200,10 @@ class VAE(Autoencoder):
 
 
 class LearnedPriorVAE(VAE):
-    """Base of VAEs with a prior of their own: a subclass says its ``log_prior`` and draws from it in ``draw_latent``.
+    """Base of VAEs with another prior: a subclass defines ``log_prior``, and ``draw_latent`` to draw from it.
 
-    KL from it has no closed form: the loss takes log q(z | x) - log p(z) at the posterior's draw, whose mean is KL.
-    ``kl`` is not offered, as it is exact where it is.
+    KL from such a prior has no closed form. The loss uses log q(z | x) - log p(z) at a draw of the posterior, an
+    unbiased estimate. The method ``kl``, exact where it exists, is not offered.
     """
 
     kl = None  # type: ignore[assignment]
@@ -226,5 +227,5 @@ def importance_bound(log_weights: Tensor) -> Tensor:
 
 
 def bounded_log_variance(raw: Tensor) -> Tensor:
-    """Return a log-variance that an encoder can't drive out of (-10, 10)."""
+    """Return a log-variance bounded to (-10, 10)."""
     return LOG_VARIANCE_BOUND * torch.tanh(raw / LOG_VARIANCE_BOUND)

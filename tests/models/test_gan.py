@@ -272,7 +272,7 @@ def test_logits_without_labels_are_the_mean_over_classes(conditional: TinyCondit
 def test_a_conditional_model_refuses_data_without_labels_and_latents_without_classes(
     conditional: TinyConditional,
 ) -> None:
-    with pytest.raises(UsageError, match="TinyConditional needs class labels, which this data lacks"):
+    with pytest.raises(UsageError, match="TinyConditional needs class labels, which this data does not have"):
         TinyConditional(NoOptions(), INFO)
     with pytest.raises(Unmeasurable, match="needs a class"):
         conditional.decode(torch.zeros(1, 3))

@@ -1,1 +1,1 @@
-"""What calibrates a board: an exact likelihood, a perfect copy, pure noise, and real images under a known harm."""
+"""Baselines that calibrate a board: probabilistic PCA with its exact likelihood, copied training images, and noise."""

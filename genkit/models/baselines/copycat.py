@@ -1,4 +1,4 @@
-"""Training images handed back: the best distance to the training set, and no generation at all."""
+"""Copies of training images: the smallest possible distance to the training set, without any generation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class CopycatOptions:
-    """``keep``: how many training images are kept at most, evenly spaced over the training split."""
+    """``keep``: largest number of training images kept, evenly spaced over the training split."""
 
     keep: Annotated[int, Ge(1)] = 10_000
 
 
 class Copycat(GenerativeModel):
-    """Draws training images with replacement; metrics that can't tell it from a model measure memory."""
+    """Draws training images with replacement, to show how each metric scores memorisation."""
 
     Options = CopycatOptions
     images: Tensor
@@ -36,7 +36,7 @@ class Copycat(GenerativeModel):
         self.register_buffer("images", torch.zeros(kept, *data.shape, dtype=torch.uint8))
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
-        """Keep the levels of the training images; evenly spaced, since data may be sorted by class."""
+        """Store training images as integer levels, evenly spaced since data may be sorted by class."""
         places = np.linspace(0, len(train_data) - 1, len(self.images)).round().astype(np.int64)
         self.images.copy_(torch.from_numpy(np.ascontiguousarray(train_data.pixels[places])))
 

@@ -1,4 +1,4 @@
-"""Uniform noise: the ceiling of a board."""
+"""Uniform noise: the worst scores on a board."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class Noise(GenerativeModel):
 
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` images of uniform noise."""
-        # The model has no tensor whose device could be asked for.
+        # The model has no tensors, so its device is unknown.
         return torch.rand(n, *self.data.shape, generator=generator, device=generator.device)

@@ -1,6 +1,6 @@
 """Probabilistic PCA in closed form: a VAE whose posterior and log-likelihood are known exactly.
 
-It calibrates the bounds: with its exact posterior the ELBO is the log-likelihood, image by image.
+It calibrates bounds: with the exact posterior, the ELBO of every image equals its log-likelihood.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class PPCAOptions:
-    """``latent``: number of principal components, fewer than an image's pixels."""
+    """``latent``: number of principal components, below the number of pixels."""
 
     latent: Annotated[int, Ge(1)] = 16
 
@@ -50,8 +50,8 @@ class Affine(nn.Module):
 class PPCA(VAE):
     """x ~ N(W z + mu, variance I) with z ~ N(0, 1), fitted by maximum likelihood (Tipping & Bishop 1999).
 
-    Memory and time grow with the square and the cube of the number of pixels. ``posterior_scale`` widens the
-    posterior's standard deviation, which must lower the ELBO; it is 1 outside of tests.
+    Memory grows with the square, time with the cube of the number of pixels. ``posterior_scale`` multiplies the
+    posterior's standard deviation: tests set it to check that the ELBO falls.
     """
 
     Options = PPCAOptions
@@ -76,14 +76,14 @@ class PPCA(VAE):
         return Gaussian(self.variance)
 
     def phases(self) -> list[Phase]:
-        """Return no phases: the fit is closed form."""
+        """Return no phases: the fit is in closed form."""
         return []
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
         """Fit mean, weights and variance from the covariance's eigenvectors, in float64.
 
-        The variance is the mean of the discarded eigenvalues, but at least that of rounding to the data's levels:
-        where few pixels vary (constant borders, few images) the discarded ones are zero and the density unbounded.
+        The variance is the mean of the discarded eigenvalues, but at least the variance of rounding to the data's
+        levels: with constant pixels or few images the discarded eigenvalues are 0, and the density would be unbounded.
         """
         mean, covariance = moments_of(train_data)
         values, vectors = torch.linalg.eigh(covariance)

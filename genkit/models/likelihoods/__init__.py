@@ -1,7 +1,7 @@
-"""Observation models p(x | z): what a decoder's output means, with exact log-probabilities in nats.
+"""Observation models p(x | z) for decoders, with exact log-probabilities in nats.
 
-Values of different ``name`` or ``binarisation`` are about different things (a density, the probability of a grey
-level, the probability of a binary image) and are never compared.
+Log-probabilities with another ``name`` or ``binarisation`` measure something else (a density, the probability of grey
+levels, the probability of a binary image) and are never compared.
 """
 
 from genkit.models.likelihoods.base import Likelihood

@@ -1,4 +1,4 @@
-"""What every observation model offers."""
+"""The interface of observation models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Likelihood(Protocol):
 
     @property
     def name(self) -> str:
-        """What kind of log-probability ``log_prob`` is: a density, or the probability of so many grey levels."""
+        """What ``log_prob`` is the logarithm of: a density, or the probability of that many grey levels."""
 
     @property
     def binarisation(self) -> str:
@@ -21,22 +21,22 @@ class Likelihood(Protocol):
 
     @property
     def parameters(self) -> int:
-        """How many numbers describe one pixel: the decoder has this many output channels per image channel."""
+        """Parameters per pixel: the decoder has this many output channels per image channel."""
 
     @property
     def kl_weight(self) -> float:
-        """The factor on KL that goes with ``distortion``."""
+        """The weight of KL in the training loss, ``distortion + kl_weight * KL``."""
 
     def observe(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return what is modelled of images in [0, 1]; without a generator its expected value, where it is random."""
+        """Return the data that is modelled, given images in [0, 1]; its expectation if it is random and has no generator."""
 
     def log_prob(self, params: Tensor, images: Tensor) -> Tensor:
-        """Return log p(images) [N] in nats with all constants; ``images`` were observed."""
+        """Return log p(images) [N] in nats with all constants; ``images`` come from ``observe``."""
 
     def distortion(self, params: Tensor, images: Tensor) -> Tensor:
-        """Return the training loss's reconstruction term [N]: ``distortion + kl_weight * KL`` is minimised.
+        """Return the reconstruction term [N] of the training loss ``distortion + kl_weight * KL``.
 
-        It is ``kl_weight`` times the negative bound, up to a constant.
+        That loss is ``kl_weight`` times the negative ELBO, up to a constant.
         """
 
     def mean(self, params: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ Binarisation = Literal["dynamic", "static"]
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """Binary pixels with logits ``params``; grey images are made binary first.
+    """Binary pixels with logits ``params``; grey images are binarised first.
 
-    "dynamic" draws each pixel anew with its grey level as probability, "static" thresholds at one half. (A cross
-    entropy with grey levels is not the log-likelihood of anything.)
+    "dynamic" draws each pixel anew with its grey level as probability, "static" thresholds at 1/2. (Cross-entropy with
+    grey levels as targets is not a log-likelihood.)
     """
 
     binarisation: Binarisation = "dynamic"
@@ -26,7 +26,7 @@ class Bernoulli:
     kl_weight: ClassVar[float] = 1.0
 
     def observe(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return images of zeros and ones; with "dynamic" and no generator their expectation, the grey images."""
+        """Return binary images; for "dynamic" without a generator their expectation, the grey images."""
         if self.binarisation == "static":
             return (images >= 0.5).to(images.dtype)
         if generator is None:
@@ -43,5 +43,5 @@ class Bernoulli:
         return binary_cross_entropy_with_logits(params, images, reduction="none").flatten(1).sum(1)
 
     def mean(self, params: Tensor) -> Tensor:
-        """Return the probability of a one."""
+        """Return the probability of a 1, per pixel."""
         return params.sigmoid()

@@ -21,7 +21,7 @@ class Gaussian:
 
     @property
     def kl_weight(self) -> float:
-        """The observation variance: alpha in ``.5 sum (x - x')^2 + alpha KL``."""
+        """The variance: alpha in ``.5 sum (x - x')^2 + alpha KL``."""
         return float(self.variance)
 
     def observe(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -35,7 +35,7 @@ class Gaussian:
         return -self.distortion(params, images) / variance - constant
 
     def distortion(self, params: Tensor, images: Tensor) -> Tensor:
-        """Return half the sum of squared errors [N]: summed, not averaged, over pixels."""
+        """Return half the squared error [N], summed (not averaged) over pixels."""
         return 0.5 * (images - params).square().flatten(1).sum(1)
 
     def mean(self, params: Tensor) -> Tensor:

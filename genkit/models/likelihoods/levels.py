@@ -1,7 +1,7 @@
-"""Probabilities of the data's own grey levels: a logistic, a mixture of logistics, or a number for each level.
+"""Probabilities of the data's grey levels: a logistic, a mixture of logistics, or a categorical distribution.
 
-All three are of the same thing and bear the same name, so their bounds may stand in one column. The channels of a
-pixel are independent given the latent.
+All three are probabilities of the same thing and share a name, so their bounds can be compared. The channels of a pixel
+are independent given the latent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 @dataclass(frozen=True)
 class OfLevels:
-    """What likelihoods of grey levels share: the grid of ``levels`` values from 0 to 1."""
+    """Base of likelihoods of grey levels: ``levels`` evenly spaced values from 0 to 1."""
 
     levels: int = 256
     binarisation: ClassVar[str] = "none"
@@ -28,7 +28,7 @@ class OfLevels:
         return f"discretized-{self.levels}"
 
     def observe(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the images with each pixel on the nearest of the levels, where the bins are centred."""
+        """Return images with every pixel rounded to the nearest level, the centre of its bin."""
         return images.mul(self.levels - 1).round().div(self.levels - 1)
 
     def log_prob(self, params: Tensor, images: Tensor) -> Tensor:
@@ -42,9 +42,10 @@ class OfLevels:
 
 @dataclass(frozen=True)
 class DiscretizedLogistic(OfLevels):
-    """Logistic density integrated over each grey level's bin, the outermost bins open: sums to 1 over the levels.
+    """A logistic density integrated over the bin of each grey level (arXiv:1606.04934, 1701.05517).
 
-    ``params`` holds C locations (0 is mid-grey) and C raw log-scales per pixel (arXiv:1606.04934, 1701.05517).
+    The outermost bins are open, so the probabilities sum to 1. ``params`` holds C locations per pixel (0 is mid-grey),
+    then C raw log-scales.
     """
 
     parameters: ClassVar[int] = 2
@@ -60,7 +61,7 @@ class DiscretizedLogistic(OfLevels):
 
     @staticmethod
     def _unpack(params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return locations, and log-scales bounded to (-7, 3): no scale collapses on the data's grid."""
+        """Return locations and bounded log-scales."""
         location, raw = params.chunk(2, dim=1)
         return location + 0.5, bounded_log_scale(raw)
 
@@ -69,9 +70,9 @@ class DiscretizedLogistic(OfLevels):
 class DiscretizedLogisticMixture(OfLevels):
     """A mixture of discretised logistics for each pixel and channel, as in PixelCNN++ (arXiv:1701.05517).
 
-    Unlike there, a colour pixel's channels do not depend on each other given the latent: each has a mixture of its own.
-    ``params`` holds C * ``components`` mixture logits, then as many locations, then as many raw log-scales. A location
-    of 0 stands at the component's own place, evenly spread over [0, 1]: components that begin alike would stay alike.
+    Unlike there, the channels of a pixel are independent given the latent: each has its own mixture. ``params`` holds
+    C * ``components`` mixture logits, as many locations, and as many raw log-scales. Locations are relative to points
+    evenly spread over [0, 1], one per component: components with equal initial values would stay equal.
     """
 
     components: int = 5
@@ -95,13 +96,13 @@ class DiscretizedLogisticMixture(OfLevels):
     def _unpack(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-weights, locations and log-scales, each [N, components, C, H, W]."""
         logits, location, raw = (part.unflatten(1, (self.components, -1)) for part in params.chunk(3, dim=1))
-        places = torch.arange(self.components, dtype=params.dtype, device=params.device).add(0.5) / self.components
-        return logits.log_softmax(1), location + places.reshape(-1, 1, 1, 1), bounded_log_scale(raw)
+        centres = torch.arange(self.components, dtype=params.dtype, device=params.device).add(0.5) / self.components
+        return logits.log_softmax(1), location + centres.reshape(-1, 1, 1, 1), bounded_log_scale(raw)
 
 
 @dataclass(frozen=True)
 class Categorical(OfLevels):
-    """A probability for each grey level, without any order among them: ``params`` holds ``levels`` * C logits."""
+    """A categorical distribution over grey levels, without any order: ``params`` holds ``levels`` * C logits."""
 
     @property
     def parameters(self) -> int:
@@ -126,9 +127,10 @@ class Categorical(OfLevels):
 
 
 def log_bin(images: Tensor, location: Tensor, log_scale: Tensor, levels: int) -> Tensor:
-    """Return the logarithm of a logistic's probability of each pixel's bin, elementwise; the outermost bins are open.
+    """Return the log-probability of each pixel's bin under a logistic, elementwise; the outermost bins are open.
 
-    log(s(u) - s(l)) = log s(u) + log s(-l) + log(1 - e^(l - u)): no cancellation, no clamp.
+    With sigmoid s and bin edges l < u, log(s(u) - s(l)) = log s(u) + log s(-l) + log(1 - e^(l - u)): nothing cancels,
+    and nothing is clamped.
     """
     half = 0.5 / (levels - 1)
     inverse = (-log_scale).exp()
@@ -146,5 +148,5 @@ def clipped_mean(location: Tensor, log_scale: Tensor) -> Tensor:
 
 
 def bounded_log_scale(raw: Tensor) -> Tensor:
-    """Return log-scales in (-7, 3): none collapses on the data's grid."""
+    """Return log-scales bounded to (-7, 3), so that no scale collapses onto a single level."""
     return 5 * torch.tanh(raw / 5) - 2
