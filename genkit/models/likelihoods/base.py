@@ -28,7 +28,7 @@ class Likelihood(Protocol):
         """The weight of KL in the training loss, ``distortion + kl_weight * KL``."""
 
     def observe(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the data that is modelled, given images in [0, 1]; its expectation if it is random and has no generator."""
+        """Return the modelled data of images in [0, 1]; where random, its expectation if no generator is given."""
 
     def log_prob(self, params: Tensor, images: Tensor) -> Tensor:
         """Return log p(images) [N] in nats with all constants; ``images`` come from ``observe``."""
