@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from genkit.metrics.frechet import Gaussian, distance, frechet_distance
-from genkit.metrics.frechet_infinity import frechet_distance_infinity
-from genkit.metrics.inception_score import inception_score
-from genkit.metrics.kernel import Subsets, kernel_distance
-from genkit.metrics.manifold import Reach, ball_scores
-from genkit.metrics.means import mean_score
-from genkit.metrics.mmd_cmmd import mmd_cmmd
+from genkit.metrics.cmmd import cmmd_distance
+from genkit.metrics.fid_inf import frechet_distance_infinity
+from genkit.metrics.is_ import inception_score
+from genkit.metrics.kid import Subsets, kernel_distance
+from genkit.metrics.numerics.frechet import FeatureStatistics, distance, frechet_distance
+from genkit.metrics.numerics.manifold import Neighbourhood, manifold_scores
+from genkit.metrics.numerics.means import mean_score
 from genkit.results.score import Score
 
 Experiment = Callable[[np.random.Generator], tuple[float, Score]]
@@ -46,7 +46,7 @@ class Gaussians:
     def fid_inf(self, rng: np.random.Generator) -> tuple[float, Score]:
         """Against the real set as it is: that is what its interval is for."""
         real, generated = self.draw(rng)
-        truth = distance(Gaussian.fit(real), Gaussian(self.shift, np.diag(self.scales**2)))
+        truth = distance(FeatureStatistics.fit(real), FeatureStatistics(self.shift, np.diag(self.scales**2)))
         return truth, frechet_distance_infinity(real, generated)
 
     def kid(self, rng: np.random.Generator, subsets: Subsets | None = None) -> tuple[float, Score]:
@@ -82,8 +82,8 @@ class Shares:
 
     def _draw(self, rng: np.random.Generator) -> dict[str, Score]:
         real, generated = rng.standard_normal((2, self.n, self.d))
-        reach = {"precision_recall": Reach(3), "density_coverage": Reach(5)}
-        return ball_scores(real, generated * self.scale + self.shift, **reach)
+        reach = {"precision_recall": Neighbourhood(3), "density_coverage": Neighbourhood(5)}
+        return manifold_scores(real, generated * self.scale + self.shift, **reach)
 
     def measured(self, name: str, rng: np.random.Generator) -> tuple[float, Score]:
         return self.truth[name], self._draw(rng)[name]
@@ -109,7 +109,7 @@ class Kinds:
     def cmmd(self, rng: np.random.Generator) -> tuple[float, Score]:
         unit = self.values / np.linalg.norm(self.values, axis=1, keepdims=True)
         truth = 1000 * (self.p - self.q) @ np.exp((unit @ unit.T - 1) / 100) @ (self.p - self.q)
-        return float(truth), mmd_cmmd(self.draw(rng, self.p), self.draw(rng, self.q))
+        return float(truth), cmmd_distance(self.draw(rng, self.p), self.draw(rng, self.q))
 
 
 def mean_of_exponentials(rng: np.random.Generator) -> tuple[float, Score]:

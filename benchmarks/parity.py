@@ -20,7 +20,7 @@ import torch
 from genkit import metrics
 from genkit.data import open_dataset
 from genkit.features import load_extractor
-from genkit.metrics.kernel import Subsets
+from genkit.metrics.kid import Subsets
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "parity.md"
 Row = tuple[str, str, float, float]
@@ -150,10 +150,11 @@ def definitions(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:
     one, two = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (real, generated))
     within, other, across = (np.exp(-cdist(a, b, "sqeuclidean") / 200) for a, b in ((one, one), (two, two), (one, two)))
     cmmd = 1000 * (within.mean() + other.mean() - 2 * across.mean())
-    yield "CMMD", "its definition", metrics.mmd_cmmd(real, generated).value, cmmd
+    yield "CMMD", "its definition", metrics.cmmd_distance(real, generated).value, cmmd
     values = np.linalg.eigvalsh(two @ two.T / len(two))
     values = values[values > 1e-15]
-    yield "Vendi score", "its definition", metrics.vendi(generated).value, np.exp(-(values * np.log(values)).sum())
+    vendi = np.exp(-(values * np.log(values)).sum())
+    yield "Vendi score", "its definition", metrics.vendi_score(generated).value, vendi
     distances, apart = cdist(generated, real), cdist(real, real) + np.diag(np.full(len(real), np.inf))
     authentic = 100 * np.mean(distances.min(1) > apart.min(1)[distances.argmin(1)])
     yield "Authenticity", "its definition", metrics.authenticity(real, generated).value, authentic

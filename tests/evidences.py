@@ -7,7 +7,12 @@ from types import SimpleNamespace
 
 def evidence(**given):
     """Evidence that has what is given and nothing else; parameters are empty unless given."""
-    found = SimpleNamespace(**{"parameters": {}, **given})
-    found.shared = lambda name, compute: found.__dict__.setdefault("_shared", {}).setdefault(name, compute())
-    found.remembered = lambda name, compute: compute()
+    found, kept = SimpleNamespace(**{"parameters": {}, **given}), {}
+
+    def shared(name, compute):
+        if name not in kept:
+            kept[name] = compute()
+        return kept[name]
+
+    found.shared, found.remembered = shared, lambda name, compute: compute()
     return found

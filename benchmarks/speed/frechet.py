@@ -16,7 +16,7 @@ import scipy.linalg
 from paired import machine, paired
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
-from genkit.metrics.frechet import Gaussian, frechet, frechet_distance
+from genkit.metrics.numerics.frechet import FeatureStatistics, frechet, frechet_distance
 
 Statistics = dict[str, np.ndarray]
 
@@ -68,7 +68,7 @@ def main() -> None:
             lambda peer=peer: per_minute(lambda: peer(*statistics)),
             arguments.rounds,
         )
-    reference = Gaussian.fit(real)
+    reference = FeatureStatistics.fit(real)
     reference.to_arrays()
     for what, first in (("features", real), ("a reference fitted before", reference)):
         seconds = 60 / per_minute(lambda first=first: frechet_distance(first, generated))

@@ -13,7 +13,7 @@ import torch
 from paired import machine, paired
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 
-from genkit.metrics.kernel import Subsets, kernel_distance
+from genkit.metrics.kid import Subsets, kernel_distance
 
 
 def features(rows: int, dims: int, seed: int, shift: float) -> np.ndarray:

@@ -18,7 +18,7 @@ def stream(rows: int, dims: int) -> None:
     """Print the megabytes at the peak of a process that sees ``rows`` features once, in chunks."""
     import numpy as np
 
-    from genkit.metrics.moments import Moments
+    from genkit.metrics.numerics.moments import Moments
 
     moments = Moments()
     for start in range(0, rows, CHUNK):
@@ -33,7 +33,7 @@ def against_numpy(rows: int, dims: int, rounds: int) -> None:
     import numpy as np
     from paired import machine, paired
 
-    from genkit.metrics.moments import Moments
+    from genkit.metrics.numerics.moments import Moments
 
     print(machine())
     features = np.random.default_rng(0).standard_normal((rows, dims), dtype=np.float32)

@@ -56,10 +56,10 @@ def main() -> None:
 
 
 def genkit(real: np.ndarray, generated: np.ndarray, k: int) -> dict[str, float]:
-    from genkit.metrics.manifold import Reach, ball_scores
+    from genkit.metrics.numerics.manifold import Neighbourhood, manifold_scores
 
-    reach = Reach(k, strict=True)
-    found = ball_scores(real, generated, precision_recall=reach, density_coverage=reach)
+    reach = Neighbourhood(k, strict=True)
+    found = manifold_scores(real, generated, precision_recall=reach, density_coverage=reach)
     return {name: score.value for name, score in found.items()}
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.metrics.arrays import checked_pair
-from genkit.metrics.distances import Indices, Points, pair_of_points
-from genkit.metrics.half_samples import Array, Parts
-from genkit.metrics.neighbours import nearest
+from genkit.metrics.numerics.arrays import checked_pair
+from genkit.metrics.numerics.distances import Indices, Points, pair_of_points
+from genkit.metrics.numerics.half_samples import Array, Parts
+from genkit.metrics.numerics.neighbours import nearest
 
 
 class Likeness(NamedTuple):

@@ -1,29 +1,28 @@
-"""Metrics: arrays in, scores out. What a number means is said in the docstring of its function.
+"""Metrics: functions of arrays that return a Score. Each metric has a module of its name; numerics/ is shared.
 
-Imported at once, not on demand: the module ``inception_score`` would otherwise hide the function of its name. This
-costs NumPy alone; SciPy and torch stay out.
+Importing this needs NumPy only: SciPy and torch are imported on demand.
 """
 
-from genkit.metrics.authenticity import authenticity
-from genkit.metrics.bits_per_dim import bits_per_dim
-from genkit.metrics.density_coverage import density_coverage
-from genkit.metrics.frechet import Gaussian, frechet_distance
-from genkit.metrics.frechet_infinity import frechet_distance_infinity
-from genkit.metrics.inception_score import inception_score
-from genkit.metrics.kernel import Subsets, kernel_distance
-from genkit.metrics.means import mean_score
-from genkit.metrics.memorization import memorization_distance
-from genkit.metrics.mmd_cmmd import mmd_cmmd
-from genkit.metrics.precision_recall import precision_recall
-from genkit.metrics.vendi import vendi
+from genkit.metrics.authpct import authenticity
+from genkit.metrics.bits_per_dim import bits_per_dimension
+from genkit.metrics.cmmd import cmmd_distance
+from genkit.metrics.fid_inf import frechet_distance_infinity
+from genkit.metrics.is_ import inception_score
+from genkit.metrics.kid import Subsets, kernel_distance
+from genkit.metrics.mifid import memorization_distance
+from genkit.metrics.numerics.frechet import FeatureStatistics, frechet_distance
+from genkit.metrics.numerics.means import mean_score
+from genkit.metrics.numerics.prdc import density_coverage, precision_recall
+from genkit.metrics.vendi import vendi_score
 from genkit.results.score import Score
 
 __all__ = [
-    "Gaussian",
+    "FeatureStatistics",
     "Score",
     "Subsets",
     "authenticity",
-    "bits_per_dim",
+    "bits_per_dimension",
+    "cmmd_distance",
     "density_coverage",
     "frechet_distance",
     "frechet_distance_infinity",
@@ -31,7 +30,6 @@ __all__ = [
     "kernel_distance",
     "mean_score",
     "memorization_distance",
-    "mmd_cmmd",
     "precision_recall",
-    "vendi",
+    "vendi_score",
 ]

@@ -1,17 +1,17 @@
-"""Active units: latent dimensions that a model uses."""
+"""Active units: the number of latent dimensions that a model uses (Burda et al. 2015)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from genkit.metrics import jackknife
-from genkit.metrics.arrays import checked
 from genkit.metrics.evidence import Evidence
+from genkit.metrics.numerics import jackknife
+from genkit.metrics.numerics.arrays import checked
 from genkit.results.score import Score
 
 
 def active_units(evidence: Evidence) -> Score:
-    """Return how many latent dimensions have Var_x(E[z | x]) above the threshold, 0.01, over the test split.
+    """Return the number of latent dimensions with Var_x(E[z | x]) above the threshold, 0.01, over the test split.
 
     Burda et al. 2015, arXiv:1509.00519, section 5.2.
     """
@@ -22,7 +22,7 @@ def active_units(evidence: Evidence) -> Score:
 def count_active(means: np.ndarray, threshold: float = 0.01) -> Score:
     """Return the number of columns of posterior means [n, d] whose variance (ddof 1) is above ``threshold``.
 
-    The interval is a block jackknife's: of zero width unless some dimension is near the threshold.
+    The interval is from a block jackknife: of zero width unless some dimension is near the threshold.
     """
     rows = np.asarray(checked(means, "posterior means", ndim=2), np.float64)
     blocks = jackknife.number_of_blocks(jackknife.BLOCKS, len(rows))

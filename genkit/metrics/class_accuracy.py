@@ -1,4 +1,4 @@
-"""Class accuracy: whether samples show the class that was asked for."""
+"""Class accuracy: how often a classifier assigns samples to the class they were conditioned on."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import numpy as np
 
 from genkit.errors import Unmeasurable
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.means import mean_score
+from genkit.metrics.numerics.means import mean_score
 from genkit.results.score import Score
 
 
 def class_accuracy(evidence: Evidence) -> Score:
-    """Return the share of samples in which the extractor's classifier sees the class asked for, in [0, 1].
+    """Return the share of samples that the extractor's classifier assigns to their class, in [0, 1]; higher is better.
 
-    Higher is better; the interval is over samples. ``parts`` has each class's share. Raises Unmeasurable for samples
-    without labels and an extractor that does not tell the data's classes apart.
+    The interval is over samples. ``parts`` holds the share of each class. Raises Unmeasurable for samples without
+    labels, or an extractor that is not a classifier of the data's classes.
     """
     logits, labels = evidence.generated.logits, evidence.generated_labels
     if labels is None:
         raise Unmeasurable("samples need labels")
     if logits is None or evidence.logit_classes != evidence.classes:
         raise Unmeasurable(f"the extractor does not tell the {len(evidence.classes)} classes of the data apart")
-    right = (np.asarray(logits).argmax(axis=1) == labels).astype(np.float64)
+    correct = (np.asarray(logits).argmax(axis=1) == labels).astype(np.float64)
     parts = {
-        name: float(right[labels == label].mean())
+        name: float(correct[labels == label].mean())
         for label, name in enumerate(evidence.classes)
         if (labels == label).any()
     }
-    return dataclasses.replace(mean_score(right), parts=parts).within(0.0, 1.0)
+    return dataclasses.replace(mean_score(correct), parts=parts).within(0.0, 1.0)

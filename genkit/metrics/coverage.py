@@ -1,12 +1,12 @@
-"""Coverage: the share of real neighbourhoods that hold a sample."""
+"""Coverage: the share of real neighbourhoods that contain a sample (Naeem et al. 2020)."""
 
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import ball_score
+from genkit.metrics.numerics.prdc import prdc_score
 from genkit.results.score import Score
 
 
 def coverage(evidence: Evidence) -> Score:
     """Return the coverage of the samples, in [0, 1]; 1 is best (arXiv:2002.09797)."""
-    return ball_score(evidence, "coverage")
+    return prdc_score(evidence, "coverage")

@@ -1,4 +1,4 @@
-"""FID within each class: what a conditional model draws when it is asked for a class."""
+"""FID per class: the Frechet distance within each class, for conditional models."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import dataclasses
 import numpy as np
 
 from genkit.errors import Unmeasurable
-from genkit.metrics import jackknife
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.frechet import frechet_distance
+from genkit.metrics.numerics import jackknife
+from genkit.metrics.numerics.frechet import frechet_distance
 from genkit.results.score import Score
 
 
 def fid_per_class(evidence: Evidence) -> Score:
     """Return the mean over the classes of the Frechet distance between their real and generated features.
 
-    ``parts`` has each class's. The interval is a block jackknife's that leaves a block out of every class at once.
-    Raises Unmeasurable without labels, or if a class has fewer than 3 images on either side.
+    ``parts`` holds the distance of each class. The interval is from a block jackknife that deletes a block of every
+    class at once. Raises Unmeasurable without labels, or if a class has fewer than 3 real or generated images.
     """
-    asked, known = evidence.generated_labels, evidence.real_labels
-    if asked is None or known is None:
+    generated_labels, real_labels = evidence.generated_labels, evidence.real_labels
+    if generated_labels is None or real_labels is None:
         raise Unmeasurable("real and generated images need labels")
     real, generated = evidence.real.features, evidence.generated.features
     pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for label, name in enumerate(evidence.classes):
-        one, two = np.asarray(real[known == label]), np.asarray(generated[asked == label])
+        one, two = np.asarray(real[real_labels == label]), np.asarray(generated[generated_labels == label])
         if min(len(one), len(two)) < 3:
             raise Unmeasurable(f"class {name!r} has {len(one)} real and {len(two)} generated images, too few")
         pairs[name] = one, two

@@ -1,24 +1,24 @@
-"""LPIPS: the perceptual distance of reconstructed test images, by torchmetrics."""
+"""LPIPS: the perceptual distance between test images and their reconstructions (Zhang et al. 2018), by torchmetrics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.means import mean_score
-from genkit.metrics.perceptual import ALEX, similarity
-from genkit.metrics.reconstruction import per_image
+from genkit.metrics.numerics.means import mean_score
+from genkit.metrics.numerics.perceptual import ALEX, similarity
+from genkit.metrics.numerics.reconstruction import per_image
 from genkit.results.score import Score
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST = 64
-"""Images are enlarged to at least this height and width: AlexNet's pooling leaves nothing of smaller ones."""
+"""Smaller images are resized to this height and width: AlexNet's pooling would leave nothing of them."""
 
 
 def lpips(evidence: Evidence) -> Score:
-    """Return the mean perceptual distance over the test split, AlexNet, 0 is best (arXiv:1801.03924).
+    """Return the mean perceptual distance over the test split, with AlexNet; 0 is best (arXiv:1801.03924).
 
     Grey images are repeated to three channels. Raises Unmeasurable without AlexNet's weights in the cache.
     """

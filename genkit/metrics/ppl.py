@@ -1,4 +1,4 @@
-"""PPL: the perceptual path length of a latent space, by torchmetrics."""
+"""PPL: the perceptual path length of a latent space (Karras et al. 2019), by torchmetrics."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.means import mean_score
-from genkit.metrics.perceptual import VGG, similarity
+from genkit.metrics.numerics.means import mean_score
+from genkit.metrics.numerics.perceptual import VGG, similarity
 from genkit.results.score import Score
 from genkit.seeds import derive
 
@@ -16,9 +16,9 @@ from genkit.seeds import derive
 def ppl(evidence: Evidence) -> Score:
     """Return the mean of d(G(z), G(z')) / epsilon^2 over neighbouring points of latent paths; lower is smoother.
 
-    Karras et al. 2019, arXiv:1812.04948, with VGG-16's perceptual distance and straight paths: latents in general know
-    no sphere. The lowest and highest percent of the distances are left out, as StyleGAN does. Raises Unmeasurable if
-    VGG-16's weights are not in the cache.
+    arXiv:1812.04948, with LPIPS over VGG-16 and straight paths, as latents need not lie on a sphere. The lowest and
+    highest percent of the distances are left out, as in StyleGAN. Raises Unmeasurable if VGG-16's weights are not in
+    the cache.
     """
     network = similarity(VGG, resize=64)
     import torch
@@ -44,7 +44,7 @@ def _Generator(model: Any, generator: Any) -> Any:  # noqa: N802 - torch is impo
     from torch import Tensor, nn
 
     class Generator(nn.Module):
-        """A model as torchmetrics wants it: latents, and images of 0 .. 255."""
+        """The interface that torchmetrics expects: latents, and images with pixels in [0, 255]."""
 
         def sample(self, num_samples: int) -> Tensor:
             drawn: Tensor = model.draw_latent(num_samples, generator=generator)

@@ -1,12 +1,12 @@
-"""Recall: the share of the real set that samples cover."""
+"""Recall: the share of real images that lie on the manifold of samples (Kynkaanniemi et al. 2019)."""
 
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.neighbourhoods import ball_score
+from genkit.metrics.numerics.prdc import prdc_score
 from genkit.results.score import Score
 
 
 def recall(evidence: Evidence) -> Score:
     """Return the recall of the samples, in [0, 1]; 1 is best (arXiv:1904.06991)."""
-    return ball_score(evidence, "recall")
+    return prdc_score(evidence, "recall")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.frechet import frechet_distance
+from genkit.metrics.numerics.frechet import frechet_distance
 from genkit.results.score import Score
 
 
 def rfid(evidence: Evidence) -> Score:
-    """Return the Frechet distance of reconstructions from the test images that they are of; 0 is best."""
+    """Return the Frechet distance between features of test images and of their reconstructions; 0 is best."""
     images, reconstructions = evidence.reconstructed
     return frechet_distance(images.features, reconstructions.features)

@@ -1,4 +1,4 @@
-"""SSIM: the structural similarity of reconstructed test images, by torchmetrics."""
+"""SSIM: the structural similarity of reconstructed test images (Wang et al. 2004), by torchmetrics."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from genkit.errors import Unmeasurable
 from genkit.metrics.evidence import Evidence
-from genkit.metrics.means import mean_score
-from genkit.metrics.reconstruction import per_image
+from genkit.metrics.numerics.means import mean_score
+from genkit.metrics.numerics.reconstruction import per_image
 from genkit.results.score import Score
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 WINDOW = 11
-"""Pixels of the Gaussian window (sigma 1.5) on each side."""
+"""Height and width of the Gaussian window (sigma 1.5), in pixels."""
 
 
 def ssim(evidence: Evidence) -> Score:
-    """Return the mean structural similarity over the test split, at most 1; higher is better (Wang et al. 2004).
+    """Return the mean structural similarity over the test split, at most 1; higher is better.
 
     Raises Unmeasurable for images smaller than the window of 11 pixels.
     """

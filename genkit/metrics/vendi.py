@@ -1,4 +1,4 @@
-"""The Vendi score: how many different examples a set amounts to (Friedman & Dieng 2023, arXiv:2210.02410)."""
+"""Vendi score: the effective number of different samples (Friedman & Dieng 2023)."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.metrics import jackknife
-from genkit.metrics.arrays import checked
-from genkit.metrics.moments import Array
-from genkit.metrics.unit_vectors import check_directions, directions
+from genkit.metrics.evidence import Evidence
+from genkit.metrics.numerics import jackknife
+from genkit.metrics.numerics.arrays import checked
+from genkit.metrics.numerics.moments import Array
+from genkit.metrics.numerics.unit_vectors import check_nonzero, normalised
 from genkit.results.score import Score
 
 
-def vendi(features: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
-    """Return exp of the entropy of the eigenvalues of K / n, K the cosines of the rows of features [n, d].
+def vendi_score(features: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
+    """Return exp of the entropy of the eigenvalues of K / n, where K is the cosine kernel of features [n, d].
 
-    The effective number of different rows (Friedman and Dieng 2023, arXiv:2210.02410).
-    Between 1 (all rows are parallel) and min(n, d), higher is more diverse, of no matter what quality. It grows with n:
-    compare sets of one size, which the interval, a block jackknife's, is for too. Computed by the smaller of the n x n
-    and the d x d matrix of the same eigenvalues. Raises DataError or UsageError for features that can't be measured,
-    and DataError for a row of zeros.
+    The effective number of different rows (Friedman and Dieng 2023, arXiv:2210.02410): between 1 (all rows are
+    parallel) and min(n, d). Higher is more diverse, whatever the quality. It grows with n, so compare sets of one size;
+    the interval, from a block jackknife, is for this size too. Computed from the smaller of the n x n and d x d
+    matrices, which have the same eigenvalues. Raises DataError or UsageError for invalid features, and DataError for a
+    row of zeros.
     """
     rows = checked(features, "features", ndim=2, at_least=3)
-    check_directions(rows, "features")
+    check_nonzero(rows, "features")
     n, d = rows.shape
     count = jackknife.number_of_blocks(blocks, n)
     labels = jackknife.block_of(n, count)
     if n <= d:
-        unit = directions(rows)
+        unit = normalised(rows)
         cosines = unit @ unit.T
         kept = [np.flatnonzero(labels != block) for block in range(count)]
         deleted = [_effective_number(cosines[np.ix_(keep, keep)], len(keep)) for keep in kept]
@@ -42,8 +43,13 @@ def vendi(features: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
     return jackknife.one_sample_score(_effective_number(whole, n), deleted, n).within(1.0, d)
 
 
+def vendi(evidence: Evidence) -> Score:
+    """Return the Vendi score of the samples, between 1 and min(n, d); higher is more diverse."""
+    return vendi_score(evidence.generated.features)
+
+
 def _outer(rows: NDArray[Any]) -> Array:
-    unit = directions(rows)
+    unit = normalised(rows)
     return unit.T @ unit
 
 

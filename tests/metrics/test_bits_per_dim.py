@@ -7,11 +7,11 @@ import pytest
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics import mean_score
-from genkit.metrics.bits_per_dim import bits_per_dim
+from genkit.metrics.bits_per_dim import bits_per_dimension
 
 
 def test_uniform_noise_costs_the_levels():
-    found = bits_per_dim(np.full(10, -64 * math.log(17)), 64, levels=17)
+    found = bits_per_dimension(np.full(10, -64 * math.log(17)), 64, levels=17)
     assert found.value == pytest.approx(math.log2(17), rel=1e-12)
     assert found.note == "uniform over 17 levels: 4.087"
 
@@ -19,17 +19,17 @@ def test_uniform_noise_costs_the_levels():
 def test_is_the_mean_in_bits():
     nats = np.random.default_rng(0).normal(-90, 5, 300)
     expected = mean_score(-nats / (64 * math.log(2)))
-    found = bits_per_dim(nats, 64)
+    found = bits_per_dimension(nats, 64)
     assert (found.value, found.stderr, found.replicates) == (expected.value, expected.stderr, expected.replicates)
 
 
 def test_the_likelier_the_fewer():
-    assert bits_per_dim([-10.0, -12.0], 4).value < bits_per_dim([-20.0, -22.0], 4).value
+    assert bits_per_dimension([-10.0, -12.0], 4).value < bits_per_dimension([-20.0, -22.0], 4).value
 
 
 def test_a_density_is_refused():
     with pytest.raises(DataError, match="above 0, so it is a density's"):
-        bits_per_dim([-3.0, 0.5], 4)
+        bits_per_dimension([-3.0, 0.5], 4)
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_a_density_is_refused():
 )
 def test_what_cannot_be_measured_is_refused(values, dims, levels, error, words):
     with pytest.raises(error, match=words):
-        bits_per_dim(values, dims, levels)
+        bits_per_dimension(values, dims, levels)

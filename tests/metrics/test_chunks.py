@@ -12,8 +12,9 @@ from genkit import metrics
 from genkit.evaluation.compare import compare
 from genkit.evaluation.measuring import Measuring
 from genkit.features import load_extractor
-from genkit.metrics import distances, frechet_infinity, mmd
-from genkit.metrics.moments import Moments
+from genkit.metrics import fid_inf
+from genkit.metrics.numerics import distances, mmd
+from genkit.metrics.numerics.moments import Moments
 
 few = settings(max_examples=8, deadline=None)
 NAMES = ["fid", "kid", "cmmd", "is", "precision", "coverage", "vendi"]
@@ -69,8 +70,8 @@ def test_moments_do_not_depend_on_where_rows_are_cut(cuts, merged):
     ("measure", "module", "constant"),
     [
         (metrics.kernel_distance, mmd, "_TILE"),
-        (metrics.mmd_cmmd, mmd, "_TILE"),
-        (metrics.frechet_distance_infinity, frechet_infinity, "_ROWS"),
+        (metrics.cmmd_distance, mmd, "_TILE"),
+        (metrics.frechet_distance_infinity, fid_inf, "_ROWS"),
         (metrics.authenticity, distances, "_BAND"),
         (lambda real, generated: metrics.precision_recall(real, generated).precision, distances, "_BAND"),
         (lambda real, generated: metrics.density_coverage(real, generated).coverage, distances, "_BAND"),

@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 
 from genkit.errors import DataError
-from genkit.metrics.jackknife import block_of
-from genkit.metrics.vendi import vendi
+from genkit.metrics.numerics.jackknife import block_of
+from genkit.metrics.vendi import vendi_score
 from genkit.ranking.significance import delete_one_covariance
 
 
@@ -25,7 +25,7 @@ def published(x):
 @pytest.mark.parametrize(("n", "d"), [(80, 7), (80, 200), (50, 50)])
 def test_equals_the_definition_whichever_matrix_is_smaller(n, d):
     x = features(n, d)
-    found = vendi(x)
+    found = vendi_score(x)
     assert found.value == pytest.approx(published(x), rel=1e-9)
     assert found.replicates[3] == pytest.approx(published(x[block_of(n, 20) != 3]), rel=1e-9)
     assert delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5 == pytest.approx(found.stderr, rel=1e-9)
@@ -33,22 +33,22 @@ def test_equals_the_definition_whichever_matrix_is_smaller(n, d):
 
 @pytest.mark.parametrize("d", [4, 40])
 def test_parallel_rows_are_one_example(d):
-    assert vendi(np.arange(1, 31)[:, None] * np.ones(d)).value == pytest.approx(1.0, rel=1e-9)
+    assert vendi_score(np.arange(1, 31)[:, None] * np.ones(d)).value == pytest.approx(1.0, rel=1e-9)
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_orthogonal_rows_count_each_however_often(repeats):
-    assert vendi(np.tile(np.eye(12), (repeats, 1))).value == pytest.approx(12.0, rel=1e-9)
+    assert vendi_score(np.tile(np.eye(12), (repeats, 1))).value == pytest.approx(12.0, rel=1e-9)
 
 
 def test_order_and_length_do_not_matter():
     x = features(80, 7)
-    assert vendi(x[::-1] * np.arange(1, 81)[:, None]).value == pytest.approx(vendi(x).value, rel=1e-9)
+    assert vendi_score(x[::-1] * np.arange(1, 81)[:, None]).value == pytest.approx(vendi_score(x).value, rel=1e-9)
 
 
 def test_collapse_lowers_it():
     x = features(80, 7)
-    assert vendi(np.concatenate([x[:10]] * 8)).value < vendi(x).value
+    assert vendi_score(np.concatenate([x[:10]] * 8)).value < vendi_score(x).value
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_collapse_lowers_it():
 )
 def test_what_cannot_be_measured_is_refused(x, words):
     with pytest.raises(DataError, match=words):
-        vendi(x)
+        vendi_score(x)

@@ -1,4 +1,4 @@
-"""Core's metrics, in the order in which they are shown: the first is what a board ranks by."""
+"""The built-in metrics, in the order of listings; boards rank by the first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LIKELIHOOD = ("data", "likelihood")
 
 @hookimpl
 def genkit_metrics() -> Iterator[MetricSpec]:
-    """All metrics of core."""
+    """All built-in metrics."""
     yield from _distances()
     yield from _neighbours()
     yield from _classes()
@@ -50,7 +50,7 @@ def _distances() -> Iterator[MetricSpec]:
         needs=("features",),
         moved_by=_SAMPLES,
         parameters={"subsets": 0},
-        summary="Unbiased squared kernel distance (degree-3 polynomial) of features",
+        summary="Kernel inception distance: unbiased squared MMD of features, cubic polynomial kernel",
         paper="arXiv:1801.01401",
     )
     yield MetricSpec(
@@ -59,12 +59,12 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         moved_by=_SAMPLES,
-        summary="Squared kernel distance (Gaussian, sigma 10) of unit-norm features, times 1000",
+        summary="Squared MMD of unit-norm features, Gaussian kernel (sigma 10), times 1000",
         paper="arXiv:2401.09603",
     )
     yield MetricSpec(
         "is",
-        "genkit.metrics.inception_score:inception_score_of",
+        "genkit.metrics.is_:is_",
         direction="higher",
         group="samples",
         needs=("logits",),
@@ -75,13 +75,13 @@ def _distances() -> Iterator[MetricSpec]:
     )
     yield MetricSpec(
         "vendi",
-        "genkit.metrics.vendi_score:vendi_score",
+        "genkit.metrics.vendi:vendi",
         direction="higher",
         group="samples",
         needs=("features",),
         moved_by=_SAMPLES,
         matched=True,
-        summary="Effective number of different samples: exp of the entropy of their cosine kernel's eigenvalues",
+        summary="Effective number of different samples: exp of the entropy of the eigenvalues of their cosine kernel",
         paper="arXiv:2210.02410",
     )
 
@@ -103,8 +103,8 @@ def _neighbours() -> Iterator[MetricSpec]:
             paper="arXiv:1904.06991",
         )
     for name, summary in (
-        ("density", "How many real neighbourhoods a sample lies in, over k; 1 for equal distributions"),
-        ("coverage", "Share of real images whose neighbourhood holds a sample"),
+        ("density", "Mean number of real neighbourhoods that a sample lies in, over k; 1 for equal distributions"),
+        ("coverage", "Share of real images whose neighbourhood contains a sample"),
     ):
         yield MetricSpec(
             name,
@@ -123,7 +123,7 @@ def _neighbours() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         moved_by=_SAMPLES,
-        summary="Frechet distance over the distance to the nearest training image: dear to copies",
+        summary="Frechet distance over the cosine distance to the nearest training image: penalises copies",
         paper="arXiv:2106.03062",
     )
     yield MetricSpec(
@@ -134,7 +134,7 @@ def _neighbours() -> Iterator[MetricSpec]:
         needs=("features",),
         moved_by=_SAMPLES,
         unit="%",
-        summary="Samples farther from their nearest training image than that is from its own; the rest may be copies",
+        summary="Samples farther from their nearest training image than that is from its own; the others may be copies",
         paper="arXiv:2102.08921",
     )
 
@@ -146,7 +146,7 @@ def _classes() -> Iterator[MetricSpec]:
         group="classes",
         needs=("features", "labels"),
         moved_by=_SAMPLES,
-        summary="Mean over the classes of the Frechet distance within a class",
+        summary="Mean over classes of the Frechet distance within a class",
     )
     yield MetricSpec(
         "class_accuracy",
@@ -155,7 +155,7 @@ def _classes() -> Iterator[MetricSpec]:
         group="classes",
         needs=("logits", "labels"),
         moved_by=("data", "samples", "features"),
-        summary="Share of samples in which the extractor sees the class that was asked for",
+        summary="Share of samples that the extractor's classifier assigns to their class",
     )
     yield MetricSpec(
         "cas",
@@ -171,10 +171,16 @@ def _classes() -> Iterator[MetricSpec]:
 
 def _reconstruction() -> Iterator[MetricSpec]:
     for name, direction, unit, summary, paper in (
-        ("mse", "lower", "", "Squared error per pixel of reconstructed test images, range [0, 1]", ""),
+        ("mse", "lower", "", "Mean squared error of reconstructed test images, pixels in [0, 1]", ""),
         ("psnr", "higher", "dB", "Peak signal-to-noise ratio of reconstructed test images", ""),
         ("ssim", "higher", "", "Structural similarity of reconstructed test images", "doi:10.1109/TIP.2003.819861"),
-        ("lpips", "lower", "", "Perceptual distance (AlexNet) of reconstructed test images", "arXiv:1801.03924"),
+        (
+            "lpips",
+            "lower",
+            "",
+            "Perceptual distance (AlexNet) between test images and their reconstructions",
+            "arXiv:1801.03924",
+        ),
     ):
         yield MetricSpec(
             name,
@@ -202,7 +208,7 @@ def _reconstruction() -> Iterator[MetricSpec]:
         needs=("decode", "draw_latent"),
         moved_by=("data", "samples"),
         parameters={"epsilon": 1e-4, "pairs": 2000},
-        summary="Perceptual path length (VGG): how abruptly images change along a latent path",
+        summary="Perceptual path length (VGG-16): how abruptly images change along a latent path",
         paper="arXiv:1812.04948",
     )
 
@@ -217,7 +223,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         moved_by=_LIKELIHOOD,
         parameters={"importance_samples": 1},
         unit="nats",
-        summary="Evidence lower bound of test images, all constants, beta 1",
+        summary="Evidence lower bound of test images, constants included, beta = 1",
         paper="arXiv:1312.6114",
     )
     yield MetricSpec(
@@ -233,13 +239,13 @@ def _likelihood() -> Iterator[MetricSpec]:
     )
     yield MetricSpec(
         "bits_per_dim",
-        "genkit.metrics.bits_per_dimension:bits_per_dimension",
+        "genkit.metrics.bits_per_dim:bits_per_dim",
         group="likelihood",
         needs=("log_likelihood",),
         moved_by=_LIKELIHOOD,
         parameters={"importance_samples": 1},
         unit="bits/dim",
-        summary="Bound on the bits that a pixel's level costs; for models of the data's own levels",
+        summary="Upper bound on the bits per pixel and channel; for models of the data's own grey levels",
     )
     yield MetricSpec(
         "kl",
@@ -248,7 +254,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         needs=("kl",),
         moved_by=_LIKELIHOOD,
         unit="nats",
-        summary="Divergence of the posterior from the prior over test images; neither end is best by itself",
+        summary="KL divergence of posterior from prior over test images; neither extreme is good in itself",
     )
     yield MetricSpec(
         "active_units",
@@ -258,7 +264,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         needs=("posterior",),
         moved_by=_LIKELIHOOD,
         parameters={"threshold": 0.01},
-        summary="Latent dimensions whose posterior mean varies over test images by more than 0.01",
+        summary="Latent dimensions whose posterior mean has a variance above 0.01 over test images",
         paper="arXiv:1509.00519",
     )
 
@@ -267,12 +273,18 @@ def _cost() -> Iterator[MetricSpec]:
     for name, direction, unit, moved_by, summary in (
         ("parameters", "lower", "", ("data",), "Number of the model's parameters"),
         ("latency", "lower", "ms", ("data", "hardware"), "Time to draw one image"),
-        ("throughput", "higher", "images/s", ("data", "hardware", "samples"), "Images drawn a second, in full chunks"),
-        ("train_seconds", "lower", "s", ("data", "hardware"), "Time that training took"),
+        (
+            "throughput",
+            "higher",
+            "images/s",
+            ("data", "hardware", "samples"),
+            "Images drawn per second, in full chunks",
+        ),
+        ("train_seconds", "lower", "s", ("data", "hardware"), "Duration of training"),
     ):
         yield MetricSpec(
             name,
-            f"genkit.metrics.cost:{name}",
+            f"genkit.metrics.{name}:{name}",
             direction="lower" if direction == "lower" else "higher",
             group="cost",
             needs=("training",) if name == "train_seconds" else ("model",),

@@ -1,0 +1,75 @@
+"""Checks of what a metric is given: NumPy arrays or torch tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genkit.errors import DataError, UsageError
+
+LARGEST = 1e70
+"""Metrics raise features to the fourth power, which overflows float64 above this value and underflows below 1e-70."""
+
+
+def checked(values: Any, what: str, *, ndim: int, at_least: int = 2, largest: float = LARGEST) -> NDArray[Any]:
+    """Return ``values`` as an array of ``ndim`` dimensions; floating types are kept, integers become float64.
+
+    Raises UsageError for a wrong type or number of dimensions, DataError for too few rows, no columns, NaN or infinity,
+    values above ``largest`` or all below 1e-70 (all 0 is fine); the message begins with ``what``.
+    """
+    array = _to_numpy(values, what)
+    if array.ndim != ndim:
+        shape = "[n]" if ndim == 1 else "[n, d]"
+        images = ": genkit.features.load_extractor makes features of images" if array.ndim == 4 else ""
+        raise UsageError(f"{what} must be {shape}, not an array of shape {list(array.shape)}{images}")
+    if len(array) < at_least:
+        rows = "1 row" if len(array) == 1 else f"{len(array)} rows"
+        raise DataError(f"{what} has {rows}; at least {at_least} are needed")
+    if array.size == 0:
+        raise DataError(f"{what} has rows without values: its shape is {list(array.shape)}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0][0])
+        raise DataError(
+            f"{what} holds NaN or infinity, first in row {row}: leave such rows out, or check how they were made"
+        )
+    magnitude = max(float(array.max()), -float(array.min()))
+    if magnitude > largest or 0 < magnitude < 1 / LARGEST:
+        raise DataError(
+            f"{what} holds values up to {magnitude:.1e}, outside of {1 / LARGEST:.0e} to {largest:.0e}: "
+            "check how they were made, or rescale them"
+        )
+    return array
+
+
+def checked_pair(
+    real: Any, generated: Any, *, at_least: int = 2, largest: float = LARGEST
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return two feature arrays [n, d] and [m, d]; raises like ``checked``, and UsageError for different widths."""
+    one = checked(real, "real features", ndim=2, at_least=at_least, largest=largest)
+    two = checked(generated, "generated features", ndim=2, at_least=at_least, largest=largest)
+    if one.shape[1] != two.shape[1]:
+        raise UsageError(
+            f"real features have {one.shape[1]} columns and generated features {two.shape[1]}: "
+            "take both from one extractor"
+        )
+    return one, two
+
+
+def _to_numpy(values: Any, what: str) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":
+            values = values.float()
+        values = values.numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise UsageError(f"{what} is not a rectangular array: {error}") from error
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise UsageError(f"{what} must hold real numbers, not {array.dtype}")
+    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)

@@ -1,0 +1,42 @@
+"""How long a model takes to draw images."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from genkit.metrics.evidence import Evidence
+from genkit.results.score import Score
+
+WARM_UP = 2
+
+
+def seconds_per_draw(evidence: Evidence, size: int, repeats: int) -> np.ndarray:
+    """Return the seconds of each draw of ``size`` images, [repeats], including all work on the device."""
+    import torch
+
+    model = evidence.model.eval()
+    generator = torch.Generator(model.device).manual_seed(0)
+    classes = model.data.num_classes
+    labels = torch.arange(size, device=model.device) % classes if classes else None
+    synchronize: Callable[[], None] = torch.cuda.synchronize if model.device.type == "cuda" else lambda: None
+    seconds = []
+    with torch.no_grad():
+        for _ in range(WARM_UP + repeats):
+            synchronize()
+            began = time.perf_counter()
+            model.sample(size, generator=generator, condition=labels)
+            synchronize()
+            seconds.append(time.perf_counter() - began)
+    return np.array(seconds[WARM_UP:])
+
+
+def positive(score: Score) -> Score:
+    """Return the mean of positive values with an interval on the logarithmic scale, which never reaches 0."""
+    factor = math.exp((score.ci_high - score.value) / score.value)
+    low, high = score.value / factor, score.value * factor
+    return dataclasses.replace(score, ci_low=low, ci_high=high, method="t interval of the logarithm")
