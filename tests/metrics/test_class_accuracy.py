@@ -13,7 +13,10 @@ CLASSES = ("zero", "one")
 
 def seen(logits, labels, logit_classes=CLASSES):
     return evidence(
-        generated=Features(np.zeros((4, 2)), logits), generated_labels=labels, classes=CLASSES, logit_classes=logit_classes
+        generated=Features(np.zeros((4, 2)), logits),
+        generated_labels=labels,
+        classes=CLASSES,
+        logit_classes=logit_classes,
     )
 
 
