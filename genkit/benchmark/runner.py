@@ -1,8 +1,9 @@
-"""Running what is missing of a board: one process a job, no job twice, a dead runner's job taken up.
+"""Run the jobs of a board that have not ended: each in its own process, none twice.
 
-A job's process holds the lock of its file, which the system lets go however the process ends, and publishes how it
-ended by a rename. Processes are forked from a server that has imported torch and done nothing else, so imports are paid
-once; forked from a process that has computed, OpenMP's threads would be waited for that are not there.
+A job's process holds a lock on its outcome's file while it works. The system releases the lock however the process
+ends, so another runner can take over the job of a dead one. The outcome is published by a rename. Processes are forked
+from a server that has imported torch and done nothing else: imports are paid for once, and no child inherits OpenMP's
+state without its threads, which would hang.
 """
 
 from __future__ import annotations
@@ -37,31 +38,35 @@ CONTEXT: Any = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["genkit.benchmark.runner", "genkit.training.api", "genkit.evaluation"])
 
 Tell = Callable[[Job, Outcome], None]
-"""Told of each job that is done or has failed, also of those that were before."""
+"""Called with each job that is done or has failed, also with those that ended in an earlier call."""
+
+
+def ignore(job: Job, ended: Outcome) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
 class BenchFolder:
-    """Where a board's runs, records and outcomes lie."""
+    """The folder of a board's runs, records and outcomes."""
 
-    folder: Path
+    path: Path
 
     @property
     def runs(self) -> Path:
-        """The root of the runs."""
-        return self.folder / "runs"
+        """The folder of the runs."""
+        return self.path / "runs"
 
     @property
     def jobs(self) -> Path:
-        """The outcomes."""
-        return self.folder / "jobs"
+        """The folder of the outcomes, one file per job."""
+        return self.path / "jobs"
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Prepare nothing."""
 
 
-def run(
+def run_jobs(
     plan: Plan,
     todo: Sequence[Job],
     folder: Path,
@@ -70,41 +75,41 @@ def run(
     device: str = "auto",
     workers: int = 1,
     retry: bool = False,
-    tell: Tell = lambda job, ended: None,
-    prepare: Callable[[], None] = _nothing,
+    tell: Tell = ignore,
+    prepare: Callable[[], None] = nothing,
 ) -> None:
-    """Run the jobs that have not ended yet, and with ``retry`` those that failed; what is done stays as it is.
+    """Run the jobs that have not ended, and with ``retry`` those that failed; finished jobs are not repeated.
 
-    ``dataset_options`` are further arguments of open_dataset. Each of ``workers`` processes has its share of the cores.
-    ``prepare`` is called first in each job's process and must be picklable; it can set up logging there.
-    Another runner in the same folder does other jobs meanwhile; at the end this one waits for them. Raises Interrupted
-    after Ctrl-C: jobs save and are gone on with next time.
+    ``dataset_options`` are passed to open_dataset. The cores are shared among ``workers`` processes. Several runners
+    may work in one folder: each does other jobs, and waits for the others' at the end. ``prepare``, which must be
+    picklable, is called first in each job's process, for instance to set up logging. Raises Interrupted after Ctrl-C,
+    when all jobs have saved a checkpoint, and GenkitError if the folder can't be made.
     """
-    place = BenchFolder(folder)
+    bench = BenchFolder(folder)
     try:
-        place.jobs.mkdir(parents=True, exist_ok=True)
+        bench.jobs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GenkitError(f"the board can't be kept in {folder}: {error.strerror or error}") from error
     waiting, working = list(todo), dict[BaseProcess, Job]()
     if retry:
         for job in todo:
-            ended = outcome(place.jobs, job)
+            ended = outcome(bench.jobs, job)
             if ended is not None and ended.state == "failed":
-                (place.jobs / f"{job.id}.json").unlink(missing_ok=True)
+                (bench.jobs / f"{job.id}.json").unlink(missing_ok=True)
     threads = max(1, (os.cpu_count() or 1) // workers)
     try:
         while waiting or working:
             for process in [each for each in working if not each.is_alive()]:
                 process.join()
-                _told(place, working.pop(process), process.exitcode, waiting, tell)
+                _told(bench, working.pop(process), process.exitcode, waiting, tell)
             while waiting and len(working) < workers:
                 job = waiting.pop(0)
-                ended = outcome(place.jobs, job)
+                ended = outcome(bench.jobs, job)
                 if ended is not None:
                     tell(job, ended)
                     continue
                 process = CONTEXT.Process(
-                    target=_work, args=(plan, job, dict(dataset_options or {}), place, device, threads, prepare)
+                    target=_work, args=(plan, job, dict(dataset_options or {}), bench, device, threads, prepare)
                 )
                 process.start()
                 working[process] = job
@@ -116,15 +121,15 @@ def run(
                     os.kill(process.pid, signal.SIGTERM)
         for process in working:
             process.join()
-        raise Interrupted(f"stopped; the same command goes on with the board in {folder}") from None
+        raise Interrupted(f"stopped; the same command resumes the board in {folder}") from None
 
 
 TAKEN, STOPPED = 75, 130
-"""Exit codes of a job's process: another runner has the job; it was stopped and will go on."""
+"""Exit codes of a job's process: another runner has the job; the job was stopped and can be resumed."""
 
 
-def _told(place: BenchFolder, job: Job, code: int | None, waiting: list[Job], tell: Tell) -> None:
-    ended = outcome(place.jobs, job)
+def _told(bench: BenchFolder, job: Job, code: int | None, waiting: list[Job], tell: Tell) -> None:
+    ended = outcome(bench.jobs, job)
     if ended is not None:
         tell(job, ended)
     elif code == TAKEN:
@@ -132,12 +137,12 @@ def _told(place: BenchFolder, job: Job, code: int | None, waiting: list[Job], te
         time.sleep(0.5)
     elif code == STOPPED:
         raise KeyboardInterrupt
-    else:  # it was killed, perhaps by a lack of memory: publish for it, unless somebody else has taken it up
+    else:  # it was killed, perhaps for lack of memory: publish for it, unless another runner has taken the job
         try:
-            with FileLock(lock_file(place.jobs, job), timeout=0):
+            with FileLock(lock_file(bench.jobs, job), timeout=0):
                 reason = f"its process ended with code {code}, perhaps for lack of memory"
-                ended = outcome(place.jobs, job) or Outcome(job, "failed", reason=reason)
-                ended.publish(place.jobs)
+                ended = outcome(bench.jobs, job) or Outcome(job, "failed", reason=reason)
+                ended.publish(bench.jobs)
                 tell(job, ended)
         except Timeout:
             waiting.append(job)
@@ -147,26 +152,26 @@ def _work(
     plan: Plan,
     job: Job,
     dataset_options: dict[str, Any],
-    place: BenchFolder,
+    bench: BenchFolder,
     device: str,
     threads: int,
     prepare: Callable[[], None],
 ) -> None:
-    """Do one job in a process of its own."""
+    """Do one job, in its own process."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the runner passes it on, once
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the runner passes it on once
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     torch.set_num_threads(threads)
     prepare()
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     try:
-        with FileLock(lock_file(place.jobs, job), timeout=0):
-            if outcome(place.jobs, job) is not None:
+        with FileLock(lock_file(bench.jobs, job), timeout=0):
+            if outcome(bench.jobs, job) is not None:
                 return
             began = time.monotonic()
             try:
-                record = _record(plan, job, open_dataset(plan.dataset, **dataset_options), place, device)
+                record = _record(plan, job, open_dataset(plan.dataset, **dataset_options), bench, device)
                 ended = Outcome(job, "done", record=record)
             except Interrupted:
                 os._exit(STOPPED)
@@ -175,7 +180,7 @@ def _work(
             except Exception as error:
                 ended = Outcome(job, "failed", reason=" ".join(f"{type(error).__name__}: {error}".split()))
             Outcome(job, ended.state, ended.record, ended.reason, round(time.monotonic() - began, 3)).publish(
-                place.jobs
+                bench.jobs
             )
     except Timeout:
         os._exit(TAKEN)
@@ -184,43 +189,43 @@ def _work(
 
 
 def _end_with_the_runner() -> None:
-    """Stop this job, as Ctrl-C would, when its runner has died: nobody would be told of it."""
+    """Stop this job, as Ctrl-C would, when its runner has died."""
     runner = multiprocessing.parent_process()
     if runner is not None:
         multiprocessing.connection.wait([runner.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _record(plan: Plan, job: Job, data: ImageDataset, place: BenchFolder, device: str) -> str:
-    """Train, or go on, or take what is trained; measure; return the record's name."""
+def _record(plan: Plan, job: Job, data: ImageDataset, bench: BenchFolder, device: str) -> str:
+    """Train, resume or reuse the run of a job, measure it and return the name of its record."""
     from genkit.evaluation.calibration import calibrate
     from genkit.evaluation.evaluate import measure_run, stored
     from genkit.evaluation.evaluator import Evaluator
 
-    trained = _trained(job, plan.milestones, data, place, device)
+    trained = _trained(job, plan.milestones, data, bench, device)
     evaluator = Evaluator(data, plan.measuring(device))
-    with FileLock(place.folder / ".calibration.lock"):
-        calibrate(evaluator, place.folder / "calibration")
-    name = stored(place.folder, measure_run(trained, evaluator, trained.newest_checkpoint())).name
+    with FileLock(bench.path / ".calibration.lock"):
+        calibrate(evaluator, bench.path / "calibration")
+    name = stored(bench.path, measure_run(trained, evaluator, trained.newest_checkpoint())).name
     if plan.milestones:
-        _milestones(trained, evaluator, place)
+        _milestones(trained, evaluator, bench)
     return name
 
 
-def _milestones(trained: Run, evaluator: Evaluator, place: BenchFolder) -> None:
-    """Measure them after the last checkpoint, beside which alone they are earlier moments; without them it stands."""
+def _milestones(trained: Run, evaluator: Evaluator, bench: BenchFolder) -> None:
+    """Measure the milestones, after the last checkpoint. The job is done even if this fails."""
     from genkit.evaluation.milestones import measure_milestones
 
     try:
-        measure_milestones(trained, evaluator, place.folder)
+        measure_milestones(trained, evaluator, bench.path)
     except GenkitError as error:
         warnings.warn(str(error), GenkitWarning, stacklevel=2)
 
 
-def _trained(job: Job, milestones: int, data: ImageDataset, place: BenchFolder, device: str) -> Run:
+def _trained(job: Job, milestones: int, data: ImageDataset, bench: BenchFolder, device: str) -> Run:
     from genkit.training.api import resume, train
 
-    known = runs_of(job, place.runs)
+    known = runs_of(job, bench.runs)
     finished = [run for run in known if run.finished]
     if finished:
         return finished[-1]
@@ -235,5 +240,5 @@ def _trained(job: Job, milestones: int, data: ImageDataset, place: BenchFolder, 
         seed=job.seed,
         milestones=milestones,
         device=device,
-        root=place.runs,
+        root=bench.runs,
     )

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from genkit.cli.common import complete_measured, echo_json, json_option, left_out, store_option
-from genkit.registry.specs import ModelSpec
-
-if TYPE_CHECKING:
-    from genkit.ranking.recommend import Recommendation
 
 
 class Limit(click.FloatRange):
@@ -58,86 +54,18 @@ def command(
     genkit recommend --need likelihood
     """
     from genkit.ranking.recommend import recommend
-    from genkit.registry.discovery import registry
-    from genkit.results import store
+    from genkit.report import recommendation
 
-    contents = store.read(root)
-    for problem in contents.problems:
-        left_out(problem)
     found = recommend(
-        contents.records,
+        root,
         dataset=dataset,
         score=score,
         latency_ms=latency_ms,
         train_minutes=train_minutes,
         needs=needs,
-        offered=[offer.spec.name for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"],
+        unreadable=left_out,
     )
     if as_json:
-        echo_json(_document(found))
+        echo_json(recommendation.document(found))
     else:
-        click.echo(_text(found))
-
-
-def _document(found: Recommendation) -> dict[str, Any]:
-    from genkit.report import tabular
-
-    return {
-        "model": found.best.label,
-        "options": found.best.records[0].subject.options,
-        "better_than_the_next": found.certain,
-        "not_told_apart": [row.label for row in found.rivals],
-        "within": tabular.document(found.board)["rows"],
-        "outside": [{"model": label, "reason": reason} for label, reason in found.outside],
-        "not_comparable": [{"model": label, "reason": reason} for label, reason in found.not_comparable],
-        "untested": list(found.untested),
-        "beaten_by": list(found.beaten_by),
-    }
-
-
-def _text(found: Recommendation) -> str:
-    from genkit.report.text import interval, number
-
-    best, board = found.best, found.board
-    lines = [
-        f"{best.label}: {board.score} {number(best.value)} {interval(best.ci_low, best.ci_high)} on {board.dataset}, "
-        f"{board.direction} is better",
-        f"  {_sureness(found)}",
-    ]
-    if found.beaten_by:
-        simple = "which is hardly a model" if len(found.beaten_by) == 1 else "which are hardly models"
-        lines.append(f"  but no better than {' and '.join(found.beaten_by)}, {simple}: train for longer")
-    costs = [
-        f"{name} {number(best.other[name].value)} {best.other[name].unit}".rstrip()
-        for name in _COSTS & best.other.keys()
-    ]
-    if costs:
-        lines.append(f"  costs: {', '.join(sorted(costs))}{_hardware(found)}")
-    if found.outside:
-        lines += ["outside the limits:", *(f"  {label}: {reason}" for label, reason in found.outside)]
-    if found.not_comparable:
-        lines += ["not comparable:", *(f"  {label}: {reason}" for label, reason in found.not_comparable)]
-    if found.untested:
-        lines += ["untested:", *(f"  {line}" for line in found.untested)]
-    return "\n".join(lines)
-
-
-_COSTS = {"latency", "parameters", "throughput", "train_seconds"}
-
-
-def _sureness(found: Recommendation) -> str:
-    several = any(row.noise == "training" for row in found.board.rows)
-    noise = "by the noise of training" if several else "by evaluation noise only"
-    if found.certain is None:
-        return "the only one within the limits that was measured"
-    if found.rivals:
-        return f"not told apart from {', '.join(row.label for row in found.rivals)} {noise}"
-    others = len(found.board.rows) - 1
-    beaten = "the only other model" if others == 1 else f"all {others} others"
-    return f"better than {beaten} within the limits, at 95 % {noise}"
-
-
-def _hardware(found: Recommendation) -> str:
-    score = found.best.other.get("latency") or found.best.other.get("train_seconds")
-    device = score.choices.get("hardware.device") if score else None
-    return f" (on {device})" if device else ""
+        click.echo(recommendation.text(found))

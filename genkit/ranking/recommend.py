@@ -1,33 +1,38 @@
-"""Choosing: the best model within limits, as far as the records say."""
+"""The best model within limits of latency and training time, as far as the records tell."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 from genkit.errors import MissingError
 from genkit.ranking.board import Board, choose_dataset, rank
 from genkit.ranking.rows import Row
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
+from genkit.results import store
 from genkit.results.records import Record
 
 QUALITY = ("fid", "kid", "cmmd")
-"""What samples are ranked by unless a score is named, the first that was measured."""
+"""Metrics that rank samples where no score is named: the first that was measured."""
 LIKELIHOODS = ("nll", "elbo", "bits_per_dim")
-"""What likelihoods are ranked by: what most models have, the tightest first of equals."""
+"""Metrics that rank likelihoods: the one that most models have; the tightest bound comes first."""
 CONDITIONAL = ("class_accuracy", "fid_per_class", "cas")
-"""Metrics that only models that draw classes have."""
+"""Metrics of class-conditional models."""
 SIMPLEST = ("ppca", "noise")
-"""Baselines that a model worth its training beats."""
+"""Baselines that a trained model should beat."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recommendation:
-    """The rows within the limits, best first and ranked among themselves, and why the others are not there.
+    """The models within the limits, ranked on ``board``, and why the others are not on it.
 
-    ``not_comparable`` are models measured under another protocol; ``untested`` says what the records can't tell;
-    ``beaten_by`` names the simple baselines that are as good as the best.
+    ``outside`` are models beyond a limit and ``not_comparable`` those measured under another protocol, each with the
+    reason. ``untested`` says what the records can't tell. ``beaten_by`` names simple baselines that are at least as
+    good as the best model.
     """
 
     board: Board
@@ -38,21 +43,58 @@ class Recommendation:
 
     @property
     def best(self) -> Row:
-        """The model recommended."""
+        """The recommended model."""
         return self.board.rows[0]
 
     @property
-    def rivals(self) -> tuple[Row, ...]:
-        """Those within the limits that can't be told apart from the best."""
+    def tied(self) -> tuple[Row, ...]:
+        """Models within the limits that are not significantly worse than the best."""
         return tuple(row for row in self.board.rows[1:] if row.best == 1)
 
     @property
-    def certain(self) -> float | None:
-        """The chance that the best is better than the runner-up; None if there is none."""
+    def probability(self) -> float | None:
+        """The probability that the best model is better than the second; None if there is no second."""
         return float(self.board.chances[0, 1]) if len(self.board.rows) > 1 else None
+
+    def __repr__(self) -> str:
+        return f"Recommendation({self.best.label!r}, {self.board.score} {self.best.value:.4g} on {self.board.dataset})"
 
 
 def recommend(
+    root: Path | str = "runs",
+    *,
+    dataset: str | None = None,
+    score: str | None = None,
+    latency_ms: float | None = None,
+    train_minutes: float | None = None,
+    needs: Collection[str] = (),
+    unreadable: Callable[[str], None] = lambda problem: None,
+) -> Recommendation:
+    """Recommend the best model among those measured in ``root``, a folder or an fsspec URL.
+
+    ``dataset`` is that of the newest record by default. ``latency_ms`` limits the time to draw one image,
+    ``train_minutes`` the training time. ``needs`` may hold "samples", "likelihood" and "conditional". Models are ranked
+    by ``score``, else by likelihood if that is needed, else by the quality of samples. ``unreadable`` is called with a
+    sentence for each file that can't be read.
+
+    Raises MissingError, which gives the reasons, if no model is known to be within the limits, and UnknownName for a
+    data set or score that no record has.
+    """
+    contents = store.read(root)
+    for problem in contents.problems:
+        unreadable(problem)
+    return recommend_from(
+        contents.records,
+        dataset=dataset,
+        score=score,
+        latency_ms=latency_ms,
+        train_minutes=train_minutes,
+        needs=needs,
+        offered=[offer.spec.name for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"],
+    )
+
+
+def recommend_from(
     records: Sequence[Record],
     *,
     dataset: str | None = None,
@@ -62,27 +104,22 @@ def recommend(
     needs: Collection[str] = (),
     offered: Collection[str] = (),
 ) -> Recommendation:
-    """Choose among the models within the limits on one image's latency and on training, that do what is needed.
-
-    They are ranked by ``score``, else by their likelihood if that is needed, else by the quality of samples.
-    ``offered`` are names of models that could have been measured. Raises MissingError if no model is within the limits,
-    naming the nearest reason, and UnknownName as ``rank`` does.
-    """
+    """Recommend a model from records; see ``recommend``. ``offered`` are the names of all models that exist."""
     dataset = choose_dataset(records, dataset)
     every = [record for record in records if record.dataset == dataset and record.subject.kind in ("model", "baseline")]
     here = [record for record in every if record.subject.kind == "model"]
     if not here:
-        raise MissingError(f"no model of {dataset} has been measured: genkit eval --model dcgan measures one")
+        raise MissingError(f"no model has been evaluated on {dataset}: genkit eval --model dcgan evaluates one")
     wanted = score or (_likelihood(here) if "likelihood" in needs else _quality(here))
     board = rank(every, dataset=dataset, score=wanted)
     limits: list[Callable[[Row], str | None]] = []
     if latency_ms is not None:
-        limits.append(lambda row: _above(_value(row, "latency"), latency_ms, "latency {:.3g} ms"))
+        limits.append(lambda row: _over_limit(_value(row, "latency"), latency_ms, "latency {:.3g} ms"))
     if train_minutes is not None:
-        limits.append(lambda row: _above(_minutes(row), train_minutes, "training {:.3g} minutes"))
+        limits.append(lambda row: _over_limit(_minutes(row), train_minutes, "training {:.3g} minutes"))
     for need, metrics in (("conditional", CONDITIONAL), ("likelihood", LIKELIHOODS)):
         if need in needs:
-            limits.append(lambda row, metrics=metrics: _lacks(row, metrics))  # type: ignore[misc]
+            limits.append(lambda row, metrics=metrics: _reason_absent(row, metrics))  # type: ignore[misc]
     within, outside, unknown = [], [], []
     for row in board.rows:
         reasons = [limit(row) for limit in limits]
@@ -99,7 +136,7 @@ def recommend(
     never = sorted(set(offered) - {record.subject.name for record in here})
     found = Recommendation(board.subset(within), tuple(outside), tuple(_not_comparable(board, here)), (), ())
     return dataclasses.replace(
-        found, untested=tuple(_untested(found, unknown, never)), beaten_by=tuple(_simpler(found))
+        found, untested=tuple(_untested(found, unknown, never)), beaten_by=tuple(_baselines_as_good(found))
     )
 
 
@@ -119,8 +156,8 @@ def _likelihood(records: Sequence[Record]) -> str:
     return found
 
 
-def _above(value: float | None, limit: float, words: str) -> str | None:
-    """Why a value is outside a limit, an empty string if it is within, None if it is not known."""
+def _over_limit(value: float | None, limit: float, words: str) -> str | None:
+    """The reason why a value is over a limit; empty if it is not, None if the value is unknown."""
     if value is None:
         return None
     return "" if value <= limit else f"{words.format(value)} is above {limit:g}"
@@ -135,25 +172,25 @@ def _minutes(row: Row) -> float | None:
     return fmean(seconds) / 60 if seconds else None
 
 
-def _lacks(row: Row, metrics: Sequence[str]) -> str | None:
-    """Why a model can't do what these metrics measure, an empty string if it can, None if none was measured."""
+def _reason_absent(row: Row, metrics: Sequence[str]) -> str | None:
+    """The reason why a model has none of these metrics; empty if it has one, None if none was measured."""
     if {score.metric for record in row.records for score in record.scores} & set(metrics):
         return ""
     return next((r.absent[name] for r in row.records for name in metrics if name in r.absent), None)
 
 
 def _not_comparable(board: Board, records: Sequence[Record]) -> list[tuple[str, str]]:
-    """The models that were measured and have no row, each with the first reason."""
+    """The models that were measured but have no row, each with its first reason."""
     shown = {row.subject for row in board.rows}
     names = dict.fromkeys(record.subject.name for record in records if record.subject.name not in shown)
     reasons = [(name, why) for name in names for described, why in board.left_out if described.split(" ")[0] == name]
     return list({name: (name, why) for name, why in reversed(reasons)}.values())
 
 
-def _simpler(found: Recommendation) -> Iterator[str]:
-    """Name the simplest baselines whose value is no worse than the best model's, by what images or bounds are ranked.
+def _baselines_as_good(found: Recommendation) -> Iterator[str]:
+    """Name the simple baselines that score at least as well as the best model, by a metric of images or likelihoods.
 
-    By costs or the distance from training images noise wins, and says nothing by that.
+    By cost, or by distance from the training images, noise wins trivially.
     """
     if found.board.score.partition("[")[0] not in (*QUALITY, *LIKELIHOODS):
         return
@@ -167,9 +204,9 @@ def _simpler(found: Recommendation) -> Iterator[str]:
 def _untested(found: Recommendation, unknown: Sequence[str], never: Sequence[str]) -> list[str]:
     lines = []
     if unknown:
-        lines.append(f"whether it is within the limits: {', '.join(unknown)}")
+        lines.append(f"whether within the limits: {', '.join(unknown)}")
     if never:
         lines.append(f"never measured on {found.board.dataset}: {', '.join(never)}")
     if found.best.seeds == 1:
-        lines.append(f"other training seeds of {found.best.label}: one says nothing of the noise of its training")
+        lines.append(f"other training seeds of {found.best.label}: a single one tells nothing about training noise")
     return lines

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import time
 import pytest
 from filelock import FileLock, Timeout
 
-from genkit.benchmark import Plan, outcomes, run
+from genkit.benchmark import Plan, outcomes, run_jobs
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
 from genkit.benchmark.runner import BenchFolder
@@ -21,18 +20,6 @@ from genkit.results import store
 from genkit.results.jobs import lock_file, outcome
 from genkit.training.api import train
 from genkit.training.runs import find_runs
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def forked(monkeypatch):
-    """Jobs see what a test has patched; each has one thread, as OpenMP does not survive a fork."""
-    monkeypatch.setattr("genkit.benchmark.runner.CONTEXT", multiprocessing.get_context("fork"))
-    monkeypatch.setattr("genkit.benchmark.runner.os.cpu_count", lambda: 1)
 
 
 def plan_of(*names, images=640, **more):
@@ -48,7 +35,7 @@ def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
     plan = plan_of("ppca", "vae", seeds=[0, 1])
     todo, told = list(jobs(plan, digits)), []
     for _ in range(2):
-        run(plan, todo, tmp_path, device="cpu", workers=2, tell=lambda job, ended: told.append(ended.state))
+        run_jobs(plan, todo, tmp_path, device="cpu", workers=2, tell=lambda job, ended: told.append(ended.state))
     assert told == ["done"] * 8
     assert len(list(find_runs(BenchFolder(tmp_path).runs))) == 4
     models = [record for record in store.read(tmp_path).records if record.training is not None]
@@ -64,7 +51,7 @@ def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
 def test_milestones_are_measured_after_the_last_checkpoint_whose_record_is_the_jobs(digits, tmp_path):
     plan = plan_of("vae", milestones=1)
     (job,) = jobs(plan, digits)
-    run(plan, [job], tmp_path, device="cpu")
+    run_jobs(plan, [job], tmp_path, device="cpu")
     found = [record for record in store.read(tmp_path).records if record.training]
     assert [record.training.finished for record in found] == [True, False]
     assert outcome(BenchFolder(tmp_path).jobs, job).record.endswith(f"-{found[0].id}.json")
@@ -73,7 +60,7 @@ def test_milestones_are_measured_after_the_last_checkpoint_whose_record_is_the_j
 def test_a_run_that_was_trained_without_milestones_is_told_of_and_measured(digits, tmp_path, forked, capfd):
     train("vae", digits, images=640, root=BenchFolder(tmp_path).runs, device="cpu")
     plan = plan_of("vae", milestones=1)
-    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu", prepare=show_messages)
+    run_jobs(plan, list(jobs(plan, digits)), tmp_path, device="cpu", prepare=show_messages)
     assert states(tmp_path) == [("vae", 0, "done")]
     assert "genkit: run " in (said := capfd.readouterr().err)
     assert "has no milestones: genkit train --milestones keeps them" in said
@@ -89,12 +76,12 @@ def test_a_job_that_fails_is_a_row_and_stops_no_other_until_it_is_tried_again(di
     todo = list(jobs(plan, digits))
     with monkeypatch.context() as patched:
         patched.setattr("genkit_vaes.vae.DenseVAE.loss", broken)
-        run(plan, todo, tmp_path, device="cpu")
+        run_jobs(plan, todo, tmp_path, device="cpu")
     assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
     assert outcome(BenchFolder(tmp_path).jobs, todo[0]).reason == "RuntimeError: no luck"
-    run(plan, todo, tmp_path, device="cpu")
+    run_jobs(plan, todo, tmp_path, device="cpu")
     assert states(tmp_path)[1] == ("vae", 0, "failed")
-    run(plan, todo, tmp_path, device="cpu", retry=True)
+    run_jobs(plan, todo, tmp_path, device="cpu", retry=True)
     assert states(tmp_path)[1] == ("vae", 0, "done")
 
 
@@ -104,7 +91,7 @@ def test_a_killed_process_is_a_row_too(digits, tmp_path, monkeypatch, forked):
 
     monkeypatch.setattr("genkit_vaes.vae.DenseVAE.loss", killed)
     plan = plan_of("vae", "ppca")
-    run(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
+    run_jobs(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
     assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
     assert "ended with code -9" in outcomes(tmp_path)[0].reason + outcomes(tmp_path)[1].reason
 
@@ -131,7 +118,7 @@ def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):
         )
     lock_file(BenchFolder(tmp_path).jobs, job).parent.mkdir(parents=True)
     lock_file(BenchFolder(tmp_path).jobs, job).touch()  # as a dead process leaves it: the system holds no lock on it
-    run(plan, [job], tmp_path, device="cpu")
+    run_jobs(plan, [job], tmp_path, device="cpu")
     assert states(tmp_path) == [("vae", 0, "done")]
     (only,) = find_runs(BenchFolder(tmp_path).runs)
     assert only.finished
@@ -140,75 +127,75 @@ def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):
 def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, tmp_path):
     plan = plan_of("ppca")
     (job,) = jobs(plan, digits)
-    place = BenchFolder(tmp_path)
-    place.jobs.mkdir()
-    lock = FileLock(lock_file(place.jobs, job))
+    bench = BenchFolder(tmp_path)
+    bench.jobs.mkdir()
+    lock = FileLock(lock_file(bench.jobs, job))
     lock.acquire()
     told = []
 
     def elsewhere():
-        run(plan, [job], tmp_path / "other", device="cpu")
-        (tmp_path / "other" / "jobs" / f"{job.id}.json").rename(place.jobs / f"{job.id}.json")
+        run_jobs(plan, [job], tmp_path / "other", device="cpu")
+        (tmp_path / "other" / "jobs" / f"{job.id}.json").rename(bench.jobs / f"{job.id}.json")
 
     elsewhere()
-    ended = outcome(place.jobs, job)
-    (place.jobs / f"{job.id}.json").rename(tmp_path / "kept.json")
+    ended = outcome(bench.jobs, job)
+    (bench.jobs / f"{job.id}.json").rename(tmp_path / "kept.json")
     timer = threading.Timer(
-        1.0, lambda: ((tmp_path / "kept.json").rename(place.jobs / f"{job.id}.json"), lock.release(force=True))
+        1.0, lambda: ((tmp_path / "kept.json").rename(bench.jobs / f"{job.id}.json"), lock.release(force=True))
     )
     timer.start()
-    run(plan, [job], tmp_path, device="cpu", tell=lambda job, ended: told.append(ended))
+    run_jobs(plan, [job], tmp_path, device="cpu", tell=lambda job, ended: told.append(ended))
     timer.join()
     assert told == [ended]
-    assert not list(find_runs(place.runs))
+    assert not list(find_runs(bench.runs))
 
 
 def test_ctrl_c_saves_and_the_same_call_goes_on(digits, tmp_path, monkeypatch):
     plan = plan_of("vae", images=400_000_000)
     (job,) = jobs(plan, digits)
-    place = BenchFolder(tmp_path)
+    bench = BenchFolder(tmp_path)
 
     def pressed(seconds, once=[]):  # noqa: B006
-        for found in find_runs(place.runs):
+        for found in find_runs(bench.runs):
             if steps_of(found) and not once:
                 once.append(1)
                 raise KeyboardInterrupt
         threading.Event().wait(seconds)
 
     monkeypatch.setattr("genkit.benchmark.runner.time.sleep", pressed)
-    with pytest.raises(Interrupted, match="the same command goes on"):
-        run(plan, [job], tmp_path, device="cpu")
-    (only,) = find_runs(place.runs)
+    with pytest.raises(Interrupted, match="the same command resumes"):
+        run_jobs(plan, [job], tmp_path, device="cpu")
+    (only,) = find_runs(bench.runs)
     assert only.status.state == "interrupted"
     assert only.checkpoints()
-    assert outcome(place.jobs, job) is None
+    assert outcome(bench.jobs, job) is None
 
 
 RUNNER = """
 from pathlib import Path
-from genkit.benchmark import Plan, run
+from genkit.benchmark import Plan, run_jobs
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
 from genkit.data import open_dataset
 
 if __name__ == "__main__":
     plan = Plan("digits", [Entry("vae")], images=400_000_000, metrics=["mse"], count=50)
-    run(plan, list(jobs(plan, open_dataset("digits"))), Path("board"), device="cpu")
+    run_jobs(plan, list(jobs(plan, open_dataset("digits"))), Path("board"), device="cpu")
 """
 
 
 def test_a_job_ends_with_its_runner_and_lets_go_of_its_lock(digits, tmp_path):
     (tmp_path / "runner.py").write_text(RUNNER)
     runner = subprocess.Popen([sys.executable, "runner.py"], cwd=tmp_path)
-    place = BenchFolder(tmp_path / "board")
+    bench = BenchFolder(tmp_path / "board")
     try:
-        assert wait_for(lambda: any(steps_of(found) for found in find_runs(place.runs)))
+        assert wait_for(lambda: any(steps_of(found) for found in find_runs(bench.runs)))
     finally:
         runner.kill()
         runner.wait()
-    (only,) = find_runs(place.runs)
+    (only,) = find_runs(bench.runs)
     assert wait_for(lambda: only.status.state == "interrupted")
-    (lock,) = place.jobs.glob(".*.lock")
+    (lock,) = bench.jobs.glob(".*.lock")
     assert wait_for(lambda: free(lock))
     assert only.checkpoints()
 
@@ -240,11 +227,11 @@ def free(lock):
 def test_an_outcome_that_can_not_be_read_is_as_good_as_none(digits, tmp_path):
     plan = plan_of("ppca")
     (job,) = jobs(plan, digits)
-    place = BenchFolder(tmp_path)
-    place.jobs.mkdir()
-    (place.jobs / f"{job.id}.json").write_text("{")
-    assert outcome(place.jobs, job) is None
-    run(plan, [job], tmp_path, device="cpu")
+    bench = BenchFolder(tmp_path)
+    bench.jobs.mkdir()
+    (bench.jobs / f"{job.id}.json").write_text("{")
+    assert outcome(bench.jobs, job) is None
+    run_jobs(plan, [job], tmp_path, device="cpu")
     assert states(tmp_path) == [("ppca", 0, "done")]
 
 
@@ -252,4 +239,4 @@ def test_a_folder_that_can_not_be_made_is_named(digits, tmp_path):
     (tmp_path / "file").write_text("")
     plan = plan_of("ppca")
     with pytest.raises(GenkitError, match="the board can't be kept in .*file"):
-        run(plan, list(jobs(plan, digits)), tmp_path / "file", device="cpu")
+        run_jobs(plan, list(jobs(plan, digits)), tmp_path / "file", device="cpu")

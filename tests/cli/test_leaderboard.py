@@ -82,7 +82,7 @@ def test_recommend_names_the_best_within_the_limits_how_sure_and_what_is_unteste
     done = boards("recommend", "--dataset", "digits", "--latency-ms", "5", "--train-minutes", "30")
     lines = done.out.splitlines()
     assert lines[0] == "b: fid[digits-cnn] 2 [1, 3] on digits, lower is better"
-    assert lines[1].strip() == "better than the only other model within the limits, at 95 % by evaluation noise only"
+    assert lines[1].strip() == "better than the only other model within the limits (95 %, evaluation noise only)"
     assert "  a: latency 9 ms is above 5" in lines
     assert "dcgan" in lines[lines.index("untested:") + 1]
     found = json.loads(boards("recommend", "--latency-ms", "5", "--json").out)

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import multiprocessing
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Jobs see what a test has patched; each has one thread, as OpenMP does not survive a fork."""
+    monkeypatch.setattr("genkit.benchmark.runner.CONTEXT", multiprocessing.get_context("fork"))
+    monkeypatch.setattr("genkit.benchmark.runner.os.cpu_count", lambda: 1)
