@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from genkit.conformance import check
     from genkit.data import open_dataset, open_images
     from genkit.evaluation.compare import compare
+    from genkit.evaluation.config import EvalConfig
     from genkit.evaluation.evaluate import evaluate
     from genkit.evaluation.evaluator import Evaluator
-    from genkit.evaluation.measuring import Measuring
     from genkit.features import load_extractor
     from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
     from genkit.report.leaderboard import leaderboard
@@ -32,7 +32,7 @@ _HOMES = {
     "DataInfo": "genkit.models",
     "Evaluator": "genkit.evaluation.evaluator",
     "GenerativeModel": "genkit.models",
-    "Measuring": "genkit.evaluation.measuring",
+    "EvalConfig": "genkit.evaluation.config",
     "Phase": "genkit.models",
     "Preset": "genkit.models",
     "Step": "genkit.models",
@@ -53,9 +53,9 @@ logging.getLogger("genkit").addHandler(logging.NullHandler())  # quiet until the
 __all__ = [
     "Batch",
     "DataInfo",
+    "EvalConfig",
     "Evaluator",
     "GenerativeModel",
-    "Measuring",
     "Phase",
     "Preset",
     "Step",

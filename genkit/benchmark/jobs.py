@@ -51,13 +51,13 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
 
 def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
     """What else moves scores: the versions of the metrics, and the weights and rules of the extractors."""
-    measuring = plan.measuring("cpu")
+    config = plan.eval_config("cpu")
     specs = [offer.spec for offer in registry().offers(MetricSpec) if plan.metrics in (None, ["all"])]
     specs = specs or [registry().find(MetricSpec, name).spec for name in plan.metrics or []]
     seen = []
     if any({"features", "logits"} & set(spec.needs) for spec in specs):
-        for name in measuring.extractors or [default_extractor(data)]:
-            seen.append(identity(load_extractor(name, choices=measuring.preset.features)))
+        for name in config.extractors or [default_extractor(data)]:
+            seen.append(identity(load_extractor(name, choices=config.preset.features)))
     return {"versions": {spec.name: spec.version for spec in specs}, "extractors": seen}
 
 

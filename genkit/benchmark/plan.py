@@ -23,7 +23,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, MinLen
 
-from genkit.evaluation.measuring import COUNT, Measuring
+from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.options import build, read_config
 
 
@@ -42,7 +42,7 @@ class Entry:
 class Plan:
     """What a board holds. ``images`` is the budget of every model, its preset's if None.
 
-    ``metrics``, ``features``, ``count`` and ``protocol`` are Measuring's; ``parameters`` are those of metrics, by
+    ``metrics``, ``features``, ``count`` and ``protocol`` are EvalConfig's; ``parameters`` are those of metrics, by
     metric. ``size`` is of a data set of images that have none of their own. ``milestones`` checkpoints on the way are
     measured too, by the first metric.
     """
@@ -59,9 +59,9 @@ class Plan:
     size: Annotated[int, Ge(1)] | None = None
     milestones: Annotated[int, Ge(0)] = 0
 
-    def measuring(self, device: str) -> Measuring:
+    def eval_config(self, device: str) -> EvalConfig:
         """Return how each job is measured."""
-        return Measuring(
+        return EvalConfig(
             metrics=self.metrics,
             features=self.features,
             count=self.count,

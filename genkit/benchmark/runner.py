@@ -203,7 +203,7 @@ def _record(plan: Plan, job: Job, data: ImageDataset, bench: BenchFolder, device
     from genkit.evaluation.evaluator import Evaluator
 
     trained = _trained(job, plan.milestones, data, bench, device)
-    evaluator = Evaluator(data, plan.measuring(device))
+    evaluator = Evaluator(data, plan.eval_config(device))
     with FileLock(bench.path / ".calibration.lock"):
         calibrate(evaluator, bench.path / "calibration")
     name = stored(bench.path, measure_run(trained, evaluator, trained.newest_checkpoint())).name

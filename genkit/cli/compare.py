@@ -55,10 +55,10 @@ def command(
     from genkit.cli.opening import images_shown
     from genkit.cli.progress import work_bar
     from genkit.evaluation.compare import compare
-    from genkit.evaluation.measuring import Measuring
+    from genkit.evaluation.config import EvalConfig
     from genkit.options import parse_assignments
 
-    measuring = Measuring(
+    config = EvalConfig(
         metrics=metrics,
         features=features,
         protocol=protocol,
@@ -70,7 +70,7 @@ def command(
     how = opening(data_root, size, crop, skip_bad, grey)
     images = images_shown(samples, how)
     against = images_shown(reference, how)
-    measuring = dataclasses.replace(measuring, count=count or max(2, len(images.everything())))
+    config = dataclasses.replace(config, count=count or max(2, len(images.everything())))
     origin = {
         "samples": images.name,
         "reference": against.name,
@@ -78,7 +78,7 @@ def command(
     }
     folder = root / against.slug / "images"
     with interruptible(), work_bar() as show:
-        done = compare(images, against, measuring, name=samples, origin=origin, folder=folder, progress=show)
+        done = compare(images, against, config, name=samples, origin=origin, folder=folder, progress=show)
     show_evaluation(done, as_json)
     _note_shapes(images, against, done.record)
     if not as_json:

@@ -14,7 +14,7 @@ from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
-    from genkit.evaluation.measuring import Measuring
+    from genkit.evaluation.config import EvalConfig
     from genkit.training.runs import Run
 
 BESIDE = ("real test", "noise")
@@ -77,7 +77,7 @@ def command(
     genkit eval --model dcgan
     genkit eval --run 7f3a --metrics fid,kid -n 10000
     """
-    from genkit.evaluation.measuring import Measuring
+    from genkit.evaluation.config import EvalConfig
     from genkit.options import parse_assignments
 
     if samples_path is not None or reference is not None:
@@ -85,7 +85,7 @@ def command(
         raise UsageError(f"sets of images are compared by: genkit compare {paths} (the other options are the same)")
     if (model is None) == (run_id is None and checkpoint is None):
         raise UsageError("name one thing to measure: --model NAME, --run RUN or --checkpoint FILE")
-    measuring = Measuring(
+    config = EvalConfig(
         metrics=metrics,
         features=features,
         protocol=protocol,
@@ -113,9 +113,9 @@ def command(
         data = open_run_dataset(run, data_root=data_root)
     if milestones and not run.milestones():
         raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
-    _model(run, data, measuring, checkpoint, raw, root, calibrate, as_json)
+    _model(run, data, config, checkpoint, raw, root, calibrate, as_json)
     if milestones:
-        _milestones(run, data, measuring, raw)
+        _milestones(run, data, config, raw)
 
 
 def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
@@ -133,13 +133,13 @@ def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
     return open_run(folder.parent)
 
 
-def _milestones(run: Run, data: ImageDataset, measuring: Measuring, raw: bool) -> None:
+def _milestones(run: Run, data: ImageDataset, config: EvalConfig, raw: bool) -> None:
     from genkit.cli.progress import work_bar
     from genkit.evaluation.evaluator import Evaluator
     from genkit.evaluation.milestones import measure_milestones
 
     with interruptible("the same command resumes with the remaining milestones"), work_bar() as show:
-        done = measure_milestones(run, Evaluator(data, measuring, show), run.path, raw=raw)
+        done = measure_milestones(run, Evaluator(data, config, show), run.path, raw=raw)
     for images, score in done:
         click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
 
@@ -147,7 +147,7 @@ def _milestones(run: Run, data: ImageDataset, measuring: Measuring, raw: bool) -
 def _model(
     run: Run,
     data: ImageDataset,
-    measuring: Measuring,
+    config: EvalConfig,
     checkpoint: Path | None,
     raw: bool,
     root: Path,
@@ -164,7 +164,7 @@ def _model(
 
     place = root / run.config.dataset_slug / "calibration"
     with work_bar() as show:
-        evaluator = Evaluator(data, measuring, show)
+        evaluator = Evaluator(data, config, show)
         with interruptible():
             done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:

@@ -68,7 +68,7 @@ def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
             else:
                 measured = evaluator.measure(subject, images=what, content=dataset.sha256)
         except (Unmeasurable, DataError, UsageError):
-            continue  # nothing that was asked for can be measured of it: the board does without
+            continue  # no requested metric applies to this baseline
         done.append(Evaluation(measured.record, stored(folder, measured)))
     return done
 
@@ -87,7 +87,7 @@ def _subject(name: str, **options: Any) -> Subject:
 
 def _missing(evaluator: Evaluator, known: list[Record], name: str, what: GenerativeModel | Split) -> list[str]:
     """Return the columns that no record of this subject has, nor the reason why there is no number."""
-    model, count = what if isinstance(what, GenerativeModel) else None, evaluator.measuring.count
+    model, count = what if isinstance(what, GenerativeModel) else None, evaluator.config.count
     labelled = isinstance(what, Split) and bool(evaluator.dataset.classes)
     if isinstance(what, Split):
         count = min(count, len(what))

@@ -12,9 +12,9 @@ import numpy as np
 from genkit.data import ImageDataset, Split, open_images
 from genkit.data.open import located
 from genkit.errors import DataError, Unmeasurable, UsageError
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, resolve_config, stored
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.samples import Progress, quiet
 from genkit.features import own_extractor
 from genkit.results import store
@@ -24,7 +24,7 @@ from genkit.results.records import Subject
 def compare(
     samples: ImageDataset | Split | Path | str,
     reference: ImageDataset | Path | str,
-    measuring: Measuring | None = None,
+    config: EvalConfig | None = None,
     *,
     name: str = "",
     origin: Mapping[str, Any] | None = None,
@@ -35,7 +35,7 @@ def compare(
 ) -> Evaluation:
     """Compare a set of images with a reference set; the record goes under ``folder`` if given.
 
-    Each is an opened data set or a name for ``open_images``, such as a folder. Options are given as one ``measuring``,
+    Each is an opened data set or a name for ``open_images``, such as a folder. Options are given as one ``config``,
     or as its fields, e.g. ``features="inception"``. All images are used, or a random ``count`` of them. The reference
     is the training split of a data set that came with splits, else all its images. The extractor is the reference's
     own, or ``inception`` if it has none. Class folders named like the reference's classes give labels. ``origin``
@@ -58,11 +58,11 @@ def compare(
         if len(split) < 2:
             held = "a single image" if len(split) else "no image"
             raise DataError(f"{what} holds {held}: sets of two or more are compared")
-    asked = resolve_config(measuring, choices, max(2, len(samples)))
-    asked = dataclasses.replace(asked, features=asked.extractors or own_extractor(reference) or "inception")
+    config = resolve_config(config, choices, max(2, len(samples)))
+    config = dataclasses.replace(config, features=config.extractors or own_extractor(reference) or "inception")
     if folder is not None:
         store.ready(folder)
-    evaluator = Evaluator(reference, asked, progress, against=against, keep=keep)
+    evaluator = Evaluator(reference, config, progress, against=against, keep=keep)
     shape, other = samples.pixels.shape[1:], against.pixels.shape[1:]
     for extractor in evaluator.extractors:
         extractor.accepts(shape)

@@ -12,9 +12,9 @@ from typing import Any
 from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.closed_form import as_ended
+from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measured
 from genkit.evaluation.exhibits import curves
-from genkit.evaluation.measuring import COUNT, Measuring
 from genkit.evaluation.samples import Progress, quiet
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
@@ -44,7 +44,7 @@ class Evaluation:
 
 def evaluate(
     run: Run | Path | str,
-    measuring: Measuring | None = None,
+    config: EvalConfig | None = None,
     *,
     evaluator: Evaluator | None = None,
     checkpoint: Path | None = None,
@@ -54,7 +54,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run's model against its data set and write a record into the run's folder.
 
-    How is said by ``measuring``, or by its fields: ``evaluate(run, count=1000, metrics=["fid"])``.
+    Options are given as one ``config``, or as its fields: ``evaluate(run, count=1000, metrics=["fid"])``.
     ``raw`` measures the raw weights instead of their moving average; ``evaluator`` shares its reference features with
     other runs. Raises MissingError without a checkpoint or an extractor, DataError if the data set has changed,
     UsageError for the checkpoint of another run.
@@ -65,7 +65,7 @@ def evaluate(
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
     store.ready(run.path)
-    evaluator = evaluator or Evaluator(open_run_dataset(run), resolve_config(measuring, choices, COUNT), progress)
+    evaluator = evaluator or Evaluator(open_run_dataset(run), resolve_config(config, choices, COUNT), progress)
     measured = measure_run(run, evaluator, path, raw=raw)
     return Evaluation(measured.record, stored(run.path, measured))
 
@@ -114,15 +114,15 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
     )
 
 
-def resolve_config(measuring: Measuring | None, choices: Mapping[str, Any], count: int) -> Measuring:
+def resolve_config(config: EvalConfig | None, choices: Mapping[str, Any], count: int) -> EvalConfig:
     """Return a config given whole or field by field; raises UnknownName for an unknown field, UsageError for both."""
-    if measuring is not None and choices:
-        raise UsageError(f"{', '.join(choices)}: set it in the Measuring that is given too")
-    known = [field.name for field in dataclasses.fields(Measuring)]
+    if config is not None and choices:
+        raise UsageError(f"{', '.join(choices)}: set it in the EvalConfig that is given too")
+    known = [field.name for field in dataclasses.fields(EvalConfig)]
     for name in choices:
         if name not in known:
             raise UnknownName("choice of how to measure", name, known, f"  (there are {', '.join(known)})")
-    return measuring or Measuring(**{"count": count, **choices})
+    return config or EvalConfig(**{"count": count, **choices})
 
 
 def stored(folder: Path, measured: Measured) -> Path:

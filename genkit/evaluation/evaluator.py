@@ -17,10 +17,10 @@ import torch
 from genkit.data import ImageDataset, Split
 from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evidence import Evidence, Gathered
 from genkit.evaluation.exhibits import exhibits
 from genkit.evaluation.extraction import identity
-from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.reference import Reference
 from genkit.evaluation.samples import ModelSamples, Progress, Samples, SplitSamples, quiet
 from genkit.evaluation.scoring import SEEING, blind, column, lacks, score
@@ -60,7 +60,7 @@ class Evaluator:
     def __init__(
         self,
         dataset: ImageDataset,
-        measuring: Measuring | None = None,
+        config: EvalConfig | None = None,
         progress: Progress = quiet,
         *,
         against: Split | None = None,
@@ -68,11 +68,11 @@ class Evaluator:
     ) -> None:
         self.dataset = dataset
         self.against = against or dataset.train
-        self.measuring = measuring or Measuring()
+        self.config = config or EvalConfig()
         self.progress = progress
         self.keep = keep
-        self.device = pick_device(self.measuring.device)
-        wanted = self.measuring.wanted
+        self.device = pick_device(self.config.device)
+        wanted = self.config.wanted
         if wanted is None:
             self.specs = [offer.spec for offer in registry().offers(MetricSpec)]
         else:
@@ -80,10 +80,10 @@ class Evaluator:
         self.extractors = self._load_extractors() if any(SEEING & set(spec.needs) for spec in self.specs) else []
 
     def _load_extractors(self) -> list[Extractor]:
-        asked = self.measuring
-        names = asked.extractors or [default_extractor(self.dataset)]
-        choices = {**asked.preset.features, **asked.choices}
-        loaded = [load_extractor(n, weights=asked.weights, device=str(self.device), choices=choices) for n in names]
+        config = self.config
+        names = config.extractors or [default_extractor(self.dataset)]
+        choices = {**config.preset.features, **config.choices}
+        loaded = [load_extractor(n, weights=config.weights, device=str(self.device), choices=choices) for n in names]
         for extractor in loaded:
             extractor.accepts(self.dataset.info().shape)
         return loaded
@@ -91,31 +91,31 @@ class Evaluator:
     @functools.cached_property
     def reference(self) -> Reference:
         """What subjects are compared with."""
-        samples = SplitSamples(self.against, len(self.against), self.measuring.chunk, content=self.dataset.sha256)
+        samples = SplitSamples(self.against, len(self.against), self.config.chunk, content=self.dataset.sha256)
         return Reference(samples, self.extractors, self.progress)
 
     @functools.cached_property
     def originals(self) -> Reference:
         """The test split, which reconstructions are compared with."""
         test = self.dataset.test
-        samples = SplitSamples(test, len(test), self.measuring.chunk, content=self.dataset.sha256)
+        samples = SplitSamples(test, len(test), self.config.chunk, content=self.dataset.sha256)
         return Reference(samples, self.extractors, self.progress)
 
     def parameters(self, spec: MetricSpec) -> dict[str, Any]:
         """Return a metric's parameters: its own, as the preset and then the user change them."""
-        asked = self.measuring
+        config = self.config
         return {
             **spec.parameters,
-            **asked.preset.parameters.get(spec.name, {}),
-            **asked.parameters.get(spec.name, {}),
+            **config.preset.parameters.get(spec.name, {}),
+            **config.parameters.get(spec.name, {}),
         }
 
     def protocol(self, count: int, model: GenerativeModel | None, extractor: Extractor | None = None) -> Protocol:
         """Return every choice under which a subject is measured, as seen by one extractor."""
-        asked = self.measuring
+        config = self.config
         likelihood: Mapping[str, Any] = {}
         if model is not None and callable(getattr(model, "log_likelihood", None)):
-            likelihood = {"observation": model.observation, "binarisation": model.binarisation, "seed": asked.seed}
+            likelihood = {"observation": model.observation, "binarisation": model.binarisation, "seed": config.seed}
         return Protocol(
             data={
                 "dataset": self.dataset.slug,
@@ -125,9 +125,9 @@ class Evaluator:
             },
             samples={
                 "count": count,
-                "chunk": asked.chunk,
-                "seed": asked.seed,
-                "quantisation": asked.preset.quantisation,
+                "chunk": config.chunk,
+                "seed": config.seed,
+                "quantisation": config.preset.quantisation,
             },
             features=identity(extractor) if extractor is not None else {},
             likelihood=likelihood,
@@ -188,7 +188,7 @@ class Evaluator:
             classes=self.dataset.classes,
             parameters={spec.name: self.parameters(spec) for spec in measured},
             training_seconds=training.seconds if training else None,
-            seed=self.measuring.seed,
+            seed=self.config.seed,
             progress=self.progress,
         )
         try:
@@ -213,13 +213,15 @@ class Evaluator:
         gathered.close(finished=not self.keep)
 
     def _samples(self, model: GenerativeModel | None, images: Split | None, content: str) -> Samples:
-        asked = self.measuring
+        config = self.config
         if model is not None:
-            quantisation = asked.preset.quantisation
-            return ModelSamples(model.to(self.device), asked.count, asked.chunk, asked.seed, self.device, quantisation)
+            quantisation = config.preset.quantisation
+            return ModelSamples(
+                model.to(self.device), config.count, config.chunk, config.seed, self.device, quantisation
+            )
         if images is None:
             raise UsageError("there is nothing to measure: give a model or images")
-        return SplitSamples(images, min(asked.count, len(images)), asked.chunk, asked.seed, content)
+        return SplitSamples(images, min(config.count, len(images)), config.chunk, config.seed, content)
 
     def cells(self, spec: MetricSpec, count: int) -> list[Cell]:
         """Return what a metric is measured as: through each extractor, a matched one also at the size of the test."""

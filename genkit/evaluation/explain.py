@@ -9,9 +9,9 @@ from typing import Any
 
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation.compare import compare
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import measure_run
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.evaluation.samples import Progress, quiet
 from genkit.results.protocol import difference
@@ -158,7 +158,7 @@ def _run_again(path: Path, record: Record, weights: Path | None, progress: Progr
     data = open_run_dataset(run)
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
-        evaluator = Evaluator(data, _measuring(score, choices, weights), progress, keep=True)
+        evaluator = Evaluator(data, _config(score, choices, weights), progress, keep=True)
         assert record.training is not None
         return _value(measure_run(run, evaluator, checkpoint, raw=record.training.weights == "raw").record, score)
 
@@ -172,13 +172,13 @@ def _images_again(record: Record, weights: Path | None, progress: Progress) -> t
         return None, str(error)
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
-        asked = _measuring(score, choices, weights)
-        return _value(compare(samples, reference, asked, progress=progress, keep=True).record, score)
+        config = _config(score, choices, weights)
+        return _value(compare(samples, reference, config, progress=progress, keep=True).record, score)
 
     return measure, ""
 
 
-def _measuring(score: RecordedScore, choices: Mapping[str, Any], weights: Path | None) -> Measuring:
+def _config(score: RecordedScore, choices: Mapping[str, Any], weights: Path | None) -> EvalConfig:
     """Return how to measure one score under given choices."""
     groups: dict[str, dict[str, Any]] = {}
     for key, value in choices.items():
@@ -190,7 +190,7 @@ def _measuring(score: RecordedScore, choices: Mapping[str, Any], weights: Path |
         features=extractor_choices(features),
         parameters={score.metric: groups.get("parameters", {})},
     )
-    return Measuring(
+    return EvalConfig(
         metrics=[score.metric],
         features=extractor_name(features) if features else None,
         weights=weights,

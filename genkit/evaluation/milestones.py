@@ -56,7 +56,7 @@ def _first(evaluator: Evaluator, name: str, model: GenerativeModel) -> MetricSpe
     labelled = model.conditional and bool(evaluator.dataset.classes)
     reasons = []
     specs = evaluator.specs
-    if evaluator.measuring.wanted is None:
+    if evaluator.config.wanted is None:
         specs = sorted(specs, key=lambda spec: spec.name != "fid")
     for spec in specs:
         reason = lacks(spec, name, model, labelled, trained=True)
@@ -70,7 +70,7 @@ def _reached(
     run: Run, path: Path, evaluator: Evaluator, spec: MetricSpec, weights: str, folder: Path, known: list[Record]
 ) -> Reached:
     training = training_of(run, path, weights)
-    count, unfitted = evaluator.measuring.count, run.make_model()
+    count, unfitted = evaluator.config.count, run.make_model()
     of_it = [
         record
         for record in known

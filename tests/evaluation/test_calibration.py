@@ -10,8 +10,8 @@ import pytest
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError
 from genkit.evaluation.calibration import baselines, calibrate, calibration
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.measuring import Measuring
 from genkit.models.baselines.ppca import PPCA
 from genkit.registry.discovery import Plugin, registry
 from genkit.registry.specs import ModelSpec
@@ -22,7 +22,7 @@ REAL, MODELS = ["real test", "jpeg", "blurred"], ["copycat", "ppca", "noise"]
 
 @pytest.fixture(scope="module")
 def evaluator(digits):
-    return Evaluator(digits, Measuring(count=500, metrics=["fid", "kid", "authpct"]))
+    return Evaluator(digits, EvalConfig(count=500, metrics=["fid", "kid", "authpct"]))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_exhibits_lie_beside_the_records(calibrated):
 
 
 def test_one_that_fails_costs_only_itself(digits, tmp_path, monkeypatch):
-    evaluator = Evaluator(digits, Measuring(count=100, metrics=["kid"]))
+    evaluator = Evaluator(digits, EvalConfig(count=100, metrics=["kid"]))
     monkeypatch.setattr(PPCA, "prepare_stage", refused)
     assert names(calibrate(evaluator, tmp_path)) == [*REAL, "copycat", "noise"]
     monkeypatch.undo()
@@ -90,13 +90,13 @@ def test_one_that_fails_costs_only_itself(digits, tmp_path, monkeypatch):
 
 
 def test_what_can_not_be_measured_of_any_stops_nothing(digits, tmp_path):
-    asked = Measuring(count=400, metrics=["kid"], protocol="torch-fidelity")
+    asked = EvalConfig(count=400, metrics=["kid"], protocol="torch-fidelity")
     assert calibrate(Evaluator(digits, asked), tmp_path) == []
 
 
 def test_one_subject_does_not_stand_for_another(calibrated, digits, tmp_path):
     _, records = calibrated
-    fewer = Evaluator(digits, Measuring(count=len(digits.test), metrics=["fid", "kid", "authpct"]))
+    fewer = Evaluator(digits, EvalConfig(count=len(digits.test), metrics=["fid", "kid", "authpct"]))
     for record in records.values():
         store.add(tmp_path, record)
     done = calibrate(fewer, tmp_path)
@@ -117,7 +117,7 @@ def test_a_baseline_that_was_made_otherwise_is_measured_anew(calibrated, evaluat
 
 def test_what_calibrates_keeps_the_scores_of_every_protocol(digits, tmp_path):
     for count in (400, 500, 400):
-        calibrate(Evaluator(digits, Measuring(metrics=["fid", "parameters"], count=count)), tmp_path)
+        calibrate(Evaluator(digits, EvalConfig(metrics=["fid", "parameters"], count=count)), tmp_path)
     noise = calibration(tmp_path)["noise"].values()
     assert sorted(score.n for score in noise if score.name == "fid[digits-cnn]") == [400, 500]
 
@@ -126,7 +126,7 @@ def test_calibration_survives_a_plugin_with_a_model_named_noise(digits, tmp_path
     stranger = Plugin("loud", "loud", "1", {ModelSpec: [ModelSpec("noise", "loud:Noise")]})
     registry().plugins.append(stranger)
     try:
-        assert len(calibrate(Evaluator(digits, Measuring(count=100, metrics=["kid"])), tmp_path)) == 6
+        assert len(calibrate(Evaluator(digits, EvalConfig(count=100, metrics=["kid"])), tmp_path)) == 6
     finally:
         registry().plugins.remove(stranger)
 

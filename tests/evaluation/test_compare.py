@@ -10,7 +10,7 @@ import pytest
 from genkit.data import Split
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.evaluation.compare import compare
-from genkit.evaluation.measuring import Measuring
+from genkit.evaluation.config import EvalConfig
 from genkit.features import load_extractor, manifest
 
 LOWER = ("fid", "kid", "cmmd")
@@ -29,7 +29,7 @@ def corrupted(split, corruption, amount):
 
 @pytest.mark.parametrize(("corruption", "amounts"), [("noise", (0, 20, 60, 150)), ("blur", (0, 1, 3, 10))])
 def test_distances_grow_and_coverage_falls_as_real_images_are_harmed(digits, corruption, amounts):
-    asked = Measuring(count=1437, metrics=[*LOWER, "coverage"])
+    asked = EvalConfig(count=1437, metrics=[*LOWER, "coverage"])
     records = [compare(corrupted(digits.train, corruption, amount), digits, asked).record for amount in amounts]
     for metric in LOWER:
         values = [record.score(f"{metric}[digits-cnn]").value for record in records]
@@ -40,7 +40,7 @@ def test_distances_grow_and_coverage_falls_as_real_images_are_harmed(digits, cor
 
 def test_the_size_of_the_chunks_moves_no_feature_beyond_rounding(digits):
     values = [
-        compare(digits.test, digits, Measuring(count=360, chunk=chunk, metrics=["fid"])).record.scores[0].value
+        compare(digits.test, digits, EvalConfig(count=360, chunk=chunk, metrics=["fid"])).record.scores[0].value
         for chunk in (7, 100, 360)
     ]
     assert values == pytest.approx([values[0]] * 3, rel=1e-5)
@@ -57,7 +57,7 @@ def test_a_second_evaluation_against_the_same_reference_sees_only_its_own_sample
         return forward(self, images)
 
     monkeypatch.setattr(ClassifierExtractor, "forward", watch)
-    asked = Measuring(count=100, metrics=["fid", "kid"], chunk=90)
+    asked = EvalConfig(count=100, metrics=["fid", "kid"], chunk=90)
     flipped = dataclasses.replace(digits.test, pixels=np.ascontiguousarray(digits.test.pixels[..., ::-1]))
     compare(digits.test, digits, asked)
     first = sum(seen)
@@ -68,13 +68,13 @@ def test_a_second_evaluation_against_the_same_reference_sees_only_its_own_sample
 def test_images_of_another_size_are_refused_before_anything_is_measured(digits):
     large = Split("large", digits.train.uint8(slice(0, 100)).repeat(2, axis=2).repeat(2, axis=3), None, 256)
     with pytest.raises(UsageError, match="pixels compares images of one size, not 1x16x16 with 1x8x8"):
-        compare(large, digits, Measuring(count=50, features="pixels"))
+        compare(large, digits, EvalConfig(count=50, features="pixels"))
     with pytest.raises(UsageError, match=r": add --size 8, choose"):
-        compare(large, digits, Measuring(count=50))
+        compare(large, digits, EvalConfig(count=50))
     colour = dataclasses.replace(large, pixels=large.pixels.repeat(3, axis=1))
     with pytest.raises(UsageError, match=r": add --size 8 --grey, choose"):
-        compare(colour, digits, Measuring(count=50))
-    assert compare(large, digits, Measuring(count=100, metrics=["fid"], features="random-conv")).record.scores
+        compare(colour, digits, EvalConfig(count=50))
+    assert compare(large, digits, EvalConfig(count=100, metrics=["fid"], features="random-conv")).record.scores
 
 
 def test_sets_are_named_by_what_opens_them_and_one_metric_by_its_name(tmp_path):
@@ -107,7 +107,7 @@ def test_images_without_an_extractor_of_their_own_are_seen_by_inception(digits, 
 
     monkeypatch.setattr("genkit.evaluation.evaluator.load_extractor", load)
     for reference in (named(digits, "folder:photos"), digits):
-        compare(digits.test, reference, Measuring(count=80, metrics=["fid"]))
+        compare(digits.test, reference, EvalConfig(count=80, metrics=["fid"]))
     assert asked == ["inception", "digits-cnn"]
 
 
@@ -117,17 +117,17 @@ def test_without_inceptions_weights_one_sentence_says_what_to_do(digits, monkeyp
     monkeypatch.setattr(manifest, "WEIGHTS", nowhere)
     ways = r"--weights FILE, .*genkit weights add inception FILE\); --features random-conv and pixels need no weights"
     with pytest.raises(MissingError, match=ways):
-        compare(digits.test, named(digits, "folder:photos"), Measuring(count=80))
+        compare(digits.test, named(digits, "folder:photos"), EvalConfig(count=80))
 
 
 def test_what_sees_nothing_needs_no_weights(digits):
-    parameters = Measuring(count=80, metrics=["parameters", "fid"], features="random-conv")
+    parameters = EvalConfig(count=80, metrics=["parameters", "fid"], features="random-conv")
     assert compare(digits.test, named(digits, "folder:photos"), parameters).record.score("fid[random-conv]")
 
 
 def test_a_collapsed_set_is_measured_and_worse_than_real_images(digits):
     copies = Split("copies", digits.test.uint8([0] * 200), None, 256)
-    asked = Measuring(count=200, metrics=["fid", "coverage", "vendi"])
+    asked = EvalConfig(count=200, metrics=["fid", "coverage", "vendi"])
     collapsed, real = (compare(images, digits, asked).record for images in (copies, digits.test))
     assert collapsed.score("fid[digits-cnn]").value > 5 * real.score("fid[digits-cnn]").value
     assert collapsed.score("coverage[digits-cnn]").value < 0.05

@@ -11,9 +11,9 @@ from genkit.data import Split
 from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.compare import compare
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate, stored
 from genkit.evaluation.evaluator import Evaluator, Measured
-from genkit.evaluation.measuring import Measuring
 from genkit.results.records import Subject, from_json
 from genkit.training.api import train
 from genkit.training.runs import make_model
@@ -21,7 +21,7 @@ from genkit.training.runs import make_model
 
 @pytest.fixture(scope="module")
 def evaluator(digits):
-    return Evaluator(digits, Measuring(count=500))
+    return Evaluator(digits, EvalConfig(count=500))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_a_record_that_can_not_be_written_is_still_an_error(tmp_path):
 
 def test_each_choice_moves_the_fingerprint_of_the_scores_that_it_moves(digits, noise_record):
     def measured(**choices):
-        other = Evaluator(digits, Measuring(**{"count": 500, "metrics": ["fid"], **choices}))
+        other = Evaluator(digits, EvalConfig(**{"count": 500, "metrics": ["fid"], **choices}))
         measured = other.measure(Subject("noise"), model=make_model("noise", {}, digits.info()))
         return measured.record.score("fid[digits-cnn]")
 
@@ -92,19 +92,19 @@ def test_a_likelihood_does_not_move_the_fingerprint_of_the_distance(evaluator, d
 def test_the_checkpoint_of_another_run_is_refused(digits, tmp_path):
     one, other = (train("ppca", digits, root=tmp_path / name) for name in "ab")
     with pytest.raises(UsageError, match="is not one of run"):
-        evaluate(one, Measuring(count=400), checkpoint=other.newest_checkpoint())
+        evaluate(one, EvalConfig(count=400), checkpoint=other.newest_checkpoint())
 
 
 def test_images_in_the_order_of_their_classes_are_measured_at_the_size_of_the_test_split_too(digits):
     order = np.argsort(digits.train.labels, kind="stable")
     split = Split("train", digits.train.pixels[order], digits.train.labels[order], digits.levels)
-    record = compare(split, digits, Measuring(count=len(order), metrics=["fid"])).record
+    record = compare(split, digits, EvalConfig(count=len(order), metrics=["fid"])).record
     assert record.score("fid[digits-cnn]").value == pytest.approx(0, abs=1e-6)
     assert record.score("fid[digits-cnn]@360").value < 1.5
 
 
 def test_several_extractors_stand_side_by_side(digits):
-    asked = Measuring(count=400, metrics=["fid", "is"], features=["digits-cnn", "pixels"])
+    asked = EvalConfig(count=400, metrics=["fid", "is"], features=["digits-cnn", "pixels"])
     record = compare(digits.test, digits, asked).record
     assert {score.name for score in record.scores} == {
         "fid[digits-cnn]@360",
@@ -118,7 +118,7 @@ def test_several_extractors_stand_side_by_side(digits):
 
 def test_a_preset_changes_the_choices_and_with_them_the_fingerprint(digits):
     def measured(preset):
-        asked = Measuring(count=360, metrics=["fid", "mifid"], protocol=preset)
+        asked = EvalConfig(count=360, metrics=["fid", "mifid"], protocol=preset)
         return compare(digits.test, digits, asked).record
 
     ours, theirs = measured("genkit"), measured("stylegan3")
@@ -130,7 +130,7 @@ def test_a_preset_changes_the_choices_and_with_them_the_fingerprint(digits):
 
 def test_evaluate_writes_a_record_that_names_the_checkpoint(digits, tmp_path, monkeypatch):
     run = train("ppca", digits, root=tmp_path)
-    done = evaluate(run, evaluator=Evaluator(digits, Measuring(count=400)))
+    done = evaluate(run, evaluator=Evaluator(digits, EvalConfig(count=400)))
     record = from_json(done.path.read_bytes(), "record")
     assert done.path.parent == run.path / "records"
     assert record == done.record
@@ -148,8 +148,8 @@ def test_how_to_measure_is_said_by_fields_or_whole(digits, tmp_path):
     assert len(repr(brief)) < 500
     with pytest.raises(UnknownName, match="Did you mean 'count'"):
         evaluate(run, counts=400)
-    with pytest.raises(UsageError, match="count: say it in Measuring"):
-        evaluate(run, Measuring(), count=400)
+    with pytest.raises(UsageError, match="count: set it in the EvalConfig"):
+        evaluate(run, EvalConfig(), count=400)
 
 
 def test_two_sets_of_images_are_measured_with_no_model(digits):
@@ -168,20 +168,20 @@ def test_evaluation_leaves_the_global_generator_alone(evaluator, digits):
 
 def test_a_choice_goes_to_the_one_extractor_that_offers_it(digits):
     with pytest.raises(UsageError, match="random-conv has no choice 'resize'"):
-        Evaluator(digits, Measuring(metrics=["fid"], features="random-conv", choices={"resize": "bilinear"}))
+        Evaluator(digits, EvalConfig(metrics=["fid"], features="random-conv", choices={"resize": "bilinear"}))
     with pytest.raises(UsageError, match="a choice goes with one extractor"):
-        Measuring(features=["inception", "pixels"], choices={"resize": "bilinear"})
+        EvalConfig(features=["inception", "pixels"], choices={"resize": "bilinear"})
 
 
 def test_unknown_metrics_and_too_few_samples_are_refused(digits):
     with pytest.raises(UnknownName, match="Did you mean 'fid'"):
-        Evaluator(digits, Measuring(metrics=["fidd"]))
+        Evaluator(digits, EvalConfig(metrics=["fidd"]))
     with pytest.raises(UsageError, match="two samples"):
-        Measuring(count=1)
+        EvalConfig(count=1)
 
 
 def test_what_one_metric_can_not_measure_loses_no_other(digits):
-    asked = Measuring(count=400, metrics=["fid", "kid"], protocol="torch-fidelity")
+    asked = EvalConfig(count=400, metrics=["fid", "kid"], protocol="torch-fidelity")
     evaluator = Evaluator(digits, asked)
     record = evaluator.measure(Subject("noise"), model=make_model("noise", {}, digits.info())).record
     assert "need as many of each set" in record.absent["kid[digits-cnn]"]
@@ -190,6 +190,6 @@ def test_what_one_metric_can_not_measure_loses_no_other(digits):
 
 def test_few_images_are_measured_by_what_can_measure_them(digits):
     few = Split("few", digits.test.pixels[:6], None, digits.levels)
-    record = compare(few, digits, Measuring(count=6)).record
+    record = compare(few, digits, EvalConfig(count=6)).record
     assert record.score("fid[digits-cnn]").n == 6
     assert "between 1 and the 6 rows" in record.absent["is[digits-cnn]"]

@@ -18,10 +18,10 @@ from genkit.data.images import png, quantize
 from genkit.errors import GenkitWarning
 from genkit.evaluation.closed_form import fitted as _fit
 from genkit.evaluation.compare import compare
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.exhibits import curves, exhibits
-from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.memorised import most_alike
 from genkit.evaluation.samples import SplitSamples
 from genkit.metrics.evidence import Features
@@ -38,7 +38,7 @@ def fitted(name, digits):
 
 
 def measure(name, digits, *metrics, count=300, chunk=250):
-    evaluator = Evaluator(digits, Measuring(count=count, chunk=chunk, metrics=metrics))
+    evaluator = Evaluator(digits, EvalConfig(count=count, chunk=chunk, metrics=metrics))
     return evaluator, evaluator.measure(Subject(name), model=fitted(name, digits))
 
 
@@ -108,7 +108,7 @@ def test_the_most_alike_are_of_as_many_samples_as_there_are_test_images(digits, 
         return most_alike(training, generated, count)
 
     monkeypatch.setattr("genkit.evaluation.exhibits.most_alike", watch)
-    evaluator = Evaluator(digits, Measuring(count=700, chunk=100, metrics=["fid"]))
+    evaluator = Evaluator(digits, EvalConfig(count=700, chunk=100, metrics=["fid"]))
     what = {"images": digits.test} if name == "real test" else {"model": fitted(name, digits)}
     facts = json.loads(evaluator.measure(Subject(name), **what).exhibits["memorised.json"])
     assert looked_at == [len(digits.test)]
@@ -141,7 +141,7 @@ def test_nothing_is_shown_that_was_not_asked_for_or_can_not_be_done(copycat, dig
 
 
 def test_no_pass_over_the_samples_is_made_for_a_picture(digits, monkeypatch):
-    evaluator = Evaluator(digits, Measuring(count=1000, chunk=100, metrics=["rfid"]))
+    evaluator = Evaluator(digits, EvalConfig(count=1000, chunk=100, metrics=["rfid"]))
     model, drawn = fitted("ppca", digits), []
     sample = model.sample
     monkeypatch.setattr(model, "sample", lambda n, **more: drawn.append(n) or sample(n, **more))
@@ -156,7 +156,7 @@ def test_samples_that_a_metric_needed_are_not_drawn_again(digits, monkeypatch):
 
     def shown(*metrics):
         drawn.clear()
-        evaluator = Evaluator(digits, Measuring(count=200, chunk=50, metrics=metrics))
+        evaluator = Evaluator(digits, EvalConfig(count=200, chunk=50, metrics=metrics))
         return evaluator.measure(Subject("cgan"), model=model).exhibits
 
     spooled = shown("fid", "cas")
@@ -204,7 +204,7 @@ def resized(split, side, channels):
 
 @pytest.mark.parametrize(("side", "channels"), [(16, 1), (8, 3), (16, 3)])
 def test_samples_of_another_size_or_colour_stand_above_training_images_of_theirs(digits, side, channels):
-    asked = Measuring(count=100, metrics=["fid"], features="random-conv")
+    asked = EvalConfig(count=100, metrics=["fid"], features="random-conv")
     evaluator = Evaluator(digits, asked)
     found = evaluator.measure(Subject("resized"), images=resized(digits.train, side, channels)).exhibits
     sheet = Image.open(io.BytesIO(found["memorised.png"]))
@@ -218,7 +218,7 @@ def test_samples_of_another_size_or_colour_stand_above_training_images_of_theirs
 
 def test_grey_samples_stand_above_training_images_in_colour(digits):
     colour = dataclasses.replace(digits, train=resized(digits.train, 8, 3), test=resized(digits.test, 8, 3), whole=None)
-    evaluator = Evaluator(colour, Measuring(count=100, metrics=["fid"], features="random-conv"))
+    evaluator = Evaluator(colour, EvalConfig(count=100, metrics=["fid"], features="random-conv"))
     found = evaluator.measure(Subject("grey"), images=digits.test).exhibits
     assert Image.open(io.BytesIO(found["memorised.png"])).mode == "RGB"
 

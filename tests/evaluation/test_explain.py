@@ -10,10 +10,10 @@ import pytest
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation.compare import compare
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.explain import _asked, explain
-from genkit.evaluation.measuring import Measuring
 from genkit.results.protocols import ProtocolPreset
 from genkit.training.api import train
 
@@ -24,7 +24,7 @@ def run(digits, tmp_path_factory):
 
 
 def measured(run, digits, **choices):
-    asked = Measuring(**{"count": 400, "metrics": ["fid", "kid"], **choices})
+    asked = EvalConfig(**{"count": 400, "metrics": ["fid", "kid"], **choices})
     return evaluate(run, evaluator=Evaluator(digits, asked)).path
 
 
@@ -109,7 +109,7 @@ def test_records_of_two_trainings_differ_in_their_weights(run, digits, tmp_path)
 def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path):
     origin = {"samples": "digits", "reference": "digits", "opening": {}}
     paths = [
-        compare(digits, digits, Measuring(count=200, seed=seed, metrics=["kid"]), origin=origin,
+        compare(digits, digits, EvalConfig(count=200, seed=seed, metrics=["kid"]), origin=origin,
                         folder=tmp_path).path
         for seed in (0, 1)
     ]  # fmt: skip
@@ -119,7 +119,7 @@ def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path)
 
 
 def test_records_of_two_sets_of_images_name_them_by_their_content(digits, tmp_path):
-    asked = Measuring(count=100, metrics=["kid"])
+    asked = EvalConfig(count=100, metrics=["kid"])
     dark = digits.everything()
     dark = dataclasses.replace(digits, sha256="ab" * 32, whole=dataclasses.replace(dark, pixels=dark.pixels // 2))
     paths = [compare(each, digits, asked, origin={"a": 1}, folder=tmp_path).path for each in (digits, dark)]

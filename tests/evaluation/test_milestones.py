@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from genkit.errors import GenkitWarning, MissingError, UsageError
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import measure_run, subject_of
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.measuring import Measuring
 from genkit.evaluation.milestones import measure_milestones
 from genkit.results import store
 from genkit.training.api import train
@@ -15,7 +15,7 @@ from genkit.training.runs import load
 
 
 def evaluator_of(data, *metrics, **more):
-    return Evaluator(data, Measuring(count=60, chunk=30, metrics=metrics or None, **more))
+    return Evaluator(data, EvalConfig(count=60, chunk=30, metrics=metrics or None, **more))
 
 
 @pytest.fixture(scope="module")

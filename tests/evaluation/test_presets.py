@@ -14,8 +14,8 @@ from PIL import Image
 from genkit.data import open_dataset
 from genkit.errors import UsageError
 from genkit.evaluation.compare import compare
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.measuring import Measuring
 from genkit.features.inception_layout import untrained_state
 from genkit.features.inception_network import InceptionV3
 from genkit.models import GenerativeModel
@@ -64,7 +64,7 @@ def measured(folders, weights):
     data = [open_dataset(f"folder:{folder}") for folder in folders]
 
     def measure(preset, *metrics, features="inception", **parameters):
-        asked = Measuring(
+        asked = EvalConfig(
             metrics=metrics, features=features, weights=weights, protocol=preset, count=99, parameters=parameters
         )
         return {score.metric: score for score in compare(*data, asked, keep=True).record.scores}
@@ -164,7 +164,7 @@ class Fixed(GenerativeModel):
 def test_samples_of_a_model_are_truncated_as_torchmetrics_truncates(folders, weights, torchmetrics_fid):
     data = open_dataset(f"folder:{folders[1]}")
     choices = {"metrics": ["fid"], "features": "inception-64", "weights": weights, "count": 10, "chunk": 10}
-    evaluator = Evaluator(data, Measuring(protocol="torchmetrics", **choices), against=data.everything())
+    evaluator = Evaluator(data, EvalConfig(protocol="torchmetrics", **choices), against=data.everything())
     model = Fixed({}, data.info())
     (found,) = evaluator.measure(Subject("fixed"), model=model).record.scores
     drawn = model.sample(10, generator=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genkit import metrics
 from genkit.evaluation.compare import compare
-from genkit.evaluation.measuring import Measuring
+from genkit.evaluation.config import EvalConfig
 from genkit.features import load_extractor
 from genkit.metrics import fid_inf
 from genkit.metrics.numerics import distances, mmd
@@ -26,7 +26,7 @@ def whole(digits):
 
 
 def scores(digits, chunk):
-    record = compare(digits.test, digits, Measuring(count=360, chunk=chunk, metrics=NAMES)).record
+    record = compare(digits.test, digits, EvalConfig(count=360, chunk=chunk, metrics=NAMES)).record
     return {score.name: score.value for score in record.scores}
 
 

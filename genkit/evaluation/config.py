@@ -1,4 +1,4 @@
-"""How to measure: what does not depend on the subject."""
+"""The options of an evaluation."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ CHUNK = 250
 
 
 @dataclass(frozen=True)
-class Measuring:
-    """How to measure any subject of a data set.
+class EvalConfig:
+    """The options of an evaluation, independent of what is evaluated.
 
-    ``metrics`` is a name or names, None for all; ``features`` the same of extractors, None for the data set's own;
-    ``weights`` a file for the one extractor named; ``count`` samples are drawn in chunks of ``chunk`` under evaluation
-    seed ``seed``. ``protocol`` is a preset, or the name of one, that reproduces a reference's numbers
-    (genkit.results.protocols); ``choices`` are the one extractor's, such as ``{"resize": "bilinear"}``; ``parameters``
-    are further choices of metrics, by metric, such as ``{"nll": {"importance_samples": 100}}``.
+    ``metrics`` is a name or several, None for all; ``features`` an extractor's name or several, None for the data set's
+    own; ``weights`` the file of the only extractor. ``count`` samples are drawn in chunks of ``chunk`` from evaluation
+    seed ``seed``. ``protocol`` is a protocol or its name, which reproduces the numbers of a reference implementation
+    (genkit.results.protocols). ``choices`` are options of the only extractor, e.g. ``{"resize": "bilinear"}``;
+    ``parameters`` those of metrics, e.g. ``{"nll": {"importance_samples": 100}}``. Raises UsageError for fewer than two
+    samples, or for ``weights`` or ``choices`` with several extractors, UnknownName for an unknown protocol.
     """
 
     metrics: str | Sequence[str] | None = None
@@ -47,13 +48,13 @@ class Measuring:
 
     @property
     def wanted(self) -> list[str] | None:
-        """The names of the metrics asked for, or None for all."""
+        """The names of the metrics, or None for all."""
         names = [self.metrics] if isinstance(self.metrics, str) else self.metrics
         return None if names is None or list(names) == ["all"] else list(names)
 
     @property
     def extractors(self) -> list[str]:
-        """The names of the extractors asked for; none for the data set's own."""
+        """The names of the extractors; empty for the data set's own."""
         if self.features is None:
             return []
         return [self.features] if isinstance(self.features, str) else list(dict.fromkeys(self.features))
