@@ -19,8 +19,8 @@ import genkit
 from genkit.data import ImageDataset
 from genkit.training.api import find_preset
 from genkit.training.ema import RAMP
-from genkit.training.loop import Settings
 from genkit.training.runs import make_model
+from genkit.training.settings import Settings
 
 
 def compare(name: str, data: ImageDataset, images: int, segments: int) -> float:

@@ -104,7 +104,7 @@ def command(
     """
     from genkit.cli.progress import training_bar
     from genkit.options import override, parse_assignments, read_config
-    from genkit.training.loop import Settings
+    from genkit.training.settings import Settings
 
     settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
     if resumed:

@@ -17,9 +17,10 @@ from genkit.conformance.subject import BATCH, CPU, Subject, differing, same, som
 from genkit.models.base import GenerativeModel
 from genkit.options import build, to_json
 from genkit.training import checkpoint
-from genkit.training.loop import Loop, Settings
+from genkit.training.loop import Loop
 from genkit.training.phases import PhaseRunner
 from genkit.training.runs import Run, RunConfig, create
+from genkit.training.settings import Settings
 
 STEPS = 6
 """Training steps of a run, per stage; it is interrupted after the third."""

@@ -28,8 +28,9 @@ from genkit.registry.specs import ModelSpec
 from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
-from genkit.training.loop import Loop, Settings
+from genkit.training.loop import Loop
 from genkit.training.runs import Run, RunConfig, create, model_class, open_run
+from genkit.training.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 

@@ -57,8 +57,9 @@ def load(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, Any
         schema = int(document["schema"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a whole genkit checkpoint: {error}") from error
-    if schema > SCHEMA:
-        raise DataError(f"checkpoint {path} has schema {schema}; this genkit reads up to {SCHEMA}: update genkit")
+    if schema != SCHEMA:
+        remedy = "update genkit" if schema > SCHEMA else "train the run anew"
+        raise DataError(f"checkpoint {path} has schema {schema}; this genkit reads schema {SCHEMA}: {remedy}")
     return tensors, document
 
 
@@ -118,7 +119,7 @@ def restore_optimizer(
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """A contiguous copy on the CPU that shares memory with nothing."""
+    """Return a contiguous copy on the CPU that shares no memory."""
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 

@@ -1,4 +1,4 @@
-"""One optimiser's turn: enable, zero, loss, backward, average, clip, check, step; and the window of what was logged."""
+"""Running a phase: enable its parameters, loss, backward, average over processes, clip, check, optimiser step."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ from genkit.seeds import derive
 from genkit.training import distributed
 
 SHARED = ("prepare", "after")
-"""What is not a phase changes the model directly, so its draws are the same in all processes."""
+"""Steps outside a phase change the model directly, so all processes draw the same random numbers in them."""
 
 GLOBAL = 0x2545F4914F6CDD1D
-"""Sets the seed of the global generators apart from that of a step's own: any constant of 63 bits does."""
+"""Makes the global generators' seed differ from that of the step's own generator: any 63-bit constant does."""
 
 MOST_SKIPS = 20
-"""So many exploding turns in a row stop a run."""
+"""Consecutive skipped repeats of a phase that stop a run."""
 
 
 class PhaseRunner:
-    """Takes turns for the phases of one model."""
+    """Runs the phases of one model.
+
+    ``window`` holds what was logged since the last log line; ``skips`` the consecutive skipped repeats of each phase.
+    """
 
     def __init__(self, model: GenerativeModel, phases: list[Phase], seed: int, device: torch.device) -> None:
         self.model = model
+        self.phases = phases
         self.seed = seed
         self.device = device
         self.window: dict[str, list[float]] = {}
@@ -61,11 +65,10 @@ class PhaseRunner:
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
         self._precision: Any = torch.autocast("cuda", torch.bfloat16) if bf16 else contextlib.nullcontext()
 
-    def step(self, index: int, turn: int, images_seen: int, stage: int, phase: str = "prepare") -> Step:
-        """Make the Step of one turn, with every source of chance reseeded from where it stands."""
+    def step(self, index: int, repeat: int, images_seen: int, stage: int, phase: str = "prepare") -> Step:
+        """Return the Step of one repeat of a phase; all random generators are reseeded from these arguments."""
         rank = 0 if phase in SHARED else self._rank
-        place = (index, stage, phase, turn, rank)
-        own = derive(self.seed, "turn", *place)
+        own = derive(self.seed, "turn", index, stage, phase, repeat, rank)
         everywhere = own ^ GLOBAL
         # Not torch.manual_seed: that formats a stack trace for CUDA's lazy start, a millisecond a step.
         torch.default_generator.manual_seed(everywhere)
@@ -93,7 +96,7 @@ class PhaseRunner:
         self._note(phase.name, value)
         for name, logged in step.logged.items():  # now: after the step is queued, a GPU's value would wait for it
             self._note(name, float(logged))
-        for parameter in self._moved[phase.name]:  # as zero_grad does, less a profiler's context in each turn
+        for parameter in self._moved[phase.name]:  # as zero_grad does, without a profiler's context each time
             parameter.grad = None
         (loss if phase.every == 1 else loss * phase.every).backward()
         own = self._own[phase.name]
@@ -108,16 +111,25 @@ class PhaseRunner:
     def verify_weights(self, index: int) -> None:
         """Raise TrainingError, naming the phase, if a gradient that was not finite has spoilt weights before a step.
 
-        Looked at before a checkpoint and where a loss is not finite: to look at each turn's gradients would cost small
-        networks a fortieth of their speed, and what they spoil shows in the next loss.
+        Called before a checkpoint and when a loss is not finite: checking the gradients at every step would cost small
+        networks 2.5 % of their speed, and spoilt weights show in the next loss.
         """
         for phase, own in self._own.items():
             for parameter in own:
                 if not bool(parameter.isfinite().all()):
                     raise TrainingError(f"the gradient of phase {phase!r} was not finite before step {index}")
 
+    def train_mode(self, stage: int) -> None:
+        """Put the model in training mode, except for modules that only finished stages train: those are frozen."""
+        self.model.train()
+        moving = {id(p) for phase in self.phases if phase.stage >= stage for p in phase.module.parameters()}
+        for phase in self.phases:
+            for module in phase.module.modules() if phase.stage < stage else ():
+                if not any(id(parameter) in moving for parameter in module.parameters()):
+                    module.eval()
+
     def means(self) -> dict[str, float]:
-        """Return the means of all that was logged since the last call, and begin a new window."""
+        """Return the means of what was logged since the last call, and start a new window."""
         means = {name: sum(values) / len(values) for name, values in self.window.items()}
         self.window.clear()
         return means
@@ -131,7 +143,7 @@ class PhaseRunner:
             self._active = phase
 
     def _sound(self, phase: Phase, own: list[nn.Parameter], step: Step) -> bool:
-        """Clip the gradients; say whether the turn may be applied."""
+        """Clip the gradients; return whether the optimiser may step."""
         if phase.clip is None and phase.skip_above is None:
             return True
         norm = float(nn.utils.clip_grad_norm_(own, phase.clip if phase.clip is not None else math.inf))

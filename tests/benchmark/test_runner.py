@@ -104,7 +104,7 @@ def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):
         if event["kind"] == "checkpoint":
             raise KeyboardInterrupt
 
-    from genkit.training.loop import Settings
+    from genkit.training.settings import Settings
 
     with pytest.raises(KeyboardInterrupt):
         train(

@@ -7,8 +7,8 @@ import torch
 
 from genkit.evaluation.closed_form import as_ended
 from genkit.training.api import train
-from genkit.training.loop import Settings
 from genkit.training.runs import load
+from genkit.training.settings import Settings
 
 CPU = torch.device("cpu")
 

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import signal
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,67 +9,17 @@ import torch
 from filelock import FileLock
 from PIL import Image
 from torch import nn
+from toy_runs import full_after, only_run
 from toys import ToyTrouble, Trouble
 
 import genkit
-from genkit.cli import main
 from genkit.data import ImageDataset, Split
 from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
-from genkit.models import GenerativeModel, Phase, Preset
-from genkit.plugin import hookimpl
-from genkit.registry.discovery import registry
+from genkit.models import GenerativeModel, Preset
 from genkit.training import checkpoint
 from genkit.training.api import find_preset, open_run_dataset, resume, train
-from genkit.training.loop import Settings
-from genkit.training.phases import PhaseRunner
-from genkit.training.runs import Run, Status, find_runs
-
-EVERY_STEP = Settings(checkpoint_seconds=0.0, keep=3)
-
-
-@pytest.fixture
-def run_toy(toy_models, digits, tmp_path):
-    def go(model="toy-trouble", **arguments):
-        return train(model, digits, **{"root": tmp_path / "runs", "device": "cpu", "settings": EVERY_STEP, **arguments})
-
-    return go
-
-
-def lines(run):
-    def refuse(name):
-        raise AssertionError(f"{name} is no JSON")
-
-    return [json.loads(line, parse_constant=refuse) for line in (run.path / "log.jsonl").read_text().splitlines()]
-
-
-def only_run(tmp_path):
-    (run,) = find_runs(tmp_path / "runs")
-    return run
-
-
-@pytest.mark.parametrize("place", ["genkit.training.checkpoint.load", "genkit.training.loop.PhaseRunner"])
-def test_ctrl_c_before_the_first_step_of_a_resumed_run_leaves_it_interrupted(
-    run_toy, digits, tmp_path, monkeypatch, place
-):
-    def stop(event):
-        if event["kind"] == "checkpoint":
-            raise KeyboardInterrupt
-
-    def pressed(*_, **__):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_toy("toy-gan", on_event=stop)
-    run = only_run(tmp_path)
-    assert run.status.state == "interrupted"
-    run.write_status(Status("running", 16))
-    with monkeypatch.context() as patched:
-        patched.setattr(place, pressed)
-        with pytest.raises(KeyboardInterrupt):
-            resume(run, dataset=digits)
-    assert (run.status.state, run.status.images) == ("interrupted", 16)
-    assert resume(run, dataset=digits).finished
+from genkit.training.runs import Status
 
 
 def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
@@ -88,29 +34,6 @@ def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
     assert genkit.load(run.path).sample(2, generator=torch.Generator()).shape == (2, 1, 8, 8)
 
 
-def test_images_seen_counts_every_image_drawn_and_repeats_draw_their_own(run_toy, monkeypatch):
-    drawn = []
-    run_phase = PhaseRunner.run
-
-    def watch(self, phase, batch, step):
-        drawn.append((step.index, phase.name, step.images_seen, tuple(batch.indices.tolist())))
-        run_phase(self, phase, batch, step)
-
-    monkeypatch.setattr(PhaseRunner, "run", watch)
-    run = run_toy("toy-gan", images=160)
-    first = [entry for entry in drawn if entry[0] == 0]
-    assert [(name, seen) for _, name, seen, _ in first] == [
-        ("critic", 16),
-        ("critic", 32),
-        ("penalty", 32),
-        ("generator", 32),
-    ]
-    assert first[0][3] == first[2][3] == first[3][3]
-    assert not set(first[0][3]) & set(first[1][3])
-    assert [index for index, name, *_ in drawn if name == "penalty"] == [0, 4]
-    assert run.status.images == 160 == 32 * (1 + drawn[-1][0])
-
-
 def test_the_averages_follow_the_generator_and_differ_from_it(run_toy):
     run = run_toy("toy-gan", images=256)
     tensors, _ = checkpoint.load(run.newest_checkpoint())
@@ -123,30 +46,6 @@ def test_the_averages_follow_the_generator_and_differ_from_it(run_toy):
         assert torch.equal(averaged.state_dict()[key], tensors[f"ema/{key}"])
         assert torch.equal(raw.state_dict()[key], tensors[f"model/{key}"])
     assert not averaged.training
-
-
-def test_a_shared_optimiser_is_saved_once(run_toy):
-    _, meta = checkpoint.load(run_toy("toy-gan", images=64).newest_checkpoint())
-    assert len(meta["optimizers"]) == 2
-
-
-def test_the_last_checkpoints_are_kept(run_toy):
-    run = run_toy(images=160)
-    assert [path.name for path in run.checkpoints()] == [f"step-{index:09d}.safetensors" for index in (8, 9, 10)]
-
-
-def test_a_model_without_phases_needs_no_budget(run_toy, digits):
-    run = run_toy("toy-closed")
-    assert run.finished
-    mean = genkit.load(run).mean
-    assert torch.allclose(mean, digits.train.images(slice(None)).mean(0))
-
-
-def test_a_budget_in_minutes_ends(run_toy):
-    run = run_toy(minutes=0.001)
-    assert run.finished
-    assert run.config.images is None
-    assert run.status.images > 0
 
 
 @pytest.mark.parametrize(
@@ -168,100 +67,6 @@ def test_a_request_that_cannot_be_is_refused_before_a_folder_is_made(run_toy, tm
     with pytest.raises(UsageError, match=message):
         run_toy(**arguments)
     assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
-def test_checkpoints_that_never_come_are_refused(seconds):
-    with pytest.raises(UsageError, match="seconds between checkpoints"):
-        Settings(checkpoint_seconds=seconds)
-
-
-def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(run_toy, tmp_path):
-    with pytest.raises(TrainingError) as failure:
-        run_toy(options={"kind": "loss", "at": 3})
-    run = only_run(tmp_path)
-    newest = run.newest_checkpoint()
-    assert str(failure.value) == f"the loss of phase 'fit' is nan at step 3; the last checkpoint, {newest}, is whole"
-    assert newest.name == "step-000000003.safetensors"
-    assert run.status == dataclasses.replace(
-        run.status, state="failed", reason="the loss of phase 'fit' is nan at step 3"
-    )
-    assert all(t.isfinite().all() for t in checkpoint.load(newest)[0].values())
-
-
-def test_a_failure_before_the_first_checkpoint_says_so(run_toy):
-    with pytest.raises(TrainingError, match="there is no checkpoint yet"):
-        run_toy(options={"kind": "loss", "at": 0})
-
-
-def test_weights_that_are_not_finite_never_reach_a_checkpoint(run_toy, tmp_path):
-    with pytest.raises(TrainingError, match="the gradient of phase 'fit' was not finite before step 4; the last"):
-        run_toy(options={"kind": "weights", "at": 3})
-    for path in only_run(tmp_path).checkpoints():
-        assert all(t.isfinite().all() for t in checkpoint.load(path)[0].values())
-
-
-def test_a_gradient_that_is_not_finite_is_caught_by_clipping(run_toy):
-    with pytest.raises(TrainingError, match="the gradient of phase 'fit' is not finite at step 2"):
-        run_toy(options={"kind": "clip", "at": 2})
-
-
-def test_skipped_turns_are_counted_across_a_resume(run_toy, digits, tmp_path, monkeypatch):
-    with pytest.raises(TrainingError, match="exploded 20 times in a row, at step 22"):
-        run_toy(options={"kind": "exploding", "at": 3})
-    run = only_run(tmp_path)
-    assert checkpoint.load(run.newest_checkpoint())[1]["skips"] == {"fit": 19}
-    with pytest.raises(TrainingError, match="exploded 20 times in a row, at step 22"):
-        resume(run, dataset=digits, settings=EVERY_STEP)
-
-
-def test_the_log_is_strict_json_whatever_is_logged(run_toy):
-    logged = lines(run_toy(options={"kind": "log", "at": 3}, images=96))
-    assert [line["step"] for line in logged] == [1, 2, 3, 4, 5, 6]
-    assert [line.get("strange") for line in logged] == [1.0, 1.0, 1.0, None, None, None]
-
-
-def full_after(monkeypatch, saves):
-    """A disk that is full after a number of checkpoints."""
-    save_file = checkpoint.save_file
-    count = 0
-
-    def full(tensors, path, metadata):
-        nonlocal count
-        count += 1
-        if count > saves:
-            Path(path).write_bytes(b"half")
-            raise OSError(28, "No space left on device", path)
-        save_file(tensors, path, metadata)
-
-    monkeypatch.setattr(checkpoint, "save_file", full)
-
-
-def test_a_full_disk_loses_no_earlier_checkpoint(run_toy, digits, tmp_path, monkeypatch):
-    full_after(monkeypatch, 4)
-    with pytest.raises(
-        TrainingError, match=r"can't be written: No space left on device; the last checkpoint, .*, is whole$"
-    ):
-        run_toy("toy-gan")
-    monkeypatch.undo()
-    run = only_run(tmp_path)
-    assert len(list((run.path / "checkpoints").iterdir())) == 3
-    assert run.status.state == "failed"
-    assert resume(run, dataset=digits, settings=EVERY_STEP).finished
-
-
-def test_a_disk_too_full_for_the_status_is_still_one_sentence(run_toy, tmp_path, monkeypatch):
-    full_after(monkeypatch, 2)
-    write = Run.write_status
-
-    def full(self, status):
-        if status.state == "failed":
-            raise OSError(28, "No space left on device")
-        write(self, status)
-
-    monkeypatch.setattr(Run, "write_status", full)
-    with pytest.raises(TrainingError, match="No space left on device; the last checkpoint"):
-        run_toy()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(run_toy, digits, tmp_path):
@@ -308,40 +113,6 @@ def test_other_data_than_the_run_began_with_is_refused(run_toy, digits, tmp_path
         run_toy(options={"kind": "loss"})
     with pytest.raises(DataError, match="digits has changed since run"):
         resume(only_run(tmp_path), dataset=dataclasses.replace(digits, sha256="0" * 64))
-
-
-def test_the_log_is_cut_back_to_the_checkpoint(run_toy, digits, tmp_path):
-    with pytest.raises(TrainingError):
-        run_toy(options={"kind": "loss", "at": 5})
-    run = only_run(tmp_path)
-    log = run.path / "log.jsonl"
-    whole = log.read_text()
-    log.write_text(whole + '{"step": 99, "images": 9')
-    with pytest.raises(TrainingError):
-        resume(run, dataset=digits, settings=EVERY_STEP)
-    assert log.read_text() == whole
-
-
-def test_a_lost_log_is_begun_anew_without_holes(run_toy, digits, tmp_path):
-    with pytest.raises(TrainingError):
-        run_toy(options={"kind": "loss", "at": 5})
-    run = only_run(tmp_path)
-    (run.path / "log.jsonl").unlink()
-    with pytest.raises(TrainingError):
-        resume(run, dataset=digits, settings=EVERY_STEP)
-    assert b"\0" not in (run.path / "log.jsonl").read_bytes()
-
-
-def test_events_tell_start_progress_and_end(run_toy):
-    events = []
-    run = run_toy(images=96, on_event=events.append)
-    kinds = [event["kind"] for event in events]
-    assert kinds[0] == "start"
-    assert kinds[-1] == "end"
-    assert kinds.count("checkpoint") == 7
-    assert [event["images"] for event in events if event["kind"] == "log"] == [16, 32, 48, 64, 80, 96]
-    assert events[-1]["done"] == 1.0
-    assert {event["run"] for event in events} == {str(run.path)}
 
 
 def test_progress_that_can_not_be_shown_is_said_once_and_stops_nothing(run_toy, caplog, capfd):
@@ -490,133 +261,6 @@ def test_a_run_that_is_not_there_is_missing(tmp_path):
         resume(tmp_path / "nothing")
 
 
-class Interrupter:
-    """An observer that sends its own process a signal once 100 images are logged."""
-
-    def __init__(self, number):
-        self.number = number
-
-    @hookimpl
-    def genkit_train_event(self, event):
-        if event["kind"] == "log" and event["images"] >= 100:
-            os.kill(os.getpid(), self.number)
-
-
-def forked_command(number, errors, *arguments):
-    """Run ``genkit`` in a forked process that signals itself; return its exit status, with stderr in a file."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
-            os.dup2(2, 1)
-            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-            registry().manager.register(Interrupter(number))
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it runs beside it
-            sys.argv = ["genkit", *arguments]
-            main()
-        except SystemExit as stopped:
-            sys.stderr.flush()
-            os._exit(stopped.code)
-        finally:
-            os._exit(99)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(number, toy_models, digits, tmp_path):
-    root = tmp_path / "runs"
-    code = forked_command(
-        number, tmp_path / "stderr", "train", "--model", "toy-gan", "--device", "cpu", "--runs", str(root)
-    )
-    (run,) = find_runs(root)
-    said = (tmp_path / "stderr").read_text().splitlines()
-    assert code == 130, said
-    assert said[-1] == f"stopped after 128 images; go on with: genkit train --resume {run.path}"
-    assert run.status.state == "interrupted"
-    assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] == 128
-    assert resume(run, dataset=digits).finished
-
-
-def test_a_signal_that_the_parent_had_ignored_stays_ignored(run_toy):
-    def interrupt(event):
-        if event["kind"] == "log":
-            os.kill(os.getpid(), signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        assert run_toy(images=64, on_event=interrupt).finished
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class Mask(GenerativeModel):
-    """A causal mask of minus infinity is a sound buffer."""
-
-    def __init__(self, options, data):
-        super().__init__(options, data)
-        self.bias = nn.Parameter(torch.zeros(data.shape))
-        self.register_buffer("mask", torch.full((2, 2), float("-inf")))
-
-    def phases(self):
-        return [Phase("fit", self, torch.optim.SGD(self.parameters(), 0.1))]
-
-    def loss(self, phase, batch, step):
-        return (batch.images - self.bias).square().mean()
-
-    def sample(self, n, *, generator, condition=None):
-        return self.bias.detach().expand(n, *self.bias.shape)
-
-
-def test_a_buffer_may_be_infinite(run_toy, monkeypatch):
-    monkeypatch.setattr("toys.ToyTrouble", Mask)
-    assert run_toy().finished
-
-
-class Frozen(GenerativeModel):
-    """A batch norm of stage 0, seen again in stage 1."""
-
-    stages = 2
-
-    def __init__(self, options, data):
-        super().__init__(options, data)
-        self.norm = nn.BatchNorm2d(data.shape[0])
-        self.top = nn.Conv2d(data.shape[0], data.shape[0], 1)
-
-    def phases(self):
-        parts = (("bottom", self.norm, 0), ("top", self.top, 1))
-        return [Phase(n, m, torch.optim.SGD(m.parameters(), 0.1), stage=stage) for n, m, stage in parts]
-
-    def prepare_stage(self, stage, train_data, step):
-        if stage == 1:
-            self.register_buffer("before", self.norm.running_mean.clone())
-
-    def loss(self, phase, batch, step):
-        seen = self.norm(batch.images)
-        return (seen if phase == "bottom" else self.top(seen)).square().mean()
-
-    def sample(self, n, *, generator, condition=None):
-        return self.norm.running_mean.expand(n, *self.data.shape).clamp(0, 1)
-
-
-def test_what_a_finished_stage_trained_is_frozen_statistics_and_all(run_toy, monkeypatch):
-    monkeypatch.setattr("toys.ToyTrouble", Frozen)
-    run = run_toy(settings=Settings(checkpoint_seconds=1e9))
-    state = checkpoint.load(run.newest_checkpoint(), "model/")[0]
-    assert not torch.equal(state["model/norm.running_mean"], torch.zeros(1))
-    assert torch.equal(state["model/norm.running_mean"], state["model/before"])
-
-
-def test_a_damaged_newest_checkpoint_names_the_one_before(run_toy, tmp_path):
-    with pytest.raises(TrainingError):
-        run_toy(options={"kind": "loss", "at": 5})
-    *_, older, newest = only_run(tmp_path).checkpoints()
-    newest.write_bytes(newest.read_bytes()[:-100])
-    with pytest.raises(DataError, match=f"remove it to go on from {older.name}"):
-        resume(only_run(tmp_path), settings=EVERY_STEP)
-
-
 def test_a_qualified_name_makes_the_same_run_as_the_bare_one(run_toy):
     run = run_toy("toys:toy-gan", images=32)
     assert (run.config.model, run.config.dist, run.path.parent.name) == ("toy-gan", "toys", "toy-gan")
@@ -629,47 +273,6 @@ def test_another_number_of_processes_can_not_go_on_with_a_run(run_toy, tmp_path)
     begun = dataclasses.replace(run, config=dataclasses.replace(run.config, processes=4))
     with pytest.raises(UsageError, match="begun by 4 processes, not 1"):
         resume(begun)
-
-
-def states(paths):
-    """The tensors and the images of checkpoints, without what a clock moves."""
-    return [(checkpoint.load(path)[0], checkpoint.load(path)[1]["drawn"]) for path in paths]
-
-
-def test_milestones_stay_evenly_apart_and_are_whole(run_toy):
-    run = run_toy("toy-gan", images=480, batch=16, milestones=3, settings=Settings(keep=1))
-    found = states(run.milestones())
-    assert [drawn for _, drawn in found] == [128, 256, 384]
-    assert len(run.checkpoints()) == 1
-    plain = run_toy("toy-gan", images=480, batch=16, settings=Settings(keep=1))
-    assert not plain.milestones()
-    ends = [states(each.checkpoints())[0][0] for each in (run, plain)]
-    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
-
-
-def test_a_resumed_run_writes_the_milestones_that_it_would_have(run_toy):
-    whole = run_toy("toy-gan", images=480, batch=16, milestones=3)
-
-    def stop(event):
-        if event["kind"] == "checkpoint" and event["images"] >= 250:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_toy("toy-gan", images=480, batch=16, milestones=3, on_event=stop)
-    (other,) = [run for run in find_runs(whole.path.parents[2]) if run.id != whole.id]
-    assert states(other.checkpoints()[:1])[0][1] == 192
-    for path in (*other.milestones()[1:], *other.checkpoints()[1:]):
-        path.unlink()
-    resume(other, settings=EVERY_STEP)
-    for (tensors, drawn), (others, again) in zip(states(whole.milestones()), states(other.milestones()), strict=True):
-        assert drawn == again
-        assert {name: torch.equal(tensors[name], others[name]) for name in tensors} == dict.fromkeys(tensors, True)
-
-
-def test_a_milestone_says_which_stage_it_is_of(run_toy):
-    run = run_toy("toy-stages", images=640, batch=16, milestones=3)
-    stages = [(checkpoint.load(path)[1]["drawn"], checkpoint.load(path)[1]["stage"]) for path in run.milestones()]
-    assert stages == [(160, 0), (320, 0), (480, 2)]
 
 
 def test_milestones_go_with_a_budget_in_images(run_toy):

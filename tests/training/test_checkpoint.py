@@ -188,9 +188,10 @@ def test_a_pickle_is_never_opened(tmp_path):
         checkpoint.load(tmp_path / "c")
 
 
-def test_a_future_schema_asks_for_an_update(tmp_path):
-    save_file({"a": torch.ones(1)}, tmp_path / "c", metadata={"genkit": json.dumps({"schema": 99})})
-    with pytest.raises(DataError, match="schema 99; this genkit reads up to 2: update genkit"):
+@pytest.mark.parametrize(("schema", "remedy"), [(99, "update genkit"), (1, "train the run anew")])
+def test_another_schema_is_refused_with_a_remedy(tmp_path, schema, remedy):
+    save_file({"a": torch.ones(1)}, tmp_path / "c", metadata={"genkit": json.dumps({"schema": schema})})
+    with pytest.raises(DataError, match=f"schema {schema}; this genkit reads schema 2: {remedy}"):
         checkpoint.load(tmp_path / "c")
 
 

@@ -16,7 +16,8 @@ from genkit.training.runs import find_runs
 SCRIPT = """
 import json, os, sys
 import toys, torch
-from genkit.training.loop import Loop, Settings
+from genkit.training.loop import Loop
+from genkit.training.settings import Settings
 from genkit.registry.discovery import registry
 from genkit.training.api import train
 import torch.distributed as dist

@@ -12,8 +12,8 @@ import torch
 
 from genkit.training import checkpoint
 from genkit.training.api import resume, train
-from genkit.training.loop import Settings
 from genkit.training.runs import find_runs
+from genkit.training.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -168,32 +168,6 @@ def test_a_window_of_the_log_that_a_resume_cuts_is_the_same_to_the_byte(toy_mode
         train("toy-gan", digits, root=tmp_path / "stopped", on_event=stop, **how)
     (run,) = find_runs(tmp_path / "stopped")
     assert same(ended(resume(run, dataset=digits, settings=how["settings"])), ended(expected))
-
-
-def test_a_checkpoint_of_schema_1_is_gone_on_with(toy_models, digits, tmp_path):
-    """It kept the sum of a window's values and their number."""
-
-    def stop(event):
-        if event["kind"] == "checkpoint":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(
-            "toy-gan",
-            digits,
-            root=tmp_path,
-            device="cpu",
-            settings=Settings(checkpoint_seconds=0.0, logs=1),
-            on_event=stop,
-        )
-    (run,) = find_runs(tmp_path)
-    path = run.checkpoints()[-1]
-    tensors, meta = checkpoint.load(path)
-    assert meta["window"]
-    meta["window"] = {name: len(tensors[f"log/{name}"]) for name in meta["window"]}
-    tensors |= {name: tensor.sum() for name, tensor in tensors.items() if name.startswith("log/")}
-    checkpoint.save(path, tensors, {**{k: v for k, v in meta.items() if k != "schema"}})
-    assert resume(run, dataset=digits).finished
 
 
 def test_another_seed_ends_elsewhere(toy_models, digits, tmp_path, whole):

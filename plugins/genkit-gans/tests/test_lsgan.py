@@ -14,8 +14,8 @@ from genkit.data import open_dataset
 from genkit.models import DataInfo
 from genkit.training import checkpoint
 from genkit.training.api import train
-from genkit.training.loop import Settings
 from genkit.training.runs import load
+from genkit.training.settings import Settings
 
 
 def test_the_losses_are_half_squared_distances_to_1_and_0(digits_info: DataInfo, loss_on: Callable[..., float]) -> None:

@@ -1,0 +1,128 @@
+"""What others see of a training run: log lines, sample grids, status.json and events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from genkit.data.images import save_grid
+from genkit.errors import GenkitError
+from genkit.seeds import derive
+from genkit.training import distributed
+from genkit.training.runs import Run, Status
+from genkit.training.settings import Settings
+from genkit.training.snapshot import State
+
+PREVIEW = 100
+"""Images in a sample grid, from the same latents every time."""
+
+MOST_UNLOGGED = 1000
+"""The most steps between two log lines: logged values are held in memory until their line."""
+
+PROGRESS_SECONDS = 0.2
+"""Between two progress events."""
+
+
+class Monitor:
+    """Reports on one run. Of several processes only process 0 writes files; all of them send events."""
+
+    def __init__(
+        self,
+        run: Run,
+        state: State,
+        device: torch.device,
+        settings: Settings,
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.run, self.state, self.device, self.tell = run, state, device, tell
+        self.rank = distributed.rank()
+        steps = (run.config.images or 0) // (run.config.batch * distributed.world())
+        self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
+        self._preview_every = max(1, steps // max(1, settings.previews)) if steps else 1000
+        self._previews = settings.previews > 0
+        self._last_progress = time.monotonic()
+
+    @contextlib.contextmanager
+    def log_open(self) -> Iterator[None]:
+        """Hold log.jsonl open, cut back to the last snapshot; raises GenkitError if it can't be written."""
+        path = Path(os.devnull) if self.rank else self.run.path / "log.jsonl"
+        try:
+            path.touch()
+            self._log: IO[bytes] = path.open("r+b")
+            if not self.rank:
+                self._log.truncate(min(self.state.log_offset, path.stat().st_size))
+                self._log.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise GenkitError(f"{path} can't be written: {error.strerror}") from error
+        with self._log:
+            yield
+
+    def sync_log(self) -> int:
+        """Write the log through to the disk and return its length in bytes."""
+        self._log.flush()
+        os.fsync(self._log.fileno())
+        return self._log.tell()
+
+    def after_step(self) -> None:
+        """Write a log line, a sample grid or a progress event where one is due."""
+        if self.state.index % self._log_every == 0:
+            self.log()
+        if self._previews and self.state.index % self._preview_every == 0:
+            self.preview(self.run.path / "samples" / f"{self.state.drawn:09d}.png")
+        now = time.monotonic()
+        if now - self._last_progress > PROGRESS_SECONDS:
+            self._last_progress = now
+            self.event("progress")
+
+    def log(self) -> None:
+        """Write one line of the means since the last line; values that are not finite are left out."""
+        means = self.state.runner.means()
+        if not means or self.rank:
+            return
+        line = {"step": self.state.index, "images": self.state.drawn, "seconds": round(self.state.seconds, 3)}
+        line |= {name: value for name, value in means.items() if math.isfinite(value)}
+        self._log.write(json.dumps(line).encode() + b"\n")
+        self._log.flush()
+        self.event("log", values=means)
+
+    def preview(self, path: Path) -> None:
+        """Write a grid of samples from the averaged weights; leaves the model in training mode."""
+        if self.rank:
+            return
+        state = self.state
+        generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
+        classes = self.run.config.data.num_classes
+        labels = torch.arange(PREVIEW, device=self.device) % classes if classes else None
+        path.parent.mkdir(exist_ok=True)
+        state.model.eval()
+        with torch.no_grad(), state.ema.applied():
+            save_grid(state.model.sample(PREVIEW, generator=generator, condition=labels), path)
+        state.runner.train_mode(state.stage)
+
+    def status(self, name: str, reason: str = "") -> None:
+        """Write status.json."""
+        if not self.rank:
+            self.run.write_status(Status(name, self.state.drawn, round(self.state.seconds, 3), reason))
+
+    def event(self, kind: str, **more: Any) -> None:
+        """Tell observers of an event; ``done`` is the share of the budget used, in [0, 1]."""
+        config, seconds = self.run.config, self.state.seconds
+        used = self.state.drawn / config.images if config.images else seconds / (60 * (config.minutes or math.inf))
+        self.tell(
+            {
+                "kind": kind,
+                "run": str(self.run.path),
+                "images": self.state.drawn,
+                "done": min(1.0, used),
+                "seconds": seconds,
+                **more,
+            }
+        )

@@ -1,0 +1,99 @@
+"""Snapshots: the whole state of a training run in one checkpoint, from which it resumes exactly."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genkit.data.stream import BatchStream
+from genkit.errors import DataError
+from genkit.models.base import GenerativeModel
+from genkit.training import checkpoint
+from genkit.training.ema import Ema
+from genkit.training.phases import PhaseRunner
+from genkit.training.runs import Run
+
+
+@dataclass
+class State:
+    """All that changes while a run trains.
+
+    ``index``: steps done; ``stage``: the current stage, -1 before the first; ``log_offset``: bytes of log.jsonl at the
+    last snapshot; ``began``: when training would have begun had it never been interrupted, by ``time.monotonic``.
+    """
+
+    model: GenerativeModel
+    ema: Ema
+    runner: PhaseRunner
+    stream: BatchStream
+    index: int = 0
+    stage: int = -1
+    log_offset: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def drawn(self) -> int:
+        """Training images drawn so far, by all processes."""
+        return self.stream.drawn
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, without interruptions."""
+        return time.monotonic() - self.began
+
+
+def save(state: State, path: Path) -> None:
+    """Write a checkpoint of the whole state; OSError passes through and leaves no partial file."""
+    tensors = {f"model/{name}": tensor for name, tensor in checkpoint.module_state(state.model).items()}
+    tensors |= {f"ema/{name}": tensor for name, tensor in state.ema.average.items()}
+    optimizers = []
+    for number, optimizer in enumerate(state.runner.optimizers):
+        optimizer_tensors, plain = checkpoint.optimizer_state(optimizer)
+        tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in optimizer_tensors.items()}
+        optimizers.append(plain)
+    window = state.runner.window
+    tensors |= {f"log/{name}": torch.tensor(values, dtype=torch.float64) for name, values in window.items()}
+    meta = {
+        "index": state.index,
+        "stage": state.stage,
+        "drawn": state.drawn,
+        "seconds": state.seconds,
+        "log_offset": state.log_offset,
+        "optimizers": optimizers,
+        "window": list(window),
+        "skips": state.runner.skips,
+    }
+    checkpoint.save(path, tensors, meta)
+
+
+def restore(state: State, run: Run) -> None:
+    """Set the state to that of the run's newest checkpoint; without one it stays as it is.
+
+    Raises DataError for a checkpoint that is damaged or of another model.
+    """
+    checkpoints = run.checkpoints()
+    if not checkpoints:
+        return
+    path = checkpoints[-1]
+    try:
+        tensors, meta = checkpoint.load(path)
+    except DataError as error:
+        hint = f"; remove it to go on from {checkpoints[-2].name}" if len(checkpoints) > 1 else ""
+        raise DataError(f"{error}{hint}") from error
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+    checkpoint.restore_module(state.model, part("model/"), str(path))
+    state.ema.restore(part("ema/"))
+    for number, optimizer in enumerate(state.runner.optimizers):
+        checkpoint.restore_optimizer(optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(path))
+    for name in meta["window"]:  # in the order of the log's keys; tensors come sorted
+        state.runner.window[name] = tensors[f"log/{name}"].tolist()
+    state.runner.skips = dict(meta["skips"])
+    state.index, state.stage, state.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
+    state.log_offset, state.began = meta["log_offset"], time.monotonic() - meta["seconds"]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from toy_runs import EVERY_STEP, only_run
+
+from genkit.errors import TrainingError
+from genkit.training import checkpoint
+from genkit.training.api import resume
+from genkit.training.settings import Settings
+
+
+def test_the_log_is_strict_json_whatever_is_logged(run_toy):
+    logged = lines(run_toy(options={"kind": "log", "at": 3}, images=96))
+    assert [line["step"] for line in logged] == [1, 2, 3, 4, 5, 6]
+    assert [line.get("strange") for line in logged] == [1.0, 1.0, 1.0, None, None, None]
+
+
+def test_the_log_is_cut_back_to_the_checkpoint(run_toy, digits, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    run = only_run(tmp_path)
+    log = run.path / "log.jsonl"
+    whole = log.read_text()
+    log.write_text(whole + '{"step": 99, "images": 9')
+    with pytest.raises(TrainingError):
+        resume(run, dataset=digits, settings=EVERY_STEP)
+    assert log.read_text() == whole
+
+
+def test_a_lost_log_is_begun_anew_without_holes(run_toy, digits, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    run = only_run(tmp_path)
+    (run.path / "log.jsonl").unlink()
+    with pytest.raises(TrainingError):
+        resume(run, dataset=digits, settings=EVERY_STEP)
+    assert b"\0" not in (run.path / "log.jsonl").read_bytes()
+
+
+def test_events_tell_start_progress_and_end(run_toy):
+    events = []
+    run = run_toy(images=96, on_event=events.append)
+    kinds = [event["kind"] for event in events]
+    assert kinds[0] == "start"
+    assert kinds[-1] == "end"
+    assert kinds.count("checkpoint") == 7
+    assert [event["images"] for event in events if event["kind"] == "log"] == [16, 32, 48, 64, 80, 96]
+    assert events[-1]["done"] == 1.0
+    assert {event["run"] for event in events} == {str(run.path)}
+
+
+def lines(run):
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in (run.path / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_has_as_many_previews_and_log_lines_as_its_settings_say(run_toy):
+    run = run_toy(images=320, settings=Settings(previews=4, logs=5))
+    assert [line["step"] for line in lines(run)] == [4, 8, 12, 16, 20]
+    assert [path.stem for path in sorted((run.path / "samples").iterdir())] == [
+        f"{images:09d}" for images in (80, 160, 240, 320)
+    ]
+
+
+def test_a_preview_leaves_the_model_as_it_was(run_toy):
+    shown, bare = (run_toy("toy-gan", images=160, settings=Settings(previews=count)) for count in (5, 0))
+    assert not (bare.path / "samples").exists()
+    one, other = (checkpoint.load(run.newest_checkpoint(), "model/")[0] for run in (shown, bare))
+    assert all(torch.equal(one[name], other[name]) for name in one)
