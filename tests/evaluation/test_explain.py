@@ -13,7 +13,8 @@ from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.explain import _asked, explain
+from genkit.evaluation.explain import explain
+from genkit.evaluation.reopen import extractor_choices
 from genkit.results.protocols import ProtocolPreset
 from genkit.training.api import train
 
@@ -84,7 +85,7 @@ def test_a_record_s_own_reason_for_having_no_score_is_told(run, digits):
 )
 def test_of_a_record_s_choices_those_are_asked_for_again_that_the_extractor_offers(name, asked):
     made = {"extractor": name, "resize": "a", "architecture": "b", "precision": "float32", "layer": "c", "size": "d"}
-    assert dict(_asked(made)) == asked
+    assert extractor_choices(made) == asked
 
 
 def test_a_printed_copy_of_a_record_finds_its_run(run, digits, tmp_path):

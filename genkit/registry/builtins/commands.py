@@ -15,6 +15,7 @@ _COMMANDS = {
         "recommend": "Name the best model within limits",
         "bench": "Train and measure all models of a board's file",
         "explain": "Explain why the numbers of two records differ",
+        "verify": "Check a record against torch-fidelity and torchmetrics",
         "sample": "Draw images from a trained model",
         "reconstruct": "Show test images beside their reconstructions",
         "interpolate": "Walk from sample to sample through a model's latent space",

@@ -1,0 +1,288 @@
+"""Independent witnesses: the installed torch-fidelity and torchmetrics, through their own public functions.
+
+Both are given the very images that a record measured. Inception in their own preprocessing is their own network, with
+the same weights file; any other extractor they take as genkit has it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from genkit.features.extractor import Extractor
+from genkit.results.records import RecordedScore
+
+Images = NDArray[np.uint8]
+Progress = Callable[[str, int, int], None]
+
+BATCH = 64
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What the scores of one extractor and one number of samples are of.
+
+    ``samples`` and ``reference``: uint8 [n, C, H, W]; ``weights``: the file that Inception was loaded from.
+    """
+
+    samples: Images
+    reference: Images
+    extractor: Extractor
+    choices: Mapping[str, str]
+    weights: Path | None = None
+
+    @property
+    def square(self) -> bool:
+        """Whether both sets are of one size: only then can a witness take all pairs of a KID."""
+        return len(self.samples) == len(self.reference)
+
+
+def own_inception(witness: str, choices: Mapping[str, str]) -> bool:
+    """Whether a witness has the very network and preprocessing of an extractor's recorded choices itself."""
+    resize = {"torch-fidelity": "tf1", "torchmetrics": "bilinear-antialias"}[witness]
+    return (
+        choices.get("extractor", "").startswith("inception")
+        and choices.get("resize") == resize
+        and choices.get("normalisation") == "128"
+        and choices.get("precision") == "float32"
+        and choices.get("logits", "unbiased") == "unbiased"
+    )
+
+
+def torch_fidelity(sets: Sets, scores: Sequence[RecordedScore], progress: Progress) -> dict[str, float | str]:
+    """Return torch-fidelity's value of each score by its name, or why it has none."""
+    from torch_fidelity import calculate_metrics
+
+    asked: dict[str, Any] = {}
+    keys: dict[str, str] = {}
+    found: dict[str, float | str] = {}
+    for score in scores:
+        answer = _FIDELITY.get(score.metric, _no_such_metric)(score, sets)
+        if isinstance(answer, str):
+            found[score.name] = answer
+        else:
+            keys[score.name], arguments = answer
+            asked |= arguments
+    if keys:
+        colour = own_inception("torch-fidelity", sets.choices)
+        with warnings.catch_warnings(action="ignore"):
+            values = calculate_metrics(
+                input1=_Pictures(sets.samples, "torch-fidelity, samples", progress, colour=colour),
+                input2=_Pictures(sets.reference, "torch-fidelity, reference", progress, colour=colour),
+                **_fidelity_extractor(sets, asked),
+                **asked,
+                batch_size=BATCH,
+                cuda=sets.extractor.device.type == "cuda",
+                cache=False,
+                save_cpu_ram=True,
+                verbose=False,
+            )
+        found |= {name: float(values[key]) for name, key in keys.items()}
+    return found
+
+
+Ask = tuple[str, dict[str, Any]]
+"""The key of a value in torch-fidelity's answer, and the arguments that ask for it."""
+
+
+def _fidelity_fid(score: RecordedScore, sets: Sets) -> Ask | str:
+    if score.choices.get("parameters.ddof") != 1:
+        return "its covariances divide by n - 1, the record's by n"
+    return "frechet_inception_distance", {"fid": True}
+
+
+def _fidelity_kid(score: RecordedScore, sets: Sets) -> Ask | str:
+    chosen = _parameters(score)
+    if not chosen.get("subsets"):
+        if not sets.square:
+            return "it takes subsets of one size, the record all pairs of sets of two sizes"
+        return _KID, {"kid": True, "kid_subsets": 1, "kid_subset_size": len(sets.samples)}
+    if (chosen.get("seed"), chosen.get("generated_first"), chosen.get("shrink")) != (2020, True, False):
+        return "it draws other subsets than the record's"
+    return _KID, {"kid": True, "kid_subsets": chosen["subsets"], "kid_subset_size": chosen["size"]}
+
+
+_KID = "kernel_inception_distance_mean"
+
+
+def _fidelity_is(score: RecordedScore, sets: Sets) -> Ask | str:
+    chosen = _parameters(score)
+    if chosen.get("rule") != "torch-fidelity":
+        return f"it splits otherwise than {chosen.get('rule')}"
+    return "inception_score_mean", {"isc": True, "isc_splits": chosen["splits"]}
+
+
+def _fidelity_prc(score: RecordedScore, sets: Sets) -> Ask | str:
+    chosen = _parameters(score)
+    if chosen.get("strict") is not False:
+        return "it counts a sample on the edge of a neighbourhood as inside, the record does not"
+    return score.metric, {"prc": True, "prc_neighborhood": chosen["k"]}
+
+
+def _no_such_metric(score: RecordedScore, sets: Sets) -> Ask | str:
+    return f"it has no {score.metric}"
+
+
+_FIDELITY: Mapping[str, Callable[[RecordedScore, Sets], Ask | str]] = {
+    "fid": _fidelity_fid,
+    "kid": _fidelity_kid,
+    "is": _fidelity_is,
+    "precision": _fidelity_prc,
+    "recall": _fidelity_prc,
+}
+
+
+def _fidelity_extractor(sets: Sets, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that name the extractor and its layers: torch-fidelity's own Inception, or genkit's."""
+    if own_inception("torch-fidelity", sets.choices):
+        layers = {"isc": "logits_unbiased", **dict.fromkeys(("fid", "kid", "prc"), sets.choices["layer"])}
+        chosen = {"feature_extractor": "inception-v3-compat", "feature_extractor_weights_path": str(sets.weights)}
+    else:
+        layers = {"isc": "logits", **dict.fromkeys(("fid", "kid", "prc"), "features")}
+        chosen = {"feature_extractor": _registered(sets.extractor)}
+    return {**chosen, **{f"feature_layer_{metric}": layer for metric, layer in layers.items() if asked.get(metric)}}
+
+
+def _registered(extractor: Extractor) -> str:
+    """Register an extractor with torch-fidelity under a name of its own, and return the name."""
+    from torch_fidelity import FeatureExtractorBase, register_feature_extractor
+
+    class Registered(FeatureExtractorBase):  # type: ignore[misc]
+        def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
+            super().__init__(name, features_list)
+
+        @staticmethod
+        def get_provided_features_list() -> tuple[str, ...]:
+            return ("features", "logits")
+
+        @staticmethod
+        def can_be_compiled() -> bool:
+            return False
+
+        def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+            made = extractor(images.cpu())
+            return tuple(getattr(made, each) for each in self.features_list)
+
+    name = f"genkit-{next(_NUMBERS)}"
+    register_feature_extractor(name, Registered)
+    return name
+
+
+def torchmetrics(sets: Sets, scores: Sequence[RecordedScore], progress: Progress) -> dict[str, float | str]:
+    """Return torchmetrics' value of each score by its name, or why it has none."""
+    found: dict[str, float | str] = {}
+    features: dict[str, Tensor] = {}
+    for score in scores:
+        reason = _torchmetrics_lacks(score, sets)
+        if reason:
+            found[score.name] = reason
+            continue
+        if not features:
+            features = {
+                "fake": _torchmetrics_features(sets, sets.samples, "samples", progress),
+                "real": _torchmetrics_features(sets, sets.reference, "reference", progress),
+            }
+        make = _torchmetrics_class(score, len(sets.samples))
+        given = nn.Identity()  # of features that its network has made
+        given.num_features = features["real"].shape[1]  # type: ignore[assignment]
+        with warnings.catch_warnings(action="ignore"):
+            metric = make(given).set_dtype(torch.float64)
+            for kind, rows in features.items():
+                for batch in rows.split(BATCH):
+                    metric.update(batch, real=kind == "real")
+            value = metric.compute()
+        found[score.name] = float(value[0] if isinstance(value, tuple) else value)
+    return found
+
+
+def _torchmetrics_lacks(score: RecordedScore, sets: Sets) -> str:
+    """Say why torchmetrics can't compute a score, or return an empty string."""
+    if score.metric == "fid":
+        return "" if score.choices.get("parameters.ddof") == 1 else "its covariances divide by n - 1, the record's by n"
+    if score.metric == "kid":
+        if _parameters(score).get("subsets"):
+            return "it draws its subsets without a seed"
+        return "" if sets.square else "it takes subsets of one size, the record all pairs of sets of two sizes"
+    if score.metric == "mifid":
+        return ""
+    return "it shuffles its splits without a seed" if score.metric == "is" else f"it has no {score.metric}"
+
+
+def _torchmetrics_class(score: RecordedScore, size: int) -> Callable[[nn.Module], Any]:
+    """Return how torchmetrics' metric of a score is made of a network."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+    from torchmetrics.image.kid import KernelInceptionDistance
+    from torchmetrics.image.mifid import MemorizationInformedFrechetInceptionDistance
+
+    if score.metric == "kid":
+        return functools.partial(KernelInceptionDistance, subsets=1, subset_size=size)
+    return FrechetInceptionDistance if score.metric == "fid" else MemorizationInformedFrechetInceptionDistance
+
+
+def _torchmetrics_features(sets: Sets, images: Images, what: str, progress: Progress) -> Tensor:
+    """Return features, float64 [n, d], from torchmetrics' own Inception or from genkit's extractor."""
+    network: Callable[[Tensor], Tensor]
+    own = own_inception("torchmetrics", sets.choices)
+    if own:
+        from torchmetrics.image.fid import NoTrainInceptionV3
+
+        inception = NoTrainInceptionV3("inception-v3-compat", [sets.choices["layer"]], str(sets.weights))
+        inception = inception.to(sets.extractor.device).eval()
+        network = lambda batch: inception(batch.to(sets.extractor.device)).cpu()  # noqa: E731
+    else:
+        network = lambda batch: sets.extractor(batch).features  # noqa: E731
+    pictures = _Pictures(images, f"torchmetrics, {what}", progress, colour=own)
+    with torch.no_grad():
+        return torch.cat([network(batch) for batch in pictures.batches()]).double()
+
+
+def reconstruction(score: RecordedScore, originals: Tensor, reconstructions: Tensor) -> float | str:
+    """Return torchmetrics' value of a score of reconstructions, float32 [n, C, H, W] in [0, 1], or why it has none."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+    if score.metric == "psnr":
+        return float(peak_signal_noise_ratio(reconstructions, originals, data_range=1.0, dim=(1, 2, 3)))
+    if score.metric == "ssim":
+        found = structural_similarity_index_measure(reconstructions, originals, data_range=1.0)
+        assert isinstance(found, Tensor)  # a pair only where asked for
+        return float(found)
+    return f"it has no {score.metric}"
+
+
+class _Pictures(torch.utils.data.Dataset[Tensor]):
+    """Images as torch-fidelity reads them, uint8 [C, H, W] each; ``colour`` repeats grey ones to three channels."""
+
+    def __init__(self, images: Images, what: str, progress: Progress, *, colour: bool) -> None:
+        self.images, self.what, self.progress, self.colour = images, what, progress, colour
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, place: int) -> Tensor:
+        if place + 1 == len(self) or place % BATCH == 0:
+            self.progress(self.what, place + 1, len(self))
+        image = torch.from_numpy(np.array(self.images[place]))
+        return image.expand(3, -1, -1) if self.colour and len(image) == 1 else image
+
+    def batches(self) -> Iterator[Tensor]:
+        """Yield the images, BATCH at a time."""
+        for start in range(0, len(self), BATCH):
+            yield torch.stack([self[place] for place in range(start, min(len(self), start + BATCH))])
+
+
+def _parameters(score: RecordedScore) -> dict[str, Any]:
+    """Return a score's own parameters."""
+    return {
+        key.removeprefix("parameters."): value for key, value in score.choices.items() if key.startswith("parameters.")
+    }
