@@ -197,6 +197,28 @@ def precisions() -> list[str]:
     ]
 
 
+def tolerances() -> list[str]:
+    """What ``genkit verify`` allows."""
+    from genkit.evaluation.verify import FLOORS, SINGULAR, TOLERANCES
+
+    return [
+        "",
+        "## What genkit verify allows",
+        "",
+        "`genkit verify` gives a record's own images to torch-fidelity and torchmetrics. Their numbers may differ from the",
+        "recorded ones by these shares. Differences come from single precision: means and distances of features in the",
+        "packages, and the rounding of convolutions where a package runs its own Inception. Values below a floor are",
+        f"compared as if they were the floor ({', '.join(f'{name} {floor:g}' for name, floor in FLOORS.items())}).",
+        "",
+        "| metric | largest relative difference |",
+        "|---|---|",
+        *(f"| {metric} | {tolerance:.0e} |" for metric, tolerance in TOLERANCES.items()),
+        f"| fid, mifid of no more images than features | {SINGULAR:.0e} |",
+        "",
+        "With no more images than features the covariances are singular, and the packages' root of their product is inexact.",
+    ]
+
+
 def main() -> None:
     real, generated, logits = features()
     rows = [
@@ -222,6 +244,7 @@ def main() -> None:
     for metric, reference, ours, theirs in rows:
         difference = abs(ours - theirs) / abs(theirs)
         lines.append(f"| {metric} | {reference} | {ours:.9g} | {theirs:.9g} | {difference:.1e} |")
+    lines += tolerances()
     lines += precisions()
     PAGE.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

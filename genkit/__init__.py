@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genkit.evaluation.config import EvalConfig
     from genkit.evaluation.evaluate import evaluate
     from genkit.evaluation.evaluator import Evaluator
+    from genkit.evaluation.verify import verify
     from genkit.features import load_extractor
     from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
     from genkit.report.leaderboard import leaderboard
@@ -46,6 +47,7 @@ _HOMES = {
     "open_images": "genkit.data",
     "resume": "genkit.training.api",
     "train": "genkit.training.api",
+    "verify": "genkit.evaluation.verify",
 }
 
 logging.getLogger("genkit").addHandler(logging.NullHandler())  # quiet until the program decides otherwise
@@ -70,6 +72,7 @@ __all__ = [
     "open_images",
     "resume",
     "train",
+    "verify",
 ]
 
 

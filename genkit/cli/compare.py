@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 @opening_options
 @evaluation_options
 @click.option("-n", "--count", type=click.IntRange(min=2), help="Samples to measure; all by default.")
+@click.option(
+    "--verify", "verified", is_flag=True, help="Also check the numbers against torch-fidelity and torchmetrics."
+)
 @runs_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     samples: str,
     reference: str,
     data_root: Path | None,
@@ -40,6 +45,7 @@ def command(
     seed: int,
     device: str,
     count: int | None,
+    verified: bool,
     root: Path,
     as_json: bool,
 ) -> None:
@@ -56,6 +62,7 @@ def command(
     from genkit.cli.progress import work_bar
     from genkit.evaluation.compare import compare
     from genkit.evaluation.config import EvalConfig
+    from genkit.evaluation.verify import verify_record
     from genkit.options import parse_assignments
 
     config = EvalConfig(
@@ -79,10 +86,13 @@ def command(
     folder = root / against.slug / "images"
     with interruptible(), work_bar() as show:
         done = compare(images, against, config, name=samples, origin=origin, folder=folder, progress=show)
-    show_evaluation(done, as_json)
+        found = verify_record(done.record, weights=weights, device=device, progress=show) if verified else None
+    show_evaluation(done, as_json, verification=found)
     _note_shapes(images, against, done.record)
     if not as_json:
         click.echo(f"record {done.path}     next: genkit leaderboard --dataset {against.slug}")
+    if found is not None and not found.ok:
+        ctx.exit(1)
 
 
 def _note_shapes(samples: ImageDataset, reference: ImageDataset, record: Record) -> None:

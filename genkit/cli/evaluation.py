@@ -16,6 +16,7 @@ from genkit.results.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from genkit.evaluation.evaluate import Evaluation
+    from genkit.evaluation.verify import Verification
     from genkit.report.text import Calibration
 
 REFERENCES = {"train": "the training images", "all": "all images"}
@@ -77,15 +78,20 @@ def interruptible(message: str = "the same command resumes where it stopped") ->
 
 
 def show_evaluation(
-    evaluation: Evaluation, as_json: bool, page: str | None = None, beside: Calibration | None = None
+    evaluation: Evaluation,
+    as_json: bool,
+    page: str | None = None,
+    beside: Calibration | None = None,
+    verification: Verification | None = None,
 ) -> None:
-    """Print the scores of a record, with further columns ``beside`` them, or the record as JSON."""
+    """Print the scores of a record, with further columns ``beside`` them and a verification, or all as JSON."""
     from genkit.report.text import scores
     from genkit.results.records import to_json
 
     record = evaluation.record
     if as_json:
-        echo_json({**json.loads(to_json(record)), "path": str(evaluation.path), "report": page})
+        verified = {} if verification is None else {"verification": verification.to_json()}
+        echo_json({**json.loads(to_json(record)), "path": str(evaluation.path), "report": page, **verified})
         return
     samples, features = record.protocol["samples"], record.protocol["features"]
     reference = REFERENCES[record.protocol["data"]["reference"]]
@@ -94,3 +100,5 @@ def show_evaluation(
         f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {reference}{extractor}"
     )
     click.echo(scores(record, beside))
+    if verification is not None:
+        click.echo(repr(verification))

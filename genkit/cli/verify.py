@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from genkit.cli.common import NAMES, complete_run, device_option, echo_json, json_option, runs_option
-
-if TYPE_CHECKING:
-    from genkit.evaluation.verify import Verification
 
 
 @click.command()
@@ -47,14 +42,8 @@ def command(
 
     with work_bar() as show:
         found = verify(target, runs=root, metrics=metrics, weights=weights, device=device, progress=show)
-    show_verification(found, as_json=as_json)
-    ctx.exit(0 if found.ok else 1)
-
-
-def show_verification(found: Verification, *, as_json: bool) -> None:
-    """Print every check, as a table or as JSON."""
     if as_json:
-        checks = [{**dataclasses.asdict(check), "within": check.within} for check in found.checks]
-        echo_json({"subject": found.subject, "ok": found.ok, "checks": checks})
+        echo_json(found.to_json())
     else:
         click.echo(repr(found))
+    ctx.exit(0 if found.ok else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ TOLERANCES: Mapping[str, float] = {
 SINGULAR = 2e-3
 """That of Frechet distances where a set has no more images than features: the witnesses' matrix root is inexact."""
 
+FLOORS: Mapping[str, float] = {"fid": 1.0, "mifid": 1.0, "kid": 0.01}
+"""Values below these are compared as if they were these: a distance near 0 is a difference of rounded numbers."""
+
 WITNESSES = {"torch-fidelity": witnesses.torch_fidelity, "torchmetrics": witnesses.torchmetrics}
 RECONSTRUCTIONS = ("psnr", "ssim")
 CHUNK = 256
@@ -50,7 +54,7 @@ CHUNK = 256
 class Check:
     """One score against one witness: ``theirs`` is None, and ``reason`` says why, where the witness has no number.
 
-    ``difference`` is relative to the witness's value, or to the score's standard error if that is larger.
+    ``difference`` is relative to the witness's value, or to the floor of the metric if that is larger.
     ``features`` says whose network made the features.
     """
 
@@ -86,8 +90,13 @@ class Verification:
         """Whether numbers were compared and all agree."""
         return bool(self.compared) and all(check.within for check in self.compared)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        checks = [{**dataclasses.asdict(check), "within": check.within} for check in self.checks]
+        return {"subject": self.subject, "ok": self.ok, "checks": checks}
+
     def __repr__(self) -> str:
-        rows = [["", "genkit", "witness", "", "difference", "allowed", "", "features by"]]
+        rows = [["score", "genkit", "witness", "its value", "difference", "allowed", "", "features by"]]
         for check in self.checks:
             if check.theirs is None or check.difference is None:
                 rows.append([check.score, number(check.ours), check.witness, "-", "", "", "-", check.reason])
@@ -245,7 +254,7 @@ def _sets(
 def _check(score: RecordedScore, witness: str, features: str, answer: float | str, tolerance: float) -> Check:
     if isinstance(answer, str):
         return Check(score.name, witness, "", score.value, None, None, tolerance, answer)
-    size = max(abs(answer), score.stderr, np.finfo(np.float64).tiny)
+    size = max(abs(answer), FLOORS.get(score.metric, np.finfo(np.float64).tiny))
     return Check(score.name, witness, features, score.value, answer, float(abs(score.value - answer) / size), tolerance)
 
 

@@ -1,0 +1,150 @@
+"""Records are verified by torch-fidelity and torchmetrics, which see the same images; a wrong number is found."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import genkit
+from genkit.errors import DataError, MissingError, UnknownName
+from genkit.evaluation import verify as module
+from genkit.evaluation.compare import compare
+from genkit.evaluation.evaluate import evaluate
+from genkit.evaluation.verify import SINGULAR, TOLERANCES, verify
+from genkit.features.inception_layout import untrained_state
+from genkit.training.api import train
+
+ROOT = Path(__file__).resolve().parents[2]
+METRICS = ["fid", "kid", "is", "precision", "recall", "mifid"]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "inception.pth"
+    torch.save(untrained_state(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folders(digits, tmp_path_factory):
+    """Real digits, and the same blurred: 24 images of either kind."""
+    root = tmp_path_factory.mktemp("images")
+    for name, radius in (("reference", 1), ("samples", 2)):
+        (root / name).mkdir()
+        for place, image in enumerate(digits.train.uint8(slice(0, 24))):
+            picture = Image.fromarray(np.asarray(image)[0]).resize((8 // radius, 8 // radius)).resize((16, 16))
+            picture.save(root / name / f"{place:03d}.png")
+    return root / "samples", root / "reference"
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    return train("ppca", digits, root=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def record(run):
+    """A record of as many samples as the reference has images, so that all pairs can be checked."""
+    return evaluate(run, count=1437, metrics=[*METRICS, "psnr", "mse", "vendi"]).path
+
+
+def edited(path, name, **changes):
+    """Copy a record beside the old one with one score changed."""
+    document = json.loads(path.read_text())
+    for score in document["scores"]:
+        if score["name"] == name:
+            score |= changes
+    target = path.with_name("edited.json")
+    target.write_text(json.dumps(document))
+    return target
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["torch-fidelity", "torchmetrics"])
+def test_inception_with_random_weights_on_real_images(folders, weights, tmp_path, protocol):
+    sizes = {"kid": {"subsets": 0}}
+    done = compare(
+        *map(str, folders),
+        features="inception",
+        weights=weights,
+        protocol=protocol,
+        parameters=sizes,
+        metrics=METRICS,
+        folder=tmp_path,
+    )
+    found = verify(done.path, weights=weights)
+    assert found.ok, found
+    own = {check.score.partition("[")[0] for check in found.compared if check.features == "its own Inception"}
+    assert own == (
+        {"fid", "kid", "is", "precision", "recall"} if protocol == "torch-fidelity" else {"fid", "kid", "mifid"}
+    )
+    assert {check.witness for check in found.compared} == {"torch-fidelity", "torchmetrics"}
+
+
+def test_a_run_is_verified_with_the_data_sets_own_extractor(record):
+    found = verify(record)
+    assert found.ok, found
+    checked = {(check.score.partition("[")[0].partition("@")[0], check.witness) for check in found.compared}
+    assert checked == {
+        *((name, "torch-fidelity") for name in ("fid", "kid", "is", "precision", "recall")),
+        *((name, "torchmetrics") for name in ("fid", "kid", "mifid", "psnr")),
+    }
+    assert "fid[digits-cnn]@360" in {check.score for check in found.compared}
+
+
+def test_a_run_is_named_by_its_id_and_its_newest_record_is_taken(run, record):
+    assert verify(run.id, runs=run.path.parents[2], metrics=["fid"]).ok
+    assert verify(run.path, metrics=["fid"]).ok
+
+
+def test_a_wrong_number_is_found(record):
+    value = next(s["value"] for s in json.loads(record.read_text())["scores"] if s["name"] == "fid[digits-cnn]")
+    wrong = edited(record, "fid[digits-cnn]", value=value * 1.001)
+    found = verify(wrong, metrics=["fid"])
+    wrong.unlink()
+    assert not found.ok
+    assert [check.within for check in found.compared] == [False, False, True, True]
+    assert "NOT WITHIN" in repr(found)
+
+
+def test_what_no_witness_has_is_said(run):
+    record = evaluate(run, count=400, metrics=["kid", "fid"]).path
+    found = verify(record, metrics=["kid"])
+    record.unlink()
+    assert not found.ok and not found.compared
+    (check,) = found.checks
+    assert check.reason == "it takes subsets of one size, the record all pairs of sets of two sizes"
+    assert "no number can be compared" in repr(found)
+
+
+def test_what_can_not_be_verified_is_an_error(record, run, tmp_path, folders, digits, weights):
+    with pytest.raises(UnknownName, match="no score in the record named 'lpips'"):
+        verify(record, metrics=["lpips"])
+    with pytest.raises(MissingError, match="there is no run"):
+        verify("nowhere", runs=tmp_path)
+    done = compare(*map(str, folders), features="random-conv", metrics=["fid"], folder=tmp_path)
+    assert verify(done.path).ok
+    extra = folders[0] / "extra.png"
+    Image.new("L", (16, 16)).save(extra)
+    try:
+        with pytest.raises(DataError, match="its images have changed since"):
+            verify(done.path)
+    finally:
+        extra.unlink()
+
+
+def test_the_parity_page_states_what_is_allowed():
+    page = (ROOT / "docs" / "reference" / "parity.md").read_text()
+    stated = dict(re.findall(r"^\| ([a-z]+) \| (\de-\d+) \|$", page, flags=re.M))
+    assert {metric: float(text) for metric, text in stated.items()} == TOLERANCES
+    assert f"| fid, mifid of no more images than features | {SINGULAR:.0e} |" in page
+
+
+def test_the_facade_offers_it(record):
+    assert genkit.verify is module.verify
