@@ -9,23 +9,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import RunsFolder, data_root_option, device_option, echo_json, json_option, terminal_width
+from genkit.cli.data import data_root_option, open_dataset
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, device_option
+from genkit.cli.output import echo_json, terminal_width
+from genkit.cli.parameters import RunsFolder
 
 if TYPE_CHECKING:
     from genkit.benchmark import Benchmark, Job, Outcome
 
 
-@click.command()
-@click.argument("board", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--out", type=RunsFolder(path_type=Path, file_okay=False), help="Folder of its runs and records; boards/NAME."
+@click.command(cls=Command)
+@click.argument("board", type=FILE)
+@option("--workers", type=click.IntRange(min=1), default=1, show_default=True, section="Jobs", help="Jobs at a time.")
+@option("--retry", is_flag=True, section="Jobs", help="Run failed jobs again.")
+@option("--dry-run", is_flag=True, section="Jobs", help="List the jobs and estimate their time.")
+@option(
+    "--out",
+    type=RunsFolder(path_type=Path, file_okay=False),
+    section="Output",
+    help="Folder of the board's runs and records; boards/NAME by default.",
 )
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Jobs at a time.")
-@click.option("--dry-run", is_flag=True, help="List the jobs and how long they will take.")
-@click.option("--retry", is_flag=True, help="Run jobs again that failed.")
+@option("--json", "as_json", is_flag=True, section="Output", help="Print one JSON document.")
 @data_root_option
 @device_option
-@json_option
 def command(
     board: Path,
     out: Path | None,
@@ -46,14 +53,13 @@ def command(
     """
     from genkit.benchmark import open_benchmark
     from genkit.cli.messages import show_messages
-    from genkit.cli.opening import open_shown
     from genkit.report import tabular, text
 
     benchmark = open_benchmark(
         board,
         out=out,
         data_root=data_root,
-        opener=lambda name, **options: open_shown(name, options),
+        opener=lambda name, **options: open_dataset(name, options),
     )
     if dry_run:
         _dry_run(benchmark, workers, as_json)

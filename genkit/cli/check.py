@@ -6,21 +6,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import complete_model, echo_json, json_option
+from genkit.cli.completions import complete_model
+from genkit.cli.help import Command, option
+from genkit.cli.options import json_option
+from genkit.cli.output import echo_json
 
 if TYPE_CHECKING:
     from genkit.conformance import Result
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", shell_complete=complete_model)
-@click.option("-o", "--option", "assignments", multiple=True, metavar="KEY=VALUE", help="A model's option; repeatable.")
+@option("-o", "--option", "assignments", multiple=True, metavar="KEY=VALUE", help="Option of the model; repeatable.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, name: str, assignments: tuple[str, ...], as_json: bool) -> None:
-    """Check a model against the contract: what ran, what passed, what was skipped and why.
+    """Check a model against the contract: what passed, what failed, what was skipped and why.
 
-    Exits with 1 if a check failed. Takes well under a minute for a small model.
+    Exits with 1 if a check fails. Takes well under a minute for a small model.
     """
     from genkit.conformance import check
     from genkit.options import parse_assignments

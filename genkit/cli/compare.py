@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import json_option, opening, opening_options, runs_option
+from genkit.cli.data import open_images, opening_from, opening_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
+from genkit.cli.help import Command, option
+from genkit.cli.options import device_option, json_option, runs_option
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.results.records import Record
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("samples")
 @click.argument("reference")
 @opening_options
 @evaluation_options
-@click.option("-n", "--count", type=click.IntRange(min=2), help="Samples to measure; all by default.")
-@click.option(
-    "--verify", "verified", is_flag=True, help="Also check the numbers against torch-fidelity and torchmetrics."
+@option("-n", "--count", type=click.IntRange(min=2), section="Evaluation", help="Samples to measure; all by default.")
+@option(
+    "--verify",
+    "verified",
+    is_flag=True,
+    section="Evaluation",
+    help="Also check the numbers against torch-fidelity and torchmetrics.",
 )
+@device_option
 @runs_option
 @json_option
 @click.pass_context
@@ -58,7 +65,6 @@ def command(
     genkit compare out/ digits --size 8 --grey
     genkit compare out/ photos.zip --features inception --protocol clean-fid
     """
-    from genkit.cli.opening import images_shown
     from genkit.cli.progress import work_bar
     from genkit.evaluation.compare import compare
     from genkit.evaluation.config import EvalConfig
@@ -74,14 +80,14 @@ def command(
         seed=seed,
         device=device,
     )
-    how = opening(data_root, size, crop, skip_bad, grey)
-    images = images_shown(samples, how)
-    against = images_shown(reference, how)
+    opening = opening_from(data_root, size, crop, skip_bad, grey)
+    images = open_images(samples, opening)
+    against = open_images(reference, opening)
     config = dataclasses.replace(config, count=count or max(2, len(images.everything())))
     origin = {
         "samples": images.name,
         "reference": against.name,
-        "opening": {key: str(value) if isinstance(value, Path) else value for key, value in how.items()},
+        "opening": {key: str(value) if isinstance(value, Path) else value for key, value in opening.items()},
     }
     folder = root / against.slug / "images"
     with interruptible(), work_bar() as show:

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import (
-    complete_feature,
-    data_root_option,
-    device_option,
-    runs_option,
-    seed_option,
-    trained_options,
-)
+from genkit.cli.completions import complete_feature
+from genkit.cli.data import data_root_option
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
+from genkit.cli.trained import load_trained
 from genkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,28 +21,62 @@ if TYPE_CHECKING:
     from genkit.latent.editing import Degradation
     from genkit.models.base import GenerativeModel
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
-
-@click.command()
-@click.argument("targets", nargs=-1, type=_FILE)
+@click.command(cls=Command)
+@click.argument("targets", nargs=-1, type=FILE)
 @trained_options
-@data_root_option
-@click.option("--mask", type=_FILE, help="Fill in where this image is black.")
-@click.option("--factor", type=click.IntRange(min=2), help="Enlarge so many times.")
-@click.option(
-    "--noise", type=click.FloatRange(min=0, min_open=True), help="Deviation of the pixels' noise, of 1; 0.1 by default."
+@option("--mask", type=FILE, section="Degradation", help="Fill in where this image is black.")
+@option("--factor", type=click.IntRange(min=2), section="Degradation", help="Enlarge by this factor.")
+@option(
+    "--noise",
+    type=click.FloatRange(min=0, min_open=True),
+    section="Degradation",
+    help="Standard deviation of the noise, pixels in [0, 1]; 0.1 by default.",
 )
-@click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="Test images to spoil.")
-@click.option("--class", "label", type=click.IntRange(min=0), help="Class of the targets (conditional models).")
-@click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True)
-@click.option("--starts", type=click.IntRange(min=1), default=4, show_default=True, help="Searches for each target.")
-@click.option("--prior", type=float, default=1.0, show_default=True, help="Weight of the latent's log-density.")
-@click.option("--perceptual", type=float, default=0.0, help="Weight of the distance of features; needs --features.")
-@click.option("--features", shell_complete=complete_feature, help="The extractor of --perceptual.")
-@click.option("--weights", type=_FILE, help="The extractor's weights file.")
-@click.option("--grid", type=_FILE, default=Path("edited.png"), show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Also write single PNGs here.")
+@option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    section="Degradation",
+    help="Without TARGETS: test images to degrade.",
+)
+@data_root_option
+@option(
+    "--class", "label", type=click.IntRange(min=0), section="Search", help="Class of the targets (conditional models)."
+)
+@option(
+    "--steps", type=click.IntRange(min=1), default=300, show_default=True, section="Search", help="Steps of a search."
+)
+@option(
+    "--starts",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    section="Search",
+    help="Searches per target; the best result is kept.",
+)
+@option(
+    "--prior",
+    type=float,
+    default=1.0,
+    show_default=True,
+    section="Search",
+    help="Weight of the latent's log-density.",
+)
+@option(
+    "--perceptual",
+    type=float,
+    default=0.0,
+    show_default=True,
+    section="Search",
+    help="Weight of the distance between features; needs --features.",
+)
+@option("--features", shell_complete=complete_feature, section="Search", help="Feature extractor of --perceptual.")
+@option("--weights", type=FILE, section="Search", help="Weights file of the extractor.")
+@option("--grid", type=FILE, default=Path("edited.png"), show_default=True, section="Output", help="Output image.")
+@option("--out", type=FOLDER, section="Output", help="Also write single PNGs into this folder.")
 @seed_option
 @device_option
 @runs_option
@@ -72,9 +103,9 @@ def command(
     device: str,
     root: Path,
 ) -> None:
-    """Fill in, enlarge or denoise images: the model's image is sought that explains what is given.
+    """Fill in, enlarge or denoise images: search for the model's image that best explains them.
 
-    Without TARGETS, test images are spoilt and shown with the truth below.
+    Without TARGETS, test images are degraded and restored, and shown above the originals.
 
     \b
     genkit edit --model vae hole.png --mask mask.png
@@ -82,7 +113,6 @@ def command(
     genkit edit --model conv-vae --noise 0.3
     """
     from genkit.cli.progress import work_bar
-    from genkit.cli.select import loaded
     from genkit.features import load_extractor
     from genkit.latent.editing import Search, edit
     from genkit.latent.pictures import classes_of, write_edits, write_singles
@@ -91,11 +121,11 @@ def command(
     if mask is not None and factor is not None:
         raise UsageError("choose one of --mask and --factor")
     if not targets and mask is None and factor is None and noise is None:
-        raise UsageError("name images to edit, or say how to spoil test images: --mask FILE, --factor N or --noise S")
+        raise UsageError("name images to edit, or say how to degrade test images: --mask FILE, --factor N or --noise S")
     names = [path.stem for path in targets]
     if out is not None and len(set(names)) < len(names):
-        raise UsageError("two targets have one file name, so their results would too: edit them one at a time")
-    run, trained = loaded(root, model, run_id, dataset, device)
+        raise UsageError("two targets have the same file name, and so would their results: edit them one at a time")
+    run, trained = load_trained(root, model, run_id, dataset, device)
     degradation = _degradation(trained, mask, factor)
     search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
     extractor = load_extractor(features, weights=weights, device=str(trained.device)) if features else None
@@ -104,11 +134,11 @@ def command(
         given = _read(targets, channels=trained.data.shape[0])
     else:
         truth, classes = _test_images(open_run_dataset(run, data_root=data_root), count)
-        given = _spoilt(degradation(truth.to(trained.device)), noise or 0.0, seed)
+        given = _degraded(degradation(truth.to(trained.device)), noise or 0.0, seed)
     if label is not None:
         classes = classes_of(trained, len(given), label)
     elif targets and trained.conditional:
-        raise UsageError("say what the targets show: this model draws classes, so give --class N")
+        raise UsageError("this model is conditional: give the class of the targets by --class N")
     condition = classes if trained.conditional else None
     with work_bar() as show:
         edited = edit(
@@ -126,10 +156,12 @@ def _degradation(model: GenerativeModel, mask: Path | None, factor: int | None) 
 
     if mask is not None:
         height, width = model.data.shape[1:]
-        seen = _read((mask,), channels=1)[0, 0]
-        if tuple(seen.shape) != (height, width):
-            raise UsageError(f"mask {mask} is {seen.shape[0]}x{seen.shape[1]}; the model's images are {height}x{width}")
-        return Masked((seen > 0.5).float().to(model.device))
+        shown = _read((mask,), channels=1)[0, 0]
+        if tuple(shown.shape) != (height, width):
+            raise UsageError(
+                f"mask {mask} is {shown.shape[0]}x{shown.shape[1]}; the model's images are {height}x{width}"
+            )
+        return Masked((shown > 0.5).float().to(model.device))
     return Averaged(factor) if factor is not None else Degradation()
 
 
@@ -149,7 +181,7 @@ def _read(paths: tuple[Path, ...], *, channels: int) -> Tensor:
             raise unreadable(path, error) from error
         images.append(torch.from_numpy(pixels.copy()).float() / 255)
         if images[-1].shape != images[0].shape:
-            raise UsageError(f"{path} has another size than {paths[0]}: edit images of one size at a time")
+            raise UsageError(f"{path} has another size than {paths[0]}: edit images of one size together")
     return torch.stack(images)
 
 
@@ -161,7 +193,7 @@ def _test_images(data: ImageDataset, count: int) -> tuple[Tensor, Tensor | None]
     return data.test.images(slice(0, count)), classes
 
 
-def _spoilt(images: Tensor, noise: float, seed: int) -> Tensor:
+def _degraded(images: Tensor, noise: float, seed: int) -> Tensor:
     import torch
 
     generator = torch.Generator(images.device).manual_seed(seed)

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import complete_model, complete_run, dataset_options, json_option, opening, refuse, runs_option
+from genkit.cli.completions import complete_model, complete_run
+from genkit.cli.data import dataset_options, opening_from
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, device_option, json_option, refuse, runs_option
+from genkit.cli.trained import find_or_train
 from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -21,25 +25,55 @@ BESIDE = ("real test", "noise")
 """Calibration baselines shown beside a model's scores in the terminal: floor and ceiling. The page shows all."""
 
 
-@click.command()
-@click.option(
-    "--model", shell_complete=complete_model, help="Measure its newest finished run; trains one if there is none."
+@click.command(cls=Command)
+@option(
+    "--model",
+    shell_complete=complete_model,
+    section="Model",
+    help="Measure its newest finished run; trains one if there is none.",
 )
-@click.option("--run", "run_id", metavar="RUN", shell_complete=complete_run, help="Measure this run: its path or id.")
-@click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False), help="Measure this checkpoint of a run.")
-@click.option("--raw", is_flag=True, help="Measure the raw weights, not their moving average.")
-@click.option("--samples", "samples_path", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
-@click.option("--reference", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
+@option(
+    "--run",
+    "run_id",
+    metavar="RUN",
+    shell_complete=complete_run,
+    section="Model",
+    help="Measure this run, by path or id.",
+)
+@option("--checkpoint", type=FILE, section="Model", help="Measure this checkpoint of a run.")
+@option("--raw", is_flag=True, section="Model", help="Measure the raw weights, not their moving average.")
+@option("--samples", "samples_path", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
+@option("--reference", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
 @dataset_options
 @evaluation_options
-@click.option("-k", "--importance-samples", type=click.IntRange(min=1), help="K of nll; 64 by default.")
-@click.option("-n", "--count", type=click.IntRange(min=2), default=5000, show_default=True, help="Samples to measure.")
-@click.option("--milestones", is_flag=True, help="Also measure the run's milestones, by the first metric.")
-@click.option(
+@option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=2),
+    default=5000,
+    show_default=True,
+    section="Evaluation",
+    help="Samples to measure.",
+)
+@option(
+    "-k",
+    "--importance-samples",
+    type=click.IntRange(min=1),
+    metavar="K",
+    section="Evaluation",
+    help="Importance samples of nll; 64 by default.",
+)
+@option(
+    "--milestones", is_flag=True, section="Evaluation", help="Also measure the run's milestones, by the first metric."
+)
+@option(
     "--calibrate/--no-calibrate",
     default=True,
-    help="Also evaluate the calibration baselines (noise, copies ...), once.",
+    show_default=True,
+    section="Evaluation",
+    help="Also evaluate the calibration baselines, once.",
 )
+@device_option
 @runs_option
 @json_option
 @click.pass_context
@@ -97,10 +131,8 @@ def command(
         device=device,
     )
     if model is not None:
-        from genkit.cli.presets import newest_or_trained
-
-        how = opening(data_root, size, crop, skip_bad, grey)
-        run, data = newest_or_trained(model, dataset, how, device, root)
+        opening = opening_from(data_root, size, crop, skip_bad, grey)
+        run, data = find_or_train(model, dataset, opening, device, root)
     else:
         from genkit.training.api import open_run_dataset
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import NAMES, F, complete_feature, complete_metric, device_option, echo_json
+from genkit.cli.completions import complete_feature, complete_metric
+from genkit.cli.help import F, option, options
+from genkit.cli.options import FILE
+from genkit.cli.output import echo_json
+from genkit.cli.parameters import NAMES
 from genkit.errors import Interrupted
 from genkit.results.protocols import PROTOCOLS
 
@@ -23,49 +26,53 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 
 
 def evaluation_options(function: F) -> F:
-    """Add --metrics, --features, --protocol, --choice, --weights, --seed and --device."""
-    for option in reversed(
-        (
-            click.option(
-                "--metrics",
-                type=NAMES,
-                default="all",
-                show_default=True,
-                shell_complete=complete_metric,
-                help="Metrics, comma-separated.",
-            ),
-            click.option(
-                "--features",
-                type=NAMES,
-                shell_complete=complete_feature,
-                help="Feature extractors, comma-separated; by default the data set's own, or inception.",
-            ),
-            click.option(
-                "--protocol",
-                type=click.Choice(list(PROTOCOLS)),
-                default="genkit",
-                show_default=True,
-                help="Reproduce this package's protocol.",
-            ),
-            click.option(
-                "-c",
-                "--choice",
-                "choices",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="A setting of the extractor, e.g. resize=bilinear; repeatable.",
-            ),
-            click.option(
-                "--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file."
-            ),
-            click.option(
-                "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the evaluation."
-            ),
-            device_option,
-        )
-    ):
-        function = option(function)
-    return function
+    """Add --metrics, --features, --protocol, --choice, --weights and --seed."""
+    section = "Evaluation"
+    return options(
+        option(
+            "--metrics",
+            type=NAMES,
+            default="all",
+            show_default=True,
+            shell_complete=complete_metric,
+            section=section,
+            help="Metrics, comma-separated.",
+        ),
+        option(
+            "--features",
+            type=NAMES,
+            shell_complete=complete_feature,
+            section=section,
+            help="Feature extractors, comma-separated; default: the data set's own, else inception.",
+        ),
+        option(
+            "--protocol",
+            type=click.Choice(list(PROTOCOLS)),
+            metavar="NAME",
+            default="genkit",
+            show_default=True,
+            section=section,
+            help=f"Reproduce this package's protocol: {', '.join(PROTOCOLS)}.",
+        ),
+        option(
+            "-c",
+            "--choice",
+            "choices",
+            multiple=True,
+            metavar="KEY=VALUE",
+            section=section,
+            help="Setting of the extractor, e.g. resize=bilinear; repeatable.",
+        ),
+        option("--weights", type=FILE, section=section, help="Weights file of the extractor."),
+        option(
+            "--seed",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            section=section,
+            help="Seed of the evaluation.",
+        ),
+    )(function)
 
 
 @contextlib.contextmanager

@@ -8,27 +8,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import complete_metric, echo_json, json_option
+from genkit.cli.completions import complete_metric
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, json_option
+from genkit.cli.output import echo_json
 
 if TYPE_CHECKING:
     from genkit.evaluation.explain import Explanation
     from genkit.results.records import RecordedScore
 
 
-@click.command()
-@click.argument("first", type=click.Path(path_type=Path, dir_okay=False))
-@click.argument("second", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--metric", shell_complete=complete_metric, help="Only this metric or score.")
-@click.option("--weights", type=click.Path(path_type=Path, dir_okay=False), help="The extractor's weights file.")
+@click.command(cls=Command)
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@option("--metric", shell_complete=complete_metric, help="Only this metric or score.")
+@option("--weights", type=FILE, help="Weights file of the extractor.")
 @json_option
 def command(first: Path, second: Path, metric: str | None, weights: Path | None, as_json: bool) -> None:
-    """Explain why the numbers of two records differ, choice by choice.
+    """Explain why the scores of two records differ, choice by choice.
 
-    The subject is measured again with one choice changed after the other, where it is still there.
+    FIRST and SECOND are files of records. If what they measured is still there, it is measured again with one choice
+    after the other changed.
 
     \b
-    genkit compare out photos --features inception --json > a.json
-    genkit compare out photos --features inception --protocol clean-fid --json > b.json
+    genkit compare out photos --json > a.json
+    genkit compare out photos --protocol clean-fid --json > b.json
     genkit explain a.json b.json --metric fid
     """
     from genkit.cli.progress import work_bar
@@ -61,7 +65,7 @@ def _text(explanation: Explanation) -> str:
     moved = "" if one is None or other is None else f"  ({other - one:+.4g})"
     lines = [f"{explanation.name}  {number(one)} -> {number(other)}{moved}"]
     if not explanation.changes:
-        lines.append("  made by the same choices" if not explanation.reason else f"  {explanation.reason}")
+        lines.append("  the same choices" if not explanation.reason else f"  {explanation.reason}")
         return "\n".join(lines)
     if explanation.reason:
         lines.append(f"  not measured again: {explanation.reason}")

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import ListingGroup, dataset_options, echo_json, json_option, opening
+from genkit.cli.data import dataset_options, open_dataset, opening_from
+from genkit.cli.help import ListingGroup
+from genkit.cli.options import json_option, seed_option
+from genkit.cli.output import echo_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import FeatureSpec
 
@@ -15,14 +18,14 @@ from genkit.registry.specs import FeatureSpec
 def command() -> None:
     """List feature extractors, or train one.
 
-    Without a command it lists, with the options of list.
+    Without a command it lists.
     """
 
 
 @command.command("list")
 @json_option
 def list_features(as_json: bool) -> None:
-    """List the extractors: those of plugins and those trained here."""
+    """List the extractors, of plugins and trained here."""
     from genkit.features.cards import installed
     from genkit.report.text import table
 
@@ -44,16 +47,15 @@ def list_features(as_json: bool) -> None:
 
 @command.command()
 @dataset_options
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@seed_option
 def train(
     dataset: str, data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool, seed: int
 ) -> None:
-    """Train a small classifier on a labelled data set and keep it as its extractor."""
-    from genkit.cli.opening import open_shown
+    """Train a small classifier on a labelled data set and keep it as that data set's extractor."""
     from genkit.cli.progress import work_bar
     from genkit.features.trained import train_and_store
 
-    data = open_shown(dataset, opening(data_root, size, crop, skip_bad, grey))
+    data = open_dataset(dataset, opening_from(data_root, size, crop, skip_bad, grey))
     with work_bar() as show:
         card = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
     click.echo(f"{card['name']}: {card['dim']}-d features, test accuracy {card['test_accuracy']:.2%}")

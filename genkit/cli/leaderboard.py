@@ -9,40 +9,39 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.common import (
-    NAMES,
-    WEIGHTS,
-    complete_measured,
-    echo_json,
-    json_option,
-    left_out,
-    refuse,
-    store_option,
-    terminal_width,
-)
+from genkit.cli.completions import complete_measured
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, refuse, store_option
+from genkit.cli.output import echo_json, left_out, terminal_width
+from genkit.cli.parameters import NAMES, WEIGHTS
 
 if TYPE_CHECKING:
     from genkit.report.leaderboard import Leaderboard
 
 
-@click.command()
-@click.option(
+@click.command(cls=Command)
+@option(
     "--dataset",
     "datasets",
     type=NAMES,
     shell_complete=complete_measured,
-    help="The data set, the newest record's by default; of several, comma-separated, also average ranks.",
+    section="Ranking",
+    help="Data set, by default the newest record's; several, comma-separated, add average ranks.",
 )
-@click.option("--score", help="Rank by this score or metric, as kid; by default the one by which most can be ranked.")
-@click.option("--columns", type=NAMES, help="Further columns: names of scores or metrics, comma-separated, or all.")
-@click.option("--chances", is_flag=True, help="Also show the chance that each model is better than each other.")
-@click.option("--agreement", is_flag=True, help="Also show how much the scores agree (Kendall's tau).")
-@click.option("--weights", type=WEIGHTS, help="Also order by weighted mean rank, as fid=2,recall=1.")
-@click.option("--why", is_flag=True, help="List the records left out, with the difference that excluded them.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report, one page, to a file.")
-@json_option
-@click.option("--md", "as_md", is_flag=True, help="Print Markdown.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@option(
+    "--score",
+    section="Ranking",
+    help="Rank by this score or metric, e.g. kid; by default the one that ranks the most entries.",
+)
+@option("--columns", type=NAMES, section="Tables", help="More columns: scores or metrics, comma-separated, or all.")
+@option("--chances", is_flag=True, section="Tables", help="Add the chance that each model is better than each other.")
+@option("--agreement", is_flag=True, section="Tables", help="Add how much the scores agree (Kendall's tau).")
+@option("--weights", type=WEIGHTS, section="Tables", help="Add an order by weighted mean rank, e.g. fid=2,recall=1.")
+@option("--why", is_flag=True, section="Tables", help="List the records left out, each with the reason.")
+@option("--html", type=FILE, section="Output", help="Write the report, one HTML page, to this file.")
+@option("--json", "as_json", is_flag=True, section="Output", help="Print one JSON document.")
+@option("--md", "as_md", is_flag=True, section="Output", help="Print Markdown.")
+@option("--csv", "as_csv", is_flag=True, section="Output", help="Print CSV.")
 @store_option
 @click.pass_context
 def command(
@@ -60,7 +59,7 @@ def command(
     as_csv: bool,
     root: str,
 ) -> None:
-    """Rank what was measured; only scores of one protocol stand on a board.
+    """Rank what was measured; a board holds scores of one protocol only.
 
     \b
     genkit leaderboard --score kid --columns all
@@ -73,21 +72,25 @@ def command(
     if as_json + as_md + as_csv > 1:
         raise UsageError("choose one of --json, --md and --csv")
     if as_csv:
-        refuse(ctx, ("columns", "chances", "agreement", "weights", "why"), "does not go with --csv, which is the board")
+        refuse(
+            ctx,
+            ("columns", "chances", "agreement", "weights", "why"),
+            "does not go with --csv, which prints the board alone",
+        )
     found = leaderboard(root, dataset=datasets, score=score)
     board = found.board
     for problem in board.problems:
         left_out(problem)
     if html is not None:
         _write(found, html)
-    asked = summary.Asked(chances, agreement, weights or {})
+    tables = summary.Asked(chances, agreement, weights or {})
     if as_json:
-        echo_json({**tabular.document(board), **summary.document(found, asked)})
+        echo_json({**tabular.document(board), **summary.document(found, tables)})
         return
     if as_csv:
         click.echo(tabular.comma_separated(board), nl=False)
         return
-    wanted, below = columns or [], summary.parts(found, asked)
+    wanted, below = columns or [], summary.parts(found, tables)
     click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted, terminal_width()))
     for part in below:
         click.echo(f"\n```\n{part}\n```" if as_md else f"\n{part}")
@@ -109,7 +112,7 @@ def _write(found: Leaderboard, page: Path) -> None:
 
 
 def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
-    """Say on stderr what the board leaves out, with ``why``, or if nothing is left to rank, one by one."""
+    """Say on stderr what the board leaves out: one by one with ``why`` or if nothing is ranked, else how many."""
     from genkit.report import text
 
     board = found.board

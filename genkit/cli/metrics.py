@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import click
 
-from genkit.cli.common import echo_json, json_option
+from genkit.cli.help import ListCommand
+from genkit.cli.options import json_option
+from genkit.cli.output import echo_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
 from genkit.report.text import table
 
 
-@click.command()
+@click.command(cls=ListCommand)
 @json_option
 def command(as_json: bool) -> None:
-    """List the metrics: direction, what they need of a model, what they are."""
+    """List the metrics: which direction is better, what they measure, the paper."""
     offers = registry().offers(MetricSpec)
     if as_json:
         echo_json(

@@ -6,17 +6,20 @@ import re
 
 import click
 
-from genkit.cli.common import complete_model, echo_json, json_option
+from genkit.cli.completions import complete_model
+from genkit.cli.help import ListCommand
+from genkit.cli.options import json_option
+from genkit.cli.output import echo_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.report.text import table
 
 
-@click.command()
+@click.command(cls=ListCommand)
 @click.argument("name", required=False, shell_complete=complete_model)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the models, or show one: its options, presets and what it can do."""
+    """List the models, or show one: options, presets and capabilities."""
     if name:
         _show(name, as_json)
         return
@@ -85,7 +88,7 @@ _BOUNDS = {"Ge": ">=", "Gt": ">", "Le": "<=", "Lt": "<"}
 
 
 def _plain(annotation: str) -> str:
-    """Say a type as people do: ``int >= 1`` for ``Annotated[int, Ge(1)]``, choices by their names."""
+    """Write a type plainly: ``int >= 1`` for ``Annotated[int, Ge(1)]``, a Literal by its choices."""
     if annotation.startswith("Literal["):
         return annotation[len("Literal[") : -1].replace("'", "").replace(", ", " | ")
     found = re.fullmatch(r"Annotated\[(\w+), (.*)\]", annotation)

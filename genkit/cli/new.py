@@ -15,6 +15,8 @@ from string import Template
 
 import click
 
+from genkit.cli.help import Command, option
+from genkit.cli.options import FOLDER
 from genkit.errors import GenkitError, UsageError
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
@@ -32,13 +34,13 @@ _LAYOUT = {
 """Template -> file in the new package."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
-@click.option("--family", type=click.Choice(FAMILIES), default="gan", show_default=True, help="What to begin with.")
-@click.option(
+@option("--family", type=click.Choice(FAMILIES), default="gan", show_default=True, help="What to begin with.")
+@option(
     "--dir",
     "parent",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=Path(),
     help="Make the package's folder in here.  [default: this folder]",
 )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import click
 
-from genkit.cli.common import echo_json, json_option
+from genkit.cli.help import ListCommand
+from genkit.cli.options import json_option
+from genkit.cli.output import echo_json
 from genkit.registry.discovery import registry
 from genkit.report.text import table
 
 
-@click.command()
+@click.command(cls=ListCommand)
 @json_option
 def command(as_json: bool) -> None:
-    """List the plugins: what each offers, and why a broken one is left out."""
+    """List the plugins: what each offers, or why it is broken."""
     plugins = registry().plugins
     if as_json:
         echo_json(

@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
-from genkit.cli.common import complete_measured, echo_json, json_option, left_out, store_option
+from genkit.cli.completions import complete_measured
+from genkit.cli.help import Command, option
+from genkit.cli.options import json_option, store_option
+from genkit.cli.output import echo_json, left_out
 
 
 class Limit(click.FloatRange):
@@ -24,18 +27,18 @@ class Limit(click.FloatRange):
         return found
 
 
-@click.command()
-@click.option("--dataset", shell_complete=complete_measured, help="The data set; the newest record's by default.")
-@click.option("--latency-ms", type=Limit(), help="Most milliseconds for one image.")
-@click.option("--train-minutes", type=Limit(), help="Most minutes of training.")
-@click.option(
+@click.command(cls=Command)
+@option("--dataset", shell_complete=complete_measured, help="The data set; the newest record's by default.")
+@option("--latency-ms", type=Limit(), help="Most milliseconds for one image.")
+@option("--train-minutes", type=Limit(), help="Most minutes of training.")
+@option(
     "--need",
     "needs",
     type=click.Choice(["samples", "likelihood", "conditional"]),
     multiple=True,
     help="What it must do; a likelihood is then what models are ranked by.",
 )
-@click.option("--score", help="Choose by this score or metric instead.")
+@option("--score", help="Choose by this score or metric instead.")
 @json_option
 @store_option
 def command(

@@ -6,15 +6,26 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import data_root_option, device_option, runs_option, trained_options
+from genkit.cli.data import data_root_option
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, device_option, runs_option, trained_options
+from genkit.cli.trained import load_trained
 
 
-@click.command()
+@click.command(cls=Command)
 @trained_options
 @data_root_option
-@click.option("-n", "--count", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option(
-    "--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("reconstructions.png"), show_default=True
+@option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    section="Output",
+    help="Test images to show.",
+)
+@option(
+    "--grid", type=FILE, default=Path("reconstructions.png"), show_default=True, section="Output", help="Output image."
 )
 @device_option
 @runs_option
@@ -28,11 +39,10 @@ def command(
     device: str,
     root: Path,
 ) -> None:
-    """Show test images, each with its reconstruction below it, in a PNG grid."""
-    from genkit.cli.select import loaded
+    """Write a grid of test images, each with its reconstruction below it."""
     from genkit.latent.pictures import write_reconstructions
     from genkit.training.api import open_run_dataset
 
-    run, trained = loaded(root, model, run_id, dataset, device)
+    run, trained = load_trained(root, model, run_id, dataset, device)
     write_reconstructions(trained, open_run_dataset(run, data_root=data_root).test, grid, count)
     click.echo(f"{grid}")

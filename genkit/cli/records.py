@@ -7,23 +7,24 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import echo_json, json_option, left_out
+from genkit.cli.help import ListingGroup, option
+from genkit.cli.options import json_option, store_option
+from genkit.cli.output import echo_json, left_out
 from genkit.errors import DataError, MissingError, UsageError
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def command(ctx: click.Context) -> None:
+@click.group(cls=ListingGroup)
+@store_option
+def command(root: str) -> None:
     """List, validate, migrate and export the records of evaluations.
 
-    ROOT is a folder, or a URL as s3://bucket/runs: GENKIT_RUNS by default, else runs.
+    Without a command it lists. --runs may stand before or after the command; it takes a folder or a URL, e.g.
+    s3://bucket/runs.
     """
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
 
 
-def _there(_ctx: click.Context, _param: click.Parameter, root: str) -> str:
-    """Refuse a folder that is not there: that nothing is wrong with it would be a poor answer."""
+def _existing(root: str) -> str:
+    """Return a store's address; raises MissingError for a folder that does not exist, where nothing could be wrong."""
     from genkit.results.locations import is_url
 
     if not is_url(root) and not Path(root).is_dir():
@@ -31,15 +32,10 @@ def _there(_ctx: click.Context, _param: click.Parameter, root: str) -> str:
     return root
 
 
-root_argument = click.argument(
-    "root", default="runs", envvar="GENKIT_RUNS", type=click.Path(file_okay=False), callback=_there
-)
-
-
 @command.command("list")
-@root_argument
 @json_option
-def list_records(root: str, as_json: bool) -> None:
+@store_option
+def list_records(as_json: bool, root: str) -> None:
     """List the records, oldest first."""
     from genkit.report.text import table
     from genkit.results import store
@@ -75,13 +71,13 @@ def list_records(root: str, as_json: bool) -> None:
 
 
 @command.command()
-@root_argument
 @json_option
-def validate(root: str, as_json: bool) -> None:
-    """Read all records and compare them with their hashes and fingerprints; a bad one makes this fail."""
+@store_option
+def validate(as_json: bool, root: str) -> None:
+    """Check all records against their hashes and fingerprints; exits with 1 if one is bad."""
     from genkit.results.maintenance import check
 
-    health = check(root)
+    health = check(_existing(root))
     if as_json:
         echo_json(dataclasses.asdict(health))
     else:
@@ -93,13 +89,13 @@ def validate(root: str, as_json: bool) -> None:
 
 
 @command.command()
-@root_argument
-@click.option("--dry-run", is_flag=True, help="Only say which records would be written anew.")
-def migrate(root: str, dry_run: bool) -> None:
-    """Write records of an older schema anew in today's; the new one is there before the old one goes."""
+@option("--dry-run", is_flag=True, help="Only list the records that would be rewritten.")
+@store_option
+def migrate(dry_run: bool, root: str) -> None:
+    """Rewrite records of an older schema in the current one; a new record is on disk before the old one is deleted."""
     from genkit.results.maintenance import outdated, renew
 
-    old, schemas = outdated(root, left_out)
+    old, schemas = outdated(_existing(root), left_out)
     if not old:
         counts = sorted(schemas.items())
         click.echo(", ".join(f"{_count(n)} {'has' if n == 1 else 'have'} schema {schema}" for schema, n in counts))
@@ -108,18 +104,21 @@ def migrate(root: str, dry_run: bool) -> None:
 
 
 @command.command()
-@root_argument
-@click.option(
+@option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default="-",
-    help="Where to; - is stdout.",
+    show_default=True,
+    help="Output file; - for stdout.",
 )
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "json"]), help="The suffix of --out, else csv.")
-def export(root: str, out: Path, form: str | None) -> None:
-    """Write all records, oldest first and each once, to one file.
+@option(
+    "--format", "form", type=click.Choice(["csv", "jsonl", "json"]), help="By default the suffix of --out, else csv."
+)
+@store_option
+def export(out: Path, form: str | None, root: str) -> None:
+    """Write all records to one file, oldest first, each once.
 
-    CSV has a row for each score; JSON and JSON Lines hold the records as they were written.
+    CSV has a row per score; JSON and JSON Lines hold whole records.
     """
     from genkit.report.records import WRITERS
     from genkit.results.store import ordered, scan
@@ -127,10 +126,8 @@ def export(root: str, out: Path, form: str | None) -> None:
     to_stdout = str(out) == "-"
     form = form or ("csv" if to_stdout else out.suffix.lower().removeprefix("."))
     if form not in WRITERS:
-        raise UsageError(
-            f"{out} does not say the format by its suffix: name it .csv, .jsonl or .json, or give --format"
-        )
-    text = WRITERS[form](ordered(scan(root, left_out), left_out))
+        raise UsageError(f"{out} has no suffix that says the format: name it .csv, .jsonl or .json, or give --format")
+    text = WRITERS[form](ordered(scan(_existing(root), left_out), left_out))
     if to_stdout:
         click.echo(text, nl=False)
         return

@@ -10,32 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genkit.cli.common import (
-    ListingGroup,
-    complete_measured,
-    complete_model,
-    complete_run,
-    echo_json,
-    json_option,
-    left_out,
-    runs_option,
-)
+from genkit.cli.completions import complete_measured, complete_model, complete_run
+from genkit.cli.help import ListingGroup, option
+from genkit.cli.options import FILE, json_option, runs_option
+from genkit.cli.output import echo_json, left_out
 
 if TYPE_CHECKING:
     from genkit.training.runs import Run
 
 
 @click.group(cls=ListingGroup)
-def command() -> None:
+@runs_option
+def command(root: Path) -> None:
     """List, show, remove, export and import runs.
 
-    Without a command it lists, with the options of list.
+    Without a command it lists. --runs may stand before or after the command.
     """
 
 
 @command.command("list")
-@click.option("--model", shell_complete=complete_model)
-@click.option("--dataset", shell_complete=complete_measured)
+@option("--model", shell_complete=complete_model, help="Only runs of this model.")
+@option("--dataset", shell_complete=complete_measured, help="Only runs on this data set.")
 @json_option
 @runs_option
 def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path) -> None:
@@ -48,7 +43,7 @@ def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path)
         echo_json([_document(run) for run in runs])
         return
     if not runs:
-        board = root / "runs"  # where genkit bench has them
+        board = root / "runs"  # where genkit bench keeps them
         where = (
             f"but in {board}: --runs {board}" if board.is_dir() else "yet: genkit eval --model dcgan makes the first"
         )
@@ -68,7 +63,7 @@ def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path)
 @json_option
 @runs_option
 def show(run_id: str, as_json: bool, root: Path) -> None:
-    """Show how a run was made, how far it is and what was measured."""
+    """Show a run's settings, its progress and its scores."""
     from genkit.report.text import scores, table
     from genkit.results.store import read
     from genkit.training.runs import find_run
@@ -98,7 +93,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
 
 @command.command()
 @click.argument("run_ids", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; where there is no terminal, nobody can be asked.")
+@option("-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @runs_option
 def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
     """Remove runs with their checkpoints and records."""
@@ -108,7 +103,7 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
     from genkit.training.runs import find_run
 
     if not yes and not sys.stdin.isatty():
-        raise UsageError("nobody can be asked whether to remove runs, as there is no terminal: give --yes")
+        raise UsageError("runs are removed only after a question, and there is no terminal to ask on: give --yes")
     for run in [find_run(root, run_id) for run_id in run_ids]:
         if not yes:
             click.confirm(f"remove {run.path} with its checkpoints and records?", abort=True)
@@ -124,10 +119,10 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
 
 @command.command("export")
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
-@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("target", type=FILE)
 @runs_option
 def export(run_id: str, target: Path, root: Path) -> None:
-    """Write a run's newest checkpoint and how it was made to one file."""
+    """Write a run's newest checkpoint and settings to one file."""
     from genkit.training.archive import export_run
     from genkit.training.runs import find_run
 
@@ -135,10 +130,10 @@ def export(run_id: str, target: Path, root: Path) -> None:
 
 
 @command.command("import")
-@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", type=FILE)
 @runs_option
 def import_(source: Path, root: Path) -> None:
-    """Make a run of an exported file."""
+    """Make a run from an exported file."""
     from genkit.training.archive import import_run
 
     click.echo(f"{import_run(source, root).path}")

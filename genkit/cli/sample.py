@@ -6,21 +6,30 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import data_root_option, device_option, runs_option, seed_option, trained_options
+from genkit.cli.data import data_root_option
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
+from genkit.cli.trained import load_trained
 from genkit.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Command)
 @trained_options
 @data_root_option
-@click.option("-n", "--count", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--grid", type=click.Path(path_type=Path, dir_okay=False), default=Path("samples.png"), show_default=True)
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write single PNGs and labels.csv here instead."
+@option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    section="Output",
+    help="Images to draw.",
 )
-@click.option("--class", "label", type=click.IntRange(min=0), help="Draw this class (conditional models).")
-@click.option("--labelled", is_flag=True, help="With --out: a folder for each class, as a labelled data set.")
-@click.option("--raw", is_flag=True, help="Draw from the raw weights, not their moving average.")
+@option("--grid", type=FILE, default=Path("samples.png"), show_default=True, section="Output", help="Output image.")
+@option("--out", type=FOLDER, section="Output", help="Write single PNGs and labels.csv into this folder instead.")
+@option("--labelled", is_flag=True, section="Output", help="With --out: a folder per class, as a labelled data set.")
+@option("--class", "label", type=click.IntRange(min=0), help="Draw this class (conditional models).")
+@option("--raw", is_flag=True, help="Draw from the raw weights, not their moving average.")
 @seed_option
 @device_option
 @runs_option
@@ -43,16 +52,15 @@ def command(
 
     \b
     genkit sample --model dcgan
-    genkit sample --model cgan --labelled --out more -n 5000    # a data set for augmentation; genkit eval has its cas
+    genkit sample --model cgan --labelled --out more -n 5000
     """
     from genkit.cli.progress import work_bar
-    from genkit.cli.select import loaded
     from genkit.latent.pictures import write_grid, write_images
     from genkit.training.api import open_run_dataset
 
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
-    run, drawn = loaded(root, model, run_id, dataset, device, raw=raw)
+    run, drawn = load_trained(root, model, run_id, dataset, device, raw=raw)
     if out is not None:
         classes = open_run_dataset(run, data_root=data_root).classes if labelled else ()
         with work_bar() as show:

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from genkit.cli.common import NAMES
+from genkit.cli.parameters import NAMES
 from genkit.errors import OptionsError, suggestion
 
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genkit.cli.common import complete_model, complete_run, dataset_options, device_option, opening, refuse, runs_option
+from genkit.cli.completions import complete_model, complete_run
+from genkit.cli.data import dataset_options, open_dataset, opening_from
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, device_option, refuse, runs_option, seed_option
 from genkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Count(click.ParamType[int]):
-    """A whole number, as ``500k``, ``2M`` or ``60_000``."""
+    """A whole number, written like ``500k``, ``2M`` or ``60_000``."""
 
     name = "count"
 
@@ -38,39 +41,70 @@ _FIXED = (
     *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed", "milestones"),
     *("dataset", "size", "crop", "skip_bad", "grey"),
 )
-"""What a run keeps from its beginning."""
+"""Settings that a run keeps from its start, so --resume does not take them."""
 
 
-@click.command()
-@click.option("--model", shell_complete=complete_model, help="What to train (genkit models lists them).")
-@dataset_options
-@click.option(
+@click.command(cls=Command)
+@option(
+    "--model", shell_complete=complete_model, section="Model", help="The model to train (genkit models lists them)."
+)
+@option(
     "--preset",
     type=click.Choice(["cpu", "gpu"]),
     default="cpu",
     show_default=True,
+    section="Model",
     help="The model's settings for two cores and minutes, or for one GPU and hours.",
 )
-@click.option("-o", "--option", "assignments", multiple=True, metavar="KEY=VALUE", help="A model's option; repeatable.")
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of the model's options.")
-@click.option("--images", type=Count(), help="Budget in images shown, as 500k; the preset's by default.")
-@click.option("--minutes", type=float, help="Budget in minutes instead (not bit-reproducible).")
-@click.option("--batch", type=click.IntRange(min=1), help="Images per batch; the preset's by default.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option(
+@option(
+    "-o",
+    "--option",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    section="Model",
+    help="Option of the model; repeatable.",
+)
+@option("--config", type=FILE, section="Model", help="TOML file of the model's options.")
+@dataset_options
+@option("--images", type=Count(), section="Budget", help="Images to train on, e.g. 500k; default: the preset's.")
+@option("--minutes", type=float, section="Budget", help="Minutes to train instead (not bit-reproducible).")
+@option("--batch", type=click.IntRange(min=1), section="Budget", help="Images per batch; default: the preset's.")
+@option(
+    "--checkpoint-seconds",
+    type=float,
+    default=60.0,
+    show_default=True,
+    section="Checkpoints",
+    help="Seconds between checkpoints.",
+)
+@option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    section="Checkpoints",
+    help="Newest checkpoints to keep.",
+)
+@option(
     "--milestones",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Checkpoints that stay on the way, for genkit eval --milestones.",
+    section="Checkpoints",
+    help="Checkpoints to keep along the way, for genkit eval --milestones.",
 )
+@option(
+    "--resume",
+    "resumed",
+    metavar="RUN",
+    shell_complete=complete_run,
+    section="Checkpoints",
+    help="Resume this run, by path or id.",
+)
+@seed_option
 @device_option
 @runs_option
-@click.option("--checkpoint-seconds", type=float, default=60.0, show_default=True, help="Save this often.")
-@click.option("--keep", type=click.IntRange(min=1), default=2, show_default=True, help="Checkpoints to keep.")
-@click.option(
-    "--resume", "resumed", metavar="RUN", shell_complete=complete_run, help="Go on with a run: its path or id."
-)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -95,7 +129,7 @@ def command(
     keep: int,
     resumed: str | None,
 ) -> None:
-    """Train a model, or go on with a run.
+    """Train a model, or resume a run.
 
     \b
     genkit train --model dcgan --images 500k
@@ -108,7 +142,7 @@ def command(
 
     settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
     if resumed:
-        refuse(ctx, _FIXED, "can't be given with --resume: a run goes on as it began")
+        refuse(ctx, _FIXED, "can't be given with --resume: a run keeps its settings")
         from genkit.training.api import open_run_dataset, resume
         from genkit.training.runs import find_run
 
@@ -116,19 +150,17 @@ def command(
         if run.finished:
             click.echo(f"run {run.path} is finished already", err=True)
         else:
-            wanted = None if device == "auto" else device
             data = open_run_dataset(run, data_root=data_root)
             with training_bar() as show:
-                resume(run, device=wanted, dataset=data, settings=settings, on_event=show)
+                resume(run, device=None if device == "auto" else device, dataset=data, settings=settings, on_event=show)
     else:
         if not model:
-            raise UsageError("name a model, as --model dcgan (genkit models lists them), or --resume a run")
-        from genkit.cli.opening import open_shown
+            raise UsageError("name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
         from genkit.training.api import train
 
-        how = opening(data_root, size, crop, skip_bad, grey)
+        opening = opening_from(data_root, size, crop, skip_bad, grey)
         options = override(read_config(config) if config else {}, parse_assignments(assignments))
-        data = open_shown(dataset, how)
+        data = open_dataset(dataset, opening)
         with training_bar() as show:
             run = train(
                 model,
@@ -143,7 +175,7 @@ def command(
                 device=device,
                 root=root,
                 settings=settings,
-                dataset_options=how,
+                dataset_options=opening,
                 on_event=show,
             )
     click.echo(f"{run.path}")

@@ -6,24 +6,35 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import (
-    NAMES,
-    data_root_option,
-    device_option,
-    runs_option,
-    seed_option,
-    trained_options,
-    walk_options,
-)
+from genkit.cli.data import data_root_option
+from genkit.cli.help import Command, option
+from genkit.cli.options import device_option, runs_option, seed_option, trained_options, walk_options
+from genkit.cli.parameters import NAMES
+from genkit.cli.trained import load_trained
 from genkit.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Command)
 @trained_options
 @data_root_option
-@click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="Dimensions to show.")
-@click.option("--dims", type=NAMES, help="These dimensions instead, as 0,3,7.")
-@click.option("--span", type=float, default=3.0, show_default=True, help="Deviations of the prior to go each way.")
+@option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    section="Output",
+    help="Dimensions to show.",
+)
+@option("--dims", type=NAMES, section="Output", help="Show these dimensions instead, e.g. 0,3,7.")
+@option(
+    "--span",
+    type=float,
+    default=3.0,
+    show_default=True,
+    section="Output",
+    help="Standard deviations of the prior to go each way.",
+)
 @walk_options("traversal.png")
 @seed_option
 @device_option
@@ -44,21 +55,20 @@ def command(
     device: str,
     root: Path,
 ) -> None:
-    """Show what each dimension of a latent does: one row each, the others held.
+    """Show what each latent dimension does: one row each, the others fixed.
 
-    Of a model that encodes, the dimensions that it uses most, the most used first.
+    For a model with an encoder, the most used dimensions come first.
     """
-    from genkit.cli.select import loaded
     from genkit.latent.pictures import write_walks
     from genkit.latent.walks import most_used, traverse
     from genkit.training.api import open_run_dataset
 
-    run, trained = loaded(root, model, run_id, dataset, device)
+    run, trained = load_trained(root, model, run_id, dataset, device)
     if dims is not None:
         try:
             chosen = [int(dim) for dim in dims]
         except ValueError as error:
-            raise UsageError(f"--dims {','.join(dims)} are not numbers of dimensions such as 0,3,7") from error
+            raise UsageError(f"--dims {','.join(dims)}: give numbers of dimensions, e.g. 0,3,7") from error
     else:
         chosen = most_used(trained, count, open_run_dataset(run, data_root=data_root).test)
     write_walks(traverse(trained, chosen, steps, span=span, seed=seed, label=label), grid, steps, gif)

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.common import NAMES, complete_run, device_option, echo_json, json_option, runs_option
+from genkit.cli.completions import complete_run
+from genkit.cli.help import Command, option
+from genkit.cli.options import FILE, device_option, json_option, runs_option
+from genkit.cli.output import echo_json
+from genkit.cli.parameters import NAMES
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("target", metavar="RECORD|RUN", shell_complete=complete_run)
-@click.option("--metrics", type=NAMES, help="Only these metrics or scores, comma-separated.")
-@click.option(
-    "--weights", type=click.Path(path_type=Path, dir_okay=False), help="Weights file of the record's extractor."
-)
+@option("--metrics", type=NAMES, help="Only these metrics or scores, comma-separated.")
+@option("--weights", type=FILE, help="Weights file of the record's extractor.")
 @device_option
 @runs_option
 @json_option

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from genkit.cli.common import ListingGroup, echo_json, json_option
+from genkit.cli.help import ListingGroup
+from genkit.cli.options import FILE, json_option
+from genkit.cli.output import echo_json
 from genkit.errors import DataError
 
 
@@ -15,7 +17,7 @@ from genkit.errors import DataError
 def command() -> None:
     """List, download, check or add the weights files of feature extractors.
 
-    Without a command it lists, with the options of list.
+    Without a command it lists.
     """
 
 
@@ -31,7 +33,7 @@ name_argument = click.argument("name", shell_complete=_complete)
 @command.command("list")
 @json_option
 def list_weights(as_json: bool) -> None:
-    """List the weights files: size, licence, and whether they are here."""
+    """List the weights files: size, licence, whether they are in the cache."""
     from genkit.features.manifest import WEIGHTS
     from genkit.report.text import table
 
@@ -64,7 +66,7 @@ def list_weights(as_json: bool) -> None:
 @command.command()
 @name_argument
 def pull(name: str) -> None:
-    """Download a weights file and check it; goes on where a transfer broke off."""
+    """Download a weights file and check its hash; resumes a broken transfer."""
     from genkit.cli.progress import work_bar
     from genkit.features import manifest
 
@@ -76,7 +78,7 @@ def pull(name: str) -> None:
 
 @command.command()
 def verify() -> None:
-    """Hash the weights files that are here; one that is damaged makes this fail."""
+    """Check the hashes of the weights files in the cache; exits with 1 if one is damaged."""
     from genkit.features.manifest import WEIGHTS, state
     from genkit.report.text import table
 
@@ -84,15 +86,15 @@ def verify() -> None:
     click.echo(table([[weights.name, condition, str(weights.path)] for weights, condition in found]))
     damaged = [weights for weights, condition in found if condition == "damaged"]
     if damaged:
-        mending = [f"genkit weights {'pull' if w.urls else 'add'} {w.name}{'' if w.urls else ' FILE'}" for w in damaged]
-        raise DataError(f"not the published bytes, by their sha256: mend with {', '.join(mending)}")
+        repairs = [f"genkit weights {'pull' if w.urls else 'add'} {w.name}{'' if w.urls else ' FILE'}" for w in damaged]
+        raise DataError(f"damaged, by its sha256: repair with {', '.join(repairs)}")
 
 
 @command.command()
 @name_argument
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 def add(name: str, file: Path) -> None:
-    """Copy a weights file that you have into the cache, if its sha256 is the published one."""
+    """Copy a weights file into the cache, if its sha256 is the published one."""
     from genkit.features import manifest
 
     click.echo(manifest.add(name, file))

@@ -74,11 +74,45 @@ def test_a_target_that_is_no_command_is_the_plugins_fault_and_completes_to_nothi
 # --- groups that list ---
 
 
-@pytest.mark.parametrize("name", ["runs", "features", "weights"])
+@pytest.mark.parametrize("name", ["runs", "records", "features", "weights"])
 def test_a_bare_group_takes_the_options_of_its_list(genkit, name):
     assert genkit(name).out == genkit(name, "list").out
     assert genkit(name, "--json").out == genkit(name, "list", "--json").out
     assert "Commands:" in genkit(name, "--help").out
+
+
+@pytest.mark.parametrize("name", ["datasets", "metrics", "models", "plugins"])
+def test_a_command_that_only_lists_takes_list_too(genkit, name):
+    assert genkit(name, "list", "--json").out == genkit(name, "--json").out != ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["records", "--runs", "there"],
+        ["records", "--runs=there", "list"],
+        ["records", "list", "--runs", "there"],
+        ["records", "--runs", "elsewhere", "list", "--runs", "there"],
+        ["records", "--json", "--runs", "there"],
+        ["records", "--runs", "there", "--json"],
+        ["records", "--runs", "there", "validate"],
+        ["records", "--runs", "there", "export"],
+    ],
+    ids=" ".join,
+)
+def test_the_folder_stands_before_or_after_the_command(genkit, monkeypatch, tmp_path, arguments):
+    monkeypatch.setenv("GENKIT_RUNS", "elsewhere")
+    store.add(tmp_path / "there", record("only-there", score(1.0)))
+    shown = genkit(*arguments)
+    assert shown.code == 0, shown.err
+    assert "only-there" in shown.out or "1 record good" in shown.out
+
+
+def test_the_folder_of_runs_stands_before_or_after_the_command(genkit):
+    for arguments in (["--runs", "there"], ["--runs", "there", "list"], ["list", "--runs", "there"]):
+        assert "no runs in there yet" in genkit("runs", *arguments).err
+    assert "there is no run 'ab' in there" in genkit("runs", "--runs", "there", "show", "ab").err
+    assert "requires an argument" in genkit("runs", "--runs").err
 
 
 def test_a_command_that_a_group_has_not_is_said(genkit):
@@ -135,6 +169,7 @@ def test_runs_are_kept_in_folders_alone(genkit, monkeypatch, tmp_path, arguments
 
 def test_completion_looks_in_the_folder_of_runs_that_is_named(some_runs, monkeypatch):
     assert completed(["eval", "--runs", "other", "--run"], "") == ["cd56"]
+    assert completed(["runs", "--runs", "other", "show"], "") == ["cd56"]
     assert completed(["leaderboard", "--dataset"], "") == ["digits"]
     monkeypatch.setenv("GENKIT_RUNS", "other")
     assert completed(["eval", "--run"], "") == ["cd56"]
@@ -244,7 +279,7 @@ def test_train_takes_the_preset_of_a_place(genkit, tmp_path):
     refused = genkit("train", "--model", "ppca", "--preset", "gpu")
     assert refused.code == 2 and "ppca has no preset for a GPU" in refused.err
     fixed = genkit("train", "--resume", run.parent, "--preset", "gpu")
-    assert fixed.code == 2 and "goes on as it began" in fixed.err
+    assert fixed.code == 2 and "a run keeps its settings" in fixed.err
 
 
 def test_train_says_how_to_measure_its_milestones(genkit):

@@ -141,8 +141,8 @@ def test_ctrl_c_during_calibration_loses_no_record(genkit, ppca, monkeypatch):
         (["compare", "/nope", "digits"], 3, "there is no /nope: check the path"),
         (["eval", "--checkpoint", "gone.safetensors"], 3, "there is no checkpoint gone.safetensors"),
         (["eval", "--checkpoint", __file__], 2, "belongs to no run: a checkpoint is measured in its run's checkpoints"),
-        (["eval", "--model", "ppca", "--metrics", ""], 2, "it names nothing"),
-        (["eval", "--model", "ppca", "--features", ","], 2, "it names nothing"),
+        (["eval", "--model", "ppca", "--metrics", ""], 2, "it is empty"),
+        (["eval", "--model", "ppca", "--features", ","], 2, "it is empty"),
         (["train", "--model", "dcgan", "-o", "widht=3"], 2, "Did you mean 'width'?"),
         (["train", "--model", "dcgan", "-o", "width=0"], 2, "option width"),
         (["train", "--model", "dcgan", "--images", "many"], 2, "500k"),
@@ -298,19 +298,20 @@ def test_options_are_read_under_their_old_names(genkit):
 
 
 def test_eval_resumes_an_unfinished_run_whose_options_have_old_names(tmp_path, monkeypatch):
-    from genkit.cli import presets
-    from genkit.options import original_names
-    from genkit.training.runs import Status, create, open_run
+    from genkit.cli.trained import find_or_train
+    from genkit.options import original_names, to_json
+    from genkit.training import api
+    from genkit.training.runs import Status, create, make_model, open_run
 
-    monkeypatch.setattr(presets, "train", lambda *_, **__: pytest.fail("a new run was trained"))
-    monkeypatch.setattr(presets, "resume", lambda run, **_: run)
+    monkeypatch.setattr(api, "train", lambda *_, **__: pytest.fail("a new run was trained"))
+    monkeypatch.setattr(api, "resume", lambda run, **_: run)
     (old,) = (Path(__file__).parents[1] / "fixtures" / "runs" / "digits" / "wgan-gp").iterdir()
-    chosen = presets.find_preset("wgan-gp", "digits")
+    chosen = api.find_preset("wgan-gp", "digits")
     config = open_run(old).config
-    options = presets.to_json(presets.make_model("wgan-gp", dict(chosen.options), config.data).options)
+    options = to_json(make_model("wgan-gp", dict(chosen.options), config.data).options)
     config = dataclasses.replace(config, options=original_names(options), images=chosen.images)
     assert "discriminator_turns" in config.options
     run = create(tmp_path, config)
     run.write_status(Status("interrupted", 0, 0.0))
-    found, _ = presets.newest_or_trained("wgan-gp", "digits", {}, "cpu", tmp_path)
+    found, _ = find_or_train("wgan-gp", "digits", {}, "cpu", tmp_path)
     assert found.path == run.path

@@ -68,7 +68,7 @@ def test_several_data_sets_add_average_ranks(boards):
 
 
 def test_weights_and_names_that_make_no_sense_are_refused(boards):
-    assert "'fid' is no weight: write it as fid=2" in boards("leaderboard", "--weights", "fid").err
+    assert "'fid' is not a weight: write it like fid=2" in boards("leaderboard", "--weights", "fid").err
     assert "Did you mean 'kid" in boards("leaderboard", "--weights", "kidd=1").err
     assert boards("leaderboard", "--dataset", "digits,mnsit").code == 2
 

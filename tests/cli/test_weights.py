@@ -59,7 +59,7 @@ def test_what_is_here_is_verified_and_what_is_damaged_fails(weights):
     weights("add", "toy", weights.file)
     assert "ok" in weights("verify").split()
     weights.path.write_bytes(b"changed")
-    with pytest.raises(DataError, match="mend with genkit weights add toy FILE"):
+    with pytest.raises(DataError, match="repair with genkit weights add toy FILE"):
         weights("verify")
 
 

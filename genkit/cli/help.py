@@ -1,0 +1,86 @@
+"""Commands whose help shows options in sections, and groups and commands that list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+GENERAL = "Options"
+
+
+class Option(click.Option):
+    """An option with the section of the help page that it stands in."""
+
+    def __init__(self, *args: Any, section: str = GENERAL, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+def option(*flags: str, section: str = GENERAL, **settings: Any) -> Callable[[F], F]:
+    """Add an option to a command, as click.option does, in a section of its help page."""
+    settings.setdefault("cls", Option)
+    return click.option(*flags, section=section, **settings)
+
+
+def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Join several options into one decorator; they keep their order."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+class Command(click.Command):
+    """A command whose help shows its options by section, general ones last."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a list of options for each section."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            row = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if row is not None:
+                sections.setdefault(getattr(param, "section", GENERAL), []).append(row)
+        general = sections.pop(GENERAL, [])
+        for title, rows in [*sections.items(), (GENERAL, general)]:
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class ListCommand(Command):
+    """A command that lists: ``genkit metrics list`` is ``genkit metrics``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Drop a leading ``list``."""
+        return super().parse_args(ctx, args[1:] if args[:1] == ["list"] else args)
+
+
+class ListingGroup(click.Group):
+    """A group that lists when called bare: ``genkit runs --json`` is ``genkit runs list --json``."""
+
+    command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Insert ``list`` where no command is named, after the group's own options."""
+        own = {flag for param in self.params for flag in param.opts}
+        start = 0
+        while start < len(args) and args[start].partition("=")[0] in own:
+            start += 1 if "=" in args[start] else 2
+        rest = args[start:]
+        bare = start <= len(args) and (not rest or (rest[0].startswith("-") and rest[0] not in ctx.help_option_names))
+        if bare and not ctx.resilient_parsing:
+            args = [*args[:start], "list", *rest]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their whole first sentence."""
+        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=1000)) for name, command in commands])

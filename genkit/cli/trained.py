@@ -1,0 +1,107 @@
+"""The trained run that a command means: by path or id, the newest of a model, or one trained now."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genkit.cli.output import left_out
+from genkit.errors import MissingError, UsageError, suggestion
+from genkit.registry.discovery import registry
+from genkit.registry.specs import ModelSpec
+
+if TYPE_CHECKING:
+    from genkit.data import ImageDataset
+    from genkit.models.base import GenerativeModel
+    from genkit.training.runs import Run
+
+
+def load_trained(
+    root: Path, model: str | None, run_id: str | None, dataset: str | None, device: str, *, raw: bool = False
+) -> tuple[Run, GenerativeModel]:
+    """Return the run that ``trained_run`` finds and its model, on a device."""
+    from genkit.devices import pick_device
+    from genkit.training.runs import load
+
+    run = trained_run(root, model, run_id, dataset)
+    return run, load(run, raw=raw).to(pick_device(device))
+
+
+def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:
+    """Return the named run, or the newest finished one of a model; stderr says which, and if training is unfinished."""
+    from genkit.training.runs import find_run, find_runs
+
+    if (model is None) == (run_id is None):
+        raise UsageError("name one of --model NAME and --run RUN")
+    if run_id is not None:
+        if dataset is not None:
+            raise UsageError("--dataset goes with --model: a run has its own data set")
+        run = find_run(root, run_id)
+        if not run.finished:
+            say_partial(run)
+        return run
+    assert model is not None
+    offer = registry().find(ModelSpec, model)
+    mine: dict[str, Any] = {"model": offer.spec.name, "dist": offer.plugin.dist}
+    finished = [run for run in find_runs(root, dataset=dataset, unreadable=left_out, **mine) if run.finished]
+    if not finished:
+        known = {run.config.dataset for run in find_runs(root, **mine)} if dataset is not None else set()
+        on = f" on {dataset}" if dataset is not None else ""
+        raise MissingError(
+            f"there is no finished run of {model}{on} in {root}.{suggestion(dataset or '', known)}  "
+            f"(genkit train --model {model} makes one)"
+        )
+    click.echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
+    return finished[-1]
+
+
+def say_partial(run: Run) -> None:
+    """Say on stderr that a run's training has not finished."""
+    click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
+
+
+def find_or_train(
+    model: str, dataset: str, opening: dict[str, Any], device: str, root: Path
+) -> tuple[Run, ImageDataset]:
+    """Return the newest finished run of a model on a data set, and the data set under the name it has in that run.
+
+    Without such a run, the model's preset is trained, or an unfinished run of it is resumed.
+    """
+    from genkit.cli.data import open_dataset
+    from genkit.training.runs import find_runs
+
+    offer = registry().find(ModelSpec, model)
+    data = open_dataset(dataset, opening)
+    found = find_runs(root, model=offer.spec.name, dist=offer.plugin.dist, unreadable=left_out)
+    runs = [run for run in found if run.config.dataset_sha256 == data.sha256]
+    finished = [run for run in runs if run.finished]
+    run = finished[-1] if finished else _train(model, data, runs, opening, device, root)
+    return run, dataclasses.replace(data, name=run.config.dataset)
+
+
+def _train(model: str, data: ImageDataset, partial: list[Run], opening: dict[str, Any], device: str, root: Path) -> Run:
+    from genkit.cli.progress import training_bar
+    from genkit.options import current_names, to_json
+    from genkit.training.api import find_preset, resume, train
+    from genkit.training.runs import make_model
+
+    preset = find_preset(model, data.name)
+    built = make_model(model, dict(preset.options), data.info())
+    options = to_json(built.options)
+    for run in reversed(partial):
+        if current_names(run.config.options) == options and run.config.images == preset.images:
+            click.echo(f"resuming the unfinished run {run.path}", err=True)
+            with training_bar() as show:
+                return resume(run, dataset=data, on_event=show)
+    if partial:
+        path = partial[-1].path
+        click.echo(f"partial runs are left alone, such as {path} (genkit eval --run measures one)", err=True)
+    budget = f"{preset.images:,} images" if built.phases() else "closed form"
+    click.echo(f"no trained {model} for {data.name} yet: training its preset ({budget})", err=True)
+    with training_bar() as show:
+        run = train(model, data, device=device, root=root, dataset_options=opening, on_event=show)
+    click.echo(f"  {run.path}  (sample grid: {run.path / 'samples.png'})", err=True)
+    return run
