@@ -1,4 +1,4 @@
-"""The facade for plugin authors: the only module that a ``plugin.py`` imports."""
+"""The interface for plugin authors: all that a ``plugin.py`` imports from genkit."""
 
 from genkit.registry.hookspecs import hookimpl
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec

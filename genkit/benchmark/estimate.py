@@ -1,4 +1,4 @@
-"""How long a board will take, from what jobs like its own took before."""
+"""Estimate how long a board will take, from earlier records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genkit.results.records import Record
 
 
 def throughputs(records: Iterable[Record]) -> dict[str, float]:
-    """Return images trained a second, by model: the median over records of finished training."""
+    """Return images trained per second, by model: the median over records of finished training."""
     found: dict[str, list[float]] = defaultdict(list)
     for record in records:
         training = record.training
@@ -21,6 +21,6 @@ def throughputs(records: Iterable[Record]) -> dict[str, float]:
 
 
 def seconds(todo: Sequence[Job], rates: Mapping[str, float]) -> tuple[float, list[str]]:
-    """Return how long training will take at these rates, and the models of which none is known."""
+    """Return the seconds that training will take at these rates, and the models without a known rate."""
     known = sum(job.images / rates[job.model] for job in todo if job.model in rates)
     return known, sorted({job.model for job in todo if job.model not in rates})

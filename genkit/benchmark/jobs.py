@@ -20,9 +20,9 @@ from genkit.training.runs import Run, RunConfig, find_runs, model_class
 
 
 def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
-    """Yield a plan's jobs, seed by seed, so that every model has one seed before the first has two.
+    """Yield the jobs of a plan, seed by seed: every model has one seed before any has two.
 
-    Raises UnknownName or OptionsError for a model or options that there are not, before anything is trained.
+    Raises UnknownName or OptionsError for a model or option that does not exist, before anything is trained.
     """
     asked = {**plan.asked, **_moving(plan, data)}
     seeds = list(dict.fromkeys(seed for entry in plan.models for seed in entry.seeds or plan.seeds))
@@ -50,7 +50,7 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
 
 
 def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
-    """What else moves scores: the versions of the metrics, and the weights and rules of the extractors."""
+    """What else changes scores: the versions of the metrics, and the weights and choices of the extractors."""
     config = plan.eval_config("cpu")
     specs = [offer.spec for offer in registry().offers(MetricSpec) if plan.metrics in (None, ["all"])]
     specs = specs or [registry().find(MetricSpec, name).spec for name in plan.metrics or []]
@@ -62,7 +62,7 @@ def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
 
 
 def runs_of(job: Job, root: Path) -> list[Run]:
-    """Return the runs below ``root`` that train what a job does, oldest first."""
+    """Return the runs below ``root`` that train exactly what a job does, oldest first."""
     mine = find_runs(root, model=job.model, dist=job.dist, unreadable=lambda reason: None)
     return [run for run in mine if _trains(run.config, job)]
 

@@ -1,4 +1,4 @@
-"""The file of a board: models, options, seeds, data set, budget and metrics.
+"""A board's file (TOML): models, options, seeds, data set, budget and metrics.
 
 dataset = "digits"
 seeds = [0, 1, 2]
@@ -29,7 +29,7 @@ from genkit.options import build, read_config
 
 @dataclass(frozen=True)
 class Entry:
-    """A model of a board, under one set of options; what is None is the board's."""
+    """A model of a board with one set of options. A value of None is taken from the plan."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -40,11 +40,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a board holds. ``images`` is the budget of every model, its preset's if None.
+    """The content of a board's file. ``images`` is the training budget of every model; None for its preset's.
 
-    ``metrics``, ``features``, ``count`` and ``protocol`` are EvalConfig's; ``parameters`` are those of metrics, by
-    metric. ``size`` is of a data set of images that have none of their own. ``milestones`` checkpoints on the way are
-    measured too, by the first metric.
+    ``metrics``, ``features``, ``count`` and ``protocol`` are as in EvalConfig; ``parameters`` are those of metrics, by
+    metric. ``size`` resizes images of a data set without a fixed size. ``milestones`` earlier checkpoints of each run
+    are also evaluated, by the first metric.
     """
 
     dataset: str
@@ -60,7 +60,7 @@ class Plan:
     milestones: Annotated[int, Ge(0)] = 0
 
     def eval_config(self, device: str) -> EvalConfig:
-        """Return how each job is measured."""
+        """Return the settings under which each job is evaluated."""
         return EvalConfig(
             metrics=self.metrics,
             features=self.features,
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def asked(self) -> Mapping[str, Sequence[str] | str | int | Mapping[str, Any] | None]:
-        """What moves a job's scores, besides what it trains."""
+        """What determines a job's scores besides its training."""
         return {
             "metrics": self.metrics,
             "features": self.features,
@@ -83,5 +83,5 @@ class Plan:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a board's file; raises MissingError or OptionsError, which names the field."""
+    """Read a board's file; raises MissingError, or OptionsError, which names the wrong field."""
     return build(Plan, read_config(path), str(path))

@@ -17,7 +17,7 @@ from genkit.errors import GenkitWarning
 from genkit.evaluation.evidence import Gathered
 from genkit.evaluation.memorised import most_alike
 from genkit.evaluation.samples import Samples, SplitSamples
-from genkit.results.log import APART, finite, read_log
+from genkit.results.log import COUNTERS, finite, read_log
 from genkit.seeds import derive
 
 SMALL, SIDE = 32, 64
@@ -108,7 +108,7 @@ def curves(log: Path) -> dict[str, bytes]:
         return {}
     kept = np.unique(np.linspace(0, len(lines) - 1, min(POINTS, len(lines))).round().astype(int))
     lines = [lines[place] for place in kept]
-    names = dict.fromkeys(name for line in lines for name in line if name not in APART)
+    names = dict.fromkeys(name for line in lines for name in line if name not in COUNTERS)
     values = {name: [finite(line.get(name)) for line in lines] for name in names}
     return {"curves.json": _json({"images": [line["images"] for line in lines], "curves": values})}
 

@@ -1,1 +1,1 @@
-"""Ranking: comparable records become boards, and what several boards say together. Pure data, no renderer."""
+"""Ranking: boards made from comparable records, and comparisons between boards. Pure data, no rendering."""

@@ -1,4 +1,4 @@
-"""Across data sets: average ranks, and which of them differ beyond chance (Demsar 2006)."""
+"""Ranking across data sets: average ranks and which of them differ significantly (Demsar 2006)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from genkit.ranking.rows import Row
 
 @dataclass(frozen=True)
 class Across:
-    """Models that several data sets have, by their average rank, the best first.
+    """The models that all data sets have, by average rank, best first.
 
-    ``p_value`` is Friedman's, of all models being equal. Average ranks further apart than ``critical_difference``
-    differ at 95 % (Nemenyi); ``groups`` are the widest runs of places, first and last, that do not. ``lacking`` are
-    models that not every data set has, ``varied`` those whose options or training are not the same on all.
+    ``p_value`` is that of Friedman's test, whose null hypothesis is that all models are equal. Average ranks that
+    differ by more than ``critical_difference`` differ significantly (Nemenyi, 5 %); ``groups`` are the maximal ranges
+    of places (first, last) without a significant difference. ``lacking`` are models missing on some data set and
+    ``varied`` those whose options or training are not the same on all.
     """
 
     datasets: tuple[str, ...]
     score: str
     models: tuple[str, ...]
     ranks: tuple[tuple[float, ...], ...]
-    """Of each model, on each data set."""
+    """[model][data set]."""
     average: tuple[float, ...]
     chi_squared: float
     p_value: float
@@ -37,12 +38,10 @@ class Across:
 
 
 def across(boards: Sequence[Board]) -> Across:
-    """Compare models over boards of one metric, one for each data set.
+    """Compare models over boards of one metric, one board per data set.
 
-    A model is known by its name, as presets differ between data sets, and also by its options where a board has several
-    of that name.
-
-    Raises UsageError for fewer than two boards, or fewer than two models that all of them have.
+    Models are matched by name, as presets differ between data sets; where a board has several entries of one name, by
+    options too. Raises UsageError for fewer than two boards or fewer than two common models.
     """
     import numpy as np
     from scipy.special import chdtrc
@@ -50,7 +49,7 @@ def across(boards: Sequence[Board]) -> Across:
     from genkit.ranking.significance import LEVEL, studentized_range
 
     if len(boards) < 2:
-        raise UsageError("average ranks are over two data sets or more")
+        raise UsageError("average ranks need two data sets or more")
     known_by = _identity(boards)
     found = [{known_by(row): row for row in reversed(board.rows)} for board in boards]
     labels = {known_by(row): row.label for board in reversed(boards) for row in reversed(board.rows)}
@@ -85,7 +84,7 @@ def across(boards: Sequence[Board]) -> Across:
 
 
 def _identity(boards: Sequence[Board]) -> Callable[[Row], str]:
-    """What a row is known by on all of the boards: as little as tells it from its namesakes."""
+    """Return the function that identifies a row on all boards: name, if unique, else options, else all facts."""
 
     def shared(known_by: Callable[[Row], str]) -> set[str]:
         counts = [Counter(known_by(row) for row in board.rows) for board in boards]
@@ -111,12 +110,12 @@ def _options(row: Row) -> str:
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, equal values at the mean of theirs."""
+    """Ranks from 1; ties get the mean of their ranks."""
     return [(2 * sum(v < value for v in values) + sum(v == value for v in values) + 1) / 2 for value in values]
 
 
 def _groups(average: Sequence[float], difference: float) -> tuple[tuple[int, int], ...]:
-    """The widest runs of sorted averages within the critical difference, those of two or more."""
+    """The maximal ranges of two or more sorted averages within the critical difference."""
     found: list[tuple[int, int]] = []
     for first, low in enumerate(average):
         last = max(place for place, each in enumerate(average) if each - low <= difference)

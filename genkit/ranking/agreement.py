@@ -1,4 +1,4 @@
-"""Agreement: how much boards of several metrics put the same models in the same order."""
+"""Agreement between metrics: rank correlation of boards, and weighted mean ranks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Kendall's tau-b of each pair of boards over the ``counts`` models that both have; None below three."""
+    """Kendall's tau-b of each pair of boards over the models that both have.
+
+    ``counts`` are the numbers of these models; below three there is no tau.
+    """
 
     names: tuple[str, ...]
     taus: tuple[tuple[float | None, ...], ...]
@@ -24,9 +27,9 @@ class Agreement:
 
 
 def agreement(boards: Sequence[Board]) -> Agreement:
-    """Return how much boards agree, from 1 (the same order) over 0 to -1 (the opposite), better being first.
+    """Return the rank correlation of each pair of boards: 1 for the same order, -1 for the opposite one.
 
-    Kendall 1945; equal values are ties.
+    Kendall's tau-b (1945), which accounts for ties.
     """
     import numpy as np
 
@@ -57,7 +60,7 @@ def _tau(one: Array, other: Array) -> float | None:
 
 @dataclass(frozen=True)
 class Overall:
-    """Models by the weighted mean of their ranks under several scores; ``lacking`` are not ranked under all of them."""
+    """Models by the weighted mean of their ranks; ``lacking`` are those that some score does not rank."""
 
     weights: dict[str, float]
     rows: tuple[tuple[str, float], ...]
@@ -65,11 +68,10 @@ class Overall:
 
 
 def overall(boards: Sequence[Board], weights: Mapping[str, float]) -> Overall:
-    """Return the weighted mean rank of each model, the best first; a rank that is an interval counts by its middle.
+    """Return the weighted mean rank of each model, best first; a tied rank such as 2-3 counts as its midpoint.
 
-    Ranks are among the models that all of the scores have. ``weights`` are by the names of scores or of their metrics.
-    Raises UsageError for weights that are not above zero or name a score twice, UnknownName for a score that there is
-    not.
+    Only models that all scores rank take part. ``weights`` are by the names of scores or metrics. Raises UsageError for
+    a weight that is not positive or a score that is named twice, and UnknownName for a score that is not on the board.
     """
     chosen: dict[str, tuple[Board, float]] = {}
     for name, weight in weights.items():

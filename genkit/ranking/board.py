@@ -1,8 +1,8 @@
-"""Ranks: comparable records become rows with intervals and ties.
+"""Boards: comparable records as ranked rows, with intervals and ties.
 
-Only scores of one fingerprint stand on a board; the rest is listed with the choice that excluded it. Evaluation noise
-(one training seed) and training noise (several) are labelled apart, never mixed: where one model has several seeds,
-all ranks are by the noise of training, which genkit.ranking.significance pools.
+Only scores of one fingerprint are ranked together; other records are listed with the choice in which they differ.
+Evaluation noise (one training seed) and training noise (several) are never mixed: as soon as one model has several
+seeds, all ranks are by training noise, pooled over models in genkit.ranking.significance.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from genkit.results.jobs import Outcome
 
 COSTS = ("parameters", "latency", "throughput", "train_seconds")
-"""Metrics of what a model costs: they say nothing of its images."""
+"""Metrics of cost, not of images."""
 
 UNEQUAL = 0.01
-"""Bartlett's p-value below which seeds are said to scatter unequally."""
+"""Bartlett's p-value below which the variances over seeds count as unequal."""
 
 
 @dataclass(frozen=True, repr=False)
 class Board:
-    """A ranking by one score of one protocol: pure data; ``genkit.report`` prints it."""
+    """A ranking by one score of one protocol. Pure data; ``genkit.report`` renders it."""
 
     dataset: str
     score: str
@@ -51,13 +51,13 @@ class Board:
     calibration: tuple[Row, ...]
     columns: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
-    """Record and reason."""
+    """Pairs of a record and the reason."""
     problems: tuple[str, ...] = ()
     """Files of the store that can't be read."""
     failed: tuple[Outcome, ...] = ()
-    """Jobs of a board's file that failed on this data set."""
+    """Jobs of ``genkit bench`` that failed on this data set."""
     comparison: Comparison | None = field(default=None, compare=False)
-    """What ranks the rows, in their order; None without any."""
+    """The statistical comparison behind the ranks, in the order of the rows; None without rows."""
 
     @functools.cached_property
     def tracked(self) -> bool:
@@ -66,11 +66,11 @@ class Board:
 
     @property
     def unequal_noise(self) -> bool:
-        """Whether the seeds of the models scatter too unequally for one variance (Bartlett's test)."""
+        """Whether the models' variances over seeds differ too much to pool (Bartlett's test)."""
         return self.comparison is not None and self.comparison.equal_noise < UNEQUAL
 
     def subset(self, keys: Collection[str]) -> Board:
-        """Return the board of the rows of these keys, ranked among themselves by what the whole knows of the noise."""
+        """Return a board of the rows with these keys, ranked anew with the noise estimate of the whole board."""
         places = [place for place, row in enumerate(self.rows) if row.key in keys]
         if self.comparison is None or not places:
             return dataclasses.replace(self, rows=(), comparison=None)
@@ -81,9 +81,9 @@ class Board:
 
     @functools.cached_property
     def chances(self) -> Array:
-        """The chance that each row's model is better than each other's, [rows, rows], as of the noise that ranks them.
+        """The probability that each row's model is better than each column's, [rows, rows], 0.5 on the diagonal.
 
-        One half on the diagonal. Of each pair by itself: over many pairs the ranks are the careful answer.
+        Pairwise, without correction for multiple comparisons, which the ranks have.
         """
         import numpy as np
 
@@ -92,7 +92,7 @@ class Board:
 
     @functools.cached_property
     def blind(self) -> tuple[str, ...]:
-        """The columns of samples' quality, the board's own score too, in which copying training images beats all."""
+        """The scores of sample quality, the board's own included, in which copies of training images win."""
         copies = [row for row in self.calibration if row.subject == "copycat"]
 
         def beaten(name: str) -> bool:
@@ -110,11 +110,11 @@ class Board:
 def rank(
     records: Sequence[Record], *, dataset: str | None = None, score: str | None = None, protocol: str | None = None
 ) -> Board:
-    """Rank records by a score; without names, on the newest record's data set by the score that most entries have.
+    """Rank records by a score; by default on the newest record's data set, by the score that most entries have.
 
-    ``protocol`` is the fingerprint of the scores to rank; without it, of several the one with the most entries (the
-    newest of equals). Over seeds a row's value is the geometric mean, the plain one where values are not all above
-    zero. Raises MissingError if there is nothing to rank and UnknownName for a data set or score that no record has.
+    ``protocol`` is a fingerprint; by default the one with the most entries, then the newest. Over seeds a row's value
+    is the geometric mean, or the arithmetic mean if some value is not positive. Raises MissingError if there is nothing
+    to rank and UnknownName for a data set, score or protocol that no record has.
     """
     dataset = choose_dataset(records, dataset)
     records = sorted(records, key=lambda record: record.created)
@@ -131,7 +131,10 @@ def rank(
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     direction = reference.direction
     kept, left_out = _comparable(here, score, reference)
-    left_out += [(describe(record), "on the way of a run that is not here") for record in orphans(kept, earlier, score)]
+    left_out += [
+        (describe(record), "a milestone of a run without a record of its last checkpoint")
+        for record in orphans(kept, earlier, score)
+    ]
     left_out += [(describe(record), f"measured on {record.dataset}") for record in records if record.dataset != dataset]
     groups = entries(kept)
     history = histories(here)
@@ -165,7 +168,7 @@ def rank(
 
 
 def choose_dataset(records: Sequence[Record], wanted: str | None) -> str:
-    """Return the data set named, by default the newest record's; raises as ``rank`` does."""
+    """Return the data set named, by default the newest record's; errors as in ``rank``."""
     if not records:
         raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
     newest = max(_first_models(records), key=lambda record: record.created)
@@ -173,14 +176,14 @@ def choose_dataset(records: Sequence[Record], wanted: str | None) -> str:
 
 
 def _first_models(records: Sequence[Record]) -> Sequence[Record]:
-    """The records of models and images; baselines only where there is nothing else."""
+    """The records of models and images, or those of baselines if there are no others."""
     return [record for record in records if record.subject.kind != "baseline"] or records
 
 
 def _usual(records: Sequence[Record], protocol: str | None) -> str:
-    """The score of images by which most entries can be ranked; of equals the newest record's first.
+    """The score of images that ranks most entries, then the newest record's first, under ``protocol`` if given.
 
-    ``protocol``: a fingerprint that it must have. Raises UnknownName if no score has it.
+    Raises UnknownName if no score has that protocol.
     """
     entries: dict[tuple[str, str], set[str]] = defaultdict(set)
     for record in records:
@@ -204,9 +207,9 @@ def _usual(records: Sequence[Record], protocol: str | None) -> str:
 
 
 def _of_metric(wanted: str, names: list[str]) -> str:
-    """Take a metric's name for the newest of its scores, as ``kid`` for ``kid[digits-cnn]``.
+    """Resolve a metric's name to its newest score, such as ``kid`` to ``kid[digits-cnn]``.
 
-    One at the size of the test split only where there is no other.
+    Scores at the size of the test split (``@360``) come last.
     """
     if wanted in names:
         return wanted
@@ -253,7 +256,7 @@ def _comparable(
                 continue
             older = kept.pop(key, None)
             if older is not None and older.score(score) is not None:
-                left_out.append((older, f"measured again, or trained again from its seed: {record.id} is newer"))
+                left_out.append((older, f"replaced by {record.id}, a newer record of the same seed"))
             kept[key] = record
     shown = {measured(record) for record in kept.values()}
     return list(kept.values()), [
@@ -262,7 +265,7 @@ def _comparable(
 
 
 def _shown(row: Row, name: str, score: str) -> RecordedScore | None:
-    """A row's score in a column, its value the mean over seeds."""
+    """A row's score in a column; the value is the mean over seeds."""
     if name != score:
         return row.other.get(name)
     return dataclasses.replace(row.score, value=row.value) if row.score and row.value is not None else None
@@ -280,7 +283,7 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
 
 
 def _with_ranks(rows: Sequence[Row], comparison: Comparison) -> tuple[Row, ...]:
-    """Give compared rows, the best first, the ranks that differences beyond chance leave them at 95 %."""
+    """Give rows, best first, their ranks: each spans the places of the rows that do not differ significantly."""
     import numpy as np
 
     differ = comparison.differ()
@@ -292,7 +295,7 @@ def _with_ranks(rows: Sequence[Row], comparison: Comparison) -> tuple[Row, ...]:
 
 
 def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Comparison | None]:
-    """Put rows in the order of what is compared, with its values and intervals where they have several seeds."""
+    """Compare rows and sort them; rows of several seeds get their values and intervals from the comparison."""
     import numpy as np
 
     from genkit.ranking.significance import OverBlocks, OverSeeds, paired_errors

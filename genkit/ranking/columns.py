@@ -1,4 +1,4 @@
-"""Further columns of a board: each shows one protocol, and a row that lacks one says why."""
+"""The other columns of a board: each shows one protocol; a row without a value has the reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genkit.results.records import Record, RecordedScore
 
 
 def histories(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """All records of each thing measured, the newest first."""
+    """All records of each set of weights or images, newest first."""
     history: dict[str, list[Record]] = defaultdict(list)
     for record in reversed(records):
         history[measured(record)].append(record)
@@ -22,7 +22,7 @@ def histories(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def choose_columns(histories: Iterable[Sequence[Record]], score: str) -> dict[str, RecordedScore]:
-    """The further columns, each with a score of the protocol it shows: the most frequent, the newest of equals."""
+    """Return the columns besides ``score``, each with a score of its protocol: the most frequent, then the newest."""
     seen: dict[str, dict[str, tuple[int, str]]] = {}
     example: dict[str, RecordedScore] = {}
     for history in histories:
@@ -40,7 +40,7 @@ def choose_columns(histories: Iterable[Sequence[Record]], score: str) -> dict[st
 
 
 def means_over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, RecordedScore]:
-    """The further columns of an entry: of several seeds their means, with the interval over seeds."""
+    """The column scores of an entry; over several seeds their means, with Student's t interval over seeds."""
     found: dict[str, RecordedScore] = {}
     for name in dict.fromkeys(name for each in seeds for name in each):
         scores = [each[name] for each in seeds if name in each]
@@ -54,7 +54,7 @@ def means_over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, 
 
 
 def mean_over_seeds(values: Sequence[float]) -> tuple[float, float]:
-    """The mean over seeds, and half of its 95 % interval, Student's."""
+    """The mean over seeds and the half-width of its 95 % interval (Student's t)."""
     from scipy.special import stdtrit
 
     return fmean(values), float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
@@ -63,7 +63,7 @@ def mean_over_seeds(values: Sequence[float]) -> tuple[float, float]:
 def fill_columns(
     history: Sequence[Record], columns: Mapping[str, RecordedScore]
 ) -> tuple[dict[str, RecordedScore], dict[str, str]]:
-    """The further columns of one row, and of those that it lacks why."""
+    """Return the scores of one row by column, and the reasons for the columns without one."""
     other: dict[str, RecordedScore] = {}
     blank: dict[str, str] = {}
     named: dict[str, list[RecordedScore]] = defaultdict(list)
@@ -84,6 +84,6 @@ def fill_columns(
 
 
 def differences(one: RecordedScore, other: RecordedScore) -> str:
-    """Say which choices set two scores of one name apart."""
+    """Say in which choices two scores of one name differ."""
     metrics = [{"metric": each.metric, "metric version": each.version} for each in (one, other)]
     return "; ".join(difference(one.choices, other.choices) + difference(*metrics))

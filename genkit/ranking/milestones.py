@@ -10,9 +10,9 @@ from genkit.results.records import Record
 
 
 def split_milestones(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:
-    """Part records into those of last checkpoints, and by their runs those of checkpoints before an end that is known.
+    """Split records into those of last checkpoints and those of earlier ones, by run.
 
-    A run that has not ended has no last checkpoint but the one that was measured.
+    Of a run without a record of its end, every measured checkpoint counts as a last one.
     """
     ended = {_run(record) for record in records if record.training and record.training.finished}
     last: list[Record] = []
@@ -28,7 +28,7 @@ def split_milestones(records: Sequence[Record]) -> tuple[list[Record], dict[str,
 def milestones_of(
     group: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str, fingerprint: str
 ) -> tuple[Milestone, ...]:
-    """What the runs of an entry had reached when, seed by seed; none where nothing on the way was measured."""
+    """Return the milestones of an entry's runs and their last checkpoints, by seed; empty if none was measured."""
     found = []
     for last in group:
         for record in (*(earlier.get(_run(last), ()) if last.training else ()), last):
@@ -41,7 +41,7 @@ def milestones_of(
 
 
 def orphans(kept: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str) -> list[Record]:
-    """The records on the way that have the score, of runs whose last checkpoint is not kept."""
+    """Records of milestones with the score, of runs whose last checkpoint is not on the board."""
     runs = {_run(record) for record in kept if record.training}
     return [each for run, group in earlier.items() if run not in runs for each in group if each.score(name)]
 

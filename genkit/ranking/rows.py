@@ -14,7 +14,7 @@ from genkit.results.records import Record, RecordedScore, Training
 
 @dataclass(frozen=True)
 class Milestone:
-    """What a run had reached at one of its checkpoints; the seconds are those of its training."""
+    """The value at one checkpoint of a run, with images seen and seconds of training until then."""
 
     seed: int
     images: int
@@ -24,12 +24,12 @@ class Milestone:
 
 @dataclass(frozen=True)
 class Row:
-    """One entry: a model under one set of options, over all its training seeds.
+    """One entry: a model with one set of options, over all its training seeds.
 
-    ``best`` and ``worst`` bound the rank; None for what calibrates the board. ``noise`` is "evaluation" or "training".
-    ``other`` holds the entry's further columns, ``blank`` says of those that it lacks why. ``milestones`` are what its
-    runs had reached at earlier checkpoints that were measured, and at their last, which alone is the result.
-    ``geometric`` if means over seeds are.
+    ``best`` and ``worst`` bound the rank; None for calibration baselines. ``noise`` is "evaluation" or "training".
+    ``other`` holds the scores of the other columns, ``blank`` the reasons for columns without one. ``milestones`` are
+    the values at earlier checkpoints that were measured and at the last one, which alone is the result. ``geometric``:
+    means over seeds are geometric.
     """
 
     label: str
@@ -56,22 +56,22 @@ class Row:
 
     @property
     def key(self) -> str:
-        """All that makes two rows, of two boards, the same entry."""
+        """Identifies the entry on all boards."""
         return entry_of(self.records[0])
 
     @property
     def subject(self) -> str:
-        """The name of what was measured; the label may say more."""
+        """The name of what was evaluated; the label may say more."""
         return self.records[0].subject.name
 
     def values(self) -> list[RecordedScore]:
-        """Return the scores of its seeds."""
+        """Return the scores of the seeds."""
         scores = [record.score(self.score.name) for record in self.records] if self.score else []
         return [score for score in scores if score is not None]
 
     @property
     def evaluation_stderr(self) -> float | None:
-        """The standard error of the value that measuring alone makes: with several seeds a part of the noise."""
+        """The part of the value's standard error that is due to evaluation alone."""
         from genkit.ranking.significance import mean_error
 
         scores = self.values()
@@ -86,18 +86,18 @@ class Row:
 
     @property
     def best_value(self) -> float | None:
-        """The mean over seeds of the best checkpoints' values: chosen by the very number, so never the result."""
+        """The mean over seeds of the best checkpoints' values: selected by the same score, so biased, not a result."""
         mean = geometric_mean if self.geometric else fmean
         return mean([each.value for each in self.best_milestones]) if self.milestones else None
 
     @property
     def time_to_best(self) -> float | None:
-        """The mean over seeds of the seconds of training until the best checkpoint."""
+        """The mean over seeds of the training seconds until the best checkpoint."""
         return fmean(each.seconds for each in self.best_milestones) if self.milestones else None
 
 
 def entry_of(record: Record) -> str:
-    """All that makes two records seeds of one entry: model, options and how it was trained."""
+    """Identifies a record's entry, of which records are seeds: model, options and training settings."""
     subject, training = record.subject, record.training
     trained = (_budget(training), training.batch, training.processes, training.weights) if training else ()
     made = subject.kind, subject.dist, subject.version, subject.name
@@ -109,7 +109,7 @@ def _budget(training: Training) -> str:
 
 
 def describe(record: Record) -> str:
-    """Name a record: its subject, its run and its id."""
+    """Name a record: subject, run and id."""
     run = f" {record.training.run}" if record.training else ""
     return f"{record.subject.name}{run} ({record.id})"
 
@@ -120,7 +120,7 @@ def calibrates(row: Row) -> bool:
 
 
 def entries(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Group the seeds of each entry, under a label that sets it apart from its namesakes."""
+    """Group the seeds of each entry under a unique label."""
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[entry_of(record)].append(record)
@@ -136,7 +136,7 @@ def entries(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
-    """Say what sets an entry apart from its namesakes: the options, budget, batch and weights that differ."""
+    """The options, budget, batch size and weights in which an entry differs from others of the same name."""
 
     def facts(other: Record) -> dict[str, str]:
         known = {key: f"{key}={value}" for key, value in current_names(other.subject.options).items()}
@@ -154,6 +154,6 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
 
 
 def measured(record: Record) -> str:
-    """What a record is of: weights or images. Its records make one row, whichever of them holds a column."""
+    """Identifies the weights or images that a record is of; all records of them fill one row."""
     training = record.training
     return repr((entry_of(record), (training.run, training.seed, training.checkpoint_sha256) if training else ()))

@@ -1,9 +1,8 @@
-"""Which of many models differ, beyond what chance does to as many comparisons.
+"""Significance tests between many models, corrected for multiple comparisons.
 
-Over training seeds: Tukey's test as Kramer has it for unequal numbers of seeds (1956), on one variance pooled over the
-models, as three seeds are too few for one each: so it supposes that their seeds scatter alike. Over evaluations of one
-seed: Student's test of paired blocks, Holm's correction over all pairs (1979). Both keep the chance of any false
-difference on a board at 5 %.
+With several training seeds: the Tukey-Kramer test (1956), with one variance pooled over the models, since a few seeds
+are too few to estimate one per model; it assumes equal variances. With one seed each: paired t-tests over the blocks
+of the evaluation, with Holm's correction (1979). Both keep the family-wise error rate of a board at 5 %.
 """
 
 from __future__ import annotations
@@ -26,36 +25,36 @@ LEVEL = 0.05
 
 
 class Comparison(Protocol):
-    """A comparison of m models."""
+    """A statistical comparison of m models."""
 
     @property
     def centres(self) -> Array:
-        """What is compared, on the score's own scale, [m]."""
+        """The values compared, on the score's own scale, [m]."""
 
     @property
     def equal_noise(self) -> float:
-        """The p-value of the noise being as the comparison supposes; 1 where it supposes nothing."""
+        """The p-value of the assumption of equal variances; 1 where none is made."""
 
     def subset(self, places: Sequence[int]) -> Comparison:
-        """Return the comparison of some of the models, in that order; what is known of the noise stays known."""
+        """Return the comparison of some of the models, in that order, with the noise estimate of all."""
 
     def differ(self, level: float = LEVEL) -> Decisions:
-        """Return which models differ, [m, m]; the chance of any false difference among all is at most ``level``."""
+        """Return which models differ significantly, [m, m]; ``level`` is the family-wise error rate."""
 
     def chances(self, sign: int) -> Array:
-        """Return the chance that each is better than each other, [m, m]; ``sign`` 1 if lower is better, else -1.
+        """Return the probability that each is better than each other, [m, m]; ``sign`` 1 if lower is better, else -1.
 
-        From the noise alone, without a prior, of each pair by itself.
+        Pairwise, from the noise alone: no prior, no correction for multiple comparisons.
         """
 
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """A comparison by values over seeds, on one variance pooled over the models, known by ``freedom`` degrees.
+    """A comparison of means over training seeds, with one variance pooled over the models (``freedom``: its degrees).
 
-    ``means`` [m] are of logarithms where all values are above zero, as the noise of training is in proportion, else of
-    the values; ``sizes`` [m] the numbers of seeds. ``equal_noise`` is Bartlett's p-value of the models' seeds
-    scattering alike, which pooling supposes.
+    ``means`` [m] are means of logarithms if all values are positive, since training noise is roughly proportional to
+    the value, else of the values. ``sizes`` [m] are the numbers of seeds. ``equal_noise`` is the p-value of Bartlett's
+    test of equal variances, which pooling assumes.
     """
 
     means: Array
@@ -67,9 +66,10 @@ class OverSeeds:
 
     @classmethod
     def of(cls, groups: Sequence[Sequence[float]]) -> OverSeeds:
-        """Compare groups of seeds; some models have several, others may have one.
+        """Compare groups of values, one group per model; at least one has several seeds.
 
-        A model whose seeds are all equal has no part in the variance: of what its training adds it says nothing.
+        A model whose seeds all give the same value, such as a closed form, does not enter the pooled variance. Raises
+        ValueError if no group has two values.
         """
         sizes = np.array([len(group) for group in groups], np.float64)
         if sizes.max() < 2:
@@ -84,15 +84,15 @@ class OverSeeds:
 
     @property
     def centres(self) -> Array:
-        """The means; of logarithms, geometric ones."""
+        """The means; geometric ones if logarithms are compared."""
         return np.exp(self.means) if self.logarithmic else self.means
 
     def subset(self, places: Sequence[int]) -> OverSeeds:
-        """Return the comparison of some models: fewer to tell apart, on the variance of all."""
+        """Return the comparison of some models, with the pooled variance of all."""
         return dataclasses.replace(self, means=self.means[places], sizes=self.sizes[places])
 
     def intervals(self, level: float = LEVEL) -> Array:
-        """Return Student's intervals around the centres, [m, 2], of the variance that the decisions are of."""
+        """Return Student's t intervals around the centres, [m, 2], from the pooled variance."""
         from scipy.special import stdtrit
 
         half = -float(stdtrit(self.freedom, level / 2)) * np.sqrt(self.variance / self.sizes)
@@ -101,13 +101,13 @@ class OverSeeds:
         return found
 
     def differ(self, level: float = LEVEL) -> Decisions:
-        """Return which models differ, [m, m], beyond the range of as many that are equal (Tukey-Kramer)."""
+        """Return which models differ significantly, [m, m], by the Tukey-Kramer test."""
         margin = studentized_range(1 - level, len(self.means), self.freedom) * self._errors() / np.sqrt(2)
         found: Decisions = np.abs(self.means[:, None] - self.means) > margin
         return found
 
     def chances(self, sign: int) -> Array:
-        """Return the chance that each is better, [m, m], by Student's distribution with the pooled freedom."""
+        """Return the probability that each is better, [m, m], by Student's t with the pooled degrees of freedom."""
         return _chances(sign * self.means, self._errors(), self.freedom)
 
     def _errors(self) -> Array:
@@ -116,7 +116,7 @@ class OverSeeds:
 
 
 def _bartlett(groups: Sequence[Array]) -> float:
-    """Return Bartlett's p-value of equal variances (1937); 1 for fewer than two groups with any."""
+    """Return the p-value of Bartlett's test of equal variances (1937); 1 if fewer than two groups have a variance."""
     from scipy.special import chdtrc
 
     freedoms = np.array([len(each) - 1 for each in groups], np.float64)
@@ -132,9 +132,9 @@ def _bartlett(groups: Sequence[Array]) -> float:
 
 @dataclass(frozen=True)
 class OverBlocks:
-    """A comparison of values [m] of one seed each by the noise of evaluation: Student's test of each pair.
+    """A comparison of values [m] of one seed each by evaluation noise: a t-test of each pair.
 
-    ``errors`` [m, m] are the standard errors of their differences, ``freedom`` [m, m] what those are known by; both
+    ``errors`` [m, m] are the standard errors of the differences and ``freedom`` [m, m] their degrees of freedom, both
     from ``paired_errors``.
     """
 
@@ -149,25 +149,25 @@ class OverBlocks:
 
     @property
     def equal_noise(self) -> float:
-        """One: each pair has an error of its own."""
+        """1: each pair has its own error, so equal variances are not assumed."""
         return 1.0
 
     def subset(self, places: Sequence[int]) -> OverBlocks:
-        """Return the comparison of some values: fewer pairs to test."""
+        """Return the comparison of some values, which has fewer pairs to correct for."""
         pairs = np.ix_(places, places)
         return OverBlocks(self.values[places], self.errors[pairs], self.freedom[pairs])
 
     def differ(self, level: float = LEVEL) -> Decisions:
-        """Return which values differ, [m, m], by Holm's correction over all pairs.
+        """Return which values differ significantly, [m, m], with Holm's correction over all pairs.
 
-        What passes the strictest of its levels passes, what fails the mildest fails; only the rest is put in order.
+        Pairs that pass the strictest of Holm's levels or fail the mildest are decided at once; only the rest is sorted.
         """
         from scipy.special import stdtr
 
         pairs = len(self.values) * (len(self.values) - 1) // 2
         statistic = np.abs(self.values[:, None] - self.values)
         with np.errstate(divide="ignore", invalid="ignore"):
-            statistic /= self.errors  # without noise infinite, or no number for equal values, which passes nothing
+            statistic /= self.errors  # without noise inf, or NaN for equal values, which is never significant
         found: Decisions = statistic >= self._least(level / max(1, pairs))
         one, other = np.nonzero(np.triu(~found & (statistic >= self._least(level)), 1))
         p_values = 2 * stdtr(self.freedom[one, other], -statistic[one, other])
@@ -179,7 +179,7 @@ class OverBlocks:
         return found
 
     def _least(self, level: float) -> Array:
-        """The least statistic of a pair alone at a two-sided level: [m, m], or a number if all need the same."""
+        """The critical t value at a two-sided level: [m, m], or a scalar if all degrees of freedom are equal."""
         from scipy.special import stdtrit
 
         if self.freedom.size and self.freedom.min() == self.freedom.max():
@@ -189,12 +189,12 @@ class OverBlocks:
         return found
 
     def chances(self, sign: int) -> Array:
-        """Return the chance that each is better, [m, m], by Student's distribution with each pair's freedom."""
+        """Return the probability that each is better, [m, m], by Student's t with each pair's degrees of freedom."""
         return _chances(sign * self.values, self.errors, self.freedom)
 
 
 def _chances(means: Array, errors: Array, freedom: Array | int) -> Array:
-    """Return the chance that each mean lies below each other, [m, m]."""
+    """Return the probability that each mean lies below each other, [m, m]."""
     from scipy.special import stdtr
 
     gaps = means - means[:, None]
@@ -206,10 +206,10 @@ def _chances(means: Array, errors: Array, freedom: Array | int) -> Array:
 
 
 def paired_errors(scores: Sequence[RecordedScore]) -> tuple[Array, Array]:
-    """Return the standard errors of all scores' differences and their degrees of freedom, [m, m] each.
+    """Return the standard errors of the differences of scores and their degrees of freedom, [m, m] each.
 
-    Paired by blocks between scores whose replicates left out the same ones, which takes out the noise that they share;
-    between others as if they were independent.
+    Scores whose jackknife replicates leave out the same blocks are paired, which removes their common noise; others are
+    treated as independent.
     """
     kinds: dict[tuple[str, int], list[int]] = {}
     for place, score in enumerate(scores):
@@ -228,7 +228,7 @@ def paired_errors(scores: Sequence[RecordedScore]) -> tuple[Array, Array]:
 
 
 def mean_error(scores: Sequence[RecordedScore]) -> float:
-    """Return the standard error of the mean of scores, that of measuring: what they share does not average out."""
+    """Return the standard error of the mean of scores due to evaluation; noise that they share does not average out."""
     size = len(scores[0].replicates)
     if _pairs(scores[0].method, size) and {(s.method, len(s.replicates)) for s in scores} == {(scores[0].method, size)}:
         covariance = delete_one_covariance([score.replicates for score in scores], scores[0].method)
@@ -237,7 +237,7 @@ def mean_error(scores: Sequence[RecordedScore]) -> float:
 
 
 def _paired(replicates: Sequence[Sequence[float]], method: str) -> tuple[Array, Array]:
-    """The errors of differences between values of one kind of replicates, and their freedom, [m, m] each."""
+    """The standard errors of differences between values with paired replicates, and their degrees of freedom."""
     squared = delete_one_covariance(replicates, method)
     variance, freedom = squared.diagonal().copy(), len(replicates[0]) // _samples(method) - 1
     squared *= -2
@@ -248,9 +248,9 @@ def _paired(replicates: Sequence[Sequence[float]], method: str) -> tuple[Array, 
 
 
 def delete_one_covariance(replicates: Sequence[Sequence[float]], method: str) -> Array:
-    """Return the jackknife's covariance [m, m] of values given by delete-one-block replicates.
+    """Return the jackknife covariance [m, m] of values from their delete-one-block replicates.
 
-    A "two-sample" method has the real set's blocks in the first half and the generated set's in the second.
+    For a "two-sample" method the first half of the replicates is of the real set, the second of the generated set.
     """
     values = np.asarray(replicates, np.float64).reshape(len(replicates), _samples(method), -1)
     size = values.shape[2]
@@ -260,7 +260,7 @@ def delete_one_covariance(replicates: Sequence[Sequence[float]], method: str) ->
 
 
 def _pairs(method: str, size: int) -> bool:
-    """Whether replicates are as many as their method makes, and enough to have an error."""
+    """Whether a number of replicates is valid for the method and enough for a standard error."""
     return size % _samples(method) == 0 and size // _samples(method) >= 2
 
 
@@ -270,11 +270,9 @@ def _samples(method: str) -> int:
 
 @functools.lru_cache(maxsize=256)
 def studentized_range(probability: float, groups: int, freedom: float) -> float:
-    """Return the quantile of the range of ``groups`` standard normals over an independent deviation's estimate.
+    """Return a quantile of the studentized range of ``groups`` normals with ``freedom`` degrees of freedom, maybe inf.
 
-    With infinite ``freedom`` the deviation is known.
-
-    By bisection of the integral over both, on fixed nodes; scipy.stats has it too, but takes seconds to import.
+    By bisection of the distribution function, integrated on fixed nodes; importing scipy.stats for it takes seconds.
     """
     low, high = 0.0, 1.0
     while _range_below(high, groups, freedom) < probability:
@@ -286,7 +284,7 @@ def studentized_range(probability: float, groups: int, freedom: float) -> float:
 
 
 def _range_below(q: float, groups: int, freedom: float) -> float:
-    """Return the chance that the studentized range lies below q."""
+    """Return the distribution function of the studentized range at q."""
     from scipy.special import gammaln, ndtr
 
     nodes, weights = np.polynomial.legendre.leggauss(128)
@@ -294,7 +292,7 @@ def _range_below(q: float, groups: int, freedom: float) -> float:
         s, density = np.ones(1), np.ones(1)
     else:
         top = 1 + 10 / np.sqrt(2 * freedom)
-        share = (nodes + 1) / 2  # squared, as most of what a wide range says is near a deviation of zero
+        share = (nodes + 1) / 2  # squared: the integrand of a wide range is concentrated near zero
         s = top * share**2
         density = (
             weights

@@ -1,7 +1,7 @@
-"""Discovery of plugins: each entry point on its own, so that a broken one costs a warning and nothing else.
+"""Discovery of plugins. Each entry point is loaded by itself: a broken one causes a warning and is skipped.
 
-``GENKIT_PLUGINS=a,b`` is an allow-list (by entry point or distribution name); ``GENKIT_STRICT_PLUGINS=1`` raises where
-a broken plugin would be skipped.
+``GENKIT_PLUGINS=a,b`` is an allow-list of entry points or distributions; with ``GENKIT_STRICT_PLUGINS=1`` a broken
+plugin is an error.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _HOOKS: dict[str, type[Spec]] = {
 }
 
 _FAILURES = (Exception, SystemExit)
-"""What a plugin's code may raise without taking the program with it; Ctrl-C still does."""
+"""What a plugin's code may raise without ending the program; KeyboardInterrupt still does."""
 
 S = TypeVar("S", bound=Spec)
 
 
 @dataclass
 class Plugin:
-    """One plugin as found: where it comes from, what it offers, or why it is broken."""
+    """A plugin: its distribution, what it offers, or in ``error`` why it is broken."""
 
     name: str
     dist: str
@@ -60,12 +60,12 @@ class Offer(Generic[S]):
 
     @property
     def qualified(self) -> str:
-        """The name that stays unique when two plugins offer one: ``dist:name``."""
+        """``dist:name``, unique even if two plugins offer the same name."""
         return f"{self.plugin.dist}:{self.spec.name}"
 
 
 class Registry:
-    """All plugins of this environment and what they offer."""
+    """All installed plugins and what they offer."""
 
     def __init__(self, found: Iterable[EntryPoint]) -> None:
         self.manager = pluggy.PluginManager(GROUP)
@@ -85,7 +85,7 @@ class Registry:
             self._register(module, plugin)
 
     def _register(self, module: Any, plugin: Plugin) -> None:
-        """Register a plugin only if all that it offers is sound: half a plugin would be a riddle."""
+        """Register a plugin only if everything that it offers is valid."""
         try:
             if isinstance(module, types.ModuleType):
                 name = module.__name__
@@ -125,7 +125,7 @@ class Registry:
         warnings.warn(line, GenkitWarning, stacklevel=2)
 
     def offers(self, kind: type[S]) -> list[Offer[S]]:
-        """Return all offers of a kind, core's first, then by plugin."""
+        """Return all offers of a kind: genkit's own first, then plugin by plugin."""
         return [Offer(cast(S, spec), plugin) for plugin in self.plugins for spec in plugin.specs.get(kind, ())]
 
     def find(self, kind: type[S], name: str) -> Offer[S]:
@@ -149,9 +149,9 @@ class Registry:
             head = f"{head}:{name}"
         spec = self.find(DatasetSpec, head).spec
         if spec.argument and not argument:
-            raise UnknownName("dataset", reference, [], f" {spec.name} wants {spec.name}:{spec.argument}")
+            raise UnknownName("dataset", reference, [], f" {spec.name} needs an argument: {spec.name}:{spec.argument}")
         if argument and not spec.argument:
-            raise UnknownName("dataset", reference, [], f" {spec.name} takes nothing after its name")
+            raise UnknownName("dataset", reference, [], f" {spec.name} takes no argument")
         return spec, argument
 
     def observe(self, hook: str, **arguments: Any) -> None:
@@ -182,7 +182,7 @@ def _verify_hooks(manager: pluggy.PluginManager, module: Any) -> None:
     for caller in callers:
         if not caller.has_spec():
             known = [name for name in vars(hookspecs) if name.startswith("genkit_")]
-            raise PluginError(f"it implements {caller.name!r}, which is no hook.{suggestion(caller.name, known)}")
+            raise PluginError(f"it implements {caller.name!r}, which is not a hook.{suggestion(caller.name, known)}")
 
 
 def _allowed(found: list[EntryPoint]) -> list[EntryPoint]:
@@ -201,7 +201,7 @@ def _allowed(found: list[EntryPoint]) -> list[EntryPoint]:
 
 
 def _dist_of(entry_point: EntryPoint) -> str:
-    """The distribution's name; that of the entry point where the metadata is gone, as in a half-removed package."""
+    """The distribution's name, or the entry point's if the package's metadata is missing."""
     return (entry_point.dist.name if entry_point.dist else "") or entry_point.name
 
 
@@ -216,5 +216,5 @@ def _version_of(dist: str) -> str:
 
 @functools.cache
 def registry() -> Registry:
-    """Return the registry of this process, made on first use."""
+    """Return the registry of this process, created on first use."""
     return Registry(entry_points(group=GROUP))

@@ -1,7 +1,7 @@
-"""The hooks. Those that offer something yield specs; those that observe are told what happened.
+"""The hooks. Some yield specs of what a plugin offers; others observe training and evaluation.
 
-A hook never imports torch, reads the disk or the network, or calls back into the registry: it says what there is.
-An implementation may leave out arguments that it does not use.
+A hook that yields specs only describes what exists: it must not import torch, use the disk or network, or call the
+registry. An implementation may omit arguments that it does not use.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ hookimpl = pluggy.HookimplMarker("genkit")
 
 @hookspec
 def genkit_models() -> Iterable[ModelSpec]:
-    """Yield the models that this plugin offers."""
+    """Yield the models of this plugin."""
     return ()
 
 
 @hookspec
 def genkit_datasets() -> Iterable[DatasetSpec]:
-    """Yield the data sets that this plugin offers."""
+    """Yield the data sets of this plugin."""
     return ()
 
 
 @hookspec
 def genkit_features() -> Iterable[FeatureSpec]:
-    """Yield the feature extractors that this plugin offers."""
+    """Yield the feature extractors of this plugin."""
     return ()
 
 
 @hookspec
 def genkit_metrics() -> Iterable[MetricSpec]:
-    """Yield the metrics that this plugin offers."""
+    """Yield the metrics of this plugin."""
     return ()
 
 
@@ -61,4 +61,4 @@ def genkit_train_event(event: dict[str, Any]) -> None:
 
 @hookspec
 def genkit_record(record: Record) -> None:
-    """Observe each record of an evaluation after it was stored."""
+    """Observe each record of an evaluation after it has been stored."""

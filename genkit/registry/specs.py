@@ -1,6 +1,6 @@
-"""What a plugin offers, as plain records: a name, a lazy ``module:attribute`` target, a summary and facts.
+"""Specs: what a plugin offers, by name, ``module:attribute`` target and summary.
 
-A spec imports nothing. Its target becomes real only when the thing is used.
+A spec imports nothing; its target is imported on first use.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _SOUND: Mapping[str, Callable[[Any], bool]] = {
     "Mapping[str, Any]": lambda value: isinstance(value, Mapping) and all(isinstance(each, str) for each in value),
     "Direction": lambda value: value in get_args(Direction),
 }
-"""Whether a value is of a field's type, by the annotation: plain checks, as every start of genkit makes them."""
+"""Type checks of fields, by annotation. They are simple because they run at every start of genkit."""
 
 
 class Spec:
-    """What every spec checks about itself."""
+    """Base of all specs; validates names, types and the target."""
 
     kind: ClassVar[str]
     name: str
@@ -37,16 +37,20 @@ class Spec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise PluginError(f"{self.kind} name {self.name!r} is not of lower-case letters, digits, '.', '_' and '-'")
+            raise PluginError(
+                f"{self.kind} name {self.name!r} may only have lower-case letters, digits, '.', '_' and '-'"
+            )
         for each in fields(self):  # type: ignore[arg-type]
             value = getattr(self, each.name)
             if not _SOUND[str(each.type)](value):
-                raise PluginError(f"{self.kind} {self.name!r} has {each.name} {value!r}, which is no {each.type}")
+                raise PluginError(
+                    f"{self.kind} {self.name!r} has {each.name} {value!r}, which is not of type {each.type}"
+                )
         if not _TARGET.fullmatch(self.target):
             raise PluginError(f"{self.kind} {self.name!r} has target {self.target!r}, which is not 'module:attribute'")
 
     def load(self) -> Any:
-        """Import the target; raises PluginError, with the cause, when that fails."""
+        """Import and return the target; raises PluginError, with the cause, if that fails."""
         module, _, path = self.target.partition(":")
         try:
             found: Any = importlib.import_module(module)
@@ -63,8 +67,8 @@ class Spec:
 class ModelSpec(Spec):
     """A generative model; ``target`` is a GenerativeModel class.
 
-    ``family`` groups models in listings ("gan", "vae", "baseline"); the harness never asks for it. ``published`` has
-    numbers of others to stand beside, each with its data, metric and source.
+    ``family`` ("gan", "vae", "baseline") groups models in listings and changes nothing else. ``published`` gives
+    numbers from papers to compare with, each with data set, metric and source.
     """
 
     kind: ClassVar[str] = "model"
@@ -80,8 +84,8 @@ class ModelSpec(Spec):
 class DatasetSpec(Spec):
     """A data set; ``target`` is a function ``(request: DatasetRequest) -> Source``.
 
-    ``argument`` names what follows the colon in ``folder:PATH``; it is empty for a data set without one. One named
-    PATH is a path, which the target is given absolute.
+    ``argument`` names what follows the colon, as in ``folder:PATH``; empty if there is none. An argument named PATH is
+    passed to the target as an absolute path.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -108,13 +112,13 @@ class FeatureSpec(Spec):
 class MetricSpec(Spec):
     """A metric; ``target`` is a function ``(evidence) -> Score``.
 
-    ``needs`` names what must be there: "features" and "logits" of an extractor, "labels" of the samples, "images" (the
-    samples themselves, kept on disk), "model", and a model's "reconstruct", "log_likelihood", "kl", "posterior",
-    "decode", "draw_latent".
-    ``moved_by`` names the groups of protocol choices that move the number: "data", "samples", "features", "likelihood",
-    "hardware". ``parameters`` are the metric's own, with their defaults: a protocol preset may change them.
-    ``matched``: biased in the number of samples, so it is also measured at the size of the test split.
-    ``group`` is where listings show it.
+    ``needs`` lists what the metric requires: "features" and "logits" of an extractor, "labels" of the samples, "images"
+    (the samples themselves, kept on disk), "model", and the model's methods "reconstruct", "log_likelihood", "kl",
+    "posterior", "decode", "draw_latent".
+    ``moved_by`` lists the groups of protocol choices that change the number: "data", "samples", "features",
+    "likelihood", "hardware". ``parameters`` are the metric's own, with defaults that a protocol may change.
+    ``matched``: the metric is biased in the number of samples, so it is also measured at the size of the test split.
+    ``group`` is its heading in listings.
     """
 
     kind: ClassVar[str] = "metric"

@@ -9,7 +9,7 @@ from typing import Any
 
 from genkit.ranking.board import Board
 from genkit.report.text import Calibration, grid, heading, interval, number
-from genkit.results.log import APART, read_log
+from genkit.results.log import COUNTERS, read_log
 from genkit.results.records import Record
 
 
@@ -69,7 +69,7 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
 def _curves(log: Path) -> list[dict[str, Any]]:
     """What was logged, one curve each, as points of an SVG of 300 x 80."""
     lines = list(read_log(log))
-    names = list(dict.fromkeys(name for line in lines for name in line if name not in APART))
+    names = list(dict.fromkeys(name for line in lines for name in line if name not in COUNTERS))
     curves = []
     for name in names:
         points = [(line["images"], line[name]) for line in lines if isinstance(line.get(name), int | float)]

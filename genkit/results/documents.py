@@ -1,6 +1,6 @@
-"""JSON documents read back as the dataclasses they were written from, every field checked.
+"""Read JSON documents back into the dataclasses they were written from, with every field checked.
 
-What the class does not know is ignored, so that a document outlives the version that wrote it.
+Unknown fields are ignored, so that a document can be read by older and newer versions.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def _adapter(cls: Any) -> Any:
 
 
 def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
-    """Make a dataclass of a JSON document.
+    """Make a dataclass from a JSON document.
 
-    Raises DataError, which begins with ``complaint`` ("a.json is not a record"), for text that is no JSON, a field
-    that is missing or of another type, a number that is not finite, and a "schema" above ``schema``.
+    Raises DataError, which begins with ``complaint`` ("a.json is not a record"), for text that is not JSON, a field
+    that is missing or has the wrong type, a number that is not finite, and a "schema" above ``schema``.
     """
     from pydantic import ValidationError
 
@@ -50,9 +50,9 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
 
 
 def _loads(text: str | bytes) -> Any:
-    """Read JSON by pydantic's parser, which is several times faster; what it refuses, the standard library judges.
+    """Parse JSON with pydantic's parser, several times faster than the standard library's, which is the fallback.
 
-    Both refuse half a surrogate pair: it is no letter, and no file or terminal would take it.
+    Half a surrogate pair is refused: it is not a character, and no file or terminal accepts it.
     """
     from pydantic_core import from_json
 
@@ -68,7 +68,7 @@ def _loads(text: str | bytes) -> Any:
 
 
 def _finite(made: Any) -> bool:
-    """Whether all numbers in a dataclass, and in what it holds, are finite; one loop, as records hold thousands."""
+    """Whether all numbers in a dataclass, nested ones too, are finite. One flat loop: records hold thousands."""
     todo = [made]
     while todo:
         value = todo.pop()

@@ -1,4 +1,4 @@
-"""Where a number was made: versions, machine, threads."""
+"""The environment in which a number was measured: versions, machine, threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def describe() -> dict[str, str]:
-    """Return the environment in plain words; user and host names stay out of it."""
+    """Return the environment as text by key. User and host names are left out."""
     import torch
 
     known = {"python": platform.python_version(), "torch": torch.__version__, "threads": str(torch.get_num_threads())}

@@ -1,4 +1,4 @@
-"""Outcomes: how the jobs of a board ended. A job is one model, trained from one seed and measured."""
+"""Jobs of a board and how they ended. A job trains one model from one seed and evaluates it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, and in ``asked`` how it is measured: all that moves its record."""
+    """All that determines a job's record: what is trained, and in ``asked`` how it is evaluated."""
 
     model: str
     dist: str
@@ -53,13 +53,13 @@ class Outcome:
     schema: int = SCHEMA
 
     def publish(self, folder: Path) -> None:
-        """Write the outcome; whoever looks sees all of it or nothing."""
+        """Write the outcome atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(_file(folder, self.job), json.dumps(dataclasses.asdict(self), indent=1).encode())
 
 
 def outcome(folder: Path, job: Job) -> Outcome | None:
-    """Return how a job ended, or None; one that can't be read is as good as none."""
+    """Return how a job ended; None if it has not, or if the file can't be read."""
     try:
         return parse(Outcome, _file(folder, job).read_bytes(), str(_file(folder, job)), SCHEMA)
     except (OSError, DataError):
@@ -67,9 +67,9 @@ def outcome(folder: Path, job: Job) -> Outcome | None:
 
 
 def outcomes(root: Path | str) -> list[Outcome]:
-    """Return all outcomes of the board in a folder or URL, also of jobs that the plan no longer has.
+    """Return all outcomes of the board in a folder or URL, also of jobs that its file no longer lists.
 
-    One that can't be read is as good as none, and so are those of a root that can't be reached.
+    Files that can't be read are skipped; a root that can't be reached has no outcomes.
     """
     try:
         files = open_location(root).files("jobs")
@@ -84,10 +84,10 @@ def outcomes(root: Path | str) -> list[Outcome]:
 
 
 def failures(root: Path | str, records: Collection[Record]) -> tuple[Outcome, ...]:
-    """Return the jobs of the board in ``root`` that failed on the data of these records, and that none of them is of.
+    """Return the jobs in ``root`` that failed on the data of these records and have no record among them.
 
-    A job's record holds the same model, options and seed, trained on the same data for as long, by whatever version:
-    another may have mended the model.
+    A record belongs to a job if model, options, seed, data and budget are the same. The version may differ: a later
+    one may have fixed the model.
     """
     datasets = {_dataset(record) for record in records}
     failed = [each for each in outcomes(root) if each.state == "failed" and each.job.dataset_sha256 in datasets]
@@ -105,12 +105,12 @@ def _is_of(record: Record, job: Job) -> bool:
     made = subject.name, subject.dist, current_names(subject.options), training.seed, _dataset(record)
     if made != (job.model, job.dist, current_names(job.options), job.seed, job.dataset_sha256):
         return False
-    whole = training.finished and training.budget == f"{job.images:,} images"  # a closed form draws fewer
+    whole = training.finished and training.budget == f"{job.images:,} images"  # a closed-form model sees fewer images
     return whole or training.images >= job.images
 
 
 def lock_file(folder: Path, job: Job) -> Path:
-    """Return the file whose lock the runner of a job holds while it works."""
+    """Return the file that the runner of a job keeps locked while it works."""
     return folder / f".{job.id}.lock"
 
 

@@ -1,4 +1,4 @@
-"""Where a store lies: a folder of this machine, or whatever fsspec reaches by a URL."""
+"""Locations of stores: a local folder, or any URL that fsspec can open."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
 _NO_LONGER_URL = re.compile(r"[a-z][a-z0-9+.-]+:/[^/]")
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "ocilake", "oss", "memory"}
-"""Protocols of stores that publish an object when all of it has arrived."""
+"""Protocols of object stores: an object is visible only once it is complete."""
 
 _CACHES = {"blockcache", "cached", "filecache", "simplecache"}
-"""Protocols that may stand before a URL without a path of their own."""
+"""Caching protocols, which may precede a URL and have no path of their own."""
 
 Content = bytes | str
-"""What a file holds or, in words, why it can't be read."""
+"""The content of a file as bytes, or as text the reason why it can't be read."""
 
 
 class RecordFile(NamedTuple):
-    """A record's file: the folder that holds ``records``, the file's name, its whole path and its content."""
+    """A record's file: the folder that holds its ``records`` folder, the file's name, full path and content."""
 
     folder: str
     name: str
@@ -37,34 +37,38 @@ class RecordFile(NamedTuple):
 
 
 class Location(Protocol):
-    """Files below one folder or URL, named by paths relative to it with slashes; the methods raise GenkitError."""
+    """The files below a folder or URL, named by relative paths with slashes. All methods raise GenkitError."""
 
     def records(self) -> Iterator[RecordFile]:
-        """Yield every ``**/records/*.json`` with its content, in any order."""
+        """Yield every ``**/records/*.json`` in any order."""
 
     def files(self, folder: str) -> dict[str, Content]:
-        """Return the plain files of a folder by name; none if there is no such folder."""
+        """Return the regular files of a folder by name; empty if there is no such folder."""
 
     def write(self, path: str, data: bytes) -> str:
-        """Write a file so that readers see all of it or nothing, and return its whole path."""
+        """Write a file atomically and return its full path."""
 
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with its files."""
 
     def ready(self, folder: str) -> None:
-        """Raise unless files can be written to a folder."""
+        """Raise if files can't be written to a folder."""
 
 
 def is_url(address: Path | str) -> bool:
-    """Whether an address is for fsspec; a path object never is."""
+    """Whether an address is a URL for fsspec; a Path never is."""
     return isinstance(address, str) and _URL.match(address) is not None
 
 
 def open_location(address: Path | str) -> Location:
-    """Return the location of an address; raises UnknownName for its protocol and MissingError for a driver."""
+    """Return the location at an address.
+
+    Raises UnknownName for an unknown protocol, MissingError if its driver is not installed, and UsageError for a URL
+    that was turned into a Path.
+    """
     if not is_url(address):
         if _NO_LONGER_URL.match(str(address)):
-            raise UsageError(f"{address} was a URL before it became a path: give it as text, with both slashes")
+            raise UsageError(f"{address} was a URL before it became a path: pass it as a string, with both slashes")
         return Folder(Path(address))
     from fsspec import available_protocols, registry  # type: ignore[import-untyped]
     from fsspec.core import url_to_fs  # type: ignore[import-untyped]
@@ -74,7 +78,7 @@ def open_location(address: Path | str) -> Location:
     for part in url.split("::"):  # as in simplecache::s3://bucket
         protocol = part.partition("://")[0]
         if protocol not in known:
-            raise UnknownName("protocol", protocol, known, f" ({url} is no store)")
+            raise UnknownName("protocol", protocol, known, f" ({url} is not a store)")
     try:
         with _sentence(f"the store {url} can't be reached"):
             filesystem, root = url_to_fs(url)
@@ -86,19 +90,19 @@ def open_location(address: Path | str) -> Location:
 
 
 def is_document(name: str) -> bool:
-    """Whether a file is a whole JSON document by its name; half-written ones begin with a dot."""
+    """Whether a file name is that of a complete JSON document; unfinished ones begin with a dot."""
     return name.endswith(".json") and not name.startswith(".")
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:
-    """The names of a filesystem's protocol: some drivers have one, some several."""
+    """The protocol names of a filesystem; drivers give one or several."""
     names = filesystem.protocol
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 @contextlib.contextmanager
 def _sentence(complaint: str) -> Iterator[None]:
-    """Say what failed in one sentence: each driver of fsspec has errors of its own, so this takes them all."""
+    """Turn any error into one sentence; the drivers of fsspec share no base class of errors."""
     try:
         yield
     except Exception as error:
@@ -110,13 +114,13 @@ def _reason(error: Exception) -> str:
 
 
 class Folder:
-    """A folder of this machine: a file is written under a temporary name, synced and renamed."""
+    """A local folder. Files are written under a temporary name, synced and renamed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def records(self) -> Iterator[RecordFile]:
-        """See Location; a folder that can't be listed counts as a file that can't be read."""
+        """See Location. A folder that can't be listed is yielded as a file that can't be read."""
         unlisted: list[OSError] = []
         for folder, _, names in os.walk(self.root, onerror=unlisted.append):
             if os.path.basename(folder) != "records":
@@ -130,7 +134,7 @@ class Folder:
                 yield RecordFile("", "", str(missed.filename), _reason(missed))
 
     def files(self, folder: str) -> dict[str, Content]:
-        """See Location; links are left out, as they may lead anywhere."""
+        """See Location. Symbolic links are skipped, as they may point anywhere."""
         path = self.root / folder
         with _sentence(f"{path} can't be read"):
             try:
@@ -177,11 +181,11 @@ def _content(path: str) -> Content:
 
 
 class Remote:
-    """What fsspec reaches.
+    """A URL opened by fsspec.
 
-    Object stores publish a whole object or none, so one write is enough, and no right to delete is needed. Elsewhere
-    a file is written under a temporary name that readers ignore, then moved to its own by the filesystem's ``mv``:
-    atomic where the driver renames (SFTP, SMB, HDFS, WebHDFS, FTP).
+    Object stores write atomically, so a single write is enough and needs no permission to delete. Elsewhere a file is
+    written under a temporary name that readers ignore, then moved by the filesystem's ``mv``, which is atomic where the
+    driver renames (SFTP, SMB, HDFS, WebHDFS, FTP).
     """
 
     def __init__(self, url: str, filesystem: Any, root: str) -> None:
@@ -191,10 +195,10 @@ class Remote:
         self.whole = not _WHOLE.isdisjoint(_protocols(filesystem))
 
     def records(self) -> Iterator[RecordFile]:
-        """See Location; all files are fetched at once, which the drivers of object stores do side by side."""
+        """See Location. All files are fetched in one call, which drivers of object stores run concurrently."""
         with _sentence(f"the store {self.url} can't be read"):
             paths = [path for path in self._below(self.root) if _in_records(path) and is_document(_name(path))]
-            contents = self.fs.cat_ranges(paths, None, None, on_error="return")  # cat would take [ ] for a pattern
+            contents = self.fs.cat_ranges(paths, None, None, on_error="return")  # cat would read [ ] as a pattern
         for path, data in zip(paths, contents, strict=True):
             yield RecordFile(self._url(_parent(_parent(path))), _name(path), self._url(path), _fetched(data))
 
@@ -210,7 +214,7 @@ class Remote:
             return {_name(path): _fetched(data) for path, data in zip(plain, contents, strict=True)}
 
     def write(self, path: str, data: bytes) -> str:
-        """See Location; a file of the same name is the same content, so whoever moves last changes nothing."""
+        """See Location. Files of one name have one content, so concurrent writers do no harm."""
         target = f"{self.root}/{path}"
         with _sentence(f"the record can't be written to {self._url(target)}"):
             if self.whole:
@@ -237,24 +241,24 @@ class Remote:
                 self.fs.rm(target, recursive=True)
 
     def ready(self, folder: str) -> None:
-        """See Location; it is tried with an empty file that readers ignore."""
+        """See Location. Tries to write an empty file, which readers ignore."""
         path = f"{self.root}/{folder}"
         with _sentence(f"no record can be written to {self.url}"):
             if not self.whole:
                 self.fs.makedirs(path, exist_ok=True)
             self.fs.pipe_file(f"{path}/.writable", b"")
-        with contextlib.suppress(Exception):  # it may be allowed to add, not to delete
+        with contextlib.suppress(Exception):  # adding may be allowed without deleting
             self.fs.rm_file(f"{path}/.writable")
 
     def _below(self, path: str) -> list[str]:
-        """All files below a folder, listed anew: others write too."""
+        """All files below a folder, listed without fsspec's cache, as other processes may write."""
         self.fs.invalidate_cache()
         return sorted(self.fs.find(path))
 
     def _url(self, path: str) -> str:
-        """The URL of a path below the root; a root named ``records`` may also be asked for the folder that holds it.
+        """The URL of a path below the root, or of the parent of a root named ``records``.
 
-        Of ``simplecache::zip://runs::s3://bucket/all.zip`` the path in the archive is the part that grows.
+        In a chain such as ``simplecache::zip://runs::s3://bucket/all.zip``, the path inside the archive is extended.
         """
         links = self.url.split("::")
         at = next((i for i, link in enumerate(links) if link.removesuffix("://") not in _CACHES), 0)

@@ -1,4 +1,4 @@
-"""The log of a training: one JSON line a window, with the images seen and the means of what the model noted."""
+"""The training log: one JSON line per logging interval, with images seen and the mean of each logged value."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-APART = ("step", "images", "seconds")
-"""What a line holds besides the model's own values."""
+COUNTERS = ("step", "images", "seconds")
+"""The keys of a line that are not the model's own values."""
 
 
 def read_log(log: Path) -> Iterator[dict[str, Any]]:
-    """Yield the whole lines of a log, none if there is none: a killed process leaves one unfinished."""
+    """Yield the complete lines of a log; none if the file is missing. A killed process leaves its last line torn."""
     try:
         texts = log.read_text(errors="replace").splitlines()
     except OSError:
@@ -28,5 +28,5 @@ def read_log(log: Path) -> Iterator[dict[str, Any]]:
 
 
 def finite(value: Any) -> float | None:
-    """Return a finite number as it is, None for whatever is none."""
+    """Return a finite number unchanged, None for anything else."""
     return value if isinstance(value, int | float) and math.isfinite(value) else None

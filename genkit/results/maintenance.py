@@ -1,4 +1,4 @@
-"""Keeping a store sound: which files are what they were when written, and old schemas written anew."""
+"""Maintenance of a store: validate records against their hashes, and migrate old schemas."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from genkit.results.store import StoredRecord, add, exhibits, scan
 
 @dataclass(frozen=True)
 class Health:
-    """How many records are what they were when written, and one sentence for each file that is not."""
+    """The number of unchanged records, and one sentence for each other file."""
 
     good: int = 0
     bad: list[str] = field(default_factory=list)
 
 
 def check(root: Path | str) -> Health:
-    """Read all records below ``root`` and compare hashes and fingerprints with what was written; see store.scan."""
+    """Read all records below ``root`` and compare them with the hashes and fingerprints they were written with."""
     bad: list[str] = []
     good = 0
     for stored in scan(root, bad.append):
@@ -37,23 +37,23 @@ def check(root: Path | str) -> Health:
 
 
 def _fault(stored: StoredRecord) -> str:
-    """What is wrong with a record that can be read, or an empty string."""
+    """What is wrong with a readable record; empty if nothing is."""
     if not stored.name.endswith(f"-{content_id(stored.data)}.json"):
-        return "its content does not have the hash in its name"
+        return "its content does not match the hash in its name"
     written = json.loads(stored.data)
     record = stored.record
     if written.get("protocol_fingerprint", record.protocol_fingerprint) != record.protocol_fingerprint:
-        return "its protocol does not have the fingerprint in it"
+        return "its protocol does not match the fingerprint in it"
     for plain, score in zip(written["scores"], record.scores, strict=True):
         if plain.get("fingerprint", score.fingerprint) != score.fingerprint:
-            return f"its score {score.name} does not have the fingerprint in it"
+            return f"its score {score.name} does not match the fingerprint in it"
     return ""
 
 
 def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[StoredRecord], Counter[int]]:
-    """Return the records below ``root`` of an older schema than this genkit writes, and how many each schema has.
+    """Return the records below ``root`` with an older schema than the current one, and the count of each schema.
 
-    One that was edited is a problem, and stays: written anew it would get a name that fits what it says now.
+    A record that was edited is reported to ``problem`` and left out: rewriting it would hide the edit.
     """
     old, schemas = [], Counter({records.SCHEMA: 0})
     for stored in scan(root, problem):
@@ -68,9 +68,9 @@ def outdated(root: Path | str, problem: Callable[[str], None]) -> tuple[list[Sto
 
 
 def renew(stored: StoredRecord) -> str:
-    """Write a record in the schema of today, its exhibits too, then remove the old one; return the new path.
+    """Rewrite a record and its exhibits in the current schema, remove the old ones and return the new path.
 
-    Reading has filled in what the old schema lacks. Killed at any moment, one of the two is there.
+    The old record is removed last, so an interruption loses nothing.
     """
     old_id = stored.record.id
     record = dataclasses.replace(stored.record, schema=records.SCHEMA)

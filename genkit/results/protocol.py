@@ -1,4 +1,4 @@
-"""How a number was made: every choice that moves it, and a fingerprint of those choices."""
+"""A protocol: every choice that changes a number, and a fingerprint of those choices."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from genkit.errors import GenkitError
 class Protocol:
     """All choices of one evaluation, in the groups that metrics name in ``moved_by``.
 
-    ``data``: data set, content hash, splits. ``samples``: number, chunk, evaluation seed. ``features``: extractor,
-    hash of its weights, preprocessing, dtype. ``likelihood``: observation model, binarisation, seed. ``hardware``: what
-    a cost is measured on. ``parameters``: each metric's own, by its name.
+    ``data``: data set, content hash, splits. ``samples``: number, chunk size, evaluation seed. ``features``: extractor,
+    hash of its weights, preprocessing, dtype. ``likelihood``: observation model, binarisation, seed. ``hardware``: the
+    device that costs are measured on. ``parameters``: those of each metric, by metric name.
     """
 
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -29,7 +29,10 @@ class Protocol:
     parameters: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     def choices(self, metric: str, moved_by: tuple[str, ...]) -> dict[str, Any]:
-        """Return the choices of the named groups, and a metric's own, as flat ``group.choice`` keys."""
+        """Return the choices of the named groups and the metric's parameters, under flat ``group.choice`` keys.
+
+        Raises GenkitError for a group that does not exist.
+        """
         known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         own = {f"parameters.{key}": value for key, value in self.parameters.get(metric, {}).items()}
         del known["parameters"]
@@ -46,14 +49,14 @@ def fingerprint(choices: Mapping[str, Any]) -> str:
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Say in words which choices differ, one entry each, such as ``samples.count 5000 / 1000``."""
+    """Return one text per choice that differs, such as ``samples.count 5000 / 1000``."""
     keys = sorted(set(one) | set(other))
     pairs = [(key, _text(one, key), _text(other, key)) for key in keys]
     return [f"{key} {_short(one, key)} / {_short(other, key)}" for key, here, there in pairs if here != there]
 
 
 def _text(choices: Mapping[str, Any], key: str) -> str:
-    """A choice as the fingerprint sees it: 1 and 1.0 differ, a tuple and a list do not."""
+    """A choice as it enters the fingerprint: 1 and 1.0 differ, a tuple and a list do not."""
     return json.dumps(choices[key], sort_keys=True) if key in choices else ""
 
 

@@ -1,7 +1,7 @@
-"""Protocol presets: the choices under which each reference's own number comes out.
+"""Protocols by name: the choices that reproduce the numbers of other packages.
 
-A preset is a set of choices and nothing else: what it chooses stands in the record and in the fingerprint, its name
-does not. Sources: torch-fidelity 0.4, torchmetrics 1.9, clean-fid 0.1.35, pytorch-fid 0.3, stylegan3.
+Only the choices enter a record and its fingerprint, not the name. Sources: torch-fidelity 0.4, torchmetrics 1.9,
+clean-fid 0.1.35, pytorch-fid 0.3, stylegan3.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from genkit.errors import UnknownName
 
 @dataclass(frozen=True)
 class ProtocolPreset:
-    """``quantisation`` of samples to uint8, ``features`` choices of Inception, ``parameters`` of metrics."""
+    """How samples are quantised to uint8, choices of the Inception extractor, and parameters by metric."""
 
     quantisation: str = "round-half-even"
     features: Mapping[str, str] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class ProtocolPreset:
 
 
 _KID = {"subsets": 100, "size": 1000, "seed": 2020, "shrink": False, "generated_first": True}
-"""torch-fidelity's, whose first input is the generated set; only torchmetrics draws the real one first."""
+"""torch-fidelity's, which draws the generated subset first; only torchmetrics draws the real one first."""
 
 _SHRINKING = {**_KID, "seed": 0, "shrink": True}
 
@@ -66,7 +66,7 @@ PROTOCOLS: Mapping[str, ProtocolPreset] = {
 
 
 def find_protocol(name: str) -> ProtocolPreset:
-    """Return a preset by name; raises UnknownName."""
+    """Return a protocol by name; raises UnknownName."""
     if name not in PROTOCOLS:
-        raise UnknownName("protocol preset", name, PROTOCOLS, f"  (there are {', '.join(PROTOCOLS)})")
+        raise UnknownName("protocol", name, PROTOCOLS, f"  (there are {', '.join(PROTOCOLS)})")
     return PROTOCOLS[name]

@@ -1,6 +1,6 @@
-"""Records: one immutable JSON document per evaluation. Old ones load for ever.
+"""Records: one immutable JSON document per evaluation.
 
-Schema 1. Reading is strict about what it needs and ignores fields that it does not know.
+Schema 1. Reading checks the known fields and ignores unknown ones.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class RecordedScore:
-    """A score with its name, what it is of, and the choices that move it.
+    """A score as stored, with its metric and the choices that determine it.
 
-    ``name`` is what a board's column is called, such as ``fid[digits-cnn]``; the interval, ``replicates`` and ``parts``
-    are those of genkit.results.score.Score.
+    ``name`` is the column name on a board, such as ``fid[digits-cnn]``. The interval, ``replicates`` and ``parts`` are
+    those of genkit.results.score.Score.
     """
 
     name: str
@@ -48,7 +48,7 @@ class RecordedScore:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The fingerprint of everything that moves this number, the metric and its version included."""
+        """The fingerprint of the choices, the metric and its version: only equal ones are comparable."""
         key = repr((self.choices, self.metric, self.version))
         if key not in _FINGERPRINTS:
             _FINGERPRINTS[key] = fingerprint({**self.choices, "metric": self.metric, "version": self.version})
@@ -56,14 +56,14 @@ class RecordedScore:
 
 
 _FINGERPRINTS: dict[str, str] = {}
-"""Known ones: thousands of records share a few sets of choices, and hashing is most of what a board would do."""
+"""A cache: thousands of records share a few sets of choices, and hashing would dominate the making of a board."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What was measured: a model with its options, or a set of images.
+    """What was evaluated: a model with its options, or a set of images.
 
-    ``kind`` is "model", "baseline" (calibrates a board, is not ranked) or "images".
+    ``kind`` is "model", "baseline" (on a board for calibration, not ranked) or "images".
     """
 
     name: str
@@ -76,7 +76,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Training:
-    """Where the measured weights come from."""
+    """How the evaluated weights were trained."""
 
     run: str
     checkpoint_sha256: str
@@ -102,10 +102,10 @@ class Record:
     protocol: dict[str, dict[str, Any]]
     scores: tuple[RecordedScore, ...]
     absent: dict[str, str] = field(default_factory=dict)
-    """Metric -> why there is no number."""
+    """The reason why a metric has no number, by metric."""
     training: Training | None = None
     cost: dict[str, float] = field(default_factory=dict)
-    """Of old records; now costs are scores."""
+    """Only in old records; costs are scores now."""
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
     schema: int = SCHEMA
@@ -117,7 +117,7 @@ class Record:
 
     @functools.cached_property
     def id(self) -> str:
-        """Twelve digits of the content's hash; a record of a store has those of its file, whatever genkit wrote it."""
+        """Twelve hexadecimal digits of the content's hash; for a record read from a store, of its file's content."""
         return content_id(to_json(self).encode())
 
     def score(self, name: str) -> RecordedScore | None:
@@ -126,7 +126,7 @@ class Record:
 
 
 def content_id(data: bytes) -> str:
-    """Return what a record's file is called by: twelve digits of its content's hash."""
+    """Return twelve hexadecimal digits of the content's SHA-256, which name a record's file."""
     return hashlib.sha256(data).hexdigest()[:12]
 
 
@@ -145,7 +145,8 @@ def to_json(record: Record) -> str:
 def from_json(text: str | bytes, origin: str, known_id: str = "") -> Record:
     """Read a record; raises DataError, naming ``origin``, for one that is corrupt, not finite or of a future schema.
 
-    ``known_id`` is the id it is stored under: writing it again to hash it would give another where fields were added.
+    ``known_id`` is the id under which it is stored. Serialising it again would give another id where the current
+    schema has more fields.
     """
     record = parse(Record, text, f"{origin} is not a record", SCHEMA)
     if known_id:

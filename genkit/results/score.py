@@ -1,4 +1,4 @@
-"""A number with its uncertainty: what every metric returns."""
+"""A score: a number with its uncertainty, returned by every metric."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Direction = Literal["lower", "higher"]
 class Score:
     """One measured value.
 
-    ``value`` is the plain estimate, ``stderr`` its standard error, ``ci_low`` and ``ci_high`` the 95 % interval,
-    ``method`` how the interval was made ("two-sample" in it: the real set's replicates come first, then as many of
-    the generated set), ``n`` the number of examples. ``rankable`` is False where the value means too little to rank
-    by; ``note`` says why.
+    ``value`` is the estimate, ``stderr`` its standard error, ``ci_low`` and ``ci_high`` the 95 % confidence interval,
+    ``method`` how the interval was computed and ``n`` the number of examples. If ``method`` contains "two-sample",
+    ``replicates`` holds those of the real set, then as many of the generated set. ``rankable`` is False where the value
+    is too unreliable to rank by; ``note`` says why.
     """
 
     value: float
@@ -29,14 +29,14 @@ class Score:
     method: str
     n: int
     replicates: tuple[float, ...] = field(default=(), repr=False)
-    """Delete-one-block values; the same index of two models with the same protocol left out the same block."""
+    """Delete-one-block jackknife values. Under one protocol, an index is the same block for every model."""
     note: str = ""
     rankable: bool = True
     seconds: float = 0.0
     parts: Mapping[str, float] = field(default_factory=dict)
-    """What the value is made of, such as each class's."""
+    """Components of the value, such as one per class."""
 
     def within(self, low: float = -math.inf, high: float = math.inf) -> Score:
-        """Return the same with its interval cut to what the metric can be."""
+        """Return the score with its interval clipped to the metric's range."""
         ci_low, ci_high = (min(max(end, low), high) for end in (self.ci_low, self.ci_high))
         return dataclasses.replace(self, ci_low=ci_low, ci_high=ci_high)

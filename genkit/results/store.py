@@ -1,6 +1,6 @@
-"""The store: any folder or URL that holds ``**/records/*.json``. Records are added, never changed.
+"""The store: any folder or URL with ``**/records/*.json``. Records are added, never changed.
 
-The pictures of a record lie beside it, in ``exhibits/<record id>``.
+Each record's exhibits (pictures and curves) are in ``exhibits/<record id>``, next to ``records``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAMED = re.compile(r"-([0-9a-f]{12})\.json$")
 
 @dataclass(frozen=True)
 class StoreContents:
-    """What a store holds: the records, oldest first, and one sentence for each file that is not one.
+    """The records of a store, oldest first, and one sentence for each file that can't be read as one.
 
     ``origins`` maps a record's id to the folder or URL that holds its ``records`` folder.
     """
@@ -36,7 +36,7 @@ class StoreContents:
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record with its file's name, path or URL, and content, and the folder or URL that holds its ``records``."""
+    """A record with its file's name, path or URL and content, and the folder or URL of its ``records`` folder."""
 
     record: Record
     name: str
@@ -46,10 +46,10 @@ class StoredRecord:
 
 
 def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) -> P:
-    """Write a record under ``folder/records``, all or nothing, and return its path, or its URL below a URL.
+    """Write a record atomically to ``folder/records`` and return its path, or its URL if ``folder`` is one.
 
-    ``exhibits`` are files of it by name, written before it. Raises DataError for an exhibit whose name is no plain file
-    name, GenkitError where nothing can be written.
+    ``exhibits``, files by name, are written first. Raises DataError for an exhibit with an invalid file name, and
+    GenkitError if nothing can be written.
     """
     data = to_json(record).encode()
     name = content_id(data)
@@ -63,14 +63,14 @@ def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) 
 
 
 def ready(folder: Path | str) -> None:
-    """Raise GenkitError unless a record can be written under ``folder``: before the work, not after it."""
+    """Raise GenkitError if no record can be written under ``folder``; call it before long work."""
     open_location(folder).ready("records")
 
 
 def read(root: Path | str) -> StoreContents:
-    """Read all records below ``root``, each once; a file that can't be read is reported, never fatal.
+    """Read all records below ``root``, each once. Files that can't be read become ``problems``.
 
-    A folder that is not there is empty. Raises GenkitError for a URL that can't be reached.
+    A missing folder is an empty store. Raises GenkitError for a URL that can't be reached.
     """
     problems: list[str] = []
     with _without_collection():
@@ -81,17 +81,17 @@ def read(root: Path | str) -> StoreContents:
 
 
 def ordered(found: Iterable[StoredRecord], problem: Callable[[str], None]) -> list[StoredRecord]:
-    """Return records oldest first, of copies the one whose path sorts first; ``problem`` is told of unequal copies."""
+    """Return records, oldest first; of copies, the one whose path sorts first. Copies that differ are problems."""
     once: dict[str, StoredRecord] = {}
     for each in sorted(found, key=lambda stored: stored.path):
         first = once.setdefault(each.record.id, each)
         if first is not each and first.data != each.data:
-            problem(f"{each.path} has the id of {first.path} but another content: genkit records validate says which")
+            problem(f"{each.path} has the id of {first.path} but other content: genkit records validate says which")
     return sorted(once.values(), key=lambda stored: stored.record.created)
 
 
 def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[StoredRecord]:
-    """Yield all records below ``root`` with their files, in any order; ``problem`` is told of what can't be read."""
+    """Yield all records below ``root`` in any order; ``problem`` is called for each file that can't be read."""
     for folder, name, path, data in open_location(root).records():
         if isinstance(data, str):
             problem(f"{path} can't be read: {data}")
@@ -106,9 +106,9 @@ def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[StoredRec
 
 
 def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:
-    """Return the exhibits of a record by file name, none where it has none; ``origin`` is that of Contents.
+    """Return the exhibits of a record by file name, empty if it has none. ``origin`` is from StoreContents.origins.
 
-    Raises GenkitError for one that can't be read.
+    Raises GenkitError for an exhibit that can't be read.
     """
     _check_plain(record_id)
     found: dict[str, bytes] = {}
@@ -126,7 +126,7 @@ def _check_plain(name: str) -> None:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Let no garbage be looked for while thousands of records, none of them garbage, are made."""
+    """Pause garbage collection while thousands of records are made: all of them stay alive."""
     enabled = gc.isenabled()
     gc.disable()
     try:

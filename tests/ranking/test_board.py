@@ -418,7 +418,7 @@ def test_checkpoints_on_the_way_are_never_rivals_of_another_run_of_their_seed():
     again = record("a", score(4.0), trained=training(run="cccc", images=300_000, budget="300,000 images"))
     board = rank([*before, again, record("b", score(3.0))])
     assert ranks(board) == {"b": "1-2", "a": "1-2"}
-    assert [why for _, why in board.left_out].count("on the way of a run that is not here") == 2
+    assert [why for _, why in board.left_out].count("a milestone of a run without a record of its last checkpoint") == 2
 
 
 def test_checkpoints_on_the_way_do_not_choose_the_protocol():

@@ -106,7 +106,7 @@ BROKEN = {
     "a misspelled hook": (
         HEADER + "@hookimpl\ndef genkit_model(): return ()",
         "",
-        "it implements 'genkit_model', which is no hook. Did you mean 'genkit_models'?",
+        "it implements 'genkit_model', which is not a hook. Did you mean 'genkit_models'?",
     ),
     "an argument that no hook has": (
         HEADER + "@hookimpl\ndef genkit_models(colour): return ()",
@@ -156,7 +156,7 @@ BROKEN = {
     "a family that is no text": (
         HEADER + "@hookimpl\ndef genkit_models():\n    yield ModelSpec('a', 'b:c', family=None)",
         "",
-        "model 'a' has family None, which is no str",
+        "model 'a' has family None, which is not a str",
     ),
     "an exit in a hook": (
         HEADER + "@hookimpl\ndef genkit_models():\n    raise SystemExit(0)\n    yield",

@@ -33,7 +33,7 @@ def test_a_record_edited_by_hand_is_found(tmp_path):
     store.add(tmp_path, record("good", score(1.0)))
     path = edited(store.add(tmp_path, record("a", score(1.0))), lambda plain: plain["scores"][0].update(value=0.5))
     assert maintenance.check(tmp_path) == maintenance.Health(
-        1, [f"{path}: its content does not have the hash in its name"]
+        1, [f"{path}: its content does not match the hash in its name"]
     )
 
 
@@ -47,7 +47,7 @@ def test_a_record_edited_by_hand_is_found(tmp_path):
 )
 def test_fingerprints_are_computed_again(tmp_path, change, fault):
     path = named_anew(edited(store.add(tmp_path, record("a", score(1.0))), change))
-    assert maintenance.check(tmp_path).bad == [f"{path}: {fault} does not have the fingerprint in it"]
+    assert maintenance.check(tmp_path).bad == [f"{path}: {fault} does not match the fingerprint in it"]
 
 
 def test_what_is_no_record_is_bad_once(tmp_path):
@@ -108,7 +108,7 @@ def test_an_edited_old_record_gets_no_sound_name(tmp_path, request):
     request.getfixturevalue("later")
     told = []
     assert maintenance.outdated(tmp_path, told.append) == ([], {records.SCHEMA - 1: 1, records.SCHEMA: 0})
-    assert told == [f"{path}: its content does not have the hash in its name"]
+    assert told == [f"{path}: its content does not match the hash in its name"]
 
 
 def test_a_name_without_a_hash_vouches_for_nothing(tmp_path):

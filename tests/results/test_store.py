@@ -48,9 +48,7 @@ def test_a_copy_that_was_edited_is_told_of(tmp_path):
     edited.write_text(edited.read_text().replace("1.0", "0.5"))
     contents = store.read(tmp_path)
     assert contents.records == [one]
-    assert contents.problems == [
-        f"{edited} has the id of {kept} but another content: genkit records validate says which"
-    ]
+    assert contents.problems == [f"{edited} has the id of {kept} but other content: genkit records validate says which"]
 
 
 def test_an_exhibit_that_cannot_be_read_is_one_sentence(root, monkeypatch):

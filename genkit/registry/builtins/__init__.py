@@ -1,4 +1,4 @@
-"""What core itself offers, registered through the same hooks as anyone's."""
+"""What genkit itself offers, registered through the same hooks as plugins."""
 
 from genkit.registry.builtins.commands import genkit_commands
 from genkit.registry.builtins.datasets import genkit_datasets

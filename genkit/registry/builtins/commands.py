@@ -1,4 +1,4 @@
-"""Core's commands: one file each in genkit.cli."""
+"""The built-in commands, one file each in genkit.cli."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Core's data sets: embedded, downloaded and local ones."""
+"""The built-in data sets: embedded, downloaded and local."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Core's feature extractors."""
+"""The built-in feature extractors."""
 
 from __future__ import annotations
 

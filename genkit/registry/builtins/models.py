@@ -1,4 +1,4 @@
-"""Core's models: baselines that calibrate a board."""
+"""The built-in models: baselines that calibrate a board."""
 
 from __future__ import annotations
 
