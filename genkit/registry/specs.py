@@ -37,15 +37,11 @@ class Spec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise PluginError(
-                f"{self.kind} name {self.name!r} may only have lower-case letters, digits, '.', '_' and '-'"
-            )
+            raise PluginError(f"{self.kind} name {self.name!r}: use only lower-case letters, digits, '.', '_' and '-'")
         for each in fields(self):  # type: ignore[arg-type]
             value = getattr(self, each.name)
             if not _SOUND[str(each.type)](value):
-                raise PluginError(
-                    f"{self.kind} {self.name!r} has {each.name} {value!r}, which is not of type {each.type}"
-                )
+                raise PluginError(f"{self.kind} {self.name!r} has {each.name} {value!r}, which is not a {each.type}")
         if not _TARGET.fullmatch(self.target):
             raise PluginError(f"{self.kind} {self.name!r} has target {self.target!r}, which is not 'module:attribute'")
 
