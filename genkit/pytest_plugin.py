@@ -1,12 +1,12 @@
-"""A pytest plugin for packages that offer models: every conformance check is a test of its own.
+"""A pytest plugin for packages that offer models: every conformance check becomes a test.
 
     @pytest.mark.genkit_model("my-gan")
     def test_conformance(genkit_check):
         genkit_check()
 
-The mark takes what genkit.check takes: a model's name, or ``model=`` its class (pytest takes a class alone for what is
-marked), and ``options`` or ``dataset``. This module imports nothing heavy: torch is loaded when a test asks for the
-fixture, not when pytest starts.
+The mark takes the arguments of genkit.check: a model's name, or its class as ``model=`` (a mark called with nothing but
+a class would decorate it), and ``options`` or ``dataset``. This module imports nothing heavy: torch is loaded when a
+test uses the fixture, not when pytest starts.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _EXAMINATIONS = pytest.StashKey[dict[Any, Any]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
-    config.addinivalue_line("markers", f"{MARK}(model, *, options, dataset): the model that {FIXTURE} examines")
+    """Register the mark."""
+    config.addinivalue_line("markers", f"{MARK}(model, *, options, dataset): the model that {FIXTURE} checks")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def genkit_check(request: pytest.FixtureRequest) -> Callable[[], None]:
-    """A function that runs one conformance check of the marked model: it fails or skips the test with the reason."""
+    """Return a function that runs one conformance check of the marked model, and fails or skips with its reason."""
     mark = request.node.get_closest_marker(MARK)
     if mark is None or len(mark.args) + ("model" in mark.kwargs) != 1:
         raise pytest.UsageError(f'{request.node.nodeid} needs @pytest.mark.{MARK}("a model\'s name")')
@@ -57,14 +57,14 @@ def genkit_check(request: pytest.FixtureRequest) -> Callable[[], None]:
 
 
 def _examination(config: pytest.Config, mark: pytest.Mark) -> Examination:
-    """The examination of a mark's model: one for all its checks, so that each runs once."""
+    """Return the examination of the marked model, one for all tests, so that each check runs once."""
     from genkit.conformance import Examination
 
     known = config.stash.setdefault(_EXAMINATIONS, {})
-    how = dict(mark.kwargs)
-    model = mark.args[0] if mark.args else how.pop("model")
-    key = (model, repr(how.get("options")), id(how.get("dataset")))
+    settings = dict(mark.kwargs)
+    model = mark.args[0] if mark.args else settings.pop("model")
+    key = (model, repr(settings.get("options")), id(settings.get("dataset")))
     if key not in known:
-        known[key] = Examination(model, **how)
+        known[key] = Examination(model, **settings)
     examination: Examination = known[key]
     return examination

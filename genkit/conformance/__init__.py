@@ -1,11 +1,11 @@
-"""Conformance: whether a model keeps the contract of genkit.models.base, checked on small synthetic images.
+"""Conformance checks: does a model keep the contract of genkit.models.base? Tested on small synthetic images.
 
     report = genkit.check("dcgan")
     print(report)
 
-Each check looks at one promise, and all of them run: the first failure stops nothing, a check that crashes has failed,
-and a check whose ground is broken says which other check to mend first. What the contract alone can't see is checked
-through what the bases offer (a GAN's ``logits``, a VAE's typed ``likelihood``), or reported as unverified.
+Each check tests one promise. All checks run: a failure does not stop the others, a check that crashes has failed, and a
+check that needs a failed one is skipped and names it. Promises beyond the contract are tested through methods of the
+base classes (``logits`` of a GAN, ``likelihood`` of a VAE), or else reported as unverified.
 """
 
 from genkit.conformance.catalogue import CHECKS, Examination, check

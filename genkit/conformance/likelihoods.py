@@ -1,7 +1,7 @@
-"""Whether a bound is a bound on a probability: checked through the typed likelihood that the VAE base offers.
+"""Checks that ``log_likelihood`` bounds a normalised probability, through the ``likelihood`` of the VAE base.
 
-A likelihood that forgets a constant does not sum to one; a bound that forgets one differs from the bound that its own
-posterior, prior and likelihood give.
+A likelihood that lacks a constant does not sum to one. A bound that lacks one differs from the bound recomputed from
+the model's posterior, prior and likelihood.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.distributions import Distribution, Normal
 
 from genkit.conformance.inference import log_likelihood
-from genkit.conformance.report import Skip, require
-from genkit.conformance.subject import Subject
+from genkit.conformance.report import CheckSkipped, require
+from genkit.conformance.under_test import ModelUnderTest
 from genkit.models.base import capabilities
 from genkit.models.likelihoods import Likelihood
 from genkit.models.vae import VAE
@@ -22,21 +22,21 @@ from genkit.models.vae import VAE
 PIXELS, LATENTS, PRIOR_DRAWS = 5, 3, 2000
 
 
-def normalised(subject: Subject) -> None:
+def normalised(tested: ModelUnderTest) -> None:
     """The likelihood of one pixel sums to 1 over its values, or integrates to 1 over the real line."""
-    model = _typed(subject)
+    model = _typed(tested)
     if model.data.shape[0] != 1:
-        raise Skip("unverified: the likelihood of colour pixels")
+        raise CheckSkipped("unverified: the likelihood of colour pixels")
     likelihood = model.likelihood
     latent = model.draw_latent(LATENTS, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         params = model.decoder(latent).double()
-    images = likelihood.observe(subject.images[:LATENTS], torch.Generator().manual_seed(0)).double()
+    images = likelihood.observe(tested.images[:LATENTS], torch.Generator().manual_seed(0)).double()
     _require_independent_pixels(likelihood, params, images)
     height, width = model.data.shape[1:]
-    chance = torch.Generator().manual_seed(1)
-    for place in torch.randint(height * width, (PIXELS,), generator=chance).tolist():
-        for pixel in params[:, :, place // width, place % width, None, None]:
+    generator = torch.Generator().manual_seed(1)
+    for index in torch.randint(height * width, (PIXELS,), generator=generator).tolist():
+        for pixel in params[:, :, index // width, index % width, None, None]:
             total = _total(likelihood, pixel[None], model.data.levels)
             require(
                 abs(total - 1) < 0.01,
@@ -46,11 +46,11 @@ def normalised(subject: Subject) -> None:
 
 
 def _total(likelihood: Likelihood, params: Tensor, levels: int) -> float:
-    """Add up the probability of one pixel's values: both of a binary one, all levels, or an integral."""
+    """Return the total probability of one pixel: a sum over its two values or its levels, or else an integral."""
     probe = torch.linspace(0, 1, 1009, dtype=torch.float64).reshape(-1, 1, 1, 1)
-    seen = len(torch.unique(likelihood.observe(probe, torch.Generator().manual_seed(0))))
-    if seen <= max(2, levels):
-        count = 2 if seen <= 2 else levels
+    distinct = len(torch.unique(likelihood.observe(probe, torch.Generator().manual_seed(0))))
+    if distinct <= max(2, levels):
+        count = 2 if distinct <= 2 else levels
         values = torch.linspace(0, 1, count, dtype=torch.float64)
         return float(_log_prob(likelihood, params, values).exp().sum())
     # Finely spaced around the mean, coarsely far away: scales from 1e-4 to 10 are all resolved.
@@ -65,47 +65,47 @@ def _log_prob(likelihood: Likelihood, params: Tensor, values: Tensor) -> Tensor:
 
 
 def _require_independent_pixels(likelihood: Likelihood, params: Tensor, images: Tensor) -> None:
-    """Skip unless an image's log-probability is the sum of its pixels': only then can one pixel be looked at alone."""
+    """Raise CheckSkipped unless an image's log-probability is the sum over its pixels: else one pixel says nothing."""
     n, height, width = len(images), *images.shape[2:]
     single_params = params.permute(0, 2, 3, 1).reshape(n * height * width, -1, 1, 1)
     single_images = images.permute(0, 2, 3, 1).reshape(n * height * width, -1, 1, 1)
     summed = likelihood.log_prob(single_params, single_images).reshape(n, -1).sum(1)
     if not torch.allclose(summed, likelihood.log_prob(params, images), rtol=1e-4, atol=1e-3):
-        raise Skip(f"unverified: likelihood {likelihood.name} has dependent pixels")
+        raise CheckSkipped(f"unverified: likelihood {likelihood.name} has dependent pixels")
 
 
-def bound_recomputed(subject: Subject) -> None:
-    """``log_likelihood`` equals, on average, the bound that posterior, prior and likelihood give."""
-    model = _typed(subject)
+def bound_recomputed(tested: ModelUnderTest) -> None:
+    """``log_likelihood`` equals on average the bound recomputed from posterior, prior and likelihood."""
+    model = _typed(tested)
     if type(model).draw_latent is not VAE.draw_latent and type(model).log_prior is VAE.log_prior:
-        raise Skip("unverified: a prior of its own, without log_prior")
+        raise CheckSkipped("unverified: draw_latent is overridden, log_prior is not")
     if "posterior" not in capabilities(model):
-        raise Skip("unverified: no posterior")
+        raise CheckSkipped("unverified: no posterior")
     _require_prior(model)
-    images = subject.images[:32]
+    images = tested.images[:32]
     for samples, repeats in ((1, 48), (8, 12)):
         differences = []
         for seed in range(repeats):
-            chance = torch.Generator().manual_seed(1000 + seed)
+            generator = torch.Generator().manual_seed(1000 + seed)
             torch.manual_seed(1000 + seed)
             with torch.no_grad():
-                mine = _bound(model, images, samples, chance)
-            differences.append((log_likelihood(model, images, samples=samples, seed=seed) - mine).double())
-        off = torch.stack(differences)
-        error = float(off.std()) / math.sqrt(off.numel())
+                recomputed = _bound(model, images, samples, generator)
+            differences.append((log_likelihood(model, images, samples=samples, seed=seed) - recomputed).double())
+        difference = torch.stack(differences)
+        mean, error = float(difference.mean()), float(difference.std()) / math.sqrt(difference.numel())
         require(
-            abs(float(off.mean())) <= 5 * error + 1e-3,
-            f"log_likelihood with {samples} importance samples is {float(off.mean()):+.3g} nats off the bound that its "
-            f"posterior, prior and likelihood give (standard error {error:.2g}): a term or constant is wrong",
+            abs(mean) <= 5 * error + 1e-3,
+            f"log_likelihood with {samples} importance samples is {mean:+.3g} nats off the bound of "
+            f"its posterior, prior and likelihood (standard error {error:.2g}): a term or constant is wrong",
         )
 
 
 def _require_prior(model: VAE) -> None:
-    """Raise Broken unless latents are drawn from exp(log_prior), and that is normalised.
+    """Raise CheckFailed unless draw_latent draws from p = exp(log_prior), and p is normalised.
 
-    Stein's identity, the mean of grad log p and of 1 + z grad log p is zero over draws from p, sees the draws; the mean
-    of g / p, which is 1 for any density g, also the constant: g is a Gaussian fitted to other draws, and where it is
-    far from p the mean says nothing.
+    Over draws from p, grad log p and 1 + z grad log p have mean zero (Stein's identity), which tests the draws; g / p
+    has mean 1 for any density g, which tests the constant. Here g is a Gaussian fitted to other draws. If it is too far
+    from p for the mean to be estimated, the check is skipped.
     """
     with torch.no_grad():
         drawn = model.draw_latent(2 * PRIOR_DRAWS, generator=torch.Generator().manual_seed(0)).flatten(1)
@@ -118,25 +118,25 @@ def _require_prior(model: VAE) -> None:
     errors = zero.std(0) / math.sqrt(len(zero))
     require(
         bool((zero.mean(0).abs() <= 6 * errors + 0.05).all()),
-        "draw_latent does not draw from the density that log_prior gives: its slope is not that of the draws",
+        "draw_latent does not draw from the density of log_prior: the gradient of log_prior does not match the draws",
     )
     ratio = (gaussian.log_prob(latent.detach()).sum(1) - log_prior.detach()).double().exp()
     if float(ratio.sum().square() / ratio.square().sum()) < 0.1 * len(ratio):
-        raise Skip("unverified: a prior that is far from a Gaussian")
+        raise CheckSkipped("unverified: a prior far from a Gaussian")
     mean, error = float(ratio.mean()), float(ratio.std()) / math.sqrt(len(ratio))
     require(
         abs(mean - 1) <= 5 * error + 0.05,
-        f"log_prior is not a normalised density: the mean of another one's ratio to it is {mean:.3g} over draws "
+        f"log_prior is not a normalised density: a normalised density divided by it has mean {mean:.3g} over its draws "
         f"(standard error {error:.2g}), not 1",
     )
 
 
-def _bound(model: VAE, images: Tensor, samples: int, chance: torch.Generator) -> Tensor:
-    """The importance-weighted bound [N], from the definition (arXiv:1509.00519)."""
-    observed = model.likelihood.observe(images, chance)
+def _bound(model: VAE, images: Tensor, samples: int, generator: torch.Generator) -> Tensor:
+    """Return the importance-weighted bound [N] by its definition (arXiv:1509.00519)."""
+    observed = model.likelihood.observe(images, generator)
     posterior = model.posterior(observed)
     if not isinstance(posterior, Distribution):
-        raise Skip(f"unverified: its posterior is {type(posterior).__name__}")
+        raise CheckSkipped(f"unverified: its posterior is {type(posterior).__name__}")
     terms = []
     for _ in range(samples):
         latent = posterior.sample()
@@ -145,10 +145,10 @@ def _bound(model: VAE, images: Tensor, samples: int, chance: torch.Generator) ->
     return torch.logsumexp(torch.stack(terms), 0) - math.log(samples)
 
 
-def _typed(subject: Subject) -> VAE:
-    if "log_likelihood" not in capabilities(subject.cls):
-        raise Skip("no log_likelihood")
-    model = subject.prepared()
+def _typed(tested: ModelUnderTest) -> VAE:
+    if "log_likelihood" not in capabilities(tested.cls):
+        raise CheckSkipped("no log_likelihood")
+    model = tested.prepared()
     if not isinstance(model, VAE):
-        raise Skip("unverified: no typed likelihood")
+        raise CheckSkipped("unverified: no typed likelihood")
     return model

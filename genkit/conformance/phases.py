@@ -1,9 +1,9 @@
-"""What the phases of a step may do: a finite scalar loss, and no trace outside the phase's own module.
+"""Checks that each phase has a finite scalar loss and updates its own module only.
 
-Gradients that flow *through* another network are no leak (a generator's come through the discriminator, and the
-harness freezes what is not the phase's). A leak is a parameter that a phase moves without owning it: two optimisers
-over the same parameters, an optimiser over foreign ones, or a loss that steps, calls ``backward`` or thaws by itself.
-Buffers are free: a discriminator's batch statistics move in the generator's turn.
+Gradients may flow *through* another network: a generator's come through the discriminator, and the training loop
+freezes all parameters that are not the phase's. But a phase must not change another module's parameters: through two
+optimisers over the same parameters, an optimiser over another module's, or a loss that steps, calls ``backward`` or
+unfreezes parameters itself. Buffers may change: the generator's phase moves the discriminator's batch statistics.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from genkit.conformance.report import Broken, Skip, require
-from genkit.conformance.subject import Subject, differing, some, walk
+from genkit.conformance.report import CheckFailed, CheckSkipped, require
+from genkit.conformance.under_test import ModelUnderTest, first_of, training_updates, unequal_names
 from genkit.data.stream import Batch
 from genkit.models.base import GenerativeModel, Phase, Step
 
 
-def loss_finite(subject: Subject) -> None:
-    """Every phase's loss is a finite scalar, for every shape that the model takes, with labels and without."""
-    for name, data in subject.buildable.items():
-        model = subject.build(data.info())
+def loss_finite(tested: ModelUnderTest) -> None:
+    """The loss of every phase is a finite scalar, for all shapes that the model takes, with labels and without."""
+    for name, data in tested.buildable.items():
+        model = tested.build(data.info())
         if not model.phases():
-            raise Skip("no phases")
-        for runner, phase, batch, step in walk(model, data, steps=2):
+            raise CheckSkipped("no phases")
+        for runner, phase, batch, step in training_updates(model, data, steps=2):
             model.loss = _checked(model.loss, name)  # type: ignore[method-assign, assignment]
             runner.run(phase, batch, step)
             del model.loss
@@ -36,7 +36,7 @@ def _checked(loss: Callable[[str, Batch, Step], Tensor], data: str) -> Callable[
         value = loss(phase, batch, step)
         where = f"the loss of phase {phase!r} on {data}"
         require(isinstance(value, Tensor), f"{where} is {type(value).__name__}, not a tensor")
-        require(value.ndim == 0, f"{where} has shape {list(value.shape)}, not a scalar's: reduce it")
+        require(value.ndim == 0, f"{where} has shape {list(value.shape)}, not a scalar: reduce it")
         require(bool(torch.isfinite(value)), f"{where} is {value.item()}")
         require(value.requires_grad, f"{where} does not depend on any parameter of its module")
         return value
@@ -44,9 +44,9 @@ def _checked(loss: Callable[[str, Batch, Step], Tensor], data: str) -> Callable[
     return checked
 
 
-def modules_apart(subject: Subject) -> None:
-    """No parameter belongs to two optimisers, and no optimiser holds parameters outside its phases' modules."""
-    model = subject.build(subject.data.info())
+def modules_disjoint(tested: ModelUnderTest) -> None:
+    """No parameter is in two optimisers, and no optimiser has parameters outside the modules of its phases."""
+    model = tested.build(tested.data.info())
     phases = _phases(model)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     holder: dict[int, Phase] = {}
@@ -56,24 +56,24 @@ def modules_apart(subject: Subject) -> None:
         foreign = [names.get(id(p), "a tensor outside the model") for p in held if id(p) not in allowed]
         require(
             not foreign,
-            f"the optimiser of phase {phase.name!r} holds {some(foreign)}, which is not in the phase's module",
+            f"the optimiser of phase {phase.name!r} holds {first_of(foreign)}, which is not in the phase's module",
         )
         for parameter in held:
             other = holder.setdefault(id(parameter), phase)
             require(
                 other.optimizer is phase.optimizer,
-                f"phases {other.name!r} and {phase.name!r} both move {names[id(parameter)]}, each with an optimiser of "
-                "its own: give each phase its own module, or let them share one optimiser",
+                f"phases {other.name!r} and {phase.name!r} both update {names[id(parameter)]}, with different "
+                "optimisers: give each phase its own module, or let them share one optimiser",
             )
 
 
-def turns_stay_inside(subject: Subject) -> None:
-    """A turn moves parameters of its own module only and reaches some of them; the loss only computes."""
-    model = subject.build(subject.data.info())
+def updates_stay_inside(tested: ModelUnderTest) -> None:
+    """An update changes only parameters of its phase's module, and has a gradient there; the loss changes nothing."""
+    model = tested.build(tested.data.info())
     _phases(model)
     named = dict(model.named_parameters())
     trainable = {name for name, parameter in named.items() if parameter.requires_grad}
-    for runner, phase, batch, step in walk(model, subject.data):
+    for runner, phase, batch, step in training_updates(model, tested.data):
         ids = {id(parameter) for parameter in phase.module.parameters()}
         own = {name for name in trainable if id(named[name]) in ids}
         foreign = [name for name in named if name not in own]
@@ -83,14 +83,14 @@ def turns_stay_inside(subject: Subject) -> None:
         model.loss = _watched(model, phase.name, foreign)  # type: ignore[method-assign, assignment]
         runner.run(phase, batch, step)
         del model.loss
-        moved = differing(_pick(before, foreign), _pick(named, foreign))
-        require(not moved, f"a turn of phase {phase.name!r} moves {some(moved)}, which is not in its module")
+        moved = unequal_names(_pick(before, foreign), _pick(named, foreign))
+        require(not moved, f"an update of phase {phase.name!r} changes {first_of(moved)}, which is not in its module")
         reached = [name for name in own if named[name].grad is not None and bool(named[name].grad.any())]  # type: ignore[union-attr]
         require(bool(reached), f"no gradient of phase {phase.name!r} reaches its own module")
 
 
 def _watched(model: GenerativeModel, name: str, foreign: Iterable[str]) -> Callable[[str, Batch, Step], Tensor]:
-    """Wrap a model's loss so that whatever it does besides computing is found."""
+    """Wrap a model's loss to find side effects."""
     loss = model.loss
     named = dict(model.named_parameters())
 
@@ -99,16 +99,20 @@ def _watched(model: GenerativeModel, name: str, foreign: Iterable[str]) -> Calla
         flags = {key: parameter.requires_grad for key, parameter in named.items()}
         value = loss(phase, batch, step)
         problem = f"the loss of phase {name!r}"
-        stepped = differing(before, _pick(named, foreign))
+        stepped = unequal_names(before, _pick(named, foreign))
         if stepped:
-            raise Broken(f"{problem} moves {some(stepped)} itself: a loss computes, the harness steps")
+            raise CheckFailed(
+                f"{problem} changes {first_of(stepped)} itself: a loss only computes, genkit steps the optimisers"
+            )
         graded = [key for key, parameter in named.items() if parameter.grad is not None]
         if graded:
-            raise Broken(f"{problem} calls backward itself (it leaves a gradient at {some(graded)})")
+            raise CheckFailed(
+                f"{problem} calls backward itself (it leaves a gradient at {first_of(graded)}): genkit calls backward"
+            )
         switched = [key for key, parameter in named.items() if parameter.requires_grad != flags[key]]
         if switched:
-            raise Broken(
-                f"{problem} switches the gradients of {some(switched)}: the harness says what a phase may move"
+            raise CheckFailed(
+                f"{problem} switches requires_grad of {first_of(switched)}: genkit freezes what a phase may not update"
             )
         return value
 
@@ -122,5 +126,5 @@ def _pick(tensors: dict[str, torch.nn.Parameter] | dict[str, Tensor], names: Ite
 def _phases(model: GenerativeModel) -> list[Phase]:
     phases = model.phases()
     if not phases:
-        raise Skip("no phases")
+        raise CheckSkipped("no phases")
     return phases

@@ -1,4 +1,4 @@
-"""What a conformance run found."""
+"""Results of conformance checks."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Literal
 Status = Literal["passed", "failed", "skipped"]
 
 
-class Skip(Exception):
-    """Raised inside a check that does not apply; the message says why."""
+class CheckSkipped(Exception):
+    """Raised by a check that does not apply to the model; the message says why."""
 
 
-class Broken(Exception):
-    """Raised inside a check whose promise is broken; the message is one sentence."""
+class CheckFailed(Exception):
+    """Raised by a check that fails; the message is one sentence."""
 
 
 def require(condition: bool, reason: str) -> None:
-    """Raise Broken with a reason unless a condition holds."""
+    """Raise CheckFailed with the reason unless the condition holds."""
     if not condition:
-        raise Broken(reason)
+        raise CheckFailed(reason)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found; ``reason`` is empty for one that passed."""
+    """The result of one check; ``reason`` is empty if it passed."""
 
     check: str
     status: Status
@@ -48,7 +48,7 @@ class Report:
         return not self.named("failed")
 
     def named(self, status: Status) -> list[str]:
-        """Return the names of the checks of one status."""
+        """Return the names of the checks with this status."""
         return [result.check for result in self.results if result.status == status]
 
     @property

@@ -1,4 +1,4 @@
-"""What sampling promises: images of the right kind, drawn from the given generator alone, a model left as it was."""
+"""Checks that sampling returns valid images, draws from the given generator only and does not change the model."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import torch
 from torch import Tensor
 
 from genkit.conformance.report import require
-from genkit.conformance.subject import Subject, differing, same, some, tensors_of
+from genkit.conformance.under_test import ModelUnderTest, copied_state, first_of, identical, unequal_names
 from genkit.models.base import GenerativeModel
 
 
-def images_sound(subject: Subject) -> None:
-    """As many images as asked for, float32 of the data's shape, finite and in [0, 1]; on all shapes before training."""
-    model = subject.prepared()
+def images_valid(tested: ModelUnderTest) -> None:
+    """Samples are ``n`` finite float32 images of the data's shape in [0, 1]; for all shapes, also before training."""
+    model = tested.prepared()
     for n in (1, 5, 16):
         for labels in (True, False):
-            sound_images(subject.sample(model, n, n, labels=labels), (n, *model.data.shape), "sample")
-    for data in subject.buildable.values():
-        other = subject.build(data.info())
+            require_valid_images(tested.sample(model, n, n, labels=labels), (n, *model.data.shape), "sample")
+    for data in tested.buildable.values():
+        other = tested.build(data.info())
         if other.phases() and type(other).prepare_stage is GenerativeModel.prepare_stage:
-            sound_images(subject.sample(other.eval(), 3, 0), (3, *other.data.shape), "sample")
+            require_valid_images(tested.sample(other.eval(), 3, 0), (3, *other.data.shape), "sample")
 
 
-def sound_images(images: Tensor, shape: tuple[int, ...], what: str) -> None:
-    """Raise Broken unless images are float32 of a shape, finite and in [0, 1]."""
+def require_valid_images(images: Tensor, shape: tuple[int, ...], what: str) -> None:
+    """Raise CheckFailed unless images are float32, of this shape, finite and in [0, 1]."""
     require(isinstance(images, Tensor), f"{what} returns {type(images).__name__}, not a tensor")
     require(tuple(images.shape) == shape, f"{what} returns shape {list(images.shape)}, not {list(shape)}")
     require(images.dtype == torch.float32, f"{what} returns {images.dtype}, not torch.float32")
@@ -32,31 +32,31 @@ def sound_images(images: Tensor, shape: tuple[int, ...], what: str) -> None:
     require(low >= 0 and high <= 1, f"{what} returns values from {low:.3g} to {high:.3g}, outside [0, 1]")
 
 
-def seeded(subject: Subject) -> None:
-    """One generator seed gives the same images whatever the global seed, another one gives others."""
-    model = subject.prepared()
+def seeded(tested: ModelUnderTest) -> None:
+    """Images depend on the generator's seed, and not on the global one."""
+    model = tested.prepared()
     torch.manual_seed(1)
-    first = subject.sample(model, 8, 11)
+    first = tested.sample(model, 8, 11)
     torch.manual_seed(2)
     require(
-        same(first, subject.sample(model, 8, 11)),
+        identical(first, tested.sample(model, 8, 11)),
         "sample draws from the global random state: pass the generator to every draw",
     )
     require(
-        not same(first, subject.sample(model, 8, 12)),
+        not identical(first, tested.sample(model, 8, 12)),
         "sample returns the same images for another generator: draw from the generator",
     )
 
 
-def state_unchanged(subject: Subject) -> None:
-    """Sampling in eval mode leaves every parameter, buffer and the mode of every module as they were."""
-    model = subject.prepared()
-    before = tensors_of(model)
+def state_unchanged(tested: ModelUnderTest) -> None:
+    """Sampling in eval mode changes no parameter, no buffer and no module's mode."""
+    model = tested.prepared()
+    before = copied_state(model)
     modes = [module.training for module in model.modules()]
-    subject.sample(model, 16, 0)
-    changed = differing(before, tensors_of(model))
-    require(not changed, f"sample changes {some(changed)}: it must leave the model as it was (no batch statistics)")
+    tested.sample(model, 16, 0)
+    changed = unequal_names(before, copied_state(model))
+    require(not changed, f"sample changes {first_of(changed)}: it must leave the model as it was (no batch statistics)")
     require(
         modes == [module.training for module in model.modules()],
-        "sample switches modules to another mode: leave eval mode on",
+        "sample switches modules out of eval mode: leave it on",
     )

@@ -33,7 +33,7 @@ def test_a_failure_exits_with_one(genkit, monkeypatch):
     monkeypatch.setattr(Noise, "ema", ("nothing",))
     result = genkit("check", "noise")
     assert result.code == 1
-    assert "failed  phases: ema names 'nothing', which is no submodule" in result.out
+    assert "failed  phases: ema names 'nothing', which is not a submodule" in result.out
 
 
 def test_an_option_that_does_not_exist_fails_the_check_of_options(genkit):

@@ -1,4 +1,4 @@
-"""The examination itself: it goes on after failures, says what waits for what, and reports."""
+"""The examination itself: it continues after failures, skips checks that need a failed one, and reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from genkit.conformance import CHECKS, Examination, Report, Result, check
-from genkit.conformance.subject import SHAPES, blobs, differing, walk
+from genkit.conformance.under_test import SHAPES, blobs, training_updates, unequal_names
 from genkit.errors import OptionsError, UnknownName
 from genkit.models import DataInfo, GenerativeModel
 
@@ -82,7 +82,7 @@ def test_a_model_that_can_not_be_built_says_so_and_nothing_raises() -> None:
     report = check(Unbuildable)
     reasons = {result.check: result.reason for result in report.results}
     assert reasons["build-8x8-grey"] == "ZeroDivisionError: in the constructor"
-    assert reasons["sample-images"] == "waits for phases"
+    assert reasons["sample-images"] == "needs phases, which failed"
 
 
 def test_a_shape_that_a_model_refuses_in_so_many_words_is_skipped() -> None:
@@ -96,7 +96,7 @@ def test_a_shape_at_which_a_model_crashes_fails_and_only_there() -> None:
 
 def test_a_check_whose_ground_failed_waits_however_deep() -> None:
     examination = Examination(Uniform, options={"nothing": 1}, dataset=DATA)
-    assert examination.result("resume") == Result("resume", "skipped", "waits for options")
+    assert examination.result("resume") == Result("resume", "skipped", "needs options, which failed")
 
 
 def test_an_unknown_name_raises_with_a_suggestion() -> None:
@@ -119,17 +119,17 @@ def test_the_synthetic_images_use_their_levels_and_differ(shape: tuple[int, int,
     data = blobs(shape, levels, 10)
     assert data.train.pixels.shape[1:] == shape
     assert levels // 2 < data.train.pixels.max() < levels
-    assert len(differing(dict(enumerate(data.test.images(slice(0, 8)))), {})) == 8  # type: ignore[arg-type]
+    assert len(unequal_names(dict(enumerate(data.test.images(slice(0, 8)))), {})) == 8  # type: ignore[arg-type]
     assert data.info().num_classes == 10
     assert blobs(shape, levels, 0).info().class_frequencies == ()
 
 
 def test_bits_are_compared_not_values_nearby() -> None:
     one = {"a": torch.tensor([1.0, float("nan")])}
-    assert differing(one, {"a": one["a"].clone()}) == []
-    assert differing(one, {"a": torch.tensor([1.0 + 2e-7, float("nan")])}) == ["a"]
-    assert differing(one, {}) == ["a"]
+    assert unequal_names(one, {"a": one["a"].clone()}) == []
+    assert unequal_names(one, {"a": torch.tensor([1.0 + 2e-7, float("nan")])}) == ["a"]
+    assert unequal_names(one, {}) == ["a"]
 
 
 def test_a_model_without_phases_is_prepared_and_not_stepped() -> None:
-    assert list(walk(Uniform(None, DATA.info()), DATA)) == []
+    assert list(training_updates(Uniform(None, DATA.info()), DATA)) == []

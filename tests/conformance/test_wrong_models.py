@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genkit.conformance import check
-from genkit.conformance.subject import blobs
+from genkit.conformance.under_test import blobs
 from genkit.models import GAN, VAE, Batch, DataInfo, GenerativeModel, Phase, Preset, Step
 from genkit.models.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
 from genkit.models.losses import Adversarial, logistic_discriminator, non_saturating_generator
@@ -396,11 +396,11 @@ class TwinPhases(RightGAN):
 
 
 CASES: list[tuple[type[GenerativeModel], str, str]] = [
-    (LeakingGradients, "phase-modules", "phases 'discriminator' and 'generator' both move discriminator"),
+    (LeakingGradients, "phase-modules", "phases 'discriminator' and 'generator' both update discriminator"),
     (ForeignOptimizer, "phase-modules", "the optimiser of phase 'generator' holds discriminator"),
-    (SteppingLoss, "phase-turns", "the loss of phase 'discriminator' moves generator.0.weight itself"),
+    (SteppingLoss, "phase-turns", "the loss of phase 'discriminator' changes generator.0.weight itself"),
     (BackwardInLoss, "phase-turns", "calls backward itself"),
-    (ThawingLoss, "phase-turns", "switches the gradients of discriminator"),
+    (ThawingLoss, "phase-turns", "switches requires_grad of discriminator"),
     (UntouchedModule, "phase-turns", "no gradient of phase 'generator' reaches"),
     (VectorLoss, "loss", "has shape [1]"),
     (InfiniteLoss, "loss", "is inf"),
@@ -413,19 +413,19 @@ CASES: list[tuple[type[GenerativeModel], str, str]] = [
     (GlobalChance, "sample-seeded", "global random state"),
     (AlwaysTheSame, "sample-seeded", "same images for another generator"),
     (MovingStatistics, "sample-state", "running_mean"),
-    (LeavesTrainMode, "sample-state", "another mode"),
+    (LeavesTrainMode, "sample-state", "out of eval mode"),
     (PickledState, "checkpoint", "a checkpoint holds tensors only"),
     (UnregisteredTensor, "checkpoint", "neither parameter nor buffer"),
-    (HiddenCounter, "resume", "a resumed training differs"),
-    (ProcessWideCounter, "training-repeats", "two trainings from one seed differ"),
+    (HiddenCounter, "resume", "a resumed run differs"),
+    (ProcessWideCounter, "training-repeats", "two runs with the same seed differ"),
     (PythonChance, "training-repeats", "draw from step.generator"),
-    (BatchReconstruction, "reconstruct", "depends on its companions"),
+    (BatchReconstruction, "reconstruct", "other images of the batch"),
     (NoisyReconstruction, "reconstruct", "depends on"),
     (SummedBound, "log-likelihood", "returns shape []"),
-    (SpreadSum, "log-likelihood", "depends on its companions"),
+    (SpreadSum, "log-likelihood", "other images of the batch"),
     (AveragedOverTheBatch, "log-likelihood-batches", "depend on the size of its batch"),
     (WholeBatchesOnly, "log-likelihood-batches", "batches of 1 is"),
-    (GlobalLikelihood, "log-likelihood", "chance outside of its generator"),
+    (GlobalLikelihood, "log-likelihood", "depends on the global random state"),
     (FallingBound, "log-likelihood-bound", "below the ELBO"),
     (ForgottenConstant, "likelihood-normalised", "of one pixel adds up to"),
     (ClosedBins, "likelihood-normalised", "of one pixel adds up to"),
@@ -433,11 +433,11 @@ CASES: list[tuple[type[GenerativeModel], str, str]] = [
     (ForgottenPriorTerm, "bound-recomputed", "with 1 importance samples is +2"),
     (UnaveragedWeights, "bound-recomputed", "with 8 importance samples is +2"),
     (InvalidDefault, "options", "width"),
-    (ChangingOptions, "options", "change on the way through JSON"),
+    (ChangingOptions, "options", "change when stored as JSON"),
     (NotADataclass, "options", "not a dataclass"),
     (StalePreset, "presets", "no option 'depth'"),
     (MisnamedAverage, "phases", "'generater'"),
-    (TwinPhases, "phases", "two phases have one name: same, same"),
+    (TwinPhases, "phases", "two phases have the same name: same, same"),
 ]
 
 

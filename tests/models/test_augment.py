@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genkit.conformance import Examination
-from genkit.conformance.subject import blobs
+from genkit.conformance.under_test import blobs
 from genkit.models import GAN, Batch, DataInfo, Step
 from genkit.models.augment import (
     AdaptiveAugmentation,

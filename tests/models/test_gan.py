@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from genkit.conformance import check
-from genkit.conformance.subject import blobs
+from genkit.conformance.under_test import blobs
 from genkit.errors import Unmeasurable, UsageError
 from genkit.models import GAN, Batch, DataInfo, NoOptions, Step, capabilities
 from genkit.models.gan import ConditionalGAN, GANOptions

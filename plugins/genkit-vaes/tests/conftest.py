@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from genkit.conformance import Examination, Result
-from genkit.conformance.subject import blobs
+from genkit.conformance.under_test import blobs
 from genkit.models import Batch, GenerativeModel, Step
 
 BLOBS = blobs((1, 8, 8), 17, 0)

@@ -1,4 +1,4 @@
-"""The model under examination: its class and options, synthetic data for it, and short trainings."""
+"""The model under test: its class and options, synthetic data, and a few training steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genkit.conformance.report import Broken
+from genkit.conformance.report import CheckFailed
 from genkit.data.dataset import DataInfo, ImageDataset, Split
 from genkit.data.stream import Batch, BatchStream
 from genkit.models.base import GenerativeModel, Phase, Step
@@ -33,30 +33,30 @@ SHAPES: dict[str, tuple[tuple[int, int, int], int]] = {
 
 
 def blobs(shape: tuple[int, int, int], levels: int, classes: int) -> ImageDataset:
-    """Return synthetic images: one soft bright spot each, whose place goes with the label."""
+    """Return synthetic images of one soft bright spot each, at a position that depends on the label."""
     train, test = (_blobs(shape, levels, classes, name, count) for name, count in (("train", TRAIN), ("test", TEST)))
     return ImageDataset("blobs", "synthetic", train, test, tuple(map(str, range(classes))))
 
 
 def _blobs(shape: tuple[int, int, int], levels: int, classes: int, name: str, count: int) -> Split:
     channels, height, width = shape
-    chance = np.random.default_rng(derive(0, "blobs", name))
+    rng = np.random.default_rng(derive(0, "blobs", name))
     labels = np.arange(count) % max(1, classes)
     angle = 2 * np.pi * labels / max(1, classes)
-    centre = 0.5 + 0.25 * np.stack([np.sin(angle), np.cos(angle)], 1) + chance.normal(0, 0.05, (count, 2))
+    centre = 0.5 + 0.25 * np.stack([np.sin(angle), np.cos(angle)], 1) + rng.normal(0, 0.05, (count, 2))
     y, x = np.mgrid[0:height, 0:width]
     rows = (y + 0.5)[None] / height - centre[:, 0, None, None]
     columns = (x + 0.5)[None] / width - centre[:, 1, None, None]
-    spots = np.exp(-(rows**2 + columns**2) / (2 * 0.15**2))[:, None] * chance.uniform(0.6, 1, (count, channels, 1, 1))
+    spots = np.exp(-(rows**2 + columns**2) / (2 * 0.15**2))[:, None] * rng.uniform(0.6, 1, (count, channels, 1, 1))
     pixels = np.rint(spots * (levels - 1)).astype(np.uint8)
     return Split(name, pixels, labels.astype(np.int64) if classes else None, levels)
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model class with options, and where it comes from.
+class ModelUnderTest:
+    """A model class, its options, and the plugin that offers it.
 
-    ``offer`` is None for a class that no plugin offers; ``dataset`` is None for synthetic images of the usual shapes.
+    ``offer`` is None for a class given directly; ``dataset`` is None for synthetic images of the usual shapes.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Subject:
     dataset: ImageDataset | None = None
 
     def build(self, info: DataInfo, seed: int = 0) -> GenerativeModel:
-        """Build the model under a seed of its own."""
+        """Build the model with its weights drawn from a seed."""
         torch.manual_seed(derive(seed, "init"))
         return self.cls(build(self.cls.Options, self.options, self.name), info)
 
     @functools.cached_property
     def sets(self) -> dict[str, ImageDataset]:
-        """The data to try, by a name for it; the first has labels where there are any."""
+        """The data sets to try, by name; the first has labels if any has."""
         if self.dataset is not None:
             return {self.dataset.slug: self.dataset}
         return {
@@ -83,45 +83,45 @@ class Subject:
 
     @functools.cached_property
     def buildable(self) -> dict[str, ImageDataset]:
-        """The data that the model can be built for; whether it should be for more is a check of its own."""
-        found: dict[str, ImageDataset] = {}
+        """The data sets that the model can be built for; other checks test whether it should take more."""
+        buildable: dict[str, ImageDataset] = {}
         for name, data in self.sets.items():
             with contextlib.suppress(Exception):
                 self.build(data.info())
-                found[name] = data
-        if not found:
-            raise Broken("it can't be built for any data")
-        return found
+                buildable[name] = data
+        if not buildable:
+            raise CheckFailed("it can't be built for any data set")
+        return buildable
 
     @property
     def data(self) -> ImageDataset:
-        """The data on which the model's behaviour is checked."""
+        """The data set of all checks that need one."""
         return next(iter(self.buildable.values()))
 
     @property
     def images(self) -> Tensor:
-        """Sixty-four test images, or what there are."""
+        """Up to 64 test images."""
         return self.data.test.images(slice(0, TEST))
 
     def prepared(self, seed: int = 0) -> GenerativeModel:
-        """Return a model that has been prepared and trained for a few steps, in eval mode."""
+        """Return a model after a few training steps, in eval mode."""
         model = self.build(self.data.info(), seed)
-        for runner, phase, batch, step in walk(model, self.data):
+        for runner, phase, batch, step in training_updates(model, self.data):
             runner.run(phase, batch, step)
         return model.eval()
 
     def sample(self, model: GenerativeModel, n: int, seed: int, *, labels: bool = True) -> Tensor:
-        """Draw images as the evaluation does: without gradients, with labels where the data has them."""
+        """Draw images as the evaluation does: without gradients, and with labels if the data has them."""
         classes = model.data.num_classes if labels else 0
         condition = torch.arange(n) % classes if classes else None
         with torch.no_grad():
             return model.sample(n, generator=torch.Generator().manual_seed(seed), condition=condition)
 
 
-def walk(
+def training_updates(
     model: GenerativeModel, data: ImageDataset, steps: int = 3
 ) -> Iterator[tuple[PhaseRunner, Phase, Batch, Step]]:
-    """Go through a short training as the harness would; the caller runs the phases."""
+    """Yield the updates of a short training in the training loop's order; the caller runs each."""
     phases = model.phases()
     runner = PhaseRunner(model, phases, 0, CPU)
     stream = BatchStream(data.train, BATCH, 0, CPU)
@@ -138,27 +138,27 @@ def walk(
             index += 1
 
 
-def tensors_of(model: GenerativeModel) -> dict[str, Tensor]:
-    """Return a copy of the state dict's tensors."""
+def copied_state(model: GenerativeModel) -> dict[str, Tensor]:
+    """Return copies of the state dict's tensors."""
     return {name: t.detach().clone() for name, t in model.state_dict().items() if isinstance(t, Tensor)}
 
 
-def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
-    """Return the names whose tensors are not the same, bit for bit, or are in one only."""
+def unequal_names(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
+    """Return names whose tensors differ in any bit, or are in only one of the two."""
     return [
         name
         for name in [*one, *(name for name in other if name not in one)]
-        if name not in one or name not in other or not same(one[name], other[name])
+        if name not in one or name not in other or not identical(one[name], other[name])
     ]
 
 
-def same(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are equal bit for bit; NaN equals NaN."""
+def identical(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal in every bit; NaN equals NaN."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     return bool(((one == other) | ((one != one) & (other != other))).all())
 
 
-def some(names: list[str]) -> str:
-    """Name the first of several things, and how many more there are."""
+def first_of(names: list[str]) -> str:
+    """Return the first name and the number of others: ``a and 2 more``."""
     return ", ".join(names[:1]) + (f" and {len(names) - 1} more" if len(names) > 1 else "")
