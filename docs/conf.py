@@ -1,4 +1,4 @@
-"""Sphinx configuration; the reference of commands is generated from the program itself."""
+"""Sphinx configuration; the tables and the pages of commands and model cards are generated from the program."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
-
-sys.path.insert(0, str(Path(__file__).parent))  # model_cards.py
+sys.path.insert(0, str(Path(__file__).parent))  # commands_page.py, model_cards.py
 
 project = "genkit"
 author = "the genkit developers"
@@ -24,24 +22,10 @@ autodoc_member_order = "bysource"
 nitpicky = False
 
 
-def _help(command: click.Command, name: str) -> str:
-    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
-    return command.get_help(context)
-
-
 def _write_commands(_app: Any) -> None:
-    from genkit.cli.commands import group
-    from genkit.registry.discovery import registry
-    from genkit.registry.specs import CommandSpec
+    import commands_page
 
-    parts = ["# Commands\n\nGenerated from `genkit --help`.\n\n```text\n" + _help(group, "genkit") + "\n```\n"]
-    for offer in registry().offers(CommandSpec):
-        command = offer.spec.load()
-        title = f"genkit {offer.spec.name}"
-        parts.append(f"## {title}\n\n```text\n{_help(command, title)}\n```\n")
-        for name, child in getattr(command, "commands", {}).items():
-            parts.append(f"### {title} {name}\n\n```text\n{_help(child, f'{title} {name}')}\n```\n")
-    _write("commands.md", "\n".join(parts))
+    _write("commands.md", commands_page.page())
 
 
 def _write_metrics(_app: Any) -> None:

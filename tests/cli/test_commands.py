@@ -224,6 +224,15 @@ def test_a_reader_of_stderr_that_is_gone_moves_neither_work_nor_exit_code(tmp_pa
     assert run(MAIN, "modles", cwd=tmp_path, stderr=deaf)[0] == 2
 
 
+def test_the_package_itself_can_be_run(tmp_path):
+    listed = subprocess.run(
+        [sys.executable, "-m", "genkit", "models", "list"], cwd=tmp_path, text=True, capture_output=True
+    )
+    assert (listed.returncode, "dcgan" in listed.stdout, listed.stderr) == (0, True, "")
+    refused = subprocess.run([sys.executable, "-m", "genkit", "modles"], cwd=tmp_path, text=True, capture_output=True)
+    assert (refused.returncode, "Did you mean 'models'?" in refused.stderr) == (2, True)
+
+
 AT_IMPORT = """
 import os, signal, sys
 
