@@ -9,16 +9,9 @@ from pathlib import Path
 from genkit.data import ImageDataset, open_images
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UsageError
+from genkit.features import offered_choices
 from genkit.results.records import Record, from_json
 from genkit.training.runs import Run, open_run
-
-_ASKABLE: Mapping[str, tuple[str, ...]] = {
-    "inception-torchvision": (),
-    "inception": ("resize", "normalisation", "logits", "precision"),
-    "dinov2": ("architecture", "resize"),
-    "clip": ("architecture", "resize"),
-}
-"""The choices that extractors offer, by the beginning of their names."""
 
 
 def read_record(path: Path) -> Record:
@@ -64,11 +57,14 @@ def image_sets_of(record: Record) -> tuple[ImageDataset, ImageDataset]:
 
 
 def extractor_name(features: Mapping[str, str]) -> str:
-    """Return the name that loads the extractor of a score's choices: recorded names of other weights are longer."""
-    return features["extractor"].removesuffix(f"-{features['sha256'][:8]}")
+    """Return the name that loads the extractor of a score's choices.
+
+    The recorded name also has the architecture if it is not the default, and a hash if the weights are not published.
+    """
+    name = features["extractor"].removesuffix(f"-{features['sha256'][:8]}")
+    return name.removesuffix(f"-{features['architecture']}") if "architecture" in features else name
 
 
 def extractor_choices(features: Mapping[str, str]) -> dict[str, str]:
     """Return those of a score's choices that its extractor can be loaded with."""
-    known = next((keys for name, keys in _ASKABLE.items() if features["extractor"].startswith(name)), ())
-    return {key: features[key] for key in known if key in features}
+    return {key: features[key] for key in offered_choices(extractor_name(features)) if key in features}

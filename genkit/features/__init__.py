@@ -10,9 +10,9 @@ from genkit.errors import MissingError, UnknownName
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
-    from genkit.features.extractor import Extractor
+    from genkit.features.extractor import Choices, Extractor
 
-__all__ = ["default_extractor", "load_extractor", "own_extractor"]
+__all__ = ["default_extractor", "load_extractor", "offered_choices", "own_extractor"]
 
 
 def load_extractor(
@@ -42,6 +42,21 @@ def load_extractor(
     raise UnknownName(
         "extractor", name, [*(offer.spec.name for offer in known), *cards], "  (genkit features lists all)"
     )
+
+
+def offered_choices(name: str) -> Choices:
+    """Return the choices that the extractor of that name offers; none for one trained here. Loads no weights.
+
+    Raises UnknownName for a name that no plugin offers and that no extractor trained here has.
+    """
+    from genkit.features.cards import installed
+    from genkit.features.extractor import offered_by
+    from genkit.registry.discovery import registry
+    from genkit.registry.specs import FeatureSpec
+
+    if name in {card["name"] for card in installed()}:
+        return {}
+    return offered_by(registry().find(FeatureSpec, name).spec.load())
 
 
 def own_extractor(dataset: ImageDataset) -> str:

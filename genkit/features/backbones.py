@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from genkit.errors import DataError, MissingError
 from genkit.features import manifest
-from genkit.features.extractor import Extractor, FeatureRequest, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
 from genkit.features.normalisation import IMAGENET, Normalisation, normalised
 from genkit.features.resize import RESIZES
 from genkit.features.state import own_name, read_state
@@ -75,13 +75,14 @@ class BackboneExtractor(Extractor):
         return self.module(normalised(resized, self.backbone.normalisation)), None
 
 
+@offers(architecture=tuple(DINOV2), resize=_RESIZES)
 def dinov2(request: FeatureRequest) -> BackboneExtractor:
     """Return DINOv2 (arXiv:2304.07193): the class token after the last norm, 1024 features for the default ViT-L/14.
 
     Weights are Meta's file, of the request or pulled before. Raises MissingError without timm or weights, DataError
     for a file that does not fit, UsageError for a choice that there is not.
     """
-    chosen = request.choose({"architecture": tuple(DINOV2), "resize": _RESIZES})
+    chosen = dict(request.choices)
     timm = _library("timm", "dinov2")
     name = f"dinov2-{chosen['architecture']}"
     path = request.weights or _pulled(name)
@@ -96,13 +97,14 @@ def dinov2(request: FeatureRequest) -> BackboneExtractor:
     return BackboneExtractor(own_name(called, sha256, *known), sha256, backbone, chosen, request.device)
 
 
+@offers(architecture=CLIP, resize=_RESIZES)
 def clip(request: FeatureRequest) -> BackboneExtractor:
     """Return CLIP's image tower (arXiv:2103.00020): 768 features for the default ViT-L/14 at 336 pixels.
 
     Weights are a state dict in open_clip's layout, named ``clip-<sha8>``. Raises MissingError without open_clip or
     weights, DataError for a file that does not fit, UsageError for a choice that there is not.
     """
-    chosen = request.choose({"architecture": CLIP, "resize": _RESIZES})
+    chosen = dict(request.choices)
     open_clip = _library("open_clip", "clip")
     if request.weights is None:
         raise MissingError("clip needs a weights file in open_clip's layout: give it with --weights FILE")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from genkit.errors import UsageError
 from genkit.features.classifier import ClassifierExtractor, load
-from genkit.features.extractor import FeatureRequest
+from genkit.features.extractor import FeatureRequest, offers
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
+@offers()
 def digits_cnn(request: FeatureRequest) -> ClassifierExtractor:
     """Return the embedded classifier of grey 8x8 images; raises UsageError if the request names weights or choices."""
-    request.choose({})
     if request.weights is not None:
         raise UsageError("digits-cnn is embedded and takes no weights file: leave --weights out")
     return load(WEIGHTS, "digits-cnn", request.device)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,16 @@ from genkit.features.arithmetic import arithmetic
 from genkit.models.precision import full
 from genkit.results.protocols import PROTOCOLS
 
+Choices = Mapping[str, Sequence[str]]
+"""The choices that an extractor offers by name, each with its possible values; the first is the default."""
+
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """What an extractor is asked for: its name, a weights file if the user gave one, and the device to run on.
+    """The arguments of an extractor: its name, a weights file if the user gave one, and the device to run on.
 
-    ``choices`` are those of its protocol that differ from its defaults, such as ``{"resize": "bilinear"}``.
+    ``choices`` change its protocol, e.g. ``{"resize": "bilinear"}``; an extractor gets all that it offers, with the
+    defaults filled in.
     """
 
     name: str
@@ -28,24 +33,51 @@ class FeatureRequest:
     device: str = "cpu"
     choices: Mapping[str, str] = field(default_factory=dict)
 
-    def choose(self, offered: Mapping[str, Sequence[str]]) -> dict[str, str]:
-        """Return a value for each choice that an extractor offers: the one asked for, else the first.
+    def complete(self, offered: Choices) -> FeatureRequest:
+        """Return the request with a value for every choice that is offered: the given one, else the default.
 
-        Raises UsageError for a choice that is not offered, or a value that it does not have.
+        Raises UsageError for a choice or a value that is not offered.
         """
         for key, value in self.choices.items():
             if key not in offered:
-                going = ", ".join(name for name, preset in PROTOCOLS.items() if _offers(offered, preset.features))
+                protocols = ", ".join(name for name, preset in PROTOCOLS.items() if _has(offered, preset.features))
                 listed = ", ".join(offered) or "none"
-                hint = f"{suggestion(key, offered)}  (it has {listed}; it goes with the protocols {going})"
+                hint = f"{suggestion(key, offered)}  (it has {listed}; it goes with the protocols {protocols})"
                 raise UsageError(f"{self.name} has no choice {key!r}.{hint}")
             if value not in offered[key]:
                 raise UsageError(f"{self.name} has no {key} {value!r}: choose {', '.join(offered[key])}")
-        return {key: self.choices.get(key, values[0]) for key, values in offered.items()}
+        return replace(self, choices={key: self.choices.get(key, values[0]) for key, values in offered.items()})
 
 
-def _offers(offered: Mapping[str, Sequence[str]], wanted: Mapping[str, str]) -> bool:
+def _has(offered: Choices, wanted: Mapping[str, str]) -> bool:
     return all(value in offered.get(key, ()) for key, value in wanted.items())
+
+
+E = TypeVar("E", bound="Extractor")
+
+
+def offers(**choices: Sequence[str]) -> Callable[[Callable[[FeatureRequest], E]], Callable[[FeatureRequest], E]]:
+    """Declare the choices of an extractor's function, which then gets complete requests only.
+
+    The declaration is the one source of what can be chosen: ``offered_by`` reads it. A function without it has no
+    choices.
+    """
+
+    def decorate(make: Callable[[FeatureRequest], E]) -> Callable[[FeatureRequest], E]:
+        @functools.wraps(make)
+        def checked(request: FeatureRequest) -> E:
+            return make(request.complete(choices))
+
+        checked.choices = choices  # type: ignore[attr-defined]
+        return checked
+
+    return decorate
+
+
+def offered_by(make: object) -> Choices:
+    """Return the choices that an extractor's function declares with ``offers``."""
+    choices: Choices = getattr(make, "choices", {})
+    return choices
 
 
 class Extracted(NamedTuple):

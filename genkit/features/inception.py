@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genkit.errors import DataError, UsageError
 from genkit.features import manifest
-from genkit.features.extractor import Extractor, FeatureRequest, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
 from genkit.features.inception_layout import misfit
 from genkit.features.inception_network import InceptionV3
 from genkit.features.resize import RESIZES
@@ -62,6 +62,7 @@ class Inception(Extractor):
         return found
 
 
+@offers(**CHOICES)
 def inception(request: FeatureRequest) -> Inception:
     """Return Inception-v3 with the weights of the request, of the cache, or downloaded: 2048 features and logits.
 
@@ -71,23 +72,26 @@ def inception(request: FeatureRequest) -> Inception:
     return _at("inception", "2048", request)
 
 
+@offers(**CHOICES)
 def inception_64(request: FeatureRequest) -> Inception:
     """Return the same network up to its first pool: 64 features, no logits."""
     return _at("inception-64", "64", request)
 
 
+@offers(**CHOICES)
 def inception_192(request: FeatureRequest) -> Inception:
     """Return the same network up to its second pool: 192 features, no logits."""
     return _at("inception-192", "192", request)
 
 
+@offers(**CHOICES)
 def inception_768(request: FeatureRequest) -> Inception:
     """Return the same network up to where its auxiliary classifier was: 768 features, no logits."""
     return _at("inception-768", "768", request)
 
 
 def _at(name: str, layer: str, request: FeatureRequest) -> Inception:
-    chosen = request.choose(CHOICES)
+    chosen = dict(request.choices)
     if chosen["precision"] == "tf32" and not request.device.startswith("cuda"):
         raise UsageError("tf32 is a precision of NVIDIA GPUs: choose --device cuda, or precision float32 or bfloat16")
     path = request.weights or manifest.pull("inception")

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from genkit.errors import DataError, MissingError
-from genkit.features.extractor import Extractor, FeatureRequest, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
 from genkit.features.normalisation import IMAGENET, normalised
 from genkit.features.resize import bilinear_antialias
 from genkit.features.state import own_name, read_state
@@ -63,12 +63,12 @@ class InceptionTorchvision(Extractor):
         return features, logits
 
 
+@offers()
 def inception_torchvision(request: FeatureRequest) -> InceptionTorchvision:
     """Return the extractor with the weights of the request, torchvision's own or of the same layout.
 
     Raises MissingError without a file, DataError for one that does not fit, UsageError for choices.
     """
-    request.choose({})
     if request.weights is None:
         raise MissingError(
             "inception-torchvision needs torchvision's inception_v3_google-0cc3c7bd.pth: give it with --weights FILE"

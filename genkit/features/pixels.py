@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from genkit.errors import UsageError
-from genkit.features.extractor import Extractor, FeatureRequest
+from genkit.features.extractor import Extractor, FeatureRequest, offers
 
 MOST = 4096
 
@@ -36,9 +36,9 @@ class Pixels(Extractor):
         return self.module(images.float() / 255), None
 
 
+@offers()
 def pixels(request: FeatureRequest) -> Pixels:
     """Return the extractor; raises UsageError if the request names weights or choices."""
-    request.choose({})
     if request.weights is not None:
         raise UsageError("pixels has no weights: leave --weights out")
     return Pixels("pixels", "none", 0, nn.Flatten(), request.device)

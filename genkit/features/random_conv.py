@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genkit.errors import UsageError
-from genkit.features.extractor import Extractor, FeatureRequest, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
 from genkit.seeds import derive
 
 DIM = 64
@@ -55,9 +55,9 @@ def network() -> nn.Sequential:
     return nn.Sequential(*layers[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
+@offers()
 def random_conv(request: FeatureRequest) -> RandomConv:
     """Return the extractor; raises UsageError if the request names weights or choices."""
-    request.choose({})
     if request.weights is not None:
         raise UsageError("random-conv makes its own weights: leave --weights out")
     module = network()

@@ -17,7 +17,7 @@ from genkit.data.dataset import Split
 from genkit.errors import UnknownName, UsageError
 from genkit.features import cards
 from genkit.features.classifier import DIM, Classifier, ClassifierExtractor, load, save, shifted
-from genkit.features.extractor import FeatureRequest
+from genkit.features.extractor import FeatureRequest, offers
 from genkit.seeds import derive
 
 BATCH = 64
@@ -113,9 +113,9 @@ def train_and_store(
     return save(module, card_of(dataset, name, measured, seed), cards.folder() / name)
 
 
+@offers()
 def trained(request: FeatureRequest) -> ClassifierExtractor:
     """Load an extractor trained here; raises UnknownName, or UsageError if the request names weights or choices."""
-    request.choose({})
     if request.weights is not None:
         raise UsageError(f"{request.name} was trained on this machine and takes no weights file: leave --weights out")
     names = [card["name"] for card in cards.installed()]

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.features import backbones, manifest
 from genkit.features.backbones import clip, dinov2
-from genkit.features.extractor import FeatureRequest
+from genkit.features.extractor import FeatureRequest, offered_by
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def timm(monkeypatch):
     """timm, with a tiny architecture among those of DINOv2."""
     library = pytest.importorskip("timm")
     monkeypatch.setattr(backbones, "DINOV2", {"tiny": "test_vit", **backbones.DINOV2})
+    monkeypatch.setitem(offered_by(dinov2), "architecture", tuple(backbones.DINOV2))
     return library
 
 
@@ -43,7 +44,7 @@ def open_clip(monkeypatch, tmp_path):
     config = {"embed_dim": 24, "quick_gelu": True, "vision_cfg": vision, "text_cfg": text}
     (tmp_path / "tiny-clip.json").write_text(json.dumps(config))
     library.add_model_config(tmp_path / "tiny-clip.json")
-    monkeypatch.setattr(backbones, "CLIP", ["tiny-clip", *backbones.CLIP])
+    monkeypatch.setitem(offered_by(clip), "architecture", ["tiny-clip", *backbones.CLIP])
     return library
 
 

@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genkit.errors import UsageError
-from genkit.features import load_extractor
-from genkit.features.extractor import FeatureRequest, sees_grey_or_colour
+from genkit.errors import UnknownName, UsageError
+from genkit.features import load_extractor, offered_choices
+from genkit.features.extractor import FeatureRequest, offered_by, offers, sees_grey_or_colour
 
 OFFERED = {"resize": ("tf1", "bilinear"), "logits": ("unbiased", "biased")}
 
 
 def test_what_is_not_asked_for_is_the_first_of_what_is_offered():
-    chosen = FeatureRequest("net", choices={"resize": "bilinear"}).choose(OFFERED)
+    chosen = FeatureRequest("net", choices={"resize": "bilinear"}).complete(OFFERED).choices
     assert chosen == {"resize": "bilinear", "logits": "unbiased"}
 
 
@@ -28,7 +28,7 @@ def test_what_is_not_asked_for_is_the_first_of_what_is_offered():
 )
 def test_what_is_not_offered_is_refused(choices, message):
     with pytest.raises(UsageError) as caught:
-        FeatureRequest("net", choices=choices).choose(OFFERED)
+        FeatureRequest("net", choices=choices).complete(OFFERED)
     assert str(caught.value) == message
 
 
@@ -46,7 +46,7 @@ def test_shapes_that_are_no_images_are_refused(shape):
 def test_an_extractor_without_choices_says_with_which_protocols_it_goes():
     request = FeatureRequest("plain", choices={"resize": "bilinear"})
     with pytest.raises(UsageError) as refused:
-        request.choose({})
+        request.complete({})
     assert "(it has none; it goes with the protocols genkit, torch-fidelity, stylegan3)" in str(refused.value)
 
 
@@ -56,3 +56,23 @@ def test_it_tells_after_each_batch_how_many_images_are_done():
     done = []
     extractor(torch.zeros(10, 1, 8, 8, dtype=torch.uint8), done.append)
     assert done == [4, 8, 10]
+
+
+def test_an_extractors_function_gets_complete_requests_and_says_what_it_offers():
+    @offers(**OFFERED)
+    def net(request):
+        return dict(request.choices)
+
+    assert net(FeatureRequest("net", choices={"logits": "biased"})) == {"resize": "tf1", "logits": "biased"}
+    assert offered_by(net) == OFFERED
+    with pytest.raises(UsageError, match="net has no logits 'odd'"):
+        net(FeatureRequest("net", choices={"logits": "odd"}))
+    assert offered_by(lambda request: None) == {}
+
+
+def test_what_an_extractor_offers_is_known_without_its_weights():
+    assert list(offered_choices("inception-64")) == ["resize", "normalisation", "logits", "precision"]
+    assert list(offered_choices("genkit-toolkit:clip")) == ["architecture", "resize"]
+    assert offered_choices("digits-cnn") == {}
+    with pytest.raises(UnknownName):
+        offered_choices("incepton")
