@@ -17,7 +17,9 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "genkit"
 exclude_patterns = ["_build", "reference/*-table.md"]
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 100
 autodoc_member_order = "bysource"
 nitpicky = False
 

@@ -5,7 +5,8 @@ import torch
 
 from genkit.features.arithmetic import arithmetic
 
-pytestmark = pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch before 2.9")
+if not hasattr(torch.backends.cudnn, "conv"):
+    pytest.skip("torch before 2.9", allow_module_level=True)
 
 
 def precisions():

@@ -1,0 +1,54 @@
+"""Plugin packages that pages of the docs describe: built from their code blocks, and their commands run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def blocks(page: Path) -> dict[str, str]:
+    """Return the captioned code blocks of a page by caption."""
+    return dict(re.findall(r"```\{code-block\} \w+\n:caption: (\S+)\n\n(.*?)```", page.read_text(), re.DOTALL))
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the genkit commands of a page's console blocks, without ``genkit`` and trailing comments."""
+    consoles = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    lines = re.findall(r"^\$ genkit (.*)$", "\n".join(consoles), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def build(page: Path, folder: Path) -> Path:
+    """Write a page's package into a folder, with the metadata that installing it would leave; return its ``src``."""
+    files = blocks(page)
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    project = re.search(r'^name = "(.*)"$', files["pyproject.toml"], re.MULTILINE).group(1)
+    entry = re.search(r"\[project.entry-points.genkit\]\n(.*?)\n", files["pyproject.toml"]).group(1).replace('"', "")
+    info = folder / "src" / f"{project.replace('-', '_')}-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project}\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(f"[genkit]\n{entry}\n")
+    return folder / "src"
+
+
+def genkit(folder: Path, *arguments: str) -> str:
+    """Run a command in a folder whose ``src`` can be imported, a broken plugin being an error; return its stdout."""
+    path = os.pathsep.join(filter(None, [str(folder / "src"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "GENKIT_STRICT_PLUGINS": "1", "COLUMNS": "120"}
+    words = [
+        word
+        for argument in arguments
+        for word in (map(str, sorted(folder.glob(argument))) if "*" in argument else [argument])
+    ]
+    command = [sys.executable, "-c", "from genkit.cli import main; main()", *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
