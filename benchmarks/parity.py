@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -132,7 +131,7 @@ def reconstructions() -> Iterator[Row]:
     errors = (moved.double() - images.double()).square().mean((1, 2, 3)).numpy()
     yield "PSNR", "torchmetrics", metrics.mean_score(-10 * np.log10(errors)).value, float(theirs)
     large, moved = (each.repeat_interleave(4, 2).repeat_interleave(4, 3) for each in (images, moved))
-    both = SimpleNamespace(test_images=large.numpy(), reconstructions=moved.numpy())
+    both = metrics.Evidence.of_arrays(test_images=large.numpy(), reconstructions=moved.numpy())
     yield (
         "SSIM",
         "torchmetrics",

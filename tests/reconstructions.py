@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from evidences import evidence
+
+from genkit.metrics import Evidence
 
 
 def pair(n=300, shape=(1, 16, 16), noise=0.1):
     rng = np.random.default_rng(0)
     images = rng.random((n, *shape), dtype=np.float32)
     moved = np.clip(images + noise * rng.standard_normal(images.shape), 0, 1).astype(np.float32)
-    return evidence(test_images=images, reconstructions=moved)
+    return Evidence.of_arrays(test_images=images, reconstructions=moved)
 
 
 def tensors(found):

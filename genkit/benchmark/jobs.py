@@ -9,8 +9,8 @@ from typing import Any
 
 from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset
-from genkit.evaluation.extraction import identity
 from genkit.features import default_extractor, load_extractor
+from genkit.features.cache import identity
 from genkit.options import build, current_names, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec, ModelSpec

@@ -1,4 +1,4 @@
-"""What records hold already: nothing is measured twice under one protocol."""
+"""Which scores records hold already, so that nothing is measured twice under one protocol."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from genkit.results.records import Record
 
 
 def fingerprints(evaluator: Evaluator, spec: MetricSpec, model: GenerativeModel | None, count: int) -> dict[str, str]:
-    """Return the fingerprints that a metric's scores of ``count`` samples will have, by their columns."""
-    cells = evaluator.cells(spec, count)
-    return {cell.name: score_fingerprint(spec, evaluator.protocol(cell.size, model, cell.extractor)) for cell in cells}
+    """Return the fingerprints that a metric's scores of ``count`` samples will have, by column."""
+    return {
+        planned.name: score_fingerprint(spec, evaluator.protocol(planned.size, model, planned.extractor))
+        for planned in evaluator.planned_scores(spec, count)
+    }
 
 
 def missing(
@@ -25,17 +27,17 @@ def missing(
     model: GenerativeModel | None,
     count: int,
 ) -> list[str]:
-    """Return the columns that no record of this subject has, nor the reason why there is no number."""
+    """Return the columns for which no record has a score or a reason why there is none."""
     measured = {score.fingerprint for record in known for score in record.scores}
     names = []
-    for cell in [cell for spec in specs for cell in evaluator.cells(spec, count)]:
-        protocol = evaluator.protocol(cell.size, model, cell.extractor)
+    for planned in [each for spec in specs for each in evaluator.planned_scores(spec, count)]:
+        protocol = evaluator.protocol(planned.size, model, planned.extractor)
         choices = dataclasses.asdict(protocol)
-        told = any(
-            cell.name in record.absent
+        explained = any(
+            planned.name in record.absent
             and all(record.protocol[group] == choices[group] for group in ("data", "samples", "parameters"))
             for record in known
         )
-        if not told and score_fingerprint(cell.spec, protocol) not in measured:
-            names.append(cell.name)
+        if not explained and score_fingerprint(planned.spec, protocol) not in measured:
+            names.append(planned.name)
     return names

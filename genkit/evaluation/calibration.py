@@ -17,7 +17,7 @@ from genkit.evaluation.already_measured import missing
 from genkit.evaluation.closed_form import fitted
 from genkit.evaluation.evaluate import Evaluation, stored
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.scoring import lacks
+from genkit.evaluation.scoring import missing_capability
 from genkit.models.base import GenerativeModel
 from genkit.options import to_json
 from genkit.registry.discovery import CORE
@@ -91,5 +91,7 @@ def _missing(evaluator: Evaluator, known: list[Record], name: str, what: Generat
     labelled = isinstance(what, Split) and bool(evaluator.dataset.classes)
     if isinstance(what, Split):
         count = min(count, len(what))
-    specs = [spec for spec in evaluator.specs if not lacks(spec, name, model, labelled, trained=False)]
+    specs = [
+        spec for spec in evaluator.specs if not missing_capability(spec, name, model, labelled=labelled, trained=False)
+    ]
     return missing(evaluator, known, specs, model, count)

@@ -15,8 +15,8 @@ from genkit.errors import DataError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, resolve_config, stored
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.samples import Progress, quiet
 from genkit.features import own_extractor
+from genkit.features.cache import Progress, quiet
 from genkit.results import store
 from genkit.results.records import Subject
 

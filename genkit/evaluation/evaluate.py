@@ -13,9 +13,9 @@ from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.closed_form import as_ended
 from genkit.evaluation.config import COUNT, EvalConfig
-from genkit.evaluation.evaluator import Evaluator, Measured
+from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves
-from genkit.evaluation.samples import Progress, quiet
+from genkit.features.cache import Progress, quiet
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
 from genkit.results import store
@@ -70,13 +70,13 @@ def evaluate(
     return Evaluation(measured.record, stored(run.path, measured))
 
 
-def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Measured:
+def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Measurement:
     """Measure one of a run's checkpoints, as if training had ended there; its learning curves are exhibits too."""
     model = as_ended(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw)
     record, exhibits = evaluator.measure(
         subject_of(run), model=model, training=training_of(run, checkpoint, weights_of(model, raw))
     )
-    return Measured(record, {**exhibits, **curves(run.path / "log.jsonl")})
+    return Measurement(record, {**exhibits, **curves(run.path / "log.jsonl")})
 
 
 def subject_of(run: Run) -> Subject:
@@ -125,7 +125,7 @@ def resolve_config(config: EvalConfig | None, choices: Mapping[str, Any], count:
     return config or EvalConfig(**{"count": count, **choices})
 
 
-def stored(folder: Path, measured: Measured) -> Path:
+def stored(folder: Path, measured: Measurement) -> Path:
     """Store a record with its exhibits, or where those can't be written without them, and tell the observers."""
     try:
         path = store.add(folder, measured.record, measured.exhibits)

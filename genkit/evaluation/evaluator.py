@@ -1,4 +1,4 @@
-"""The evaluator: measures any number of subjects against one data set, and pays for the reference once."""
+"""The evaluator: measures any number of subjects against one data set, with shared reference features."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from genkit.data import ImageDataset, Split
 from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
-from genkit.evaluation.evidence import Evidence, Gathered
 from genkit.evaluation.exhibits import exhibits
-from genkit.evaluation.extraction import identity
-from genkit.evaluation.reference import Reference
-from genkit.evaluation.samples import ModelSamples, Progress, Samples, SplitSamples, quiet
-from genkit.evaluation.scoring import SEEING, blind, column, lacks, score
+from genkit.evaluation.samples import ModelSamples, SplitSamples
+from genkit.evaluation.scoring import column, missing_capability, needs_extractor, score, unsupported
 from genkit.features import default_extractor, load_extractor
+from genkit.features.cache import FeatureCache, Progress, Samples, identity, quiet
 from genkit.features.extractor import Extractor
+from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
@@ -34,8 +33,8 @@ from genkit.results.protocol import Protocol
 from genkit.results.records import Record, RecordedScore, Subject, Training
 
 
-class Cell(NamedTuple):
-    """One score to be: a metric under a column's name, through an extractor, of ``size`` samples."""
+class PlannedScore(NamedTuple):
+    """A score to compute: of a metric, under a column's name, by an extractor, from ``size`` samples."""
 
     spec: MetricSpec
     name: str
@@ -43,18 +42,18 @@ class Cell(NamedTuple):
     size: int
 
 
-class Measured(NamedTuple):
-    """A record, unwritten, and the exhibits that go beside it, as files by their names."""
+class Measurement(NamedTuple):
+    """A record that is not yet written, and its exhibits: the content of files by name."""
 
     record: Record
     exhibits: dict[str, bytes]
 
 
 class Evaluator:
-    """Measures subjects against one data set: one set of extractors, one set of reference features.
+    """Measures subjects against one data set, with one set of extractors and reference features.
 
-    They are compared with ``against``, the training split by default. ``keep`` leaves what extractors see in samples in
-    the cache, for a caller that measures the same samples again.
+    Subjects are compared with ``against``, by default the training split. ``keep`` leaves the features of samples in
+    the cache, for callers that measure the same samples again.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class Evaluator:
             self.specs = [offer.spec for offer in registry().offers(MetricSpec)]
         else:
             self.specs = [registry().find(MetricSpec, each).spec for each in wanted]
-        self.extractors = self._load_extractors() if any(SEEING & set(spec.needs) for spec in self.specs) else []
+        self.extractors = self._load_extractors() if any(map(needs_extractor, self.specs)) else []
 
     def _load_extractors(self) -> list[Extractor]:
         config = self.config
@@ -89,20 +88,21 @@ class Evaluator:
         return loaded
 
     @functools.cached_property
-    def reference(self) -> Reference:
-        """What subjects are compared with."""
-        samples = SplitSamples(self.against, len(self.against), self.config.chunk, content=self.dataset.sha256)
-        return Reference(samples, self.extractors, self.progress)
+    def reference(self) -> FeatureCache:
+        """The images that subjects are compared with."""
+        return self._real_images(self.against)
 
     @functools.cached_property
-    def originals(self) -> Reference:
+    def test_set(self) -> FeatureCache:
         """The test split, which reconstructions are compared with."""
-        test = self.dataset.test
-        samples = SplitSamples(test, len(test), self.config.chunk, content=self.dataset.sha256)
-        return Reference(samples, self.extractors, self.progress)
+        return self._real_images(self.dataset.test)
+
+    def _real_images(self, split: Split) -> FeatureCache:
+        samples = SplitSamples(split, len(split), self.config.chunk, content=self.dataset.sha256)
+        return FeatureCache(samples, self.extractors, "reference", self.progress)
 
     def parameters(self, spec: MetricSpec) -> dict[str, Any]:
-        """Return a metric's parameters: its own, as the preset and then the user change them."""
+        """Return a metric's parameters: those of its spec, as changed by the protocol and then by the user."""
         config = self.config
         return {
             **spec.parameters,
@@ -111,7 +111,7 @@ class Evaluator:
         }
 
     def protocol(self, count: int, model: GenerativeModel | None, extractor: Extractor | None = None) -> Protocol:
-        """Return every choice under which a subject is measured, as seen by one extractor."""
+        """Return all choices under which a subject is measured by one extractor."""
         config = self.config
         likelihood: Mapping[str, Any] = {}
         if model is not None and callable(getattr(model, "log_likelihood", None)):
@@ -143,18 +143,19 @@ class Evaluator:
         images: Split | None = None,
         content: str = "",
         training: Training | None = None,
-    ) -> Measured:
-        """Measure a model, or a set of images, and return the record and its exhibits, unwritten.
+    ) -> Measurement:
+        """Measure a model or a set of images, without writing anything.
 
-        ``content`` is the hash of the data set that ``images`` is a split of, where it is known.
+        ``content`` is the hash of the data set that ``images`` is a split of, if known. Raises the first error of the
+        metrics if none of them can be computed.
         """
         labelled = images.labels is not None if images is not None else bool(model and model.conditional)
         samples = self._samples(model, images, content)
-        with self._recorded(subject, self.specs, samples, model, labelled, training) as (record, gathered):
-            return Measured(record, exhibits(gathered))
+        with self._recorded(subject, self.specs, samples, model, labelled, training) as (record, evidence):
+            return Measurement(record, exhibits(evidence))
 
     def measure_by(self, spec: MetricSpec, subject: Subject, model: GenerativeModel, training: Training) -> Record:
-        """Measure a trained model by one metric, without exhibits, and return the record, unwritten."""
+        """Measure a trained model by one metric, without exhibits, and return the record without writing it."""
         samples = self._samples(model, None, "")
         with self._recorded(subject, [spec], samples, model, model.conditional, training) as (record, _):
             return record
@@ -168,33 +169,35 @@ class Evaluator:
         model: GenerativeModel | None,
         labelled: bool,
         training: Training | None,
-    ) -> Iterator[tuple[Record, Gathered]]:
-        """Give the record and what was gathered for it, which lasts as long as the context."""
+    ) -> Iterator[tuple[Record, Evidence]]:
+        """Yield the record and its evidence, whose files are removed at the end of the context."""
+        labelled, trained = labelled and bool(self.dataset.classes), bool(training)
         missing = {
             spec.name: reason
             for spec in specs
-            if (reason := lacks(spec, subject.name, model, labelled and bool(self.dataset.classes), bool(training)))
+            if (reason := missing_capability(spec, subject.name, model, labelled=labelled, trained=trained))
         }
         measured = [spec for spec in specs if spec.name not in missing]
-        gathered = Gathered(
-            samples=samples,
+        keep_images = any("images" in spec.needs for spec in measured)
+        evidence = Evidence(
+            generated=FeatureCache(samples, self.extractors, "samples", self.progress, images=keep_images),
             reference=self.reference,
+            test_set=self.test_set,
             test=self.dataset.test,
-            originals=self.originals,
-            extractors=self.extractors,
             model=model,
             device=self.device,
-            images=any("images" in spec.needs for spec in measured),
+            progress=self.progress,
             classes=self.dataset.classes,
-            parameters={spec.name: self.parameters(spec) for spec in measured},
             training_seconds=training.seconds if training else None,
             seed=self.config.seed,
-            progress=self.progress,
+            metrics={spec.name: self.parameters(spec) for spec in measured},
+            extractor=self.extractors[0] if self.extractors else None,
+            count=samples.count,
         )
         try:
-            with self._own_chance():
-                scores, absent = self._scores(measured, gathered)
-                protocol = self.protocol(samples.count, model, self.extractors[0] if self.extractors else None)
+            with self._random_state_kept():
+                scores, absent = self._scores(measured, evidence)
+                protocol = self.protocol(samples.count, model, evidence.extractor)
                 record = Record(
                     created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
                     dataset=self.dataset.slug,
@@ -206,11 +209,11 @@ class Evaluator:
                     environment=describe(),
                     command=shlex.join(["genkit", *sys.argv[1:]]),
                 )
-                yield record, gathered
+                yield record, evidence
         except BaseException:
-            gathered.close(finished=False)
+            evidence.close(finished=False)
             raise
-        gathered.close(finished=not self.keep)
+        evidence.close(finished=not self.keep)
 
     def _samples(self, model: GenerativeModel | None, images: Split | None, content: str) -> Samples:
         config = self.config
@@ -223,41 +226,42 @@ class Evaluator:
             raise UsageError("there is nothing to measure: give a model or images")
         return SplitSamples(images, min(config.count, len(images)), config.chunk, config.seed, content)
 
-    def cells(self, spec: MetricSpec, count: int) -> list[Cell]:
-        """Return what a metric is measured as: through each extractor, a matched one also at the size of the test."""
+    def planned_scores(self, spec: MetricSpec, count: int) -> list[PlannedScore]:
+        """Return the scores of a metric: by each extractor, and if it is matched also at the size of the test split."""
         test = len(self.dataset.test)
         matched = spec.matched and self.against is self.dataset.train
         counts = [count, test] if matched and test < count else [count]
-        found = []
-        for extractor in [*self.extractors] if SEEING & set(spec.needs) else [None]:
+        planned = []
+        for extractor in [*self.extractors] if needs_extractor(spec) else [None]:
             name = column(spec, extractor.name if extractor else "")
-            found += [Cell(spec, f"{name}@{n}" if matched and n == test else name, extractor, n) for n in counts]
-        return found
+            for n in counts:
+                planned.append(PlannedScore(spec, f"{name}@{n}" if matched and n == test else name, extractor, n))
+        return planned
 
-    def _scores(self, specs: list[MetricSpec], gathered: Gathered) -> tuple[list[RecordedScore], dict[str, str]]:
-        """Return all scores, and why a column has none: what one metric can't measure loses no other's number."""
+    def _scores(self, specs: list[MetricSpec], evidence: Evidence) -> tuple[list[RecordedScore], dict[str, str]]:
+        """Return the scores, and by column why there is none; raises the first reason if there are no scores at all."""
         scores: list[RecordedScore] = []
         absent: dict[str, str] = {}
         first: GenkitError | None = None
-        for cell in [cell for spec in specs for cell in self.cells(spec, gathered.samples.count)]:
+        for planned in [each for spec in specs for each in self.planned_scores(spec, evidence.samples.count)]:
             try:
-                scores.append(self._score(cell, gathered))
+                scores.append(self._score(planned, evidence))
             except (Unmeasurable, DataError, UsageError) as error:
-                absent[cell.name] = str(error)
+                absent[planned.name] = str(error)
                 first = first or error
         if first is not None and not scores:
             raise first
         return scores, absent
 
-    def _score(self, cell: Cell, gathered: Gathered) -> RecordedScore:
-        if cell.extractor is not None and (reason := blind(cell.spec, cell.extractor)):
+    def _score(self, planned: PlannedScore, evidence: Evidence) -> RecordedScore:
+        spec, name, extractor, size = planned
+        if extractor is not None and (reason := unsupported(spec, extractor)):
             raise Unmeasurable(reason)
-        seen_by = cell.extractor.name if cell.extractor else ""
-        evidence = Evidence(gathered, seen_by, cell.size, cell.spec.name)
-        return score(cell.spec, cell.name, evidence, self.protocol(cell.size, gathered.model, cell.extractor))
+        protocol = self.protocol(size, evidence.model, extractor)
+        return score(spec, name, evidence.of(spec.name, extractor, size), protocol)
 
-    def _own_chance(self) -> contextlib.AbstractContextManager[None]:
-        """The caller's random state is left alone."""
+    def _random_state_kept(self) -> contextlib.AbstractContextManager[None]:
+        """Restore the caller's random state at the end."""
         return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
 

@@ -1,4 +1,4 @@
-"""Pictures and curves of one evaluation, kept beside its record: reports show them without model or data."""
+"""Pictures and curves of one evaluation, stored next to its record, so that reports need neither model nor data."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from numpy.typing import NDArray
 
 from genkit.data.images import grid, png, quantize
 from genkit.errors import GenkitWarning
-from genkit.evaluation.evidence import Gathered
-from genkit.evaluation.memorised import most_alike
-from genkit.evaluation.samples import Samples, SplitSamples
+from genkit.evaluation.memorization import closest_pairs
+from genkit.evaluation.samples import SplitSamples
+from genkit.features.cache import Samples
+from genkit.metrics.evidence import Evidence
 from genkit.results.log import COUNTERS, finite, read_log
 from genkit.seeds import derive
 
 SMALL, SIDE = 32, 64
-"""Pixels of an image of which many are shown, and with which one is shown at most."""
+"""The largest side of a small image in pixels, and the largest side at which an image is shown."""
 POINTS = 200
-"""Of a curve."""
+"""Maximum number of points of a curve."""
 
 
-class Shown(NamedTuple):
-    """How many are shown: samples, in how many columns, those most like a training image, and reconstructions."""
+class Sheets(NamedTuple):
+    """The number of samples and of their columns, of samples closest to training images, and of reconstructions."""
 
     samples: int
     columns: int
@@ -35,73 +36,74 @@ class Shown(NamedTuple):
     reconstructions: int
 
 
-MANY, FEW = Shown(64, 8, 8, 16), Shown(12, 4, 6, 4)
-"""Of small images and of others: sheets of photographs would be larger than all else that is stored."""
+MANY, FEW = Sheets(64, 8, 8, 16), Sheets(12, 4, 6, 4)
+"""For small and for large images, whose sheets would otherwise be larger than everything else in a record."""
 
 
-def exhibits(gathered: Gathered) -> dict[str, bytes]:
-    """Return what there is to show of a subject, as files by their names; no picture is worth a record.
+def exhibits(evidence: Evidence) -> dict[str, bytes]:
+    """Return the exhibits of an evaluation, the content of files by name; a picture that fails gives a GenkitWarning.
 
-    ``samples.png``: 64 samples in rows of 8, for all models from the same draws. ``memorised.png``: of as many samples
-    as the test split has images, so that its own row is a yardstick, the eight most like a training image, a new one
-    each, above that image, and in ``memorised.json`` their ratios (genkit.evaluation.memorised) and places.
-    ``reconstructions.png``: 16 test images above their reconstructions. A pixel is a pixel, but of images above 32
-    pixels fewer are shown, and at most 64 pixels large.
+    ``samples.png``: 64 samples in rows of 8, from the same random numbers for all models. ``memorised.png``: the eight
+    samples closest to training images, one for each training image, above these images; ``memorised.json`` holds their
+    ratios (genkit.evaluation.memorization) and indices. As many samples are searched as the test split has images, so
+    that they can be compared with those of the test split. ``reconstructions.png``: 16 test images above their
+    reconstructions. Images are not resized unless they are larger than 64 pixels; of images larger than 32 pixels fewer
+    are shown.
     """
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for draw in (_samples, _memorised, _reconstructions):
         try:
-            found |= draw(gathered)
+            files |= draw(evidence)
         except Exception as error:
             cause = " ".join(f"{type(error).__name__}: {error}".split())
             warnings.warn(f"{draw.__name__[1:]} are not shown: {cause}", GenkitWarning, stacklevel=2)
-    return found
+    return files
 
 
-def _samples(gathered: Gathered) -> dict[str, bytes]:
-    shown = _shown(gathered)
-    images = _measured(gathered, _some(gathered.samples, shown.samples))
+def _samples(evidence: Evidence) -> dict[str, bytes]:
+    shown = _sheets(evidence)
+    images = _sampled(evidence, _representative(evidence.samples, shown.samples))
     return {"samples.png": _sheet(images, shown.columns)}
 
 
-def _memorised(gathered: Gathered) -> dict[str, bytes]:
-    """Look only at what metrics have looked at: a pass over the samples for a picture would be dear."""
-    if not gathered.extractors or "seen" not in vars(gathered):
+def _memorised(evidence: Evidence) -> dict[str, bytes]:
+    """Only if a metric has extracted features: a pass over the samples would be too expensive for a picture."""
+    if evidence.extractor is None or not evidence.generated.extracted:
         return {}
-    name, reference = gathered.extractors[0].name, gathered.reference
-    places = _some(gathered.samples, len(gathered.test))
-    if min(len(places), reference.samples.count) < 2:
+    training = evidence.reference.samples
+    places = _representative(evidence.samples, len(evidence.test))
+    if min(len(places), training.count) < 2:
         return {}
-    seen = gathered.seen.features(name).features[places]
-    alike = most_alike(reference.features(name).features, seen, _shown(gathered).memorised)
-    if not len(alike.ratio):
+    count = _sheets(evidence).memorised
+    pairs = closest_pairs(evidence.real_features, evidence.generated_features[places], count)
+    if not len(pairs.ratio):
         return {}
-    alike = alike._replace(sample=places[alike.sample])
-    pairs = _above(_measured(gathered, alike.sample), _drawn_again(reference.samples, alike.training))
-    facts = {**{key: values.tolist() for key, values in alike._asdict().items()}, "extractor": name}
+    pairs = pairs._replace(sample=places[pairs.sample])
+    images = _above(_sampled(evidence, pairs.sample), _draw(training, pairs.training))
+    facts = {**{key: values.tolist() for key, values in pairs._asdict().items()}, "extractor": evidence.extractor.name}
     return {
-        "memorised.png": _sheet(pairs, columns=len(alike.ratio)),
+        "memorised.png": _sheet(images, columns=len(pairs.ratio)),
         "memorised.json": _json(facts),
     }
 
 
-def _reconstructions(gathered: Gathered) -> dict[str, bytes]:
-    """Evenly spaced test images: data may be sorted by class."""
-    if not callable(getattr(gathered.model, "reconstruct", None)):
+def _reconstructions(evidence: Evidence) -> dict[str, bytes]:
+    """Evenly spaced test images, as data may be sorted by class."""
+    if not callable(getattr(evidence.model, "reconstruct", None)):
         return {}
-    test = gathered.test
-    count = min(_shown(gathered).reconstructions, len(test))
+    test = evidence.test
+    count = min(_sheets(evidence).reconstructions, len(test))
     places = np.linspace(0, len(test) - 1, count).round().astype(np.int64)
-    torch.manual_seed(derive(gathered.seed, "exhibits"))
-    again = gathered.reconstruct(test.images(places).to(gathered.device))
-    pairs = [test.uint8(places), quantize(again).cpu().numpy()]
+    torch.manual_seed(derive(evidence.seed, "exhibits"))
+    reconstructions = evidence.reconstruct(test.images(places).to(evidence.device))
+    pairs = [test.uint8(places), quantize(reconstructions).cpu().numpy()]
     return {"reconstructions.png": _sheet(np.concatenate(pairs), columns=len(places))}
 
 
 def curves(log: Path) -> dict[str, bytes]:
-    """Return ``curves.json``: what a training logged against the images seen, at most 200 points of it.
+    """Return ``curves.json``: logged values against the number of training images, at most 200 points.
 
-    ``{"images": [...], "curves": {name: [values]}}``, null where a value was not logged; nothing without a log.
+    ``{"images": [...], "curves": {name: [values]}}``, null where a value was not logged; empty without a log.
     """
     lines = list(read_log(log))
     if not lines:
@@ -113,22 +115,22 @@ def curves(log: Path) -> dict[str, bytes]:
     return {"curves.json": _json({"images": [line["images"] for line in lines], "curves": values})}
 
 
-def _some(samples: Samples, count: int) -> NDArray[np.int64]:
-    """Return the places of at most ``count`` samples that stand for all."""
+def _representative(samples: Samples, count: int) -> NDArray[np.int64]:
+    """Return the indices of at most ``count`` samples that represent all."""
     return np.arange(samples.count)[samples.subset(min(count, samples.count))]
 
 
-def _measured(gathered: Gathered, places: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return some of the samples, [n, C, H, W], from where a metric's are kept if one needed them."""
-    if gathered.images and "seen" in vars(gathered):
-        return gathered.seen.images()[places]
-    return _drawn_again(gathered.samples, places)
+def _sampled(evidence: Evidence, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return some of the samples, [n, C, H, W], from the cache if a metric needed them there."""
+    if evidence.generated.keeps_images and evidence.generated.extracted:
+        return evidence.generated.images()[places]
+    return _draw(evidence.samples, places)
 
 
-def _drawn_again(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return some of the samples, [n, C, H, W]: no chunk depends on another, so only theirs are drawn."""
+def _draw(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Draw some of the samples again, [n, C, H, W]; chunks are independent, so only theirs are drawn."""
     if isinstance(samples, SplitSamples):
-        samples = dataclasses.replace(samples, chunk=1)  # its images depend on no chunk
+        samples = dataclasses.replace(samples, chunk=1)  # its images do not depend on chunks
     found: dict[int, NDArray[np.uint8]] = {}
     starts = places - places % samples.chunk
     for start in np.unique(starts):
@@ -138,15 +140,15 @@ def _drawn_again(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint
 
 
 def _above(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return samples, then training images, as one array: these at the samples' size, grey in colour if either is."""
+    """Return samples, then training images resized to them, in one array; grey images in colour if the others are."""
     if training.shape[2:] != samples.shape[2:]:
         training = _resized(training, *samples.shape[2:])
     channels = max(samples.shape[1], training.shape[1])
     return np.concatenate([each.repeat(channels // each.shape[1], axis=1) for each in (samples, training)])
 
 
-def _shown(gathered: Gathered) -> Shown:
-    return MANY if max(gathered.test.pixels.shape[2:]) <= SMALL else FEW
+def _sheets(evidence: Evidence) -> Sheets:
+    return MANY if max(evidence.test.pixels.shape[2:]) <= SMALL else FEW
 
 
 def _sheet(images: NDArray[np.uint8], columns: int) -> bytes:

@@ -13,7 +13,7 @@ from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import measure_run
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
-from genkit.evaluation.samples import Progress, quiet
+from genkit.features.cache import Progress, quiet
 from genkit.results.protocol import difference
 from genkit.results.protocols import ProtocolPreset
 from genkit.results.records import Record, RecordedScore

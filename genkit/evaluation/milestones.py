@@ -10,8 +10,8 @@ from genkit.errors import GenkitWarning, MissingError, UsageError
 from genkit.evaluation.already_measured import fingerprints, missing
 from genkit.evaluation.closed_form import as_ended, last_trained_stage
 from genkit.evaluation.evaluate import stored, subject_of, training_of, weights_of
-from genkit.evaluation.evaluator import Evaluator, Measured
-from genkit.evaluation.scoring import lacks
+from genkit.evaluation.evaluator import Evaluator, Measurement
+from genkit.evaluation.scoring import missing_capability
 from genkit.models.base import GenerativeModel
 from genkit.registry.specs import MetricSpec
 from genkit.results import store
@@ -19,14 +19,14 @@ from genkit.results.records import Record, RecordedScore
 from genkit.training.runs import Run, checkpoint_meta
 
 
-class Reached(NamedTuple):
-    """What a milestone scores, after so many images."""
+class MilestoneScore(NamedTuple):
+    """The score of a milestone, after so many training images."""
 
     images: int
     score: RecordedScore
 
 
-def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: bool = False) -> list[Reached]:
+def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: bool = False) -> list[MilestoneScore]:
     """Measure a run's milestones by the first of the evaluator's metrics that the model can have, oldest first.
 
     The records go under ``folder``, without exhibits, unless it holds them already; beside that of the last checkpoint
@@ -48,7 +48,7 @@ def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: boo
             stacklevel=2,
         )
     known = store.read(folder / "records").records
-    return [_reached(run, path, evaluator, spec, weights_of(model, raw), folder, known) for path in whole]
+    return [_milestone_score(run, path, evaluator, spec, weights_of(model, raw), folder, known) for path in whole]
 
 
 def _first(evaluator: Evaluator, name: str, model: GenerativeModel) -> MetricSpec:
@@ -59,16 +59,16 @@ def _first(evaluator: Evaluator, name: str, model: GenerativeModel) -> MetricSpe
     if evaluator.config.wanted is None:
         specs = sorted(specs, key=lambda spec: spec.name != "fid")
     for spec in specs:
-        reason = lacks(spec, name, model, labelled, trained=True)
+        reason = missing_capability(spec, name, model, labelled=labelled, trained=True)
         if not reason:
             return spec
         reasons.append(f"{spec.name} ({reason})")
     raise UsageError(f"the milestones have none of the metrics {', '.join(reasons)}: name one that the model can have")
 
 
-def _reached(
+def _milestone_score(
     run: Run, path: Path, evaluator: Evaluator, spec: MetricSpec, weights: str, folder: Path, known: list[Record]
-) -> Reached:
+) -> MilestoneScore:
     training = training_of(run, path, weights)
     count, unfitted = evaluator.config.count, run.make_model()
     of_it = [
@@ -82,6 +82,6 @@ def _reached(
     if not scores or missing(evaluator, of_it, [spec], unfitted, count):
         model = as_ended(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
         record = evaluator.measure_by(spec, subject_of(run), model, training)
-        stored(folder, Measured(record, {}))
+        stored(folder, Measurement(record, {}))
         scores = [*record.scores]
-    return Reached(training.images, scores[0])
+    return MilestoneScore(training.images, scores[0])

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,33 +21,7 @@ from genkit.data.images import in_range, quantize, truncate
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
 
-Progress = Callable[[str, int, int], None]
-"""What is being done, how many are done, of how many."""
-
 QUANTISATION: dict[str, Callable[[Tensor], Tensor]] = {"round-half-even": quantize, "truncate": truncate}
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    """Show no progress."""
-
-
-class Samples(Protocol):
-    """A fixed number of images in chunks of a fixed size; only the last chunk may be smaller."""
-
-    count: int
-    chunk: int
-
-    def chunks(self, start: int = 0) -> Iterator[Tensor]:
-        """Yield uint8 images [n, C, H, W] from image ``start`` on, which begins a chunk."""
-
-    def labels(self) -> NDArray[np.int64] | None:
-        """Return the labels of all images in their order, or None."""
-
-    def subset(self, count: int) -> slice | NDArray[np.int64]:
-        """Return which of the images stand for all of them where only ``count`` are wanted."""
-
-    def identity(self) -> dict[str, Any]:
-        """Return what the images are made of, as plain JSON: equal exactly when they are."""
 
 
 @dataclass

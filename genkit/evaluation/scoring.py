@@ -1,26 +1,33 @@
-"""From a metric's Score to a recorded one: its column's name, its choices, or the reason why there is none."""
+"""From a metric's Score to a recorded one: the name of its column, its choices, or the reason why there is none."""
 
 from __future__ import annotations
 
 import time
 
 from genkit.errors import PluginError
-from genkit.evaluation.evidence import Evidence
 from genkit.features.extractor import Extractor
+from genkit.metrics.evidence import Evidence
 from genkit.models.base import CAPABILITIES, GenerativeModel
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import Protocol, fingerprint
 from genkit.results.records import RecordedScore
 from genkit.results.score import Score
 
-SEEING = {"features", "logits"}
-"""What a metric needs of an extractor."""
+_FROM_EXTRACTOR = {"features", "logits"}
+"""Needs of a metric that an extractor provides."""
 
 
-def lacks(spec: MetricSpec, name: str, model: GenerativeModel | None, labelled: bool, trained: bool) -> str:
-    """Say why a metric has no number for a subject, or return an empty string."""
+def needs_extractor(spec: MetricSpec) -> bool:
+    """Return whether a metric needs features or logits."""
+    return bool(_FROM_EXTRACTOR & set(spec.needs))
+
+
+def missing_capability(
+    spec: MetricSpec, name: str, model: GenerativeModel | None, *, labelled: bool, trained: bool
+) -> str:
+    """Say why a metric does not apply to a subject, or return an empty string."""
     for need in spec.needs:
-        if need in SEEING:
+        if need in _FROM_EXTRACTOR:
             continue
         if need in CAPABILITIES and not callable(getattr(model, need, None)):
             return f"{name} {CAPABILITIES[need]}"
@@ -36,39 +43,39 @@ def lacks(spec: MetricSpec, name: str, model: GenerativeModel | None, labelled: 
 
 
 def column(spec: MetricSpec, extractor: str) -> str:
-    """Name a score: only Inception's FID is plain ``fid``; otherwise the extractor stands in the name."""
+    """Name a score, with its extractor in brackets unless that is the published Inception network."""
     return f"{spec.name}[{extractor}]" if extractor not in ("", "inception") else spec.name
 
 
-def blind(spec: MetricSpec, extractor: Extractor) -> str:
-    """Say why an extractor does not serve a metric, or return an empty string."""
+def unsupported(spec: MetricSpec, extractor: Extractor) -> str:
+    """Say why an extractor can't be used for a metric, or return an empty string."""
     return f"{extractor.name} has no logits" if "logits" in spec.needs and not extractor.has_logits else ""
 
 
 def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -> RecordedScore:
-    """Compute one metric; Unmeasurable passes through."""
+    """Compute one metric; raises Unmeasurable as the metric does, PluginError if it returns no Score."""
     began = time.perf_counter()
-    found = spec.load()(evidence)
-    if not isinstance(found, Score):
-        raise PluginError(f"metric {spec.name!r} returned {type(found).__name__}, not a Score")
+    computed = spec.load()(evidence)
+    if not isinstance(computed, Score):
+        raise PluginError(f"metric {spec.name!r} returned {type(computed).__name__}, not a Score")
     return RecordedScore(
         name=name,
         metric=spec.name,
         version=spec.version,
         direction=spec.direction,
-        value=found.value,
-        stderr=found.stderr,
-        ci_low=found.ci_low,
-        ci_high=found.ci_high,
-        method=found.method,
-        n=found.n,
+        value=computed.value,
+        stderr=computed.stderr,
+        ci_low=computed.ci_low,
+        ci_high=computed.ci_high,
+        method=computed.method,
+        n=computed.n,
         choices=protocol.choices(spec.name, spec.moved_by),
         unit=spec.unit,
-        rankable=found.rankable,
-        note=found.note,
+        rankable=computed.rankable,
+        note=computed.note,
         seconds=round(time.perf_counter() - began, 3),
-        replicates=found.replicates,
-        parts=dict(found.parts),
+        replicates=computed.replicates,
+        parts=dict(computed.parts),
     )
 
 

@@ -6,6 +6,7 @@ Importing this needs NumPy only: SciPy and torch are imported on demand.
 from genkit.metrics.authpct import authenticity
 from genkit.metrics.bits_per_dim import bits_per_dimension
 from genkit.metrics.cmmd import cmmd_distance
+from genkit.metrics.evidence import Evidence
 from genkit.metrics.fid_inf import frechet_distance_infinity
 from genkit.metrics.is_ import inception_score
 from genkit.metrics.kid import Subsets, kernel_distance
@@ -17,6 +18,7 @@ from genkit.metrics.vendi import vendi_score
 from genkit.results.score import Score
 
 __all__ = [
+    "Evidence",
     "FeatureStatistics",
     "Score",
     "Subsets",

@@ -36,7 +36,7 @@ def authenticity(training: Any, generated: Any, *, blocks: int = jackknife.BLOCK
 
 def authpct(evidence: Evidence) -> Score:
     """Return the authenticity of the samples in per cent, in [0, 100]; exact copies of training images score 0."""
-    return authenticity(evidence.real.features, evidence.generated.features)
+    return authenticity(evidence.real_features, evidence.generated_features)
 
 
 def _farther(neighbours: Neighbours, radii: Array) -> NDArray[np.bool_]:

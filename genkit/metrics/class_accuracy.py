@@ -18,7 +18,7 @@ def class_accuracy(evidence: Evidence) -> Score:
     The interval is over samples. ``parts`` holds the share of each class. Raises Unmeasurable for samples without
     labels, or an extractor that is not a classifier of the data's classes.
     """
-    logits, labels = evidence.generated.logits, evidence.generated_labels
+    logits, labels = evidence.generated_logits, evidence.generated_labels
     if labels is None:
         raise Unmeasurable("samples need labels")
     if logits is None or evidence.logit_classes != evidence.classes:

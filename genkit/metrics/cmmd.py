@@ -41,7 +41,7 @@ def cmmd_distance(real: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) 
 
 def cmmd(evidence: Evidence) -> Score:
     """Return CMMD of the samples; 0 is best. The paper takes CLIP features (``--features clip``)."""
-    return cmmd_distance(evidence.real.features, evidence.generated.features)
+    return cmmd_distance(evidence.real_features, evidence.generated_features)
 
 
 def _gaussian(x: Array, y: Array) -> Array:

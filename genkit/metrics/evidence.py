@@ -1,107 +1,253 @@
-"""What metrics know of an evaluation: each thing is computed once, when first asked, and shared."""
+"""What a metric is given: the quantities of one evaluation, each computed on first use and shared by all metrics."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = Mapping[str, NDArray[Any]]
+from genkit.seeds import derive
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from genkit.data import Split
+    from genkit.features.cache import Arrays, FeatureCache, Progress, Samples
+    from genkit.features.extractor import Extractor
+    from genkit.models.base import GenerativeModel
+
+    Features = NDArray[np.floating[Any]]
+
+TEST_CHUNK = 256
+
+T = TypeVar("T", bound=np.generic)
+V = TypeVar("V")
 
 
-@dataclass(frozen=True)
-class Features:
-    """What an extractor sees in a set of images: ``features`` float32 or float64 [n, d], ``logits`` [n, k] or None."""
+@dataclass
+class Evidence:
+    """The quantities of one evaluation, as one metric sees them: by one extractor, with ``count`` samples.
 
-    features: NDArray[np.floating[Any]]
-    logits: NDArray[np.floating[Any]] | None = None
-
-
-class Evidence(Protocol):
-    """A subject's samples, reconstructions and likelihoods, as one metric asks for them.
-
-    What a metric does not name in its spec's ``needs`` may be missing.
+    ``generated``, ``reference`` and ``test_set`` are the samples, the real images they are compared with, and the
+    images for reconstruction and likelihood, which are those of ``test``. ``model`` is None for a set of images.
+    ``metrics`` holds the parameters of each metric that is measured. What a metric does not name in its spec's
+    ``needs`` may be missing. A new quantity is one more property here.
     """
 
-    @property
+    generated: FeatureCache
+    reference: FeatureCache
+    test_set: FeatureCache
+    test: Split
+    model: Any
+    device: torch.device
+    progress: Progress
+    classes: tuple[str, ...] = ()
+    """Names of the labels 0, 1, 2 ..."""
+    training_seconds: float | None = None
+    seed: int = 0
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metric: str = ""
+    extractor: Extractor | None = None
+    count: int = 0
+    _shared: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_arrays(cls, **quantities: Any) -> Evidence:
+        """Return evidence of these quantities alone, e.g. ``real_features``, to try a metric on arrays of one's own."""
+        evidence = cls.__new__(cls)
+        defaults = {"parameters": {}, "remembered": lambda name, compute: compute(), "_shared": {}}
+        evidence.__dict__.update({**defaults, **quantities})
+        return evidence
+
+    def of(self, metric: str, extractor: Extractor | None, count: int) -> Evidence:
+        """Return the evidence for one metric; what is computed is shared with this object."""
+        return dataclasses.replace(self, metric=metric, extractor=extractor, count=count)
+
+    @functools.cached_property
     def parameters(self) -> Mapping[str, Any]:
-        """The metric's own parameters: its spec's, as the protocol changes them."""
+        """The metric's parameters: those of its spec, as the protocol changes them."""
+        return self.metrics.get(self.metric, {})
 
     def parameters_of(self, metric: str) -> Mapping[str, Any] | None:
-        """Return another metric's parameters, or None if it is not measured."""
+        """Return the parameters of another metric, or None if it is not measured."""
+        return self.metrics.get(metric)
 
-    @property
-    def real(self) -> Features:
-        """Features of the reference images."""
+    @functools.cached_property
+    def samples(self) -> Samples:
+        """How the samples are drawn: ``count``, ``chunk``, ``seed``."""
+        return self.generated.samples
 
-    @property
-    def generated(self) -> Features:
-        """Features of the generated images."""
+    @functools.cached_property
+    def real_features(self) -> Features:
+        """Features of the reference images, [n, d]."""
+        return self.reference.features(self._extractor.name)
 
-    @property
+    @functools.cached_property
+    def generated_features(self) -> Features:
+        """Features of the samples, [m, d]."""
+        return self._subset(self.generated.features(self._extractor.name))
+
+    @functools.cached_property
+    def generated_logits(self) -> Features | None:
+        """Class logits of the samples, [m, k], or None if the extractor has none."""
+        logits = self.generated.logits(self._extractor.name)
+        return None if logits is None else self._subset(logits)
+
+    @functools.cached_property
+    def logit_classes(self) -> tuple[str, ...]:
+        """Names of the classes of the logits; empty if they are not classes of the data set."""
+        return self._extractor.classes
+
+    @functools.cached_property
     def real_labels(self) -> NDArray[np.int64] | None:
         """Labels of the reference images, [n]."""
+        return self.reference.labels()
 
-    @property
+    @functools.cached_property
     def generated_labels(self) -> NDArray[np.int64] | None:
-        """Labels of the generated images, [n]."""
+        """Labels that the samples are conditioned on, or come with, [m]."""
+        labels = self.generated.labels()
+        return None if labels is None else np.asarray(self._subset(labels))
 
-    @property
+    @functools.cached_property
     def generated_images(self) -> NDArray[np.uint8]:
-        """The generated images, [n, C, H, W] in 0 .. 255, memory-mapped."""
+        """The samples, [m, C, H, W] in 0 .. 255, memory-mapped."""
+        return self._subset(self.generated.images())
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the labels 0, 1, 2 ..."""
-
-    @property
-    def logit_classes(self) -> tuple[str, ...]:
-        """Names of the classes that the extractor's logits are of; empty where they are of none of the data's."""
-
-    @property
-    def test(self) -> Any:
-        """The test split (genkit.data.Split): levels, labels."""
-
-    @property
+    @functools.cached_property
     def test_images(self) -> NDArray[np.float32]:
-        """Images of the test split, [n, C, H, W] in [0, 1], possibly memory-mapped."""
+        """Images of the test split, [n, C, H, W] in [0, 1], memory-mapped."""
+        return self._once("test", lambda: self._mapped("test", lambda images: images))
 
-    @property
+    @functools.cached_property
     def reconstructions(self) -> NDArray[np.float32]:
         """The model's reconstructions of ``test_images``, of the same shape and range."""
+        return self._once("reconstructions", lambda: self._mapped("reconstructions", self.reconstruct))
 
-    @property
-    def reconstructed(self) -> tuple[Features, Features]:
-        """Features of the test images and of their reconstructions."""
+    @functools.cached_property
+    def test_features(self) -> Features:
+        """Features of the test images, [n, d]."""
+        return self.test_set.features(self._extractor.name)
 
-    @property
-    def kl(self) -> NDArray[np.floating[Any]]:
+    @functools.cached_property
+    def reconstruction_features(self) -> Features:
+        """Features of the reconstructions, [n, d]."""
+        return self._once(f"features of reconstructions {self._extractor.name}", self._extract_reconstructions)
+
+    @functools.cached_property
+    def kl(self) -> NDArray[np.float64]:
         """Divergence of each test image's posterior from the prior, [n], in nats."""
+        return self._once("kl", lambda: self._over_test("kl", lambda images, index: self._ask("kl", images)))
 
-    @property
-    def posterior_means(self) -> NDArray[np.floating[Any]]:
+    @functools.cached_property
+    def posterior_means(self) -> NDArray[np.float64]:
         """Mean of each test image's posterior, [n, ...latent]."""
+        return self._once(
+            "posterior",
+            lambda: self._over_test("posterior", lambda images, index: self._ask("posterior", images).mean),
+        )
 
-    @property
-    def model(self) -> Any:
-        """The model (genkit.models.base.GenerativeModel), or None for a set of images."""
+    def log_likelihood(self, importance_samples: int) -> NDArray[np.float64]:
+        """Return a lower bound on the log-likelihood of each test image, [n], in nats."""
 
-    @property
-    def samples(self) -> Any:
-        """How samples are drawn: ``count``, ``chunk``, ``seed``."""
+        def bound(images: Tensor, index: int) -> Tensor:
+            import torch
 
-    @property
-    def training_seconds(self) -> float | None:
-        """How long training took, in seconds."""
+            generator = torch.Generator(self.device).manual_seed(derive(self.seed, "likelihood", index))
+            options = {"generator": generator, "importance_samples": importance_samples}
+            bounds: Tensor = self._ask("log_likelihood", images, **options)
+            return bounds
 
-    def log_likelihood(self, importance_samples: int) -> NDArray[np.floating[Any]]:
-        """Return a lower bound per image of the test split, [n], in nats."""
+        what = "likelihood" if importance_samples == 1 else f"likelihood, K = {importance_samples}"
+        return self._once(what, lambda: self._over_test(what, bound))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return the model's reconstructions; raises PluginError if they are not finite or not in [0, 1]."""
+        from genkit.data.images import in_range
+
+        return in_range(self._ask("reconstruct", images), f"reconstructions of {type(self.model).__name__}")
 
     def remembered(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Return arrays that depend on ``real`` alone: computed once per reference and kept in the cache."""
+        """Return arrays that depend on ``real_features`` alone, computed once per reference and kept in the cache."""
+        return self.reference.remembered(self._extractor.name, name, compute)
 
     def shared(self, name: str, compute: Callable[[], Any]) -> Any:
-        """Return what several metrics need of the same features and samples: computed once per evaluation."""
+        """Return what several metrics compute from the same features and number of samples, once per evaluation."""
+        return self._once((self.extractor and self.extractor.name, self.count, name), compute)
+
+    def close(self, *, finished: bool = True) -> None:
+        """Remove temporary files; an unfinished evaluation leaves its features in the cache, to be resumed from."""
+        if "folder" in self._shared:
+            self._shared["folder"].cleanup()
+        self.generated.close(remove=finished)
+
+    @property
+    def _extractor(self) -> Extractor:
+        assert self.extractor is not None, f"{self.metric} needs features, which its spec does not name"
+        return self.extractor
+
+    def _once(self, key: Any, compute: Callable[[], V]) -> V:
+        if key not in self._shared:
+            self._shared[key] = compute()
+        value: V = self._shared[key]
+        return value
+
+    def _subset(self, rows: NDArray[T]) -> NDArray[T]:
+        """Return the rows of ``count`` of the samples."""
+        return rows if self.count == len(rows) else rows[self.samples.subset(self.count)]
+
+    def _ask(self, capability: str, *arguments: Any, **options: Any) -> Any:
+        """Call a method of the model without gradients, in eval mode."""
+        import torch
+
+        model: GenerativeModel = self.model
+        model.eval()
+        with torch.no_grad():
+            return getattr(model, capability)(*arguments, **options)
+
+    def _over_test(self, what: str, function: Callable[[Tensor, int], Tensor]) -> NDArray[np.float64]:
+        import torch
+
+        rows, done = [], 0
+        for index, images in enumerate(self.test.chunks(TEST_CHUNK)):
+            torch.manual_seed(derive(self.seed, what, index))
+            with torch.no_grad():
+                rows.append(function(images.to(self.device), index).double().cpu().numpy())
+            done += len(images)
+            self.progress(what, done, len(self.test))
+        return np.concatenate(rows)
+
+    def _mapped(self, name: str, transform: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        """Return ``transform`` of the test images as a memory-mapped array, which lasts until ``close``."""
+        import torch
+
+        folder = self._once("folder", lambda: tempfile.TemporaryDirectory(prefix="genkit-"))
+        shape = (len(self.test), *self.test.pixels.shape[1:])
+        mapped = np.lib.format.open_memmap(Path(folder.name, f"{name}.npy"), mode="w+", dtype=np.float32, shape=shape)
+        done = 0
+        for images in self.test.chunks(TEST_CHUNK):
+            torch.manual_seed(derive(self.seed, name, done))
+            mapped[done : done + len(images)] = transform(images.to(self.device)).float().cpu().numpy()
+            done += len(images)
+            self.progress(name, done, len(self.test))
+        return mapped
+
+    def _extract_reconstructions(self) -> Features:
+        import torch
+
+        from genkit.data.images import quantize
+
+        features, images = [], self.reconstructions
+        for start in range(0, len(images), TEST_CHUNK):
+            chunk = torch.from_numpy(np.array(images[start : start + TEST_CHUNK]))
+            features.append(np.asarray(self._extractor(quantize(chunk)).features))
+            self.progress("features of reconstructions", min(len(images), start + TEST_CHUNK), len(images))
+        return np.concatenate(features)

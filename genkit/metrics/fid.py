@@ -11,11 +11,11 @@ def fid(evidence: Evidence) -> Score:
     """Return the Frechet distance between generated and real features; 0 is best (arXiv:1706.08500)."""
     ddof, mean_dtype = evidence.parameters["ddof"], evidence.parameters["mean_dtype"]
     reference = reference_statistics(evidence, ddof)
-    return frechet_distance(reference, evidence.generated.features, ddof=ddof, mean_dtype=mean_dtype)
+    return frechet_distance(reference, evidence.generated_features, ddof=ddof, mean_dtype=mean_dtype)
 
 
 def reference_statistics(evidence: Evidence, ddof: int = 1) -> FeatureStatistics:
     """Return mean and covariance of the real features, fitted and factored once per reference."""
-    features = evidence.real.features
+    features = evidence.real_features
     kept = evidence.remembered(f"gaussian-{ddof}", lambda: FeatureStatistics.fit(features, ddof=ddof).to_arrays())
     return FeatureStatistics.from_arrays(kept, features)

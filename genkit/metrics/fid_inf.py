@@ -98,7 +98,7 @@ def frechet_distance_infinity(
 
 def fid_inf(evidence: Evidence) -> Score:
     """Return the Frechet distance extrapolated to infinitely many samples; 0 is best."""
-    return frechet_distance_infinity(reference_statistics(evidence), evidence.generated.features, **evidence.parameters)
+    return frechet_distance_infinity(reference_statistics(evidence), evidence.generated_features, **evidence.parameters)
 
 
 def _fit(rows: NDArray[Any], subset: NDArray[np.intp]) -> FeatureStatistics:

@@ -22,7 +22,7 @@ def fid_per_class(evidence: Evidence) -> Score:
     generated_labels, real_labels = evidence.generated_labels, evidence.real_labels
     if generated_labels is None or real_labels is None:
         raise Unmeasurable("real and generated images need labels")
-    real, generated = evidence.real.features, evidence.generated.features
+    real, generated = evidence.real_features, evidence.generated_features
     pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for label, name in enumerate(evidence.classes):
         one, two = np.asarray(real[real_labels == label]), np.asarray(generated[generated_labels == label])

@@ -98,7 +98,7 @@ def is_(evidence: Evidence) -> Score:
 
     Raises UsageError for an extractor without class logits.
     """
-    logits = evidence.generated.logits
+    logits = evidence.generated_logits
     if logits is None:
         raise UsageError("the inception score needs class logits, which this feature extractor does not give")
     return inception_score(logits, **evidence.parameters)

@@ -129,7 +129,7 @@ def kid(evidence: Evidence) -> Score:
             shrink=parameters["shrink"],
             generated_first=parameters["generated_first"],
         )
-    return kernel_distance(evidence.real.features, evidence.generated.features, subsets=subsets)
+    return kernel_distance(evidence.real_features, evidence.generated_features, subsets=subsets)
 
 
 def _centred(one: NDArray[Any], two: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -62,7 +62,7 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
 
 def mifid(evidence: Evidence) -> Score:
     """Return the memorization-informed Frechet distance; 0 is best."""
-    return memorization_distance(reference_statistics(evidence), evidence.generated.features)
+    return memorization_distance(reference_statistics(evidence), evidence.generated_features)
 
 
 def _informed(fid: float, cosine_distance: float) -> float:

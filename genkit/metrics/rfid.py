@@ -9,5 +9,4 @@ from genkit.results.score import Score
 
 def rfid(evidence: Evidence) -> Score:
     """Return the Frechet distance between features of test images and of their reconstructions; 0 is best."""
-    images, reconstructions = evidence.reconstructed
-    return frechet_distance(images.features, reconstructions.features)
+    return frechet_distance(evidence.test_features, evidence.reconstruction_features)

@@ -45,7 +45,7 @@ def vendi_score(features: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
 
 def vendi(evidence: Evidence) -> Score:
     """Return the Vendi score of the samples, between 1 and min(n, d); higher is more diverse."""
-    return vendi_score(evidence.generated.features)
+    return vendi_score(evidence.generated_features)
 
 
 def _outer(rows: NDArray[Any]) -> Array:

@@ -22,9 +22,9 @@ from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.exhibits import curves, exhibits
-from genkit.evaluation.memorised import most_alike
+from genkit.evaluation.memorization import closest_pairs
 from genkit.evaluation.samples import SplitSamples
-from genkit.metrics.evidence import Features
+from genkit.metrics import Evidence
 from genkit.models.baselines.ppca import PPCA
 from genkit.results import store
 from genkit.results.records import Subject
@@ -86,7 +86,7 @@ def test_a_copycats_samples_are_the_training_images_below_them(copycat):
     assert len({tile.tobytes() for tile in above}) == 8
 
 
-def test_the_most_alike_are_the_samples_and_training_images_of_their_places(ppca, digits):
+def test_the_closest_pairs_are_the_samples_and_training_images_of_their_places(ppca, digits):
     evaluator, measured = ppca
     facts = json.loads(measured.exhibits["memorised.json"])
     assert facts["ratio"] == sorted(facts["ratio"])
@@ -99,15 +99,15 @@ def test_the_most_alike_are_the_samples_and_training_images_of_their_places(ppca
 
 
 @pytest.mark.parametrize("name", ["ppca", "real test"])
-def test_the_most_alike_are_of_as_many_samples_as_there_are_test_images(digits, monkeypatch, name):
+def test_the_closest_pairs_are_of_as_many_samples_as_there_are_test_images(digits, monkeypatch, name):
     """The minimum over more would be smaller: the row of real images could not be read as a yardstick."""
     looked_at = []
 
     def watch(training, generated, count):
         looked_at.append(len(generated))
-        return most_alike(training, generated, count)
+        return closest_pairs(training, generated, count)
 
-    monkeypatch.setattr("genkit.evaluation.exhibits.most_alike", watch)
+    monkeypatch.setattr("genkit.evaluation.exhibits.closest_pairs", watch)
     evaluator = Evaluator(digits, EvalConfig(count=700, chunk=100, metrics=["fid"]))
     what = {"images": digits.test} if name == "real test" else {"model": fitted(name, digits)}
     facts = json.loads(evaluator.measure(Subject(name), **what).exhibits["memorised.json"])
@@ -177,14 +177,20 @@ def photographs(count, side, seed):
 @pytest.mark.parametrize("side", [128, 256])
 def test_pictures_of_photographs_are_few_small_and_below_300_kilobytes(side):
     train, test = photographs(200, side, 0), photographs(80, side, 1)
-    samples, eyes = photographs(90, side, 2), SimpleNamespace(name="eyes")
-    gathered = SimpleNamespace(samples=SplitSamples(samples, 90, 30), test=test, model=PPCA, seed=0, images=False)
-    gathered.device, gathered.reconstruct = torch.device("cpu"), lambda images: images
-    gathered.extractors, gathered.seen = [eyes], SimpleNamespace(features=lambda name: Features(rows(samples)))
-    gathered.reference = SimpleNamespace(
-        samples=SplitSamples(train, 200, 30), features=lambda name: Features(rows(train))
+    samples = photographs(90, side, 2)
+    evidence = Evidence.of_arrays(
+        extractor=SimpleNamespace(name="random"),
+        samples=SplitSamples(samples, 90, 30),
+        generated=SimpleNamespace(extracted=True, keeps_images=False),
+        generated_features=rows(samples),
+        reference=SimpleNamespace(samples=SplitSamples(train, 200, 30)),
+        real_features=rows(train),
+        test=test,
+        model=PPCA,
+        device=torch.device("cpu"),
+        reconstruct=lambda images: images,
     )
-    shown = exhibits(gathered)
+    shown = exhibits(evidence)
     assert set(shown) == {"samples.png", "memorised.png", "memorised.json", "reconstructions.png"}
     sizes = {name: Image.open(io.BytesIO(each)).size for name, each in shown.items() if name.endswith("png")}
     assert sizes["samples.png"] == (4 * 66 + 2, 3 * 66 + 2)
@@ -235,7 +241,7 @@ def test_a_picture_that_can_not_be_drawn_loses_nothing_else(digits, monkeypatch)
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("genkit.evaluation.exhibits.most_alike", full)
+    monkeypatch.setattr("genkit.evaluation.exhibits.closest_pairs", full)
     with pytest.warns(GenkitWarning, match=r"memorised are not shown: OSError: \[Errno 28\] No space left on device"):
         _, measured = measure("ppca", digits, "fid")
     assert measured.record.score("fid[digits-cnn]") is not None
@@ -248,7 +254,7 @@ def test_no_score_depends_on_what_is_shown(digits, monkeypatch):
         return [dataclasses.replace(score, seconds=0.0) for score in record.scores]
 
     shown = scores()
-    monkeypatch.setattr("genkit.evaluation.evaluator.exhibits", lambda gathered: {})
+    monkeypatch.setattr("genkit.evaluation.evaluator.exhibits", lambda evidence: {})
     assert scores() == shown
 
 

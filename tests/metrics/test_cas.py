@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evidences import evidence
 
 from genkit.errors import Unmeasurable
+from genkit.metrics import Evidence
 from genkit.metrics.cas import cas
 
 
@@ -15,7 +15,7 @@ def test_real_images_teach_a_classifier_and_images_under_wrong_labels_do_not(dig
 
     def measured(labels):
         return cas(
-            evidence(
+            Evidence.of_arrays(
                 generated_images=images,
                 generated_labels=labels,
                 test=digits.test,
@@ -33,7 +33,7 @@ def test_real_images_teach_a_classifier_and_images_under_wrong_labels_do_not(dig
 
 
 def test_samples_of_one_class_teach_nothing(digits):
-    found = evidence(
+    found = Evidence.of_arrays(
         generated_labels=np.zeros(10, np.int64), generated_images=digits.train.uint8(slice(0, 10)), test=digits.test
     )
     with pytest.raises(Unmeasurable, match="two classes"):

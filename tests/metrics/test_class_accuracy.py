@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evidences import evidence
 
 from genkit.errors import Unmeasurable
+from genkit.metrics import Evidence
 from genkit.metrics.class_accuracy import class_accuracy
-from genkit.metrics.evidence import Features
 
 CLASSES = ("zero", "one")
 
 
 def seen(logits, labels, logit_classes=CLASSES):
-    return evidence(
-        generated=Features(np.zeros((4, 2)), logits),
+    return Evidence.of_arrays(
+        generated_logits=logits,
         generated_labels=labels,
         classes=CLASSES,
         logit_classes=logit_classes,

@@ -1,27 +1,21 @@
 from __future__ import annotations
 
 import numpy as np
-from evidences import evidence
 
-from genkit.metrics import frechet_distance
-from genkit.metrics.evidence import Features
+from genkit.metrics import Evidence, frechet_distance
 from genkit.metrics.fid import fid
 
-
-def features(rows, seed):
-    rng = np.random.default_rng(seed)
-    return Features(rng.random((rows, 6)), rng.random((rows, 3)))
+REAL, GENERATED = (np.random.default_rng(seed).random((rows, 6)) for seed, rows in enumerate((60, 80)))
 
 
 def made(ddof=1, mean_dtype="float64"):
     parameters = {"ddof": ddof, "mean_dtype": mean_dtype}
-    return evidence(real=features(60, 0), generated=features(80, 1), parameters=parameters)
+    return Evidence.of_arrays(real_features=REAL, generated_features=GENERATED, parameters=parameters)
 
 
 def test_fid_is_the_frechet_distance_of_the_features_with_its_parameters():
-    pair = made().real.features, made().generated.features
-    assert fid(made()) == frechet_distance(*pair)
-    assert fid(made(0, "float32")) == frechet_distance(*pair, ddof=0, mean_dtype="float32")
+    assert fid(made()) == frechet_distance(REAL, GENERATED)
+    assert fid(made(0, "float32")) == frechet_distance(REAL, GENERATED, ddof=0, mean_dtype="float32")
 
 
 def test_stored_statistics_of_the_reference_give_the_same_distance():

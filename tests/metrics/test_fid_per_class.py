@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evidences import evidence
 
 from genkit.errors import Unmeasurable
-from genkit.metrics import frechet_distance
-from genkit.metrics.evidence import Features
+from genkit.metrics import Evidence, frechet_distance
 from genkit.metrics.fid_per_class import fid_per_class
 
 
@@ -16,9 +14,9 @@ def labelled(swapped=False):
     real_labels, asked = np.arange(120) % 2, np.arange(200) % 2
     real = rng.standard_normal((120, 3)) + 10 * real_labels[:, None]
     drawn = rng.standard_normal((200, 3)) + 10 * (1 - asked if swapped else asked)[:, None]
-    return evidence(
-        real=Features(real),
-        generated=Features(drawn),
+    return Evidence.of_arrays(
+        real_features=real,
+        generated_features=drawn,
         real_labels=real_labels,
         generated_labels=asked,
         classes=("zero", "one"),
@@ -30,7 +28,7 @@ def test_the_value_is_the_mean_of_the_classes_and_each_is_told():
     score = fid_per_class(found)
     expected = {
         name: frechet_distance(
-            found.real.features[found.real_labels == label], found.generated.features[found.generated_labels == label]
+            found.real_features[found.real_labels == label], found.generated_features[found.generated_labels == label]
         ).value
         for label, name in enumerate(found.classes)
     }
@@ -41,7 +39,7 @@ def test_the_value_is_the_mean_of_the_classes_and_each_is_told():
 
 def test_images_under_the_wrong_label_are_far_though_all_together_are_near():
     right, wrong = labelled(), labelled(swapped=True)
-    assert frechet_distance(wrong.real.features, wrong.generated.features).value < 1
+    assert frechet_distance(wrong.real_features, wrong.generated_features).value < 1
     assert fid_per_class(right).value < 1
     assert fid_per_class(wrong).value > 100
 
@@ -59,9 +57,9 @@ def test_the_interval_holds_the_distance_of_equal_classes():
         rng = np.random.default_rng(seed)
         labels = np.arange(300) % 3
         found = fid_per_class(
-            evidence(
-                real=Features(rng.standard_normal((300, 4))),
-                generated=Features(rng.standard_normal((300, 4))),
+            Evidence.of_arrays(
+                real_features=rng.standard_normal((300, 4)),
+                generated_features=rng.standard_normal((300, 4)),
                 real_labels=labels,
                 generated_labels=labels,
                 classes=("a", "b", "c"),

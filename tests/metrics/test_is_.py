@@ -3,11 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from evidences import evidence
 
 from genkit.errors import DataError, UnknownName, UsageError
-from genkit.metrics import inception_score
-from genkit.metrics.evidence import Features
+from genkit.metrics import Evidence, inception_score
 from genkit.metrics.is_ import is_
 from genkit.metrics.numerics.jackknife import block_of
 from genkit.ranking.significance import delete_one_covariance
@@ -122,10 +120,9 @@ def test_infinite_logits_are_refused():
 
 def test_an_extractor_without_logits_is_refused():
     with pytest.raises(UsageError, match="logits"):
-        is_(evidence(generated=Features(np.zeros((10, 2)))))
+        is_(Evidence.of_arrays(generated_logits=None))
 
 
 def test_it_is_of_the_logits_of_the_samples_with_the_parameters_of_the_protocol():
-    generated = Features(np.zeros((80, 2)), logits(80))
-    found = evidence(generated=generated, parameters={"splits": 4, "rule": "dgm"})
+    found = Evidence.of_arrays(generated_logits=logits(80), parameters={"splits": 4, "rule": "dgm"})
     assert is_(found) == inception_score(logits(80), 4, rule="dgm")

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
 import references
 import torch
-from evidences import evidence
 
 from genkit.errors import DataError, UsageError
-from genkit.metrics import kernel_distance
-from genkit.metrics.evidence import Features
+from genkit.metrics import Evidence, kernel_distance
 from genkit.metrics.kid import CLEAN_FID, Subsets, kid
 from genkit.metrics.numerics import mmd
 from genkit.metrics.numerics.jackknife import block_of
@@ -176,9 +175,9 @@ def test_an_interval_reaches_up_to_what_a_squared_distance_can_be():
 
 
 def test_kid_is_the_kernel_distance_of_the_features_with_its_parameters():
-    real, generated = Features(features(60, 6, 0)), Features(features(80, 6, 1))
-    pair = real.features, generated.features
-    assert kid(evidence(real=real, generated=generated, parameters={"subsets": 0})) == kernel_distance(*pair)
+    real, generated = features(60, 6, 0), features(80, 6, 1)
+    made = functools.partial(Evidence.of_arrays, real_features=real, generated_features=generated)
+    assert kid(made(parameters={"subsets": 0})) == kernel_distance(real, generated)
     parameters = {"subsets": 3, "size": 40, "seed": 7, "shrink": True, "generated_first": True}
-    expected = kernel_distance(*pair, subsets=Subsets(3, 40, 7, shrink=True, generated_first=True))
-    assert kid(evidence(real=real, generated=generated, parameters=parameters)) == expected
+    expected = kernel_distance(real, generated, subsets=Subsets(3, 40, 7, shrink=True, generated_first=True))
+    assert kid(made(parameters=parameters)) == expected

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from evidences import evidence
 
+from genkit.metrics import Evidence
 from genkit.metrics.ppl import ppl
 
 
@@ -29,7 +29,7 @@ def test_path_length_falls_to_zero_for_a_generator_that_does_not_move(backbones)
     def measured(scale):
         samples = type("S", (), {"seed": 0})
         parameters = {"pairs": 16, "epsilon": 1e-2}
-        return ppl(evidence(model=Model(scale), samples=samples, parameters=parameters)).value
+        return ppl(Evidence.of_arrays(model=Model(scale), samples=samples, parameters=parameters)).value
 
     assert measured(0.0) == 0
     assert 0 < measured(0.01) < measured(0.05)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evidences import evidence
 
-from genkit.metrics import density_coverage, precision_recall
+from genkit.metrics import Evidence, density_coverage, precision_recall
 from genkit.metrics.coverage import coverage
 from genkit.metrics.density import density
-from genkit.metrics.evidence import Features
 from genkit.metrics.numerics import prdc
 from genkit.metrics.precision import precision
 from genkit.metrics.recall import recall
@@ -22,8 +20,8 @@ def pair():
 
 
 def made(pair, parameters):
-    real, generated = map(Features, pair)
-    return evidence(real=real, generated=generated, parameters_of=parameters.get)
+    real, generated = pair
+    return Evidence.of_arrays(real_features=real, generated_features=generated, metrics=parameters)
 
 
 def test_the_four_share_one_pass(pair, monkeypatch):

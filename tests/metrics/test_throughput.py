@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import torch
-from evidences import evidence
 
+from genkit.metrics import Evidence
 from genkit.metrics.numerics.timing import WARM_UP
 from genkit.metrics.throughput import REPEATS, throughput
 from genkit.models import DataInfo, GenerativeModel
@@ -26,5 +26,5 @@ class Recording(GenerativeModel):
 
 def test_throughput_draws_full_chunks():
     model = Recording()
-    assert throughput(evidence(model=model, samples=type("S", (), {"chunk": 40}))).value > 0
+    assert throughput(Evidence.of_arrays(model=model, samples=type("S", (), {"chunk": 40}))).value > 0
     assert model.drawn == [(40, 40)] * (WARM_UP + REPEATS)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import references
 import torch
-from evidences import evidence
 
 from genkit.errors import DataError
 from genkit.evaluation.samples import QUANTISATION
-from genkit.metrics.evidence import Features
+from genkit.metrics import Evidence
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocols import PROTOCOLS
@@ -32,7 +31,10 @@ def measured(preset, metric, real=REAL, generated=GENERATED, logits=LOGITS):
     """A metric of features as an evaluation under a preset measures it."""
     spec = registry().find(MetricSpec, metric).spec
     parameters = {**spec.parameters, **PROTOCOLS[preset].parameters.get(metric, {})}
-    return spec.load()(evidence(real=Features(real), generated=Features(generated, logits), parameters=parameters))
+    evidence = Evidence.of_arrays(
+        real_features=real, generated_features=generated, generated_logits=logits, parameters=parameters
+    )
+    return spec.load()(evidence)
 
 
 def fidelity_moments(rows):

@@ -72,7 +72,7 @@ def prdc_score(evidence: Evidence, metric: str) -> Score:
     for_manifold, for_balls = neighbourhood("precision", "recall"), neighbourhood("density", "coverage")
 
     def compute() -> dict[str, Score]:
-        features = evidence.real.features, evidence.generated.features
+        features = evidence.real_features, evidence.generated_features
         return manifold_scores(*features, precision_recall=for_manifold, density_coverage=for_balls)
 
     scores: dict[str, Score] = evidence.shared(f"prdc {for_manifold} {for_balls}", compute)

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from genkit.evaluation import spool as spool_module
-from genkit.evaluation.spool import Spool
+from genkit.features import spool as spool_module
+from genkit.features.spool import Spool
 
 
 def rows(start, stop):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genkit.errors import DataError
-from genkit.evaluation.memorised import most_alike
+from genkit.evaluation.memorization import closest_pairs
 
 
 def rows(n, seed=0):
@@ -31,7 +31,7 @@ def test_it_is_the_definition_with_more_rows_than_a_band():
     training, generated = rows(1100), rows(900, 1)
     ratio, nearest = plainly(training, generated)
     order = closest(ratio, nearest)[:12]
-    found = most_alike(training, generated, 12)
+    found = closest_pairs(training, generated, 12)
     assert found.sample.tolist() == order.tolist()
     assert found.training.tolist() == nearest[order].tolist()
     assert found.ratio == pytest.approx(ratio[order], rel=1e-6)
@@ -40,12 +40,12 @@ def test_it_is_the_definition_with_more_rows_than_a_band():
 def test_copies_come_first_and_a_training_row_is_there_once():
     training, generated = rows(50), rows(20, 1)
     generated[[3, 7, 11]] = training[[40, 9, 40]]
-    found = most_alike(training, generated, 4)
+    found = closest_pairs(training, generated, 4)
     assert found.sample[:2].tolist() == [3, 7]
     assert found.training[:2].tolist() == [40, 9]
     assert found.ratio[:2].tolist() == [0, 0]
     assert found.ratio[2] > 0
-    everything = most_alike(training, generated, 20)
+    everything = closest_pairs(training, generated, 20)
     assert len(set(everything.training)) == len(everything.training) < 19
     ratio, nearest = plainly(training, generated)
     assert everything.ratio == pytest.approx(ratio[closest(ratio, nearest)], rel=1e-5, abs=1e-5)
@@ -55,8 +55,8 @@ def test_near_a_training_row_that_is_there_twice_only_a_copy_of_it_counts():
     training = rows(20)
     training[5] = training[4]
     near = training[[4, 8]] + np.float32(1e-3)
-    assert most_alike(training, near, 3).training.tolist() == [8]
-    found = most_alike(training, np.concatenate([near, training[4:5]]), 3)
+    assert closest_pairs(training, near, 3).training.tolist() == [8]
+    found = closest_pairs(training, np.concatenate([near, training[4:5]]), 3)
     assert found.sample.tolist() == [2, 1]
     assert found.training.tolist() == [4, 8]
 
@@ -64,10 +64,10 @@ def test_near_a_training_row_that_is_there_twice_only_a_copy_of_it_counts():
 def test_a_model_that_draws_one_image_shows_it_once():
     training = rows(50)
     generated = training[[7] * 9] + rows(9, 1) * np.float32(1e-3)
-    assert most_alike(training, generated, 8).training.tolist() == [7]
+    assert closest_pairs(training, generated, 8).training.tolist() == [7]
 
 
 def test_there_may_be_fewer_than_asked_for():
-    assert len(most_alike(rows(30), rows(30)[:3], 8).ratio) == 3
+    assert len(closest_pairs(rows(30), rows(30)[:3], 8).ratio) == 3
     with pytest.raises(DataError, match="at least 2"):
-        most_alike(rows(1), rows(3, 1), 8)
+        closest_pairs(rows(1), rows(3, 1), 8)
