@@ -18,9 +18,10 @@ from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation import witnesses
 from genkit.evaluation.closed_form import as_ended
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
-from genkit.evaluation.samples import ModelSamples, Progress, Samples, SplitSamples, quiet
+from genkit.evaluation.samples import ModelSamples, SplitSamples
 from genkit.evaluation.witnesses import Images, Sets
 from genkit.features import load_extractor, manifest
+from genkit.features.cache import Progress, Samples, quiet
 from genkit.models.base import GenerativeModel
 from genkit.report.text import number, table
 from genkit.results.records import Record, RecordedScore
