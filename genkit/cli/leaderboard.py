@@ -83,14 +83,14 @@ def command(
         left_out(problem)
     if html is not None:
         _write(found, html)
-    tables = summary.Asked(chances, agreement, weights or {})
+    tables = summary.Sections(chances, agreement, weights or {})
     if as_json:
         echo_json({**tabular.document(board), **summary.document(found, tables)})
         return
     if as_csv:
         click.echo(tabular.comma_separated(board), nl=False)
         return
-    wanted, below = columns or [], summary.parts(found, tables)
+    wanted, below = columns or [], summary.sections(found, tables)
     click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted, terminal_width()))
     for part in below:
         click.echo(f"\n```\n{part}\n```" if as_md else f"\n{part}")

@@ -1,1 +1,1 @@
-"""Reports: a board or a record as text, Markdown, CSV, JSON or HTML."""
+"""Reports: boards and records as text, Markdown, CSV, JSON and HTML."""

@@ -1,4 +1,4 @@
-"""The critical-difference diagram (Demsar 2006): average ranks on a line, bars join what can't be told apart."""
+"""The critical-difference diagram (Demsar 2006): average ranks on an axis, bars join models that do not differ."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from genkit.ranking.across import Across
 
 WIDTH, LEFT, RIGHT = 360, 112, 248
-"""Of the drawing, and where its axis begins and ends: it is read on a phone, at a pixel a unit."""
+"""Width of the drawing and the ends of its axis, small enough to be read on a phone at one pixel per unit."""
 TOP, STEP, BAR, LETTERS = 44, 20, 7, 15
 
 
 @dataclass(frozen=True)
 class Stem:
-    """A model's line from the axis at ``x`` down to ``y`` and out to its name."""
+    """A model's line, from the axis at ``x`` down to ``y`` and out to the name; ``label`` is the name shortened."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class Stem:
 
 @dataclass(frozen=True)
 class Diagram:
-    """Coordinates of an SVG; ``span`` is the critical difference, cut to the axis where it is ``beyond`` that."""
+    """Coordinates of an SVG. ``span`` is the critical difference, cut at the end of the axis if ``beyond`` it."""
 
     width: int
     height: int
@@ -36,11 +36,11 @@ class Diagram:
     beyond: bool
     stems: tuple[Stem, ...]
     bars: tuple[tuple[float, float, float], ...]
-    """From, to, height."""
+    """Start, end and height of each bar."""
 
 
 def diagram(across: Across) -> Diagram:
-    """Lay the diagram out: the better half of the models on the left."""
+    """Lay out the diagram, with the better half of the models on the left."""
     count = len(across.models)
 
     def place(rank: float) -> float:

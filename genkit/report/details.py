@@ -48,17 +48,18 @@ def details(board: Board) -> list[Details]:
 
 
 def _own(row: Row) -> list[RecordedScore]:
-    """The board's own score as the row has it: of several seeds the mean."""
+    """The board's score of a row; over several seeds their mean."""
     if row.score is None or row.value is None or row.ci_low is None or row.ci_high is None:
         return []
-    method = "over seeds, their variance pooled over models" if row.noise == "training" else row.score.method
+    method = "over seeds, variance pooled over models" if row.noise == "training" else row.score.method
     return [dataclasses.replace(row.score, value=row.value, ci_low=row.ci_low, ci_high=row.ci_high, method=method)]
 
 
 def reproduce(record: Record) -> str:
-    """Return the shell commands that train and measure a model again; empty for a record of images.
+    """Return the shell commands that reproduce a record: training and evaluation.
 
-    Empty too where no data set goes by the record's name alone: of a folder it has the last part, not where it is.
+    Empty for a record of images, and for a data set that can't be opened by its name alone: of a folder's path, records
+    keep only the last part.
     """
     subject, trained = record.subject, record.training
     if trained is None or not _offered(record.dataset):
@@ -73,7 +74,7 @@ def reproduce(record: Record) -> str:
             train += ["-o", f"{key}={_assigned(value)}"]
     if trained.processes > 1:
         train = ["torchrun", "--standalone", "--nproc-per-node", str(trained.processes), "--no-python", *train]
-    last = " | tail -n 1" if trained.processes > 1 else ""  # each process says where the run is
+    last = " | tail -n 1" if trained.processes > 1 else ""  # each process prints the run's path
     return f'run=$({shlex.join(train)}{last})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
 
 
@@ -86,7 +87,7 @@ def _offered(dataset: str) -> bool:
 
 
 def _measuring(record: Record) -> list[str]:
-    """The options of ``genkit eval`` under which a record's numbers come out."""
+    """The options of ``genkit eval`` that reproduce a record's numbers."""
     protocol = record.protocol
     samples, parameters = protocol.get("samples", {}), protocol.get("parameters", {})
     options: list[str] = []
@@ -95,24 +96,24 @@ def _measuring(record: Record) -> list[str]:
     extractors = dict.fromkeys(
         s.choices["features.extractor"] for s in record.scores if "features.extractor" in s.choices
     )
-    chosen = _preset(protocol)
-    asked = {
+    protocol_name = _protocol_name(protocol)
+    settings = {
         "--metrics": ",".join(metrics),
         "--features": ",".join(map(str, extractors)),
         "--count": samples.get("count"),
         "--seed": samples.get("seed"),
-        "--protocol": chosen if chosen != "genkit" else None,
+        "--protocol": protocol_name if protocol_name != "genkit" else None,
         "--importance-samples": parameters.get("nll", {}).get("importance_samples"),
     }
-    for option, value in asked.items():
+    for option, value in settings.items():
         options += [option, str(value)] if value not in (None, "") else []
     if record.training and record.training.weights == "raw":
         options.append("--raw")
     return options
 
 
-def _preset(protocol: Mapping[str, Mapping[str, Any]]) -> str:
-    """The preset whose choices a protocol has, the one with the most; records hold the choices, not its name."""
+def _protocol_name(protocol: Mapping[str, Mapping[str, Any]]) -> str:
+    """The name of the protocol with these choices, the most specific one; records hold choices, not names."""
     features, parameters = protocol.get("features", {}), protocol.get("parameters", {})
     held: dict[str, Any] = {f"features.{key}": value for key, value in features.items()}
     held |= {f"{metric}.{key}": value for metric, group in parameters.items() for key, value in group.items()}
@@ -128,7 +129,7 @@ def _preset(protocol: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _assigned(value: Any) -> str:
-    """A value as ``-o key=value`` reads it: a text that would be read as something else is quoted."""
+    """Format a value for ``-o key=value``: text that would be parsed as another type is quoted."""
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     try:

@@ -1,4 +1,4 @@
-"""Heat: tables whose cells are coloured by their values: chances, agreement, ranks per score, values per class."""
+"""Heat tables, with cells coloured by value: probabilities, agreement of scores, ranks by score, values by class."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from genkit.report.text import number
 from genkit.results.records import RecordedScore
 
 MOST = 30
-"""Rows of a matrix: of longer boards the best."""
+"""Rows of a table: the best of a longer board."""
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A cell; ``heat`` from -1 over 0, which has no colour, to 1."""
+    """A cell. ``heat`` is its colour, from -1 (bad) over 0 (none) to 1 (good); ``about`` its tooltip."""
 
     text: str
     heat: float = 0.0
@@ -29,7 +29,7 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatTable:
-    """A table. ``heads`` stand above the columns, ``abouts`` say what they mean; ``cut`` if there were more rows."""
+    """A table. ``abouts`` are the tooltips of the column heads; ``cut`` is the total of rows if some are omitted."""
 
     title: str
     about: str
@@ -40,7 +40,7 @@ class HeatTable:
 
 
 def chances(board: Board) -> HeatTable | None:
-    """The chance that each model is better than each other."""
+    """The probability that each model is better than each other."""
     rows = board.rows[:MOST]
     if len(rows) < 2:
         return None
@@ -50,16 +50,16 @@ def chances(board: Board) -> HeatTable | None:
             return HeatCell("")
         chance = float(board.chances[a, b])
         text = f"{chance:.2f}" if 0.005 <= chance < 0.995 else "<.01" if chance < 0.5 else ">.99"
-        return HeatCell(text, 2 * chance - 1, f"{rows[a].label} better than {rows[b].label}: {chance:.4f}")
+        return HeatCell(text, 2 * chance - 1, f"{rows[a].label} is better than {rows[b].label}: {chance:.4f}")
 
     places = range(len(rows))
     trained = any(row.noise == "training" for row in rows)
-    words = "from the noise that ranks the board" if trained else "if only the noise of measuring counted"
-    unequal = " The seeds of the models scatter unequally: the noisier ones are less sure than they seem here."
+    noise = "training noise" if trained else "evaluation noise only"
+    unequal = " The variances over seeds are unequal: probabilities of the noisier models are overconfident."
     return HeatTable(
-        "Chance that one is better than the other",
-        f"How probable it is, {words}, that the model of the row is better than that of the column: one-sided, of each "
-        "pair, without a prior. Over many pairs some seem certain by luck: the ranks allow for that."
+        "Probability of being better",
+        f"The one-sided probability, from {noise}, that the row's model is better than the column's. Each pair is "
+        "taken by itself; unlike the ranks, this is not corrected for multiple comparisons."
         f"{unequal if board.unequal_noise else ''}",
         tuple(str(place + 1) for place in places),
         tuple(row.label for row in rows),
@@ -69,7 +69,7 @@ def chances(board: Board) -> HeatTable | None:
 
 
 def ranks(boards: Sequence[Board]) -> HeatTable | None:
-    """The rank of each model under each score; their middles colour the cells."""
+    """The rank of each model under each score; cells are coloured by the middle of the rank."""
     if len(boards) < 2:
         return None
     first = boards[0]
@@ -78,13 +78,13 @@ def ranks(boards: Sequence[Board]) -> HeatTable | None:
     def spot(key: str, rows: dict[str, Row]) -> HeatCell:
         row = rows.get(key)
         if row is None or row.best is None or row.worst is None:
-            return HeatCell("-", about="has no rank under this score")
+            return HeatCell("-", about="not ranked under this score")
         middle = (row.best + row.worst) / 2 - 1
-        return HeatCell(row.rank, 1 - middle / max(1, len(rows) - 1), f"{number(row.value)}, of {len(rows)}")
+        return HeatCell(row.rank, 1 - middle / max(1, len(rows) - 1), f"{number(row.value)}; {len(rows)} models ranked")
 
     return HeatTable(
         "Ranks under each score",
-        "Each score ranks by itself; no overall order is made up. The stronger the colour, the better.",
+        "Each score ranks by itself; there is no overall order. A stronger colour is better.",
         tuple(board.score for board in boards),
         tuple(f"{board.direction} is better" for board in boards),
         tuple((row.label, tuple(spot(row.key, rows) for rows in known)) for row in first.rows[:MOST]),
@@ -110,9 +110,9 @@ def agreement(found: Agreement) -> HeatTable | None:
 
     return HeatTable(
         "Do the scores agree?",
-        "Kendall's tau of the orders that two scores put the models in: 1 the same, 0 unrelated, -1 the opposite. "
-        + (f"Each over {pairs[0][1]} models." if alike else "In brackets the number of models.")
-        + (" Where the models are too few or all equal there is none." if lacking else ""),
+        "Kendall's tau between the orders of the models under two scores: 1 same order, 0 unrelated, -1 reversed. "
+        + (f"Each over {pairs[0][1]} models." if alike else "The number of models is in brackets.")
+        + (" There is none for fewer than three models, or if all are tied." if lacking else ""),
         tuple(str(place + 1) for place in range(len(found.names))),
         found.names,
         tuple(
@@ -129,7 +129,7 @@ def agreement(found: Agreement) -> HeatTable | None:
 
 
 def by_class(board: Board) -> list[HeatTable]:
-    """A table for each score that has a value for each class: models by classes."""
+    """One table for each score that has values by class: models by classes."""
     tables = []
     for name in (board.score, *board.columns):
         values = {row.label: parts for row in board.rows[:MOST] if (parts := _parts(row, name, board))}
@@ -149,7 +149,7 @@ def by_class(board: Board) -> list[HeatTable]:
         tables.append(
             HeatTable(
                 f"{name} {arrow(direction)} by class",
-                f"Mean over training seeds. The stronger the colour, the better: of ranked models, {scale.words}.",
+                f"Mean over training seeds. A stronger colour is better; the scale runs {scale.words} (ranked models).",
                 heads,
                 heads,
                 tuple((label, tuple(spot(parts.get(head)) for head in heads)) for label, parts in values.items()),
@@ -168,7 +168,7 @@ def _score(row: Row, name: str, board: Board) -> RecordedScore | None:
 
 
 def _parts(row: Row, name: str, board: Board) -> dict[str, float]:
-    """A row's values by class, each the mean over its seeds where they are measured alike."""
+    """A row's values by class, each the mean over the seeds with the same protocol."""
     shown = _score(row, name, board)
     if shown is None or not shown.parts:
         return {}

@@ -1,4 +1,4 @@
-"""HTML: one self-contained page for a run, with its scores, samples and learning curves. No request leaves it."""
+"""HTML: a self-contained page for a run, and tables for notebooks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genkit.results.records import Record
 
 
 def environment() -> Any:
-    """Return the templates of all pages, autoescaped: what is filled in stays text."""
+    """Return the jinja2 environment of all pages, with autoescaping."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -28,32 +28,32 @@ def environment() -> Any:
 
 
 def plain(value: Any) -> str:
-    """Write a value of an option or a protocol as JSON has it, texts without quotation marks."""
+    """Format a value of an option or protocol as JSON, strings without quotation marks."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def breakable(name: str) -> Any:
-    """Let the name of a column break before its bracket and after underscores, not within words."""
+    """Allow line breaks in a column name before a bracket and after underscores."""
     from markupsafe import Markup, escape
 
     return Markup(str(escape(name)).replace("[", "<wbr>[").replace("_", "_<wbr>"))
 
 
 def score_table(record: Record) -> str:
-    """The scores of a record as an HTML table, for notebooks."""
+    """Return the scores of a record as an HTML table, for notebooks."""
     html: str = environment().get_template("scores.html").render(record=record, calibration={})
     return html
 
 
 def board_table(board: Board) -> str:
-    """A board as an HTML table, for notebooks."""
+    """Return a board as an HTML table, for notebooks."""
     names, *rows = grid(board)
     html: str = environment().get_template("board.html").render(heading=heading(board), header=names, rows=rows)
     return html
 
 
 def run_page(record: Record, run: Path, calibration: Calibration) -> str:
-    """A page for one evaluated run: scores beside what calibrates them, samples, learning curves, how it was made."""
+    """Return the page of an evaluated run: scores next to calibration baselines, samples, curves, settings."""
     grid = run / "samples.png"
     picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
     html: str = (
@@ -67,7 +67,7 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
 
 
 def _curves(log: Path) -> list[dict[str, Any]]:
-    """What was logged, one curve each, as points of an SVG of 300 x 80."""
+    """The logged values, one curve each, as points of an SVG of 300 x 80."""
     lines = list(read_log(log))
     names = list(dict.fromkeys(name for line in lines for name in line if name not in COUNTERS))
     curves = []

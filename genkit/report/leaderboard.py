@@ -1,4 +1,4 @@
-"""The leaderboard: the board asked for, and what the other scores, metrics and data sets of its records say."""
+"""``genkit.leaderboard``: a board, and comparisons with other scores and data sets of the same records."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from genkit.results.records import Record
 
 @dataclass(frozen=True, repr=False)
 class Leaderboard:
-    """What ``genkit.leaderboard`` returns; it prints as the terminal shows it, and notebooks show it as a table.
+    """The result of ``genkit.leaderboard``. Prints as in the terminal; notebooks show a table.
 
-    ``board`` ranks by the score asked for. ``elsewhere`` are the boards of the same metric on further data sets,
-    ``origins`` the folders, by records' ids, beside which their exhibits lie.
+    ``board`` ranks by the requested score. ``elsewhere`` are boards of the same metric on the other data sets.
+    ``origins`` maps a record's id to the folder or URL that holds its records and exhibits.
     """
 
     board: Board
@@ -31,7 +31,7 @@ class Leaderboard:
 
     @functools.cached_property
     def boards(self) -> tuple[Board, ...]:
-        """A board for each score of the data set that says something of images and two models have; ours first."""
+        """A board for each score of image quality that two models have, ``board`` first."""
         quality = [name for name in self.board.columns if name.partition("[")[0] not in COSTS and "@" not in name]
         columns = {name: score.fingerprint for row in self.board.rows for name, score in row.other.items()}
         names = [name for name in quality if sum(name in row.other for row in self.board.rows) > 1]
@@ -40,20 +40,20 @@ class Leaderboard:
 
     @functools.cached_property
     def agreement(self) -> Agreement:
-        """How much the scores agree on the order of models."""
+        """How much the scores agree on the order of models (Kendall's tau)."""
         return agreement(self.boards)
 
     @functools.cached_property
     def across(self) -> Across | None:
-        """Average ranks over the data sets asked for; None for one data set."""
+        """Average ranks over the requested data sets; None for a single one."""
         return across([self.board, *self.elsewhere]) if self.elsewhere else None
 
     def overall(self, weights: Mapping[str, float]) -> Overall:
-        """Return models by the weighted mean of their ranks; without weights of yours there is no overall order."""
+        """Return models by the weighted mean of their ranks. There are no default weights, so no default order."""
         return overall(self.boards, weights)
 
     def html(self) -> str:
-        """Return the report: one self-contained page."""
+        """Return the report, a self-contained HTML page."""
         from genkit.report.page import leaderboard_page
 
         return leaderboard_page(self)
@@ -72,9 +72,11 @@ class Leaderboard:
 def leaderboard(
     root: Path | str = "runs", *, dataset: str | Sequence[str] | None = None, score: str | None = None
 ) -> Leaderboard:
-    """Rank the records of a folder or an fsspec URL; see ``genkit.ranking.rank`` for what is raised.
+    """Rank the records of a folder or an fsspec URL.
 
-    Of several data sets the first is the board, and models are compared over all of them.
+    ``dataset`` is that of the newest record by default; if several are given, the board is of the first, and models are
+    compared over all. ``score`` is a score or metric, by default the one that ranks most entries. Raises MissingError
+    if there is nothing to rank and UnknownName for a data set or score that no record has.
     """
     contents = store.read(root)
     first, *more = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset) or [None]

@@ -1,4 +1,4 @@
-"""Markdown: a board as a table."""
+"""A board as a Markdown table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from genkit.report.text import grid, heading, notes, plain
 
 
 def leaderboard(board: Board, wanted: Sequence[str] = ()) -> str:
-    """A board as a Markdown table; names stay text. ``wanted`` are further columns, as in genkit.report.text."""
+    """Return a board as a Markdown table, with names escaped. ``wanted`` as in genkit.report.text.columns."""
     rows = grid(board, wanted)
     lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "|" + " --- |" * len(rows[0]))

@@ -1,4 +1,4 @@
-"""The report of a leaderboard: one self-contained HTML page. No request leaves it."""
+"""The report of a leaderboard: one self-contained HTML page that makes no requests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def leaderboard_page(found: Leaderboard) -> str:
-    """Return a leaderboard as one HTML page that needs no other file: table, matrices, plots, pictures and details.
+    """Return a leaderboard as one HTML page: table, matrices, plots, pictures and details.
 
-    Names stay text wherever they stand, in the scripts' data too. The page's own policy forbids every request.
+    All names are escaped, also in the scripts' data. The page's Content-Security-Policy forbids all requests.
     """
     from plotly.offline import get_plotlyjs
 
@@ -41,7 +41,7 @@ def leaderboard_page(found: Leaderboard) -> str:
             heading=heading(board),
             made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
             records=len(last),
-            on_the_way=sum(map(len, earlier.values())),
+            milestones=sum(map(len, earlier.values())),
             table=standings(board, DETAILS),
             matrices=[table for table in (chances(board), ranks(found.boards), agreement(found.agreement)) if table],
             diagram=diagram(found.across) if found.across else None,
@@ -59,7 +59,7 @@ def leaderboard_page(found: Leaderboard) -> str:
 
 
 def _downloads(found: Leaderboard) -> list[tuple[str, str]]:
-    """File names and data: addresses."""
+    """File names and ``data:`` URLs."""
     board = found.board
     texts = {
         "json": ("application/json", json.dumps(tabular.document(board))),

@@ -1,4 +1,4 @@
-"""Pictures: what lies beside the records of a board, as the page embeds it."""
+"""Pictures and learning curves of a board's records, as the page embeds them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from genkit.report.leaderboard import Leaderboard
 
 GRIDS = 24
-"""Entries whose pictures and curves the page holds: the best of a longer board."""
+"""Only this many entries, the best of a longer board, have pictures and curves on the page."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What one run logged: of each curve a value, or None, at each of ``images``."""
+    """The log of one run: for each curve a value, or None, at each of ``images``."""
 
     seed: int
     images: list[float]
@@ -34,13 +34,13 @@ class Curves:
 
 @dataclass(frozen=True)
 class EntryExhibits:
-    """The exhibits of one entry; pictures are data: addresses, empty where there is none, of the seed named."""
+    """The exhibits of one entry. Pictures are ``data:`` URLs of the run with ``seed``, or empty."""
 
     label: str
     subject: str
     seed: int | None
     count: int | None = None
-    """Of the samples that the ratios are the smallest of."""
+    """The number of samples among which the ratios are the smallest."""
     samples: str = ""
     memorised: str = ""
     ratios: tuple[float, ...] = ()
@@ -49,19 +49,19 @@ class EntryExhibits:
 
 
 def exhibits(found: Leaderboard) -> list[EntryExhibits]:
-    """Return the exhibits of the best entries and of what calibrates the board, of those that have any."""
+    """Return the exhibits of the best entries and of the calibration baselines, where there are any."""
     board = found.board
     entries = [_entry(row, found.origins) for row in (*board.rows[:GRIDS], *board.calibration)]
     return [entry for entry in entries if entry is not None]
 
 
 def real_test(shown: Sequence[EntryExhibits]) -> EntryExhibits | None:
-    """Return the real test images that ratios are read beside; None if there are none."""
+    """Return the exhibits of the real test images, whose ratios are the reference; None if there are none."""
     return next((entry for entry in shown if entry.subject == "real test" and entry.ratios), None)
 
 
 def _entry(row: Row, origins: Mapping[str, str]) -> EntryExhibits | None:
-    """Curves are of all seeds; pictures of the lowest that has any, as they are of the same draws in each."""
+    """Curves of all seeds; pictures of the lowest seed that has any, as all seeds draw the same latents."""
     curves: list[Curves] = []
     pictured: list[EntryExhibits] = []
     for record in sorted(row.records, key=_seed):
@@ -95,7 +95,7 @@ def _seed(record: Record) -> int:
 
 
 def _files(record: Record, origins: Mapping[str, str]) -> Mapping[str, bytes]:
-    """What can't be read is not shown: a picture is no reason to have no page."""
+    """The exhibits of a record; empty if they can't be read, as the page is useful without pictures."""
     name = record.id
     if name not in origins:
         return {}
@@ -120,7 +120,7 @@ def _document(file: bytes | None) -> dict[str, Any]:
 
 
 def _numbers(values: Any) -> list[float | None]:
-    """A list's numbers, None for whatever is not a finite one."""
+    """The numbers of a list, with None for anything that is not a finite number."""
     return [_finite(value) for value in values] if isinstance(values, list) else []
 
 

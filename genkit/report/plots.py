@@ -1,4 +1,4 @@
-"""Plots: the plain data that the page's script draws: values, quality against cost, learning curves, checkpoints."""
+"""Data of the plots that the page's script draws: values, quality against cost, learning curves, milestones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from genkit.report.standings import score_at_other_size
 from genkit.report.text import calibration_role
 
 VALUES = 40
-"""Entries in the plot of values: the best of a longer board."""
+"""Only this many entries, the best of a longer board, are plotted."""
 
 
 def plots(board: Board, shown: Sequence[EntryExhibits]) -> dict[str, Any]:
-    """Return the data of each plot that there is something to draw of, as plain JSON values."""
+    """Return the data of each plot that is not empty, as plain JSON values."""
     found: dict[str, Any] = {"score": board.score, "direction": board.direction}
     if board.rows:
         found["values"] = _values(board)
@@ -31,13 +31,13 @@ def plots(board: Board, shown: Sequence[EntryExhibits]) -> dict[str, Any]:
 
 def _values(board: Board) -> dict[str, Any]:
     rows = board.rows[:VALUES]
-    bounds = [_bound(row, board) for row in board.calibration]
+    references = [_reference(row, board) for row in board.calibration]
     return {
         "names": [row.label for row in rows],
         "values": [row.value for row in rows],
         "lows": [row.ci_low for row in rows],
         "highs": [row.ci_high for row in rows],
-        "bounds": [each for each in bounds if each["value"] is not None],
+        "references": [each for each in references if each["value"] is not None],
         "of": len(board.rows),
         "outside": any(
             row.value is not None
@@ -49,8 +49,8 @@ def _values(board: Board) -> dict[str, Any]:
     }
 
 
-def _bound(row: Row, board: Board) -> dict[str, Any]:
-    """A line across the plot. ``wide`` if the axis must reach it: what copies or makes noise may lie far out."""
+def _reference(row: Row, board: Board) -> dict[str, Any]:
+    """A reference line across the plot. ``wide`` if the axis must include it; copies and noise may lie far off."""
     other = score_at_other_size(row, board)
     at = f", at n = {other.n:,}" if other else ""
     value = other.value if other else row.value
@@ -62,7 +62,7 @@ def _bound(row: Row, board: Board) -> dict[str, Any]:
 
 
 def _costs(board: Board) -> list[dict[str, Any]]:
-    """What the models cost, of each kind that two of them have above zero: the axis is logarithmic."""
+    """The costs of the models, for each kind of cost that two of them have above zero: the axis is logarithmic."""
     found = []
     for name in sorted(board.columns, key=lambda name: name.partition("[")[0]):
         places = [p for p, row in enumerate(board.rows) if name in row.other and row.other[name].value > 0]
@@ -87,14 +87,14 @@ def _costs(board: Board) -> list[dict[str, Any]]:
             }
         )
     if found and board.comparison is not None:
-        differ = board.comparison.differ()  # of many models the slow part
+        differ = board.comparison.differ()  # slow for many models
         for one in found:
             one["unsure"] = _unsure(one, differ)
     return found
 
 
 def _unsure(one: Mapping[str, Any], differ: Any) -> list[int]:
-    """Return what of a front can't be told apart from something cheaper."""
+    """Return the points of the front that are not significantly better than something cheaper."""
     sign = 1 if one["cheaper"] == "lower" else -1
     costs, places = one["costs"], one["places"]
     return [
@@ -108,7 +108,7 @@ def _unsure(one: Mapping[str, Any], differ: Any) -> list[int]:
 
 
 def front(costs: Sequence[float], values: Sequence[float], cheaper: str, better: str) -> list[int]:
-    """Return the places of the Pareto front, from the cheapest: nothing else is both as cheap and as good."""
+    """Return the indices of the Pareto front, cheapest first: no other point is as cheap and as good."""
     signs = [1 if direction == "lower" else -1 for direction in (cheaper, better)]
     points = [(signs[0] * cost, signs[1] * value) for cost, value in zip(costs, values, strict=True)]
     found: list[int] = []
@@ -119,7 +119,7 @@ def front(costs: Sequence[float], values: Sequence[float], cheaper: str, better:
 
 
 def _curves(shown: Sequence[EntryExhibits]) -> dict[str, Any]:
-    """The curves of each run; their names from the one that most models share."""
+    """The curves of each run, and their names, the one that most models have first."""
     runs = [(entry.label, run) for entry in shown for run in entry.curves]
     models: dict[str, set[str]] = {}
     for label, run in runs:
@@ -131,7 +131,7 @@ def _curves(shown: Sequence[EntryExhibits]) -> dict[str, Any]:
 
 
 def _milestones(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A line for each run whose earlier checkpoints were measured."""
+    """A line for each run with milestones."""
     lines = []
     for row in rows[:VALUES]:
         for seed in sorted({milestone.seed for milestone in row.milestones}):

@@ -1,4 +1,4 @@
-"""All records of a store as one text: CSV with a row per score, JSON, or JSON Lines."""
+"""Export of records: CSV with a row per score, JSON, or JSON Lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genkit.results.store import StoredRecord
 
 
 def comma_separated(stored: Sequence[StoredRecord]) -> str:
-    """One row a score, under a header line."""
+    """Return CSV with a header and one row per score."""
     from genkit.report.tabular import spreadsheet_safe
 
     buffer = io.StringIO()
@@ -26,17 +26,17 @@ def comma_separated(stored: Sequence[StoredRecord]) -> str:
 
 
 def document(stored: Iterable[StoredRecord]) -> str:
-    """One JSON list of the records as they were written."""
+    """Return a JSON list of the records as stored."""
     return json.dumps([json.loads(each.data) for each in stored], indent=1) + "\n"
 
 
 def lines(stored: Iterable[StoredRecord]) -> str:
-    """One record a line, as JSON, as it was written."""
+    """Return JSON Lines, one record as stored per line."""
     return "".join(json.dumps(json.loads(each.data)) + "\n" for each in stored)
 
 
 WRITERS = {"csv": comma_separated, "jsonl": lines, "json": document}
-"""The formats by the suffixes of their files."""
+"""The formats, by file suffix."""
 
 _SCORE = (
     *("name", "metric", "value", "stderr", "ci_low", "ci_high", "method", "n"),

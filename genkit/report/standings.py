@@ -1,4 +1,4 @@
-"""Standings: a board as a table for the page, whose every cell knows its text and what it sorts by."""
+"""Standings: a board as the page's table, each cell with its text and sort key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from genkit.results.records import RecordedScore
 
 @dataclass(frozen=True)
 class Column:
-    """``about`` is what its head says when asked; ``shown`` at first, or only when chosen."""
+    """A column. ``about`` is the tooltip of its head; ``shown``: visible at first; ``blind``: to memorisation."""
 
     name: str
     direction: str
@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """``value`` is what it sorts by; ``about`` a remark, or why there is no number."""
+    """A cell. ``value`` is its sort key; ``about`` its tooltip, such as the reason why there is no number."""
 
     text: str
     value: float | None = None
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Mark:
-    """Where something lies, as a share of its axis; a ``dot`` beyond the axis is not seen."""
+    """A bar and a dot, as fractions of their axis; a ``dot`` outside [0, 1] is not visible."""
 
     start: float
     end: float
@@ -45,7 +45,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """One entry. ``leads`` if nothing is known to be better; ``details`` is the HTML id of its details, or empty."""
+    """One entry. ``leads``: nothing is significantly better; ``details``: the HTML id of its details, or empty."""
 
     label: str
     place: Cell
@@ -61,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Blank:
-    """Why some cells hold no number: a reason, and the entries that it is true of for each set of columns."""
+    """A reason for missing numbers, with pairs of columns and the entries that lack them for it."""
 
     reason: str
     cells: tuple[tuple[str, tuple[str, ...]], ...]
@@ -69,7 +69,7 @@ class Blank:
 
 @dataclass(frozen=True)
 class Standings:
-    """``outside`` if a value lies outside its interval; ``scale`` says how whiskers are drawn."""
+    """The table. ``outside``: a value lies outside its interval; ``scale``: the scale of the whiskers, in words."""
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
@@ -82,7 +82,7 @@ class Standings:
 
 
 def standings(board: Board, with_details: int) -> Standings:
-    """Lay a board out; the best entries, ``with_details`` of them, link to their details."""
+    """Lay out a board; the best ``with_details`` entries link to their details."""
     shown = set(columns(board))
     scale = Scale.of(end for row in board.rows for end in (row.value, row.ci_low, row.ci_high) if end is not None)
     lines = [
@@ -103,9 +103,9 @@ def standings(board: Board, with_details: int) -> Standings:
 
 
 def _blanks(rows: Sequence[Row], lines: Sequence[Line], names: Sequence[str]) -> tuple[Blank, ...]:
-    """Group the cells without a number by their reasons, and the entries by the columns that they lack for it.
+    """Group missing numbers by reason, and then entries by the columns they lack.
 
-    Reasons mostly begin with the name of what they are of: without it they are the same for many.
+    Most reasons begin with the entry's name, which is removed so that they can be grouped.
     """
     found: dict[str, dict[str, list[str]]] = {}
     for row, line in zip(rows, lines, strict=True):
@@ -132,12 +132,12 @@ def outside(row: Row) -> bool:
 
 
 def entry_id(place: int) -> str:
-    """Return the HTML id of an entry's details, made of its place on the board: names may hold any character."""
+    """Return the HTML id of an entry's details. It is numbered, as names may hold any character."""
     return f"entry-{place + 1}"
 
 
 def arrow(direction: str) -> str:
-    """Return the sign of what is better."""
+    """Return an arrow in the direction of better values."""
     return "↓" if direction == "lower" else "↑"
 
 
@@ -171,9 +171,9 @@ def _line(row: Row, board: Board, scale: Scale, details: str) -> Line:
 
 
 def score_at_other_size(row: Row, board: Board) -> RecordedScore | None:
-    """Return the board's score of a row that has it only at another number of images; None if it has its own.
+    """Return a row's value of the board's score at another number of images, if that is the only one it has.
 
-    A split that is smaller than what a board measures bounds it all the same, but not at the same n.
+    The real test split is often smaller than the board's number of samples: it still calibrates, at another n.
     """
     if row.value is not None:
         return None
@@ -183,14 +183,14 @@ def score_at_other_size(row: Row, board: Board) -> RecordedScore | None:
 def _value(row: Row, board: Board) -> Cell:
     other = score_at_other_size(row, board)
     if other is not None:
-        about = f"not at the board's number of images: {other.name}"
+        about = f"at another number of images than the board's: {other.name}"
         return Cell(f"{number(other.value)} at n = {other.n:,}", other.value, about, _between(other))
     about = row.score.note if row.score else "not measured"
     return Cell(number(row.value), row.value, about, interval(row.ci_low, row.ci_high))
 
 
 def noise(row: Row) -> str:
-    """Say which noise a row's interval is of."""
+    """Say which noise a row's interval covers."""
     if row.value is None:
         return ""
     return f"{row.seeds} seeds" if row.noise == "training" else "evaluation only"
@@ -199,7 +199,7 @@ def noise(row: Row) -> str:
 def _noise(row: Row) -> Cell:
     error = row.evaluation_stderr
     apart = row.noise == "training" and error is not None
-    return Cell(noise(row), about=f"standard error by measuring alone: {number(error)}" if apart else "")
+    return Cell(noise(row), about=f"standard error of the evaluation alone: {number(error)}" if apart else "")
 
 
 def _best_checkpoint(row: Row) -> Cell:
@@ -218,7 +218,7 @@ def _between(score: RecordedScore) -> str:
 
 
 def _mark(row: Row, scale: Scale) -> Mark | None:
-    """Return where a row's interval and value lie; None if no part of them is on the axis."""
+    """Return the whisker of a row; None if no part of it is on the axis."""
     if row.value is None or row.ci_low is None or row.ci_high is None:
         return None
     start, end, dot = map(scale.place, (row.ci_low, row.ci_high, row.value))

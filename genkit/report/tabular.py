@@ -1,4 +1,4 @@
-"""JSON and CSV: a board for programs."""
+"""A board as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def comma_separated(board: Board) -> str:
 
 
 def spreadsheet_safe(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula is quoted; a bare carriage return would end the row."""
+    """Quote text that a spreadsheet would run as a formula, and replace carriage returns, which would end the row."""
     if not isinstance(value, str):
         return value
     value = value.replace("\r", " ")

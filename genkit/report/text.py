@@ -1,4 +1,4 @@
-"""Plain text: numbers, aligned tables, a record's scores and a board for the terminal."""
+"""Plain text for the terminal: numbers, aligned tables, the scores of a record, a board."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ARROWS = {"lower": "v", "higher": "^"}
 
 
 def number(value: float | None) -> str:
-    """Write a number with four significant digits, plainly; ``-`` for none."""
+    """Format a number with four significant digits; ``-`` for None."""
     if value is None:
         return "-"
     if value == 0:
@@ -25,17 +25,17 @@ def number(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Write a 95 % interval."""
+    """Format a 95 % interval."""
     return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
 
 
 def plain(text: str) -> str:
-    """Replace what moves a terminal's cursor or ends a line: names may hold anything."""
+    """Replace control characters with spaces: names may hold any character."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: int = 0) -> str:
-    """Lay rows out in aligned columns; the columns in ``right`` are right-aligned."""
+    """Align rows of cells in columns; the columns in ``right`` are right-aligned."""
     if not rows:
         return ""
     rows = [[plain(cell) for cell in row] for row in rows]
@@ -51,13 +51,16 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: i
 
 
 Calibration = Mapping[str, Mapping[str, RecordedScore]]
-"""What calibrates a record: a name each, and its scores by their fingerprints."""
+"""Calibration baselines by name, each with its scores by fingerprint."""
+
+
+OUTSIDE = "A value may lie outside its interval: the bias in n is removed from the interval, not from the value."
 
 
 def scores(record: Record, calibration: Calibration | None = None) -> str:
-    """The scores of a record, one line each; what has no number shows ``-`` and why.
+    """The scores of a record, one per line, then ``-`` and the reason for metrics without a number.
 
-    ``calibration`` adds a column each, of the scores with the same fingerprint.
+    Each of ``calibration`` adds a column with its scores of the same fingerprint.
     """
     rows = []
     calibration = calibration or {}
@@ -75,12 +78,14 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
     lines = [table(rows, right=(2, *range(4, 5 + len(calibration))), indent=2)] if rows else []
     lines += [f"  {', '.join(names)}  -  {reason}" for reason, names in reasons.items()]
     if any(not s.ci_low <= s.value <= s.ci_high for s in record.scores):
-        lines.append("  A value outside its interval: the interval is for the distance itself, the bias in n removed.")
+        lines.append(
+            "  A value may lie outside its interval: the bias in n is removed from the interval, not from the value."
+        )
     return "\n".join(lines)
 
 
 def heading(board: Board) -> str:
-    """Say what a board ranks and how sure it can be."""
+    """Say what a board ranks, under which protocol and by which noise."""
     noises = {row.noise for row in board.rows}
     most = max((row.seeds for row in board.rows), default=0)
     noise = (
@@ -92,13 +97,13 @@ def heading(board: Board) -> str:
 
 
 HEADLINE = ("fid", "kid", "precision", "recall", "mse", "elbo", "bits_per_dim", "parameters")
-"""Metrics whose columns are shown unless others are asked for: a page has room for no more."""
+"""Metrics whose columns are shown by default, as many as fit on a page."""
 
 
 def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
-    """The further columns to show, of those that some row has.
+    """The columns to show besides the board's score, of those that some row has.
 
-    ``wanted`` are names of columns or of metrics, or "all"; without any, the headline metrics. Raises UnknownName.
+    ``wanted`` are names of columns or metrics, or "all"; by default the headline metrics. Raises UnknownName.
     """
     metrics = {name: s.metric for row in (*board.rows, *board.calibration) for name, s in row.other.items()}
     known = [name for name in board.columns if name in metrics]
@@ -111,7 +116,7 @@ def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
 
 
 def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
-    """A row of a board as text, with the further columns ``shown``; what bounds the board stands where a rank would."""
+    """The cells of a row, with the columns ``shown``. Calibration baselines have their role in place of a rank."""
     others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
     place = calibration_role(row, board) if row in board.calibration else row.rank
     seeds = str(row.seeds) if row.value is not None else ""
@@ -120,7 +125,7 @@ def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
 
 
 def calibration_role(row: Row, board: Board) -> str:
-    """Say what a calibrating row is: "floor" or "ceiling" where it bounds all rows, else "baseline"."""
+    """The role of a calibration baseline: "floor" or "ceiling" if it bounds all models, else "baseline"."""
     found = _ROLES[board.direction].get(row.subject, "baseline")
     values = [other.value for other in board.rows if other.value is not None]
     if row.value is None or not values:
@@ -133,30 +138,32 @@ _ROLES = {
     "lower": {"real test": "floor", "noise": "ceiling"},
     "higher": {"real test": "ceiling", "noise": "floor"},
 }
-"""What bounds a board, by what is better."""
+"""The baselines that may bound a board, by direction."""
 
 
 def header(board: Board, shown: Sequence[str]) -> list[str]:
-    """The names of a board's columns."""
+    """The headings of a board's columns."""
     best = ["best checkpoint", "s to best"] if board.tracked else []
     return ["rank", "model", board.score, "95 % interval", "seeds", *best, *shown]
 
 
 def notes(board: Board, wanted: Sequence[str] = ()) -> list[str]:
-    """Say what must be said beside a board: jobs that failed, marks of the columns shown, what is not the result."""
+    """The notes below a board: failed jobs and caveats about its columns and ranks."""
     lines = [f"failed: {each.job.model}, seed {each.job.seed}: {each.reason}" for each in board.failed]
     blind = [name for name in (board.score, *columns(board, wanted)) if name in board.blind]
     if blind:
-        lines.append(f"blind to memorisation, as copying training images beats all here: {', '.join(blind)}")
+        lines.append(f"blind to memorisation (copies of training images beat all models): {', '.join(blind)}")
     if board.unequal_noise:
-        lines.append("seeds of some models scatter more than others': one pooled variance trusts the noisier too much")
+        lines.append(
+            "variances over seeds are unequal (Bartlett's test): the pooled one is too small for the noisier models"
+        )
     if board.tracked:
-        lines.append("best checkpoint: chosen by the very score, so not the result; ranks are of the last one")
+        lines.append("best checkpoint: selected by this score, so not the result; ranks are of the last checkpoint")
     return lines
 
 
 def grid(board: Board, wanted: Sequence[str] = ()) -> list[list[str]]:
-    """A board as rows of text, its header first; ``wanted`` as in ``columns``."""
+    """A board as rows of text, header first; ``wanted`` as in ``columns``."""
     shown = columns(board, wanted)
     return [header(board, shown), *(cells(row, board, shown) for row in (*board.rows, *board.calibration))]
 
@@ -164,7 +171,7 @@ def grid(board: Board, wanted: Sequence[str] = ()) -> list[list[str]]:
 def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = None) -> str:
     """A board for the terminal; ``wanted`` as in ``columns``.
 
-    Columns beyond ``width`` letters follow in further tables, each with the ranks and the names again.
+    Columns beyond ``width`` characters go to more tables below, each with the ranks and names again.
     """
     rows = grid(board, wanted)
     first = len(header(board, ()))
@@ -184,7 +191,7 @@ def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = No
 
 
 def matrix(names: Sequence[str], cells: Sequence[Sequence[str]], *, numbered: bool = False) -> str:
-    """Lay a square matrix out; with ``numbered`` its columns are called by the rows' numbers, as names are long."""
+    """Align a square matrix; with ``numbered``, columns are headed by the rows' numbers instead of long names."""
     heads = [str(place) for place in range(1, len(names) + 1)] if numbered else list(names)
     labels = [f"{place} {name}" for place, name in zip(heads, names, strict=True)] if numbered else list(names)
     rows = [["", *heads], *([label, *row] for label, row in zip(labels, cells, strict=True))]

@@ -27,8 +27,8 @@ def test_chances_agreement_and_weights_stand_below_the_board(boards):
     done = boards("leaderboard", "--chances", "--agreement", "--weights", "fid=2,kid=1")
     assert done.code == 0
     titles = [line for line in done.out.splitlines() if line and not line.startswith(" ")]
-    assert [title.split()[0] for title in titles] == ["digits", "chance", "agreement", "weighted"]
-    rows = done.out.split("chance that")[1].split("agreement")[0].splitlines()
+    assert [title.split()[0] for title in titles] == ["digits", "probability", "agreement", "weighted"]
+    rows = done.out.split("probability that")[1].split("agreement")[0].splitlines()
     assert [row.split() for row in rows[2:5]] == [
         ["1", "a", "0.92", "1.00"],
         ["2", "b", "0.08", "1.00"],

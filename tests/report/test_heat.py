@@ -30,12 +30,12 @@ def test_colours_are_logarithmic_where_values_span_more_than_a_factor_of_ten():
 
 def test_chances_say_which_noise_they_are_of():
     alone = chances(rank([record("a", score(1.0)), record("b", score(2.0))])).about
-    assert "if only the noise of measuring counted" in alone
+    assert "from evaluation noise only" in alone
     seeds = [record(n, score(v), trained=training(seed=s)) for n in "ab" for s, v in enumerate((1.0, 1.1))]
     several = chances(rank(seeds)).about
-    assert "if only" not in several
+    assert "from training noise" in several
     for about in (alone, several):
-        assert "one-sided, of each pair, without a prior" in about
+        assert "not corrected for multiple comparisons" in about
 
 
 def taus(*counts):
@@ -52,7 +52,7 @@ def taus(*counts):
 def test_the_number_of_models_behind_a_tau_is_printed():
     mixed = taus(5, 2, 7)
     assert [spot.text for spot in mixed.rows[0][1]] == ["", "0.50 (5)", "- (2)"]
-    assert "In brackets the number of models" in mixed.about
+    assert "The number of models is in brackets" in mixed.about
     alike = taus(5, 5, 5)
     assert [spot.text for spot in alike.rows[0][1]] == ["", "0.50", "-"]
     assert "Each over 5 models" in alike.about

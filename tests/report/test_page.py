@@ -160,7 +160,7 @@ def test_of_its_own_n_a_baseline_shows_the_boards_number(page):
 
 
 def test_a_value_outside_its_interval_is_explained_and_only_then():
-    words = "the bias in n removed"
+    words = "the bias in n is removed"
     assert words not in parsed(record("a", score(1.0))).text
     assert words in parsed(record("a", score(1.0, ci_low=0.1, ci_high=0.9))).text
     other = score(1.0, name="kid[digits-cnn]", ci_low=0.1, ci_high=0.9)
@@ -176,8 +176,8 @@ def test_seeds_that_scatter_unequally_are_told():
         ]
         return parsed(*(record(name, score(value), trained=training(seed=seed)) for name, seed, value in values))
 
-    assert "scatter unequally" in board(0.001, 0.001, 1.0).text
-    assert "scatter unequally" not in board(0.1, 0.12, 0.11).text
+    assert "variances over seeds are unequal" in board(0.001, 0.001, 1.0).text
+    assert "variances over seeds are unequal" not in board(0.1, 0.12, 0.11).text
 
 
 def test_reasons_are_listed_once_with_all_that_they_are_of():
@@ -186,11 +186,11 @@ def test_reasons_are_listed_once_with_all_that_they_are_of():
     lacking = [record(name, score(2.0), absent={k: why.format(name) for k, why in absent.items()}) for name in "bc"]
     seen = parsed(record("a", score(1.0), *bounds), *lacking)
     assert "has no likelihood boundelbo, nll: b, c" in seen.text
-    assert "Why is there no number?" not in parsed(record("a", score(1.0))).text
+    assert "Why are numbers missing?" not in parsed(record("a", score(1.0))).text
 
 
 def test_records_of_last_checkpoints_are_counted_apart(page):
-    assert "4 entries ranked, from 13 records, and 2 of checkpoints on the way" in Page(page).text
+    assert "4 entries ranked, from 13 records, and 2 of earlier checkpoints" in Page(page).text
     assert "1 entry ranked, from 1 record ·" in parsed(record("a", score(1.0))).text
 
 
@@ -257,10 +257,10 @@ def test_beside_the_smallest_ratio_stands_that_of_real_test_images(tmp_path):
 
     model = near("a", 5000, 0.21, 0.34)
     alone = parsed(model, origins=store.read(tmp_path).origins).text
-    assert "smallest of 5,000: 0.21" in alone and "yardstick" not in alone
+    assert "smallest of 5,000: 0.21" in alone and "for reference" not in alone
     seen = parsed(model, near("real test", 360, 0.32, kind="baseline"), origins=store.read(tmp_path).origins).text
     assert "smallest of 5,000: 0.21; real test of 360: 0.32" in seen
-    assert "The smallest of more samples is smaller by that alone" in seen
+    assert "The minimum over more samples is smaller by chance alone" in seen
     assert "copy is likely" not in seen
 
 
@@ -304,7 +304,7 @@ def test_details_show_the_mean_that_the_board_ranks_by(whole, page):
 
 def test_chances_agreement_and_data_sets_are_compared(whole, page):
     seen = Page(page)
-    for title in ("Chance that one is better than the other", "Ranks under each score", "Do the scores agree?"):
+    for title in ("Probability of being better", "Ranks under each score", "Do the scores agree?"):
         assert title in seen.text
     assert "Over 2 data sets" in seen.text
     assert seen.count("svg", **{"class": "critical"}) == 1
@@ -316,9 +316,9 @@ def test_what_was_not_trained_alike_on_all_data_sets_is_told():
         return rank(models)
 
     found = Leaderboard(board("digits", 1), elsewhere=(board("fashion", 2),))
-    assert "Options or training not the same on all data sets: b, a" in Page(found.html()).text
+    assert "Different options or training between data sets: b, a" in Page(found.html()).text
     same = Leaderboard(board("digits", 1), elsewhere=(board("fashion", 1),))
-    assert "not the same on all data sets" not in Page(same.html()).text
+    assert "Different options or training" not in Page(same.html()).text
 
 
 def test_what_is_left_out_and_what_is_unreadable_is_listed(whole, page):
@@ -353,7 +353,7 @@ def test_a_board_of_baselines_alone_has_a_page():
 
 def test_images_of_no_model_have_details_without_commands():
     seen = parsed(record("photos", score(1.0), kind="images", trained=None, command="genkit compare photos faces"))
-    assert "Train and measure it again" not in seen.text
+    assert "Commands to reproduce it" not in seen.text
     assert "genkit compare photos faces" in seen.text
 
 

@@ -57,7 +57,7 @@ def test_a_baseline_at_another_n_is_drawn_and_named_by_it():
     smaller = score(0.3, name="fid[digits-cnn]@360", n=360, choices={"samples.count": 360})
     records = [record("a", score(1.0)), record("real test", smaller, kind="baseline")]
     records += [record("copycat", score(0.01), kind="baseline"), record("odd", kind="baseline")]
-    known = {each["name"]: each for each in plots(rank(records), ())["values"]["bounds"]}
+    known = {each["name"]: each for each in plots(rank(records), ())["values"]["references"]}
     assert known["real test (floor, at n = 360)"]["value"] == 0.3
     assert [name for name, each in known.items() if each["wide"]] == ["real test (floor, at n = 360)"]
     assert len(known) == 2

@@ -126,7 +126,7 @@ def test_a_value_outside_its_interval_is_explained():
     def last(low):
         return text.scores(record("gan", score(2.5, ci_low=low))).splitlines()[-1]
 
-    assert "bias in n removed" in last(2.6)
+    assert "bias in n is removed" in last(2.6)
     assert "bias" not in last(2.4)
 
 
@@ -152,8 +152,8 @@ def test_marks_failed_jobs_and_best_checkpoints_stand_with_the_board():
     assert lines[2].split()[2] == "5"
     assert [line.strip() for line in lines[4:]] == [
         "failed: sagan, seed 1: it diverged",
-        "blind to memorisation, as copying training images beats all here: fid[digits-cnn]",
-        "best checkpoint: chosen by the very score, so not the result; ranks are of the last one",
+        "blind to memorisation (copies of training images beat all models): fid[digits-cnn]",
+        "best checkpoint: selected by this score, so not the result; ranks are of the last checkpoint",
     ]
 
 

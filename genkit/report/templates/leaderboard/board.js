@@ -8,14 +8,14 @@
   const collator = new Intl.Collator(undefined, { numeric: true });
   document.querySelectorAll(".tools, .copy").forEach((each) => (each.hidden = false));
 
-  // Ranks are sorted as the page came: equal ones keep their order, and what has no rank its own.
+  // Sorting by rank restores the initial order; calibration baselines keep theirs.
   function asRanked(sign) {
     for (const body of sorted) {
       const way = body === models ? sign : 1;
       body.append(...[...body.rows].sort((a, b) => way * (first.get(a) - first.get(b))));
     }
   }
-  // What has no number comes last, whichever way is sorted.
+  // Missing numbers come last in either direction.
   function order(column, sign) {
     if (column === 0) return asRanked(sign);
     const key = (row) => {
@@ -71,7 +71,7 @@
       .map((each) => `.c${each.dataset.column}{display:none}`)
       .join(""));
   choices.forEach((each) => each.addEventListener("change", choose));
-  choose(); // a browser may restore boxes on reload
+  choose(); // a browser may restore checkboxes on reload
   const chooser = document.querySelector(".chooser");
   document.addEventListener("click", (event) => {
     if (chooser?.open && !chooser.contains(event.target)) chooser.open = false;
@@ -90,12 +90,12 @@
   }
   addEventListener("hashchange", openTarget);
   openTarget();
-  // The address does not change when the same model is asked for again.
+  // The address does not change when the same link is clicked again.
   document.querySelectorAll(".model a").forEach((link) =>
     link.addEventListener("click", () => link.hash === location.hash && openTarget()),
   );
 
-  // A fading edge says that a table goes on beyond it.
+  // A fading edge shows that a table can be scrolled.
   const boxes = [...document.querySelectorAll(".box")];
   const fade = (box) => box.classList.toggle("more", box.scrollWidth - box.clientWidth - box.scrollLeft > 4);
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => fade(target.closest(".box"))));
@@ -104,7 +104,7 @@
     [box, ...box.children].forEach((each) => sizes.observe(each));
   }
 
-  // A browser may refuse to fetch a long data: address, but not a file that the page holds.
+  // A browser may refuse a long data: URL, but not a blob: URL.
   document.querySelectorAll("a[download]").forEach((link) =>
     link.addEventListener("click", () => {
       const [head, content] = link.getAttribute("href").split(",");
@@ -121,7 +121,7 @@
         await navigator.clipboard.writeText(code.textContent);
         button.textContent = "copied";
       } catch {
-        getSelection().selectAllChildren(code); // no clipboard here: the reader copies what is selected
+        getSelection().selectAllChildren(code); // no clipboard access: the reader can copy the selection
         button.textContent = "selected";
       }
       setTimeout(() => (button.textContent = "copy"), 2000);

@@ -6,7 +6,7 @@
   const drawn = new Set();
   const darkness = matchMedia("(prefers-color-scheme: dark)");
 
-  // Plotly reads a little HTML in its texts: names are no HTML.
+  // Plotly interprets some HTML in its texts, so names are escaped.
   const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const short = (text, most) => plain(text.length > most ? `${text.slice(0, most - 1)}…` : text);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -38,22 +38,22 @@
   const scale = (values) => (spread(values) ? { type: "log", dtick: values.length && Math.max(...values) > 1e3 * Math.min(...values) ? 1 : "D2" } : {});
 
   function values() {
-    const { names, values, lows, highs, bounds } = data.values;
+    const { names, values, lows, highs, references } = data.values;
     const places = names.map((_, place) => place);
-    const ends = known([...values, ...lows, ...highs, ...bounds.filter(({ wide }) => wide).map(({ value }) => value)]);
+    const ends = known([...values, ...lows, ...highs, ...references.filter(({ wide }) => wide).map(({ value }) => value)]);
     const across = scale(ends);
     const at = (value) => (across.type === "log" ? (value > 0 ? Math.log10(value) : -Infinity) : value);
     const room = 0.04 * (at(Math.max(...ends)) - at(Math.min(...ends)) || 1);
     const low = at(Math.min(...ends)) - room, high = at(Math.max(...ends)) + room;
     const within = ({ value }) => at(value) >= low && at(value) <= high;
     const place = ({ value }) => Math.min(Math.max(at(value), low), high);
-    const name = (bound) => {
-      const text = plain(bound.name);
-      if (within(bound)) return text;
-      return at(bound.value) < low ? `← ${text} ${bound.value.toPrecision(4)}` : `${text} ${bound.value.toPrecision(4)} →`;
+    const name = (reference) => {
+      const text = plain(reference.name);
+      if (within(reference)) return text;
+      return at(reference.value) < low ? `← ${text} ${reference.value.toPrecision(4)}` : `${text} ${reference.value.toPrecision(4)} →`;
     };
     return {
-      height: 110 + 24 * names.length + 15 * bounds.length,
+      height: 110 + 24 * names.length + 15 * references.length,
       traces: [
         {
           x: places.flatMap((place) => [lows[place], highs[place], null]),
@@ -68,17 +68,17 @@
       ],
       layout: {
         xaxis: { title: title(better()), ...across, range: [low, high] },
-        yaxis: { tickvals: places, ticktext: names.map((name) => short(name, innerWidth < 640 ? 14 : 32)), range: [names.length - 0.4, -0.6 - 0.62 * bounds.length], showgrid: false },
-        shapes: bounds.filter(within).map(({ value }) => ({ type: "line", x0: value, x1: value, yref: "paper", y0: 0, y1: 1, line: { color: colour("dim"), width: 1, dash: "dot" } })),
-        annotations: bounds.map((bound, line) => ({
-          x: place(bound), y: 1, yref: "paper", text: name(bound), showarrow: false, textangle: 0, font: { size: 11, color: colour("dim") }, bgcolor: colour("paper"), borderpad: 0,
-          xanchor: place(bound) > (low + high) / 2 ? "right" : "left", yanchor: "top", yshift: -15 * line,
+        yaxis: { tickvals: places, ticktext: names.map((name) => short(name, innerWidth < 640 ? 14 : 32)), range: [names.length - 0.4, -0.6 - 0.62 * references.length], showgrid: false },
+        shapes: references.filter(within).map(({ value }) => ({ type: "line", x0: value, x1: value, yref: "paper", y0: 0, y1: 1, line: { color: colour("dim"), width: 1, dash: "dot" } })),
+        annotations: references.map((reference, line) => ({
+          x: place(reference), y: 1, yref: "paper", text: name(reference), showarrow: false, textangle: 0, font: { size: 11, color: colour("dim") }, bgcolor: colour("paper"), borderpad: 0,
+          xanchor: place(reference) > (low + high) / 2 ? "right" : "left", yanchor: "top", yshift: -15 * line,
         })),
       },
     };
   }
 
-  // Names stand where neither a point nor another name does; what finds no place is read by pointing at it.
+  // Names are placed where they overlap no point and no other name; names without room show on hover only.
   function labelPositions(xs, ys, names, front, width, height) {
     const taken = xs.map((x, place) => [x - 6, ys[place] - 6, x + 6, ys[place] + 6]);
     front.slice(1).forEach((to, place) => {
@@ -139,7 +139,7 @@
     };
   }
 
-  // One line a run, one colour a model; a legend only where it is short.
+  // One line per run, one colour per model; a legend if there are several models.
   function lines(runs, value, name, yaxis = {}) {
     const models = [...new Set(runs.map((run) => run.name))];
     const colours = series();
@@ -161,7 +161,7 @@
   const milestones = () => lines(data.milestones, (run) => run.values, better(), scale(data.milestones.flatMap((run) => run.values)));
   const kinds = { values, cost, curves, milestones };
 
-  // Four megabytes of script are read only once there is something to draw.
+  // Plotly's four megabytes are evaluated only once there is something to draw.
   function plotly() {
     if (!window.Plotly) {
       const script = document.createElement("script");
