@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genkit import metrics
+    from genkit.benchmark.api import bench
     from genkit.conformance import check
     from genkit.data import open_dataset, open_images
     from genkit.evaluation.compare import compare
     from genkit.evaluation.config import EvalConfig
     from genkit.evaluation.evaluate import evaluate
     from genkit.evaluation.evaluator import Evaluator
+    from genkit.evaluation.explain import explain
     from genkit.evaluation.verify import verify
     from genkit.features import load_extractor
+    from genkit.latent.api import edit, interpolate, reconstruct, sample, sample_to_folder, traverse
     from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
+    from genkit.ranking.recommend import recommend
     from genkit.report.leaderboard import leaderboard
     from genkit.training.api import resume, train
     from genkit.training.runs import load
@@ -31,22 +35,31 @@ if TYPE_CHECKING:
 _HOMES = {
     "Batch": "genkit.models",
     "DataInfo": "genkit.models",
+    "EvalConfig": "genkit.evaluation.config",
     "Evaluator": "genkit.evaluation.evaluator",
     "GenerativeModel": "genkit.models",
-    "EvalConfig": "genkit.evaluation.config",
     "Phase": "genkit.models",
     "Preset": "genkit.models",
     "Step": "genkit.models",
+    "bench": "genkit.benchmark.api",
     "check": "genkit.conformance",
     "compare": "genkit.evaluation.compare",
+    "edit": "genkit.latent.api",
     "evaluate": "genkit.evaluation.evaluate",
+    "explain": "genkit.evaluation.explain",
+    "interpolate": "genkit.latent.api",
     "leaderboard": "genkit.report.leaderboard",
     "load": "genkit.training.runs",
     "load_extractor": "genkit.features",
     "open_dataset": "genkit.data",
     "open_images": "genkit.data",
+    "recommend": "genkit.ranking.recommend",
+    "reconstruct": "genkit.latent.api",
     "resume": "genkit.training.api",
+    "sample": "genkit.latent.api",
+    "sample_to_folder": "genkit.latent.api",
     "train": "genkit.training.api",
+    "traverse": "genkit.latent.api",
     "verify": "genkit.evaluation.verify",
 }
 
@@ -61,17 +74,26 @@ __all__ = [
     "Phase",
     "Preset",
     "Step",
+    "bench",
     "check",
     "compare",
+    "edit",
     "evaluate",
+    "explain",
+    "interpolate",
     "leaderboard",
     "load",
     "load_extractor",
     "metrics",
     "open_dataset",
     "open_images",
+    "recommend",
+    "reconstruct",
     "resume",
+    "sample",
+    "sample_to_folder",
     "train",
+    "traverse",
     "verify",
 ]
 

@@ -8,7 +8,7 @@ import click
 
 from genkit.cli.help import Command, option
 from genkit.cli.options import device_option, runs_option, seed_option, trained_options, walk_options
-from genkit.cli.trained import load_trained
+from genkit.cli.trained import trained_run
 
 
 @click.command(cls=Command)
@@ -44,10 +44,9 @@ def command(
     \b
     genkit interpolate --model dcgan --gif walk.gif
     """
-    from genkit.latent.pictures import write_walks
-    from genkit.latent.walks import interpolate
+    from genkit.latent.api import interpolate
 
-    _, trained = load_trained(root, model, run_id, dataset, device)
-    write_walks(interpolate(trained, walks, steps, seed=seed, label=label), grid, steps, gif)
+    run = trained_run(root, model, run_id, dataset)
+    interpolate(run, walks, steps, label=label, grid=grid, gif=gif, seed=seed, device=device)
     for path in filter(None, (grid, gif)):
         click.echo(path)

@@ -9,7 +9,7 @@ import click
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, runs_option, trained_options
-from genkit.cli.trained import load_trained
+from genkit.cli.trained import trained_run
 
 
 @click.command(cls=Command)
@@ -40,9 +40,7 @@ def command(
     root: Path,
 ) -> None:
     """Write a grid of test images, each with its reconstruction below it."""
-    from genkit.latent.pictures import write_reconstructions
-    from genkit.training.api import open_run_dataset
+    from genkit.latent.api import reconstruct
 
-    run, trained = load_trained(root, model, run_id, dataset, device)
-    write_reconstructions(trained, open_run_dataset(run, data_root=data_root).test, grid, count)
-    click.echo(f"{grid}")
+    reconstruct(trained_run(root, model, run_id, dataset), count, grid=grid, device=device, data_root=data_root)
+    click.echo(grid)

@@ -9,7 +9,7 @@ import click
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
-from genkit.cli.trained import load_trained
+from genkit.cli.trained import trained_run
 from genkit.errors import UsageError
 
 
@@ -55,17 +55,26 @@ def command(
     genkit sample --model cgan --labelled --out more -n 5000
     """
     from genkit.cli.progress import work_bar
-    from genkit.latent.pictures import write_grid, write_images
-    from genkit.training.api import open_run_dataset
+    from genkit.latent.api import sample, sample_to_folder
 
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
-    run, drawn = load_trained(root, model, run_id, dataset, device, raw=raw)
-    if out is not None:
-        classes = open_run_dataset(run, data_root=data_root).classes if labelled else ()
-        with work_bar() as show:
-            write_images(drawn, out, count, seed=seed, label=label, classes=classes, progress=show)
-        click.echo(f"{out}")
-    else:
-        write_grid(drawn, grid, count, seed=seed, label=label)
-        click.echo(f"{grid}")
+    run = trained_run(root, model, run_id, dataset)
+    if out is None:
+        sample(run, count, label=label, grid=grid, raw=raw, seed=seed, device=device)
+        click.echo(grid)
+        return
+    with work_bar() as show:
+        sample_to_folder(
+            run,
+            out,
+            count,
+            label=label,
+            labelled=labelled,
+            raw=raw,
+            seed=seed,
+            device=device,
+            data_root=data_root,
+            progress=show,
+        )
+    click.echo(out)

@@ -15,19 +15,7 @@ from genkit.registry.specs import ModelSpec
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
-    from genkit.models.base import GenerativeModel
     from genkit.training.runs import Run
-
-
-def load_trained(
-    root: Path, model: str | None, run_id: str | None, dataset: str | None, device: str, *, raw: bool = False
-) -> tuple[Run, GenerativeModel]:
-    """Return the run that ``trained_run`` finds and its model, on a device."""
-    from genkit.devices import pick_device
-    from genkit.training.runs import load
-
-    run = trained_run(root, model, run_id, dataset)
-    return run, load(run, raw=raw).to(pick_device(device))
 
 
 def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:

@@ -10,7 +10,7 @@ from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import device_option, runs_option, seed_option, trained_options, walk_options
 from genkit.cli.parameters import NAMES
-from genkit.cli.trained import load_trained
+from genkit.cli.trained import trained_run
 from genkit.errors import UsageError
 
 
@@ -59,19 +59,29 @@ def command(
 
     For a model with an encoder, the most used dimensions come first.
     """
-    from genkit.latent.pictures import write_walks
-    from genkit.latent.walks import most_used, traverse
-    from genkit.training.api import open_run_dataset
+    from genkit.latent.api import traverse
 
-    run, trained = load_trained(root, model, run_id, dataset, device)
-    if dims is not None:
-        try:
-            chosen = [int(dim) for dim in dims]
-        except ValueError as error:
-            raise UsageError(f"--dims {','.join(dims)}: give numbers of dimensions, e.g. 0,3,7") from error
-    else:
-        chosen = most_used(trained, count, open_run_dataset(run, data_root=data_root).test)
-    write_walks(traverse(trained, chosen, steps, span=span, seed=seed, label=label), grid, steps, gif)
-    click.echo(f"dimensions from top to bottom: {', '.join(map(str, chosen))}", err=True)
+    run = trained_run(root, model, run_id, dataset)
+    found = traverse(
+        run,
+        count,
+        steps,
+        dims=None if dims is None else _numbers(dims),
+        span=span,
+        label=label,
+        grid=grid,
+        gif=gif,
+        seed=seed,
+        device=device,
+        data_root=data_root,
+    )
+    click.echo(f"dimensions from top to bottom: {', '.join(map(str, found.dims))}", err=True)
     for path in filter(None, (grid, gif)):
         click.echo(path)
+
+
+def _numbers(dims: list[str]) -> list[int]:
+    try:
+        return [int(dim) for dim in dims]
+    except ValueError as error:
+        raise UsageError(f"--dims {','.join(dims)} are not numbers of dimensions such as 0,3,7") from error

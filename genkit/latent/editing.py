@@ -107,7 +107,7 @@ class Search:
             raise UsageError("the noise is above zero, the weights of prior and features are not below")
 
 
-def edit(
+def search_latents(
     model: GenerativeModel,
     target: Tensor,
     degradation: Degradation,

@@ -57,11 +57,10 @@ def classes_of(
     return each.to(model.device).repeat_interleave(repeats)
 
 
-def write_grid(model: GenerativeModel, path: Path, count: int, *, seed: int, label: int | None = None) -> None:
-    """Write samples as one PNG."""
-    images, _ = draw(model, count, seed=seed, label=label)
+def write_grid(images: Tensor, path: Path) -> None:
+    """Write images as one PNG, ten in a row."""
     with writing(path):
-        save_grid(images, path, columns=min(count, 10))
+        save_grid(images, path, columns=min(len(images), 10))
 
 
 def write_walks(images: Tensor, path: Path, steps: int, gif: Path | None = None) -> None:
@@ -154,8 +153,8 @@ def _filling(folder: Path) -> Iterator[None]:
         raise GenkitError(f"{error.filename or folder} can't be written: {error.strerror or error}") from error
 
 
-def write_reconstructions(model: GenerativeModel, test: Split, path: Path, count: int) -> None:
-    """Write test images in odd rows and their reconstructions below each, as one PNG."""
+def reconstructions(model: GenerativeModel, test: Split, count: int) -> tuple[Tensor, Tensor]:
+    """Return the first test images and their reconstructions; raises UsageError for a model that has none."""
     reconstruct = getattr(model, "reconstruct", None)
     if reconstruct is None:
         raise UsageError(f"{type(model).__name__} does not reconstruct: choose a model that encodes images")
@@ -163,6 +162,11 @@ def write_reconstructions(model: GenerativeModel, test: Split, path: Path, count
     model.eval()
     with torch.no_grad():
         again = in_range(reconstruct(images), f"reconstructions of {type(model).__name__}")
+    return images, again
+
+
+def write_reconstructions(images: Tensor, again: Tensor, path: Path) -> None:
+    """Write images in odd rows and their reconstructions below each, as one PNG."""
     columns = min(10, len(images))
     blank = images.new_ones(-len(images) % columns, *images.shape[1:])
     full = [torch.cat([both, blank]).split(columns) for both in (images, again)]

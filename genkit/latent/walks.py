@@ -18,7 +18,7 @@ DRAWS = 1000
 """Latents that say how wide a prior is in each dimension."""
 
 
-def interpolate(model: GenerativeModel, walks: int, steps: int, *, seed: int = 0, label: int | None = None) -> Tensor:
+def walk_between(model: GenerativeModel, walks: int, steps: int, *, seed: int = 0, label: int | None = None) -> Tensor:
     """Return images [walks * steps, C, H, W] in [0, 1]: each walk goes from one drawn latent to another, in ``steps``.
 
     A conditional model keeps one class along a walk: ``label``, or all classes in turn. Raises UsageError for a model
@@ -32,7 +32,7 @@ def interpolate(model: GenerativeModel, walks: int, steps: int, *, seed: int = 0
     return decoded(model, path.flatten(0, 1), classes_of(model, walks, label, repeats=steps))
 
 
-def traverse(
+def walk_along(
     model: GenerativeModel,
     dims: list[int],
     steps: int,

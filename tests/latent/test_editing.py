@@ -5,7 +5,7 @@ import torch
 
 from genkit.errors import DataError, UsageError
 from genkit.features import load_extractor
-from genkit.latent.editing import Averaged, Degradation, Masked, Search, edit
+from genkit.latent.editing import Averaged, Degradation, Masked, Search, search_latents
 from genkit.models import DataInfo, GenerativeModel
 
 LONG = Search(steps=1500, starts=2, learning_rate=0.02)
@@ -43,7 +43,7 @@ def images(n=2):
 @pytest.mark.parametrize(("noise", "prior"), [(0.1, 1.0), (0.02, 1.0), (0.1, 5.0), (0.1, 0.0)])
 def test_denoising_finds_the_posterior_s_mode(noise, prior):
     model, search = Linear(), Search(steps=1500, starts=2, learning_rate=0.02, noise=noise, prior=prior)
-    found = edit(model, images(), Degradation(), search)
+    found = search_latents(model, images(), Degradation(), search)
     torch.testing.assert_close(found, expected(model, images(), torch.eye(16), noise, prior), atol=2e-3, rtol=0)
 
 
@@ -51,26 +51,26 @@ def test_super_resolution_explains_the_means_of_squares():
     model = Linear()
     small = torch.nn.functional.avg_pool2d(images(), 2)
     rows = torch.nn.functional.avg_pool2d(torch.eye(16).view(16, 1, 4, 4), 2).flatten(1).T
-    found = edit(model, small, Averaged(2), LONG)
+    found = search_latents(model, small, Averaged(2), LONG)
     torch.testing.assert_close(found, expected(model, small, rows, 0.1, 1.0), atol=2e-3, rtol=0)
 
 
 def test_in_painting_keeps_what_is_given_and_never_looks_behind_the_mask():
     model, mask = Linear(), torch.ones(4, 4)
     mask[:2] = 0
-    found = edit(model, images(), Masked(mask), LONG)
+    found = search_latents(model, images(), Masked(mask), LONG)
     assert torch.equal(found[:, :, 2:], images()[:, :, 2:])
     best = expected(model, images() * mask, torch.diag(mask.flatten()), 0.1, 1.0)
     torch.testing.assert_close(found[:, :, :2], best[:, :, :2], atol=2e-3, rtol=0)
     behind = images()
     behind[:, :, :2] = 0.99
-    torch.testing.assert_close(edit(model, behind, Masked(mask), LONG), found)
+    torch.testing.assert_close(search_latents(model, behind, Masked(mask), LONG), found)
 
 
 def test_a_model_is_left_as_it_was():
     model = Linear()
     before = model.weight.detach().clone()
-    edit(model, images(), Degradation(), Search(steps=3))
+    search_latents(model, images(), Degradation(), Search(steps=3))
     assert model.weight.requires_grad
     assert model.weight.grad is None
     assert torch.equal(model.weight.detach(), before)
@@ -82,7 +82,7 @@ def test_a_prior_of_the_model_s_own_is_heeded():
             return -50 * (latent - 2).square().sum(-1)
 
     model = Shifted()
-    found = edit(model, images(), Degradation(), Search(steps=800, noise=10.0))
+    found = search_latents(model, images(), Degradation(), Search(steps=800, noise=10.0))
     torch.testing.assert_close(found, model.decode(torch.full((2, 3), 2.0)).detach(), atol=0.01, rtol=0)
 
 
@@ -92,13 +92,13 @@ def test_a_start_is_the_code_of_what_is_given_where_there_is_one():
             return torch.full((len(images), 3), 0.7)
 
     model = Encoding()
-    found = edit(model, images(1), Degradation(), Search(steps=1, starts=1, learning_rate=1e-9))
+    found = search_latents(model, images(1), Degradation(), Search(steps=1, starts=1, learning_rate=1e-9))
     torch.testing.assert_close(found, model.decode(torch.full((1, 3), 0.7)).detach())
 
 
 def test_classes_go_with_their_targets_through_all_starts():
     model = Linear()
-    edit(model, images(2), Degradation(), Search(steps=1, starts=3), condition=torch.tensor([4, 5]))
+    search_latents(model, images(2), Degradation(), Search(steps=1, starts=3), condition=torch.tensor([4, 5]))
     assert model.asked.tolist() == [4, 5] * 3
 
 
@@ -109,19 +109,21 @@ def test_features_pull_towards_what_looks_alike(digits):
     def apart(found):
         return float((extractor.forward(255 * found)[0] - extractor.forward(255 * target)[0]).square().sum())
 
-    blind = edit(Linear(), target, Degradation(), Search(steps=200, noise=0.3))
-    seeing = edit(Linear(), target, Degradation(), Search(steps=200, noise=0.3, perceptual=1e4), extractor=extractor)
+    blind = search_latents(Linear(), target, Degradation(), Search(steps=200, noise=0.3))
+    seeing = search_latents(
+        Linear(), target, Degradation(), Search(steps=200, noise=0.3, perceptual=1e4), extractor=extractor
+    )
     assert apart(seeing) < 0.9 * apart(blind)
 
 
 def test_weights_and_shapes_that_make_no_sense_are_refused():
     with pytest.raises(UsageError, match="go together"):
-        edit(Linear(), images(), Degradation(), Search(perceptual=1.0))
+        search_latents(Linear(), images(), Degradation(), Search(perceptual=1.0))
     with pytest.raises(DataError, match="targets of shape"):
-        edit(Linear(), images()[:, :, :2], Degradation())
+        search_latents(Linear(), images()[:, :, :2], Degradation())
     with pytest.raises(DataError, match="targets of shape"):
-        edit(Linear(), images()[:, :, :2], Masked(torch.ones(images().shape[2:])))
+        search_latents(Linear(), images()[:, :, :2], Masked(torch.ones(images().shape[2:])))
     with pytest.raises(UsageError, match="can't be made 3 times smaller"):
-        edit(Linear(), images(), Averaged(3))
+        search_latents(Linear(), images(), Averaged(3))
     with pytest.raises(UsageError, match="above zero"):
         Search(noise=0.0)

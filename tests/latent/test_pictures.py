@@ -12,6 +12,7 @@ from genkit.errors import GenkitError, PluginError, UsageError
 from genkit.latent.pictures import (
     CHUNK,
     draw,
+    reconstructions,
     write_edits,
     write_grid,
     write_images,
@@ -90,11 +91,14 @@ def test_a_folder_with_files_is_not_written_into(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("write", [write_images, write_grid])
+@pytest.mark.parametrize(
+    "write",
+    [lambda path: write_images(Shades(), path, 2, seed=0), lambda path: write_grid(torch.zeros(2, 1, 4, 4), path)],
+)
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, write):
     (tmp_path / "file").write_text("")
     with pytest.raises(GenkitError, match="can't be written"):
-        write(Shades(), tmp_path / "file" / "x", 2, seed=0)
+        write(tmp_path / "file" / "x")
 
 
 @pytest.mark.parametrize("count", [7, 10, 13])
@@ -103,7 +107,7 @@ def test_reconstructions_stand_below_their_originals(tmp_path, digits, count):
         def reconstruct(self, images):
             return 1 - images
 
-    write_reconstructions(Inverse(), digits.test, tmp_path / "x.png", count)
+    write_reconstructions(*reconstructions(Inverse(), digits.test, count), tmp_path / "x.png")
     sheet = np.asarray(Image.open(tmp_path / "x.png")).astype(int)
     columns = min(10, count)
     cell = sheet.shape[1] // columns
@@ -115,9 +119,9 @@ def test_reconstructions_stand_below_their_originals(tmp_path, digits, count):
         assert np.abs(original + below - 255).max() <= 1
 
 
-def test_a_model_without_reconstruct_is_named(tmp_path, digits):
+def test_a_model_without_reconstruct_is_named(digits):
     with pytest.raises(UsageError, match="Plain does not reconstruct"):
-        write_reconstructions(Plain(), digits.test, tmp_path / "x.png", 3)
+        reconstructions(Plain(), digits.test, 3)
 
 
 def test_a_labelled_folder_is_read_back_with_its_classes(tmp_path):
@@ -179,7 +183,7 @@ def test_what_is_out_of_range_is_drawn_by_no_command(tmp_path, digits, bad):
     for write in (
         lambda: draw(Diverged(), 2, seed=0),
         lambda: write_images(Diverged(), tmp_path / "out", 2, seed=0),
-        lambda: write_reconstructions(Diverged(), digits.test, tmp_path / "x.png", 3),
+        lambda: reconstructions(Diverged(), digits.test, 3),
     ):
         with pytest.raises(PluginError, match="Diverged"):
             write()

@@ -6,7 +6,7 @@ import torch
 
 from genkit.data import Split
 from genkit.errors import UsageError
-from genkit.latent.walks import between, interpolate, most_used, traverse
+from genkit.latent.walks import between, most_used, walk_along, walk_between
 from genkit.models import DataInfo, GenerativeModel
 from genkit.training.runs import make_model
 
@@ -51,28 +51,28 @@ def test_the_ends_of_a_walk_are_its_latents_also_parallel_and_opposite_ones():
 
 
 def test_the_latents_of_a_walk_are_evenly_turned():
-    images = interpolate(Plain(), 2, 5)
+    images = walk_between(Plain(), 2, 5)
     assert images.shape == (10, 1, 2, 2)
     walk = latents(images)[:5]
     unit = walk / walk.norm(dim=1, keepdim=True)
     angles = (unit[1:] * unit[:-1]).sum(1).acos()
     torch.testing.assert_close(angles, angles[:1].expand(4), atol=1e-3, rtol=1e-3)
-    assert torch.equal(images, interpolate(Plain(), 2, 5))
-    assert not torch.equal(images, interpolate(Plain(), 2, 5, seed=1))
+    assert torch.equal(images, walk_between(Plain(), 2, 5))
+    assert not torch.equal(images, walk_between(Plain(), 2, 5, seed=1))
 
 
 def test_a_class_is_kept_along_a_walk():
     model = Plain(classes=3)
-    interpolate(model, 4, 2)
+    walk_between(model, 4, 2)
     assert model.asked.tolist() == [0, 0, 1, 1, 2, 2, 0, 0]
-    interpolate(model, 2, 2, label=2)
+    walk_between(model, 2, 2, label=2)
     assert model.asked.tolist() == [2, 2, 2, 2]
     with pytest.raises(UsageError, match="no class 3"):
-        interpolate(model, 2, 2, label=3)
+        walk_between(model, 2, 2, label=3)
 
 
 def test_a_traversal_moves_one_dimension_a_row():
-    rows = latents(traverse(Plain(), [2, 0], 3, span=2.0)).view(2, 3, 4)
+    rows = latents(walk_along(Plain(), [2, 0], 3, span=2.0)).view(2, 3, 4)
     torch.testing.assert_close(rows[0, :, 2], torch.tensor([-2.0, 0.0, 2.0]), atol=0.2, rtol=0)
     torch.testing.assert_close(rows[1, :, 0], torch.tensor([-2.0, 0.0, 2.0]), atol=0.2, rtol=0)
     assert (rows[0, :, [0, 1, 3]].var(0) < 1e-9).all()
@@ -80,9 +80,9 @@ def test_a_traversal_moves_one_dimension_a_row():
 
 def test_a_traversal_keeps_one_class():
     model = Plain(classes=5)
-    traverse(model, [0, 1, 2], 2)
+    walk_along(model, [0, 1, 2], 2)
     assert model.asked.tolist() == [0] * 6
-    traverse(model, [0, 1, 2], 2, label=3)
+    walk_along(model, [0, 1, 2], 2, label=3)
     assert model.asked.tolist() == [3] * 6
 
 
@@ -90,7 +90,7 @@ def test_a_traversal_goes_as_far_as_the_prior_does():
     model = Plain()
     scale, shift = torch.tensor([0.1, 1.0, 3.0, 0.5]), torch.tensor([0.0, 2.0, -1.0, 0.0])
     model.draw_latent = lambda n, *, generator: torch.randn(n, 4, generator=generator) * scale + shift
-    rows = latents(traverse(model, [0, 2], 3, span=1.0)).view(2, 3, 4)
+    rows = latents(walk_along(model, [0, 2], 3, span=1.0)).view(2, 3, 4)
     torch.testing.assert_close(rows[0, :, 0], torch.tensor([-0.1, 0.0, 0.1]), atol=0.02, rtol=0)
     torch.testing.assert_close(rows[1, :, 2], torch.tensor([-4.0, -1.0, 2.0]), atol=0.4, rtol=0)
 
@@ -98,14 +98,14 @@ def test_a_traversal_goes_as_far_as_the_prior_does():
 @pytest.mark.parametrize("dims", [[4], [-1]])
 def test_a_dimension_that_there_is_not_is_refused(dims):
     with pytest.raises(UsageError, match="the latent has 4, from 0"):
-        traverse(Plain(), dims, 3)
+        walk_along(Plain(), dims, 3)
 
 
 def test_what_has_no_latent_space_is_told_so(digits):
     with pytest.raises(UsageError, match="Noise has no latent space"):
-        interpolate(make_model("noise", {}, digits.info()), 2, 2)
+        walk_between(make_model("noise", {}, digits.info()), 2, 2)
     with pytest.raises(UsageError, match="at least 2 steps"):
-        interpolate(Plain(), 2, 1)
+        walk_between(Plain(), 2, 1)
 
 
 def test_dimensions_come_in_the_order_of_their_use():

@@ -12,8 +12,8 @@ from genkit_gans.plugin import genkit_models
 from torch import Tensor, nn
 
 from genkit.errors import UsageError
-from genkit.latent.editing import Masked, Search, edit
-from genkit.latent.walks import interpolate, traverse
+from genkit.latent.editing import Masked, Search, search_latents
+from genkit.latent.walks import walk_along, walk_between
 from genkit.models import GAN, Batch, DataInfo, Step
 from genkit.models.augment import Augmentation
 from genkit.models.gan import ConditionalGAN, GANOptions
@@ -122,11 +122,11 @@ def test_it_tells_ada_how_real_images_were_judged(
 
 def test_its_latents_can_be_walked_through_and_searched(spec: ModelSpec, digits_info: DataInfo) -> None:
     model = make(spec, digits_info)
-    assert interpolate(model, 2, 3).shape == traverse(model, [0, 1], 3).shape == (6, 1, 8, 8)
+    assert walk_between(model, 2, 3).shape == walk_along(model, [0, 1], 3).shape == (6, 1, 8, 8)
     mask = torch.ones(8, 8).triu()
     target = torch.rand(2, 1, 8, 8) * mask
     classes = torch.tensor([0, 1]) if model.conditional else None
-    found = edit(model, target, Masked(mask), Search(steps=2, starts=2), condition=classes)
+    found = search_latents(model, target, Masked(mask), Search(steps=2, starts=2), condition=classes)
     torch.testing.assert_close(found * mask, target)
     assert ((found >= 0) & (found <= 1)).all()
 

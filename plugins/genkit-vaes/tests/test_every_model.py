@@ -9,8 +9,8 @@ import pytest
 import torch
 from genkit_vaes.plugin import genkit_models
 
-from genkit.latent.editing import Masked, Search, edit
-from genkit.latent.walks import interpolate, traverse
+from genkit.latent.editing import Masked, Search, search_latents
+from genkit.latent.walks import walk_along, walk_between
 from genkit.models import Batch, DataInfo, Step, capabilities
 from genkit.registry.specs import ModelSpec
 from genkit.training.phases import PhaseRunner
@@ -75,10 +75,10 @@ def test_its_losses_are_finite_and_float32_under_autocast(name: str) -> None:
 def test_its_latents_can_be_walked_through_and_searched(name: str) -> None:
     torch.manual_seed(0)
     model = make_model(name, SMALL.get(name, {"width": 4}), DataInfo((1, 8, 8), levels=17))
-    assert interpolate(model, 2, 3).shape == traverse(model, [0, 1], 3).shape == (6, 1, 8, 8)
+    assert walk_between(model, 2, 3).shape == walk_along(model, [0, 1], 3).shape == (6, 1, 8, 8)
     mask = torch.ones(8, 8).triu()
     target = torch.rand(2, 1, 8, 8) * mask
-    found = edit(model, target, Masked(mask), Search(steps=2, starts=2))
+    found = search_latents(model, target, Masked(mask), Search(steps=2, starts=2))
     torch.testing.assert_close(found * mask, target)
     assert ((found >= 0) & (found <= 1)).all()
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genkit.conformance import Result
 from genkit.data.dataset import Split
-from genkit.latent.editing import Degradation, Search, edit
+from genkit.latent.editing import Degradation, Search, search_latents
 from genkit.models import Batch, DataInfo, Step
 
 CODES, SIZE = 6, 3
@@ -230,6 +230,6 @@ def test_an_edit_of_it_stays_near_codes_wherever_they_are() -> None:
         model.codebook.vectors += 5.0  # where a standard normal prior would leave
     target = images(1)
     search = Search(steps=30, starts=1, learning_rate=0.2, prior=1e4)
-    edited = edit(model, target, Degradation(), search)
+    edited = search_latents(model, target, Degradation(), search)
     at_codes, at_zero = (model.decode(z).detach() for z in (model.encode(target), torch.zeros(1, *model.grid, SIZE)))
     assert (edited - at_codes).abs().mean() < 0.1 * (at_zero - at_codes).abs().mean()

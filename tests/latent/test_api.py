@@ -1,0 +1,66 @@
+"""What the commands sample, reconstruct, interpolate, traverse and edit do, from Python."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+from PIL import Image
+
+import genkit
+from genkit.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    return genkit.train("ppca", digits, root=tmp_path_factory.mktemp("runs"))
+
+
+def test_samples_are_returned_and_drawn_again_from_a_seed(run, tmp_path):
+    images = genkit.sample(run, 12, seed=3, grid=tmp_path / "grid.png")
+    assert images.shape == (12, 1, 8, 8) and images.min() >= 0 and images.max() <= 1
+    assert torch.equal(images, genkit.sample(str(run.path), 12, seed=3))
+    assert not torch.equal(images, genkit.sample(run, 12, seed=4))
+    assert Image.open(tmp_path / "grid.png").size[0] > Image.open(tmp_path / "grid.png").size[1]
+
+
+def test_samples_fill_a_folder(run, tmp_path):
+    told = []
+    genkit.sample_to_folder(run, tmp_path / "out", 5, progress=lambda *each: told.append(each))
+    assert len(list((tmp_path / "out").glob("*.png"))) == 5
+    assert told == [("samples", 5, 5)]
+
+
+def test_labels_of_a_conditional_model_go_beside_its_samples(tmp_path, digits):
+    run = genkit.train("cgan", digits, images=64, batch=32, options={"width": 8}, root=tmp_path)
+    genkit.sample_to_folder(run, tmp_path / "out", 3, label=7)
+    rows = list(csv.reader((tmp_path / "out" / "labels.csv").open()))
+    assert [label for _, label in rows[1:]] == ["7", "7", "7"]
+
+
+def test_reconstructions_come_with_their_originals(run, digits):
+    originals, reconstructions = genkit.reconstruct(run, 6)
+    assert torch.equal(originals, digits.test.images(slice(0, 6)))
+    error = (originals - reconstructions).square().mean()
+    assert 0 < error < (originals - originals.mean()).square().mean()
+
+
+def test_walks_begin_and_end_in_samples_of_the_latent(run):
+    walks = genkit.interpolate(run, 3, 5)
+    assert walks.shape == (3, 5, 1, 8, 8)
+    assert not torch.equal(walks[:, 0], walks[:, -1])
+
+
+def test_traversal_names_its_dimensions(run):
+    images, dims = genkit.traverse(run, 2, 5)
+    assert images.shape == (2, 5, 1, 8, 8) and len(set(dims)) == 2
+    assert genkit.traverse(run, dims=[1], steps=3).dims == [1]
+
+
+def test_edits_of_test_images_come_with_the_truth(run):
+    given, edited, truth = genkit.edit(run, noise=0.3, count=2, steps=30, starts=1)
+    assert given.shape == edited.shape == truth.shape == (2, 1, 8, 8)
+    assert (edited - truth).square().mean() < (given - truth).square().mean()
+    with pytest.raises(UsageError, match="choose one of --mask and --factor"):
+        genkit.edit(run, mask="mask.png", factor=2)
