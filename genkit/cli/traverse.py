@@ -84,4 +84,4 @@ def _numbers(dims: list[str]) -> list[int]:
     try:
         return [int(dim) for dim in dims]
     except ValueError as error:
-        raise UsageError(f"--dims {','.join(dims)} are not numbers of dimensions such as 0,3,7") from error
+        raise UsageError(f"--dims {','.join(dims)}: give numbers of dimensions, e.g. 0,3,7") from error
