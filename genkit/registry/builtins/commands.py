@@ -9,31 +9,31 @@ from genkit.plugin import CommandSpec, hookimpl
 _COMMANDS = {
     "Run": {
         "train": "Train a model",
-        "eval": "Measure a model",
+        "eval": "Evaluate a model",
         "compare": "Compare two sets of images",
-        "leaderboard": "Rank what was measured",
-        "recommend": "Name the best model within limits",
-        "bench": "Train and measure all models of a board's file",
+        "leaderboard": "Rank evaluated models",
+        "recommend": "Recommend a model within limits",
+        "bench": "Train and evaluate all models of a board's file",
         "explain": "Explain why the numbers of two records differ",
         "verify": "Check a record against torch-fidelity and torchmetrics",
         "sample": "Draw images from a trained model",
-        "reconstruct": "Show test images beside their reconstructions",
-        "interpolate": "Walk from sample to sample through a model's latent space",
-        "traverse": "Show what each dimension of a latent does",
-        "edit": "Fill in, enlarge or denoise images by a model",
+        "reconstruct": "Show test images and their reconstructions",
+        "interpolate": "Interpolate between samples in latent space",
+        "traverse": "Show the effect of each latent dimension",
+        "edit": "Inpaint, upscale or denoise images with a model",
         "runs": "List, show, remove, export and import runs",
         "records": "List, validate, migrate and export the records of evaluations",
     },
-    "Look": {
+    "List": {
         "models": "List the models",
         "datasets": "List the data sets",
         "features": "List feature extractors, or train one",
-        "weights": "List, download, check or add the weights files of extractors",
+        "weights": "List, download, check or add weights files of extractors",
         "metrics": "List the metrics",
-        "plugins": "List the plugins, broken ones with their cause",
+        "plugins": "List the plugins, and errors of broken ones",
     },
     "Extend": {
-        "new": "Make a plugin package from a template",
+        "new": "Create a plugin package from a template",
         "check": "Check a model against the contract",
         "completion": "Print the shell completion script",
     },
@@ -42,7 +42,7 @@ _COMMANDS = {
 
 @hookimpl
 def genkit_commands() -> Iterator[CommandSpec]:
-    """The commands: one file each."""
+    """Yield the built-in commands."""
     for group, commands in _COMMANDS.items():
         for name, summary in commands.items():
             yield CommandSpec(name, f"genkit.cli.{name}:command", summary=summary, group=group)

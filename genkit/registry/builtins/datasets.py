@@ -23,7 +23,10 @@ def genkit_datasets() -> Iterator[DatasetSpec]:
         "folder", "genkit.data.folder:folder", argument="PATH", summary="Images in a folder, flat or in class folders"
     )
     yield DatasetSpec(
-        "zip", "genkit.data.archive:zip_archive", argument="PATH", summary="Images in a zip file, read in place"
+        "zip",
+        "genkit.data.archive:zip_archive",
+        argument="PATH",
+        summary="Images in a zip file, read without unpacking",
     )
     yield DatasetSpec(
         "npz", "genkit.data.npz:npz", argument="PATH", summary="NumPy arrays: images, labels, test_images, test_labels"

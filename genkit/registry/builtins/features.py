@@ -28,15 +28,15 @@ def genkit_features() -> Iterator[FeatureSpec]:
             f"inception-{layer}",
             f"genkit.features.inception:inception_{layer}",
             dim=layer,
-            summary=f"The same network, its layer of {layer} features",
+            summary=f"Inception-v3, its layer of {layer} features",
         )
     yield FeatureSpec(
         "inception-torchvision",
         "genkit.features.inception_torchvision:inception_torchvision",
         dim=2048,
-        summary="torchvision's Inception-v3, from a file of its weights",
+        summary="torchvision's Inception-v3; needs its weights file",
     )
-    yield FeatureSpec("pixels", "genkit.features.pixels:pixels", summary="The pixels themselves, of small images")
+    yield FeatureSpec("pixels", "genkit.features.pixels:pixels", summary="The raw pixels, for small images")
     yield FeatureSpec(
         "random-conv",
         "genkit.features.random_conv:random_conv",

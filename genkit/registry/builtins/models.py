@@ -14,12 +14,15 @@ def genkit_models() -> Iterator[ModelSpec]:
         "ppca",
         "genkit.models.baselines.ppca:PPCA",
         family="baseline",
-        summary="Probabilistic PCA, closed form, exact log-likelihood",
+        summary="Probabilistic PCA: closed form, exact log-likelihood",
         paper="Tipping & Bishop 1999",
     )
     yield ModelSpec(
-        "copycat", "genkit.models.baselines.copycat:Copycat", family="baseline", summary="Returns training images"
+        "copycat",
+        "genkit.models.baselines.copycat:Copycat",
+        family="baseline",
+        summary="Returns unchanged training images",
     )
     yield ModelSpec(
-        "noise", "genkit.models.baselines.noise:Noise", family="baseline", summary="Uniform noise: the ceiling"
+        "noise", "genkit.models.baselines.noise:Noise", family="baseline", summary="Uniform noise: the worst case"
     )
