@@ -1,3 +1,5 @@
+"""Ranks, protocols and baselines of a board."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -83,16 +85,6 @@ def test_intervals_over_seeds_are_of_the_pooled_variance_that_ranks_them():
     assert found["c"] == pytest.approx(1.0)  # one seed: its own, of evaluation
 
 
-def test_one_training_seed_counts_once():
-    """A run measured twice, or trained twice from one seed, is no second draw of the training noise."""
-    records = [record("a", score(value), trained=training(seed=7)) for value in (3.0, 3.1)]
-    board = rank(records)
-    (row,) = board.rows
-    assert (row.noise, row.seeds, row.value) == ("evaluation", 1, 3.1)
-    assert [text for text, _ in board.left_out] == [f"a {records[0].training.run} ({records[0].id})"]
-    assert records[1].id in board.left_out[0][1]
-
-
 def test_other_protocols_are_left_out_with_the_choice_that_differs():
     fewer = score(0.1, choices={**CHOICES, "samples.count": 1000})
     board = rank([record("a", score(1.0)), record("b", score(2.0)), record("cheat", fewer)])
@@ -146,12 +138,6 @@ def test_baselines_stand_beside_the_ranking_never_in_it():
     assert {row.label: row.rank for row in board.calibration} == {"noise": "", "copycat": ""}
 
 
-def test_a_baseline_measured_later_for_other_scores_keeps_its_number():
-    noise = [record("noise", score(99.0), kind="baseline"), record("noise", score(1.0, name="mse"), kind="baseline")]
-    (row,) = rank([*noise, record("a", score(1.0))], score=FID).calibration
-    assert row.value == 99.0
-
-
 def test_a_board_of_baselines_alone_is_a_board():
     board = rank([record("noise", score(99.0), kind="baseline")])
     assert board.rows == ()
@@ -165,92 +151,6 @@ def test_records_without_the_score_say_why():
     assert [reason for _, reason in board.left_out] == ["no extractor", f"has no {FID}"]
 
 
-def test_entries_of_one_name_say_what_sets_them_apart():
-    records = [record("vae", score(value), options={"width": width, "same": 1}) for value, width in ((1, 32), (9, 64))]
-    assert ranks(rank(records)) == {"vae (width=32)": "1", "vae (width=64)": "2"}
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ({"budget": "400,000 images"}, {"budget": "2 minutes"}),
-        ({"weights": "ema"}, {"weights": "raw"}),
-        ({"batch": 64}, {"batch": 128}),
-        ({}, {"finished": False, "images": 399_000}),
-    ],
-)
-def test_other_training_makes_another_entry(one, other):
-    board = rank([record("vae", score(1.0), trained=training(**each)) for each in (one, other)])
-    assert len(board.rows) == len({row.label for row in board.rows}) == 2
-
-
-@pytest.mark.parametrize(
-    "options",
-    [({"k": 1}, {"k": "1"}), ({"k": 1, "j": 2}, {"k": 1}), ({"k": 1}, {"k": 1.0})],
-)
-def test_no_row_is_lost_to_an_equal_label(options):
-    board = rank([record("vae", score(1.0), options=each) for each in options])
-    assert len({row.label for row in board.rows}) == 2
-
-
-def test_a_model_cannot_hide_behind_the_label_of_another():
-    board = rank(
-        [
-            record("vae", score(1.0), options={"k": 1}),
-            record("vae", score(2.0), options={"k": 2}),
-            record("vae (k=1)", score(3.0)),
-        ]
-    )
-    assert sorted(row.value for row in board.rows) == [1.0, 2.0, 3.0]
-    assert len({row.label for row in board.rows}) == 3
-
-
-def test_one_name_of_two_distributions_and_kinds_is_two_entries():
-    records = [record("vae", score(1.0), dist="a"), record("vae", score(2.0), dist="b")]
-    records.append(record("vae", score(3.0), dist="a", kind="images"))
-    assert {row.value for row in rank(records).rows} == {1.0, 2.0, 3.0}
-
-
-def test_a_further_column_never_mixes_fingerprints():
-    """An importance-weighted bound under another K is another number; it shows no value beside the rest."""
-
-    def bound(value, k):
-        return score(value, name="elbo", direction="higher", choices={"likelihood.k": k})
-
-    board = rank(
-        [
-            record("a", score(1.0), bound(-10.0, 1)),
-            record("b", score(2.0), bound(-11.0, 1)),
-            record("c", score(3.0), bound(-9.0, 1000)),
-        ],
-        score=FID,
-    )
-    assert {row.label: [s.value for s in row.other.values()] for row in board.rows} == {
-        "a": [-10.0],
-        "b": [-11.0],
-        "c": [],
-    }
-    assert [row.blank for row in board.rows] == [
-        {},
-        {},
-        {"elbo": "measured otherwise than the column (likelihood.k 1000 / 1)"},
-    ]
-
-
-def test_a_row_has_the_columns_of_all_records_of_its_weights():
-    """Measuring a run again for less, or at another size, takes no number off the board."""
-    trained, count = training(), {**CHOICES, "samples.count": 360}
-    full = record("a", score(1.0), score(5.0, name="mse"), trained=trained)
-    again = record("a", score(1.1), trained=trained)
-    smaller = record("a", score(7.0, choices=count), score(6.0, name="mse"), trained=trained)
-    other = [record("b", score(2.0), score(8.0, name="mse"))]
-    for later in ([again], [smaller], [again, smaller], [record("a", score(0.5, name="kid"), trained=trained)]):
-        board = rank([full, *other, *later], score=FID)
-        row = next(row for row in board.rows if row.label == "a")
-        assert row.other["mse"].value == (6.0 if smaller in later else 5.0)
-        assert row.value == (1.1 if again in later else 1.0)
-
-
 def test_a_model_of_one_seed_stands_on_the_noise_that_the_others_show():
     """Its own evaluation is exact, but another seed of it would move as theirs do."""
 
@@ -261,36 +161,6 @@ def test_a_model_of_one_seed_stands_on_the_noise_that_the_others_show():
     assert ranks(calm) == {"a": "1", "c": "2", "b": "3"}
     noisy = rank([*seeds("a", 1.0, 1.5, 0.7), *seeds("b", 2.0, 3.0, 1.4), *seeds("c", 1.3)])
     assert ranks(noisy) == {"a": "1-3", "c": "1-3", "b": "1-3"}
-
-
-def test_a_further_column_of_several_seeds_is_their_mean():
-    records = [
-        record("a", score(1.0 + seed), score(value, name="mse"), trained=training(seed=seed))
-        for seed, value in enumerate((2.0, 4.0, 9.0))
-    ]
-    (row,) = rank(records, score=FID).rows
-    mse = row.other["mse"]
-    low, high = stats.t.interval(0.95, 2, 5.0, stats.sem([2.0, 4.0, 9.0]))
-    assert (mse.value, mse.ci_low, mse.ci_high) == (5.0, pytest.approx(low), pytest.approx(high))
-
-
-def test_columns_of_other_weights_are_not_mixed_in():
-    one = record("a", score(1.0), score(5.0, name="mse"), trained=training(checkpoint_sha256="1" * 64))
-    two = record("a", score(1.1), trained=training(checkpoint_sha256="2" * 64))
-    (row,) = rank([one, two, record("b", score(9.0), score(1.0, name="mse"))], score=FID).rows[:1]
-    assert (row.value, row.other) == (1.1, {})
-
-
-def test_a_blank_column_says_why():
-    board = rank(
-        [
-            record("a", score(1.0), score(5.0, name="mse")),
-            record("gan", score(2.0), absent={"mse": "gan does not reconstruct"}),
-            record("c", score(3.0)),
-        ],
-        score=FID,
-    )
-    assert [row.blank for row in board.rows] == [{}, {"mse": "gan does not reconstruct"}, {"mse": "not measured"}]
 
 
 def test_a_record_without_the_score_of_weights_on_the_board_is_not_left_out():
@@ -369,67 +239,6 @@ def test_the_board_of_a_folder_is_that_of_its_records_and_names_unreadable_files
     assert len(board.problems) == 1
 
 
-def test_another_version_of_a_plugin_is_another_entry_and_no_seed():
-    one = record("a", score(1.0), trained=training(seed=0))
-    other = record("a", score(9.0), trained=training(seed=1))
-    other = dataclasses.replace(other, subject=dataclasses.replace(other.subject, version="2.0"))
-    rows = rank([one, other]).rows
-    assert [(row.seeds, row.value) for row in rows] == [(1, 1.0), (1, 9.0)]
-    assert "version 2.0" in rows[1].label
-
-
-def checkpoints(values, *, seed=0, run="aaaa"):
-    """Records of one run's checkpoints, the last one finished; 100,000 images and 10 s apart."""
-    made = []
-    for place, value in enumerate(values, 1):
-        at = training(
-            seed=seed, run=run, images=100_000 * place, seconds=10.0 * place, finished=place == len(values),
-            budget=f"{100_000 * len(values):,} images", checkpoint_sha256=f"{seed}{place}" * 32,
-        )  # fmt: skip
-        made.append(record("a", score(value), trained=at))
-    return made
-
-
-def test_earlier_checkpoints_stand_beside_the_last_one_and_never_make_the_result():
-    board = rank([*checkpoints([9.0, 2.0, 5.0]), record("b", score(3.0))])
-    first, second = board.rows
-    assert (first.label, second.label, second.value, second.seeds) == ("b", "a", 5.0, 1)
-    assert [milestone.value for milestone in second.milestones] == [9.0, 2.0, 5.0]
-    assert (second.best_value, second.time_to_best) == (2.0, 20.0)
-    assert (first.milestones, first.best_value, first.time_to_best) == ((), None, None)
-    assert not board.left_out
-
-
-def test_the_best_checkpoints_of_several_seeds_are_averaged():
-    board = rank([*checkpoints([9.0, 2.0, 5.0]), *checkpoints([9.0, 7.0, 3.0], seed=1, run="bbbb")])
-    (row,) = board.rows
-    assert (row.seeds, row.time_to_best) == (2, 25.0)
-    assert (row.value, row.best_value) == (pytest.approx(15**0.5), pytest.approx(6**0.5))
-
-
-def test_a_seed_without_checkpoints_on_the_way_counts_with_its_last_in_the_best():
-    board = rank([*checkpoints([9.0, 2.0, 5.0]), *checkpoints([9.0, 7.0, 3.0], seed=1, run="bbbb")[-1:]])
-    assert (board.rows[0].best_value, board.rows[0].time_to_best) == (pytest.approx(6**0.5), 25.0)
-
-
-def test_checkpoints_on_the_way_are_never_rivals_of_another_run_of_their_seed():
-    """The seed was trained again without any: those of the older run are left out, with the reason."""
-    before = checkpoints([9.0, 2.0, 5.0])
-    again = record("a", score(4.0), trained=training(run="cccc", images=300_000, budget="300,000 images"))
-    board = rank([*before, again, record("b", score(3.0))])
-    assert ranks(board) == {"b": "1-2", "a": "1-2"}
-    assert [why for _, why in board.left_out].count("a milestone of a run without a record of its last checkpoint") == 2
-
-
-def test_checkpoints_on_the_way_do_not_choose_the_protocol():
-    small = {**CHOICES, "samples.count": 100}
-    tracked = checkpoints([9.0, 8.0, 7.0, 6.0, 5.0])
-    tracked = [
-        dataclasses.replace(each, scores=(dataclasses.replace(each.scores[0], choices=small),)) for each in tracked
-    ]
-    assert set(ranks(rank([record("b", score(1.0)), record("c", score(2.0)), *tracked]))) == {"b", "c"}
-
-
 def test_rows_are_in_the_order_that_their_ranks_are_of():
     """One seed of b diverged: its arithmetic mean is above a's, its logarithms are below."""
     steady = [each for place in range(8) for each in seeds_of(f"s{place}", [100.0 + place, 101.0 + place])]
@@ -438,21 +247,6 @@ def test_rows_are_in_the_order_that_their_ranks_are_of():
     assert board.rows[0].value < board.rows[1].value
     assert (np.triu(board.chances, 1)[np.triu_indices(10, 1)] >= 0.5).all()
     assert board.unequal_noise
-
-
-def test_a_column_shows_the_protocol_of_models_where_baselines_have_another():
-    few = {**CHOICES, "samples.count": 360}
-    cgan = record("cgan", score(1.0), score(0.98, name="class_accuracy"))
-    real = [
-        record(
-            name, score(0.9, name="class_accuracy", choices=few), score(7.0, name="psnr", choices=few), kind="baseline"
-        )
-        for name in ("real test", "blurred", "jpeg")
-    ]
-    board = rank([cgan, *real], score=FID)
-    assert board.rows[0].other["class_accuracy"].value == 0.98
-    assert "class_accuracy" in board.calibration[0].blank
-    assert board.calibration[0].other["psnr"].value == 7.0
 
 
 @pytest.mark.slow
@@ -471,17 +265,6 @@ def test_ranks_hold_the_true_order_of_ten_models_in_95_of_100_boards(seeds):
         told += not (rows[0].best == rows[1].best == 1 and rows[0].worst > 1 and rows[1].worst > 1)
     assert held / 1000 >= 0.94
     assert told / 1000 <= 0.06
-
-
-def test_a_checkpoint_of_an_unfinished_run_is_a_row():
-    board = rank(checkpoints([9.0, 2.0, 5.0])[:1])
-    assert [(row.label, row.milestones) for row in board.rows] == [("a", ())]
-
-
-def test_a_row_says_which_part_of_its_noise_measuring_makes():
-    values = [score(3.0, half=1.96), score(5.0, half=1.96), score(7.5, half=1.96 * 2)]
-    (row,) = rank([record("a", each, trained=training(seed=seed)) for seed, each in enumerate(values)]).rows
-    assert row.evaluation_stderr == pytest.approx((1 + 1 + 4) ** 0.5 / 3)
 
 
 KID = "kid[digits-cnn]"
@@ -522,17 +305,3 @@ def test_chances_of_a_score_that_is_better_when_higher_go_the_other_way():
 def test_models_without_noise_have_chances_too():
     board = rank([record(n, score(v, half=0.0)) for n, v in (("a", 1.0), ("b", 1.0), ("c", 2.0))])
     assert board.chances.tolist() == [[0.5, 0.5, 1.0], [0.5, 0.5, 1.0], [0.0, 0.0, 0.5]]
-
-
-def test_records_under_old_and_new_names_of_an_option_are_one_entry():
-    old = {"latent": 8, "discriminator_turns": 5}
-    new = {"latent": 8, "d_steps": 5}
-    other = {"latent": 8, "d_steps": 1}
-    board = rank(
-        [
-            record("a", score(1.0), options=old, trained=training(seed=0)),
-            record("a", score(1.1), options=new, trained=training(seed=1)),
-            record("a", score(9.0), options=other, trained=training(seed=0)),
-        ]
-    )
-    assert [(row.label, row.seeds) for row in board.rows] == [("a (d_steps=5)", 2), ("a (d_steps=1)", 1)]
