@@ -22,45 +22,49 @@ if TYPE_CHECKING:
     from genkit.report.leaderboard import Leaderboard
 
 
-def leaderboard_page(found: Leaderboard) -> str:
+def leaderboard_page(leaderboard: Leaderboard) -> str:
     """Return a leaderboard as one HTML page: table, matrices, plots, pictures and details.
 
     All names are escaped, also in the scripts' data. The page's Content-Security-Policy forbids all requests.
     """
     from plotly.offline import get_plotlyjs
 
-    board = found.board
-    shown = exhibits(found)
-    last, earlier = split_milestones([record for record in found.records if record.dataset == board.dataset])
+    board = leaderboard.board
+    shown = exhibits(leaderboard)
+    last, earlier = split_milestones([record for record in leaderboard.records if record.dataset == board.dataset])
     html: str = (
         environment()
         .get_template("leaderboard/page.html")
         .render(
-            found=found,
+            leaderboard=leaderboard,
             board=board,
             heading=heading(board),
             made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
             records=len(last),
             milestones=sum(map(len, earlier.values())),
             table=standings(board, DETAILS),
-            matrices=[table for table in (chances(board), ranks(found.boards), agreement(found.agreement)) if table],
-            diagram=diagram(found.across) if found.across else None,
+            matrices=[
+                table
+                for table in (chances(board), ranks(leaderboard.boards), agreement(leaderboard.agreement))
+                if table
+            ],
+            diagram=diagram(leaderboard.across) if leaderboard.across else None,
             classes=by_class(board),
             plots=plots(board, shown),
             shown=shown,
             real_test=real_test(shown),
             grids=GRIDS,
             details=details(board),
-            downloads=_downloads(found),
+            downloads=_downloads(leaderboard),
             plotly=get_plotlyjs(),
         )
     )
     return html
 
 
-def _downloads(found: Leaderboard) -> list[tuple[str, str]]:
+def _downloads(leaderboard: Leaderboard) -> list[tuple[str, str]]:
     """File names and ``data:`` URLs."""
-    board = found.board
+    board = leaderboard.board
     texts = {
         "json": ("application/json", json.dumps(tabular.document(board))),
         "csv": ("text/csv", tabular.comma_separated(board)),

@@ -48,10 +48,10 @@ class EntryExhibits:
     curves: tuple[Curves, ...] = ()
 
 
-def exhibits(found: Leaderboard) -> list[EntryExhibits]:
+def exhibits(leaderboard: Leaderboard) -> list[EntryExhibits]:
     """Return the exhibits of the best entries and of the calibration baselines, where there are any."""
-    board = found.board
-    entries = [_entry(row, found.origins) for row in (*board.rows[:GRIDS], *board.calibration)]
+    board = leaderboard.board
+    entries = [_entry(row, leaderboard.origins) for row in (*board.rows[:GRIDS], *board.calibration)]
     return [entry for entry in entries if entry is not None]
 
 

@@ -1,4 +1,4 @@
-"""The registry: broken plugins cost one line, names stay unambiguous, observers never stop a run."""
+"""Discovery, hooks and built-ins: a broken plugin is one warning, names are unambiguous, observers stop no run."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The page of a leaderboard: page.py, standings.py and pictures.py."""
+
 from __future__ import annotations
 
 import base64

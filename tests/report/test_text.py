@@ -1,3 +1,5 @@
+"""Plain text of text.py; summary.py is tested in tests/cli/test_leaderboard.py."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,3 +1,5 @@
+"""Records, and documents.py that reads them."""
+
 from __future__ import annotations
 
 import dataclasses
