@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from genkit.benchmark.estimate import throughputs
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Plan, read_plan
-from genkit.benchmark.runner import BenchFolder, Tell, ignore, nothing, run_jobs
+from genkit.benchmark.runner import BenchFolder, OnJob, ignore, nothing, run_jobs
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError
 from genkit.paths import write_atomic
@@ -62,7 +62,7 @@ class Benchmark:
         device: str = "auto",
         workers: int = 1,
         retry: bool = False,
-        tell: Tell = ignore,
+        on_job: OnJob = ignore,
         prepare: Callable[[], None] = nothing,
     ) -> Leaderboard:
         """Run the jobs that have not ended, then write board.md and report.html and return the leaderboard.
@@ -77,7 +77,7 @@ class Benchmark:
             device=device,
             workers=workers,
             retry=retry,
-            tell=tell,
+            on_job=on_job,
             prepare=prepare,
         )
         if len(self.failed) == len(self.jobs):
@@ -116,17 +116,17 @@ def bench(
     device: str = "auto",
     workers: int = 1,
     retry: bool = False,
-    tell: Tell = ignore,
+    on_job: OnJob = ignore,
 ) -> Leaderboard:
     """Train and evaluate all models of a board's file (TOML, see ``genkit.benchmark.plan``), then rank them.
 
     Runs, records, board.md and report.html are kept in ``out``, by default ``boards/NAME``. Each job is a process;
     ``workers`` of them run at a time. Jobs that have ended are not repeated, those that failed only with ``retry``, so
-    the same call resumes after any interruption. ``tell(job, outcome)`` is called as each job ends. In a script, call
+    the same call resumes after any interruption. ``on_job(job, outcome)`` is called as each job ends. In a script, call
     this under ``if __name__ == "__main__":``, as multiprocessing asks.
 
     Raises MissingError or OptionsError for the file, UnknownName for a data set or model that does not exist,
     GenkitError if no job succeeded, and Interrupted after Ctrl-C.
     """
     benchmark = open_benchmark(file, out=out, data_root=data_root)
-    return benchmark.run(device=device, workers=workers, retry=retry, tell=tell)
+    return benchmark.run(device=device, workers=workers, retry=retry, on_job=on_job)

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 CONTEXT: Any = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["genkit.benchmark.runner", "genkit.training.api", "genkit.evaluation"])
 
-Tell = Callable[[Job, Outcome], None]
+OnJob = Callable[[Job, Outcome], None]
 """Called with each job that is done or has failed, also with those that ended in an earlier call."""
 
 
 def ignore(job: Job, ended: Outcome) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def run_jobs(
     device: str = "auto",
     workers: int = 1,
     retry: bool = False,
-    tell: Tell = ignore,
+    on_job: OnJob = ignore,
     prepare: Callable[[], None] = nothing,
 ) -> None:
     """Run the jobs that have not ended, and with ``retry`` those that failed; finished jobs are not repeated.
@@ -101,12 +101,12 @@ def run_jobs(
         while waiting or working:
             for process in [each for each in working if not each.is_alive()]:
                 process.join()
-                _told(bench, working.pop(process), process.exitcode, waiting, tell)
+                _finish(bench, working.pop(process), process.exitcode, waiting, on_job)
             while waiting and len(working) < workers:
                 job = waiting.pop(0)
                 ended = outcome(bench.jobs, job)
                 if ended is not None:
-                    tell(job, ended)
+                    on_job(job, ended)
                     continue
                 process = CONTEXT.Process(
                     target=_work, args=(plan, job, dict(dataset_options or {}), bench, device, threads, prepare)
@@ -128,10 +128,10 @@ TAKEN, STOPPED = 75, 130
 """Exit codes of a job's process: another runner has the job; the job was stopped and can be resumed."""
 
 
-def _told(bench: BenchFolder, job: Job, code: int | None, waiting: list[Job], tell: Tell) -> None:
+def _finish(bench: BenchFolder, job: Job, code: int | None, waiting: list[Job], on_job: OnJob) -> None:
     ended = outcome(bench.jobs, job)
     if ended is not None:
-        tell(job, ended)
+        on_job(job, ended)
     elif code == TAKEN:
         waiting.append(job)
         time.sleep(0.5)
@@ -143,7 +143,7 @@ def _told(bench: BenchFolder, job: Job, code: int | None, waiting: list[Job], te
                 reason = f"its process ended with code {code}, perhaps for lack of memory"
                 ended = outcome(bench.jobs, job) or Outcome(job, "failed", reason=reason)
                 ended.publish(bench.jobs)
-                tell(job, ended)
+                on_job(job, ended)
         except Timeout:
             waiting.append(job)
 

@@ -67,14 +67,14 @@ def command(
     before = {ended.job.id for ended in benchmark.outcomes if ended is not None}
     began, total, count = time.monotonic(), len(benchmark.jobs), 0
 
-    def tell(job: Job, ended: Outcome) -> None:
+    def on_job(job: Job, ended: Outcome) -> None:
         nonlocal count
         count += 1
         detail = ended.reason or f"{ended.seconds:,.0f} s"
         state = f"{ended.state} before" if job.id in before and ended.state == "done" else ended.state
         click.echo(f"[{count}/{total}] {job.model} seed {job.seed}  {state}  {detail}", err=True)
 
-    ranked = benchmark.run(device=device, workers=workers, retry=retry, tell=tell, prepare=show_messages)
+    ranked = benchmark.run(device=device, workers=workers, retry=retry, on_job=on_job, prepare=show_messages)
     failed = len(benchmark.failed)
     click.echo(f"{total - failed} jobs done, {failed} failed, {time.monotonic() - began:,.0f} s", err=True)
     _warn_of_unlisted(benchmark)

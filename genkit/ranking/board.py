@@ -70,7 +70,7 @@ class Board:
         return self.comparison is not None and self.comparison.equal_noise < UNEQUAL
 
     def subset(self, keys: Collection[str]) -> Board:
-        """Return a board of the rows with these keys, ranked anew with the noise estimate of the whole board."""
+        """Return a board of the rows with these keys, ranked again, with the noise estimate of the whole board."""
         places = [place for place, row in enumerate(self.rows) if row.key in keys]
         if self.comparison is None or not places:
             return dataclasses.replace(self, rows=(), comparison=None)

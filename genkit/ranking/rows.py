@@ -97,7 +97,7 @@ class Row:
 
 
 def entry_of(record: Record) -> str:
-    """Identifies a record's entry, of which records are seeds: model, options and training settings."""
+    """Identifies a record's entry: model, options and training settings, all but the seed."""
     subject, training = record.subject, record.training
     trained = (_budget(training), training.batch, training.processes, training.weights) if training else ()
     made = subject.kind, subject.dist, subject.version, subject.name

@@ -26,7 +26,7 @@ def document(recommendation: Recommendation) -> dict[str, Any]:
 
 
 def text(recommendation: Recommendation) -> str:
-    """A recommendation for the terminal: the model, how certain it is, its costs, and why others are not in it."""
+    """A recommendation for the terminal: the model, how certain it is, its costs, and the reasons against others."""
     best, board = recommendation.best, recommendation.board
     lines = [
         f"{best.label}: {board.score} {number(best.value)} {interval(best.ci_low, best.ci_high)} on {board.dataset}, "

@@ -198,8 +198,8 @@ def noise(row: Row) -> str:
 
 def _noise(row: Row) -> Cell:
     error = row.evaluation_stderr
-    apart = row.noise == "training" and error is not None
-    return Cell(noise(row), about=f"standard error of the evaluation alone: {number(error)}" if apart else "")
+    several = row.noise == "training" and error is not None
+    return Cell(noise(row), about=f"standard error of the evaluation alone: {number(error)}" if several else "")
 
 
 def _best_checkpoint(row: Row) -> Cell:

@@ -78,9 +78,7 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
     lines = [table(rows, right=(2, *range(4, 5 + len(calibration))), indent=2)] if rows else []
     lines += [f"  {', '.join(names)}  -  {reason}" for reason, names in reasons.items()]
     if any(not s.ci_low <= s.value <= s.ci_high for s in record.scores):
-        lines.append(
-            "  A value may lie outside its interval: the bias in n is removed from the interval, not from the value."
-        )
+        lines.append(f"  {OUTSIDE}")
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ name = "ppca"
 def test_a_board_is_run_ranked_and_written_once(forked):
     Path("b.toml").write_text(BOARD)
     told = []
-    found = bench("b.toml", device="cpu", tell=lambda job, ended: told.append((job.model, ended.state)))
+    found = bench("b.toml", device="cpu", on_job=lambda job, ended: told.append((job.model, ended.state)))
     assert told == [("vae", "done"), ("ppca", "done")]
     assert [row.label for row in found.board.rows] == ["vae"]
     assert "vae" in Path("boards/b/board.md").read_text()

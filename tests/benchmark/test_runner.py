@@ -35,7 +35,7 @@ def test_all_jobs_are_trained_and_measured_once(digits, tmp_path):
     plan = plan_of("ppca", "vae", seeds=[0, 1])
     todo, told = list(jobs(plan, digits)), []
     for _ in range(2):
-        run_jobs(plan, todo, tmp_path, device="cpu", workers=2, tell=lambda job, ended: told.append(ended.state))
+        run_jobs(plan, todo, tmp_path, device="cpu", workers=2, on_job=lambda job, ended: told.append(ended.state))
     assert told == ["done"] * 8
     assert len(list(find_runs(BenchFolder(tmp_path).runs))) == 4
     models = [record for record in store.read(tmp_path).records if record.training is not None]
@@ -144,7 +144,7 @@ def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, 
         1.0, lambda: ((tmp_path / "kept.json").rename(bench.jobs / f"{job.id}.json"), lock.release(force=True))
     )
     timer.start()
-    run_jobs(plan, [job], tmp_path, device="cpu", tell=lambda job, ended: told.append(ended))
+    run_jobs(plan, [job], tmp_path, device="cpu", on_job=lambda job, ended: told.append(ended))
     timer.join()
     assert told == [ended]
     assert not list(find_runs(bench.runs))
