@@ -85,6 +85,7 @@ def test_a_record_s_own_reason_for_having_no_score_is_told(run, digits):
 )
 def test_of_a_record_s_choices_those_are_asked_for_again_that_the_extractor_offers(name, asked):
     made = {"extractor": name, "resize": "a", "architecture": "b", "precision": "float32", "layer": "c", "size": "d"}
+    made["sha256"] = "0123abcd" * 8
     assert extractor_choices(made) == asked
 
 
