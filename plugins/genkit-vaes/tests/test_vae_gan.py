@@ -135,7 +135,7 @@ def test_each_phase_moves_its_own_network(check: str, examine: Callable[..., Res
 
 def test_a_phase_that_moves_anothers_network_is_caught(examine: Callable[..., Result]) -> None:
     found = examine(OneOptimizer, "phase-modules", width=4, latent=3)
-    assert found.status == "failed" and "'encoder' and 'decoder' both move" in found.reason
+    assert found.status == "failed" and "'encoder' and 'decoder' both update" in found.reason
 
 
 def test_three_networks_three_optimisers() -> None:

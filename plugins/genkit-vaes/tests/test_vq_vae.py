@@ -27,7 +27,7 @@ def build(cls: type[VQVAE] = VQVAE, codebook: Any = "gradient", **options: Any) 
     model = cls(VQVAEOptions(**options), DataInfo((1, 8, 8), levels=17))
     with torch.no_grad():
         latents = model.encoder(images()).movedim(1, -1).reshape(-1, SIZE)
-    model.codebook.begin(latents[: 13 * CODES : 13] + 0.05)  # so that more than one is used
+    model.codebook.initialise(latents[: 13 * CODES : 13] + 0.05)  # so that more than one is used
     return model
 
 
@@ -111,7 +111,7 @@ def test_averages_follow_the_means_of_what_they_stand_for() -> None:
     codebook = averages()
     start = codebook.vectors.clone()
     points, tokens = torch.randn(1, 5, 2), torch.tensor([[0, 0, 1, 1, 1]])
-    codebook.note(points, tokens)
+    codebook.record(points, tokens)
     codebook.update(step())
     usage = torch.tensor([0.9 + 0.1 * 2, 0.9 + 0.1 * 3, 0.9])
     totals = 0.9 * start + 0.1 * torch.stack([points[0, :2].sum(0), points[0, 2:].sum(0), torch.zeros(2)])
@@ -125,11 +125,11 @@ def test_averages_follow_the_means_of_what_they_stand_for() -> None:
 def test_two_processes_average_over_both() -> None:
     points, tokens = torch.randn(2, 5, 2), torch.randint(0, 3, (2, 5))
     whole, part = averages(), averages()
-    whole.note(points, tokens)
+    whole.record(points, tokens)
     whole.update(step())
-    part.note(points[:1], tokens[:1])
+    part.record(points[:1], tokens[:1])
     other = averages()
-    other.note(points[1:], tokens[1:])
+    other.record(points[1:], tokens[1:])
     theirs = iter((other.seen_usage, other.seen_totals, other.seen_error))
     part.update(replace(step(), sum=lambda mine: mine + next(theirs)))
     torch.testing.assert_close(part.vectors, whole.vectors)
@@ -138,10 +138,10 @@ def test_two_processes_average_over_both() -> None:
 
 def used_after(codebook: AverageCodebook) -> int:
     """How many codes are in use after two clusters were seen by a codebook that began far from one of them."""
-    codebook.begin(torch.tensor([[0.0, 0.0], [100.0, 0.0], [100.0, 1.0]]))
+    codebook.initialise(torch.tensor([[0.0, 0.0], [100.0, 0.0], [100.0, 1.0]]))
     points = torch.cat([torch.randn(1, 40, 2), torch.randn(1, 40, 2) + 8], dim=1)
     for index in range(120):
-        codebook.note(points, codebook.nearest(points))
+        codebook.record(points, codebook.nearest(points))
         codebook.update(step(index))
     return len(codebook.nearest(points).unique())
 
@@ -154,10 +154,10 @@ def test_dead_codes_restart_beside_those_in_use() -> None:
 
 def test_codes_that_restart_stand_apart_from_the_one_beside_which_they_do() -> None:
     codebook = averages(restart=0.1)
-    codebook.begin(torch.tensor([[0.0, 0.0], [100.0, 0.0], [100.0, 1.0]]))
+    codebook.initialise(torch.tensor([[0.0, 0.0], [100.0, 0.0], [100.0, 1.0]]))
     points = torch.randn(1, 40, 2)
     for index in range(60):  # until the use of the far ones has faded
-        codebook.note(points, torch.zeros(1, 40, dtype=torch.long))
+        codebook.record(points, torch.zeros(1, 40, dtype=torch.long))
         codebook.update(step(index))
     vectors = codebook.vectors
     assert vectors.abs().max() < 10

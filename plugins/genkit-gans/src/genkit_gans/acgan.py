@@ -1,4 +1,4 @@
-"""AC-GAN: the discriminator also names the class, and the generator is paid for a class that can be named."""
+"""AC-GAN: the discriminator also classifies images, and both networks minimise the classification loss."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from genkit_gans.sngan import SNGANOptions
 
 @dataclass
 class ACGANOptions(SNGANOptions):
-    """``class_weight`` of the class loss, on generated images reached after ``class_ramp`` images."""
+    """``class_weight``: weight of the class loss; on generated images it is reached after ``class_ramp`` images."""
 
     class_weight: Annotated[float, Ge(0)] = 1.0
     class_ramp: Annotated[int, Ge(0)] = 50_000
@@ -54,31 +54,31 @@ class ACGAN(CGAN):
         real_logits, real_class = self.discriminator(step.augment(to_signed(batch.images)))
         logits, generated_class = self.discriminator(step.augment(generated))
         self.log_logits(real_logits, logits, step)
-        named = cross_entropy(real_class, batch.labels)  # type: ignore[arg-type]
-        step.log(class_real=named)
-        named = named + self.trust(step) * cross_entropy(generated_class, labels)  # type: ignore[arg-type]
-        return self.adversarial.discriminator(real_logits, logits) + self.options.class_weight * named
+        class_loss = cross_entropy(real_class, batch.labels)  # type: ignore[arg-type]
+        step.log(class_real=class_loss)
+        class_loss = class_loss + self.ramp(step) * cross_entropy(generated_class, labels)  # type: ignore[arg-type]
+        return self.adversarial.discriminator(real_logits, logits) + self.options.class_weight * class_loss
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return the hinge loss and the class loss of generated images."""
         generated, labels = self.generate_fake(len(batch), step)
         logits, generated_class = self.discriminator(step.augment(generated))
-        named = cross_entropy(generated_class, labels)  # type: ignore[arg-type]
-        step.log(class_generated=named)
-        return self.adversarial.generator(logits) + self.options.class_weight * self.trust(step) * named
+        class_loss = cross_entropy(generated_class, labels)  # type: ignore[arg-type]
+        step.log(class_generated=class_loss)
+        return self.adversarial.generator(logits) + self.options.class_weight * self.ramp(step) * class_loss
 
-    def trust(self, step: Step) -> float:
+    def ramp(self, step: Step) -> float:
         """Return the weight of the class loss of generated images: from 0 to 1 in ``class_ramp`` images."""
         return min(1.0, step.images_seen / max(1, self.options.class_ramp))
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return float32 logits [N] of images in [-1, 1], whatever their labels."""
+        """Return float32 logits [N] of images in [-1, 1]; labels are ignored."""
         logits: Tensor = self.discriminator(images)[0]
         return logits
 
 
 class ClassifyingDiscriminator(nn.Module):
-    """Images [N, C, H, W] -> logits [N] and classes' logits [N, classes], of one residual network."""
+    """Images [N, C, H, W] -> logits [N] and class logits [N, classes], from one residual network."""
 
     def __init__(self, width: int, shape: Shape, classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""BigGAN-lite: what BigGAN added to SAGAN and projection, at a size that a small machine trains."""
+"""BigGAN-lite: BigGAN's additions to SAGAN and projection, at a size that trains on a small machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genkit_gans.resnet import ProjectionDiscriminator, ResNetGenerator
 
 @dataclass
 class BigGANLiteOptions(ConvOptions):
-    """``embedding``: dimensions of a class in all norms; ``orthogonal``: weight of the generator's regularisation."""
+    """``embedding``: dimensions of the shared class embedding; ``orthogonal``: weight beta of the regularisation."""
 
     latent: Annotated[int, Ge(8)] = 120
     width: Annotated[int, Ge(1)] = 32
@@ -61,14 +61,14 @@ class BigGANLite(ConditionalGAN):
         self.discriminator = spectral(discriminator.apply(orthogonal_init))
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return the hinge loss and the orthogonal regularisation, which leaves the embedding alone."""
+        """Return the hinge loss and the orthogonal regularisation, which excludes the embedding."""
         correlation = orthogonality(self.generator.painter)
         step.log(orthogonality=correlation)
         return super().generator_loss(batch, step) + self.options.orthogonal * correlation
 
 
 class SkipGenerator(nn.Module):
-    """Latents [N, latent] and labels [N] -> images: the latent enters at the start and in each block (appendix B)."""
+    """Latents [N, latent] and labels [N] -> images; parts of the latent enter every block (appendix B)."""
 
     def __init__(self, options: BigGANLiteOptions, shape: Shape, classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Blocks that the residual GANs share: residual up- and downsampling, attention, conditional and spectral norms."""
+"""Blocks of the residual GANs: up- and downsampling, attention, conditional and spectral normalisation."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Residual(nn.Module):
 
 
 def first_block(i: int, o: int) -> Residual:
-    """Return a discriminator's first block, which halves: images enter unrectified, or all dark pixels would be one."""
+    """Return a discriminator's first block, which halves; no ReLU on the input, which would clip negative pixels."""
     branch = nn.Sequential(conv3(i, o), nn.ReLU(), conv3(o, o), nn.AvgPool2d(2))
     return Residual(branch, nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(i, o, 1)))
 
 
 def down_block(i: int, o: int) -> Residual:
-    """Return a block with activations before its convolutions, that halves height and width."""
+    """Return a pre-activation block that halves height and width."""
     branch = nn.Sequential(nn.ReLU(), conv3(i, o), nn.ReLU(), conv3(o, o), nn.AvgPool2d(2))
     return Residual(branch, nn.Sequential(nn.Conv2d(i, o, 1), nn.AvgPool2d(2)))
 
 
 def plain_block(channels: int) -> Residual:
-    """Return a block with activations before its convolutions, that keeps the size."""
+    """Return a pre-activation block that keeps the size."""
     branch = nn.Sequential(nn.ReLU(), conv3(channels, channels), nn.ReLU(), conv3(channels, channels))
     return Residual(branch, nn.Identity())
 
 
 class UpBlock(nn.Module):
-    """A residual block that doubles height and width; its norms may take a condition."""
+    """A residual block that doubles height and width; its normalisations may take a condition."""
 
     def __init__(self, i: int, o: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
@@ -80,9 +80,9 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Every place looks at all others; its gain starts at 0, so that what is near is learned first (arXiv:1805.08318).
+    """Self-attention over all positions, with a gain that starts at 0 (arXiv:1805.08318).
 
-    Softmax in plain products: the fused kernels have no second derivative.
+    Written with plain matrix products, since fused kernels have no second derivative.
     """
 
     def __init__(self, channels: int) -> None:
@@ -95,9 +95,9 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x + gamma * attention, [N, C, H, W]."""
         query, key, value = (part(x).flatten(2) for part in (self.query, self.key, self.value))
-        looks = (query.transpose(1, 2) @ key).softmax(dim=2)
-        seen = (value @ looks.transpose(1, 2)).unflatten(2, x.shape[2:])
-        result: Tensor = x + self.gamma * self.out(seen)
+        weights = (query.transpose(1, 2) @ key).softmax(dim=2)
+        attended = (value @ weights.transpose(1, 2)).unflatten(2, x.shape[2:])
+        result: Tensor = x + self.gamma * self.out(attended)
         return result
 
 
@@ -109,7 +109,7 @@ def conv3(i: int, o: int) -> nn.Conv2d:
 def spectral(network: M) -> M:
     """Give every convolution, dense layer and embedding spectral normalisation (arXiv:1802.05957); return the network.
 
-    The power iteration takes one step with every forward pass in training mode, and none in evaluation.
+    Power iteration takes one step per forward pass in training mode, and none in evaluation mode.
     """
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
@@ -118,7 +118,7 @@ def spectral(network: M) -> M:
 
 
 def xavier_init(module: nn.Module) -> None:
-    """Draw weights by Glorot's rule, zero the biases; for ``Module.apply``, before ``spectral``."""
+    """Draw Glorot-uniform weights and zero biases; for ``Module.apply``, before ``spectral``."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
@@ -126,9 +126,9 @@ def xavier_init(module: nn.Module) -> None:
 
 
 def orthogonality(network: nn.Module) -> Tensor:
-    """Return the sum over weights W, rows flat, of |W W^T with its diagonal left out|^2 (arXiv:1809.11096, eq. 3).
+    """Return the sum over weight matrices W of |W W^T without its diagonal|^2 (arXiv:1809.11096, equation 3).
 
-    Always in float32, also under autocast.
+    Computed in float32, also under autocast.
     """
     weights = [weight.flatten(1) for weight in network.parameters() if weight.ndim > 1]
     with full(weights[0].device):
@@ -139,7 +139,7 @@ def orthogonality(network: nn.Module) -> Tensor:
 def orthogonal_init(module: nn.Module) -> None:
     """Draw orthogonal weights (arXiv:1312.6120); for ``Module.apply``, before ``spectral``.
 
-    Embeddings stay N(0, 1): orthogonal rows are of length 1, and beside a latent nobody would notice the class.
+    Embeddings stay N(0, 1): orthogonal rows have length 1, too small next to a latent for the class to matter.
     """
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.orthogonal_(module.weight)

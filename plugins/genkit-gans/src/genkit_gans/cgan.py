@@ -1,4 +1,4 @@
-"""cGAN with a projection discriminator: it asks whether an image and its label belong together."""
+"""cGAN with a projection discriminator: its logits depend on an image and a class label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genkit_gans.sngan import SNGAN, SNGANOptions
 class CGAN(ConditionalGAN):
     """Class-conditional GAN (arXiv:1802.05637, equation 3): logits psi(phi(x)) + <e_y, phi(x)>, hinge loss.
 
-    The generator has a gain and bias of each class in its batch normalisations; the discriminator is SNGAN's.
+    The generator's batch normalisations have a gain and bias per class; the discriminator is SNGAN's with projection.
     """
 
     Options = SNGANOptions

@@ -17,7 +17,7 @@ from genkit.models.losses import NON_SATURATING, SATURATING
 
 @dataclass
 class OriginalGANOptions(GANOptions):
-    """``saturating``: let the generator minimise log(1 - D), the minimax game, instead of -log D."""
+    """``saturating``: the generator minimises log(1 - D), as in the minimax game, instead of -log D."""
 
     learning_rate: Annotated[float, Gt(0)] = 1e-4
     saturating: bool = False
@@ -52,7 +52,7 @@ def dense_generator(latent: int, shape: tuple[int, int, int]) -> nn.Sequential:
     hidden: list[nn.Module] = []
     for i, o in pairwise(sizes):
         layer = nn.Linear(i, o)
-        # PyTorch's default shrinks the latent's variance sixfold per layer: all images start, and stay, alike.
+        # PyTorch's default divides the variance by six per layer: all images would start out alike, and stay so.
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         hidden += [layer, nn.ReLU()]
     return nn.Sequential(*hidden, nn.Linear(512, math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))

@@ -1,4 +1,4 @@
-"""Network pieces that the convolutional GANs share."""
+"""Layers and initialisations that the convolutional GANs share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import nn
 
-from genkit.models import layers as blocks
+from genkit.models import layers
 from genkit.models.gan import GANOptions
 
 Shape = tuple[int, int, int]
@@ -23,17 +23,17 @@ class ConvOptions(GANOptions):
 
 
 def stages(height: int, width: int) -> tuple[int, int, int]:
-    """Return how often an image is halved, at least twice, and the height and width that are left: 8 -> 2, 28 -> 7."""
-    return blocks.stages(height, width, least=2)
+    """Return how often an image is halved, at least twice, and the height and width that remain: 8 -> 2, 28 -> 7."""
+    return layers.stages(height, width, least=2)
 
 
 def widths(width: int, count: int) -> list[int]:
-    """Return a generator's channels from coarse to fine, ``width`` at last, for ``count`` doublings of the size."""
+    """Return a generator's channels from coarse to fine, ``width`` at the end, for ``count`` doublings of the size."""
     return [width << (count - 1), *(width << i for i in reversed(range(count)))]
 
 
 def padded(height: int, width: int) -> nn.ZeroPad2d:
-    """Return the padding to a size that halves evenly: halving rounds down, and would leave border pixels unseen."""
+    """Return the padding to a size that halves evenly; strided layers would otherwise drop border pixels."""
     count, rows, columns = stages(height, width)
     return nn.ZeroPad2d((0, (columns << count) - width, 0, (rows << count) - height))
 

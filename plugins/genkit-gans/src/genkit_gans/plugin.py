@@ -1,4 +1,4 @@
-"""What genkit-gans offers."""
+"""The models of genkit-gans."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PUBLISHED = {
     "stylegan2-nano": "CIFAR-10 FID 2.31 (StyleGAN2-ADA, of full size)",
     "r3gan": "CIFAR-10 FID 1.96 (of full size)",
 }
-"""Numbers to stand beside, not to be compared: networks, budgets and evaluators differ."""
+"""Published results, for orientation only: networks, budgets and evaluators differ."""
 
 
 @hookimpl

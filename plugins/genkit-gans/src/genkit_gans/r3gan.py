@@ -1,4 +1,4 @@
-"""R3GAN: a relativistic game with two gradient penalties, and networks without any of the old tricks."""
+"""R3GAN: a relativistic loss with two gradient penalties, and residual networks without normalisation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUP = 16
 
 @dataclass
 class R3GANOptions(ConvOptions):
-    """``gamma``: weight of the penalties R1 + R2, halved; ``blocks``: residual blocks for each size."""
+    """``gamma``: weight of the penalties, in gamma/2 (R1 + R2); ``blocks``: residual blocks per resolution."""
 
     latent: Annotated[int, Ge(1)] = 64
     width: Annotated[int, Ge(8), MultipleOf(8)] = 32
@@ -65,7 +65,7 @@ class R3GAN(GAN):
         self.discriminator = build_discriminator(options, data.shape)
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
-        """Return gamma/2 (R1 + R2); generated images are detached, or R2 would flatten what the generator makes."""
+        """Return gamma/2 (R1 + R2)."""
 
         def discriminate(images: Tensor) -> Tensor:
             return self.discriminate(step.augment(images))
@@ -76,7 +76,7 @@ class R3GAN(GAN):
 
 
 class Generator(nn.Module):
-    """Latents [N, latent] -> images [N, C, H, W], about in [-1, 1]: a learned basis, weighted by the latent."""
+    """Latents [N, latent] -> images [N, C, H, W], roughly in [-1, 1], from a learned basis weighted by the latent."""
 
     def __init__(self, options: R3GANOptions, shape: Shape) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Generator(nn.Module):
 
 
 def build_discriminator(options: R3GANOptions, shape: Shape) -> nn.Sequential:
-    """Return images [N, C, H, W] -> logits [N], the generator's mirror image."""
+    """Return images [N, C, H, W] -> logits [N], the mirror image of the generator."""
     count, rows, columns = stages(*shape[1:])
     channels = widths(options.width, count)[::-1]
     layers: list[nn.Module] = [padded(*shape[1:]), scaled(nn.Conv2d(shape[0], channels[0], 1))]
@@ -105,15 +105,15 @@ def build_discriminator(options: R3GANOptions, shape: Shape) -> nn.Sequential:
         layers += bottlenecks(i, options.blocks, count)
         layers += [nn.AvgPool2d(2), scaled(nn.Conv2d(i, o, 1, bias=False))]
     layers += bottlenecks(channels[-1], options.blocks, count)
-    gather = scaled(nn.Conv2d(channels[-1], channels[-1], (rows, columns), groups=channels[-1], bias=False))
-    return nn.Sequential(*layers, gather, nn.Flatten(), scaled(nn.Linear(channels[-1], 1)), nn.Flatten(0))
+    pool = scaled(nn.Conv2d(channels[-1], channels[-1], (rows, columns), groups=channels[-1], bias=False))
+    return nn.Sequential(*layers, pool, nn.Flatten(), scaled(nn.Linear(channels[-1], 1)), nn.Flatten(0))
 
 
 def bottlenecks(channels: int, blocks: int, count: int) -> list[nn.Module]:
-    """Return residual blocks of 1x1, grouped 3x3 and 1x1 convolutions, inverted: twice as wide inside.
+    """Return inverted residual blocks of 1x1, grouped 3x3 and 1x1 convolutions, twice as wide inside.
 
-    Weights are scaled down by the depth of the network, and the last are 0: each block is the identity at first
-    (arXiv:1901.09321).
+    Initial weights are scaled down with the depth of the network and the last are 0, so that each block starts as the
+    identity (arXiv:1901.09321).
     """
     depth = blocks * (count + 1)
     gain = math.sqrt(2 / (1 + LEAK**2)) * depth**-0.25

@@ -17,7 +17,7 @@ from genkit_gans.networks import Shape, padded, stages, widths
 class ResNetGenerator(nn.Module):
     """Latents [N, latent] -> images [N, C, H, W] in [-1, 1].
 
-    ``width`` channels at the finest resolution, doubled with every halving; ``middle`` is put in at half the size.
+    ``width`` channels at the finest resolution, doubled with every halving; ``middle`` is a layer at half the size.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ResNetGenerator(nn.Module):
         return self.generate(latent, [()] * len(self.blocks))
 
     def generate(self, latent: Tensor, conditions: Sequence[tuple[Tensor, ...]]) -> Tensor:
-        """Return images of latents, with the condition of each block's norms."""
+        """Return images of latents, given the condition of each block's normalisations."""
         x = self.start(latent)
         for number, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True), 1):
             x = block(self.middle(x) if number == len(self.blocks) else x, *condition)
@@ -52,7 +52,7 @@ class ResNetGenerator(nn.Module):
 
 
 class ClassResNetGenerator(ResNetGenerator):
-    """Latents [N, latent] and labels [N] -> images: each class has its own gains and biases."""
+    """Latents [N, latent] and labels [N] -> images; each class has its own gains and biases."""
 
     def __init__(self, latent: int, width: int, shape: Shape, classes: int) -> None:
         super().__init__(latent, width, shape, partial(ConditionalBatchNorm, condition=classes))
@@ -65,7 +65,7 @@ class ClassResNetGenerator(ResNetGenerator):
 
 
 class ResNetFeatures(nn.Sequential):
-    """Images [N, C, H, W] in [-1, 1] -> features [N, size], summed over places; not normalised."""
+    """Images [N, C, H, W] in [-1, 1] -> features [N, size], summed over positions; not normalised."""
 
     def __init__(self, width: int, shape: Shape, middle: Callable[[int], nn.Module] = nn.Identity) -> None:
         count = stages(*shape[1:])[0]

@@ -1,4 +1,4 @@
-"""SAGAN: SNGAN with self-attention in both networks, both spectrally normalised, at two time scales."""
+"""SAGAN: SNGAN with self-attention and spectral normalisation in both networks, and two learning rates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genkit_gans.resnet import ResNetGenerator, resnet_discriminator
 
 @dataclass
 class SAGANOptions(ConvOptions):
-    """Two time scales."""
+    """The paper's two learning rates."""
 
     latent: Annotated[int, Ge(1)] = 128
     width: Annotated[int, Ge(1)] = 32

@@ -1,4 +1,4 @@
-"""SNGAN: a residual discriminator whose layers have spectral norm one."""
+"""SNGAN: a residual discriminator whose layers have spectral norm 1."""
 
 from __future__ import annotations
 

@@ -12,15 +12,15 @@ LEAK, GAIN = 0.2, math.sqrt(2)
 
 
 class Leaky(nn.Module):
-    """Leaky rectifier that keeps the variance."""
+    """Leaky ReLU that preserves the variance."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the rectified input times the square root of 2."""
+        """Return leaky ReLU times the square root of 2."""
         return leaky_relu(x, LEAK) * GAIN
 
 
 class UnitLength(nn.Module):
-    """Scales latents to unit mean square."""
+    """Scales each latent to a mean square of 1."""
 
     def forward(self, latent: Tensor) -> Tensor:
         """Return [N, latent]."""
@@ -28,7 +28,7 @@ class UnitLength(nn.Module):
 
 
 class EqualLinear(nn.Module):
-    """Dense layer whose weights are N(0, 1) and scaled in use, so that Adam moves all layers alike (arXiv:1710.10196).
+    """Dense layer with an equalised learning rate: weights from N(0, 1), scaled at run time (arXiv:1710.10196).
 
     ``rate``: factor on this layer's learning rate.
     """
@@ -45,7 +45,7 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """Convolution whose weights are N(0, 1) and scaled in use; it keeps the size."""
+    """Convolution with an equalised learning rate and same padding."""
 
     def __init__(self, i: int, o: int, kernel: int = 3, *, bias: bool = True) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class EqualConv(nn.Module):
 
 
 class ModulatedConv(EqualConv):
-    """Convolution whose input channels are scaled by a style: N convolutions in one (equation 1)."""
+    """Convolution whose input channels are scaled by a style, per image (equation 1)."""
 
     def __init__(self, i: int, o: int, style: int, kernel: int = 3) -> None:
         super().__init__(i, o, kernel, bias=False)
@@ -71,9 +71,9 @@ class ModulatedConv(EqualConv):
 
 
 class DemodulatedConv(ModulatedConv):
-    """Modulated convolution whose outputs are brought back to unit variance (equation 3).
+    """Modulated convolution with outputs normalised to unit variance (equation 3).
 
-    Scales activations where the paper scales weights: the same numbers, and an ordinary convolution.
+    It scales activations where the paper scales weights: equivalent, and one ordinary convolution.
     """
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:  # type: ignore[override]
@@ -84,7 +84,7 @@ class DemodulatedConv(ModulatedConv):
 
 
 class Noise(nn.Module):
-    """Adds an image of noise, the same to all channels, at a learned strength that starts at 0."""
+    """Adds noise, the same to all channels, with a learned strength that starts at 0."""
 
     fixed: Tensor
 
@@ -94,7 +94,7 @@ class Noise(nn.Module):
         self.register_buffer("fixed", torch.randn(1, 1, height, width))
 
     def forward(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Return x with noise of the generator, each image its own, or without one with a fixed noise."""
+        """Return x plus noise, drawn per image with the generator, or fixed without one."""
         noise = self.fixed
         if generator is not None:
             noise = torch.randn(len(x), *noise.shape[1:], generator=generator, device=x.device)
@@ -102,7 +102,7 @@ class Noise(nn.Module):
 
 
 class Styled(nn.Module):
-    """A layer of the synthesis network: modulated convolution, noise, bias, rectifier."""
+    """A layer of the synthesis network: modulated convolution, noise, bias, leaky ReLU."""
 
     def __init__(self, i: int, o: int, style: int, size: tuple[int, int]) -> None:
         super().__init__()
@@ -116,9 +116,9 @@ class Styled(nn.Module):
 
 
 class BatchDeviation(nn.Module):
-    """Appends a channel that says how much a batch's features differ, which mode collapse shows in (1710.10196)."""
+    """Appends the batch's mean standard deviation as a channel, which exposes mode collapse (arXiv:1710.10196)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [N, C + 1, H, W]; the last channel is the mean over features of their deviation in the batch."""
+        """Return [N, C + 1, H, W]; the last channel is the features' standard deviation over the batch, averaged."""
         deviation = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
         return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], dim=1)

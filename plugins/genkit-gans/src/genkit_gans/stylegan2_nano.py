@@ -22,12 +22,12 @@ from genkit_gans.style import BatchDeviation, EqualConv, EqualLinear, Leaky, Mod
 
 R1_EVERY, PATH_EVERY = 16, 4
 PATH_SHARE, PATH_DECAY = 2, 0.01
-"""Path lengths are of every second image of a batch, and of a mean that moves by a hundredth."""
+"""Path lengths are computed for half of each batch; their moving average has decay 0.99."""
 
 
 @dataclass
 class StyleGAN2NanoOptions(ConvOptions):
-    """``r1``: weight gamma of |grad D|^2 / 2; ``path_length``: weight of the path length regularisation."""
+    """``r1``: weight gamma, in gamma/2 |grad D|^2; ``path_length``: weight lambda of the path length regularisation."""
 
     latent: Annotated[int, Ge(1)] = 128
     width: Annotated[int, Ge(1)] = 32
@@ -65,12 +65,11 @@ class StyleGAN2Nano(GAN):
         self.register_buffer("path_mean", torch.zeros(()))
 
     def phases(self) -> list[Phase]:
-        """Return both networks' turns, each followed by its lazy regularisation, which shares the optimiser."""
-        turns = self.d_steps
-        opt_d = self.optimizer(self.discriminator, rate=self.d_learning_rate, lazy=R1_EVERY * turns)
+        """Return the phases of both networks, each followed by its lazy regularisation, which shares the optimiser."""
+        opt_d = self.optimizer(self.discriminator, rate=self.d_learning_rate, lazy=R1_EVERY * self.d_steps)
         opt_g = self.optimizer(self.generator, lazy=PATH_EVERY)
         return [
-            Phase("discriminator", self.discriminator, opt_d, repeats=turns),
+            Phase("discriminator", self.discriminator, opt_d, repeats=self.d_steps),
             Phase("r1", self.discriminator, opt_d, every=R1_EVERY),
             Phase("generator", self.generator, opt_g),
             Phase("path_length", self.generator, opt_g, every=PATH_EVERY),
@@ -85,21 +84,21 @@ class StyleGAN2Nano(GAN):
         return super().loss(phase, batch, step)
 
     def r1_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return gamma/2 times the mean squared slope of the discriminator at real images (arXiv:1801.04406)."""
+        """Return gamma/2 times the R1 penalty (arXiv:1801.04406)."""
         penalty = r1_penalty(lambda images: self.discriminate(step.augment(images)), to_signed(batch.images))
         step.log(r1_penalty=penalty)
         return 0.5 * self.options.r1 * penalty
 
     def path_length_loss(self, batch: Batch, step: Step) -> Tensor:
-        """Return lambda times the mean of (|J_w^T y| - a)^2, y a noise image, a the lengths' mean (equation 4)."""
+        """Return lambda times the mean of (|J_w^T y| - a)^2, y noise images, a the moving average (equation 4)."""
         n = max(1, len(batch) // PATH_SHARE)
         with full(self.device):
             w = self.generator.mapping(self.draw_latent(n, generator=step.generator))
             images = self.generator.synthesis(w, step.generator)
             y = torch.randn(images.shape, generator=step.generator, device=images.device)
             y = y / math.sqrt(images.shape[2] * images.shape[3])
-            (slope,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
-            lengths = torch.linalg.vector_norm(slope, dim=1)
+            (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
+            lengths = torch.linalg.vector_norm(gradient, dim=1)
             count = step.sum(lengths.new_tensor(n))
             mean = self.path_mean.lerp(step.sum(lengths.detach().sum()) / count, PATH_DECAY)
         self.path_mean.copy_(mean)
@@ -108,17 +107,17 @@ class StyleGAN2Nano(GAN):
         return self.options.path_length * penalty
 
     def generate(self, n: int, labels: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
-        """Make images [n, C, H, W] of new latents and new noise."""
+        """Return images [n, C, H, W] of new latents and new noise."""
         images: Tensor = self.generator(self.draw_latent(n, generator=generator), generator)
         return images.float()
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the images in [0, 1] of latents, with the fixed noise."""
+        """Return the generator's images in [0, 1] of latents, with fixed noise."""
         return to_unit(self.generator(latent))
 
 
 class StyleGenerator(nn.Module):
-    """Latents [N, latent] -> images [N, C, H, W], about in [-1, 1]; noise of a generator, or fixed."""
+    """Latents [N, latent] -> images [N, C, H, W], roughly in [-1, 1]; noise is drawn with a generator, or fixed."""
 
     def __init__(self, latent: int, width: int, shape: Shape) -> None:
         super().__init__()
@@ -138,7 +137,7 @@ class StyleGenerator(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Styles [N, style] -> images: from a learned constant, through layers whose images add up (figure 7)."""
+    """Styles [N, style] -> images: a learned constant, and layers whose image outputs are summed (figure 7)."""
 
     def __init__(self, style: int, width: int, shape: Shape) -> None:
         super().__init__()
@@ -167,7 +166,7 @@ class Synthesis(nn.Module):
 
 
 class Halving(Residual):
-    """A residual block of the discriminator that halves height and width, and keeps the variance."""
+    """A residual block of the discriminator that halves height and width and preserves the variance."""
 
     def __init__(self, i: int, o: int) -> None:
         branch = nn.Sequential(EqualConv(i, i), Leaky(), EqualConv(i, o), nn.AvgPool2d(2), Leaky())
@@ -179,7 +178,7 @@ class Halving(Residual):
 
 
 def style_discriminator(width: int, shape: Shape) -> nn.Sequential:
-    """Return images [N, C, H, W] -> logits [N]: residual, with the batch's deviation at the end (figure 7)."""
+    """Return images [N, C, H, W] -> logits [N]: residual, with the batch's standard deviation at the end (figure 7)."""
     count, rows, columns = stages(*shape[1:])
     channels = widths(width, count)[::-1]
     last = channels[-1]

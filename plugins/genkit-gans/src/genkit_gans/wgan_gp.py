@@ -47,7 +47,7 @@ class WGANGP(DCGAN):
         self.discriminator = convolutions(options.width, data.shape, norm=layer_norm).apply(normal_init)
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
-        """Return the weighted penalty at points between real and generated images."""
+        """Return the weighted gradient penalty at points between real and generated images."""
         between = interpolate(real, generated, step.generator)
         penalty = gradient_penalty(lambda images: self.discriminate(step.augment(images)), between)
         step.log(gradient_penalty=penalty)
@@ -55,5 +55,5 @@ class WGANGP(DCGAN):
 
 
 def layer_norm(channels: int) -> nn.GroupNorm:
-    """Return a normalisation over all channels and places of each image."""
+    """Return a normalisation over all channels and positions of each image."""
     return nn.GroupNorm(1, channels)

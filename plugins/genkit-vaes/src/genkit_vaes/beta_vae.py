@@ -1,4 +1,4 @@
-"""beta-VAE: the KL term weighed, or held at a capacity that grows."""
+"""beta-VAE: KL with a weight, or held at a growing capacity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 
 @dataclass
 class BetaVAEOptions(ConvVAEOptions):
-    """``beta``: weight of KL; ``capacity``: nats at which KL is held, reached linearly over ``capacity_images``."""
+    """``beta``: weight of KL; ``capacity``: target of KL in nats, reached linearly over ``capacity_images`` images."""
 
     beta: Annotated[float, Gt(0)] = 4.0
     capacity: Annotated[float, Ge(0)] = 0.0
@@ -24,7 +24,7 @@ class BetaVAEOptions(ConvVAEOptions):
 class BetaVAE(ConvVAE):
     """``rec + beta KL`` (Higgins et al. 2017), or ``rec + beta |KL - C|`` with a capacity C (arXiv:1804.03599).
 
-    ``log_likelihood`` is the bound itself, at beta 1: the loss is none.
+    ``log_likelihood`` is the ELBO, with beta = 1; the training loss is not a bound.
     """
 
     Options = BetaVAEOptions
@@ -36,7 +36,7 @@ class BetaVAE(ConvVAE):
     }
 
     def objective(self, rec: Tensor, kl: Tensor, step: Step) -> Tensor:
-        """Return ``rec + beta * kl_weight * |kl - C|``, with C of the images seen; without a capacity C is 0."""
+        """Return ``rec + beta * kl_weight * |kl - C|``, with C at its value after the images so far."""
         options: BetaVAEOptions = self.options
         capacity = options.capacity * min(1.0, step.images_seen / options.capacity_images)
         return rec + options.beta * self.likelihood.kl_weight * (kl - capacity).abs()

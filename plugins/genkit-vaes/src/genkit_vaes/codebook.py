@@ -1,4 +1,4 @@
-"""Codebooks: the vectors that a VQ-VAE may use, learned by descent or as moving averages."""
+"""Codebooks of a VQ-VAE, learned by gradient or as moving averages."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from genkit.models import Step
 
 
 class Codebook(nn.Module):
-    """``vectors`` [codes, size] and what is done with them; how they move is a subclass's."""
+    """``vectors`` [codes, size], quantisation and look-up; subclasses define how the vectors are learned."""
 
     vectors: Tensor
 
     def nearest(self, encoded: Tensor) -> Tensor:
-        """Return the index [...] of the nearest vector to each of [..., size]."""
+        """Return the index [...] of the vector nearest to each of [..., size]."""
         flat = encoded.detach().flatten(0, -2)
-        # |z - e|^2 less |z|^2, which is the same for all e.
+        # |z - e|^2 without |z|^2, which is the same for all e.
         distance = self.vectors.detach().square().sum(1) - 2 * flat @ self.vectors.detach().T
         return distance.argmin(1).reshape(encoded.shape[:-1])
 
     def squared_distances(self, latents: Tensor) -> Tensor:
-        """Return the squared distances [..., codes] of [..., size] to every vector, exact for near ones."""
+        """Return the squared distances [..., codes] of [..., size] to every vector, exact also for small distances."""
         flat = latents.reshape(-1, latents.shape[-1])
-        found = torch.cdist(flat, self.vectors.detach(), compute_mode="donot_use_mm_for_euclid_dist").square()
-        return found.view(*latents.shape[:-1], -1)
+        squared = torch.cdist(flat, self.vectors.detach(), compute_mode="donot_use_mm_for_euclid_dist").square()
+        return squared.view(*latents.shape[:-1], -1)
 
     def spacing(self) -> Tensor:
-        """Return the mean over vectors of the squared distance to the nearest other."""
+        """Return the mean squared distance of a vector to its nearest neighbour."""
         between = self.squared_distances(self.vectors.detach()).fill_diagonal_(math.inf)
         return between.min(1).values.mean()
 
@@ -39,23 +39,23 @@ class Codebook(nn.Module):
         return embedding(tokens, self.vectors)
 
     def loss(self, encoded: Tensor, quantised: Tensor) -> Tensor:
-        """Return the squared distances [...] of vectors [..., size] whose gradient moves the codebook, or zeros."""
+        """Return the codebook loss [...] of vectors [..., size]; zeros for a codebook learned without gradients."""
         return encoded.new_zeros(encoded.shape[:-1])
 
     @torch.no_grad()
-    def begin(self, vectors: Tensor) -> None:
-        """Take vectors [codes, size] to begin with: where latents are, so that more than one is used."""
+    def initialise(self, vectors: Tensor) -> None:
+        """Set the vectors [codes, size], e.g. to latents, so that more than one is used."""
         self.vectors.copy_(vectors)
 
-    def note(self, encoded: Tensor, tokens: Tensor) -> None:
-        """See what was quantised in a turn."""
+    def record(self, encoded: Tensor, tokens: Tensor) -> None:
+        """Record a batch of quantised vectors for ``update``; does nothing by default."""
 
     def update(self, step: Step) -> None:
-        """Move the vectors after a step, where no gradient does."""
+        """Update the vectors after a training step; does nothing by default."""
 
 
 class LearnedCodebook(Codebook):
-    """Vectors that ``|sg[z] - e|^2`` moves by its gradient (arXiv:1711.00937)."""
+    """Vectors learned by the gradient of ``|sg[z] - e|^2`` (arXiv:1711.00937)."""
 
     def __init__(self, codes: int, size: int) -> None:
         super().__init__()
@@ -67,10 +67,11 @@ class LearnedCodebook(Codebook):
 
 
 class AverageCodebook(Codebook):
-    """Vectors that are moving averages of what they stand for (arXiv:1711.00937, appendix A.1); dead ones restart.
+    """Vectors that are moving averages of the latents they quantise (arXiv:1711.00937, A.1); unused ones restart.
 
-    A vector whose use falls below ``restart`` times the mean use moves beside a used one, chosen in proportion to its
-    use, as far away as quantisation errors are long: so all processes restart alike, without an exchange of latents.
+    A vector whose use falls below ``restart`` times the mean use is moved next to another one, chosen in proportion to
+    its use, at the distance of a typical quantisation error. All training processes so restart vectors in the same way,
+    without exchanging latents.
     """
 
     usage: Tensor
@@ -87,20 +88,20 @@ class AverageCodebook(Codebook):
         self.register_buffer("usage", torch.ones(codes))
         self.register_buffer("totals", self.vectors.clone())
         self.register_buffer("error", torch.ones(()))
-        # What this process has seen in a step; zero between steps, so no checkpoint needs it.
+        # Sums over one step of this process; zero between steps, so checkpoints don't need them.
         self.register_buffer("seen_usage", torch.zeros(codes), persistent=False)
         self.register_buffer("seen_totals", torch.zeros(codes, size), persistent=False)
         self.register_buffer("seen_error", torch.zeros(()), persistent=False)
 
     @torch.no_grad()
-    def begin(self, vectors: Tensor) -> None:
-        """Take vectors [codes, size] to begin with, each with a use of one."""
+    def initialise(self, vectors: Tensor) -> None:
+        """Set the vectors [codes, size], each with a use of 1."""
         self.vectors.copy_(vectors)
         self.totals.copy_(vectors)
 
     @torch.no_grad()
-    def note(self, encoded: Tensor, tokens: Tensor) -> None:
-        """Add up how often each vector was used, for what, and the squared errors per dimension."""
+    def record(self, encoded: Tensor, tokens: Tensor) -> None:
+        """Sum up each vector's use, the latents it quantised, and the squared errors per dimension."""
         flat = encoded.detach().flatten(0, -2)
         members = one_hot(tokens.flatten(), len(self.vectors)).to(flat.dtype)
         self.seen_usage += members.sum(0)
@@ -109,7 +110,7 @@ class AverageCodebook(Codebook):
 
     @torch.no_grad()
     def update(self, step: Step) -> None:
-        """Take in what all processes saw in a step, move the vectors, restart the dead ones."""
+        """Update the averages with the step's sums over all processes, then the vectors; restart unused ones."""
         usage, totals, error = (step.sum(seen) for seen in (self.seen_usage, self.seen_totals, self.seen_error))
         self.usage.lerp_(usage, 1 - self.decay)
         self.totals.lerp_(totals, 1 - self.decay)
@@ -120,11 +121,11 @@ class AverageCodebook(Codebook):
         self._restart(step.generator)
 
     def _restart(self, generator: torch.Generator) -> None:
-        share = self.usage.mean()
-        dead = self.usage < self.restart * share
-        beside = torch.multinomial(self.usage, len(self.usage), replacement=True, generator=generator)
+        mean_use = self.usage.mean()
+        dead = self.usage < self.restart * mean_use
+        neighbour = torch.multinomial(self.usage, len(self.usage), replacement=True, generator=generator)
         noise = torch.randn(self.vectors.shape, generator=generator, device=self.vectors.device)
-        moved = torch.where(dead[:, None], self.vectors[beside] + self.error.sqrt() * noise, self.vectors)
+        moved = torch.where(dead[:, None], self.vectors[neighbour] + self.error.sqrt() * noise, self.vectors)
         self.vectors.copy_(moved)
-        self.usage.copy_(torch.where(dead, share, self.usage))
-        self.totals.copy_(torch.where(dead[:, None], moved * share, self.totals))
+        self.usage.copy_(torch.where(dead, mean_use, self.usage))
+        self.totals.copy_(torch.where(dead[:, None], moved * mean_use, self.totals))

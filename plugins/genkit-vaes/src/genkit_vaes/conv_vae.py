@@ -22,7 +22,7 @@ class ConvVAEOptions(PixelOptions):
 
 
 class ConvVAE(VAE):
-    """Convolutional VAE: ``-log p(x | z) + KL(q(z | x) | N(0, 1))``, with p over the data's own levels."""
+    """Convolutional VAE: ``-log p(x | z) + KL(q(z | x) | N(0, 1))``, with p over the data's grey levels."""
 
     Options = ConvVAEOptions
     presets = {

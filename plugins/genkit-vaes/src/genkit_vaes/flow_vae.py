@@ -48,7 +48,7 @@ class FlowVAE(LearnedPriorVAE, ConvVAE):
         return log_p
 
     def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw latents [n, latent]: noise, through the inverse flow."""
+        """Draw latents [n, latent]: noise through the inverse flow."""
         return self.flow.inverse(self.noise(n, generator=generator))
 
 
@@ -59,11 +59,11 @@ class RealNVP(nn.Module):
         super().__init__()
         self.kept = size // 2
         moved = size - self.kept
-        # Each layer reverses the order: what one keeps, the next one moves.
+        # Each layer reverses the order of dimensions, so the next one transforms what this one kept.
         self.networks = nn.ModuleList(coupling_network(self.kept, width, 2 * moved) for _ in range(flows))
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Return noise [..., size] and the log-determinant [...] of the way from latents to noise."""
+        """Return noise [..., size] and the log-determinant [...] of the map from latents to noise."""
         total = latent.new_zeros(latent.shape[:-1])
         for network in self.networks:
             kept, moved = latent[..., : self.kept], latent[..., self.kept :]
@@ -83,13 +83,13 @@ class RealNVP(nn.Module):
 
     @staticmethod
     def _affine(network: nn.Module, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the shift and the log-scale, bounded to (-2, 2), of the part that is moved."""
+        """Return the shift, and the log-scale bounded to (-2, 2), of the transformed part."""
         shift, raw = network(kept).chunk(2, dim=-1)
         return shift, 2 * torch.tanh(raw / 2)
 
 
 def coupling_network(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    """Return [..., inputs] -> [..., outputs] by two hidden layers; zero before training."""
+    """Return [..., inputs] -> [..., outputs] with two hidden layers; its output is 0 before training."""
     last = nn.Linear(width, outputs)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)

@@ -1,4 +1,4 @@
-"""The two ways of a hierarchical VAE: bottom-up through an image, top-down through the latents (arXiv:2011.10650)."""
+"""Networks of a hierarchical VAE: bottom-up from an image, top-down through the latents (arXiv:2011.10650)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from genkit.models.vae import bounded_log_variance
 
 @dataclass
 class Descent:
-    """What a layer, or the whole way down, gives.
+    """Results of one stochastic layer, or of the whole top-down pass.
 
-    ``output``: the state, at the end likelihood parameters; ``kl``: KL(q_l | p_l) [N], summed over layers;
-    ``log_ratio``: log p(z) - log q(z | x) [N] at the draw; ``latent``: the draw, in deviations from each prior's mean.
+    ``output``: the layer's state, or the likelihood parameters of the pass; ``kl``: KL(q_l | p_l) [N], summed over
+    layers; ``log_ratio``: log p(z) - log q(z | x) [N] at the draw; ``latent``: the draw, standardised by the prior.
     """
 
     output: Tensor
@@ -31,9 +31,9 @@ class Descent:
 
 
 class BottomUp(nn.Module):
-    """Image [N, C, H, W] -> features [N, width, H', W'] by grid, for the grids ``sizes``, the finest first.
+    """Image [N, C, H, W] -> features [N, width, H', W'] for each grid of ``sizes``, the finest first.
 
-    Each is half the one before, rounded up, down to 4 to 7 pixels; the last is 1 x 1.
+    Each grid is half the one before, rounded up, down to 4 to 7 pixels; the last is 1 x 1.
     """
 
     def __init__(self, shape: tuple[int, int, int], width: int) -> None:
@@ -45,7 +45,7 @@ class BottomUp(nn.Module):
         coarsest = self.sizes[-1]
         self.sizes.append((1, 1))
         self.first = nn.Conv2d(shape[0], width, 3, padding=1)
-        # A mean over positions would forget where things are: the step to a single position is dense.
+        # The last step, to a single position, is dense: a mean over positions would lose where things are.
         self.dense = nn.Conv2d(width, width, coarsest)
         self.blocks = nn.ModuleList(bottleneck(width, width, size, 1 / len(self.sizes)) for size in self.sizes)
 
@@ -63,12 +63,12 @@ class BottomUp(nn.Module):
 
 
 class TopDown(nn.Module):
-    """Latents, coarsest first -> likelihood parameters [N, outputs, H, W]; ``latent`` counts all layers' numbers."""
+    """Latents [N, latent] of all layers, coarsest first -> likelihood parameters [N, outputs, H, W]."""
 
     def __init__(self, sizes: list[Size], width: int, latent: int, layers: int, outputs: int) -> None:
         super().__init__()
         self.grids = [size for size in reversed(sizes) for _ in range(layers)]
-        # The positions of a grid would be alike to a convolution: a learned state tells them apart.
+        # A learned state for each grid, without which a convolution sees the same at all its positions.
         self.starts = nn.ParameterDict({str(size): torch.zeros(1, width, *size) for size in sizes})
         self.dense = nn.ConvTranspose2d(width, width, sizes[-2])
         scale = 1 / len(self.grids)
@@ -78,40 +78,42 @@ class TopDown(nn.Module):
         self.latent = sum(self.counts)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Return the likelihood parameters of latents [N, latent], in deviations from each prior's mean."""
+        """Return the likelihood parameters of standardised latents [N, latent]."""
         return self.descend(latent, {}).output
 
     def descend(self, noise: Tensor, features: Mapping[Size, Tensor]) -> Descent:
-        """Go down with noise [N, latent], from the posteriors given an image's features, or from the priors without."""
+        """Run the top-down pass with noise [N, latent]: draws of the posteriors given features, else of the priors."""
         state = self.starts[str(self.grids[0])].expand(len(noise), -1, -1, -1)
-        way: list[Descent] = []
+        passed: list[Descent] = []
         for grid, layer, part in zip(self.grids, self.layers, noise.split(self.counts, dim=1), strict=True):
             if state.shape[2:] != grid:
                 wider = self.dense(state) if state.shape[2:] == (1, 1) else interpolate(state, size=grid)
                 state = wider + self.starts[str(grid)]
-            way.append(layer(state, part.unflatten(1, (-1, *grid)), features.get(grid)))
-            state = way[-1].output
-        kl, log_ratio = (torch.stack(each).sum(0) for each in zip(*((d.kl, d.log_ratio) for d in way), strict=True))
-        return Descent(promoted(self.last(state)), kl, log_ratio, torch.cat([d.latent.flatten(1) for d in way], dim=1))
+            passed.append(layer(state, part.unflatten(1, (-1, *grid)), features.get(grid)))
+            state = passed[-1].output
+        kl, log_ratio = (torch.stack(each).sum(0) for each in zip(*((d.kl, d.log_ratio) for d in passed), strict=True))
+        return Descent(
+            promoted(self.last(state)), kl, log_ratio, torch.cat([d.latent.flatten(1) for d in passed], dim=1)
+        )
 
 
 class StochasticLayer(nn.Module):
-    """A layer of latents: p(z_l | state), q(z_l | state, features), and what z_l adds to the state.
+    """A layer of latents: p(z_l | state), q(z_l | state, features), and the branch that adds z_l to the state.
 
-    ``scale`` is the variance of what a residual branch begins with: as many as there are add up to one.
+    ``scale``: initial variance of each residual branch, chosen so that the variances of all layers add up to 1.
     """
 
     def __init__(self, width: int, latent: int, size: Size, scale: float) -> None:
         super().__init__()
         self.sizes = [latent, latent, width]
-        self.prior = bottleneck(width, sum(self.sizes), size, 0.0)  # p begins as N(0, 1)
+        self.prior = bottleneck(width, sum(self.sizes), size, 0.0)  # p is N(0, 1) at first
         self.posterior = bottleneck(2 * width, 2 * latent, size)
         self.project = scaled(nn.Conv2d(latent, width, 1), scale)
         self.residual = bottleneck(width, width, size, scale)
 
     def forward(self, state: Tensor, noise: Tensor, features: Tensor | None) -> Descent:
-        """Draw z_l with noise [N, latent, H, W] from q_l given features, else from p_l, and add it to the state."""
-        prior_mean, raw, more = promoted(self.prior(state)).split(self.sizes, dim=1)
+        """Draw z_l from q_l given features, else from p_l, with noise [N, latent, H, W]; add it to the state."""
+        prior_mean, raw, residual = promoted(self.prior(state)).split(self.sizes, dim=1)
         prior_log_variance = bounded_log_variance(raw)
         mean, log_variance = prior_mean, prior_log_variance
         if features is not None:
@@ -119,15 +121,15 @@ class StochasticLayer(nn.Module):
             log_variance = bounded_log_variance(raw)
         drawn = mean + (0.5 * log_variance).exp() * noise
         latent = (drawn - prior_mean) * (-0.5 * prior_log_variance).exp()
-        # log p - log q: the constants of the two Gaussians cancel.
+        # log p - log q, in which the constants of the two Gaussians cancel.
         log_ratio = 0.5 * (noise.square() + log_variance - latent.square() - prior_log_variance).flatten(1).sum(1)
-        state = state + more + self.project(drawn)
+        state = state + residual + self.project(drawn)
         kl = gaussian_kl_between(mean, log_variance, prior_mean, prior_log_variance)
         return Descent(state + self.residual(state), kl, log_ratio, latent)
 
 
 def bottleneck(inputs: int, outputs: int, size: Size, scale: float = 1.0) -> nn.Sequential:
-    """Return [N, inputs, H, W] -> [N, outputs, H, W] through half the channels; the 3 x 3 needs more than a pixel."""
+    """Return [N, inputs, H, W] -> [N, outputs, H, W] through half the channels; 1 x 1 instead of 3 x 3 on one pixel."""
     middle, kernel = max(1, inputs // 2), 3 if size != (1, 1) else 1
     return nn.Sequential(
         nn.SiLU(),
@@ -140,7 +142,7 @@ def bottleneck(inputs: int, outputs: int, size: Size, scale: float = 1.0) -> nn.
 
 
 def scaled(layer: nn.Conv2d, scale: float) -> nn.Conv2d:
-    """Return a layer whose weights are multiplied by the root of ``scale``, without bias to begin with."""
+    """Multiply a layer's weights by the square root of ``scale`` and zero its bias; return it."""
     with torch.no_grad():
         layer.weight.mul_(math.sqrt(scale))
         if layer.bias is not None:

@@ -1,4 +1,4 @@
-"""A small VDVAE: a hierarchy of latents from the coarsest grid to the image's own."""
+"""A small VDVAE: a hierarchy of latents, from a single pixel up to the resolution of the image."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from genkit_vaes.pixels import PixelOptions, likelihood_of
 
 @dataclass
 class HVAEOptions(PixelOptions):
-    """``latent``: channels of a layer's latent; ``layers``: stochastic layers on each grid; ``width``: channels.
+    """``latent``: channels of each layer's latent; ``layers``: stochastic layers per grid; ``width``: channels.
 
-    ``skip_above``: a step with a larger gradient norm, in nats per pixel and channel, is skipped.
+    ``skip_above``: updates with a larger gradient norm, in nats per pixel and channel, are skipped.
     """
 
     likelihood: Literal["logistic", "mixture", "categorical", "bernoulli"] = "mixture"
@@ -33,9 +33,9 @@ class HVAEOptions(PixelOptions):
 class HVAE(VAE):
     """Very deep VAE (arXiv:2011.10650), with fewer layers: ``-log p(x | z) + sum_l KL(q_l | p_l)``.
 
-    q_l and p_l both depend on the latents of the layers above. The latent that ``encode`` returns and ``decode`` takes
-    is all layers' noise, [N, latent]: how many of p_l's deviations z_l lies from p_l's mean. Its prior is N(0, 1) in
-    every layer, its posterior has no closed form, so neither has ``kl``.
+    q_l and p_l both depend on the latents of the layers above. ``encode`` returns and ``decode`` takes the latents of
+    all layers [N, latent], standardised: (z_l - mean of p_l) / standard deviation of p_l. Their prior is N(0, 1), their
+    posterior has no closed form, so there is neither ``posterior`` nor ``kl``.
     """
 
     Options = HVAEOptions
@@ -60,7 +60,7 @@ class HVAE(VAE):
         self.latent = self.decoder.latent
 
     def phases(self) -> list[Phase]:
-        """Return the one phase, which warms up over 5,000 images and skips steps that explode."""
+        """Return the one phase, with a warm-up over 5,000 images; updates with an exploding gradient are skipped."""
         adam = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
         channels, height, width = self.data.shape
         limit = self.options.skip_above * channels * height * width
@@ -73,7 +73,7 @@ class HVAE(VAE):
             return self.likelihood.distortion(descent.output, observed), descent.kl
 
     def log_weights(self, observed: Tensor, noise: Tensor) -> Tensor:
-        """Return log p(x, z) - log q(z | x) [N, K] at draws of the posterior, made of noise [N, K, latent]."""
+        """Return log p(x, z) - log q(z | x) [N, K] at posterior draws, reparameterised from noise [N, K, latent]."""
         n, k = noise.shape[:2]
         repeated = observed.repeat_interleave(k, dim=0)
         descent = self._infer(repeated, noise.flatten(0, 1))
@@ -81,7 +81,7 @@ class HVAE(VAE):
             return (self.likelihood.log_prob(descent.output, repeated) + descent.log_ratio).reshape(n, k)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return the latent [N, latent] where every layer is at the mean of its posterior, given the layers above."""
+        """Return latents [N, latent] with every layer at the mean of its posterior, given the layers above."""
         noise = torch.zeros(len(images), self.latent, device=images.device, dtype=images.dtype)
         return self._infer(self.likelihood.observe(images), noise).latent
 

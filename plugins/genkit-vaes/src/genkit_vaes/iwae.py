@@ -1,4 +1,4 @@
-"""Importance weighted autoencoder: trained on the bound of several samples."""
+"""Importance weighted autoencoder: trained on a bound with several samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from genkit_vaes.vae import DenseVAE, DenseVAEOptions
 
 @dataclass
 class IWAEOptions(DenseVAEOptions):
-    """``importance_samples``: K of the training bound; one makes it the VAE's."""
+    """``importance_samples``: K of the training bound; with 1 it is the VAE's ELBO."""
 
     likelihood: Literal["gaussian", "bernoulli"] = "bernoulli"
     importance_samples: Annotated[int, Ge(1)] = 5
@@ -33,7 +33,7 @@ class IWAE(DenseVAE):
     }
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
-        """Return minus the batch's mean importance-weighted bound, in nats; logs ``bound``."""
+        """Return minus the batch's mean importance-weighted bound in nats; log it as ``bound``."""
         observed = self.likelihood.observe(batch.images, step.generator)
         noise = self.noise(len(batch), self.options.importance_samples, generator=step.generator)
         bound = importance_bound(self.log_weights(observed, noise)).mean()

@@ -1,4 +1,4 @@
-"""Network pieces that the convolutional VAEs share."""
+"""Layers that the convolutional VAEs share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which likelihood of pixels a model has, as an option."""
+"""The likelihood of pixels as an option of a model."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from genkit.models.likelihoods import (
 
 @dataclass
 class PixelOptions:
-    """``likelihood``: of the data's grey levels (a logistic, a mixture of them, a number each), or of binary pixels.
+    """``likelihood``: of grey levels (logistic, mixture of logistics, categorical) or of binary pixels (bernoulli).
 
-    ``binarisation`` says how the Bernoulli one sees grey images; ``mixtures`` counts the mixture's components.
+    ``binarisation``: how "bernoulli" binarises grey images; ``mixtures``: components of "mixture".
     """
 
     likelihood: Literal["logistic", "mixture", "categorical", "bernoulli"] = "logistic"
@@ -30,7 +30,7 @@ class PixelOptions:
 
 
 def likelihood_of(options: PixelOptions, data: DataInfo) -> Likelihood:
-    """Return the observation model that the options ask for, with the data's number of levels."""
+    """Return the likelihood that the options name, for the data's number of grey levels."""
     kinds: dict[str, Likelihood] = {
         "logistic": DiscretizedLogistic(data.levels),
         "mixture": DiscretizedLogisticMixture(data.levels, options.mixtures),

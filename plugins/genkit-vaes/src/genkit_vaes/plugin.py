@@ -1,4 +1,4 @@
-"""What genkit-vaes offers."""
+"""The models of genkit-vaes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _MODELS = (
         "Convolutional VAE with a likelihood of grey levels or binary pixels",
         "1312.6114",
     ),
-    ("beta-vae", "beta_vae:BetaVAE", "Convolutional VAE with weighed KL, or KL held at a capacity", "1804.03599"),
-    ("iwae", "iwae:IWAE", "Importance weighted autoencoder: trained on the bound of several samples", "1509.00519"),
+    ("beta-vae", "beta_vae:BetaVAE", "Convolutional VAE with weighted KL, or KL held at a capacity", "1804.03599"),
+    ("iwae", "iwae:IWAE", "Importance weighted autoencoder: trained on a bound with several samples", "1509.00519"),
     (
         "vamp-vae",
         "vamp_vae:VampVAE",
@@ -23,15 +23,15 @@ _MODELS = (
         "1705.07120",
     ),
     ("flow-vae", "flow_vae:FlowVAE", "VAE whose prior is a normalising flow (RealNVP)", "1605.08803"),
-    ("hvae", "hvae:HVAE", "A small VDVAE: latents on every grid from coarse to fine", "2011.10650"),
+    ("hvae", "hvae:HVAE", "Small VDVAE: latents at every resolution, from coarse to fine", "2011.10650"),
     (
         "vae-gan",
         "vae_gan:VAEGAN",
-        "VAE with reconstructions in a discriminator's features, decoder of a GAN",
+        "VAE with a discriminator: reconstruction loss in its features",
         "1512.09300",
     ),
     ("rae-gmm", "rae_gmm:RAE", "Regularised autoencoder with a Gaussian mixture on its training codes", "1903.12436"),
-    ("vq-vae", "vq_vae:VQVAE", "Autoencoder with codebook latents; samples draw each position alone", "1711.00937"),
+    ("vq-vae", "vq_vae:VQVAE", "Autoencoder with codebook latents, sampled independently per position", "1711.00937"),
 )
 
 _PUBLISHED = {
@@ -40,7 +40,7 @@ _PUBLISHED = {
     "vamp-vae": "MNIST -85.6 nats, fixed binarisation; -85.8 in pythae",
     "hvae": "CIFAR-10 2.87 bits per dimension (VDVAE, of full size)",
 }
-"""Numbers to stand beside, not to be compared: networks, budgets and evaluators differ."""
+"""Published results, for orientation only: networks, budgets and evaluators differ."""
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Regularised autoencoder: no noise in training, and a mixture of Gaussians fitted to its codes afterwards."""
+"""Regularised autoencoder: deterministic in training, with a mixture of Gaussians fitted to its codes afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genkit.models import Batch, DataInfo, Phase, Preset, Step
 from genkit.models.precision import full, promoted
 from genkit.models.vae import Autoencoder
 from genkit_vaes.networks import conv_decoder, conv_encoder
-from genkit_vaes.splits import over_all
+from genkit_vaes.splits import map_split
 
 if TYPE_CHECKING:
     from genkit.data import Split
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class RAEOptions:
-    """``beta``: weight of the codes' ``.5 |z|^2``; ``regulariser``: of the decoder, weighed by ``strength``.
+    """``beta``: weight of ``.5 |z|^2`` of the codes; ``strength``: weight of the decoder's ``regulariser``.
 
-    "weights" is the decoder's squared weights (RAE-L2), "gradient" the squared norm of its Jacobian (RAE-GP).
+    "weights" is the sum of its squared weights (RAE-L2), "gradient" the squared norm of its Jacobian (RAE-GP).
     """
 
     beta: Annotated[float, Ge(0)] = 1e-2
@@ -43,8 +43,8 @@ class RAEOptions:
 class RAE(Autoencoder):
     """``.5 sum (x - x')^2 + beta/2 |z|^2 + strength * R(decoder)``, per image (arXiv:1903.12436).
 
-    The second stage has no phases: before it, a mixture of Gaussians with full covariances is fitted to the codes of
-    the training images. Until then draws are from N(0, 1).
+    The second stage has no phases: a mixture of Gaussians with full covariances is fitted to the codes of the training
+    images. Until then, codes are drawn from N(0, 1).
     """
 
     Options = RAEOptions
@@ -74,7 +74,7 @@ class RAE(Autoencoder):
         return [Phase("autoencoder", self, torch.optim.Adam(self.parameters(), lr=rate, fused=True))]
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
-        """Return the batch's mean loss; logs its terms unweighted."""
+        """Return the batch's mean loss; log its terms unweighted."""
         codes = self.encode(batch.images)
         rec = 0.5 * (self.decode(codes) - batch.images).square().flatten(1).sum(1).mean()
         size = 0.5 * codes.square().sum(1).mean()
@@ -90,16 +90,16 @@ class RAE(Autoencoder):
         """Before the second stage, fit the mixture to the codes of the training images, in float64."""
         if stage == 0:
             return
-        codes = over_all(train_data, self.encode, self.device).double().cpu().numpy()
+        codes = map_split(train_data, self.encode, self.device).double().cpu().numpy()
         seed = int(torch.randint(1 << 31, (), generator=step.generator, device=step.generator.device))
         mixture = GaussianMixture(min(self.options.components, len(codes)), random_state=seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred rounds are plenty for a prior
+            warnings.simplefilter("ignore", ConvergenceWarning)  # 100 iterations are enough for a prior
             mixture.fit(codes)
-        known = len(mixture.weights_)
-        self.weights.zero_()[:known] = torch.from_numpy(mixture.weights_)
-        self.means[:known] = torch.from_numpy(mixture.means_)
-        self.factors[:known] = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_))
+        fitted = len(mixture.weights_)
+        self.weights.zero_()[:fitted] = torch.from_numpy(mixture.weights_)
+        self.means[:fitted] = torch.from_numpy(mixture.means_)
+        self.factors[:fitted] = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_))
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes [N, latent]."""
@@ -116,7 +116,7 @@ class RAE(Autoencoder):
         return self.means[chosen] + (self.factors[chosen] @ noise).squeeze(-1)
 
     def log_prior(self, latent: Tensor) -> Tensor:
-        """Return the log-density [...] of codes [..., latent] under the mixture; edits look for codes that it knows."""
+        """Return the log-density [...] of codes [..., latent] under the mixture."""
         components = MultivariateNormal(self.means, scale_tril=self.factors, validate_args=False)
         log_p: Tensor = components.log_prob(latent.unsqueeze(-2))
         return torch.logsumexp(self.weights.log() + log_p, dim=-1)
@@ -128,12 +128,12 @@ def squared_weights(module: nn.Module) -> Tensor:
 
 
 def squared_jacobian(decode: Callable[[Tensor], Tensor], codes: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the batch's mean of the Jacobian's squared Frobenius norm, by one random projection: unbiased.
+    """Return the batch's mean squared Frobenius norm of the Jacobian, estimated without bias by a random projection.
 
-    Always in float32, also under autocast, as gradient penalties are.
+    Computed in float32, also under autocast, like gradient penalties.
     """
     with full(codes.device):
         decoded = decode(codes)
         probe = torch.randn(decoded.shape, generator=generator, device=decoded.device, dtype=decoded.dtype)
-        (slope,) = torch.autograd.grad((decoded * probe).sum(), codes, create_graph=True)
-    return slope.square().sum(1).mean()
+        (gradient,) = torch.autograd.grad((decoded * probe).sum(), codes, create_graph=True)
+    return gradient.square().sum(1).mean()

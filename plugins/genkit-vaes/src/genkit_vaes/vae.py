@@ -1,4 +1,4 @@
-"""The original VAE: two dense layers each way."""
+"""The original VAE, with two dense layers per network."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from genkit.models.likelihoods import Bernoulli, Gaussian
 
 @dataclass
 class DenseVAEOptions:
-    """``alpha``: variance of the Gaussian likelihood; ``binarisation``: how the Bernoulli one sees grey images.
+    """``alpha``: variance of the Gaussian likelihood; ``binarisation``: how the Bernoulli one binarises.
 
-    The Gaussian loss is ``.5 sum (x - x')^2 + alpha KL``: too large an alpha collapses to the mean image.
+    The Gaussian loss is ``.5 sum (x - x')^2 + alpha KL``: a large alpha collapses to the mean image.
     """
 
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
@@ -52,7 +52,7 @@ class DenseVAE(VAE):
         self.encoder = nn.Sequential(
             nn.Flatten(), nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, 2 * self.latent)
         )
-        # A Gaussian's mean lies in [0, 1]; a Bernoulli's parameter is a logit.
+        # The output is the Gaussian's mean in [0, 1], or the Bernoulli's logit.
         self.decoder = nn.Sequential(
             nn.Linear(self.latent, width),
             nn.ReLU(),

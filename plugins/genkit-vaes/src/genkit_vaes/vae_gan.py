@@ -1,4 +1,4 @@
-"""VAE-GAN: a VAE that measures reconstructions by a discriminator's features; its decoder is a GAN's generator."""
+"""VAE-GAN: a VAE with reconstruction loss in a discriminator's features, whose decoder is also a GAN's generator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genkit_vaes.networks import conv_decoder, conv_encoder, halving
 
 @dataclass
 class VAEGANOptions:
-    """``gamma``: weight of the feature reconstruction in the decoder's loss, beside its adversarial term."""
+    """``gamma``: weight of the feature reconstruction in the decoder's loss; its adversarial terms have weight 1."""
 
     gamma: Annotated[float, Gt(0)] = 0.05
     latent: Annotated[int, Ge(1)] = 32
@@ -58,7 +58,7 @@ class VAEGAN(VAE):
         self.discriminator = Discriminator(data.shape, options.width)
 
     def phases(self) -> list[Phase]:
-        """Return three phases, each with an Adam over its own network."""
+        """Return three phases, one per network, each with its own Adam."""
         networks = {"encoder": self.encoder, "decoder": self.decoder, "discriminator": self.discriminator}
         return [
             Phase(name, network, torch.optim.Adam(network.parameters(), self.learning_rate, (0.5, 0.999), fused=True))
@@ -109,14 +109,14 @@ class VAEGAN(VAE):
         return mean + (0.5 * log_variance).exp() * noise, drawn
 
     def _feature_distortion(self, features: Tensor, images: Tensor) -> Tensor:
-        """Return the batch's mean of -log N(Dis(x); Dis(x'), 1), less its constant."""
+        """Return the batch's mean of -log N(D_l(x); D_l(x'), 1) in features D_l, without its constant."""
         return self.likelihood.distortion(features, self.discriminator(images)[0].detach()).mean()
 
 
 class Discriminator(nn.Module):
     """Images in [0, 1] -> features [N, F] of the last convolution, and logits [N], both in float32.
 
-    The features are normalised, image by image: a distance of unit variance needs a scale that does not drift.
+    The features are normalised per image: the distance assumes unit variance, so their scale must not drift.
     """
 
     def __init__(self, shape: tuple[int, int, int], width: int) -> None:

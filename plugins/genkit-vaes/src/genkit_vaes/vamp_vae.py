@@ -14,7 +14,7 @@ from genkit.models import DataInfo, Preset, Step
 from genkit.models.losses import gaussian_log_prob
 from genkit.models.vae import LearnedPriorVAE
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
-from genkit_vaes.splits import some_images
+from genkit_vaes.splits import random_images
 
 if TYPE_CHECKING:
     from genkit.data import Split
@@ -30,7 +30,7 @@ class VampVAEOptions(ConvVAEOptions):
 class VampVAE(LearnedPriorVAE, ConvVAE):
     """A VAE with a mixture of posteriors as prior (arXiv:1705.07120): ``-log p(x | z) + log q(z | x) - log p(z)``.
 
-    p(z) = 1/K sum_k q(z | u_k) with learned images u_k, which begin as training images.
+    p(z) = 1/K sum_k q(z | u_k) with learned images u_k, initialised from training images.
     """
 
     Options = VampVAEOptions
@@ -46,10 +46,10 @@ class VampVAE(LearnedPriorVAE, ConvVAE):
         self.pseudo_logits = nn.Parameter(torch.randn(options.pseudo_inputs, *data.shape))
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
-        """Let the pseudo-inputs begin at random training images."""
-        images = some_images(train_data, len(self.pseudo_logits), step.generator)
+        """Initialise the pseudo-inputs with random training images."""
+        images = random_images(train_data, len(self.pseudo_logits), step.generator)
         with torch.no_grad():
-            self.pseudo_logits.copy_(images.clamp(0.02, 0.98).logit())  # the logit of 0 or 1 would never move
+            self.pseudo_logits.copy_(images.clamp(0.02, 0.98).logit())  # the logits of 0 and 1 are infinite
 
     def log_prior(self, latent: Tensor) -> Tensor:
         """Return log 1/K sum_k q(z | u_k) [...] of latents [..., latent]."""
@@ -57,7 +57,7 @@ class VampVAE(LearnedPriorVAE, ConvVAE):
         return torch.logsumexp(log_q, dim=-1) - math.log(len(self.pseudo_logits))
 
     def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw latents [n, latent]: a pseudo-input for each, then from its posterior."""
+        """Draw latents [n, latent], each from the posterior of a random pseudo-input."""
         mean, log_variance = self._components()
         chosen = torch.randint(len(mean), (n,), generator=generator, device=self.device)
         return mean[chosen] + (0.5 * log_variance[chosen]).exp() * self.noise(n, generator=generator)

@@ -17,7 +17,7 @@ from genkit.models.precision import full, promoted
 from genkit.models.vae import Autoencoder
 from genkit_vaes.codebook import AverageCodebook, LearnedCodebook
 from genkit_vaes.networks import doubling, halving
-from genkit_vaes.splits import over_all, some_images
+from genkit_vaes.splits import map_split, random_images
 
 if TYPE_CHECKING:
     from genkit.data import Split
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class VQVAEOptions:
-    """``codebook``: moved as averages of what it stands for, or by gradient; ``commitment``: of z to its code."""
+    """``codebook``: learned as moving averages or by gradient; ``commitment``: weight of the commitment loss."""
 
     codebook: Literal["average", "gradient"] = "average"
     codes: Annotated[int, Ge(2)] = 256
@@ -38,9 +38,9 @@ class VQVAEOptions:
 class VQVAE(Autoencoder):
     """``|x - x'|^2 + |sg[z] - e|^2 + .25 |z - sg[e]|^2``, per image, with z a grid of vectors (arXiv:1711.00937).
 
-    This is its reconstructing half. It has no model of how codes go together: ``sample`` draws each position's code
-    independently, as often as the training images have it there (counted before the second stage, which has no
-    phases), so samples are less coherent than reconstructions.
+    The autoencoder only, without an autoregressive model of the codes: ``sample`` draws the code of each position
+    independently, with its frequency there in the training images (counted in the second stage, which has no phases).
+    Samples are therefore far less coherent than reconstructions.
     """
 
     Options = VQVAEOptions
@@ -71,12 +71,12 @@ class VQVAE(Autoencoder):
         return [Phase("autoencoder", self, torch.optim.Adam(self.parameters(), lr=rate, fused=True))]
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
-        """Return the batch's mean loss, every term a sum over an image; logs the terms unweighted."""
+        """Return the batch's mean loss, with terms summed over each image; log them unweighted."""
         encoded = self._encode(batch.images)
         with full(encoded.device):
             tokens = self.codebook.nearest(encoded)
             quantised = self.codebook(tokens)
-            self.codebook.note(encoded, tokens)
+            self.codebook.record(encoded, tokens)
         straight_through = encoded + (quantised - encoded).detach()
         rec = (self.decode(straight_through) - batch.images).square().flatten(1).sum(1).mean()
         codebook = self.codebook.loss(encoded, quantised).flatten(1).sum(1).mean()
@@ -86,18 +86,18 @@ class VQVAE(Autoencoder):
         return total
 
     def after_step(self, step: Step) -> None:
-        """Move a codebook of averages."""
+        """Update a codebook of averages."""
         self.codebook.update(step)
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
-        """Let the codebook begin at latents of training images; before the second stage, count the positions' codes."""
+        """Initialise the codebook with training latents; in the second stage, count the codes of each position."""
         if stage == 0:
             with torch.no_grad():
-                latents = self._encode(some_images(train_data, self.options.codes, step.generator)).flatten(1, 2)
-            at = torch.randint(latents.shape[1], (len(latents),), generator=step.generator, device=latents.device)
-            self.codebook.begin(latents[torch.arange(len(latents)), at])
+                latents = self._encode(random_images(train_data, self.options.codes, step.generator)).flatten(1, 2)
+            position = torch.randint(latents.shape[1], (len(latents),), generator=step.generator, device=latents.device)
+            self.codebook.initialise(latents[torch.arange(len(latents)), position])
         else:
-            counts = over_all(train_data, self._counts, self.device).sum(0)
+            counts = map_split(train_data, self._counts, self.device).sum(0)
             self.frequencies.copy_(counts / counts.sum(1, keepdim=True))
 
     def tokens(self, images: Tensor) -> Tensor:
@@ -115,16 +115,16 @@ class VQVAE(Autoencoder):
         return promoted(self.decoder(latent.movedim(-1, 1)))
 
     def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw latents [n, H', W', size]: a code for each position, independently, by its frequency there."""
+        """Draw latents [n, H', W', size]: each position's code independently, by its frequency there."""
         tokens = torch.multinomial(self.frequencies, n, replacement=True, generator=generator)
         drawn: Tensor = self.codebook(tokens.T.reshape(n, *self.grid))
         return drawn
 
     def log_prior(self, latent: Tensor) -> Tensor:
-        """Return a log-density [N] of latents [N, H', W', size] that edits can climb: ``draw_latent``'s, widened.
+        """Return a log-density [N] of latents [N, H', W', size]: that of ``draw_latent``, smoothed to have gradients.
 
-        At each position a mixture of Gaussians about the codes, by their frequencies there, each typically as wide as
-        half the way from a code to the next.
+        At each position it is a mixture of Gaussians at the codes, weighted by their frequencies there. Their standard
+        deviation, as a vector's length, is about half the distance between neighbouring codes.
         """
         flat = latent.flatten(1, -2)
         distance = self.codebook.squared_distances(flat)
@@ -137,5 +137,5 @@ class VQVAE(Autoencoder):
         return promoted(self.encoder(images)).movedim(1, -1)
 
     def _counts(self, images: Tensor) -> Tensor:
-        """Return how often each position has each code in a chunk of images, [1, positions, codes]."""
+        """Return counts [1, positions, codes]: how often each position has each code in a chunk of images."""
         return one_hot(self.tokens(images).flatten(1), self.options.codes).sum(0, keepdim=True)
