@@ -51,7 +51,7 @@ def test_the_losses_by_hand(
 class FullWeight(ACGAN):
     """The class loss of generated images at full weight from the first step."""
 
-    def trust(self, step: Step) -> float:
+    def ramp(self, step: Step) -> float:
         return 1.0
 
 
