@@ -199,14 +199,14 @@ def _end_with_the_runner() -> None:
 def _record(plan: Plan, job: Job, data: ImageDataset, bench: BenchFolder, device: str) -> str:
     """Train, resume or reuse the run of a job, measure it and return the name of its record."""
     from genkit.evaluation.calibration import calibrate
-    from genkit.evaluation.evaluate import measure_run, stored
+    from genkit.evaluation.evaluate import measure_run, store_record
     from genkit.evaluation.evaluator import Evaluator
 
     trained = _trained(job, plan.milestones, data, bench, device)
     evaluator = Evaluator(data, plan.eval_config(device))
     with FileLock(bench.path / ".calibration.lock"):
         calibrate(evaluator, bench.path / "calibration")
-    name = stored(bench.path, measure_run(trained, evaluator, trained.newest_checkpoint())).name
+    name = store_record(bench.path, measure_run(trained, evaluator, trained.newest_checkpoint())).name
     if plan.milestones:
         _milestones(trained, evaluator, bench)
     return name

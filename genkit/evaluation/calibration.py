@@ -1,4 +1,4 @@
-"""What a board is read against: real images are the floor, noise the ceiling, and what is known lies between."""
+"""Calibration baselines: from real images, the lower bound of a distance, to noise, with known models between them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from genkit.data import ImageDataset, Split
 from genkit.data.corrupted import blurred, jpeg
 from genkit.errors import DataError, OptionsError, Unmeasurable, UsageError
 from genkit.evaluation.already_measured import missing
-from genkit.evaluation.closed_form import fitted
-from genkit.evaluation.evaluate import Evaluation, stored
+from genkit.evaluation.closed_form import prepare_stages
+from genkit.evaluation.evaluate import Evaluation, store_record
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.scoring import missing_capability
 from genkit.models.base import GenerativeModel
@@ -26,15 +26,15 @@ from genkit.results.records import Record, RecordedScore, Subject
 from genkit.training.runs import make_model
 
 QUALITY = 10
-"""Of JPEG: its blocks are plain to see."""
+"""JPEG quality at which blocks are visible."""
 SHARP = 28
-"""An image of so many pixels is blurred by a Gaussian of one pixel, others in proportion."""
+"""The side of images that are blurred with a sigma of one pixel; others in proportion."""
 MOST_PIXELS = 4_096
-"""Of an image that ppca is fit to: its time grows with the cube."""
+"""The largest image that ppca is fitted to, as its time grows with the cube of the number of pixels."""
 
 
 def baselines(dataset: ImageDataset) -> Iterator[tuple[Subject, GenerativeModel | Split]]:
-    """Yield what a board is read against: the test split, the same harmed, and models that nobody trains, unfitted."""
+    """Yield the calibration baselines: the test split, corrupted versions of it, and untrained baseline models."""
     shape = dataset.info().shape
     sigma = round(min(shape[1:]) / SHARP, 4)
     yield _subject("real test"), dataset.test
@@ -51,30 +51,30 @@ def baselines(dataset: ImageDataset) -> Iterator[tuple[Subject, GenerativeModel 
 def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
     """Measure the baselines, unless ``folder`` holds them already under this protocol.
 
-    Real images stand beside samples only at equal n, so the test split is measured at its own size. Models are fit only
-    if something is missing of them.
+    Real images are comparable with samples only at equal n, so the test split is measured at its own size. Models are
+    fitted only if one of their scores is missing.
     """
     known = store.read(folder).records
     dataset = evaluator.dataset
     done = []
-    for subject, what in baselines(dataset):
-        if not _missing(evaluator, [record for record in known if record.subject == subject], subject.name, what):
+    for subject, baseline in baselines(dataset):
+        if not _missing(evaluator, [record for record in known if record.subject == subject], subject.name, baseline):
             continue
         try:
-            if isinstance(what, GenerativeModel):
+            if isinstance(baseline, GenerativeModel):
                 with torch.no_grad():
-                    model = fitted(what, dataset.train)
+                    model = prepare_stages(baseline, dataset.train)
                 measured = evaluator.measure(subject, model=model)
             else:
-                measured = evaluator.measure(subject, images=what, content=dataset.sha256)
+                measured = evaluator.measure(subject, images=baseline, content=dataset.sha256)
         except (Unmeasurable, DataError, UsageError):
             continue  # no requested metric applies to this baseline
-        done.append(Evaluation(measured.record, stored(folder, measured)))
+        done.append(Evaluation(measured.record, store_record(folder, measured)))
     return done
 
 
 def calibration(folder: Path) -> dict[str, dict[str, RecordedScore]]:
-    """Return what ``folder`` holds: the name of each baseline, and its scores by their fingerprints."""
+    """Return the scores of the baselines in ``folder``, by name and fingerprint."""
     known: dict[str, dict[str, RecordedScore]] = {}
     for record in store.read(folder).records:
         known.setdefault(record.subject.name, {}).update({score.fingerprint: score for score in record.scores})
@@ -85,12 +85,12 @@ def _subject(name: str, **options: Any) -> Subject:
     return Subject(name, kind="baseline", family="baseline", options=options)
 
 
-def _missing(evaluator: Evaluator, known: list[Record], name: str, what: GenerativeModel | Split) -> list[str]:
-    """Return the columns that no record of this subject has, nor the reason why there is no number."""
-    model, count = what if isinstance(what, GenerativeModel) else None, evaluator.config.count
-    labelled = isinstance(what, Split) and bool(evaluator.dataset.classes)
-    if isinstance(what, Split):
-        count = min(count, len(what))
+def _missing(evaluator: Evaluator, known: list[Record], name: str, baseline: GenerativeModel | Split) -> list[str]:
+    """Return the columns for which no record has a score or a reason why there is none."""
+    model, count = baseline if isinstance(baseline, GenerativeModel) else None, evaluator.config.count
+    labelled = isinstance(baseline, Split) and bool(evaluator.dataset.classes)
+    if isinstance(baseline, Split):
+        count = min(count, len(baseline))
     specs = [
         spec for spec in evaluator.specs if not missing_capability(spec, name, model, labelled=labelled, trained=False)
     ]

@@ -13,7 +13,7 @@ from genkit.data import ImageDataset, Split, open_images
 from genkit.data.open import located
 from genkit.errors import DataError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
-from genkit.evaluation.evaluate import Evaluation, resolve_config, stored
+from genkit.evaluation.evaluate import Evaluation, resolve_config, store_record
 from genkit.evaluation.evaluator import Evaluator
 from genkit.features import own_extractor
 from genkit.features.cache import Progress, quiet
@@ -77,7 +77,7 @@ def compare(
     if not measured.record.scores:
         reasons = "; ".join(f"{each}: {reason}" for each, reason in measured.record.absent.items())
         raise Unmeasurable(f"nothing that was asked for can be measured of {name} ({reasons})")
-    return Evaluation(measured.record, stored(folder, measured) if folder else None)
+    return Evaluation(measured.record, store_record(folder, measured) if folder else None)
 
 
 def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:

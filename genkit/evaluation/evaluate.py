@@ -11,7 +11,7 @@ from typing import Any
 
 from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
-from genkit.evaluation.closed_form import as_ended
+from genkit.evaluation.closed_form import load_as_final
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves
@@ -67,12 +67,12 @@ def evaluate(
     store.ready(run.path)
     evaluator = evaluator or Evaluator(open_run_dataset(run), resolve_config(config, choices, COUNT), progress)
     measured = measure_run(run, evaluator, path, raw=raw)
-    return Evaluation(measured.record, stored(run.path, measured))
+    return Evaluation(measured.record, store_record(run.path, measured))
 
 
 def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Measurement:
-    """Measure one of a run's checkpoints, as if training had ended there; its learning curves are exhibits too."""
-    model = as_ended(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw)
+    """Measure a checkpoint of a run as if training had ended there; its learning curves are exhibits too."""
+    model = load_as_final(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw)
     record, exhibits = evaluator.measure(
         subject_of(run), model=model, training=training_of(run, checkpoint, weights_of(model, raw))
     )
@@ -80,7 +80,7 @@ def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool =
 
 
 def subject_of(run: Run) -> Subject:
-    """Return what a run's records are of."""
+    """Return the subject of a run's records."""
     family = run.offer().spec.family
     return Subject(
         name=run.config.model,
@@ -93,22 +93,22 @@ def subject_of(run: Run) -> Subject:
 
 
 def weights_of(model: GenerativeModel, raw: bool) -> str:
-    """Name the weights that are measured: of a model without averages only the raw ones."""
+    """Return "ema" or "raw": the weights that are measured, always raw for a model without moving averages."""
     return "raw" if raw or not model.ema else "ema"
 
 
 def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
-    """Return where the weights of one of a run's checkpoints come from."""
-    progressed = checkpoint_meta(checkpoint)
+    """Return how the weights of a checkpoint were trained."""
+    meta = checkpoint_meta(checkpoint)
     return Training(
         run=run.id,
         checkpoint_sha256=sha256_file(checkpoint),
         seed=run.config.seed,
-        images=progressed["drawn"],
+        images=meta["drawn"],
         budget=run.config.budget,
         batch=run.config.batch,
         processes=run.config.processes,
-        seconds=round(progressed["seconds"], 3),
+        seconds=round(meta["seconds"], 3),
         weights=weights,
         finished=run.finished and checkpoint.name == run.newest_checkpoint().name,
     )
@@ -121,12 +121,12 @@ def resolve_config(config: EvalConfig | None, choices: Mapping[str, Any], count:
     known = [field.name for field in dataclasses.fields(EvalConfig)]
     for name in choices:
         if name not in known:
-            raise UnknownName("choice of how to measure", name, known, f"  (there are {', '.join(known)})")
+            raise UnknownName("option of an evaluation", name, known, f"  (there are {', '.join(known)})")
     return config or EvalConfig(**{"count": count, **choices})
 
 
-def stored(folder: Path, measured: Measurement) -> Path:
-    """Store a record with its exhibits, or where those can't be written without them, and tell the observers."""
+def store_record(folder: Path, measured: Measurement) -> Path:
+    """Store a record, with its exhibits if these can be written, and notify the observers."""
     try:
         path = store.add(folder, measured.record, measured.exhibits)
     except GenkitError as error:

@@ -154,7 +154,7 @@ class Evaluator:
         with self._recorded(subject, self.specs, samples, model, labelled, training) as (record, evidence):
             return Measurement(record, exhibits(evidence))
 
-    def measure_by(self, spec: MetricSpec, subject: Subject, model: GenerativeModel, training: Training) -> Record:
+    def measure_one(self, spec: MetricSpec, subject: Subject, model: GenerativeModel, training: Training) -> Record:
         """Measure a trained model by one metric, without exhibits, and return the record without writing it."""
         samples = self._samples(model, None, "")
         with self._recorded(subject, [spec], samples, model, model.conditional, training) as (record, _):

@@ -1,4 +1,4 @@
-"""Why two records of one subject differ: the choices are changed one after the other, and the score measured again."""
+"""Explain why two records of one subject differ: change one choice after the other, and measure the score again."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from genkit.results.protocols import ProtocolPreset
 from genkit.results.records import Record, RecordedScore
 from genkit.training.api import open_run_dataset
 
-_WALKED = ("samples.", "features.", "likelihood.seed", "parameters.")
-"""Choices that can be made again; data and weights are what they are."""
+_REPEATABLE = ("samples.", "features.", "likelihood.seed", "parameters.")
+"""Choices that can be changed; data and weights are fixed."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One choice changed, from what to what, and the score after it; None where it was not measured again."""
+    """A choice, its values in both records, and the score after the change; None if it was not measured again."""
 
     choice: str
     before: Any
@@ -37,9 +37,9 @@ class Change:
 class Explanation:
     """A score in two records, and the changes that lead from the first to the second, in the order they were made.
 
-    ``start`` is the first score measured again. The sum of the changes is the whole difference; another order may
-    share it out otherwise. ``reason`` says why nothing was measured again, or is empty. ``first`` or ``second`` is None
-    where that record has no such score; ``reason`` is then why.
+    ``start`` is the first score, measured again. The changes add up to the whole difference; another order may divide
+    it differently. ``reason`` says why nothing was measured again, or is empty. If a record has no such score,
+    ``first`` or ``second`` is None and ``reason`` says why.
     """
 
     name: str
@@ -58,12 +58,12 @@ def explain(
     weights: Path | None = None,
     progress: Progress = quiet,
 ) -> list[Explanation]:
-    """Explain the differences of all scores of two records but times, or of one metric's, choice by choice.
+    """Explain the differences of all scores of two records except times, or of one metric, choice by choice.
 
-    Records of one checkpoint, or of one set of images, are measured again with one choice changed after the other;
-    ``weights`` is the extractor's file where they need one. Records of two subjects get their differing choices only,
-    a score that only one record has the reason.
-    Raises MissingError or DataError for files that are no records, UnknownName for a metric that neither has.
+    If both are of one checkpoint or one set of images, it is measured again with one choice changed after the other;
+    ``weights`` is the extractor's file if it needs one. For different subjects only the differing choices are listed,
+    for a score in only one record the reason. Raises MissingError or DataError for files that are not records,
+    UnknownName for a metric that neither record has.
     """
     paths = Path(first), Path(second)
     records = [read_record(path) for path in paths]
@@ -76,7 +76,7 @@ def explain(
     ]
     if not names:
         raise UnknownName("score in either record", metric or "-", known)
-    measure, reason = _again(paths[0], records[0], records[1], weights, progress)
+    measure, reason = _remeasure(paths[0], records[0], records[1], weights, progress)
     found = []
     for name in names:
         here, there = one.get(name), other.get(name)
@@ -84,29 +84,29 @@ def explain(
             found.append(_explained(here, there, measure, reason))
         else:
             which, record = ("second", records[1]) if there is None else ("first", records[0])
-            found.append(Explanation(name, here, there, reason=_lacking(which, record, known[name])))
+            found.append(Explanation(name, here, there, reason=_absent(which, record, known[name])))
     return found
 
 
-def _lacking(which: str, record: Record, score: RecordedScore) -> str:
-    """Why a record has no such score: as it says itself, or because it was not asked for."""
+def _absent(which: str, record: Record, score: RecordedScore) -> str:
+    """Return why a record has no such score: its own reason, or that it was not measured."""
     reason = record.absent.get(score.name, record.absent.get(score.metric, "it was not measured"))
     return f"only in one of them; of the {which} record: {reason}"
 
 
 def _timed(score: RecordedScore) -> bool:
-    """Whether a score is a measured time: two of those differ by the noise of the machine."""
+    """Return whether a score is a measured time, which differs between any two measurements."""
     return any(choice.startswith("hardware.") for choice in score.choices)
 
 
 Measure = Callable[[RecordedScore, Mapping[str, Any]], float]
-"""A score under other choices."""
+"""Measures a score under other choices."""
 
 
 def _explained(first: RecordedScore, second: RecordedScore, measure: Measure | None, reason: str) -> Explanation:
     keys = [key for key in dict.fromkeys([*first.choices, *second.choices]) if _differs(first, second, key)]
     changes = [Change(key, first.choices.get(key), second.choices.get(key)) for key in keys]
-    fixed = [change.choice for change in changes if not change.choice.startswith(_WALKED)]
+    fixed = [change.choice for change in changes if not change.choice.startswith(_REPEATABLE)]
     if first.version != second.version:
         fixed.append("metric version")
     if fixed and not reason:
@@ -115,11 +115,11 @@ def _explained(first: RecordedScore, second: RecordedScore, measure: Measure | N
         return Explanation(first.name, first, second, tuple(changes), None, reason)
     choices = dict(first.choices)
     start = measure(first, choices)
-    walked = []
+    measured = []
     for change in changes:
         choices[change.choice] = change.after
-        walked.append(Change(change.choice, change.before, change.after, measure(first, choices)))
-    return Explanation(first.name, first, second, tuple(walked), start)
+        measured.append(Change(change.choice, change.before, change.after, measure(first, choices)))
+    return Explanation(first.name, first, second, tuple(measured), start)
 
 
 def _differs(one: RecordedScore, other: RecordedScore, key: str) -> bool:
@@ -127,19 +127,19 @@ def _differs(one: RecordedScore, other: RecordedScore, key: str) -> bool:
     return bool(difference(here, there))
 
 
-def _again(
+def _remeasure(
     path: Path, first: Record, second: Record, weights: Path | None, progress: Progress
 ) -> tuple[Measure | None, str]:
-    """Return how the subject of two records is measured again, or why it can't be."""
+    """Return a function that measures the subject of two records again, or None and why there is none."""
     if first.training is not None and second.training is not None:
         if (first.training.checkpoint_sha256, first.training.weights) != (
             second.training.checkpoint_sha256,
             second.training.weights,
         ):
             return None, f"they are of different weights: {_described(first)} and {_described(second)}"
-        return _run_again(path, first, weights, progress)
+        return _remeasure_run(path, first, weights, progress)
     if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
-        return _images_again(first, weights, progress)
+        return _remeasure_images(first, weights, progress)
     return None, f"they are of different subjects: {_described(first)} and {_described(second)}"
 
 
@@ -150,7 +150,7 @@ def _described(record: Record) -> str:
     return f"{name} of run {training.run} ({training.weights} weights of checkpoint {training.checkpoint_sha256[:12]})"
 
 
-def _run_again(path: Path, record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
+def _remeasure_run(path: Path, record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
     try:
         run, checkpoint = run_of(record, path)
     except MissingError as error:
@@ -165,7 +165,7 @@ def _run_again(path: Path, record: Record, weights: Path | None, progress: Progr
     return measure, ""
 
 
-def _images_again(record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
+def _remeasure_images(record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
     try:
         samples, reference = image_sets_of(record)
     except (DataError, MissingError) as error:
@@ -179,7 +179,7 @@ def _images_again(record: Record, weights: Path | None, progress: Progress) -> t
 
 
 def _config(score: RecordedScore, choices: Mapping[str, Any], weights: Path | None) -> EvalConfig:
-    """Return how to measure one score under given choices."""
+    """Return the config that measures one score under given choices."""
     groups: dict[str, dict[str, Any]] = {}
     for key, value in choices.items():
         group, _, choice = key.partition(".")

@@ -1,4 +1,4 @@
-"""Milestones: what a run had reached on the way to its last checkpoint."""
+"""Milestones: the scores of a run's earlier checkpoints."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from genkit.errors import GenkitWarning, MissingError, UsageError
 from genkit.evaluation.already_measured import fingerprints, missing
-from genkit.evaluation.closed_form import as_ended, last_trained_stage
-from genkit.evaluation.evaluate import stored, subject_of, training_of, weights_of
+from genkit.evaluation.closed_form import last_trained_stage, load_as_final
+from genkit.evaluation.evaluate import store_record, subject_of, training_of, weights_of
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.scoring import missing_capability
 from genkit.models.base import GenerativeModel
@@ -27,11 +27,11 @@ class MilestoneScore(NamedTuple):
 
 
 def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: bool = False) -> list[MilestoneScore]:
-    """Measure a run's milestones by the first of the evaluator's metrics that the model can have, oldest first.
+    """Measure a run's milestones by the first of the evaluator's metrics that applies to the model, oldest first.
 
-    The records go under ``folder``, without exhibits, unless it holds them already; beside that of the last checkpoint
-    they are its row's moments. One before a stage that is trained is left out, with a GenkitWarning. Raises
-    MissingError for a run without milestones, UsageError if the model has none of the metrics.
+    The records are stored in ``folder``, without exhibits, unless it holds them already; boards show them in the row of
+    the last checkpoint. Milestones from before a stage that is trained are left out, with a GenkitWarning. Raises
+    MissingError for a run without milestones, UsageError if no metric applies.
     """
     paths = run.milestones()
     if not paths:
@@ -52,7 +52,7 @@ def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: boo
 
 
 def _first(evaluator: Evaluator, name: str, model: GenerativeModel) -> MetricSpec:
-    """Of all metrics it is FID, else the first named that the model can have."""
+    """Return the first metric that applies to the model, beginning with FID if none is named."""
     labelled = model.conditional and bool(evaluator.dataset.classes)
     reasons = []
     specs = evaluator.specs
@@ -80,8 +80,8 @@ def _milestone_score(
     wanted = set(fingerprints(evaluator, spec, unfitted, count).values())
     scores = [score for record in of_it for score in record.scores if score.fingerprint in wanted]
     if not scores or missing(evaluator, of_it, [spec], unfitted, count):
-        model = as_ended(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
-        record = evaluator.measure_by(spec, subject_of(run), model, training)
-        stored(folder, Measurement(record, {}))
+        model = load_as_final(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
+        record = evaluator.measure_one(spec, subject_of(run), model, training)
+        store_record(folder, Measurement(record, {}))
         scores = [*record.scores]
     return MilestoneScore(training.images, scores[0])

@@ -1,11 +1,10 @@
-"""Images to be measured, in chunks: drawn from a model, or taken from a split."""
+"""The images that are measured, in chunks: drawn from a model, or taken from a split."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import inspect
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +33,6 @@ class ModelSamples:
     seed: int
     device: torch.device
     quantisation: str = "round-half-even"
-    drawn: int = 0
-    seconds: float = 0.0
-    """Images drawn so far, and the time that it took."""
 
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
         """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4).
@@ -45,19 +41,15 @@ class ModelSamples:
         """
         self.model.eval()
         for index in range(start // self.chunk, -(-self.count // self.chunk)):
-            began = time.perf_counter()
             generator = torch.Generator(self.device).manual_seed(derive(self.seed, "sample", index))
             torch.manual_seed(derive(self.seed, "sample-global", index))
             with torch.no_grad():
                 images = self.model.sample(self.chunk, generator=generator, condition=self._labels(index))
             images = in_range(images, f"samples of {type(self.model).__name__}")
-            images = QUANTISATION[self.quantisation](images)[: self.count - index * self.chunk]
-            self.drawn += self.chunk
-            self.seconds += time.perf_counter() - began
-            yield images
+            yield QUANTISATION[self.quantisation](images)[: self.count - index * self.chunk]
 
     def labels(self) -> NDArray[np.int64] | None:
-        """Return the classes that the images were asked for, of a conditional model."""
+        """Return the classes that the images are conditioned on, or None for an unconditional model."""
         if not self.model.conditional:
             return None
         drawn = [self._labels(index) for index in range(-(-self.count // self.chunk))]
@@ -65,11 +57,11 @@ class ModelSamples:
         return np.concatenate(known)[: self.count] if known else None
 
     def subset(self, count: int) -> slice:
-        """Return the first ``count``: samples are drawn independently."""
+        """Return the first ``count``, as samples are independent."""
         return slice(count)
 
     def identity(self) -> dict[str, Any]:
-        """Return the hash of the weights, the model's class and options, and how it is sampled."""
+        """Return the hash of the weights, the class and options of the model, and how it is sampled."""
         weights = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             weights.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
@@ -90,7 +82,7 @@ class ModelSamples:
         }
 
     def _labels(self, index: int) -> Tensor | None:
-        """Class labels drawn with the frequencies of the training split."""
+        """Draw class labels with the frequencies of the training split."""
         frequencies = self.model.data.class_frequencies
         if not frequencies:
             return None
@@ -101,7 +93,7 @@ class ModelSamples:
 
 @dataclass
 class SplitSamples:
-    """Images of a split, all or a random ``count`` of them; ``content`` is the hash of what the split is part of."""
+    """All images of a split, or a random ``count`` of them; ``content`` is the hash of its data set."""
 
     split: Split
     count: int
@@ -110,7 +102,7 @@ class SplitSamples:
     content: str = ""
 
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
-        """Yield the images in the source's order, or a random subset of them."""
+        """Yield all images in the order of their source, or a random subset of them."""
         for first in range(start, self.count, self.chunk):
             yield torch.from_numpy(np.array(self.split.uint8(self._places[first : first + self.chunk])))
 
@@ -123,11 +115,11 @@ class SplitSamples:
         return self._in_order() if self.count == len(self.split) else self._chosen(self.count)
 
     def _in_order(self) -> NDArray[np.int64]:
-        """All images as their source has them: references shuffle and pick by place."""
+        """Return all images in the order of their source, as references shuffle and subsample by index."""
         return np.arange(self.count) if self.split.order is None else self.split.order
 
     def subset(self, count: int) -> NDArray[np.int64]:
-        """Return a random ``count``: a split's order may be that of its classes."""
+        """Return a random ``count``, as a split may be sorted by class."""
         if self.count < len(self.split):
             return np.arange(count)
         return np.sort(self._chosen(count))

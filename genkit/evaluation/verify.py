@@ -16,7 +16,7 @@ from genkit.data import ImageDataset, Split
 from genkit.devices import pick_device
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation import witnesses
-from genkit.evaluation.closed_form import as_ended
+from genkit.evaluation.closed_form import load_as_final
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.evaluation.samples import ModelSamples, SplitSamples
 from genkit.evaluation.witnesses import Images, Sets
@@ -180,7 +180,7 @@ def _reopened(record: Record, path: Path | None, device: torch.device) -> _Subje
             raise UsageError("the record of a run is verified from its file: name that")
         run, checkpoint = run_of(record, path)
         data = open_run_dataset(run)
-        model = as_ended(run, checkpoint, data.train, device, raw=record.training.weights == "raw")
+        model = load_as_final(run, checkpoint, data.train, device, raw=record.training.weights == "raw")
         drawn = ModelSamples(
             model, sampling["count"], sampling["chunk"], sampling["seed"], device, sampling["quantisation"]
         )

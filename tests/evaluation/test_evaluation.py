@@ -12,7 +12,7 @@ from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
-from genkit.evaluation.evaluate import evaluate, stored
+from genkit.evaluation.evaluate import evaluate, store_record
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.results.records import Subject, from_json
 from genkit.training.api import train
@@ -57,14 +57,14 @@ def test_real_images_share_the_fingerprint_of_samples_of_the_same_number(evaluat
 def test_exhibits_that_can_not_be_written_cost_no_record(tmp_path):
     (tmp_path / "exhibits").write_text("a file")
     with pytest.warns(GenkitWarning, match="^the record is kept without its exhibits: "):
-        path = stored(tmp_path, Measurement(record("gan", score(2.5)), {"samples.png": b"picture"}))
+        path = store_record(tmp_path, Measurement(record("gan", score(2.5)), {"samples.png": b"picture"}))
     assert from_json(path.read_bytes(), str(path)).score("fid[digits-cnn]").value == 2.5
 
 
 def test_a_record_that_can_not_be_written_is_still_an_error(tmp_path):
     (tmp_path / "records").write_text("a file")
     with pytest.raises(GenkitError, match="can't be written"):
-        stored(tmp_path, Measurement(record("gan", score(2.5)), {}))
+        store_record(tmp_path, Measurement(record("gan", score(2.5)), {}))
 
 
 def test_each_choice_moves_the_fingerprint_of_the_scores_that_it_moves(digits, noise_record):

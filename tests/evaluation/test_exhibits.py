@@ -16,7 +16,7 @@ from sklearn.datasets import load_sample_image
 from genkit.data import Split
 from genkit.data.images import png, quantize
 from genkit.errors import GenkitWarning
-from genkit.evaluation.closed_form import fitted as _fit
+from genkit.evaluation.closed_form import prepare_stages
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
@@ -34,7 +34,7 @@ from genkit.training.runs import make_model
 
 def fitted(name, digits):
     with torch.no_grad():
-        return _fit(make_model(name, {}, digits.info()), digits.train)
+        return prepare_stages(make_model(name, {}, digits.info()), digits.train)
 
 
 def measure(name, digits, *metrics, count=300, chunk=250):
