@@ -12,10 +12,12 @@ project = "genkit"
 author = "the genkit developers"
 copyright = "the genkit developers"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "genkit"
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 exclude_patterns = ["_build", "reference/*-table.md"]
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
@@ -55,8 +57,9 @@ def _write_metrics(_app: Any) -> None:
     _write("presets-table.md", "\n".join(rows) + "\n")
 
 
-def _write_cards(_app: Any) -> None:
-    import model_cards as cards
+def _write_models(_app: Any) -> None:
+    import gallery
+    import model_cards
 
     from genkit.registry.discovery import registry
     from genkit.registry.specs import ModelSpec
@@ -65,9 +68,9 @@ def _write_cards(_app: Any) -> None:
     results = Path(__file__).parents[1] / "benchmarks" / "results"
     records = store.read(results).records if results.is_dir() else []
     offers = [offer for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"]
-    grids = results.glob("*/exhibits/*/samples.png")
-    pictures = {path.parent.name: f"../../{path.relative_to(results.parents[1])}" for path in grids}
-    _write("model-cards.md", cards.page(offers, records, pictures))
+    grids = {path.parent.name: path.relative_to(results.parents[1]) for path in results.glob("*/exhibits/*/samples.png")}
+    _write("model-cards.md", model_cards.page(offers, records, {key: f"../../{path}" for key, path in grids.items()}))
+    _write("../gallery.md", gallery.page(offers, records, {key: f"../{path}" for key, path in grids.items()}))
 
 
 def _write(name: str, text: str) -> None:
@@ -88,4 +91,4 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", _escape_bars)
     app.connect("builder-inited", _write_commands)
     app.connect("builder-inited", _write_metrics)
-    app.connect("builder-inited", _write_cards)
+    app.connect("builder-inited", _write_models)
