@@ -18,7 +18,7 @@ html_theme = "furo"
 html_title = "genkit"
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
-exclude_patterns = ["_build", "reference/*-table.md"]
+exclude_patterns = ["_build", "samples.md", "reference/*-table.md"]
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
@@ -70,7 +70,9 @@ def _write_models(_app: Any) -> None:
     offers = [offer for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"]
     grids = {path.parent.name: path.relative_to(results.parents[1]) for path in results.glob("*/exhibits/*/samples.png")}
     _write("model-cards.md", model_cards.page(offers, records, {key: f"../../{path}" for key, path in grids.items()}))
-    _write("../gallery.md", gallery.page(offers, records, {key: f"../{path}" for key, path in grids.items()}))
+    pictures = {key: f"../{path}" for key, path in grids.items()}
+    _write("../gallery.md", gallery.page(offers, records, pictures))
+    _write("../samples.md", gallery.row(offers, records, pictures))
 
 
 def _write(name: str, text: str) -> None:

@@ -13,6 +13,18 @@ WIDTH = 170
 """Pixels of a picture on the page."""
 
 
+FRONT = ("dcgan", "r3gan", "flow-vae", "rae-gmm")
+"""Models whose samples stand on the first page."""
+
+
+def row(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures: Mapping[str, str]) -> str:
+    """Return the table of the first page: samples of a few models on MNIST, as ``page`` shows them."""
+    shown = [record for record in _shown(records, pictures) if record.dataset == "mnist"]
+    chosen = [offer for name in FRONT for offer in offers if offer.spec.name == name]
+    newest = {offer.spec.name: _newest(offer, shown) for offer in chosen}
+    return _table([_cell(name, record, pictures[record.id]) for name, record in newest.items() if record]) + "\n"
+
+
 def page(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures: Mapping[str, str]) -> str:
     """Return a Markdown page with a table of pictures for each data set; ``pictures`` are paths by a record's id."""
     parts = [
@@ -21,7 +33,7 @@ def page(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures
         "with seed 0. Below each grid: the FID on the features of the data set's own classifier, which is not the FID on "
         "Inception's features, and the training time. [Model cards](reference/model-cards.md) have all numbers.",
     ]
-    shown = [record for record in records if record.id in pictures and record.training and record.training.seed == 0]
+    shown = _shown(records, pictures)
     drawn: set[str] = set()
     for dataset, title in (("mnist", "MNIST, 28x28"), ("digits", "Digits, 8x8")):
         cells = []
@@ -37,10 +49,15 @@ def page(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures
     return "\n\n".join(parts) + "\n"
 
 
+def _shown(records: Sequence[Record], pictures: Mapping[str, str]) -> list[Record]:
+    """The records of finished runs of seed 0 that have a picture."""
+    trained = [record for record in records if record.id in pictures and record.training]
+    return [r for r in trained if r.training and r.training.finished and r.training.seed == 0]
+
+
 def _newest(offer: Offer[ModelSpec], records: Sequence[Record]) -> Record | None:
     mine = [r for r in records if (r.subject.name, r.subject.dist) == (offer.spec.name, offer.plugin.dist)]
-    ended = [record for record in mine if record.training and record.training.finished]
-    return max(ended, key=lambda record: record.created, default=None)
+    return max(mine, key=lambda record: record.created, default=None)
 
 
 def _cell(name: str, record: Record, path: str) -> tuple[str, str]:

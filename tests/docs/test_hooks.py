@@ -53,3 +53,11 @@ def test_an_observer_writes_losses_and_scores(tmp_path):
     assert {"discriminator", "generator", "logits_real"} <= set(losses)
     scores = [row[1] for row in csv.reader((tmp_path / "scores.csv").read_text().splitlines())]
     assert "fid[digits-cnn]" in scores
+
+
+@pytest.mark.slow
+def test_a_metric_is_measured_and_ranked_by(tmp_path):
+    printed = follow(DOCS / "howto" / "add-a-metric.md", tmp_path)
+    assert "nearest" in printed["metrics"]
+    assert "nearest[digits-cnn]" in printed["eval"]
+    assert "nearest[digits-cnn], lower is better" in printed["leaderboard"]
