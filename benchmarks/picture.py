@@ -18,12 +18,13 @@ from chromium import Chromium  # noqa: E402
 MOST_BYTES = 150_000
 
 
-def take(page: Path, picture: Path, width: int = 1200, height: int = 860) -> None:
+def take(page: Path, picture: Path, width: int = 1200, height: int = 1000) -> None:
     """Write the top of a page as a PNG of 256 colours, or of fewer where the file would be too large."""
     picture.parent.mkdir(parents=True, exist_ok=True)
     browser = Chromium()
     try:
         browser.look(width, height)
+        browser.call("Emulation.setScrollbarsHidden", hidden=True)
         browser.open(page.resolve())
         browser.screenshot(picture)
     finally:

@@ -46,14 +46,14 @@ def _write_metrics(_app: Any) -> None:
             f"| `{spec.name}` | {spec.direction} | {', '.join(spec.needs)} | {parameters} | {spec.summary}{unit} |"
         )
     _write("metrics-table.md", "\n".join(rows) + "\n")
-    rows = ["| preset | quantisation | Inception | parameters |", "|---|---|---|---|"]
+    rows = ["| protocol | quantisation | Inception | parameters |", "|---|---|---|---|"]
     for name, preset in PROTOCOLS.items():
         features = ", ".join(f"{key} `{value}`" for key, value in preset.features.items())
         parameters = "; ".join(
             f"{metric}: {', '.join(f'`{key}={value}`' for key, value in chosen.items())}"
             for metric, chosen in preset.parameters.items()
         )
-        rows.append(f"| `{name}` | {preset.quantisation} | {features or 'as genkit'} | {parameters or '-'} |")
+        rows.append(f"| `{name}` | {preset.quantisation} | {features or 'like genkit'} | {parameters or '-'} |")
     _write("presets-table.md", "\n".join(rows) + "\n")
 
 
@@ -68,7 +68,9 @@ def _write_models(_app: Any) -> None:
     results = Path(__file__).parents[1] / "benchmarks" / "results"
     records = store.read(results).records if results.is_dir() else []
     offers = [offer for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"]
-    grids = {path.parent.name: path.relative_to(results.parents[1]) for path in results.glob("*/exhibits/*/samples.png")}
+    grids = {
+        path.parent.name: path.relative_to(results.parents[1]) for path in results.glob("*/exhibits/*/samples.png")
+    }
     _write("model-cards.md", model_cards.page(offers, records, {key: f"../../{path}" for key, path in grids.items()}))
     pictures = {key: f"../{path}" for key, path in grids.items()}
     _write("../gallery.md", gallery.page(offers, records, pictures))

@@ -30,8 +30,8 @@ def page(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures
     parts = [
         "# Gallery",
         "Random samples, not selected, of models trained on two CPU cores as the boards in `benchmarks/boards` say, "
-        "with seed 0. Below each grid: the FID on the features of the data set's own classifier, which is not the FID on "
-        "Inception's features, and the training time. [Model cards](reference/model-cards.md) have all numbers.",
+        "with seed 0. Below each grid: the FID on the features of the data set's own classifier, which is not the FID "
+        "on Inception's features, and the training time. [Model cards](reference/model-cards.md) have all numbers.",
     ]
     shown = _shown(records, pictures)
     drawn: set[str] = set()

@@ -1,4 +1,4 @@
-"""Model cards: what a model is, by its author's words, its options and sizes, and what was measured of it."""
+"""Model cards: a model in its author's words, its options and sizes, and its measured scores."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def page(offers: Sequence[Offer[ModelSpec]], records: Sequence[Record], pictures
     """Return a Markdown page of cards; ``pictures`` are sample grids by the ids of records."""
     parts = [
         "# Model cards",
-        "Generated from the models themselves and from the records of `benchmarks/results`. Published numbers are of "
-        "other networks, budgets and evaluators: to stand beside, not to be compared. What was not measured is empty. "
-        "Parameters are counted for the preset's data; of `default` and `gpu` for 32x32 colour images of ten classes.",
+        "Generated from the models' code and from the records in `benchmarks/results`. Published numbers come from "
+        "other networks, budgets and evaluators: they cannot be compared with those here. Empty cells "
+        "were not measured. Parameters are counted for the preset's data; those of `default` "
+        "and `gpu` for 32x32 colour images of ten classes.",
     ]
     parts += [card(offer, records, pictures) for offer in offers]
     return "\n\n".join(parts) + "\n"
