@@ -1,4 +1,4 @@
-"""Train the embedded extractor ``digits-cnn`` on the training split of ``digits`` and write its weights and card.
+"""Train the embedded extractor ``digits-cnn`` on the training split of ``digits`` and write its weights and metadata.
 
     uv run python benchmarks/train_digits_cnn.py
 
@@ -12,7 +12,7 @@ import torch
 from genkit.data import open_dataset
 from genkit.features.classifier import save
 from genkit.features.digits_cnn import WEIGHTS
-from genkit.features.trained import card_of, train_classifier
+from genkit.features.trained import metadata_of, train_classifier
 
 SEED = 0
 
@@ -22,8 +22,8 @@ def main() -> None:
     torch.set_num_threads(1)
     digits = open_dataset("digits")
     module, accuracy = train_classifier(digits, seed=SEED)
-    card = save(module, card_of(digits, "digits-cnn", accuracy, SEED), WEIGHTS)
-    print(f"{card['name']}: test accuracy {accuracy:.2%}, sha256 {card['sha256']}")
+    info = save(module, metadata_of(digits, "digits-cnn", accuracy, SEED), WEIGHTS)
+    print(f"{info['name']}: test accuracy {accuracy:.2%}, sha256 {info['sha256']}")
 
 
 if __name__ == "__main__":

@@ -45,9 +45,8 @@ def imported(folder):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add(node.module)
-            elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in BY_NAME and node.args:
-                if isinstance(node.args[0], ast.Constant):
-                    found.add(node.args[0].value)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in BY_NAME:
+                found |= {argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)}
     return {name.partition(".")[0] for name in found} - sys.stdlib_module_names
 
 

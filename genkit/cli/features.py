@@ -26,21 +26,25 @@ def command() -> None:
 @json_option
 def list_features(as_json: bool) -> None:
     """List the extractors, of plugins and trained here."""
-    from genkit.features.cards import installed
+    from genkit.features.metadata import installed
     from genkit.report.text import table
 
     offers = registry().offers(FeatureSpec)
-    cards = installed()
+    trained_here = installed()
     if as_json:
         plain = [
             {"name": o.spec.name, "dim": o.spec.dim, "summary": o.spec.summary, "plugin": o.plugin.dist} for o in offers
         ]
-        echo_json(plain + [{**card, "plugin": "trained here"} for card in cards])
+        echo_json(plain + [{**info, "plugin": "trained here"} for info in trained_here])
         return
     rows = [[o.spec.name, f"{o.spec.dim}-d" if o.spec.dim else "", o.spec.summary] for o in offers]
     rows += [
-        [c["name"], f"{c['dim']}-d", f"trained here on {c['dataset']}, test accuracy {c['test_accuracy']:.2%}"]
-        for c in cards
+        [
+            info["name"],
+            f"{info['dim']}-d",
+            f"trained here on {info['dataset']}, test accuracy {info['test_accuracy']:.2%}",
+        ]
+        for info in trained_here
     ]
     click.echo(table(rows))
 
@@ -57,5 +61,5 @@ def train(
 
     data = open_dataset(dataset, opening_from(data_root, size, crop, skip_bad, grey))
     with work_bar() as show:
-        card = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
-    click.echo(f"{card['name']}: {card['dim']}-d features, test accuracy {card['test_accuracy']:.2%}")
+        info = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
+    click.echo(f"{info['name']}: {info['dim']}-d features, test accuracy {info['test_accuracy']:.2%}")

@@ -1,4 +1,4 @@
-"""Feature extractors, found by name: those of plugins first, then those trained on this machine."""
+"""Feature extractors by name: those of plugins first, then those trained on this machine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def load_extractor(
 ) -> Extractor:
     """Return the extractor of that name on a device; ``weights`` is a file for extractors that take one.
 
-    ``choices`` are those of its protocol that differ from its defaults, such as ``{"resize": "bilinear"}``.
-    Raises UnknownName with a suggestion, UsageError for a choice that it does not have, MissingError for weights that
-    are not here, DataError for damaged ones.
+    ``choices`` change its protocol, e.g. ``{"resize": "bilinear"}``; ``offered_choices`` lists them. Raises UnknownName
+    with a suggestion, UsageError for a choice that it does not offer, MissingError without the weights, DataError for
+    damaged ones.
     """
-    from genkit.features.cards import installed
     from genkit.features.extractor import FeatureRequest
+    from genkit.features.metadata import installed
     from genkit.features.trained import trained
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
@@ -33,14 +33,14 @@ def load_extractor(
     request = FeatureRequest(name, weights, device, choices or {})
     known = registry().offers(FeatureSpec)
     offered = {offer.spec.name for offer in known} | {offer.qualified for offer in known}
-    cards = [card["name"] for card in installed()]
+    trained_here = [info["name"] for info in installed()]
     if name in offered:
         extractor: Extractor = registry().find(FeatureSpec, name).spec.load()(request)
         return extractor
-    if name in cards:
+    if name in trained_here:
         return trained(request)
     raise UnknownName(
-        "extractor", name, [*(offer.spec.name for offer in known), *cards], "  (genkit features lists all)"
+        "extractor", name, [*(offer.spec.name for offer in known), *trained_here], "  (genkit features lists all)"
     )
 
 
@@ -49,36 +49,36 @@ def offered_choices(name: str) -> Choices:
 
     Raises UnknownName for a name that no plugin offers and that no extractor trained here has.
     """
-    from genkit.features.cards import installed
     from genkit.features.extractor import offered_by
+    from genkit.features.metadata import installed
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
 
-    if name in {card["name"] for card in installed()}:
+    if name in {info["name"] for info in installed()}:
         return {}
     return offered_by(registry().find(FeatureSpec, name).spec.load())
 
 
 def own_extractor(dataset: ImageDataset) -> str:
-    """Return the name of the data set's own extractor, or an empty string.
+    """Return the name of the extractor for a data set: a plugin's, else one trained here on the same content.
 
-    It is a plugin's, else one trained here on the same content.
+    Returns an empty string if there is none.
     """
-    from genkit.features.cards import installed
+    from genkit.features.metadata import installed
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
 
     for offer in registry().offers(FeatureSpec):
         if offer.spec.for_dataset == dataset.name:
             return offer.spec.name
-    for card in installed():
-        if card["dataset_sha256"] == dataset.sha256:
-            return str(card["name"])
+    for info in installed():
+        if info["dataset_sha256"] == dataset.sha256:
+            return str(info["name"])
     return ""
 
 
 def default_extractor(dataset: ImageDataset) -> str:
-    """Return what sees models of a data set: its own extractor; raises MissingError, which says how to train one."""
+    """Return the name of the data set's own extractor; raises MissingError, which says how to train one."""
     if own := own_extractor(dataset):
         return own
     raise MissingError(

@@ -1,4 +1,4 @@
-"""How exactly torch computes: features must not depend on switches that a program set elsewhere."""
+"""Torch's precision switches: features must not depend on what a program set elsewhere."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Switch = tuple[Any, str, object]
 
 @contextlib.contextmanager
 def arithmetic(*, tf32: bool = False) -> Iterator[None]:
-    """Compute float32 as float32, or with TF32 products where that is asked for, by deterministic kernels."""
+    """Within the context, float32 is computed by deterministic kernels in full precision, or in TF32 if ``tf32``."""
     switches = [
         (torch.backends.cudnn, "deterministic", True),
         (torch.backends.cudnn, "benchmark", False),
         *(_by_operation(tf32) if hasattr(torch.backends.cudnn, "conv") else _by_library(tf32)),
     ]
-    before = [(place, name, getattr(place, name)) for place, name, _ in switches]
+    before = [(backend, name, getattr(backend, name)) for backend, name, _ in switches]
     try:
         _set(switches)
         yield
@@ -29,20 +29,20 @@ def arithmetic(*, tf32: bool = False) -> Iterator[None]:
 
 
 def _by_operation(tf32: bool) -> list[Switch]:
-    """torch 2.9 and later, where reading the older switches fails once a program has set these."""
+    """The switches of torch 2.9 and later; reading the older ones fails once a program has set these."""
     backends: Any = torch.backends
     on_gpu: list[Any] = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn]
     on_cpu: list[Any] = [backends.mkldnn.matmul, backends.mkldnn.conv]
     return [
-        *((place, "fp32_precision", "tf32" if tf32 else "ieee") for place in on_gpu),
-        *((place, "fp32_precision", "ieee") for place in on_cpu),
+        *((backend, "fp32_precision", "tf32" if tf32 else "ieee") for backend in on_gpu),
+        *((backend, "fp32_precision", "ieee") for backend in on_cpu),
     ]
 
 
 def _by_library(tf32: bool) -> list[Switch]:
-    return [(place, "allow_tf32", tf32) for place in (torch.backends.cuda.matmul, torch.backends.cudnn)]
+    return [(backend, "allow_tf32", tf32) for backend in (torch.backends.cuda.matmul, torch.backends.cudnn)]
 
 
 def _set(switches: list[Switch]) -> None:
-    for place, name, value in switches:
-        setattr(place, name, value)
+    for backend, name, value in switches:
+        setattr(backend, name, value)

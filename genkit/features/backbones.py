@@ -1,4 +1,4 @@
-"""dinov2 and clip: vision transformers of timm and open_clip, an optional extra, with weights from a local file."""
+"""dinov2 and clip: vision transformers from timm and open_clip (the extra ``backbones``), weights from a local file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from genkit.errors import DataError, MissingError
 from genkit.features import manifest
-from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, require_grey_or_colour
 from genkit.features.normalisation import IMAGENET, Normalisation, normalised
 from genkit.features.resize import RESIZES
 from genkit.features.state import own_name, read_state
@@ -22,19 +22,19 @@ DINOV2 = {
     "vit-b-14": "vit_base_patch14_dinov2",
     "vit-s-14": "vit_small_patch14_dinov2",
 }
-"""Architectures by the names of the weights manifest, as timm calls them. The first is the default."""
+"""Architectures: genkit's name and timm's. The first is the default."""
 
 DINOV2_SIZE = 224
 
 CLIP = ["ViT-L-14-336-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32-quickgelu", "ViT-L-14", "ViT-B-32", "ViT-H-14"]
-"""Architectures as open_clip calls them; OpenAI's weights want quickgelu. The first, CMMD's, is the default."""
+"""Architectures by open_clip's names; OpenAI's weights need quickgelu. The first, which CMMD uses, is the default."""
 
 _RESIZES = ("pil-bicubic", *(name for name in RESIZES if name != "pil-bicubic"))
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network, the size and normalisation of what it sees, and the width of what it gives."""
+    """A network, the size and normalisation of its input, and the number of its features."""
 
     module: nn.Module
     size: int
@@ -54,7 +54,7 @@ class BackboneExtractor(Extractor):
         self.chosen = chosen
 
     def choices(self) -> dict[str, str]:
-        """What a request chose, the size and normalisation of the network, and the weights' full hash."""
+        """Return the chosen values, the network's input size and normalisation, and the weights' full hash."""
         mean, std = self.backbone.normalisation
         return {
             **self.chosen,
@@ -66,8 +66,8 @@ class BackboneExtractor(Extractor):
         }
 
     def accepts(self, shape: tuple[int, ...]) -> None:
-        """Grey and colour images of any size are seen; raise UsageError for other numbers of channels."""
-        sees_grey_or_colour(self.name, shape)
+        """Raise UsageError for images without 1 or 3 channels; any size is resized."""
+        require_grey_or_colour(self.name, shape)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Resize, normalise and run the network."""
@@ -79,8 +79,8 @@ class BackboneExtractor(Extractor):
 def dinov2(request: FeatureRequest) -> BackboneExtractor:
     """Return DINOv2 (arXiv:2304.07193): the class token after the last norm, 1024 features for the default ViT-L/14.
 
-    Weights are Meta's file, of the request or pulled before. Raises MissingError without timm or weights, DataError
-    for a file that does not fit, UsageError for a choice that there is not.
+    Weights are Meta's file: the request's, else the one that ``genkit weights pull`` fetched. Raises MissingError
+    without timm or weights, DataError for a file that does not fit.
     """
     chosen = dict(request.choices)
     timm = _library("timm", "dinov2")
@@ -93,16 +93,16 @@ def dinov2(request: FeatureRequest) -> BackboneExtractor:
     _fill(module, lambda: convert(state, module), path, architecture)
     backbone = Backbone(module, DINOV2_SIZE, IMAGENET, module.num_features)
     known = [weights.sha256 for weights in manifest.WEIGHTS if weights.name == name]
-    called = "dinov2" if chosen["architecture"] == next(iter(DINOV2)) else name
-    return BackboneExtractor(own_name(called, sha256, *known), sha256, backbone, chosen, request.device)
+    base_name = "dinov2" if chosen["architecture"] == next(iter(DINOV2)) else name
+    return BackboneExtractor(own_name(base_name, sha256, *known), sha256, backbone, chosen, request.device)
 
 
 @offers(architecture=CLIP, resize=_RESIZES)
 def clip(request: FeatureRequest) -> BackboneExtractor:
     """Return CLIP's image tower (arXiv:2103.00020): 768 features for the default ViT-L/14 at 336 pixels.
 
-    Weights are a state dict in open_clip's layout, named ``clip-<sha8>``. Raises MissingError without open_clip or
-    weights, DataError for a file that does not fit, UsageError for a choice that there is not.
+    Weights are a state dict in open_clip's layout; the extractor is named ``clip-<sha8>`` after them. Raises
+    MissingError without open_clip or weights, DataError for a file that does not fit.
     """
     chosen = dict(request.choices)
     open_clip = _library("open_clip", "clip")
@@ -110,7 +110,7 @@ def clip(request: FeatureRequest) -> BackboneExtractor:
         raise MissingError("clip needs a weights file in open_clip's layout: give it with --weights FILE")
     state, sha256 = read_state(request.weights, "CLIP weights")
     architecture = chosen["architecture"]
-    # not create_model, which warns that the network is untrained and sets up the program's logging for it
+    # not create_model: it warns that the network is untrained and configures the program's logging
     model = open_clip.CLIP(**open_clip.get_model_config(architecture))
     _fill(model, lambda: state, request.weights, architecture)
     normalisation = Normalisation(open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)

@@ -1,4 +1,4 @@
-"""A small classifier as feature extractor, for labelled images of any shape."""
+"""A small classifier used as feature extractor, for labelled images of any shape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
 from genkit.errors import DataError, MissingError, UsageError
-from genkit.features import cards
+from genkit.features import metadata
 from genkit.features.extractor import Extractor
 from genkit.paths import write_atomic
 
@@ -24,9 +24,9 @@ DIM = 64
 
 
 class Classifier(nn.Module):
-    """Convolutions down to about 4x4, then a tanh bottleneck of 64 features, then the class logits.
+    """Convolutions down to about 4x4, a tanh bottleneck of 64 features, then class logits.
 
-    The bottleneck is smooth and bounded, so that all features vary (a ReLU's may be dead) and none dominates.
+    Tanh features are bounded and none is dead, as ReLU features can be: all vary and none dominates a covariance.
     """
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
@@ -57,29 +57,29 @@ def _convolution(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
 
 
 class ClassifierExtractor(Extractor):
-    """A trained classifier with its card."""
+    """A trained classifier with its metadata; features are its tanh bottleneck."""
 
-    def __init__(self, module: Classifier, card: cards.Card, device: str = "cpu") -> None:
-        super().__init__(card["name"], card["sha256"], card["dim"], module, device)
-        self.card = card
-        self.classes = tuple(card.get("classes", ()))
+    def __init__(self, module: Classifier, info: metadata.Metadata, device: str = "cpu") -> None:
+        super().__init__(info["name"], info["sha256"], info["dim"], module, device)
+        self.info = info
+        self.classes = tuple(info.get("classes", ()))
 
     def choices(self) -> dict[str, str]:
-        """Images are seen at their own size."""
+        """Images are not resized."""
         return {"resize": "none", "normalisation": "x / 127.5 - 1", "dtype": "float32", "layer": "tanh bottleneck"}
 
     def accepts(self, shape: tuple[int, ...]) -> None:
-        """Raise UsageError for any shape but that of the training images."""
-        if list(shape) != list(self.card["shape"]):
-            own, given = ("x".join(map(str, size)) for size in (self.card["shape"], shape))
-            (channels, *sides), flags = self.card["shape"], []
+        """Raise UsageError for images of another shape than the training images."""
+        if list(shape) != list(self.info["shape"]):
+            wanted, given = ("x".join(map(str, size)) for size in (self.info["shape"], shape))
+            (channels, *sides), flags = self.info["shape"], []
             if list(shape[1:]) != sides and sides[0] == sides[1]:
                 flags.append(f"--size {sides[0]}")
             if (channels, shape[0]) == (1, 3):
                 flags.append("--grey")
-            how = f"add {' '.join(flags)}, " if flags else ""
+            hint = f"add {' '.join(flags)}, " if flags else ""
             raise UsageError(
-                f"{self.name} sees {own} images (channels x height x width), not {given}: {how}"
+                f"{self.name} takes {wanted} images (channels x height x width), not {given}: {hint}"
                 f"choose --features inception or random-conv, or run `genkit features train`"
             )
 
@@ -100,31 +100,31 @@ def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     return moved.permute(0, 3, 1, 2)
 
 
-def save(module: Classifier, facts: dict[str, Any], folder: Path) -> cards.Card:
-    """Write ``NAME.safetensors`` and then its card ``NAME.json``; ``facts`` is the card less sha256."""
+def save(module: Classifier, facts: dict[str, Any], folder: Path) -> metadata.Metadata:
+    """Write ``NAME.safetensors`` and then its metadata ``NAME.json``; ``facts`` are the metadata without sha256."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     data = tensors_to_bytes(state)
-    card = {**facts, "sha256": hashlib.sha256(data).hexdigest()}
-    write_atomic(folder / f"{card['name']}.safetensors", data)
-    write_atomic(folder / f"{card['name']}.json", (json.dumps(card, indent=1) + "\n").encode())
-    return card
+    info = {**facts, "sha256": hashlib.sha256(data).hexdigest()}
+    write_atomic(folder / f"{info['name']}.safetensors", data)
+    write_atomic(folder / f"{info['name']}.json", (json.dumps(info, indent=1) + "\n").encode())
+    return info
 
 
 def load(folder: Path, name: str, device: str = "cpu") -> ClassifierExtractor:
-    """Load a classifier whose weights have the hash that its card says; raises MissingError or DataError."""
-    card = cards.read(folder / f"{name}.json")
+    """Load a classifier; raises MissingError without its files, DataError if the weights' hash is wrong."""
+    info = metadata.read(folder / f"{name}.json")
     path = folder / f"{name}.safetensors"
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise MissingError(f"the weights {path} are not there: train them again") from error
-    if hashlib.sha256(data).hexdigest() != card["sha256"]:
-        raise DataError(f"{path} is not the file that its card describes (its sha256 differs): train it again")
-    channels, height, width = card["shape"]
-    module = Classifier((channels, height, width), len(card["classes"]))
+    if hashlib.sha256(data).hexdigest() != info["sha256"]:
+        raise DataError(f"{path} does not have the sha256 that its metadata records: train it again")
+    channels, height, width = info["shape"]
+    module = Classifier((channels, height, width), len(info["classes"]))
     try:
         module.load_state_dict(tensors_from_bytes(data))
     except (SafetensorError, RuntimeError) as error:
         raise DataError(f"{path} does not fit this genkit's classifier: train it again") from error
-    return ClassifierExtractor(module, card, device)
+    return ClassifierExtractor(module, info, device)

@@ -1,9 +1,9 @@
-"""Convolutions of 7 taps along one axis of 17 pixels as cyclic ones: 29 products where the plain sum takes 119.
+"""1x7 and 7x1 convolutions by the Fourier transform: 29 products per line of 17 pixels instead of 119.
 
-A cyclic convolution of period 20 is a product of spectra (Winograd 1980, Arithmetic Complexity of Computations). Of a
-real signal these have 2 real and 9 complex coefficients, and a complex product is three real ones (Gauss). The
-transforms are matrices of sines and cosines, so that a layer of numbers of one size rounds no worse than the plain sum;
-what it rounds is relative to the largest number of a line.
+A cyclic convolution of period 20 is a product of spectra (Winograd 1980, Arithmetic Complexity of Computations). The
+spectrum of a real signal has 2 real and 9 complex coefficients, and a complex product takes three real ones (Gauss).
+The transforms are matrices of sines and cosines. Rounding errors are relative to the largest value of a line, so they
+are no larger than the plain sum's where values are of similar size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 TAPS, PERIOD = 7, 20
 LONGEST = PERIOD - TAPS // 2
-"""What the period's end lets in of its beginning falls onto padding up to this many pixels."""
+"""The longest line, in pixels: beyond it the cyclic convolution would wrap around onto pixels instead of padding."""
 
 
 def transformed_kernel(weight: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def transformed_kernel(weight: Tensor) -> Tensor:
 def convolve(x: Tensor, kernel: Tensor, bias: Tensor, axis: int) -> Tensor:
     """Return ReLU of the convolution of channels_last [N, in, H, W], padded to its own size, along axis 2 or 3.
 
-    That axis has at most 17 pixels: raise ValueError else. The result is channels_last [N, out, H, W].
+    The result is channels_last [N, out, H, W]. Raises ValueError if that axis has more than 17 pixels.
     """
     n, inputs, height, width = x.shape
     outputs = kernel.shape[2]
@@ -40,24 +40,24 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, axis: int) -> Tensor:
     spectra = x.new_empty(len(data), count, rest * inputs)
     torch.bmm(data.expand(count, -1, -1), lines, out=spectra.transpose(0, 1))
     products = torch.bmm(spectra.view(len(data), count * rest, inputs), kernel)
-    products[0] += bias * PERIOD  # the constant's coefficient
+    products[0] += bias * PERIOD  # the coefficient of frequency 0
     at_points = products.view(len(data), count, rest * outputs).transpose(0, 1)
-    found = torch.bmm(output.expand(count, -1, -1), at_points)
-    return found.relu_().view(n, height, width, outputs).permute(0, 3, 1, 2)
+    result = torch.bmm(output.expand(count, -1, -1), at_points)
+    return result.relu_().view(n, height, width, outputs).permute(0, 3, 1, 2)
 
 
 @functools.cache
 def _transforms(length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The data's [29, length], the kernel's [29, 7] and the output's [length, 29] transform, in float64."""
+    """Return the transforms of the data [29, length], kernel [29, 7] and output [length, 29], in float64."""
     if length > LONGEST:
         raise ValueError(f"at most {LONGEST} pixels are convolved with a period of {PERIOD}, not {length}")
     pixels = torch.arange(length, dtype=torch.float64, device="cpu")
     taps = torch.arange(TAPS, dtype=torch.float64, device="cpu") - TAPS // 2
     data, kernel, output = [], [], []
     for frequency in range(PERIOD // 2 + 1):
-        turn = 2 * math.pi * frequency / PERIOD
-        a, b = (turn * pixels).cos(), -(turn * pixels).sin()
-        c, d = (turn * taps).cos(), (turn * taps).sin()
+        angle = 2 * math.pi * frequency / PERIOD
+        a, b = (angle * pixels).cos(), -(angle * pixels).sin()
+        c, d = (angle * taps).cos(), (angle * taps).sin()
         if 2 * frequency % PERIOD == 0:  # real
             data.append(a)
             kernel.append(c)

@@ -1,4 +1,4 @@
-"""digits-cnn: the embedded extractor of the 8x8 digits. benchmarks/train_digits_cnn.py made its weights."""
+"""digits-cnn: the embedded extractor for the 8x8 digits; benchmarks/train_digits_cnn.py made its weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @offers()
 def digits_cnn(request: FeatureRequest) -> ClassifierExtractor:
-    """Return the embedded classifier of grey 8x8 images; raises UsageError if the request names weights or choices."""
+    """Return the embedded classifier of grey 8x8 images; raises UsageError if weights are given."""
     if request.weights is not None:
         raise UsageError("digits-cnn is embedded and takes no weights file: leave --weights out")
     return load(WEIGHTS, "digits-cnn", request.device)

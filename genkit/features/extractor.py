@@ -1,4 +1,4 @@
-"""What every feature extractor is: uint8 images in, features and perhaps class logits out."""
+"""The contract of feature extractors: uint8 images in, features and perhaps class logits out."""
 
 from __future__ import annotations
 
@@ -90,15 +90,15 @@ class Extracted(NamedTuple):
 class Extractor:
     """Base of feature extractors. A subclass defines ``forward``, ``choices`` and ``accepts``.
 
-    ``sha256`` is of the weights file, ``dim`` the width of the features (0 where it follows the images),
-    ``has_logits`` whether there are class logits. ``module`` is kept in eval mode without gradients; images go through
-    it ``batch`` at a time, whatever number the caller brings. ``precision`` is float32, tf32 or bfloat16.
+    ``sha256`` is the hash of the weights file, ``dim`` the number of features (0 if it depends on the images' shape),
+    ``has_logits`` whether there are class logits. ``module`` is kept in eval mode without gradients and gets ``batch``
+    images at a time. ``precision`` is float32, tf32 or bfloat16.
     """
 
     batch: int = 256
     has_logits: bool = True
     classes: tuple[str, ...] = ()
-    """The data set's classes that the logits are of; empty where they are others or not known."""
+    """The data set's classes, in the order of the logits; empty if the logits are of other classes."""
     precision: str = "float32"
 
     def __init__(self, name: str, sha256: str, dim: int, module: nn.Module, device: str = "cpu") -> None:
@@ -109,11 +109,11 @@ class Extractor:
         self.module = module.to(self.device).eval().requires_grad_(False)
 
     def choices(self) -> dict[str, str]:
-        """Return what moves the features besides the weights: resize, normalisation, precision, layer."""
+        """Return the choices that change the features besides the weights: resize, normalisation, precision, layer."""
         raise NotImplementedError
 
     def accepts(self, shape: tuple[int, ...]) -> None:
-        """Raise UsageError if images of shape (C, H, W) can't be seen."""
+        """Raise UsageError if the extractor does not take images of shape (C, H, W)."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -121,18 +121,18 @@ class Extractor:
         raise NotImplementedError
 
     def each(self, pieces: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield ``forward`` of each batch in turn; an extractor may work on several at once."""
+        """Yield ``forward`` of each batch in order; an extractor may compute several at once."""
         for piece in pieces:
             yield self.forward(piece.to(self.device))
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, tick: Callable[[int], None] = lambda done: None) -> Extracted:
-        """Extract from uint8 images [N, C, H, W] in 0 .. 255; raises UsageError for anything else.
+        """Return the features of uint8 images [N, C, H, W] in 0 .. 255; raises UsageError for anything else.
 
-        ``tick`` is told after each batch how many images are done.
+        ``tick`` is called after each batch with the number of images done.
         """
         if images.dtype != torch.uint8 or images.ndim != 4:
-            raise UsageError(f"{self.name} sees uint8 images [N, C, H, W], not {images.dtype} {list(images.shape)}")
+            raise UsageError(f"{self.name} takes uint8 images [N, C, H, W], not {images.dtype} {list(images.shape)}")
         self.accepts(tuple(images.shape[1:]))
         if not len(images):
             raise UsageError(f"{self.name} was given no images")
@@ -140,16 +140,16 @@ class Extractor:
         logits: list[Tensor] = []
         done = 0
         with arithmetic(tf32=self.precision == "tf32"), full(self.device):
-            for found, scores in self.each(images.split(self.batch)):
-                features.append(found.float().cpu())
-                if scores is not None:
-                    logits.append(scores.float().cpu())
-                done += len(found)
+            for batch_features, batch_logits in self.each(images.split(self.batch)):
+                features.append(batch_features.float().cpu())
+                if batch_logits is not None:
+                    logits.append(batch_logits.float().cpu())
+                done += len(batch_features)
                 tick(done)
         return Extracted(torch.cat(features), torch.cat(logits) if logits else None)
 
 
-def sees_grey_or_colour(name: str, shape: tuple[int, ...]) -> None:
-    """Raise UsageError for images that have neither 1 nor 3 channels; grey ones are repeated to three by the caller."""
+def require_grey_or_colour(name: str, shape: tuple[int, ...]) -> None:
+    """Raise UsageError for images without 1 or 3 channels."""
     if len(shape) != 3 or shape[0] not in (1, 3):
-        raise UsageError(f"{name} sees grey or colour images (1 or 3 channels), not {list(shape)}")
+        raise UsageError(f"{name} takes grey or colour images (1 or 3 channels), not {list(shape)}")

@@ -1,4 +1,4 @@
-"""Inception-v3 as the published FID uses it: the TensorFlow graph of 2015, in every reference's preprocessing."""
+"""Inception-v3 of the published FID: the TensorFlow graph of 2015, with each reference's preprocessing as a choice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genkit.errors import DataError, UsageError
 from genkit.features import manifest
-from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, require_grey_or_colour
 from genkit.features.inception_layout import misfit
 from genkit.features.inception_network import InceptionV3
 from genkit.features.resize import RESIZES
@@ -23,13 +23,14 @@ CHOICES = {
     "logits": ("unbiased", "biased"),
     "precision": ("float32", "tf32", "bfloat16"),
 }
-"""The first of each is the default, which is torch-fidelity's protocol. ``128`` is (x - 128) / 128."""
+"""The first value of each is the default, torch-fidelity's. Normalisation ``128`` is (x - 128) / 128."""
 
 
 class Inception(Extractor):
-    """Features pooled at one layer; those of the last, 2048 wide, come with 1008-way logits.
+    """Features pooled at one layer; the last layer's 2048 come with 1008-way logits.
 
-    Grey images are repeated to three channels. In bfloat16 the convolutions are; pooling and logits stay float32.
+    Grey images are repeated to three channels. With precision bfloat16 the convolutions run in it, and pooling and
+    logits in float32.
     """
 
     def __init__(self, name: str, sha256: str, module: InceptionV3, chosen: dict[str, str], device: str) -> None:
@@ -38,36 +39,38 @@ class Inception(Extractor):
         self.precision = chosen["precision"]
         self.has_logits = module.classifier is not None
         self.layer = module.layer
-        # few enough on a CPU that the activations of a layer stay in its cache
+        # on a CPU, few enough that a layer's activations fit into its cache
         self.batch = 8 if self.device.type == "cpu" else 64
 
     def choices(self) -> dict[str, str]:
-        """What a request chose, the layer, and the weights' full hash, which keeps numbers of other weights apart."""
+        """Return the chosen values, the layer and the weights' full hash: other weights make another protocol."""
         kept = {key: value for key, value in self.chosen.items() if key != "logits" or self.has_logits}
         return {**kept, "layer": self.layer, "weights": self.sha256}
 
     def accepts(self, shape: tuple[int, ...]) -> None:
-        """Grey and colour images of any size are seen; raise UsageError for other numbers of channels."""
-        sees_grey_or_colour(self.name, shape)
+        """Raise UsageError for images without 1 or 3 channels; any size is resized."""
+        require_grey_or_colour(self.name, shape)
 
     def each(self, pieces: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """On a CPU, batches are spread over its cores."""
+        """Yield ``forward`` of each batch; a CPU computes one batch per core."""
         return spread(self.forward, pieces) if self.device.type == "cpu" else super().each(pieces)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Resize, normalise and run the network."""
         level = float(self.chosen["normalisation"])
         resized = RESIZES[self.chosen["resize"]](images, SIZE)
-        found: tuple[Tensor, Tensor | None] = self.module(((resized - level) / level).expand(-1, 3, -1, -1))
-        return found
+        features_and_logits: tuple[Tensor, Tensor | None] = self.module(
+            ((resized - level) / level).expand(-1, 3, -1, -1)
+        )
+        return features_and_logits
 
 
 @offers(**CHOICES)
 def inception(request: FeatureRequest) -> Inception:
-    """Return Inception-v3 with the weights of the request, of the cache, or downloaded: 2048 features and logits.
+    """Return Inception-v3 with 2048 features and logits; weights are the request's, else cached, else downloaded.
 
-    Weights of another hash than the published one are named ``inception-<sha8>``. Raises MissingError if there are
-    none, DataError for a file that is no state dict of this network, UsageError for a choice that there is not.
+    With other weights than the published ones it is named ``inception-<sha8>``. Raises MissingError without weights,
+    DataError for a file that does not fit the network.
     """
     return _at("inception", "2048", request)
 
@@ -86,7 +89,7 @@ def inception_192(request: FeatureRequest) -> Inception:
 
 @offers(**CHOICES)
 def inception_768(request: FeatureRequest) -> Inception:
-    """Return the same network up to where its auxiliary classifier was: 768 features, no logits."""
+    """Return the same network up to the layer before its auxiliary classifier: 768 features, no logits."""
     return _at("inception-768", "768", request)
 
 

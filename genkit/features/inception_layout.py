@@ -1,6 +1,6 @@
 """The published file of Inception-v3's weights: its tensors and their shapes.
 
-torch-fidelity, torchmetrics and pytorch-fid read the same file: the TensorFlow graph of 2015-12-05, transcribed.
+It is the TensorFlow graph of 2015-12-05 converted to PyTorch; torch-fidelity, torchmetrics and pytorch-fid use it too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WIDTH = 2048
 
 
 def convolutions() -> dict[str, Shape]:
-    """Return the kernel's shape of every convolution by its published name, in the order of the network."""
+    """Return the kernel shape of every convolution by its published name, in the network's order."""
     return dict(_convolutions())
 
 
@@ -72,32 +72,33 @@ def _three_by_three_twice(name: str, inputs: int) -> Iterator[tuple[str, Shape]]
 
 
 def tensors() -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor of the file by name; its batch counters are left out, as nothing reads them."""
-    found: dict[str, tuple[int, ...]] = {}
+    """Return the shape of every tensor of the file by name, without the unused ``num_batches_tracked``."""
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, shape in _convolutions():
-        found[f"{name}.conv.weight"] = shape
-        found |= {f"{name}.bn.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")}
-    return found | {"fc.weight": (CLASSES, WIDTH), "fc.bias": (CLASSES,)}
+        shapes[f"{name}.conv.weight"] = shape
+        shapes |= {f"{name}.bn.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")}
+    return shapes | {"fc.weight": (CLASSES, WIDTH), "fc.bias": (CLASSES,)}
 
 
 def misfit(state: Mapping[str, Tensor]) -> str:
-    """Say where tensors depart from the published layout, or return an empty string."""
+    """Return how tensors differ from the published layout, or an empty string."""
     wanted = tensors()
     for name, shape in wanted.items():
         if name not in state:
-            return f"it lacks {name}"
+            return f"{name} is missing"
         if tuple(state[name].shape) != shape:
             return f"{name} is {list(state[name].shape)}, not {list(shape)}"
     for name in state:
         if name not in wanted and not name.endswith(".num_batches_tracked"):
-            return f"it holds {name} besides"
+            return f"{name} is unexpected"
     return ""
 
 
 def untrained_state(seed: int = 0) -> dict[str, Tensor]:
-    """Return random tensors in the published layout, for tests and benchmarks where the published file is not at hand.
+    """Return random tensors in the published layout, for tests and benchmarks without the published file.
 
-    They are scaled so that activations neither die nor explode. The batch counters are there for strict readers.
+    They are scaled so that activations neither vanish nor explode. ``num_batches_tracked`` is included for readers that
+    require it.
     """
     generator = torch.Generator().manual_seed(seed)
     state: dict[str, Tensor] = {}

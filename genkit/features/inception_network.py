@@ -1,9 +1,9 @@
-"""Inception-v3's forward pass, made for extraction: batch norm folded into the convolutions, no work without use.
+"""Inception-v3's forward pass, optimised for extraction: batch norm is folded into the convolutions.
 
-On a CPU each convolution is one call of oneDNN, with bias and ReLU inside and the kernel laid out once: what
-torch.compile with freezing comes down to, without a compiler and its minute of compilation. These operators of torch
-are private, so a probe decides whether they are used. Convolutions of 7 taps are computed by their spectra instead, and
-those of 3x3 that gain by it by Winograd's method: with oneDNN at the machine's peak, only fewer products are faster.
+On a CPU each convolution is one call of oneDNN with bias and ReLU fused and the kernel reordered once, as
+torch.compile with freezing does, but without a minute of compilation. These operators are private to torch, so
+``onednn`` tests whether they work. As oneDNN runs at the machine's peak, only fewer products are faster: 7-tap
+convolutions are computed by their spectra, and the 3x3 ones that gain from it by Winograd's method.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from genkit.features.inception_layout import convolutions
 
 EPSILON = 0.001
 LAYERS = {"64": "Conv2d_2b_3x3", "192": "Conv2d_4a_3x3", "768": "Mixed_6e.branch_pool", "2048": "Mixed_7c.branch_pool"}
-"""The layers by width, each with the last convolution that it needs."""
+"""The layers by number of features, each with its last convolution."""
 
 _STRIDED = (
     "Conv2d_1a_3x3",
@@ -35,17 +35,17 @@ _WINOGRAD = (
     *(f"Mixed_{block}.branch3x3dbl_2" for block in ("5b", "5c", "5d", "6a")),
     *(f"Mixed_{block}.branch3x3dbl_3" for block in ("5b", "5c", "5d")),
 )
-"""Where Winograd's method is the faster, by 2 to 4 % of the whole: others have few channels or pixels, or a stride."""
+"""Where Winograd's method is faster, by 2 to 4 % of the whole: others have few channels or pixels, or a stride."""
 
 _AT_ONCE = 2
-"""Images that go through the stem together on a CPU: its activations, the largest, then stay in the cache."""
+"""Images per pass through the stem on a CPU: its activations, the largest, then fit into the cache."""
 
 Run = Callable[[str, Tensor], Tensor]
-"""Applies the convolution of that name."""
+"""Applies the convolution of the given name."""
 
 
 class Convolution(nn.Module):
-    """A convolution with batch norm folded into it, then ReLU unless a pool comes between."""
+    """A convolution with batch norm folded into it, then ReLU unless a pool comes first."""
 
     def __init__(self, weight: Tensor, bias: Tensor, *, stride: int, padded: bool, relu: bool) -> None:
         super().__init__()
@@ -57,17 +57,17 @@ class Convolution(nn.Module):
         self._laid_out: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return channels_last [N, out, H', W'] of channels_last [N, in, H, W]; oneDNN's own call has no gradient."""
+        """Return channels_last [N, out, H', W'] of channels_last [N, in, H, W]; on a CPU there is no gradient."""
         if _on_cpu(x) and onednn():
             if self._laid_out is None:
                 self._laid_out = _lay_out(self.weight, self.stride, self.padding, list(x.shape))
             return _fused(x, self._laid_out, self.bias, self.stride, self.padding, self.relu)
-        found = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
-        return found.relu_() if self.relu else found
+        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        return y.relu_() if self.relu else y
 
 
 class TransformedConvolution(Convolution):
-    """A convolution of stride 1 then ReLU, which a CPU computes with fewer products, of transformed data and kernel."""
+    """A convolution of stride 1 and ReLU, which a CPU computes with fewer products in a transformed domain."""
 
     def __init__(
         self,
@@ -94,8 +94,8 @@ class TransformedConvolution(Convolution):
 class InceptionV3(nn.Module):
     """The network up to a layer, from tensors in the published layout.
 
-    ``layer`` is 64, 192, 768 or 2048; only the last has logits, with the classifier's bias if ``biased``.
-    The convolutions run in ``dtype``; pooled features and logits are float32.
+    ``layer`` is 64, 192, 768 or 2048; only 2048 has logits, with the classifier's bias if ``biased``. The convolutions
+    run in ``dtype``; pooled features and logits are float32.
     """
 
     def __init__(
@@ -148,8 +148,8 @@ class InceptionV3(nn.Module):
         return _block_e(self._within("Mixed_7c"), x, _largest)
 
     def _run(self, name: str, x: Tensor) -> Tensor:
-        found: Tensor = self.convolutions[_key(name)](x)
-        return found
+        y: Tensor = self.convolutions[_key(name)](x)
+        return y
 
     def _within(self, block: str) -> Run:
         return lambda name, x: self._run(f"{block}.{name}", x)
@@ -189,12 +189,12 @@ def _double(run: Run, x: Tensor) -> Tensor:
 
 
 def _average(run: Run, x: Tensor) -> Tensor:
-    """The mean of the pixels that are there (TensorFlow's rule), after the 1x1 convolution: the two commute."""
+    """Average-pool without padding in the mean (TensorFlow's rule), after the 1x1 convolution: the two commute."""
     return F.avg_pool2d(run("branch_pool", x), 3, 1, 1, count_include_pad=False).relu_()
 
 
 def _largest(run: Run, x: Tensor) -> Tensor:
-    """The last block's pool: the published network takes the maximum there."""
+    """Max-pool, as the last block of the published network does."""
     return run("branch_pool", F.max_pool2d(x, 3, 1, 1))
 
 
@@ -230,32 +230,32 @@ def _folded(state: Mapping[str, Tensor], name: str, dtype: torch.dtype) -> Convo
 
 
 def _on_cpu(x: Tensor) -> bool:
-    """Whether ``x`` may take the paths without a gradient, which are for float32 on a CPU."""
+    """Whether ``x`` may take the CPU paths, which are for float32 and have no gradient."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and not x.requires_grad
 
 
 @functools.cache
 def onednn() -> bool:
-    """Whether torch's fused oneDNN convolution is here and computes what a convolution should."""
+    """Whether torch's fused oneDNN convolution exists and gives the right result."""
     try:
         x = torch.linspace(-1, 1, 2 * 8 * 5 * 5).view(2, 8, 5, 5).contiguous(memory_format=torch.channels_last)
         weight, bias = torch.linspace(-1, 1, 8 * 8 * 9).view(8, 8, 3, 3), torch.linspace(-1, 1, 8)
         laid_out = _lay_out(weight, (1, 1), (1, 1), list(x.shape))
-        found = _fused(x, laid_out, bias, (1, 1), (1, 1), relu=True)
-        return torch.allclose(found, F.conv2d(x, weight, bias, padding=1).relu(), rtol=1e-4, atol=1e-4)
+        y = _fused(x, laid_out, bias, (1, 1), (1, 1), relu=True)
+        return torch.allclose(y, F.conv2d(x, weight, bias, padding=1).relu(), rtol=1e-4, atol=1e-4)
     except Exception:
         return False
 
 
 def _lay_out(weight: Tensor, stride: tuple[int, int], padding: tuple[int, int], shape: list[int]) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, (1, 1), 1, shape)
-    return found
+    reordered: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, (1, 1), 1, shape)
+    return reordered
 
 
 def _fused(
     x: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int], padding: tuple[int, int], relu: bool
 ) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._convolution_pointwise(
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
         x, weight, bias, padding, stride, (1, 1), 1, "relu" if relu else "none", [], ""
     )
-    return found
+    return y

@@ -1,6 +1,6 @@
-"""inception-torchvision: torchvision's own Inception-v3, trained on ImageNet's 1,000 classes.
+"""inception-torchvision: torchvision's Inception-v3, trained on ImageNet's 1,000 classes.
 
-Its architecture and weights differ from those of the published FID, and so do its numbers.
+Architecture and weights differ from those of the published FID, and so do its numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from genkit.errors import DataError, MissingError
-from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, require_grey_or_colour
 from genkit.features.normalisation import IMAGENET, normalised
 from genkit.features.resize import bilinear_antialias
 from genkit.features.state import own_name, read_state
@@ -20,13 +20,13 @@ SIZE = 299
 
 
 class Network(nn.Module):
-    """torchvision's network, parted before its classifier."""
+    """torchvision's network, which also returns the input of its classifier."""
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
         super().__init__()
         from torchvision.models import inception_v3  # type: ignore[import-untyped]
 
-        # transform_input is how its weights were trained: the network turns ImageNet's normalisation into 2x - 1
+        # transform_input: the weights were trained on 2x - 1, which the network makes of ImageNet's normalisation
         self.body = inception_v3(weights=None, aux_logits=False, transform_input=True, init_weights=False)
         self.body.load_state_dict({name: t for name, t in state.items() if not name.startswith("AuxLogits.")})
         self.classifier = self.body.fc
@@ -44,7 +44,7 @@ class InceptionTorchvision(Extractor):
     batch = 32
 
     def choices(self) -> dict[str, str]:
-        """The whole image is resized to 299x299; the weights' full hash keeps numbers of other weights apart."""
+        """Return the fixed preprocessing and the weights' full hash: other weights make another protocol."""
         return {
             "resize": "bilinear-antialias",
             "normalisation": "imagenet",
@@ -54,8 +54,8 @@ class InceptionTorchvision(Extractor):
         }
 
     def accepts(self, shape: tuple[int, ...]) -> None:
-        """Grey and colour images of any size are seen; raise UsageError for other numbers of channels."""
-        sees_grey_or_colour(self.name, shape)
+        """Raise UsageError for images without 1 or 3 channels; any size is resized to 299x299."""
+        require_grey_or_colour(self.name, shape)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Resize, normalise and run the network."""
@@ -65,9 +65,9 @@ class InceptionTorchvision(Extractor):
 
 @offers()
 def inception_torchvision(request: FeatureRequest) -> InceptionTorchvision:
-    """Return the extractor with the weights of the request, torchvision's own or of the same layout.
+    """Return the extractor with the request's weights, a file in torchvision's layout.
 
-    Raises MissingError without a file, DataError for one that does not fit, UsageError for choices.
+    Raises MissingError without a file, DataError for one that does not fit.
     """
     if request.weights is None:
         raise MissingError(

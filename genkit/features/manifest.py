@@ -1,4 +1,4 @@
-"""The weights files that genkit knows: where they are published, their hash, licence and size. Needs no torch."""
+"""The weights files that genkit can use: where they are published, their hash, licence and size. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from genkit.paths import cache_dir, write_atomic
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A published file: ``urls`` are mirrors of the same bytes, ``size`` is in bytes.
+    """A published file: ``urls`` are mirrors, ``size`` is in bytes.
 
-    Without mirrors the user fetches it from its publisher and adds it.
+    Without ``urls`` the user gets the file from its publisher and adds it with ``genkit weights add``.
     """
 
     name: str
@@ -28,7 +28,7 @@ class WeightsFile:
 
     @property
     def path(self) -> Path:
-        """Where it lies once it is here."""
+        """Its place in the cache."""
         return cache_dir() / "weights" / self.file
 
 
@@ -105,9 +105,9 @@ def find(name: str) -> WeightsFile:
 
 
 def pull(name: str, progress: Progress | None = None) -> Path:
-    """Return the path of a file, downloaded if it is not here, its hash checked.
+    """Return the path of a file, downloaded if it is not in the cache; its hash is checked.
 
-    Raises UnknownName, MissingError when no mirror has it, DataError when the disk refuses it.
+    Raises UnknownName, MissingError if no mirror has it, DataError if it can't be written.
     """
     weights = find(name)
     if not weights.urls and state(weights) != "ok":
@@ -127,18 +127,18 @@ def pull(name: str, progress: Progress | None = None) -> Path:
 
 
 def add(name: str, source: Path) -> Path:
-    """Copy a file that the user has into the cache and return its path.
+    """Copy the user's file into the cache and return its path there.
 
-    Raises UnknownName, MissingError for a file that can't be read, DataError for one of another hash.
+    Raises UnknownName, MissingError for a file that can't be read, DataError for a wrong hash or a full disk.
     """
     weights = find(name)
     try:
         data = source.read_bytes()
     except OSError as error:
         raise MissingError(f"the file {source} can't be read: {error.strerror or error}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != weights.sha256:
-        raise DataError(f"{source} is not {name}: its sha256 is {found}, that of {name} is {weights.sha256}")
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != weights.sha256:
+        raise DataError(f"{source} is not {name}: its sha256 is {sha256}, that of {name} is {weights.sha256}")
     path = weights.path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def add(name: str, source: Path) -> Path:
 
 
 def state(weights: WeightsFile) -> str:
-    """Hash what is in the cache and return ``ok``, ``damaged`` or ``absent``."""
+    """Hash the cached file and return ``ok``, ``damaged`` or ``absent``."""
     if not weights.path.is_file():
         return "absent"
     return "ok" if sha256_file(weights.path) == weights.sha256 else "damaged"

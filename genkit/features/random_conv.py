@@ -1,6 +1,6 @@
-"""random-conv: an untrained convolutional network with fixed weights, for images of any size and no download.
+"""random-conv: an untrained convolutional network with fixed weights, for images of any size, without a download.
 
-What random convolutions see is enough to tell distributions of textures and edges apart; it knows no objects.
+Its features tell distributions of textures and edges apart, not of objects.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genkit.errors import UsageError
-from genkit.features.extractor import Extractor, FeatureRequest, offers, sees_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offers, require_grey_or_colour
 from genkit.seeds import derive
 
 DIM = 64
@@ -22,18 +22,18 @@ WIDTHS = (3, 32, 64, DIM)
 class RandomConv(Extractor):
     """64 features: three convolutions with ReLU, halved in between, averaged over the image. No logits.
 
-    Grey images are repeated to three channels. ``sha256`` is of the weights, which a generator makes.
+    Grey images are repeated to three channels. ``sha256`` is the hash of the generated weights.
     """
 
     has_logits = False
 
     def choices(self) -> dict[str, str]:
-        """Images are seen at their own size."""
+        """Images are not resized."""
         return {"resize": "none", "normalisation": "x / 127.5 - 1", "precision": "float32", "layer": "average of 64"}
 
     def accepts(self, shape: tuple[int, ...]) -> None:
-        """Raise UsageError for numbers of channels other than 1 and 3."""
-        sees_grey_or_colour(self.name, shape)
+        """Raise UsageError for images without 1 or 3 channels."""
+        require_grey_or_colour(self.name, shape)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Run the network."""
@@ -41,14 +41,14 @@ class RandomConv(Extractor):
 
 
 def network() -> nn.Sequential:
-    """Make the network: uniform weights of variance 2 / fan_in (He), drawn from a generator of its own."""
+    """Return the network with uniform weights of variance 2 / fan_in (He), from a fixed seed."""
     generator = torch.Generator().manual_seed(derive(0, "random-conv"))
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(WIDTHS):
         convolution = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1)
         bound = (6 / (9 * inputs)) ** 0.5
         with torch.no_grad():
-            # torch.rand gives the same bits everywhere; a normal draw goes through the machine's log and cosine
+            # torch.rand gives the same bits on every machine; normal draws use the machine's log and cosine
             convolution.weight.copy_((torch.rand(convolution.weight.shape, generator=generator) * 2 - 1) * bound)
             convolution.bias.copy_((torch.rand(convolution.bias.shape, generator=generator) * 2 - 1) * 0.1)
         layers += [convolution, nn.ReLU(), nn.AvgPool2d(2, ceil_mode=True)]
@@ -57,7 +57,7 @@ def network() -> nn.Sequential:
 
 @offers()
 def random_conv(request: FeatureRequest) -> RandomConv:
-    """Return the extractor; raises UsageError if the request names weights or choices."""
+    """Return the extractor; raises UsageError if weights are given."""
     if request.weights is not None:
         raise UsageError("random-conv makes its own weights: leave --weights out")
     module = network()

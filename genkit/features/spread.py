@@ -1,7 +1,7 @@
-"""Pieces of work spread over torch's threads, each computed by one thread alone.
+"""Parallel work with one piece per thread, instead of torch's way of all threads on each operator.
 
-The usual way, all threads on one operator, makes them wait for each other hundreds of times per image; on a busy
-machine most of the time goes there. Apart they wait once, and a result does not depend on their number.
+Threads that share an operator wait for each other hundreds of times per image; on a busy machine most of the time goes
+there. One thread per piece waits once, and the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Result = TypeVar("Result")
 
 
 def spread(function: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
-    """Yield ``function(piece)`` of each piece in order, in inference mode, by as many threads as torch may use."""
+    """Yield ``function(piece)`` for each piece in order, in inference mode, on as many threads as torch may use."""
     total = torch.get_num_threads()
-    workers = min(len(pieces), total) if _can_be_set_apart(total) else 1
+    workers = min(len(pieces), total) if _threads_have_cores(total) else 1
     if workers < 2:
         yield from map(torch.inference_mode()(function), pieces)
         return
@@ -28,10 +28,10 @@ def spread(function: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iter
         with ThreadPoolExecutor(workers, "genkit", initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield from pool.map(torch.inference_mode()(function), pieces)
     finally:
-        torch.set_num_threads(total)  # what a thread sets for itself is also the default of threads to come
+        torch.set_num_threads(total)  # a thread's own setting is also the default of later threads
 
 
-def _can_be_set_apart(threads: int) -> bool:
-    """Not where this thread is bound to fewer cores (OMP_PROC_BIND): its children would share them."""
+def _threads_have_cores(threads: int) -> bool:
+    """False where this thread is bound to fewer cores (OMP_PROC_BIND), which its children would share."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return threads <= cores and "OpenMP" in torch.__config__.parallel_info()

@@ -1,4 +1,4 @@
-"""Weights files, read without running anything that is in them."""
+"""Reading weights files without executing anything in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genkit.errors import DataError, MissingError
 
 
 def read_state(path: Path, what: str) -> tuple[dict[str, Tensor], str]:
-    """Return the tensors of a safetensors or PyTorch file by name, and the sha256 of its bytes.
+    """Return the tensors of a safetensors or PyTorch file by name, and the file's sha256.
 
     ``what`` names the weights in messages ("Inception weights"). Raises MissingError for a file that can't be read,
     DataError for one that holds anything but tensors.
@@ -41,5 +41,5 @@ def _parse(data: bytes, *, safetensors: bool) -> object:
 
 
 def own_name(name: str, sha256: str, *published: str) -> str:
-    """Return an extractor's name: with digits of the hash if its weights are not (one of) the published."""
+    """Return an extractor's name, with part of the hash unless its weights are among the published ones."""
     return name if sha256 in published else f"{name}-{sha256[:8]}"

@@ -1,4 +1,4 @@
-"""Classifiers trained on this machine: made from a labelled data set, kept in the cache, found by name."""
+"""Classifiers trained on this machine from a labelled data set, kept in the cache and found by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from genkit.data import ImageDataset
 from genkit.data.dataset import Split
 from genkit.errors import UnknownName, UsageError
-from genkit.features import cards
+from genkit.features import metadata
 from genkit.features.classifier import DIM, Classifier, ClassifierExtractor, load, save, shifted
 from genkit.features.extractor import FeatureRequest, offers
 from genkit.seeds import derive
@@ -24,8 +24,8 @@ BATCH = 64
 CHUNK = 1024
 LEARNING_RATE = 3e-3
 SMOOTHING = 0.05
-SHOWN = 180_000
-"""Images shown in training, within 2 to 60 passes over the data."""
+BUDGET = 180_000
+"""Training images in all; the number of epochs is kept within 2 to 60."""
 
 
 def train_classifier(
@@ -33,14 +33,14 @@ def train_classifier(
 ) -> tuple[Classifier, float]:
     """Train a classifier on the training split; return it and its accuracy on the test split, in [0, 1].
 
-    Deterministic for a seed on the same torch, thread count and device. ``progress`` hears (images shown, of how many).
-    Raises UsageError for data without at least two classes of labels.
+    Deterministic for a seed on the same torch, thread count and device. ``progress`` is called with images done and
+    images in all. Raises UsageError for data without at least two classes of labels.
     """
     if dataset.train.labels is None or len(dataset.classes) < 2:
         raise UsageError(f"{dataset.name} has no labels of two or more classes, so no classifier can be trained on it")
     _, height, width = dataset.info().shape
     count = len(dataset.train)
-    most = 1 if min(height, width) < 16 else 2
+    most_shift = 1 if min(height, width) < 16 else 2
     steps = _epochs(count) * math.ceil(count / BATCH)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "classifier"))
@@ -50,7 +50,7 @@ def train_classifier(
     generator = torch.Generator().manual_seed(derive(seed, "classifier", "draws"))
     shown = 0
     for indices in _batches(count, generator):
-        images = shifted(torch.from_numpy(dataset.train.uint8(indices).copy()), most, generator)
+        images = shifted(torch.from_numpy(dataset.train.uint8(indices).copy()), most_shift, generator)
         labels = torch.from_numpy(dataset.train.labels[indices])
         optimizer.zero_grad()
         loss = F.cross_entropy(module(images)[1], labels, label_smoothing=SMOOTHING)
@@ -64,22 +64,22 @@ def train_classifier(
 
 
 def accuracy(module: Classifier, split: Split) -> float:
-    """Return the share of a labelled split whose class is right, in [0, 1]; 0 for an empty one."""
+    """Return the accuracy on a labelled split, in [0, 1]; 0 for an empty split."""
     return float((predictions(module, split) == split.labels).sum()) / max(1, len(split))
 
 
 def predictions(module: Classifier, split: Split) -> NDArray[np.int64]:
-    """Return the most likely class of each image, [n]."""
-    found = [np.empty(0, np.int64)]
+    """Return the most likely class of each image, int64 [N]."""
+    parts = [np.empty(0, np.int64)]
     with torch.inference_mode():
         for start in range(0, len(split), CHUNK):
             images = torch.from_numpy(split.uint8(slice(start, start + CHUNK)).copy())
-            found.append(module(images)[1].argmax(1).numpy())
-    return np.concatenate(found)
+            parts.append(module(images)[1].argmax(1).numpy())
+    return np.concatenate(parts)
 
 
-def card_of(dataset: ImageDataset, name: str, measured: float, seed: int) -> dict[str, Any]:
-    """Return the card of a classifier trained on a data set, less the hash of its weights."""
+def metadata_of(dataset: ImageDataset, name: str, measured: float, seed: int) -> dict[str, Any]:
+    """Return the metadata of a classifier trained on a data set, without the hash of its weights."""
     try:
         genkit = version("genkit-toolkit")
     except PackageNotFoundError:
@@ -106,26 +106,26 @@ def card_of(dataset: ImageDataset, name: str, measured: float, seed: int) -> dic
 
 def train_and_store(
     dataset: ImageDataset, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
-) -> cards.Card:
-    """Train a classifier and keep it in the cache as ``<data set>-cnn``; return its card."""
+) -> metadata.Metadata:
+    """Train a classifier and keep it in the cache as ``<data set>-cnn``; return its metadata."""
     module, measured = train_classifier(dataset, seed=seed, progress=progress)
     name = _free_name(dataset)
-    return save(module, card_of(dataset, name, measured, seed), cards.folder() / name)
+    return save(module, metadata_of(dataset, name, measured, seed), metadata.folder() / name)
 
 
 @offers()
 def trained(request: FeatureRequest) -> ClassifierExtractor:
-    """Load an extractor trained here; raises UnknownName, or UsageError if the request names weights or choices."""
+    """Load an extractor trained here; raises UnknownName, or UsageError if weights are given."""
     if request.weights is not None:
         raise UsageError(f"{request.name} was trained on this machine and takes no weights file: leave --weights out")
-    names = [card["name"] for card in cards.installed()]
+    names = [info["name"] for info in metadata.installed()]
     if request.name not in names:
         raise UnknownName("extractor", request.name, names)
-    return load(cards.folder() / request.name, request.name, request.device)
+    return load(metadata.folder() / request.name, request.name, request.device)
 
 
 def _epochs(count: int) -> int:
-    return min(60, max(2, round(SHOWN / count)))
+    return min(60, max(2, round(BUDGET / count)))
 
 
 def _batches(count: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
@@ -134,11 +134,11 @@ def _batches(count: int, generator: torch.Generator) -> Iterator[NDArray[np.int6
 
 
 def _free_name(dataset: ImageDataset) -> str:
-    """``<slug>-cnn``, with digits of the content's hash if a plugin's extractor or one of other data has that name."""
+    """Return ``<slug>-cnn``, with part of the content's hash if a plugin or another data set has that name."""
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
 
     name = f"{dataset.slug}-cnn".lower()
     taken = {offer.spec.name for offer in registry().offers(FeatureSpec)}
-    taken |= {card["name"] for card in cards.installed() if card["dataset_sha256"] != dataset.sha256}
+    taken |= {info["name"] for info in metadata.installed() if info["dataset_sha256"] != dataset.sha256}
     return f"{dataset.slug}-{dataset.sha256[:8]}-cnn".lower() if name in taken else name

@@ -1,8 +1,8 @@
-"""3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): 36 products where the plain sum takes 144 (arXiv:1509.09308).
+"""3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): 36 products per tile instead of 144 (arXiv:1509.09308).
 
-Output tiles of 4x4 are polynomials' products, evaluated at five points and at infinity, multiplied there, and
-interpolated. It is float32 arithmetic of its own rounding: with these points, which are reciprocals of each other, the
-error of a layer is about twice a plain sum's, that of Inception's features below 1e-6 of the largest.
+A 4x4 output tile is a product of polynomials: both are evaluated at five points and at infinity, multiplied there and
+interpolated. Rounding differs from the plain sum's: with these points, which are reciprocals of each other, a layer's
+float32 error is about twice as large, and that of Inception's features is below 1e-6 of the largest feature.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ TILE, TAPS = 4, 3
 SIZE = TILE + TAPS - 1
 POINTS = (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
 BAND = 90
-"""Tiles at a time: few enough that what one step makes is in the cache for the next."""
+"""Tiles at a time: few enough that intermediate results stay in the cache."""
 
 
 def transformed_kernel(weight: Tensor) -> Tensor:
-    """Return the kernel [out, in, 3, 3] at the points: [36, in, out], computed in float64."""
+    """Return a kernel [out, in, 3, 3] evaluated at the points: [36, in, out], computed in float64."""
     _, kernel, _ = _transforms()
     at_points = torch.einsum("ai,bj,ocij->abco", kernel, kernel, weight.double())
     return at_points.flatten(0, 1).to(weight.dtype).contiguous()
@@ -37,9 +37,9 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, padding: int) -> Tensor:
     down, across = math.ceil(rows / TILE), math.ceil(columns / TILE)
     below, right = down * TILE + TAPS - 1 - height - padding, across * TILE + TAPS - 1 - width - padding
     data_transform, output_transform = _squared(x.dtype)
-    found = x.new_empty(n, rows, columns, outputs)
+    result = x.new_empty(n, rows, columns, outputs)
     per_band = max(1, BAND // across)
-    for image, into in zip(x.permute(0, 2, 3, 1), found, strict=True):
+    for image, into in zip(x.permute(0, 2, 3, 1), result, strict=True):
         padded = F.pad(image, (0, 0, padding, right, padding, below))
         tiles = padded.unfold(0, SIZE, TILE).unfold(1, SIZE, TILE)  # [down, across, in, 6, 6]
         for start in range(0, down, per_band):
@@ -47,25 +47,25 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, padding: int) -> Tensor:
             height = band.shape[2]
             at_points = (data_transform @ band.reshape(SIZE**2, -1)).view(SIZE**2, -1, inputs)
             products = torch.bmm(at_points, kernel).view(SIZE**2, -1)
-            made = (output_transform @ products).view(TILE, TILE, height, across, outputs)
-            pixels = made.permute(2, 0, 3, 1, 4).reshape(height * TILE, across * TILE, outputs)
+            tiles_out = (output_transform @ products).view(TILE, TILE, height, across, outputs)
+            pixels = tiles_out.permute(2, 0, 3, 1, 4).reshape(height * TILE, across * TILE, outputs)
             target = into[start * TILE : (start + height) * TILE]
             torch.add(pixels[: len(target), :columns], bias, out=target)
-    return found.relu_().permute(0, 3, 1, 2)
+    return result.relu_().permute(0, 3, 1, 2)
 
 
 @functools.cache
 def _squared(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The data's and the output's transform for both axes at once: [36, 36] and [16, 36]."""
+    """Return the transforms of data and output for both axes at once: [36, 36] and [16, 36]."""
     data, _, output = _transforms()
     return torch.kron(data, data).to(dtype), torch.kron(output, output).to(dtype)
 
 
 @functools.cache
 def _transforms() -> tuple[Tensor, Tensor, Tensor]:
-    """Toom and Cook's transforms of data [6, 6], kernel [6, 3] and output [4, 6], in float64.
+    """Return the Toom-Cook transforms of data [6, 6], kernel [6, 3] and output [4, 6], in float64.
 
-    Rows of the data's are scaled to a norm near one, which the kernel's take back.
+    The rows of the data's transform are scaled to a norm near 1, and the kernel's rows by the inverse.
     """
     like: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}  # whatever torch's default device is
     points = torch.tensor(POINTS, **like)
@@ -77,13 +77,13 @@ def _transforms() -> tuple[Tensor, Tensor, Tensor]:
         output[:, i] = point ** torch.arange(TILE, device="cpu")
     data[-1] = _coefficients(points)
     kernel[-1, -1] = output[-1, -1] = 1.0
-    scale = 2.0 ** torch.log2(data.norm(dim=1)).round()  # powers of two round nothing
+    scale = 2.0 ** torch.log2(data.norm(dim=1)).round()  # powers of two cause no rounding
     return data / scale[:, None], kernel * scale[:, None], output
 
 
 def _coefficients(roots: Tensor) -> Tensor:
-    """The coefficients of prod (x - root), the constant first."""
-    found = torch.ones(1, dtype=torch.float64, device="cpu")
+    """Return the coefficients of prod (x - root), the constant first."""
+    coefficients = torch.ones(1, dtype=torch.float64, device="cpu")
     for root in roots:
-        found = F.pad(found, (1, 0)) - root * F.pad(found, (0, 1))
-    return found
+        coefficients = F.pad(coefficients, (1, 0)) - root * F.pad(coefficients, (0, 1))
+    return coefficients

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genkit.errors import UsageError
-from genkit.features import cards, default_extractor, load_extractor
+from genkit.features import default_extractor, load_extractor, metadata
 from genkit.features.digits_cnn import WEIGHTS
 from genkit.metrics import frechet_distance
 
@@ -24,14 +24,14 @@ def uint8(split):
 def test_the_card_tells_the_accuracy_that_the_weights_have(digits, extractor):
     predicted = extractor(uint8(digits.test)).logits.argmax(1).numpy()
     accuracy = float(np.mean(predicted == digits.test.labels))
-    assert accuracy == cards.read(WEIGHTS / "digits-cnn.json")["test_accuracy"]
+    assert accuracy == metadata.read(WEIGHTS / "digits-cnn.json")["test_accuracy"]
     assert accuracy >= 0.97
 
 
 def test_the_card_describes_the_file_and_the_data(digits):
-    card = cards.read(WEIGHTS / "digits-cnn.json")
-    assert card["sha256"] == hashlib.sha256((WEIGHTS / "digits-cnn.safetensors").read_bytes()).hexdigest()
-    assert card["dataset_sha256"] == digits.sha256
+    info = metadata.read(WEIGHTS / "digits-cnn.json")
+    assert info["sha256"] == hashlib.sha256((WEIGHTS / "digits-cnn.safetensors").read_bytes()).hexdigest()
+    assert info["dataset_sha256"] == digits.sha256
     assert (WEIGHTS / "digits-cnn.safetensors").stat().st_size < 300_000
 
 

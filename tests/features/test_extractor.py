@@ -5,7 +5,7 @@ import torch
 
 from genkit.errors import UnknownName, UsageError
 from genkit.features import load_extractor, offered_choices
-from genkit.features.extractor import FeatureRequest, offered_by, offers, sees_grey_or_colour
+from genkit.features.extractor import FeatureRequest, offered_by, offers, require_grey_or_colour
 
 OFFERED = {"resize": ("tf1", "bilinear"), "logits": ("unbiased", "biased")}
 
@@ -39,8 +39,8 @@ def test_an_extractor_without_choices_refuses_them():
 
 @pytest.mark.parametrize("shape", [(2, 8, 8), (4, 8, 8), (8, 8)])
 def test_shapes_that_are_no_images_are_refused(shape):
-    with pytest.raises(UsageError, match="net sees grey or colour images"):
-        sees_grey_or_colour("net", shape)
+    with pytest.raises(UsageError, match="net takes grey or colour images"):
+        require_grey_or_colour("net", shape)
 
 
 def test_an_extractor_without_choices_says_with_which_protocols_it_goes():

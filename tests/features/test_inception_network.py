@@ -133,9 +133,9 @@ def test_the_layout_is_that_of_the_published_networks(pytorch_fid, inception_wei
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda state: state.pop("fc.bias"), "it lacks fc.bias"),
+        (lambda state: state.pop("fc.bias"), "fc.bias is missing"),
         (lambda state: state.update({"fc.weight": torch.zeros(1000, 2048)}), r"fc.weight is \[1000, 2048\], not"),
-        (lambda state: state.update({"AuxLogits.fc.bias": torch.zeros(1)}), "it holds AuxLogits.fc.bias besides"),
+        (lambda state: state.update({"AuxLogits.fc.bias": torch.zeros(1)}), "AuxLogits.fc.bias is unexpected"),
     ],
 )
 def test_tensors_that_do_not_fit_are_named(change, words):

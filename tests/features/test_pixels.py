@@ -18,7 +18,7 @@ def test_features_are_the_levels_in_order(draw):
 def test_the_largest_images_are_of_4096_numbers(draw):
     extractor = pixels(FeatureRequest("pixels"))
     assert extractor(draw(1, (1, 64, 64))).features.shape == (1, 4096)
-    with pytest.raises(UsageError, match="pixels takes at most 4,096 numbers per image, and 1x17x241 is 4,097"):
+    with pytest.raises(UsageError, match="pixels takes at most 4,096 values per image, and 1x17x241 is 4,097"):
         extractor(draw(1, (1, 17, 241)))
 
 

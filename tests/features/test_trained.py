@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
-from genkit.features import cards, default_extractor, load_extractor, own_extractor, trained
+from genkit.features import default_extractor, load_extractor, metadata, own_extractor, trained
 from genkit.features.extractor import FeatureRequest
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(trained, "SHOWN", 2400)
+    monkeypatch.setattr(trained, "BUDGET", 2400)
     return tmp_path
 
 
@@ -56,12 +56,12 @@ def test_stored_found_and_chosen_by_content(small):
     with pytest.raises(MissingError, match="genkit features train --dataset folder:somewhere/Photos"):
         default_extractor(small)
     assert own_extractor(small) == ""
-    card = trained.train_and_store(small)
-    assert card["name"] == "folder-photos-cnn"
-    assert [found["name"] for found in cards.installed()] == ["folder-photos-cnn"]
+    info = trained.train_and_store(small)
+    assert info["name"] == "folder-photos-cnn"
+    assert [found["name"] for found in metadata.installed()] == ["folder-photos-cnn"]
     assert default_extractor(dataclasses.replace(small, name="folder:moved")) == "folder-photos-cnn"
     extractor = load_extractor("folder-photos-cnn")
-    assert extractor.sha256 == card["sha256"]
+    assert extractor.sha256 == info["sha256"]
     assert extractor(torch.from_numpy(small.test.uint8(slice(0, 3)).copy())).features.shape == (3, 64)
 
 
@@ -69,19 +69,19 @@ def test_the_same_name_for_other_data_keeps_both(small):
     trained.train_and_store(small)
     second = trained.train_and_store(dataclasses.replace(small, sha256="cd" * 32))
     assert second["name"] == "folder-photos-cdcdcdcd-cnn"
-    assert len(cards.installed()) == 2
+    assert len(metadata.installed()) == 2
 
 
 def test_training_again_replaces_it(small):
     first = trained.train_and_store(small)
     second = trained.train_and_store(small, seed=1)
-    assert [card["sha256"] for card in cards.installed()] == [second["sha256"]]
+    assert [info["sha256"] for info in metadata.installed()] == [second["sha256"]]
     assert first["sha256"] != second["sha256"]
 
 
 def test_an_embedded_name_is_not_taken(digits, small):
-    card = trained.train_and_store(dataclasses.replace(small, name="digits"))
-    assert card["name"] == "digits-abababab-cnn"
+    info = trained.train_and_store(dataclasses.replace(small, name="digits"))
+    assert info["name"] == "digits-abababab-cnn"
 
 
 def test_data_without_labels_is_refused(small):
@@ -108,7 +108,7 @@ def test_a_damaged_card_in_the_cache_is_named(cache):
     (cache / "features" / "x").mkdir(parents=True)
     (cache / "features" / "x" / "x.json").write_text("{")
     with pytest.raises(DataError, match=r"x\.json"):
-        cards.installed()
+        metadata.installed()
 
 
 def test_features_use_all_their_dimensions(small):
