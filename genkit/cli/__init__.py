@@ -1,6 +1,6 @@
-"""The command line: a thin face; the library does the work.
+"""The command line: it parses and prints, the library does the work.
 
-Nothing heavy is imported here, so that main() is there to hear a Ctrl-C that comes at once.
+Nothing heavy is imported here, so that even an immediate Ctrl-C reaches main().
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from genkit.cli.process import STOPPED, guarded_streams, stoppable
 
 
 def main() -> None:
-    """Run the command line: one line for an error raised on purpose, a traceback for a bug."""
+    """Run the command line: an expected error prints one line, a bug its traceback."""
     try:
         with stoppable(), guarded_streams():
             from genkit.cli.commands import run

@@ -1,4 +1,4 @@
-"""The lazy group over the registry's commands, and how a command's errors become a line and an exit code."""
+"""The group of all commands, imported lazily; errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ SETTINGS = Path("genkit.toml")
 def listed() -> dict[str, Offer[CommandSpec]]:
     """Return the commands by the name they are listed under.
 
-    Core's keep their bare names whoever else offers one; another's is bare if it is the only one, else ``dist:name``.
+    Core's commands always keep their plain names. A plugin's command has its plain name if no other has it, else
+    ``dist:name``.
     """
     offers = registry().offers(CommandSpec)
     count = Counter(offer.spec.name for offer in offers)
@@ -33,7 +34,7 @@ class LazyGroup(click.Group):
     """Finds commands by name in the registry and imports only the one that runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, plugins' too."""
+        """Return all names, including plugins'."""
         return list(listed())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -44,7 +45,7 @@ class LazyGroup(click.Group):
             if not isinstance(command, click.Command):
                 raise PluginError(f"command {offer.qualified!r} is {command!r}, not a click command")
         except GenkitError:
-            if ctx.resilient_parsing:  # a broken command is no reason to complete nothing
+            if ctx.resilient_parsing:  # a broken command must not break completion
                 return None
             raise
         return command
@@ -70,14 +71,15 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="First: genkit eval --model dcgan   (trains a small DCGAN on embedded real digits and measures it)",
+    epilog="Start with: genkit eval --model dcgan   (trains a small DCGAN on the embedded digits and measures it)",
 )
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 @click.pass_context
 def group(ctx: click.Context) -> None:
     """Train, measure and rank generative image models.
 
-    Settings: a flag, else GENKIT_* in the environment, else genkit.toml here ([eval] count = 1000), else the default.
+    A setting comes from its flag, else its GENKIT_* environment variable, else genkit.toml in the current folder
+    ([eval] count = 1000), else the default.
     """
     if SETTINGS.exists() and ctx.invoked_subcommand is not None:
         from genkit.cli.settings import default_map

@@ -13,7 +13,7 @@ from genkit.cli.data import dataset_options, opening_from
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, json_option, refuse, runs_option
-from genkit.cli.trained import find_or_train
+from genkit.cli.trained import find_or_train, say_partial
 from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from genkit.evaluation.config import EvalConfig
     from genkit.training.runs import Run
 
-BESIDE = ("real test", "noise")
-"""Calibration baselines shown beside a model's scores in the terminal: floor and ceiling. The page shows all."""
+SHOWN = ("real test", "noise")
+"""Calibration baselines shown with a model's scores in the terminal: floor and ceiling. The report page shows all."""
 
 
 @click.command(cls=Command)
@@ -145,13 +145,13 @@ def command(
         data = open_run_dataset(run, data_root=data_root)
     if milestones and not run.milestones():
         raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
-    _model(run, data, config, checkpoint, raw, root, calibrate, as_json)
+    _evaluate(run, data, config, checkpoint, raw, root, calibrate, as_json)
     if milestones:
-        _milestones(run, data, config, raw)
+        _evaluate_milestones(run, data, config, raw)
 
 
 def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
-    """Return the run named, or the one in whose folder a checkpoint lies."""
+    """Return the named run, or the run that a checkpoint belongs to."""
     from genkit.training.runs import find_run, open_run
 
     if run_id is not None:
@@ -165,7 +165,7 @@ def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
     return open_run(folder.parent)
 
 
-def _milestones(run: Run, data: ImageDataset, config: EvalConfig, raw: bool) -> None:
+def _evaluate_milestones(run: Run, data: ImageDataset, config: EvalConfig, raw: bool) -> None:
     from genkit.cli.progress import work_bar
     from genkit.evaluation.evaluator import Evaluator
     from genkit.evaluation.milestones import measure_milestones
@@ -176,7 +176,7 @@ def _milestones(run: Run, data: ImageDataset, config: EvalConfig, raw: bool) -> 
         click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
 
 
-def _model(
+def _evaluate(
     run: Run,
     data: ImageDataset,
     config: EvalConfig,
@@ -194,20 +194,20 @@ def _model(
     from genkit.paths import write_atomic
     from genkit.report.html import run_page
 
-    place = root / run.config.dataset_slug / "calibration"
+    folder = root / run.config.dataset_slug / "calibration"
     with work_bar() as show:
         evaluator = Evaluator(data, config, show)
         with interruptible():
             done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
             with interruptible(f"record {done.path} is kept; the calibration baselines are not measured yet"):
-                measure_calibration(evaluator, place)
-    own = {score.fingerprint for score in done.record.scores}
-    beside = {name: known for name, known in calibration(place).items() if own & set(known)}
+                measure_calibration(evaluator, folder)
+    fingerprints = {score.fingerprint for score in done.record.scores}
+    baselines = {name: scores for name, scores in calibration(folder).items() if fingerprints & set(scores)}
     page = run.path / "report.html"
-    write_atomic(page, run_page(done.record, run.path, beside).encode())
+    write_atomic(page, run_page(done.record, run.path, baselines).encode())
     if not done.record.training or not done.record.training.finished:
-        click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
-    show_evaluation(done, as_json, str(page), {name: beside[name] for name in BESIDE if name in beside})
+        say_partial(run)
+    show_evaluation(done, as_json, str(page), {name: baselines[name] for name in SHOWN if name in baselines})
     if not as_json:
         click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")

@@ -88,10 +88,10 @@ def show_evaluation(
     evaluation: Evaluation,
     as_json: bool,
     page: str | None = None,
-    beside: Calibration | None = None,
+    calibration: Calibration | None = None,
     verification: Verification | None = None,
 ) -> None:
-    """Print the scores of a record, with further columns ``beside`` them and a verification, or all as JSON."""
+    """Print a record's scores with those of calibration baselines and a verification, or all as JSON."""
     from genkit.report.text import scores
     from genkit.results.records import to_json
 
@@ -106,6 +106,6 @@ def show_evaluation(
     click.echo(
         f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {reference}{extractor}"
     )
-    click.echo(scores(record, beside))
+    click.echo(scores(record, calibration))
     if verification is not None:
         click.echo(repr(verification))

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def command(first: Path, second: Path, metric: str | None, weights: Path | None, as_json: bool) -> None:
     """Explain why the scores of two records differ, choice by choice.
 
-    FIRST and SECOND are files of records. If what they measured is still there, it is measured again with one choice
-    after the other changed.
+    FIRST and SECOND are record files. If what they measured still exists, it is measured again, changing one choice
+    after the other.
 
     \b
     genkit compare out photos --json > a.json
@@ -39,12 +39,12 @@ def command(first: Path, second: Path, metric: str | None, weights: Path | None,
     from genkit.evaluation.explain import explain
 
     with work_bar() as show:
-        found = explain(first, second, metric=metric, weights=weights, progress=show)
+        explanations = explain(first, second, metric=metric, weights=weights, progress=show)
     if as_json:
-        echo_json([_document(each) for each in found])
+        echo_json([_document(explanation) for explanation in explanations])
         return
-    for each in found:
-        click.echo(_text(each))
+    for explanation in explanations:
+        click.echo(_text(explanation))
 
 
 def _document(explanation: Explanation) -> dict[str, object]:

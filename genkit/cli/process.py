@@ -1,4 +1,4 @@
-"""What a command's process owes its surroundings: it stops when asked, and its streams may break."""
+"""Signals and streams of the process: Ctrl-C and SIGTERM stop it, a closed pipe does not crash it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ STOPPED = 130
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM alike raise KeyboardInterrupt, unless whoever started the process decided otherwise."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    here = threading.current_thread() is threading.main_thread()
-    ours = {number: handler for number, handler in usual.items() if here and signal.getsignal(number) == handler}
-    for number in ours:
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt, unless the parent process arranged otherwise."""
+    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    main = threading.current_thread() is threading.main_thread()
+    replaced = {number: handler for number, handler in defaults.items() if main and signal.getsignal(number) == handler}
+    for number in replaced:
         signal.signal(number, _stop)
     try:
         yield
     finally:
-        for number, handler in ours.items():
+        for number, handler in replaced.items():
             signal.signal(number, handler)
 
 
 def _stop(_number: int, frame: types.FrameType | None) -> None:
-    """Raise KeyboardInterrupt; but an import cut short leaves half a module, so there the process ends at once."""
+    """Raise KeyboardInterrupt; during an import, exit at once, as an interrupted import leaves half a module."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             with contextlib.suppress(OSError):
@@ -45,10 +45,10 @@ def _stop(_number: int, frame: types.FrameType | None) -> None:
 
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Keep a broken stdout or stderr from looking like a bug, or like a full disk of the work's own.
+    """Handle a stdout or stderr that can't be written.
 
-    What stderr can't take is dropped: progress never stops the work. If the reader of stdout has gone, as ``head``
-    does, the process ends quietly; anything else, as a full disk, is a GenkitError.
+    What stderr can't take is dropped: progress messages never stop the work. If the reader of stdout is gone, as with
+    ``| head``, the process ends quietly; any other failure, such as a full disk, is a GenkitError.
     """
     with contextlib.ExitStack() as stack:
         if sys.stdout is not None:
@@ -69,7 +69,7 @@ def _guarded(stream: TextIO, failed: Callable[[OSError], None]) -> TextIO:
 
 
 class _Guarded:
-    """A text stream that tells ``failed`` of what it can't write, at every try; the rest is the stream's own."""
+    """A text stream that calls ``failed`` when a write fails, and at every write after that; else the stream itself."""
 
     def __init__(self, stream: TextIO, failed: Callable[[OSError], None]) -> None:
         self._stream, self._failed = stream, failed
@@ -93,8 +93,8 @@ class _Guarded:
                 act()
             except OSError as error:
                 self._error = error
-                # What is still buffered goes nowhere: the interpreter flushes once more as it ends.
-                with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
-                    os.dup2(nowhere.fileno(), self._stream.fileno())
+                # Buffered output goes to /dev/null: the interpreter flushes once more at exit.
+                with contextlib.suppress(OSError), open(os.devnull, "wb") as null:
+                    os.dup2(null.fileno(), self._stream.fileno())
         if self._error is not None:
             self._failed(self._error)

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on stderr: a bar on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 @contextlib.contextmanager
 def training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Give a function that takes training events and shows images/s, losses and time left."""
+    """Yield a function that takes training events and shows images/s, losses and the time left."""
     if not sys.stderr.isatty():
         yield _plain_training()
         return
@@ -73,7 +73,7 @@ def _plain_training(every: float = 15.0) -> Callable[[dict[str, Any]], None]:
 
 @contextlib.contextmanager
 def work_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function (what, done, total) for evaluation, packing and the like; silent off a terminal."""
+    """Yield a function (task, done, total) for evaluation, packing and so on; silent if stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return

@@ -1,4 +1,4 @@
-"""genkit.toml: a table for each command, in which a setting is what the flag of its name would be.
+"""genkit.toml: a table for each command, whose settings are named like the command's flags.
 
 [eval]
 count = 10_000
@@ -22,10 +22,10 @@ from genkit.errors import OptionsError, suggestion
 
 
 def default_map(path: Path, group: click.Group, ctx: click.Context) -> dict[str, Any]:
-    """Return the settings of the command that ``ctx`` invokes, by parameter, as click takes them for defaults.
+    """Return the settings of the command that ``ctx`` invokes, in the form of click's default map.
 
-    Raises OptionsError for a file that can't be read, a section that is no command, and a setting of this command
-    that it has no flag for or that has not the flag's form.
+    Raises OptionsError for a file that can't be read, a section that is not a command, and a setting of this command
+    that has no such flag or the wrong type.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def default_map(path: Path, group: click.Group, ctx: click.Context) -> dict[str,
 
 def _section(values: Any, command: click.Command, where: str) -> dict[str, Any]:
     if not isinstance(values, Mapping):
-        raise OptionsError(f"{where} is {values!r}, where a table of settings is due")
+        raise OptionsError(f"{where} is {values!r}, but must be a table of settings")
     options = {
         flag[2:]: option
         for option in command.params
@@ -61,23 +61,25 @@ def _section(values: Any, command: click.Command, where: str) -> dict[str, Any]:
         elif name in options:
             found[str(options[name].name)] = _setting(value, options[name], f"{where} {given}")
         else:
-            raise _unknown(f"{where} has a setting {given!r}, but there is no such flag", name, [*options, *commands])
+            raise _unknown(
+                f"{where} has a setting {given!r}, but the command has no such flag", name, [*options, *commands]
+            )
     return found
 
 
 def _setting(value: Any, option: click.Option, where: str) -> Any:
-    """Return a value as its flag would have it: true or false, a list of texts for one that repeats, or a text."""
+    """Return a value in the form its flag takes: a bool, a list of strings if the flag repeats, or a string."""
     if option.is_flag:
         if not isinstance(value, bool):
-            raise OptionsError(f"{where} is {value!r}, where true or false is due")
+            raise OptionsError(f"{where} is {value!r}, but must be true or false")
         return value
     parts = value if isinstance(value, list) else [value]
     if any(isinstance(part, list | Mapping) for part in parts):
-        raise OptionsError(f"{where} is {value!r}, where one value, or a list of plain ones, is due")
+        raise OptionsError(f"{where} is {value!r}, but must be one value or a list of values")
     if option.multiple:
         return [str(part) for part in parts]
     if isinstance(value, list) and option.type is not NAMES:
-        raise OptionsError(f"{where} is {value!r}, where one value is due")
+        raise OptionsError(f"{where} is {value!r}, but must be one value")
     return ",".join(map(str, parts))
 
 

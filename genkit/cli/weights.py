@@ -38,7 +38,7 @@ def list_weights(as_json: bool) -> None:
     from genkit.report.text import table
 
     if as_json:
-        rows = [
+        document = [
             {
                 "name": w.name,
                 "summary": w.summary,
@@ -51,16 +51,14 @@ def list_weights(as_json: bool) -> None:
             }
             for w in WEIGHTS
         ]
-        echo_json(rows)
+        echo_json(document)
         return
-    click.echo(
-        table(
-            [
-                [w.name, f"{w.size / 1e6:,.0f} MB", w.licence, "here" if w.path.is_file() else "not here", w.summary]
-                for w in WEIGHTS
-            ]
-        )
-    )
+    states = ["cached" if w.path.is_file() else "not cached" for w in WEIGHTS]
+    rows = [
+        [w.name, f"{w.size / 1e6:,.0f} MB", w.licence, state, w.summary]
+        for w, state in zip(WEIGHTS, states, strict=True)
+    ]
+    click.echo(table(rows))
 
 
 @command.command()
@@ -82,9 +80,9 @@ def verify() -> None:
     from genkit.features.manifest import WEIGHTS, state
     from genkit.report.text import table
 
-    found = [(weights, state(weights)) for weights in WEIGHTS]
-    click.echo(table([[weights.name, condition, str(weights.path)] for weights, condition in found]))
-    damaged = [weights for weights, condition in found if condition == "damaged"]
+    states = [(weights, state(weights)) for weights in WEIGHTS]
+    click.echo(table([[weights.name, condition, str(weights.path)] for weights, condition in states]))
+    damaged = [weights for weights, condition in states if condition == "damaged"]
     if damaged:
         repairs = [f"genkit weights {'pull' if w.urls else 'add'} {w.name}{'' if w.urls else ' FILE'}" for w in damaged]
         raise DataError(f"damaged, by its sha256: repair with {', '.join(repairs)}")

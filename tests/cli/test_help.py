@@ -10,7 +10,7 @@ from genkit.cli.commands import group, listed
 
 def pages():
     """Every command and subcommand, by what is typed for it."""
-    context = click.Context(group, info_name="genkit")
+    context = click.Context(group, info_name="genkit", **group.context_settings)
     found = {"genkit": context}
     for name in listed():
         command = group.get_command(context, name)

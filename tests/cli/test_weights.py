@@ -18,7 +18,7 @@ CONTENT = b"weights"
 
 @pytest.fixture
 def weights(capsys, monkeypatch, tmp_path):
-    """Run `genkit weights ...` with a manifest of one file that is not here, and return what it prints."""
+    """Run `genkit weights ...` with a manifest of one file that is not cached, and return what it prints."""
     toy = manifest.WeightsFile("toy", "toy.pth", (), hashlib.sha256(CONTENT).hexdigest(), 7_000_000, "MIT", "A toy")
     monkeypatch.setenv("GENKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(manifest, "WEIGHTS", (toy,))
@@ -35,10 +35,10 @@ def weights(capsys, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [(), ("list",)])
-def test_a_listing_says_what_is_here(weights, arguments):
-    assert weights(*arguments).split() == ["toy", "7", "MB", "MIT", "not", "here", "A", "toy"]
+def test_a_listing_says_what_is_cached(weights, arguments):
+    assert weights(*arguments).split() == ["toy", "7", "MB", "MIT", "not", "cached", "A", "toy"]
     weights("add", "toy", weights.file)
-    assert "not here" not in weights(*arguments)
+    assert "not cached" not in weights(*arguments)
 
 
 def test_the_listing_is_json_when_asked(weights):

@@ -8,13 +8,13 @@ from genkit.plugin import CommandSpec, hookimpl
 
 _COMMANDS = {
     "Run": {
-        "train": "Train a model",
+        "train": "Train a model, or resume a run",
         "eval": "Evaluate a model",
         "compare": "Compare two sets of images",
         "leaderboard": "Rank evaluated models",
         "recommend": "Recommend a model within limits",
-        "bench": "Train and evaluate all models of a board's file",
-        "explain": "Explain why the numbers of two records differ",
+        "bench": "Train, evaluate and rank all models of a board file",
+        "explain": "Explain why the scores of two records differ",
         "verify": "Check a record against torch-fidelity and torchmetrics",
         "sample": "Draw images from a trained model",
         "reconstruct": "Show test images and their reconstructions",
