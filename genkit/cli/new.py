@@ -31,21 +31,21 @@ _LAYOUT = {
     "{family}.py": "src/{module}/model.py",
     "test_conformance.py": "tests/test_conformance.py",
 }
-"""Template -> file in the new package."""
+"""Template -> path in the new package."""
 
 
 @click.command(cls=Command)
 @click.argument("name")
-@option("--family", type=click.Choice(FAMILIES), default="gan", show_default=True, help="What to begin with.")
+@option("--family", type=click.Choice(FAMILIES), default="gan", show_default=True, help="Model to start from.")
 @option(
     "--dir",
     "parent",
     type=FOLDER,
     default=Path(),
-    help="Make the package's folder in here.  [default: this folder]",
+    help="Parent of the package's folder.  [default: current folder]",
 )
 def command(name: str, family: str, parent: Path) -> None:
-    """Make a plugin package with a small model that works, to grow your own from.
+    """Make a plugin package with a small working model to start from.
 
     \b
     genkit new my-gan
@@ -57,7 +57,7 @@ def command(name: str, family: str, parent: Path) -> None:
         f"next: uv pip install -e {folder}    (or: pip install -e {folder})\n"
         f"      genkit check {name}\n"
         f"      genkit eval --model {name}\n"
-        f"then make it yours: {folder / 'src' / module_name(name) / 'model.py'}",
+        f"then change the model: {folder / 'src' / module_name(name) / 'model.py'}",
         err=True,
     )
 
@@ -65,24 +65,23 @@ def command(name: str, family: str, parent: Path) -> None:
 def make_package(name: str, family: str, parent: Path) -> Path:
     """Write a new package from the template and return its folder.
 
-    Raises UsageError for a name that can't be a package's or is taken, GenkitError for a folder that exists or
-    can't be made.
+    Raises UsageError for a name that is invalid or taken, GenkitError for a folder that exists or can't be made.
     """
     check_name(name)
     folder = parent / name
     if folder.exists() or folder.is_symlink():
-        raise GenkitError(f"{folder} exists already, and nothing is overwritten: choose another name or --dir")
-    words = {"name": name, "module": module_name(name), "cls": class_name(name), "family": family}
+        raise GenkitError(f"{folder} exists already: choose another name or --dir")
+    values = {"name": name, "module": module_name(name), "cls": class_name(name), "family": family}
     templates = files("genkit") / "template"
     try:
         parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
         try:
             for template, target in _LAYOUT.items():
-                text = Template((templates / f"{template.format(**words)}.tmpl").read_text(encoding="utf-8"))
-                path = draft / target.format(**words)
+                text = Template((templates / f"{template.format(**values)}.tmpl").read_text(encoding="utf-8"))
+                path = draft / target.format(**values)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text.substitute(words), encoding="utf-8")
+                path.write_text(text.substitute(values), encoding="utf-8")
             draft.chmod(0o755)
             os.rename(draft, folder)
         finally:
@@ -93,19 +92,19 @@ def make_package(name: str, family: str, parent: Path) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError unless a name is fit for a distribution, a module and a model, and free."""
+    """Raise UsageError unless a name is valid for a distribution, a module and a model, and not taken."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
-        hint = f", as {plain!r}" if plain else ""
-        raise UsageError(f"{name!r} is no package name: use lower-case letters, digits and single hyphens{hint}")
+        hint = f", e.g. {plain!r}" if plain else ""
+        raise UsageError(f"{name!r} is not a package name: use lower-case letters, digits and single hyphens{hint}")
     module = module_name(name)
     if keyword.iskeyword(module) or keyword.issoftkeyword(module) or keyword.iskeyword(class_name(name)):
-        raise UsageError(f"{name!r} is a word of the Python language, which no module can be named: choose another")
+        raise UsageError(f"{name!r} is a keyword of Python and can't be a module: choose another name")
     for offer in registry().offers(ModelSpec):
         if name == offer.spec.name:
-            raise UsageError(f"there is a model named {name!r} already, from {offer.plugin.dist}: choose another name")
+            raise UsageError(f"a model named {name!r} exists already, in {offer.plugin.dist}: choose another name")
     if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
-        raise UsageError(f"there is a Python module named {module!r} here already: choose another name")
+        raise UsageError(f"a Python module named {module!r} exists already: choose another name")
 
 
 def module_name(name: str) -> str:

@@ -1,10 +1,10 @@
-"""Editing by projection: the latent whose image, degraded as the target was, looks like the target.
+"""Editing by projection: find the latent whose image, once degraded, looks like the target.
 
     minimise  ||A G(z) - y||^2 / (2 s^2)  -  w log p(z)  +  v ||f(A G(z)) - f(y)||^2        over z
 
-A hides pixels (in-painting), averages squares of them (super-resolution) or does nothing (denoising); f are an
-extractor's features (perceptual loss, Johnson et al. 2016, arXiv:1603.08155). For any model with a latent space, as in
-Bora et al. 2017 (arXiv:1703.03209).
+G decodes latents z. A hides pixels (in-painting), averages squares of pixels (super-resolution) or does nothing
+(denoising); f are an extractor's features (perceptual loss, Johnson et al. 2016, arXiv:1603.08155). Works for any model
+with a latent space, as in Bora et al. 2017 (arXiv:1703.03209).
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from torch import Tensor
 
 from genkit.errors import DataError, UsageError
 from genkit.features.extractor import Extractor
-from genkit.latent.walks import drawn
+from genkit.latent.walks import draw_latents
 from genkit.models.base import GenerativeModel
 
 Progress = Callable[[str, int, int], None]
 
 
 class Degradation:
-    """What stands between an image and the target that is given of it; this one hides nothing, for denoising."""
+    """The operator A that makes targets of images; this one is the identity, for denoising."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return what is seen of images [N, C, H, W]."""
+        """Return degraded images, given images [N, C, H, W]."""
         return images
 
-    def given(self, target: Tensor) -> Tensor:
-        """Return the part of a target that counts."""
+    def known(self, target: Tensor) -> Tensor:
+        """Return the known part of a target."""
         return target
 
     def guess(self, target: Tensor) -> Tensor:
-        """Return a first guess of the whole images."""
+        """Return a first guess of the original images."""
         return target
 
     def complete(self, target: Tensor, images: Tensor) -> Tensor:
-        """Return the result, of what is given and what the model makes of it."""
+        """Return the result, given the target's known part and the model's images."""
         return images
 
 
 @dataclass(frozen=True)
 class Masked(Degradation):
-    """Pixels are seen where ``mask``, [H, W] of zeros and ones, is one: in-painting."""
+    """Hides the pixels where ``mask`` [H, W] is 0 and keeps those where it is 1, for in-painting."""
 
     mask: Tensor
 
@@ -54,7 +54,7 @@ class Masked(Degradation):
         """Return images with hidden pixels black."""
         return images * self.mask
 
-    def given(self, target: Tensor) -> Tensor:
+    def known(self, target: Tensor) -> Tensor:
         """Return the target with hidden pixels black."""
         return self(target)
 
@@ -63,33 +63,34 @@ class Masked(Degradation):
         return target + 0.5 * (1 - self.mask)
 
     def complete(self, target: Tensor, images: Tensor) -> Tensor:
-        """Keep what is given, and fill in the rest."""
+        """Keep the known pixels and fill in the others."""
         return target + images * (1 - self.mask)
 
 
 @dataclass(frozen=True)
 class Averaged(Degradation):
-    """Each pixel that is seen is the mean of a square of ``factor`` x ``factor``: super-resolution."""
+    """Averages squares of ``factor`` x ``factor`` pixels, for super-resolution."""
 
     factor: int
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return smaller images; raises UsageError where the factor does not divide their size."""
+        """Return smaller images; raises UsageError if the factor does not divide their size."""
         if any(side % self.factor for side in images.shape[2:]):
             raise UsageError(f"images of {images.shape[2]}x{images.shape[3]} can't be made {self.factor} times smaller")
         return F.avg_pool2d(images, self.factor)
 
     def guess(self, target: Tensor) -> Tensor:
-        """Return the target with each pixel as a square."""
+        """Return the target with every pixel repeated as a square."""
         return target.repeat_interleave(self.factor, 2).repeat_interleave(self.factor, 3)
 
 
 @dataclass(frozen=True)
 class Search:
-    """How a latent is looked for: ``steps`` of Adam from each of ``starts`` draws of the prior, the best one taken.
+    """Settings of the search: ``steps`` of Adam from each of ``starts`` draws of the prior; the best result is kept.
 
-    ``noise`` is the deviation s that is granted to pixels, ``prior`` the weight w of the latent's log-density, and
-    ``perceptual`` the weight v of features, which needs an extractor.
+    ``noise``: standard deviation s of pixels in [0, 1]; ``prior``: weight w of the latent's log-density;
+    ``perceptual``: weight v of the distance between features, which needs an extractor. Raises UsageError for values
+    out of range.
     """
 
     steps: int = 300
@@ -102,9 +103,9 @@ class Search:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.starts < 1:
-            raise UsageError("a search has at least one step and one start")
+            raise UsageError("a search needs at least one step and one start")
         if not self.noise > 0 or self.prior < 0 or self.perceptual < 0:
-            raise UsageError("the noise is above zero, the weights of prior and features are not below")
+            raise UsageError("noise must be above zero, and the weights of prior and features at least zero")
 
 
 def search_latents(
@@ -117,57 +118,55 @@ def search_latents(
     condition: Tensor | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Tensor:
-    """Return images [N, C, H, W] in [0, 1] that explain targets: in-painted, enlarged or denoised.
+    """Return images [N, C, H, W] in [0, 1] that best explain degraded targets: in-painted, enlarged or denoised.
 
-    ``target`` is what ``degradation`` leaves of images, [N, C, h, w] in [0, 1]; ``condition`` their classes [N], for
-    conditional models. A model that encodes begins one start from the code of what is given; it is left in eval mode.
-    Raises UsageError for a model without a latent space or weights that make no sense, DataError for targets of
+    ``target``: degraded images [N, C, h, w] in [0, 1]; ``condition``: their classes [N], for conditional models. If the
+    model encodes, one of the starts is the code of a first guess. The model is left in eval mode. Raises UsageError for
+    a model without a latent space, or if only one of extractor and ``perceptual`` is given; DataError for targets of
     another shape.
     """
-    asked = search or Search()
-    if (extractor is not None) != (asked.perceptual > 0):
-        raise UsageError("a weight of features and an extractor go together: give both or neither")
+    search = search or Search()
+    if (extractor is not None) != (search.perceptual > 0):
+        raise UsageError("the weight of features and an extractor go together: give both or neither")
     target = target.to(model.device)
-    left = degradation(target.new_zeros(1, *model.data.shape))
-    if left.shape[1:] != target.shape[1:]:
-        raise DataError(
-            f"targets of shape {list(target.shape[1:])} are not of {list(left.shape[1:])}, as they should be"
-        )
-    target = degradation.given(target)
-    starts = _starts(model, degradation.guess(target), asked)
-    classes = None if condition is None else condition.to(model.device).repeat(asked.starts)
-    wanted = target.repeat(asked.starts, 1, 1, 1)
-    objective = _objective(model, degradation, wanted, asked, extractor)
+    expected = degradation(target.new_zeros(1, *model.data.shape))
+    if expected.shape[1:] != target.shape[1:]:
+        raise DataError(f"targets of shape {list(target.shape[1:])} must be of shape {list(expected.shape[1:])}")
+    target = degradation.known(target)
+    starts = _starts(model, degradation.guess(target), search)
+    classes = None if condition is None else condition.to(model.device).repeat(search.starts)
+    repeated = target.repeat(search.starts, 1, 1, 1)
+    objective = _objective(model, degradation, repeated, search, extractor)
     latent = starts.clone().requires_grad_()
-    optimizer = torch.optim.Adam([latent], lr=asked.learning_rate)
+    optimizer = torch.optim.Adam([latent], lr=search.learning_rate)
     frozen = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
         for parameter in frozen:
             parameter.requires_grad_(False)
-        for step in range(asked.steps):
+        for step in range(search.steps):
             optimizer.zero_grad()
             loss = objective(latent, _decode(model, latent, classes)).sum()
             loss.backward()
             optimizer.step()
-            progress("steps", step + 1, asked.steps)
+            progress("steps", step + 1, search.steps)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
     with torch.no_grad():
         images = _decode(model, latent, classes)
-        losses = objective(latent, images).view(asked.starts, -1)
-        best = images.view(asked.starts, -1, *images.shape[1:])[losses.argmin(0), torch.arange(len(target))]
+        losses = objective(latent, images).view(search.starts, -1)
+        best = images.view(search.starts, -1, *images.shape[1:])[losses.argmin(0), torch.arange(len(target))]
         return degradation.complete(target, best).clamp(0, 1)
 
 
 def _starts(model: GenerativeModel, guess: Tensor, search: Search) -> Tensor:
-    """Return latents [starts * N, ...], the first N of them the codes of a guess where the model encodes."""
-    found = drawn(model, search.starts * len(guess), search.seed)
+    """Return initial latents [starts * N, ...]; the first N are the codes of a guess if the model encodes."""
+    latents = draw_latents(model, search.starts * len(guess), search.seed)
     encode = getattr(model, "encode", None)
     if encode is not None:
         with torch.no_grad():
-            found[: len(guess)] = encode(guess)
-    return found
+            latents[: len(guess)] = encode(guess)
+    return latents
 
 
 def _decode(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> Tensor:
@@ -181,21 +180,21 @@ def _decode(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> T
 def _objective(
     model: GenerativeModel, degradation: Degradation, target: Tensor, search: Search, extractor: Extractor | None
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the function of latents and their images that is minimised, a value each."""
+    """Return the function to minimise, of latents and their images; it has a value per image."""
     log_prior = getattr(model, "log_prior", None)
     if extractor is not None:
         extractor.accepts(tuple(target.shape[1:]))
-    seen = target if extractor is None else extractor.forward(255 * target)[0]
+    features = target if extractor is None else extractor.forward(255 * target)[0]
 
     def objective(latent: Tensor, images: Tensor) -> Tensor:
-        left = degradation(images)
-        loss = (left - target).square().flatten(1).sum(1) / (2 * search.noise**2)
+        degraded = degradation(images)
+        loss = (degraded - target).square().flatten(1).sum(1) / (2 * search.noise**2)
         if log_prior is not None:
             loss = loss - search.prior * log_prior(latent)
-        else:  # N(0, 1), up to its constant
+        else:  # N(0, 1), without its constant
             loss = loss + search.prior * 0.5 * latent.square().flatten(1).sum(1)
         if extractor is not None:
-            loss = loss + search.perceptual * (extractor.forward(255 * left)[0] - seen).square().sum(1)
+            loss = loss + search.perceptual * (extractor.forward(255 * degraded)[0] - features).square().sum(1)
         return loss
 
     return objective

@@ -1,4 +1,4 @@
-"""Pictures from a trained model: grids, folders of samples, reconstructions beside their originals."""
+"""Pictures from a trained model: grids, folders of samples, reconstructions next to their originals."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CHUNK = 250
 def draw(
     model: GenerativeModel, count: int, *, seed: int, label: int | None = None, first: int = 0
 ) -> tuple[Tensor, Tensor | None]:
-    """Return ``count`` images in [0, 1] and, for labelled data, the classes asked for.
+    """Return ``count`` samples in [0, 1] and, for labelled data, the classes they were conditioned on.
 
-    These are ``label``, or all in turn, where ``first`` images have gone before. Raises PluginError for images out of
-    range.
+    All have the class ``label``, or else the classes in turn, continued after ``first`` earlier images. Raises
+    PluginError for images out of range.
     """
     labels = classes_of(model, count, label, first=first)
     generator = torch.Generator(model.device).manual_seed(derive(seed, "draw"))
@@ -40,11 +40,10 @@ def draw(
 def classes_of(
     model: GenerativeModel, rows: int, label: int | None, *, repeats: int = 1, first: int = 0
 ) -> Tensor | None:
-    """Return the classes of ``rows`` rows of ``repeats`` images: ``label``, or all in turn; None without classes.
+    """Return the classes of ``rows`` rows of ``repeats`` images each, or None if the data has no classes.
 
-    Where ``first`` rows have gone before, turns go on from there.
-
-    Raises UsageError for a class that there is not, or of a model that draws none.
+    All rows have the class ``label``, or else the classes in turn, continued after ``first`` earlier rows. Raises
+    UsageError for an unknown class, or for a class of a model that is not conditional.
     """
     classes = model.data.num_classes
     if label is not None and not 0 <= label < classes:
@@ -64,7 +63,7 @@ def write_grid(images: Tensor, path: Path) -> None:
 
 
 def write_walks(images: Tensor, path: Path, steps: int, gif: Path | None = None) -> None:
-    """Write walks through a latent space, [rows * steps, C, H, W], as a PNG of a row each, and as a GIF of all."""
+    """Write walks through latent space, [rows * steps, C, H, W], as a PNG with a row each, and as a GIF."""
     with writing(path):
         save_grid(images, path, columns=steps)
     if gif is not None:
@@ -75,7 +74,7 @@ def write_walks(images: Tensor, path: Path, steps: int, gif: Path | None = None)
 
 
 def write_edits(target: Tensor, edited: Tensor, path: Path, *, truth: Tensor | None = None) -> None:
-    """Write targets and what was made of them below, and if known the truth below those, as one PNG."""
+    """Write targets, the edited images below them, and below those the originals if known, as one PNG."""
     shape = edited.shape[2:]
     shown = torch.nn.functional.interpolate(target, shape) if target.shape[2:] != shape else target
     rows = [each.cpu() for each in (shown, edited, truth) if each is not None]
@@ -85,7 +84,7 @@ def write_edits(target: Tensor, edited: Tensor, path: Path, *, truth: Tensor | N
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a GenkitError that names the file."""
+    """Raise an OSError as a GenkitError that names the file."""
     try:
         yield
     except OSError as error:
@@ -102,16 +101,16 @@ def write_images(
     classes: Sequence[str] = (),
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> None:
-    """Write samples as single PNGs into a new folder; raises GenkitError if files are there.
+    """Write samples as single PNGs into a new folder; raises GenkitError if it has files already.
 
-    Of a conditional model labels.csv has the classes; with the names of ``classes`` each gets a folder of its own
-    instead, which ``folder:`` reads as a labelled data set.
+    For a conditional model labels.csv lists the classes. With ``classes``, the names of all classes, each class gets a
+    folder instead, so that ``folder:`` reads the result as a labelled data set.
     """
     if classes and not model.conditional:
         raise UsageError(f"{type(model).__name__} draws no classes: it is not conditional")
     for name in classes:
         if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
-            raise UsageError(f"class {name!r} is no name of a folder")
+            raise UsageError(f"class {name!r} is not a valid folder name")
     labels: list[tuple[str, int]] = []
     with _filling(folder):
         for name in classes:
@@ -135,7 +134,7 @@ def write_images(
 
 
 def write_singles(images: Tensor, folder: Path, names: Sequence[str]) -> None:
-    """Write images in [0, 1] as PNGs of these names into a new folder; raises GenkitError if files are there."""
+    """Write images in [0, 1] as PNGs with these names into a new folder; raises GenkitError if it has files already."""
     with _filling(folder):
         for name, image in zip(names, quantize(images).cpu().numpy(), strict=True):
             (folder / f"{name}.png").write_bytes(png(image.transpose(1, 2, 0)))
@@ -143,7 +142,7 @@ def write_singles(images: Tensor, folder: Path, names: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _filling(folder: Path) -> Iterator[None]:
-    """Make a folder, which is to be empty, and turn what the disk refuses into a GenkitError."""
+    """Make a folder, or take an empty one; raise an OSError as a GenkitError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -166,10 +165,10 @@ def reconstructions(model: GenerativeModel, test: Split, count: int) -> tuple[Te
 
 
 def write_reconstructions(images: Tensor, again: Tensor, path: Path) -> None:
-    """Write images in odd rows and their reconstructions below each, as one PNG."""
+    """Write images in odd rows and their reconstructions in the rows below, as one PNG."""
     columns = min(10, len(images))
     blank = images.new_ones(-len(images) % columns, *images.shape[1:])
     full = [torch.cat([both, blank]).split(columns) for both in (images, again)]
-    rows = [part for pair in zip(*full, strict=True) for part in pair]
+    rows = [row for pair in zip(*full, strict=True) for row in pair]
     with writing(path):
         save_grid(torch.cat(rows), path, columns=columns)

@@ -1,4 +1,4 @@
-"""Walks through a model's latent space: from one latent to another, and along single dimensions."""
+"""Walks through a model's latent space: between two latents, and along single dimensions."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from genkit.latent.pictures import classes_of
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
 
-SEEN = 1000
-"""Test images whose codes say which dimensions a model uses."""
+ENCODED = 1000
+"""Test images encoded to find the dimensions that a model uses."""
 DRAWS = 1000
-"""Latents that say how wide a prior is in each dimension."""
+"""Latents drawn to estimate the prior's mean and standard deviation per dimension."""
 
 
 def walk_between(model: GenerativeModel, walks: int, steps: int, *, seed: int = 0, label: int | None = None) -> Tensor:
-    """Return images [walks * steps, C, H, W] in [0, 1]: each walk goes from one drawn latent to another, in ``steps``.
+    """Return images [walks * steps, C, H, W] in [0, 1]: each walk leads from one random latent to another.
 
-    A conditional model keeps one class along a walk: ``label``, or all classes in turn. Raises UsageError for a model
-    without a latent space or for fewer than 2 steps.
+    Walks have ``steps`` images. With a conditional model each walk has one class: ``label``, or all classes in turn.
+    Raises UsageError for a model without a latent space or fewer than 2 steps.
     """
     if steps < 2:
-        raise UsageError(f"a walk has at least 2 steps, its ends, not {steps}")
-    ends = drawn(model, 2 * walks, seed)
+        raise UsageError(f"a walk needs at least 2 steps, not {steps}")
+    ends = draw_latents(model, 2 * walks, seed)
     begin, end = ends[:walks], ends[walks:]
-    path = torch.stack([between(begin, end, step / (steps - 1)) for step in range(steps)], dim=1)
-    return decoded(model, path.flatten(0, 1), classes_of(model, walks, label, repeats=steps))
+    path = torch.stack([slerp(begin, end, step / (steps - 1)) for step in range(steps)], dim=1)
+    return decode_images(model, path.flatten(0, 1), classes_of(model, walks, label, repeats=steps))
 
 
 def walk_along(
@@ -41,50 +41,50 @@ def walk_along(
     seed: int = 0,
     label: int | None = None,
 ) -> Tensor:
-    """Return images [len(dims) * steps, C, H, W]: a row per dimension, which goes through ``span`` deviations each way.
+    """Return images [len(dims) * steps, C, H, W]: a row per dimension, over ``span`` standard deviations each way.
 
-    They are the prior's, of 1,000 draws, about its mean: a learned prior's are not 1 and 0. The other dimensions stay
-    at those of one drawn latent, and the class of a conditional model is ``label`` or its first. Raises UsageError for
-    a model without such latents, a dimension that there is not, or fewer than 2 steps.
+    Mean and standard deviation are the prior's, estimated from 1,000 draws, since a learned prior is not N(0, 1). The
+    other dimensions stay at one random latent; the class of a conditional model is ``label``, or else the first one.
+    Raises UsageError for a model without a latent space, an unknown dimension, or fewer than 2 steps.
     """
     if steps < 2:
-        raise UsageError(f"a walk has at least 2 steps, its ends, not {steps}")
-    (start,) = drawn(model, 1, seed)
+        raise UsageError(f"a walk needs at least 2 steps, not {steps}")
+    (start,) = draw_latents(model, 1, seed)
     flat = start.flatten()
     for dim in dims:
         if not 0 <= dim < len(flat):
             raise UsageError(f"there is no dimension {dim}: the latent has {len(flat)}, from 0")
-    draws = drawn(model, DRAWS, seed).flatten(1)
+    draws = draw_latents(model, DRAWS, seed).flatten(1)
     centre, deviation = draws.mean(0), draws.std(0)
     rows = flat.repeat(len(dims), steps, 1)
     for row, dim in zip(rows, dims, strict=True):
-        way = torch.linspace(-span, span, steps, device=row.device, dtype=row.dtype)
-        row[:, dim] = centre[dim] + way * deviation[dim]
+        offsets = torch.linspace(-span, span, steps, device=row.device, dtype=row.dtype)
+        row[:, dim] = centre[dim] + offsets * deviation[dim]
     first = 0 if model.conditional and model.data.num_classes and label is None else label
-    return decoded(model, rows.view(-1, *start.shape), classes_of(model, len(dims), first, repeats=steps))
+    return decode_images(model, rows.view(-1, *start.shape), classes_of(model, len(dims), first, repeats=steps))
 
 
 def most_used(model: GenerativeModel, count: int, test: Split) -> list[int]:
-    """Return up to ``count`` dimensions of the latent: those whose codes vary most over test images, the most first.
+    """Return the ``count`` latent dimensions that vary most over codes of test images, in descending order.
 
-    The first ones of a model that does not encode.
+    For a model that does not encode, return the first ``count``.
     """
     encode = getattr(model, "encode", None)
-    size = drawn(model, 1, 0)[0].numel()
+    size = draw_latents(model, 1, 0)[0].numel()
     if encode is None:
         return list(range(min(count, size)))
     model.eval()
     with torch.no_grad():
-        codes = encode(test.images(slice(0, SEEN)).to(model.device))
+        codes = encode(test.images(slice(0, ENCODED)).to(model.device))
     order: list[int] = codes.flatten(1).var(0).argsort(descending=True, stable=True).tolist()
     return order[:count]
 
 
-def between(one: Tensor, two: Tensor, share: float) -> Tensor:
-    """Return the latents at ``share`` of the way from ``one`` to ``two``, both [N, ...].
+def slerp(one: Tensor, two: Tensor, share: float) -> Tensor:
+    """Return the latents at ``share`` of the way from ``one`` to ``two``, both [N, ...], by spherical interpolation.
 
-    On the great circle between their directions, the length in proportion: a straight line between Gaussian latents
-    leads through lengths that the prior never has (White 2016, arXiv:1609.04468).
+    Directions follow the great circle, and lengths are interpolated linearly: a straight line between Gaussian latents
+    passes through lengths that the prior practically never has (White 2016, arXiv:1609.04468).
     """
     a, b = one.flatten(1), two.flatten(1)
     lengths = [each.norm(dim=1, keepdim=True) for each in (a, b)]
@@ -93,23 +93,23 @@ def between(one: Tensor, two: Tensor, share: float) -> Tensor:
     parts = [torch.sin((1 - share) * angle) / angle.sin(), torch.sin(share * angle) / angle.sin()]
     direction = parts[0] * a / lengths[0] + parts[1] * b / lengths[1]
     length = (1 - share) * lengths[0] + share * lengths[1]
-    straight = (1 - share) * a + share * b  # of nearly parallel ones the circle is a line, and its formula 0 / 0
-    found = torch.where(angle.sin() > 1e-4, direction * length, straight)
-    return found.view_as(one)
+    straight = (1 - share) * a + share * b  # for nearly parallel latents, where the great circle is 0 / 0
+    result = torch.where(angle.sin() > 1e-4, direction * length, straight)
+    return result.view_as(one)
 
 
-def drawn(model: GenerativeModel, n: int, seed: int) -> Tensor:
+def draw_latents(model: GenerativeModel, n: int, seed: int) -> Tensor:
     """Return ``n`` latents from the prior; raises UsageError for a model without a latent space."""
     draw = getattr(model, "draw_latent", None)
     if draw is None or getattr(model, "decode", None) is None:
         raise UsageError(f"{type(model).__name__} has no latent space to walk through")
-    with torch.no_grad():  # a learned prior would send its gradients along
-        found: Tensor = draw(n, generator=torch.Generator(model.device).manual_seed(derive(seed, "latent")))
-    return found
+    with torch.no_grad():  # a learned prior would add gradients
+        latents: Tensor = draw(n, generator=torch.Generator(model.device).manual_seed(derive(seed, "latent")))
+    return latents
 
 
-def decoded(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> Tensor:
-    """Return the images of latents, in [0, 1]; raises PluginError for others."""
+def decode_images(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> Tensor:
+    """Return a model's images of latents, in [0, 1]; raises PluginError for values out of range."""
     decode = model.decode
     assert callable(decode)
     model.eval()

@@ -144,7 +144,7 @@ def test_classes_go_on_from_chunk_to_chunk(tmp_path):
 
 @pytest.mark.parametrize("name", ["../up", "", "..", "a/b", "a\\b"])
 def test_a_class_whose_name_leaves_the_folder_is_refused(tmp_path, name):
-    with pytest.raises(UsageError, match="is no name of a folder"):
+    with pytest.raises(UsageError, match="is not a valid folder name"):
         write_images(Shades(2), tmp_path / "out", 2, seed=0, classes=["ok", name])
     assert not list(tmp_path.rglob("*.png"))
 

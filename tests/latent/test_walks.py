@@ -6,7 +6,7 @@ import torch
 
 from genkit.data import Split
 from genkit.errors import UsageError
-from genkit.latent.walks import between, most_used, walk_along, walk_between
+from genkit.latent.walks import most_used, slerp, walk_along, walk_between
 from genkit.models import DataInfo, GenerativeModel
 from genkit.training.runs import make_model
 
@@ -35,7 +35,7 @@ def latents(images):
 def test_a_walk_keeps_the_length_that_gaussian_latents_have():
     """A straight line between two of many dimensions passes at 0.7 of their length."""
     one, two = torch.randn(2, 50, 400, generator=torch.Generator().manual_seed(0))
-    lengths = torch.stack([between(one, two, share).norm(dim=1) for share in (0.0, 0.25, 0.5, 0.75, 1.0)])
+    lengths = torch.stack([slerp(one, two, share).norm(dim=1) for share in (0.0, 0.25, 0.5, 0.75, 1.0)])
     low, high = torch.minimum(one.norm(dim=1), two.norm(dim=1)), torch.maximum(one.norm(dim=1), two.norm(dim=1))
     assert (lengths >= low - 1e-3).all()
     assert (lengths <= high + 1e-3).all()
@@ -45,9 +45,9 @@ def test_a_walk_keeps_the_length_that_gaussian_latents_have():
 def test_the_ends_of_a_walk_are_its_latents_also_parallel_and_opposite_ones():
     one = torch.randn(3, 2, 5, generator=torch.Generator().manual_seed(0))
     for two in (one, one * 2, -one, torch.randn(3, 2, 5, generator=torch.Generator().manual_seed(1))):
-        torch.testing.assert_close(between(one, two, 0.0), one, atol=1e-3, rtol=1e-3)
-        torch.testing.assert_close(between(one, two, 1.0), two, atol=1e-3, rtol=1e-3)
-        assert between(one, two, 0.3).isfinite().all()
+        torch.testing.assert_close(slerp(one, two, 0.0), one, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(slerp(one, two, 1.0), two, atol=1e-3, rtol=1e-3)
+        assert slerp(one, two, 0.3).isfinite().all()
 
 
 def test_the_latents_of_a_walk_are_evenly_turned():
