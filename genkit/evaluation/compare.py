@@ -76,7 +76,7 @@ def compare(
     measured = evaluator.measure(subject, images=samples, content=content)
     if not measured.record.scores:
         reasons = "; ".join(f"{each}: {reason}" for each, reason in measured.record.absent.items())
-        raise Unmeasurable(f"nothing that was asked for can be measured of {name} ({reasons})")
+        raise Unmeasurable(f"no requested metric can be computed for {name} ({reasons})")
     return Evaluation(measured.record, store_record(folder, measured) if folder else None)
 
 

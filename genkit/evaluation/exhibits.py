@@ -131,12 +131,12 @@ def _draw(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Draw some of the samples again, [n, C, H, W]; chunks are independent, so only theirs are drawn."""
     if isinstance(samples, SplitSamples):
         samples = dataclasses.replace(samples, chunk=1)  # its images do not depend on chunks
-    found: dict[int, NDArray[np.uint8]] = {}
+    by_index: dict[int, NDArray[np.uint8]] = {}
     starts = places - places % samples.chunk
     for start in np.unique(starts):
         images = next(iter(samples.chunks(int(start))))
-        found |= {int(place): images[int(place - start)].cpu().numpy() for place in places[starts == start]}
-    return np.stack([found[int(place)] for place in places])
+        by_index |= {int(place): images[int(place - start)].cpu().numpy() for place in places[starts == start]}
+    return np.stack([by_index[int(place)] for place in places])
 
 
 def _above(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -163,10 +163,10 @@ def _resized(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     from PIL import Image
 
     n, channels = images.shape[:2]
-    found = np.empty((n, channels, height, width), np.uint8)
+    resized = np.empty((n, channels, height, width), np.uint8)
     for place in np.ndindex(n, channels):
-        found[place] = np.asarray(Image.fromarray(images[place]).resize((width, height), Image.Resampling.LANCZOS))
-    return found
+        resized[place] = np.asarray(Image.fromarray(images[place]).resize((width, height), Image.Resampling.LANCZOS))
+    return resized
 
 
 def _json(document: dict[str, Any]) -> bytes:

@@ -77,15 +77,15 @@ def explain(
     if not names:
         raise UnknownName("score in either record", metric or "-", known)
     measure, reason = _remeasure(paths[0], records[0], records[1], weights, progress)
-    found = []
+    explanations = []
     for name in names:
         here, there = one.get(name), other.get(name)
         if here is not None and there is not None:
-            found.append(_explained(here, there, measure, reason))
+            explanations.append(_explained(here, there, measure, reason))
         else:
             which, record = ("second", records[1]) if there is None else ("first", records[0])
-            found.append(Explanation(name, here, there, reason=_absent(which, record, known[name])))
-    return found
+            explanations.append(Explanation(name, here, there, reason=_absent(which, record, known[name])))
+    return explanations
 
 
 def _absent(which: str, record: Record, score: RecordedScore) -> str:
@@ -202,7 +202,7 @@ def _config(score: RecordedScore, choices: Mapping[str, Any], weights: Path | No
 
 
 def _value(record: Record, score: RecordedScore) -> float:
-    found = next((each for each in record.scores if each.metric == score.metric), None)
-    if found is None:
+    again = next((each for each in record.scores if each.metric == score.metric), None)
+    if again is None:
         raise DataError(f"{score.name} can't be measured again: {'; '.join(record.absent.values())}")
-    return found.value
+    return again.value

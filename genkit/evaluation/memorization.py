@@ -47,10 +47,10 @@ def closest_pairs(training: Any, generated: Any, count: int) -> ClosePairs:
 def _nearest(queries: Points, base: Points) -> tuple[Indices, Array]:
     """Return the nearest distinct row of ``base`` to each distinct row of ``queries``, and its squared distance."""
     neighbour, squared = [], []
-    for found in nearest(queries, base, 1):
-        firsts = np.flatnonzero(np.diff(found.row, prepend=-1))
-        neighbour.append(found.neighbour[firsts])
-        squared.append(found.squared[firsts])
+    for neighbours in nearest(queries, base, 1):
+        firsts = np.flatnonzero(np.diff(neighbours.row, prepend=-1))
+        neighbour.append(neighbours.neighbour[firsts])
+        squared.append(neighbours.squared[firsts])
     return np.concatenate(neighbour), np.concatenate(squared)
 
 
@@ -59,5 +59,5 @@ def _spacing(points: Points, rows: Indices) -> NDArray[np.float64]:
     chosen, place = np.unique(rows, return_inverse=True)
     queries = Points(points.rows[points.first[chosen]], points.centre, points.parts)
     whole = points.parts.blocks
-    spacing = np.concatenate([found.squared_distance(2)[:, whole] for found in nearest(queries, points, 2)])
+    spacing = np.concatenate([neighbours.squared_distance(2)[:, whole] for neighbours in nearest(queries, points, 2)])
     return np.asarray(spacing[place])

@@ -1,7 +1,7 @@
-"""Arrays on disk, written front to back: memory does not grow with them, and an interrupted pass goes on.
+"""Arrays on disk, written row by row: memory does not grow with them, and an interrupted pass can be resumed.
 
-<folder>/<name>.npy       each array, of its final shape; rows behind ``done`` are not there yet
-<folder>/progress.json    how many rows are whole
+<folder>/<name>.npy       one array, with the header of its final shape; rows from ``done`` on are missing
+<folder>/progress.json    the number of complete rows
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from genkit.paths import write_atomic
 
 SYNC_SECONDS = 10.0
-"""Rows are synced when they are appended at least so long after the last sync; a killed process loses those since."""
+"""Minimum time between syncs to disk; a killed process loses the rows since the last one."""
 
 
 class Spool:
-    """Arrays of ``count`` rows each, in a folder of their own."""
+    """Arrays of ``count`` rows each in one folder."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class Spool:
 
     @classmethod
     def at(cls, folder: Path, count: int) -> Spool:
-        """Open a spool in a cache folder; in a temporary one if the cache can't be written or another process does."""
+        """Open a spool in a cache folder, or in a temporary one if that can't be written or another process uses it."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             spool = cls(folder, count)
@@ -58,11 +58,11 @@ class Spool:
 
     @property
     def complete(self) -> bool:
-        """Whether all rows are there."""
+        """Whether all rows are written."""
         return self.done == self.count
 
     def append(self, rows: Mapping[str, NDArray[Any]]) -> None:
-        """Write the next rows of each array; the first call says which arrays there are."""
+        """Write the next rows of each array; the first call determines the arrays."""
         size = len(next(iter(rows.values())))
         if not self.done:
             self._names = list(rows)
@@ -78,16 +78,16 @@ class Spool:
             self._sync()
 
     def restart(self) -> None:
-        """Forget the rows that are there."""
+        """Discard all rows."""
         self.done, self._names = 0, []
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the complete arrays, memory-mapped."""
-        assert self.complete, f"{self.done} of {self.count} rows are there"
+        assert self.complete, f"{self.done} of {self.count} rows are written"
         return {name: np.load(self._path(name), mmap_mode="r", allow_pickle=False) for name in self._names}
 
     def close(self, *, remove: bool = False) -> None:
-        """Let go of the files; ``remove`` deletes them too."""
+        """Close the files; ``remove`` also deletes them."""
         self._release()
         if remove:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -107,7 +107,7 @@ class Spool:
         return self.folder / f"{name}.npy"
 
     def _open(self, name: str, values: NDArray[Any]) -> BinaryIO:
-        """Open an array's file behind its rows that are done, or begin it."""
+        """Open the file of an array at its first missing row, or create it."""
         row = values[:1].nbytes
         file = open(self._path(name), "r+b" if self.done else "w+b")  # noqa: SIM115 - closed with the spool
         description = {
@@ -129,7 +129,7 @@ class Spool:
         self._synced = time.monotonic()
 
     def _resume(self) -> None:
-        """Go on where an earlier process was synced; begin anew if what is there does not fit."""
+        """Resume at the last sync of an earlier process; start anew if its files do not match."""
         self.done, self._names = 0, []
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             facts = json.loads((self.folder / "progress.json").read_bytes())

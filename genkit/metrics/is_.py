@@ -89,8 +89,8 @@ def inception_score(
         for block in range(count)
     ]
     scores = _scores(wholes)
-    found = jackknife.corrected_one_sample_score(float(np.mean(scores)), deleted, n).within(1.0, array.shape[1])
-    return dataclasses.replace(found, note=_spread(scores, _RULES[rule].ddof))
+    score = jackknife.corrected_one_sample_score(float(np.mean(scores)), deleted, n).within(1.0, array.shape[1])
+    return dataclasses.replace(score, note=_spread(scores, _RULES[rule].ddof))
 
 
 def is_(evidence: Evidence) -> Score:

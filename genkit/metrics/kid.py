@@ -109,8 +109,8 @@ def kernel_distance(
         each = _mmd_of_subsets(subsets, one, two, kernel, count)
         note = f"{each.shape[1]} subsets, standard deviation {np.std(each[0]):.9g}"
     value, *deleted = each.mean(axis=1).tolist()
-    found = jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two))
-    return dataclasses.replace(found, ci_high=max(found.ci_high, 0.0), note=note)
+    score = jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two))
+    return dataclasses.replace(score, ci_high=max(score.ci_high, 0.0), note=note)
 
 
 def kid(evidence: Evidence) -> Score:
@@ -144,15 +144,15 @@ def _centred(one: NDArray[Any], two: NDArray[Any]) -> tuple[NDArray[Any], NDArra
 
 
 def _with_offsets(rows: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
-    found = np.empty((len(rows), rows.shape[1] + _OFFSETS), centre.dtype)
+    extended = np.empty((len(rows), rows.shape[1] + _OFFSETS), centre.dtype)
     exact = centre.astype(np.float64)
     for top in range(0, len(rows), _SOME):
-        part = found[top : top + _SOME]
+        part = extended[top : top + _SOME]
         part[:, :-_OFFSETS] = rows[top : top + _SOME] - centre
         offset = part[:, :-_OFFSETS] @ exact + exact @ exact / 2
         part[:, -2] = offset
         part[:, -1] = offset - part[:, -2]
-    return found
+    return extended
 
 
 def _mmd_of_subsets(subsets: Subsets, one: NDArray[Any], two: NDArray[Any], kernel: Kernel, blocks: int) -> Array:

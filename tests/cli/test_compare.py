@@ -74,7 +74,7 @@ def test_images_of_which_nothing_asked_for_can_be_measured_leave_no_record(genki
     photos("a", 20)
     refused = genkit("compare", "a", "a", "--metrics", "mse,elbo")
     assert refused.code == 1
-    assert "nothing that was asked for can be measured of a (mse: a does not reconstruct; elbo: " in refused.err
+    assert "no requested metric can be computed for a (mse: a does not reconstruct; elbo: " in refused.err
     assert not list(Path().glob("**/records/*.json"))
 
 

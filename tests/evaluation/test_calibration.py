@@ -55,7 +55,7 @@ def test_all_are_baselines_and_say_how_they_were_made(calibrated):
     assert subjects["ppca"].options == {"latent": 16}
 
 
-def test_real_images_harmed_or_not_stand_beside_models_at_their_own_number(calibrated, digits):
+def test_real_images_corrupted_or_not_are_measured_at_their_own_number(calibrated, digits):
     name = f"fid[digits-cnn]@{len(digits.test)}"
     scores = {subject: record.score(name) for subject, record in calibrated[1].items()}
     assert len({score.fingerprint for score in scores.values()}) == 1

@@ -28,7 +28,7 @@ def corrupted(split, corruption, amount):
 
 
 @pytest.mark.parametrize(("corruption", "amounts"), [("noise", (0, 20, 60, 150)), ("blur", (0, 1, 3, 10))])
-def test_distances_grow_and_coverage_falls_as_real_images_are_harmed(digits, corruption, amounts):
+def test_distances_grow_and_coverage_falls_as_real_images_are_corrupted(digits, corruption, amounts):
     asked = EvalConfig(count=1437, metrics=[*LOWER, "coverage"])
     records = [compare(corrupted(digits.train, corruption, amount), digits, asked).record for amount in amounts]
     for metric in LOWER:

@@ -38,7 +38,7 @@ EXACT_AT_ITSELF = {
     "authenticity": 0,
 }
 DISTANCES = ("frechet", "frechet-infinity", "kernel", "cmmd")
-"""MiFID is none: it divides by the distance to the nearest neighbour, which harm may raise faster than the distance."""
+"""MiFID is none: it divides by the distance to the nearest neighbour, which corruption may raise faster than the distance."""
 LIKENESS = ("precision", "density", "coverage")
 
 few = settings(max_examples=15, deadline=None, derandomize=True)

@@ -96,8 +96,8 @@ def mmd(real: Sample, generated: Sample, kernel: Kernel, within_mean: WithinMean
             within_mean(pairs[np.ix_(keep, keep)].sum(axis=(0, 1)), diagonal[keep].sum(axis=0), size)
             for (pairs, diagonal), keep, size in zip(within, kept, (n, m), strict=True)
         )
-        found: Array = one + two - 2 * across[np.ix_(*kept)].sum(axis=(0, 1)) / (n * m)
-        return found
+        mmd2: Array = one + two - 2 * across[np.ix_(*kept)].sum(axis=(0, 1)) / (n * m)
+        return mmd2
 
     everything, deleted = np.ones(blocks, dtype=bool), ~np.eye(blocks, dtype=bool)
     return np.array(

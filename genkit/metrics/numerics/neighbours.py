@@ -20,11 +20,11 @@ def squared_radii(points: Points, ks: Collection[int]) -> dict[int, Array]:
 
     Infinite if a part has fewer than k other rows, minus infinity if the row is not in the part.
     """
-    found: dict[int, list[Array]] = {k: [] for k in ks}
+    radii: dict[int, list[Array]] = {k: [] for k in ks}
     for neighbours in nearest(points, points, max(ks) + 1):
         for k in ks:  # a row is its own nearest neighbour
-            found[k].append(neighbours.squared_distance(k + 1))
-    return {k: np.where(points.copies > 0, np.concatenate(bands), -np.inf) for k, bands in found.items()}
+            radii[k].append(neighbours.squared_distance(k + 1))
+    return {k: np.where(points.copies > 0, np.concatenate(bands), -np.inf) for k, bands in radii.items()}
 
 
 def nearest(queries: Points, base: Points, k: int) -> Iterator[Neighbours]:

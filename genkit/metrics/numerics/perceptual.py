@@ -52,8 +52,8 @@ def similarity(backbone: Backbone, resize: int | None = None) -> nn.Module:
             layer.load_state_dict({"weight": state[f"{name}.weight"], "bias": state[f"{name}.bias"]})
     except (KeyError, ValueError, RuntimeError) as error:
         raise DataError(f"{path} does not fit torchvision's {weights.name}: fetch it again") from error
-    found: nn.Module = network.eval().requires_grad_(False)
-    return found
+    lpips: nn.Module = network.eval().requires_grad_(False)
+    return lpips
 
 
 def _place(name: str) -> int:

@@ -66,7 +66,7 @@ def prdc_score(evidence: Evidence, metric: str) -> Score:
 
     def neighbourhood(*metrics: str) -> Neighbourhood | None:
         names = (metric,) if metric in metrics else metrics
-        parameters = next((found for name in names if (found := evidence.parameters_of(name)) is not None), None)
+        parameters = next((chosen for name in names if (chosen := evidence.parameters_of(name)) is not None), None)
         return Neighbourhood(**parameters) if parameters is not None else None
 
     for_manifold, for_balls = neighbourhood("precision", "recall"), neighbourhood("density", "coverage")

@@ -30,8 +30,8 @@ def per_image(evidence: Evidence, compare: Callable[[Tensor, Tensor], Tensor]) -
     values = []
     with torch.no_grad():
         for images, reconstructions in pairs(evidence):
-            found = compare(torch.from_numpy(np.array(reconstructions)), torch.from_numpy(np.array(images)))
-            values.append(found.double().reshape(-1).cpu().numpy())
+            compared = compare(torch.from_numpy(np.array(reconstructions)), torch.from_numpy(np.array(images)))
+            values.append(compared.double().reshape(-1).cpu().numpy())
     return np.concatenate(values)
 
 
