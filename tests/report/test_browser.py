@@ -249,6 +249,7 @@ def test_a_name_in_the_table_opens_its_details(browser):
     browser.click("#standings tbody tr:nth-child(2) .model a")
     browser.wait("document.getElementById('entry-2').open")
     assert browser.run("document.getElementById('entry-1').open") is False
+    browser.wait("document.getElementById('entry-2').getBoundingClientRect().top < innerHeight")  # it scrolls smoothly
     browser.run("document.getElementById('entry-2').open = false")
     browser.click("#standings tbody tr:nth-child(2) .model a")
     browser.wait("document.getElementById('entry-2').open")
