@@ -1,4 +1,4 @@
-"""Which device work runs on."""
+"""Choosing the device."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from genkit.errors import UsageError
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """Return the device: ``auto`` takes a GPU where there is one; raises UsageError for one that is not there."""
+    """Return the device; ``auto`` is a GPU if there is one. Raises UsageError for a device that does not exist."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(wanted)
-        torch.zeros(1, device=device).item()  # what "meta" allocates can't be read
+        torch.zeros(1, device=device).item()  # fails on "meta", whose tensors have no data
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"there is no device {wanted!r} here: {str(error).splitlines()[0]}") from error
     return device

@@ -1,4 +1,4 @@
-"""Downloads: mirrors in turn, resumed where they broke off, checked before they count."""
+"""Downloads from mirrors, tried in order: resumed after an interruption, verified by sha256."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from filelock import FileLock
 from genkit.errors import DataError, MissingError
 
 TIMEOUT = 30.0
-"""Seconds without a byte after which a mirror is given up."""
+"""Seconds without data after which a mirror is given up."""
 
 _BLOCK = 1 << 20
 _NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)
 
 Progress = Callable[[int, int], None]
-"""Bytes here so far, bytes in all (0 where the mirror does not say)."""
+"""Called with the bytes so far and the bytes in all (0 if unknown)."""
 
 
 class _WriteError(Exception):
-    """The disk refused what the network gave."""
+    """Downloaded data can't be written to disk."""
 
 
 class _BrokeOffError(Exception):
-    """A mirror fell silent in the middle of the file; what came is kept."""
+    """The transfer broke off in the middle of the file; the part received is kept."""
 
 
 def sha256_file(path: Path) -> str:
@@ -51,9 +51,9 @@ def download(
 ) -> Path:
     """Return ``target``, downloaded from the first of ``urls`` that gives the bytes of this ``sha256``.
 
-    A file that is already there and right costs no network. A transfer that broke off goes on from ``target.part``,
-    at another mirror if need be. ``what`` names the thing in messages ("the MNIST training images"), ``remedy`` says
-    what to do without a network, where that is not to put the file at ``target``.
+    A correct file that is already there is not downloaded again. An interrupted transfer resumes from ``target.part``,
+    at another mirror if necessary. ``what`` names the file in messages ("the MNIST training images"); ``remedy`` says
+    what to do without a network, by default to put the file at ``target``.
     Raises MissingError when no mirror has it, DataError when ``target`` can't be written.
     """
     if target.is_file() and sha256_file(target) == sha256:
@@ -79,7 +79,7 @@ def download(
 
 
 def _from_mirrors(urls: Sequence[str], sha256: str, target: Path, progress: Progress | None) -> list[str]:
-    """Make ``target`` whole; return why each mirror failed, or nothing."""
+    """Download ``target``; return why each mirror failed, empty on success."""
     part = target.with_name(f"{target.name}.part")
     failures: list[str] = []
     for url in urls:
@@ -94,8 +94,8 @@ def _from_mirrors(urls: Sequence[str], sha256: str, target: Path, progress: Prog
 def _from_mirror(url: str, sha256: str, part: Path, progress: Progress | None) -> str:
     """Complete ``part`` from one mirror; return why it failed, or an empty string.
 
-    One more try follows a transfer that broke off after it gave something, and a wrong hash of a file whose
-    beginning was there before: that beginning may be the culprit.
+    Tries once more after a transfer that made progress before it broke off, and after a wrong hash of a resumed file,
+    whose old beginning may be to blame.
     """
     failure = ""
     for _ in range(2):
@@ -118,7 +118,7 @@ def _from_mirror(url: str, sha256: str, part: Path, progress: Progress | None) -
 
 
 def _fetch(url: str, part: Path, progress: Progress | None) -> None:
-    """Append to ``part`` what the mirror still has to give, or begin anew where it can't resume."""
+    """Append the rest of the file to ``part``, or start over if the mirror can't resume."""
     have = _size(part)
     request = urllib.request.Request(url, headers={"User-Agent": "genkit", "Accept-Encoding": "identity"})
     if have:
@@ -127,7 +127,7 @@ def _fetch(url: str, part: Path, progress: Progress | None) -> None:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and have:  # nothing is left to give: the hash says whether that is right
+        if error.code == 416 and have:  # nothing is left to send; the hash will tell whether the file is right
             return
         raise
     with response:

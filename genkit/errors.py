@@ -1,18 +1,18 @@
-"""The errors that genkit raises on purpose; each message is one sentence: what is wrong and what to do.
+"""The errors that genkit raises; each message is one sentence: what is wrong and what to do.
 
     GenkitError                exit code 1  the work failed
     ├── DataError                        1  a file or image that can't be used
-    ├── TrainingError                    1  a run that can't go on
-    ├── Unmeasurable                     1  a metric that has no number here: shown as "-" with the reason
+    ├── TrainingError                    1  a run that failed
+    ├── Unmeasurable                     1  a metric without a value here: shown as "-" with the reason
     ├── UsageError                       2  a request that can't be understood
     │   ├── UnknownName                  2  no such model, data set, metric ...
     │   ├── AmbiguousName                2  two plugins offer it
     │   └── OptionsError                 2  an option of a wrong name, type or range
-    ├── MissingError                     3  data or weights that aren't there
+    ├── MissingError                     3  data or weights that are missing
     ├── PluginError                      4  a plugin that is broken
-    └── Interrupted                    130  stopped by Ctrl-C or SIGTERM, nothing lost
+    └── Interrupted                    130  stopped by Ctrl-C or SIGTERM, work saved
 
-Anything else that is raised is a bug and keeps its traceback.
+Any other exception is a bug and keeps its traceback.
 
 The library never prints. What costs the caller something, such as a plugin that is left out, is a GenkitWarning; a
 callback or an observer that fails is logged under ``genkit``, so that no warning filter can stop the work. The command
@@ -26,7 +26,7 @@ from collections.abc import Iterable
 
 
 class GenkitError(Exception):
-    """Base of all errors raised on purpose; ``exit_code`` is the command line's."""
+    """Base of all errors; ``exit_code`` is that of the command line."""
 
     exit_code = 1
 
@@ -40,11 +40,11 @@ class DataError(GenkitError):
 
 
 class TrainingError(GenkitError):
-    """A training run that can't go on, for instance after a non-finite loss."""
+    """A training run that failed, e.g. by a loss that is not finite."""
 
 
 class Unmeasurable(GenkitError):
-    """What a metric raises where it has no number, with the reason; an evaluation shows ``-`` and goes on."""
+    """Raised by a metric that has no value here, with the reason; the evaluation shows ``-`` and continues."""
 
 
 class UsageError(GenkitError):
@@ -54,7 +54,7 @@ class UsageError(GenkitError):
 
 
 class UnknownName(UsageError):
-    """A name that nothing offers; the message suggests the nearest ones."""
+    """A name that does not exist; the message suggests the nearest one."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], listing: str = "") -> None:
         known = sorted(set(known))
@@ -62,21 +62,21 @@ class UnknownName(UsageError):
 
 
 class AmbiguousName(UsageError):
-    """A bare name that two plugins offer; ``dist:name`` says which is meant."""
+    """A name that two plugins offer; ``dist:name`` is unambiguous."""
 
 
 class OptionsError(UsageError):
-    """An option of an unknown name, a wrong type or out of range; the message names the field."""
+    """An unknown option, or a value of a wrong type or out of range; the message names the option."""
 
 
 class MissingError(GenkitError):
-    """Data or weights that are not on this machine; the message says where to put them."""
+    """Data or weights that are missing on this machine; the message says where to put them."""
 
     exit_code = 3
 
 
 class PluginError(GenkitError):
-    """A plugin that does not import or breaks the contract."""
+    """A plugin that can't be imported or breaks the contract."""
 
     exit_code = 4
 

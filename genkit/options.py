@@ -1,4 +1,4 @@
-"""Options: plain dataclasses <-> TOML <-> ``-o key=value``, checked by pydantic.
+"""Options of models and commands: dataclasses from JSON, TOML or ``-o key=value``, validated by pydantic.
 
 Authors write a dataclass; a range is an annotation, as in ``width: Annotated[int, Ge(1)] = 64`` (annotated_types).
 """
@@ -103,7 +103,7 @@ def _refuse_unknown(built: Any, given: Any, owner: str, where: str) -> None:
 
 
 def to_json(options: Any) -> dict[str, Any]:
-    """Return a dataclass of options as plain JSON values; ``build`` makes an equal one of them."""
+    """Return a dataclass of options as JSON values, the inverse of ``build``."""
     from pydantic import TypeAdapter
 
     dumped: dict[str, Any] = TypeAdapter(type(options)).dump_python(options, mode="json")
@@ -111,7 +111,7 @@ def to_json(options: Any) -> dict[str, Any]:
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """Read ``key=value`` texts; a value is TOML (``64``, ``0.5``, ``true``, ``[1, 2]``) or else plain text."""
+    """Parse ``key=value`` strings; a value is TOML (``64``, ``0.5``, ``true``, ``[1, 2]``) or else plain text."""
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, separator, text = assignment.partition("=")

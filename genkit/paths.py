@@ -1,4 +1,4 @@
-"""Where genkit keeps things, and how it writes them."""
+"""The folders that genkit uses, and atomic writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def data_root() -> Path | None:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or the old one: temporary name, sync, rename."""
+    """Replace a file atomically, by a temporary name, sync and rename: readers see the old content or the new."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""Everything random is derived from one seed and a name for the stream."""
+"""Random seeds, all derived from one seed and the name of a stream."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 
 
 def derive(seed: int, *stream: str | int) -> int:
-    """Return a 63-bit seed for a named stream: the same on every machine, unrelated between names.
+    """Return a 63-bit seed for a named stream: the same on every machine, independent between names.
 
-    ``derive(0, "sample", 3)`` seeds chunk 3 of the samples drawn under evaluation seed 0.
+    E.g. ``derive(0, "sample", 3)`` seeds chunk 3 of the samples drawn with evaluation seed 0.
     """
     text = "\x1f".join([str(seed), *map(str, stream)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1

@@ -1,4 +1,4 @@
-"""Image data sets: found by name, packed once, read through a memory map."""
+"""Image data sets: opened by name, packed once, read through a memory map."""
 
 from genkit.data.dataset import ImageDataset, Split
 from genkit.data.open import open_dataset, open_images

@@ -18,10 +18,10 @@ MEMBER_LIMIT = 512 << 20
 
 
 class ZipTree(Tree):
-    """The members of a zip file, after all of them were found harmless.
+    """The members of a zip file, after all of them were checked.
 
-    Refused, with the member's name: a name that is absolute, has a drive or climbs with ``..``, two members of one
-    name, links, encryption, a declared size above MEMBER_LIMIT, and members that overlap in the file.
+    Refused, with the member's name: absolute paths, drives, ``..``, two members of one name, links, encryption, a
+    declared size above MEMBER_LIMIT, and members that overlap in the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +35,7 @@ class ZipTree(Tree):
         return [str(self.path.resolve()), *file_stamp(self.path)]
 
     def names(self) -> list[str]:
-        """Return all members' names; raises DataError for a zip that is corrupt or means harm."""
+        """Return all members' names; raises DataError for a zip that is corrupt or malicious."""
         if self._zip is None:
             self._zip = self._open()
             for info in self._zip.infolist():
@@ -85,7 +85,7 @@ class ZipTree(Tree):
 
 
 def _fault(info: zipfile.ZipInfo) -> str:
-    """Return why a member is not to be trusted, or an empty string."""
+    """Return why a member is refused, or an empty string."""
     name = info.orig_filename.replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return "has an absolute path"

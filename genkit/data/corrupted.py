@@ -1,4 +1,4 @@
-"""Real images under a corruption that everyone knows: what a distance makes of blur and of JPEG's blocks."""
+"""Real images with a known corruption, blur or JPEG: they show how a metric responds to it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Corrupted(Split):
-    """A split whose images are corrupted as they are read: no more are in memory than are asked for.
+    """A split whose images are corrupted as they are read, so only those in use are in memory.
 
-    ``pixels`` are those of the split that it is made of, for their shape.
+    ``pixels`` are the original split's.
     """
 
     corruption: Callable[[Image], Image] = lambda image: image
@@ -44,7 +44,7 @@ class Corrupted(Split):
 
 
 def blurred(split: Split, sigma: float) -> Corrupted:
-    """Return a split under a Gaussian blur of ``sigma`` pixels."""
+    """Return a split with Gaussian blur; ``sigma`` is in pixels."""
 
     def blur(image: Image) -> Image:
         from PIL import ImageFilter
@@ -55,7 +55,7 @@ def blurred(split: Split, sigma: float) -> Corrupted:
 
 
 def jpeg(split: Split, quality: int) -> Corrupted:
-    """Return a split after JPEG of a ``quality`` of 1 .. 95; grey images stay grey."""
+    """Return a split with JPEG compression of ``quality`` 1 .. 95; grey images stay grey."""
 
     def compress(image: Image) -> Image:
         from PIL import Image as Images
@@ -67,6 +67,6 @@ def jpeg(split: Split, quality: int) -> Corrupted:
     return _corrupted(split, f"jpeg quality={quality}", compress)
 
 
-def _corrupted(split: Split, how: str, corruption: Callable[[Image], Image]) -> Corrupted:
-    """The name says what was done: features in the cache are known by it."""
-    return Corrupted(f"{split.name} {how}", split.pixels, split.labels, split.levels, split.order, corruption)
+def _corrupted(split: Split, description: str, corruption: Callable[[Image], Image]) -> Corrupted:
+    """Name the split after its corruption, as cached features are found by that name."""
+    return Corrupted(f"{split.name} {description}", split.pixels, split.labels, split.levels, split.order, corruption)

@@ -1,4 +1,4 @@
-"""What a data set is once it is packed: two splits of levels in a memory map."""
+"""Packed data sets: a training and a test split in a memory map."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class DataInfo:
-    """What a model may know of its data before it is built.
+    """What a model is told about its data when it is built.
 
-    ``shape`` is (C, H, W); ``levels`` the number of grey levels a channel can take (17 for digits, 256 for
-    photographs); ``num_classes`` is 0 for data without labels, else ``class_frequencies`` has that many entries.
+    ``shape`` is (C, H, W); ``levels`` the number of grey levels of a channel (17 for digits, 256 for photographs);
+    ``num_classes`` is 0 for data without labels, else ``class_frequencies`` has that many entries.
     """
 
     shape: tuple[int, int, int]
@@ -29,10 +29,10 @@ class DataInfo:
 
 @dataclass(frozen=True)
 class Split:
-    """Images of one split, as levels.
+    """Images of one split.
 
-    ``pixels``: uint8 [N, C, H, W] of values 0 .. levels-1, usually memory-mapped; ``labels``: int64 [N] or None.
-    ``order``: int64 [N], the images in the order in which their source has them, or None for the order of ``pixels``.
+    ``pixels``: uint8 [N, C, H, W] in 0 .. levels-1, usually memory-mapped; ``labels``: int64 [N] or None.
+    ``order``: int64 [N], the indices of the images in their source's order, or None if it is that of ``pixels``.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Split:
         return torch.from_numpy(np.array(self.pixels[indices])).float().div_(self.levels - 1)
 
     def uint8(self, indices: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return images as uint8 [n, C, H, W] in 0 .. 255, rounded half to even, as metrics see them."""
+        """Return images as uint8 [n, C, H, W] in 0 .. 255, rounded half to even, as metrics take them."""
         pixels = np.array(self.pixels[indices])
         if self.levels == 256:
             return pixels
@@ -67,9 +67,9 @@ class ImageDataset:
     """A packed data set with its two splits.
 
     ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels
-    and splits), not of a path; ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files
-    that were left out. ``whole`` is the memory map of which the splits are views, where there is one. ``own_splits``
-    tells splits that the data came with from those made by content.
+    and splits); ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files left out.
+    ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
+    its splits; otherwise they were made by content hash.
     """
 
     name: str
@@ -82,7 +82,7 @@ class ImageDataset:
     own_splits: bool = True
 
     def everything(self) -> Split:
-        """Return all images, those of training first: nothing is copied if the data set is packed."""
+        """Return all images, training images first; nothing is copied if the data set is packed."""
         if self.whole is not None:
             return self.whole
         train, test = self.train, self.test
@@ -104,7 +104,7 @@ class ImageDataset:
         return self.train.levels
 
     def info(self) -> DataInfo:
-        """Return what a model may know of the data."""
+        """Return what a model is told about the data."""
         count = len(self.classes)
         labels = self.train.labels
         frequencies: tuple[float, ...] = ()

@@ -1,13 +1,13 @@
-"""From an image file's bytes to levels, by stated rules.
+"""Decoding image files to uint8 pixels by fixed rules.
 
-The format is told by the content, never by the suffix: PNG, JPEG, WebP or BMP. The rules:
+The format (PNG, JPEG, WebP or BMP) is recognised by the content, not by the suffix. The rules:
 
 - 16-bit grey becomes 8-bit by rint(v * 255 / 65535); of 16-bit colour Pillow keeps the high byte
 - 1-bit becomes grey 0 or 255; a palette becomes RGB; CMYK and YCbCr become RGB without a colour profile
 - transparency is composited on white, and grey stays grey
 - the EXIF orientation is applied (in a PNG, if it stands before the pixels)
-- of an animation the first frame counts
-- a change of size is one Lanczos resampling with antialias: of the centred square, or of the whole image
+- only the first frame of an animation is used
+- resizing is one antialiased Lanczos resampling of the centred square or of the whole image
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from genkit.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"})
-_TURNS = {
+_TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -33,12 +33,12 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation."""
+"""The transposition that undoes each EXIF orientation."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """Height and width as seen, after the EXIF orientation, and whether the image is grey."""
+    """Height and width after the EXIF orientation, and whether the image is grey."""
 
     height: int
     width: int
@@ -62,7 +62,7 @@ def read_header(file: BinaryIO, name: str) -> Header:
 def decode(
     file: BinaryIO, name: str, *, grey: bool, size: int | None = None, crop: Crop = "center"
 ) -> NDArray[np.uint8]:
-    """Return an image's levels, uint8 [1, H, W] or [3, H, W] in 0 .. 255.
+    """Return an image's pixels, uint8 [1, H, W] or [3, H, W] in 0 .. 255.
 
     ``size``: the centred square (``crop="center"``) or the whole image (``"none"``) is resampled to size x size.
     Raises DataError, which names the file, if it is truncated or damaged.
@@ -76,8 +76,8 @@ def decode(
             raise
         except Exception as error:
             raise _damaged(name, error) from error
-    if orientation in _TURNS:
-        flat = flat.transpose(_TURNS[orientation])
+    if orientation in _TRANSPOSE:
+        flat = flat.transpose(_TRANSPOSE[orientation])
     flat = flat.convert("L" if grey else "RGB")
     if size is not None and flat.size != (size, size):
         lanczos = Image.Resampling.LANCZOS
@@ -109,7 +109,7 @@ def _damaged(name: str, error: Exception) -> DataError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 .. 8; a PNG is not decoded to look for one behind its pixels."""
+    """Return the EXIF orientation, 1 .. 8; in a PNG only one before the pixels is found, as decoding is slow."""
     if image.format == "PNG" and "exif" not in image.info:
         return 1
     found = image.getexif().get(0x0112, 1)

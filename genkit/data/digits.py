@@ -20,35 +20,35 @@ TEST_PER_CLASS = 36
 
 
 class Digits(Source):
-    """The digits; of each class the 36 images with the lowest content hash are for testing, whatever their order."""
+    """The digits; the 36 images of each class with the lowest content hash are the test split."""
 
     name = "digits"
 
     def key(self) -> Any:
-        """Return the version of the distribution that carries the images."""
+        """Return the version of scikit-learn, which contains the images."""
         return importlib.metadata.version("scikit-learn")
 
     def read(self) -> SourceItems:
         """Return 1,797 images of shape (1, 8, 8) with levels 0 .. 16."""
         from sklearn.datasets import load_digits
 
-        found = load_digits()
-        pixels = found.images.astype(np.uint8)[:, None]
+        bunch = load_digits()
+        pixels = bunch.images.astype(np.uint8)[:, None]
         return SourceItems(
             shape=(1, 8, 8),
             count=len(pixels),
-            items=_items(pixels, found.target.astype(np.int64)),
+            items=_items(pixels, bunch.target.astype(np.int64)),
             levels=17,
             classes=tuple(map(str, range(10))),
         )
 
 
 def _items(pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[Item]:
-    places = np.array([split_hash(image) for image in pixels])
+    hashes = np.array([split_hash(image) for image in pixels])
     test = np.zeros(len(pixels), dtype=bool)
     for label in range(10):
         members = np.flatnonzero(labels == label)
-        test[members[np.argsort(places[members], kind="stable")[:TEST_PER_CLASS]]] = True
+        test[members[np.argsort(hashes[members], kind="stable")[:TEST_PER_CLASS]]] = True
     for image, label, held_out in zip(pixels, labels, test, strict=True):
         yield Item(image, int(label), "test" if held_out else "train")
 

@@ -1,4 +1,4 @@
-"""Images in a folder, read where they lie."""
+"""Images in a folder, read in place."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from genkit.errors import DataError, GenkitError
 
 
 class FolderTree(Tree):
-    """All regular files below a folder; links are followed, a link to a folder above is not.
+    """All regular files below a folder; links are followed, except those to a folder above.
 
-    A pipe, socket or device is left aside: to read it may never end. A link to nothing stays, to be named as bad.
+    Pipes, sockets and devices are ignored, as reading one may never end. Broken links are listed and reported as bad.
     """
 
     def __init__(self, root: Path) -> None:
@@ -67,7 +67,7 @@ class FolderTree(Tree):
 
 
 def _stamp(path: Path) -> list[int]:
-    """A file that can't be looked at has no stamp; opening it tells why."""
+    """Return a file's stamp, empty if it can't be read: opening it gives the reason."""
     try:
         return file_stamp(path)
     except GenkitError:

@@ -1,4 +1,4 @@
-"""The idx format of MNIST and its kin: a big-endian header, then the values."""
+"""The idx format of MNIST and similar data sets: a big-endian header, then the values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNSIGNED_BYTE = 8
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes, unpacked if it is a gzip (told by its content); raises DataError if that is cut short."""
+    """Return a file's bytes, decompressed if the content is gzip; raises DataError if it is truncated."""
     try:
         data = path.read_bytes()
     except OSError as error:

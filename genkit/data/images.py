@@ -1,4 +1,4 @@
-"""Pictures: quantisation and PNG grids."""
+"""Checks and quantisation of images; PNG grids and GIFs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from genkit.errors import PluginError
 from genkit.paths import write_atomic
 
 ROUNDING = 1e-3
-"""How far a model's images may leave [0, 1]: a quarter of a level, for arithmetic that rounds."""
+"""How far a model's images may exceed [0, 1] by rounding: a quarter of a level."""
 
 
 def in_range(images: Tensor, what: str) -> Tensor:
-    """Return a model's images clipped to [0, 1], which they leave by rounding at most.
+    """Return a model's images clipped to [0, 1], which they may exceed only by rounding.
 
-    Raises PluginError, which names ``what``, for values that are not finite or further outside: cut to [0, 1], another
-    range or NaN would be images too, and at times better ones.
+    Raises PluginError, which names ``what``, for values that are not finite or further outside: clipping another range
+    would hide the error and could even improve a score.
     """
     low, high = (each.item() for each in images.detach().aminmax())  # both are NaN where a value is
     if not (math.isfinite(low) and math.isfinite(high)):
         raise PluginError(f"{what} hold values that are not finite: the weights diverged, or the model has a bug")
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise PluginError(
-            f"{what} have values from {low:.4g} to {high:.4g}, outside [0, 1]: a model hands out images in [0, 1], "
+            f"{what} have values from {low:.4g} to {high:.4g}, outside [0, 1]: a model returns images in [0, 1], "
             "whatever range it uses inside"
         )
     return images.clamp(0, 1)
@@ -43,7 +43,7 @@ def quantize(images: Tensor) -> Tensor:
 
 
 def truncate(images: Tensor) -> Tensor:
-    """Return float images in [0, 1] as uint8, 255x cut off as torchmetrics does: half a level too dark on average."""
+    """Return float images in [0, 1] as uint8, 255x truncated as in torchmetrics: half a level too dark on average."""
     return images.detach().float().mul(255).clamp_(0, 255).to(torch.uint8)
 
 
@@ -73,12 +73,14 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def save_gif(frames: Sequence[NDArray[np.uint8]], path: Path, *, milliseconds: int = 80) -> None:
-    """Write uint8 frames [H, W, C] as an endless GIF, there and back, atomically."""
+    """Write uint8 frames [H, W, C] as a looping GIF that plays forwards and backwards, atomically."""
     from PIL import Image
 
-    there = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
+    forwards = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
     buffer = io.BytesIO()
-    there[0].save(buffer, "GIF", save_all=True, append_images=there[1:] + there[-2:0:-1], duration=milliseconds, loop=0)
+    forwards[0].save(
+        buffer, "GIF", save_all=True, append_images=forwards[1:] + forwards[-2:0:-1], duration=milliseconds, loop=0
+    )
     write_atomic(path, buffer.getvalue())
 
 

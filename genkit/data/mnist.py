@@ -1,8 +1,8 @@
 """MNIST: 70,000 handwritten digits of 28x28 pixels, in its own split of 60,000 and 10,000.
 
 Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document recognition, 1998. Its four
-idx files are looked for below the data root, packed with gzip or not, then in the cache, then downloaded. What they
-unpack to must be MNIST's own bytes: other data in the same format (Fashion-MNIST has the same file names) is refused.
+idx files are looked for below the data root, gzipped or not, then in the cache, then downloaded. Their content must be
+MNIST's: other data in the same format (Fashion-MNIST has the same file names) is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOLDERS = ("mnist/raw", "MNIST/raw", "mnist", ".")
 
 
 class File(NamedTuple):
-    """One of the four files: its name, the shape it holds, and the sha256 of its bytes and of the published .gz."""
+    """One of the four files: its name, the array's shape, the sha256 of its bytes and of the published .gz."""
 
     name: str
     shape: tuple[int, ...]
@@ -72,7 +72,7 @@ class Mnist(Source):
         self.data_root = data_root
 
     def key(self) -> Any:
-        """Return the files' hashes: their bytes are known before they are found."""
+        """Return the files' hashes, which are fixed."""
         return [file.sha256 for file in FILES.values()]
 
     def read(self) -> SourceItems:
@@ -100,22 +100,22 @@ class Mnist(Source):
         except MissingError as error:
             if self.data_root is None:
                 raise
-            found = "was searched in vain" if self.data_root.is_dir() else "does not exist"
-            raise MissingError(f"{error}; the data root {self.data_root} {found}") from error
+            state = "does not have it either" if self.data_root.is_dir() else "does not exist"
+            raise MissingError(f"{error}; the data root {self.data_root} {state}") from error
 
 
 def load(path: Path, file: File) -> NDArray[np.uint8]:
-    """Return a file's array; raises DataError if it is truncated, of another shape, or not MNIST's own."""
+    """Return a file's array; raises DataError if it is truncated, has another shape, or is not MNIST's."""
     data = read_bytes(path)
-    found = parse_idx(data, path)
-    if found.shape != file.shape:
-        raise DataError(f"{path} holds an array of {found.shape} where MNIST has {file.shape}: replace the file")
+    array = parse_idx(data, path)
+    if array.shape != file.shape:
+        raise DataError(f"{path} holds an array of {array.shape} where MNIST has {file.shape}: replace the file")
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise DataError(
-            f"{path} is not MNIST's {file.name}, its sha256 is another one: if it holds other data of that format, "
+            f"{path} is not MNIST's {file.name}, its sha256 differs: if it holds other data of that format, "
             "save it as .npz and use npz:PATH"
         )
-    return found
+    return array
 
 
 def _items(arrays: dict[str, NDArray[np.uint8]]) -> Iterator[Item]:

@@ -1,10 +1,10 @@
-"""NumPy archives: ``images``, and if wanted ``labels``, ``test_images``, ``test_labels`` and ``classes``.
+"""NumPy archives: ``images`` and optionally ``labels``, ``test_images``, ``test_labels`` and ``classes``.
 
-In a file of unnamed arrays alone, ``arr_0`` holds images and ``arr_1``, if it is there, their labels.
+In a file with only unnamed arrays, ``arr_0`` holds the images and ``arr_1``, if present, their labels.
 
 Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, or floats in [0, 1], rounded half to even to
-0 .. 255. Labels are integers 0 .. number of classes - 1. Nothing is unpickled; images are streamed, never all in
-memory.
+0 .. 255. Labels are integers 0 .. number of classes - 1. Nothing is unpickled, and images are
+streamed, never all in memory.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from genkit.errors import DataError, GenkitError, suggestion
 
 KNOWN = ("images", "labels", "test_images", "test_labels", "classes")
 LABELS = {"images": "labels", "test_images": "test_labels", "arr_0": "arr_1"}
-"""The arrays of images, and those of their labels."""
+"""The arrays of images and the arrays of their labels."""
 
 MOST_CLASSES = 65_536
 
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
-"""Shape, whether it is in Fortran order, and type of an array."""
+"""An array's shape, whether it is in Fortran order, and its type."""
 
 
 class NpzSource(Source):
@@ -94,7 +94,7 @@ class NpzSource(Source):
         return f"{name}.npy" in self._zip.namelist()
 
     def _header(self, name: str) -> Header:
-        """Return what an array says of itself."""
+        """Return an array's header."""
         assert self._zip is not None
         try:
             with self._zip.open(f"{name}.npy") as file:
@@ -103,7 +103,7 @@ class NpzSource(Source):
             raise self._damaged(name, error) from error
 
     def _array(self, name: str) -> NDArray[Any]:
-        """Read a small array whole; memory is taken for what is there, not for what the header claims."""
+        """Read a small array; memory is allocated for the data present, not for what the header claims."""
         assert self._zip is not None
         try:
             with self._zip.open(f"{name}.npy") as file:
@@ -231,7 +231,7 @@ def _channels_first(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _stream(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], fortran: bool) -> Iterator[NDArray[Any]]:
-    """Yield an array's rows as they are read; one in Fortran order has no rows to stream and is read whole."""
+    """Yield an array's rows as they are read; an array in Fortran order is read whole, as its rows are scattered."""
     if fortran:
         data = file.read()
         yield from np.frombuffer(data, dtype=dtype).reshape(shape, order="F")

@@ -1,4 +1,4 @@
-"""From a reference such as ``folder:photos`` to a packed data set."""
+"""Opening a data set by a reference such as ``folder:photos``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from genkit.data.source import Crop, DatasetRequest, Source
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
 
 PATH = "PATH"
-"""What the argument of a DatasetSpec is called if it is a path."""
+"""The argument of a DatasetSpec whose argument is a path."""
 
 
 @dataclass(frozen=True)
 class OpenOptions:
-    """How a data set is opened, besides its reference: the arguments of open_dataset, as JSON has them."""
+    """The arguments of open_dataset besides the reference, as JSON values; run.json records them."""
 
     data_root: str | None = None
     size: int | None = None
@@ -41,14 +41,13 @@ def open_dataset(
 ) -> ImageDataset:
     """Open a data set: ``digits``, ``mnist``, ``folder:PATH``, ``zip:PATH``, ``npz:PATH`` or one of a plugin's.
 
-    The first time it is packed into the cache; later, as long as the files have not changed, nothing is read. A bare
-    PATH of a folder, a .zip or a .npz works too, unless a data set has that name; the data set's name has the absolute
-    path, so that it is found again from anywhere. ``data_root`` is where downloaded data lies (default
-    ``GENKIT_DATA``). ``size`` makes images of folders and zips size x size: their centred square, or the whole image
-    stretched with ``crop="none"``; ``grey`` makes colour ones grey. ``skip_bad`` leaves bad files out and counts them
-    in ``skipped``. ``progress`` is told images done and images in all. Raises UsageError for a reference, size or grey
-    that makes no sense, MissingError for data that is not there, DataError for data that can't be used, or that
-    holds no two different images, one to train on and one to test.
+    The first time it is packed into the cache; after that the files are not read again unless they change. A bare PATH
+    of a folder, .zip or .npz works too, unless a data set has that name; the data set's name has the absolute path.
+    ``data_root`` is the folder of downloaded data (default ``GENKIT_DATA``). ``size`` resizes images of folders and
+    zips to size x size: their centred square, or the whole image with ``crop="none"``; ``grey`` turns colour grey.
+    ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is called with images done and images
+    in all. Raises UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data
+    that can't be used or that has fewer than two different images, one to train on and one to test.
     """
     data = _opened(reference, DatasetRequest("", data_root, size, crop, skip_bad, grey), progress)
     if not len(data.test):
@@ -57,20 +56,20 @@ def open_dataset(
     return data
 
 
-def open_images(reference: str, *, progress: Callable[[int, int], None] | None = None, **how: Any) -> ImageDataset:
-    """Open images that are only measured: a single one, or copies of one, are a set too, and ``test`` is empty then.
+def open_images(reference: str, *, progress: Callable[[int, int], None] | None = None, **options: Any) -> ImageDataset:
+    """Open images that are only measured; a single image or copies of one are allowed, and ``test`` is then empty.
 
     References, arguments and errors are otherwise those of open_dataset.
     """
-    return _opened(reference, DatasetRequest(**how), progress)
+    return _opened(reference, DatasetRequest(**options), progress)
 
 
-def _opened(reference: str, asked: DatasetRequest, progress: Callable[[int, int], None] | None) -> ImageDataset:
+def _opened(reference: str, options: DatasetRequest, progress: Callable[[int, int], None] | None) -> ImageDataset:
     from genkit.registry.discovery import registry
 
     reference = located(reference)
     spec, argument = registry().dataset(reference)
-    request = replace(asked, argument=argument, data_root=asked.data_root or paths.data_root())
+    request = replace(options, argument=argument, data_root=options.data_root or paths.data_root())
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
@@ -80,25 +79,25 @@ def _opened(reference: str, asked: DatasetRequest, progress: Callable[[int, int]
 
 
 def dataset_of(source: Source, name: str, progress: Callable[[int, int], None] | None = None) -> ImageDataset:
-    """Return the packed data set of a source, under a name."""
-    opened = pack_source(source, progress)
-    packed = opened.packed
+    """Return the packed data set of a source; ``name`` is what it is called."""
+    pack = pack_source(source, progress)
+    packed = pack.packed
     return ImageDataset(
         name,
         packed.sha256,
         packed.train,
         packed.test,
         packed.classes,
-        skipped=opened.skipped,
+        skipped=pack.skipped,
         whole=packed.whole,
-        own_splits=opened.own_splits,
+        own_splits=pack.own_splits,
     )
 
 
 def located(reference: str) -> str:
-    """Return a reference that means the same from any folder: ``photos`` and ``folder:photos`` have one absolute path.
+    """Return the reference with an absolute path: both ``photos`` and ``folder:photos`` become ``folder:/.../photos``.
 
-    Raises UnknownName, MissingError for a bare path that is not there, DataError for one that is no folder, zip or npz.
+    Raises UnknownName, MissingError for a bare path that does not exist, DataError if it is no folder, zip or npz.
     """
     from genkit.registry.discovery import registry
     from genkit.registry.specs import DatasetSpec
@@ -127,7 +126,7 @@ def anywhere(reference: str) -> str:
 
 
 def _from_path(reference: str) -> str:
-    """Return the full reference of a bare path, or an empty string for what is no path."""
+    """Return the full reference of a bare path, or an empty string if it is not a path."""
     path = _absolute(reference)
     if path.is_dir():
         return f"folder:{path}"

@@ -1,14 +1,14 @@
 """Packing: every image is decoded once, then read through a memory map.
 
-    <cache>/data/index/<sha256 of the source's key>.json    which content an unchanged source has
+    <cache>/data/index/<sha256 of the source's key>.json    the content's sha256, for an unchanged source
     <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  meta.json
 
-``pixels.npy`` holds the training images, then the test images, so that either split and all of them are views of one
-map. A folder is built under a temporary name, synced and renamed: it is whole or not there.
+``pixels.npy`` holds the training images, then the test images, so that both splits and the whole are views of one map.
+A folder is built under a temporary name, synced and renamed, so it is never incomplete.
 
-A source without splits of its own is split by content: an image is a test image if the blake2b hash of its packed
-pixels lies in the lowest fifth, so copies of an image are all on one side. Two or more different images always give
-one to each side; copies of one image are all training images.
+A source without splits is split by content: an image is a test image if the blake2b hash of its packed pixels lies in
+the lowest fifth, so copies of an image are all in one split. With two or more different images neither split is empty;
+copies of one image are all training images.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Progress = Callable[[int, int], None]
 """Images done, images in all."""
 
 VERSION = 1
-"""Of the rules by which sources are read; a new one reads every source again."""
+"""Version of the rules for reading sources; a new version reads every source again."""
 
 TEST_SHARE = 0.2
 _ABANDONED = 24 * 3600.0
-"""Seconds without a write after which a half-made pack is thought abandoned."""
+"""Seconds without a write after which an unfinished pack counts as abandoned."""
 
 
 @dataclass(frozen=True)
-class Opened:
+class PackedSource:
     """A packed data set, how many bad images its source had, and whether its splits are the source's own."""
 
     packed: Packed
@@ -51,7 +51,7 @@ class Opened:
     own_splits: bool
 
 
-def pack_source(source: Source, progress: Progress | None = None) -> Opened:
+def pack_source(source: Source, progress: Progress | None = None) -> PackedSource:
     """Return the packed data of a source, from the cache if the source has not changed.
 
     Raises DataError for bad data or a cache folder that can't be written.
@@ -84,26 +84,26 @@ def pack_source(source: Source, progress: Progress | None = None) -> Opened:
     packed = open_packed(root / sha256, sha256)
     if packed is None:
         raise DataError(f"{root / sha256} changed while it was opened: try again")
-    return Opened(packed, skipped, own_splits)
+    return PackedSource(packed, skipped, own_splits)
 
 
 def split_hash(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
-    """Return the place of an image in [0, 1), by the blake2b hash of its pixels."""
+    """Return the blake2b hash of an image's pixels as a number in [0, 1)."""
     digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
 
 
-def _known(entry: Path, root: Path) -> Opened | None:
+def _known(entry: Path, root: Path) -> PackedSource | None:
     try:
         found = json.loads(entry.read_bytes())
         packed = open_packed(root / found["sha256"], found["sha256"])
-        return None if packed is None else Opened(packed, int(found["skipped"]), bool(found["own_splits"]))
+        return None if packed is None else PackedSource(packed, int(found["skipped"]), bool(found["own_splits"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _write(contents: SourceItems, folder: Path, progress: Progress | None, name: str) -> tuple[str, int, bool]:
-    """Write all images into ``folder/pack``; return its sha256, the bad images left out, whether splits are own."""
+    """Write all images into ``folder/pack``; return its sha256, the number of bad images, and ``own_splits``."""
     writer = PackWriter(folder / "pack", contents.shape)
     skipped, lowest, highest, own_splits = 0, 1.0, 0.0, False
     try:
@@ -112,10 +112,10 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
                 skipped += 1
             else:
                 _verify(item, contents, name)
-                place = split_hash(item.pixels)
-                lowest, highest = min(lowest, place), max(highest, place)
+                position = split_hash(item.pixels)
+                lowest, highest = min(lowest, position), max(highest, position)
                 own_splits |= item.split is not None
-                writer.append(item, test=place < TEST_SHARE if item.split is None else item.split == "test")
+                writer.append(item, test=position < TEST_SHARE if item.split is None else item.split == "test")
             if progress is not None:
                 progress(done, contents.count)
         if not any(writer.counts):
@@ -130,16 +130,16 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
 
 
 def _share(first: PackWriter, contents: SourceItems, folder: Path, lowest: float, highest: float) -> str:
-    """Write a small set again whose hashes put all images on one side: the one nearest the border changes sides.
+    """Write a small set again whose hashes put all images into one split: the image nearest the border moves.
 
-    Copies of one image come here as test images, and all become training images.
+    Copies of one image that are all test images become training images.
     """
     first_was_test = first.counts[0] == 0
     second = PackWriter(folder / "again", contents.shape)
     try:
-        for where, item in first.items():
-            place = split_hash(item.pixels)
-            second.append(item, test=place < highest if first_was_test else place <= lowest, place=where)
+        for place, item in first.items():
+            position = split_hash(item.pixels)
+            second.append(item, test=position < highest if first_was_test else position <= lowest, place=place)
         sha256 = second.finish(contents)
     finally:
         second.close()
@@ -161,7 +161,7 @@ def _verify(item: Item, contents: SourceItems, name: str) -> None:
 
 
 def _install(built: Path, final: Path, sha256: str) -> None:
-    """Give a finished pack its name, unless another process was first; a damaged one makes way."""
+    """Rename a finished pack to its final name unless another process was first; a damaged one is replaced."""
     if open_packed(final, sha256) is not None:
         return
     if final.exists():
@@ -185,7 +185,7 @@ def _temporary(root: Path) -> Iterator[Path]:
 
 
 def _sweep(root: Path) -> None:
-    """Remove half-made packs that a killed process left behind."""
+    """Remove unfinished packs that a killed process left behind."""
     for folder in root.glob("tmp-*"):
         with contextlib.suppress(OSError):
             newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))

@@ -1,4 +1,4 @@
-"""A packed data set on disk: written as a stream, read back as memory maps."""
+"""Packed data sets on disk: written as a stream, read as memory maps."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Packed:
 
 
 class PackWriter:
-    """Writes images as they come: training images into ``pixels.npy``, test images beside it until the end.
+    """Writes images one by one: training images into ``pixels.npy``, test images into a file that is appended later.
 
-    Memory does not grow with the images, only by 8 bytes a label.
+    Memory use grows only by 16 bytes per image, for its label and position.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int, int]) -> None:
@@ -53,7 +53,7 @@ class PackWriter:
         self.counts = [0, 0]
 
     def append(self, item: Item, *, test: bool, place: int | None = None) -> None:
-        """Write one image of uint8 [C, H, W]; ``place`` is where its source has it, by default behind the last."""
+        """Write one image, uint8 [C, H, W]; ``place`` is its index in the source, by default after the last."""
         self._places[test].append(sum(self.counts) if place is None else place)
         data = np.ascontiguousarray(item.pixels).data
         self._files[test].write(data)
@@ -62,7 +62,7 @@ class PackWriter:
         self.counts[test] += 1
 
     def items(self) -> Iterator[tuple[int, Item]]:
-        """Yield what was written, the training images, then the test images, each with its place in the source."""
+        """Yield the training images, then the test images, each with its index in the source."""
         size = int(np.prod(self.shape))
         for file, labels, places, start in zip(self._files, self._labels, self._places, (self._header, 0), strict=True):
             file.seek(start)
@@ -76,7 +76,7 @@ class PackWriter:
             file.close()
 
     def finish(self, contents: SourceItems) -> str:
-        """Join the splits, write labels and facts, sync all to disk; return the sha256 of the content.
+        """Join the splits, write labels and metadata, sync all to disk; return the sha256 of the content.
 
         It covers the pixels, labels, class names, levels, splits and shape.
         """
@@ -120,7 +120,7 @@ class PackWriter:
 
 
 def open_packed(folder: Path, sha256: str) -> Packed | None:
-    """Return a packed data set, or None if it is not there or a file has not the size it was written with."""
+    """Return a packed data set, or None if it is missing or a file has not its recorded size."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="ascii"))
         if any((folder / name).stat().st_size != size for name, size in meta["bytes"].items()):
@@ -147,7 +147,7 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
 
 
 def _npy_header(count: int, shape: tuple[int, int, int]) -> bytes:
-    """Return the header of a .npy file; NumPy leaves room in it for the first axis to grow."""
+    """Return the header of a .npy file; NumPy pads it so that the first axis can grow."""
     buffer = io.BytesIO()
     description = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
     np.lib.format.write_array_header_1_0(buffer, description)

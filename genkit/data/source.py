@@ -1,4 +1,4 @@
-"""What a loader is asked for, and what it hands to the packer."""
+"""The contract of data sets: the request for one, and the source that yields its images."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ BROKEN_ZIP = (
     ValueError,
     OSError,
 )
-"""What a zip that is damaged, cut short, encrypted or packed in an unknown way raises: bz2 errors are OSErrors."""
+"""What a damaged, truncated, encrypted or unsupported zip raises; bz2 errors are OSErrors."""
 
 
 @dataclass(frozen=True)
 class DatasetRequest:
-    """What the user asked for: the text after the colon, where data lies, and how images are made one size.
+    """The arguments for opening a data set; ``argument`` is the text after the colon of its reference.
 
-    ``size``: images become size x size, by a crop of their centred square or, with ``crop="none"``, stretched.
-    ``grey``: colour images become grey, by ITU-R 601's luma.
+    ``data_root``: the folder of downloaded data. ``size``: images are resized to size x size, cropped to their centred
+    square or, with ``crop="none"``, stretched. ``grey``: colour images are converted to grey by the luma of ITU-R 601.
     ``skip_bad``: leave out and count files that can't be used, instead of stopping at the first.
     """
 
@@ -56,7 +56,7 @@ class DatasetRequest:
             raise UsageError(f"crop {self.crop!r} is neither 'center' nor 'none'")
 
     def expect(self, name: str, channels: int, height: int, width: int) -> None:
-        """Refuse a size or grey for data that comes in a size and colours of its own; raises UsageError."""
+        """Raise UsageError if ``size`` or ``grey`` does not match data of a fixed shape."""
         if self.grey and channels != 1:
             raise UsageError(f"images of {name} are not made grey: only those of folders and zips are")
         if self.size is not None and (height, width) != (self.size, self.size):
@@ -68,7 +68,7 @@ class DatasetRequest:
 
 @dataclass(frozen=True)
 class Item:
-    """One image: uint8 levels [C, H, W], its label, and its split where the data set has splits of its own."""
+    """One image: uint8 pixels [C, H, W], its label, and its split if the data set comes with splits."""
 
     pixels: NDArray[np.uint8]
     label: int | None = None
@@ -77,11 +77,11 @@ class Item:
 
 @dataclass(frozen=True)
 class SourceItems:
-    """What a source holds once it has been looked at.
+    """The images of a source, with their shape (C, H, W), number and classes.
 
-    ``items`` yields each image once, decoded, in a fixed order, and None for a bad one that is left out; ``count``
-    is their number. Every item has a label in 0 .. len(classes)-1, or ``classes`` is empty and none has.
-    ``skipped`` counts the bad ones that were left out before ``items``.
+    ``items`` yields each image once, decoded, in a fixed order, and None for a bad image that is left out; ``count``
+    is their number. Every item has a label in 0 .. len(classes)-1, or ``classes`` is empty and no item has one.
+    ``skipped`` counts bad images that were left out before ``items``.
     """
 
     shape: tuple[int, int, int]
@@ -93,30 +93,27 @@ class SourceItems:
 
 
 class Source(ABC):
-    """A data set that can be read, one image at a time.
-
-    ``name`` is what messages call it, such as the path of a folder.
-    """
+    """A data set that can be read, one image at a time; ``name`` is used in messages, e.g. the path of a folder."""
 
     name: str
 
     @abstractmethod
     def key(self) -> Any:
-        """Return what tells, without reading it, whether the data is still the same: plain JSON, cheap to make."""
+        """Return plain JSON that changes when the data does; must be cheap and not read the data."""
 
     @abstractmethod
     def read(self) -> SourceItems:
-        """Look at the data and return its shape and images; raises DataError or MissingError."""
+        """Return the shape and images; raises DataError or MissingError."""
 
     def close(self) -> None:
-        """Let go of open files; called once the images are read."""
+        """Close open files; called after the images are read."""
         return None
 
 
 def file_stamp(path: Path) -> list[int]:
-    """Return size, times and inode: what changes when a file's content does.
+    """Return size, times and inode, which change when a file's content does.
 
-    The time of change is there because unpacking tools set the time of modification back.
+    The change time is included because unpacking tools reset the modification time.
     """
     try:
         stat = os.stat(path)
@@ -126,7 +123,7 @@ def file_stamp(path: Path) -> list[int]:
 
 
 def unreadable(path: Path | str, error: OSError) -> DataError | MissingError:
-    """Return the sentence for a path that the system does not give."""
+    """Return the error for a path that can't be opened."""
     if isinstance(error, FileNotFoundError):
         return MissingError(f"there is no {path}: check the path")
     return DataError(f"{path} can't be read: {error.strerror or error}")

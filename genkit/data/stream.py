@@ -1,7 +1,7 @@
-"""Training batches: an endless shuffled stream whose only state is a count.
+"""Training batches: an endless shuffled stream whose only state is the number of images drawn.
 
-Epoch e is a permutation derived from (seed, e), so the cursor is the number of images drawn. Pixels are kept as uint8
-on the device where they fit; nothing is decoded and no worker process is in the way.
+Epoch e is a permutation derived from (seed, e). Pixels are kept as uint8 on the device if they fit; nothing is decoded
+and there are no worker processes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Batch:
 
 
 class BatchStream:
-    """Draws batches of ``batch`` images; of several processes each takes its own slice of the common batch."""
+    """Draws batches of ``batch`` images; with several processes each draws its own slice of the common batch."""
 
     def __init__(
         self, split: Split, batch: int, seed: int, device: torch.device, *, rank: int = 0, world: int = 1
@@ -65,7 +65,7 @@ class BatchStream:
         return Batch(images, None if self._labels is None else self._labels.index_select(0, on_device), on_device)
 
     def _indices(self, start: int, stop: int) -> Tensor:
-        """Indices at positions start .. stop of the endless sequence of permutations."""
+        """Return the image indices at positions start .. stop of the endless sequence of permutations."""
         size = len(self.split)
         parts: list[Tensor] = []
         while start < stop:

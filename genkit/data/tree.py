@@ -1,9 +1,9 @@
-"""Images in a tree of names: what folders and zips have in common.
+"""Images in a tree of files: what folders and zips have in common.
 
 Layout: images flat, or in class folders (the sorted names of the first level are the labels; deeper folders belong to
-their class). ``train/`` and ``test/`` are the splits when both exist. A single folder around everything is looked
-through, so one class is no class. Left aside: hidden files and folders, ``__MACOSX``, ``Thumbs.db``, ``desktop.ini``
-and notes (``.txt .md .json .jsonl .csv .tsv .xml .yaml .yml .html .log``). Every other file must be an image.
+their class). ``train/`` and ``test/`` are the splits when both exist. A single folder around everything is ignored, so
+a single class gives no labels. Ignored are hidden files and folders, ``__MACOSX``, ``Thumbs.db``, ``desktop.ini`` and
+notes (``.txt .md .json .jsonl .csv .tsv .xml .yaml .yml .html .log``). Every other file must be an image.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from genkit.data.source import DatasetRequest, Item, Source, SourceItems, SplitN
 from genkit.errors import DataError
 
 _NOTES = frozenset([".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"])
-_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
 class Tree(ABC):
-    """Named files: ``location`` is what messages call the whole."""
+    """A tree of named files; ``location`` is its name in messages."""
 
     location: str
 
     @abstractmethod
     def key(self) -> Any:
-        """Return what tells whether a file has changed: plain JSON, made without reading files."""
+        """Return plain JSON that changes when a file does, without reading files."""
 
     @abstractmethod
     def names(self) -> list[str]:
@@ -41,17 +41,17 @@ class Tree(ABC):
         """Open a file for reading from its beginning; raises DataError."""
 
     def full_name(self, name: str) -> str:
-        """Return what messages call a file."""
+        """Return a file's name in messages."""
         return f"{self.location}/{name}"
 
     def close(self) -> None:
-        """Let go of open files."""
+        """Close open files."""
         return None
 
 
 @dataclass(frozen=True)
 class Member:
-    """Where a file stands in the layout."""
+    """A file's split and label."""
 
     name: str
     split: SplitName | None
@@ -68,8 +68,8 @@ class TreeSource(Source):
 
     def key(self) -> Any:
         """Return the tree's key and the options that change what is read."""
-        asked = self.request
-        return [self.tree.key(), asked.size, asked.crop, asked.skip_bad, *(["grey"] if asked.grey else [])]
+        request = self.request
+        return [self.tree.key(), request.size, request.crop, request.skip_bad, *(["grey"] if request.grey else [])]
 
     def close(self) -> None:
         """Close the tree."""
@@ -109,7 +109,7 @@ class TreeSource(Source):
             if (other.height, other.width) != (header.height, header.width):
                 raise DataError(
                     f"{self.name} has images of different sizes: {first} is {header.width}x{header.height}, "
-                    f"{name} is {other.width}x{other.height}; give one size, as --size {min(sides)}"
+                    f"{name} is {other.width}x{other.height}; give one size, e.g. --size {min(sides)}"
                 )
         return header.height, header.width
 
@@ -128,20 +128,20 @@ class TreeSource(Source):
         return Item(pixels, member.label, member.split)
 
     def _skipping(self) -> contextlib.AbstractContextManager[None]:
-        """Swallow the error of one bad file where bad ones are skipped."""
+        """Suppress the DataError of a bad file if bad files are skipped."""
         return contextlib.suppress(DataError) if self.request.skip_bad else contextlib.nullcontext()
 
 
 def is_wanted(name: str) -> bool:
-    """Tell whether a file must be an image, or is left aside as hidden, litter or a note."""
+    """Return whether a file must be an image; hidden files, system files and notes are ignored."""
     parts = name.split("/")
-    if any(part.startswith(".") or part.lower() in _LITTER for part in parts):
+    if any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in parts):
         return False
     return PurePosixPath(parts[-1]).suffix.lower() not in _NOTES
 
 
 def arrange(names: list[str], location: str) -> tuple[list[Member], tuple[str, ...]]:
-    """Return each file's split and label, and the names of the classes; raises DataError for a layout of two minds."""
+    """Return each file's split and label, and the names of the classes; raises DataError for a mixed layout."""
     inner = _strip({name: name.split("/") for name in names})
     splits: dict[str, SplitName] = {}
     if {"train", "test"} <= {parts[0] for parts in inner.values() if len(parts) > 1}:
@@ -164,7 +164,7 @@ def arrange(names: list[str], location: str) -> tuple[list[Member], tuple[str, .
 
 
 def _strip(names: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Drop the folders that hold everything."""
+    """Drop the folders that contain everything."""
     while len({parts[0] for parts in names.values()}) == 1 and all(len(parts) > 1 for parts in names.values()):
         names = {name: parts[1:] for name, parts in names.items()}
     return names

@@ -1,4 +1,4 @@
-"""Training from the outside: start a run, resume a run. The loop itself is in genkit.training.loop."""
+"""Start and resume training runs; the loop itself is in genkit.training.loop."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ _LOG = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 BudgetKind = Literal["cpu", "gpu"]
-"""What a preset is for: two CPU cores and minutes, or one GPU and hours."""
+"""The budget of a preset: minutes on two CPU cores, or hours on one GPU."""
 
 _NO_ROOM = re.compile(
     "can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed|Overflow when unpacking"
 )
-"""How torch words a tensor that is too large for this machine, or for any."""
+"""Torch's messages for a tensor that is too large for this machine, or for any."""
 
 
-def find_preset(model: str, dataset: str, place: BudgetKind = "cpu") -> Preset:
-    """Return a model's preset for a place: "cpu" is the data set's own, or the default; "gpu" is that for any data.
+def find_preset(model: str, dataset: str, kind: BudgetKind = "cpu") -> Preset:
+    """Return a model's preset: for "cpu" the data set's own, else the default; for "gpu" the one for all data sets.
 
-    Raises UsageError for a place that is none, or a model without a preset for a GPU.
+    Raises UsageError for another kind, or for a model without a preset for a GPU.
     """
     presets = model_class(model).presets
-    if place == "gpu":
+    if kind == "gpu":
         if "gpu" not in presets:
-            raise UsageError(f"{model} has no preset for a GPU: take that for a CPU, which runs on any device")
+            raise UsageError(f"{model} has no preset for a GPU: use the one for a CPU, which runs on any device")
         return presets["gpu"]
-    if place != "cpu":
-        raise UsageError(f"there are presets for 'cpu' and 'gpu', not for {place!r}")
+    if kind != "cpu":
+        raise UsageError(f"there are presets for 'cpu' and 'gpu', not for {kind!r}")
     return presets.get(dataset) or presets.get("default") or Preset(images=200_000)
 
 
@@ -78,18 +78,18 @@ def train(
 ) -> Run:
     """Train a model in a new run folder and return the run.
 
-    The budget is ``images`` shown (every image drawn counts) or ``minutes``; without either, the preset's. ``preset``
-    says which, "cpu" or "gpu", whatever the device: a budget must not depend on the machine. ``options`` override the
-    preset's. ``milestones`` checkpoints stay, evenly apart on the way, to be measured too. ``opening`` holds further
-    arguments of open_dataset, such as ``size``. Raises UsageError for options, a preset or a device that can't be,
-    TrainingError when the run can't go on, Interrupted after Ctrl-C or SIGTERM.
+    The budget is ``images`` (all that are drawn count) or ``minutes``; without either, the preset's. ``preset``
+    is "cpu" or "gpu" whatever the device, as a budget must not depend on the machine. ``options`` override the
+    preset's. ``milestones`` checkpoints are kept at even distances, to be measured later. ``dataset_options`` are
+    further arguments of open_dataset, e.g. ``{"size": 64}``. Raises UsageError for invalid options, preset or device,
+    TrainingError if the run fails, Interrupted after Ctrl-C or SIGTERM.
     """
     if images is not None and minutes is not None:
         raise UsageError("a budget is in images or in minutes, not both")
     if (images is not None and images < 1) or (minutes is not None and not 0 < minutes < math.inf):
-        raise UsageError("a budget must be above zero, and have an end")
+        raise UsageError("a budget must be above zero and finite")
     if milestones < 0 or (milestones and minutes is not None):
-        raise UsageError("milestones are a number of checkpoints on the way through a budget in images")
+        raise UsageError("milestones are a number of checkpoints of a budget in images")
     if batch is not None and batch < 1:
         raise UsageError("a batch must hold at least one image")
     offer = registry().find(ModelSpec, model)
@@ -136,7 +136,7 @@ def resume(
     settings: Settings | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Run:
-    """Continue a run from its newest checkpoint; on the same CPU, torch and threads it ends bit-identical.
+    """Resume a run from its newest checkpoint; on the same CPU, torch and number of threads it ends bit-identical.
 
     Raises MissingError without a run, DataError if the data set's content has changed.
     """
@@ -151,7 +151,7 @@ def resume(
     if distributed.world() != run.config.processes:
         raise UsageError(
             f"run {run.path} was begun by {run.config.processes} processes, not {distributed.world()}: "
-            "launch as many, as their number moves the batch and every draw"
+            "launch as many, as their number changes the batch and every random draw"
         )
     return _run(run, data, target, settings or Settings(), on_event)
 
@@ -159,7 +159,7 @@ def resume(
 def open_run_dataset(run: Run, *, data_root: Path | None = None) -> ImageDataset:
     """Open the data set that a run was trained on; raises DataError if its content has changed.
 
-    ``data_root``, else ``GENKIT_DATA``, else the folder that the run knows is where downloaded data lies.
+    Downloaded data is looked for in ``data_root``, else ``GENKIT_DATA``, else the folder recorded in the run.
     """
     open_options = dataclasses.asdict(run.config.opening)
     recorded = open_options.pop("data_root")
@@ -171,7 +171,7 @@ def open_run_dataset(run: Run, *, data_root: Path | None = None) -> ImageDataset
 
 def _check_unchanged(data: ImageDataset, run: Run) -> None:
     if data.sha256 != run.config.dataset_sha256:
-        raise DataError(f"{data.name} has changed since run {run.path} began: its content hash is another one")
+        raise DataError(f"{data.name} has changed since run {run.path} began: its content hash differs")
 
 
 def _run(
@@ -182,7 +182,7 @@ def _run(
         try:
             if on_event is not None:
                 on_event(event)
-        except Exception as error:  # how far it is must not decide how it ends
+        except Exception as error:  # a broken progress display must not stop the training
             on_event = None
             cause = " ".join(f"{type(error).__name__}: {error}".split())
             _LOG.warning("the progress of %s is no longer shown: %s", run.path, cause)

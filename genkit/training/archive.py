@@ -1,4 +1,4 @@
-"""Runs as single files: export to a zip of run.json, status.json, the newest checkpoint and its sample grid; import."""
+"""Export a run to one zip file (run.json, status.json, newest checkpoint, sample grid) and import it again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SAFE = re.compile(r"\w[\w.:-]*")
 
 
 def export_run(run: Run, target: Path) -> Path:
-    """Write a run's newest checkpoint and how it was made to one zip file, atomically."""
+    """Write a run's newest checkpoint and configuration to one zip file, atomically."""
     newest = run.newest_checkpoint()
     sources = dict(
         zip(_MEMBERS, (run.path / "run.json", run.path / "status.json", run.path / "samples.png", newest), strict=True)
@@ -45,9 +45,9 @@ def export_run(run: Run, target: Path) -> Path:
 
 
 def import_run(source: Path, root: Path) -> Run:
-    """Make a run folder of an exported file; nothing in it is executed and nothing lands outside ``root``.
+    """Make a run folder from an exported file; nothing in it is executed or written outside ``root``.
 
-    Raises MissingError without the file and DataError for one that is not a whole export.
+    Raises MissingError without the file and DataError for one that is incomplete or no export.
     """
     if not source.is_file():
         raise MissingError(f"there is no file {source}")
@@ -65,7 +65,9 @@ def import_run(source: Path, root: Path) -> Run:
         run.status  # noqa: B018 - raises DataError if it can't be read
         parts = (run.config.dataset_slug, run.config.model)
         if not all(_SAFE.fullmatch(part) for part in parts):
-            raise DataError(f"{source} names its data set or model {parts}, which is no folder's name")
+            raise DataError(
+                f"{source} has data set and model {parts}, which can't be folder names: export the run again"
+            )
         parent = root.joinpath(*parts)
         parent.mkdir(parents=True, exist_ok=True)
         path = next(parent / f"{number:04x}" for number in range(1, 1 << 16) if not (parent / f"{number:04x}").exists())
@@ -100,7 +102,7 @@ def _unpack(source: Path, folder: Path) -> str:
 
 
 def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """Yield a member's bytes; raises DataError for a damaged one, so that OSError is left to the disk."""
+    """Yield a member's bytes; raises DataError for a damaged member, so that an OSError is about the disk."""
     try:
         with archive.open(name) as member:
             while block := member.read(_BLOCK):

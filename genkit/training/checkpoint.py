@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file with JSON in its header, written atomically. No code, no pickle.
 
-Tensors are saved contiguous and restored into the strides that the live tensor has: safetensors refuses
-channels_last and shared tensors, and a contiguous state under the fused CPU Adam silently updates wrong elements.
+Tensors are saved contiguous and restored with the strides of the live tensor: safetensors refuses channels_last and
+shared tensors, and with a contiguous state the fused CPU Adam silently updates the wrong elements.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCHEMA = 2
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write tensors and JSON metadata to ``path``: temporary name, sync, rename.
 
-    An earlier file of that name stays whole until the new one is; OSError passes through and leaves no temporary file.
+    An earlier file of that name stays until the new one is complete. OSError passes through; no temporary file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -76,7 +76,7 @@ def module_state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def restore_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Copy a saved state into a module, into the strides its tensors have; raises DataError if it does not fit."""
+    """Copy a saved state into a module, whose tensors keep their strides; raises DataError if it does not fit."""
     try:
         module.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:
@@ -100,12 +100,12 @@ def optimizer_state(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, 
 def restore_optimizer(
     optimizer: Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], origin: str = "the checkpoint"
 ) -> None:
-    """Restore what ``optimizer_state`` split; tensors of a parameter's shape take its strides.
+    """Restore what ``optimizer_state`` returned; tensors of a parameter's shape get its strides.
 
     Raises DataError, naming ``origin``, for the state of another optimiser.
     """
     if [len(group["params"]) for group in plain["groups"]] != [len(g["params"]) for g in optimizer.param_groups]:
-        raise DataError(f"{origin} holds the state of another optimiser than this {type(optimizer).__name__}")
+        raise DataError(f"{origin} holds the state of another optimiser, not of this {type(optimizer).__name__}")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in plain["values"].items()}
     for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""Several training processes, launched by torchrun: averages and sums by explicit all-reduce."""
+"""Training in several processes launched by torchrun: averages and sums by explicit all-reduce."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def start(device: torch.device) -> None:
-    """Join the processes that torchrun launched; a single process needs nothing."""
+    """Join the processes that torchrun launched; does nothing in a single process."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
@@ -39,7 +39,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     dist.all_reduce(flat)
     flat /= world()
     for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        # The fused CPU Adam walks memory in order: a gradient must have its parameter's strides.
+        # The fused CPU Adam goes through memory in order: a gradient must have its parameter's strides.
         parameter.grad = torch.empty_like(parameter).copy_(part.view_as(parameter))
 
 
@@ -53,7 +53,7 @@ def total(tensor: Tensor) -> Tensor:
 
 
 def agree(text: str, device: torch.device) -> str:
-    """Return process 0's text everywhere."""
+    """Return process 0's text in all processes."""
     if world() == 1:
         return text
     size = torch.tensor(len(text.encode()), device=device)

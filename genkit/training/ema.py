@@ -1,4 +1,4 @@
-"""The exponential moving average of the modules that a model names."""
+"""Exponential moving averages of a model's modules."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from torch import Tensor, nn
 
 RAMP = 0.05
 AVERAGED = ("running_mean", "running_var")
-"""Buffers that are averaged: a batch norm's statistics."""
+"""Buffers that are averaged: batch-norm statistics."""
 
 
 class Ema:
-    """Averages of parameters and of batch-norm statistics; other buffers are copied.
+    """Averages of parameters and batch-norm statistics of the modules ``names``; other buffers are copied.
 
-    A spectral norm's vectors, for instance, are of unit length, which an average of them is not.
-
-    The half-life is counted in images and reached by a ramp, as in StyleGAN2: at most 5 % of the images seen so far.
+    (An average of a spectral norm's unit vectors, for instance, would not have unit length.) ``half_life`` is in
+    images and ramps up as in StyleGAN2: it is at most 5 % of the images seen so far.
     """
 
     def __init__(self, model: nn.Module, names: tuple[str, ...], half_life: int) -> None:
@@ -44,7 +43,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, images: int, images_seen: int) -> None:
-        """Take in a step of ``images`` examples."""
+        """Update the averages after a step of ``images`` examples."""
         if not self.average:
             return
         weight = 1 - 0.5 ** (images / max(min(self.half_life, images_seen * RAMP), 1e-8))
@@ -58,13 +57,13 @@ class Ema:
                 average.copy_(live)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take averages from a checkpoint."""
+        """Set the averages to those of a checkpoint."""
         for key, tensor in self.average.items():
             tensor.copy_(state[key])
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """What changes within the context, as by prepare_stage, is taken over whole: an initialisation, a mixture."""
+        """What changes within the context, e.g. in prepare_stage, is copied to the averages instead of averaged."""
         before = {key: tensor.clone() for key, tensor in self.model.state_dict().items() if key in self.average}
         yield
         for key, tensor in self.model.state_dict().items():

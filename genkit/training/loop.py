@@ -132,7 +132,7 @@ class Loop:
         self._save()
         self.monitor.status("interrupted")
         raise Interrupted(
-            f"stopped after {self.stream.drawn:,} images; go on with: genkit train --resume {self.run.path}"
+            f"stopped after {self.stream.drawn:,} images; resume with: genkit train --resume {self.run.path}"
         )
 
     def _save(self) -> None:

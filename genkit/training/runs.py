@@ -1,6 +1,6 @@
-"""Run folders: ``runs/<dataset>/<model>/<id>/`` with run.json, checkpoints/, log.jsonl, samples and records.
+"""Run folders: ``runs/<dataset>/<model>/<id>/`` with run.json, status.json, checkpoints/, log.jsonl, samples, records.
 
-run.json says how the run was made and never changes; status.json how far it is. All is found again from the folder.
+run.json says how the run was made and never changes; status.json says how far it is.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class RunConfig:
-    """How a run is made: ``model`` is the bare name that the distribution ``dist`` offers.
+    """How a run is made; ``model`` is the name that the distribution ``dist`` offers.
 
-    ``images`` or ``minutes`` is the budget, ``batch`` what each of the ``processes`` draws; ``opening`` is how the
-    data set is opened again. Of a budget in images, ``milestones`` checkpoints stay on the way, evenly apart.
+    ``images`` or ``minutes`` is the budget, ``batch`` the size for each of the ``processes``; ``opening`` has the
+    options to open the data set again. ``milestones`` checkpoints are kept at even distances of a budget in images.
     """
 
     model: str
@@ -66,19 +66,19 @@ class RunConfig:
         if (self.images is None) == (self.minutes is None):
             raise ValueError("a budget is in images or in minutes")
         if self.milestones and self.images is None:
-            raise ValueError("milestones are of a budget in images")
+            raise ValueError("milestones need a budget in images")
         if min(self.data.shape) < 1:
             raise ValueError(f"images of shape {self.data.shape} have no pixels")
 
     @property
     def budget(self) -> str:
-        """The budget in words."""
+        """The budget as text, e.g. ``400,000 images``."""
         return f"{self.images:,} images" if self.images is not None else f"{self.minutes:g} minutes"
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is: "running", "interrupted", "failed" or "finished"."""
+    """How far a run is; ``state`` is "running", "interrupted", "failed" or "finished"."""
 
     state: str
     images: int = 0
@@ -99,7 +99,7 @@ class Run:
         return self.path.name
 
     def offer(self) -> Offer[ModelSpec]:
-        """Return the plugin's offer that the run was made of; another plugin's of that name if that one is gone."""
+        """Return the plugin's offer of the run's model; another plugin's of that name if that plugin is gone."""
         try:
             return registry().find(ModelSpec, f"{self.config.dist}:{self.config.model}")
         except UnknownName:
@@ -111,7 +111,7 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """How far it is; a run without status.json has just been made."""
+        """The content of status.json; without one the run has just been made."""
         try:
             return _read(Status, self.path / "status.json")
         except FileNotFoundError:
@@ -131,15 +131,15 @@ class Run:
         return sorted((self.path / "checkpoints").glob("step-*.safetensors"))
 
     def milestones(self) -> list[Path]:
-        """The checkpoints that stay on the way to the last one, oldest first."""
+        """The milestone checkpoints, oldest first."""
         return sorted((self.path / "checkpoints").glob("milestone-*.safetensors"))
 
     def newest_checkpoint(self) -> Path:
         """The newest checkpoint; raises MissingError if there is none."""
-        found = self.checkpoints()
-        if not found:
+        checkpoints = self.checkpoints()
+        if not checkpoints:
             raise MissingError(f"run {self.path} has no checkpoint yet: genkit train --resume {self.path}")
-        return found[-1]
+        return checkpoints[-1]
 
 
 def create(root: Path, config: RunConfig) -> Run:
@@ -190,7 +190,7 @@ def find_runs(
 ) -> Iterator[Run]:
     """Yield the runs below ``root``, oldest first.
 
-    A run that can't be read is passed over; ``unreadable`` is told why, in one sentence.
+    A run that can't be read is skipped, and ``unreadable`` is called with the reason.
     """
     names = (dataset, dataset and anywhere(dataset))
     found = []
@@ -209,7 +209,7 @@ def find_runs(
 
 
 def find_run(root: Path, text: str) -> Run:
-    """Find a run by its path or its id (or the id's beginning); raises MissingError, or DataError for a spoilt one."""
+    """Find a run by its path, its id or the beginning of its id; raises MissingError or DataError."""
     path = Path(text)
     if (path / "run.json").is_file():
         return open_run(path)
@@ -260,5 +260,5 @@ def load(run: Run | Path | str, *, checkpoint_path: Path | None = None, raw: boo
 
 
 def checkpoint_meta(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself: ``drawn`` images, ``seconds``, ``index`` of the step."""
+    """Return a checkpoint's metadata: ``drawn`` images, ``seconds``, ``index`` of the step, ``stage`` and more."""
     return checkpoint.load(path, "\0")[1]

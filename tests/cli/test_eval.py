@@ -151,7 +151,7 @@ def test_ctrl_c_during_calibration_loses_no_record(genkit, ppca, monkeypatch):
         (["train", "--model", "dcgan", "--device", "tpu9"], 2, "no device 'tpu9'"),
         (["train", "--model", "dcgan", "--device", "meta"], 2, "no device 'meta'"),
         (["train", "--model", "dcgan", "-o", "width=99999999999"], 1, "does not fit into the memory of cpu"),
-        (["train", "--model", "dcgan", "--minutes", "inf"], 2, "have an end"),
+        (["train", "--model", "dcgan", "--minutes", "inf"], 2, "and finite"),
         (["train", "--model", "dcgan", "--checkpoint-seconds", "nan"], 2, "give a finite number"),
         (["train", "--resume", "x", "--size", "8"], 2, "--size can't be given with --resume"),
         (["train", "--model", "dcgan", "--config", "gone.toml"], 3, "gone.toml"),

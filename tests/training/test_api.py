@@ -55,7 +55,7 @@ def test_the_averages_follow_the_generator_and_differ_from_it(run_toy):
         ({"images": 0}, "above zero"),
         ({"minutes": 0}, "above zero"),
         ({"minutes": float("nan")}, "above zero"),
-        ({"minutes": float("inf")}, "have an end"),
+        ({"minutes": float("inf")}, "and finite"),
         ({"batch": 0}, "at least one image"),
         ({"options": {"kin": "loss"}}, "Did you mean 'kind'"),
         ({"device": "abacus"}, "no device 'abacus'"),
@@ -276,5 +276,5 @@ def test_another_number_of_processes_can_not_go_on_with_a_run(run_toy, tmp_path)
 
 
 def test_milestones_go_with_a_budget_in_images(run_toy):
-    with pytest.raises(UsageError, match="milestones are a number of checkpoints on the way"):
+    with pytest.raises(UsageError, match="milestones are a number of checkpoints of a budget"):
         run_toy("toy-gan", minutes=1.0, milestones=2)

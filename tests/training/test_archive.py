@@ -93,7 +93,7 @@ def test_a_name_that_is_no_folders_name_lands_nowhere(exported, tmp_path, change
     hostile = rewritten(path, tmp_path / "hostile.zip", **{"run.json": config_of(path, **changes)})
     root = tmp_path / "deep" / "root"
     before = everything(tmp_path)
-    with pytest.raises(DataError, match="no folder's name"):
+    with pytest.raises(DataError, match="can't be folder names"):
         import_run(hostile, root)
     assert everything(tmp_path) == sorted([*before, "deep", "deep/root"])
 

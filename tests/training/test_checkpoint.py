@@ -122,7 +122,7 @@ def test_the_state_of_another_optimiser_is_one_sentence(tmp_path):
     steps(net, optimizer, 0, 1)
     _, state, plain = stored(tmp_path / "c.safetensors", net, optimizer)
     other = torch.optim.Adam(nn.Linear(2, 2).parameters())
-    with pytest.raises(DataError, match=r"run/c holds the state of another optimiser than this Adam"):
+    with pytest.raises(DataError, match=r"run/c holds the state of another optimiser, not of this Adam"):
         checkpoint.restore_optimizer(other, state, plain, "run/c")
 
 

@@ -58,7 +58,7 @@ def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(number, 
     (run,) = find_runs(root)
     said = (tmp_path / "stderr").read_text().splitlines()
     assert code == 130, said
-    assert said[-1] == f"stopped after 128 images; go on with: genkit train --resume {run.path}"
+    assert said[-1] == f"stopped after 128 images; resume with: genkit train --resume {run.path}"
     assert run.status.state == "interrupted"
     assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] == 128
     assert resume(run, dataset=digits).finished
