@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from genkit.errors import PluginError
 from genkit.seeds import derive
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ class Evidence:
 
     @property
     def _extractor(self) -> Extractor:
-        assert self.extractor is not None, f"{self.metric} needs features, which its spec does not name"
+        if self.extractor is None:
+            raise PluginError(f"metric {self.metric!r} uses features: name features or logits in its spec's needs")
         return self.extractor
 
     def _once(self, key: Any, compute: Callable[[], V]) -> V:

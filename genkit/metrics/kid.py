@@ -59,10 +59,6 @@ class Subsets:
         return (second, first) if self.generated_first else (first, second)
 
 
-CLEAN_FID = Subsets(seed=0, shrink=True)
-"""The subsets of clean-fid and stylegan3, which leave the seed to NumPy's global generator."""
-
-
 def kernel_distance(
     real: Any,
     generated: Any,

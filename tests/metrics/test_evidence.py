@@ -153,6 +153,11 @@ def test_each_metric_has_its_own_parameters(digits):
     assert evidence.parameters_of("elbo") is None
 
 
+def test_features_without_an_extractor_are_the_metrics_mistake(digits):
+    with pytest.raises(PluginError, match="metric 'mine' uses features: name features or logits in its spec's needs"):
+        _ = made(digits).of("mine", None, 100).real_features
+
+
 def test_evidence_of_arrays_holds_them_and_nothing_else():
     evidence = Evidence.of_arrays(real_features=np.zeros((3, 2)))
     assert evidence.real_features.shape == (3, 2)

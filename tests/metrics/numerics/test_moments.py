@@ -26,20 +26,6 @@ def test_chunks_do_not_matter(rows, size):
     assert_moments(moments, rows)
 
 
-def test_merging_about_different_shifts(rows):
-    assert_moments(Moments().update(rows[:200]).merge(Moments().update(rows[200:])).merge(Moments()), rows)
-
-
-def test_merging_into_nothing(rows):
-    assert_moments(Moments().merge(Moments().update(rows)), rows)
-
-
-def test_merging_leaves_the_other_alone(rows):
-    other = Moments().update(rows[:100])
-    Moments().merge(other).update(rows[100:])
-    assert_moments(other, rows[:100])
-
-
 def test_single_precision_rows_are_summed_in_double():
     rows = (np.random.default_rng(0).standard_normal((4000, 3)) + 100).astype(np.float32)
     assert_moments(Moments().update(rows), rows.astype(np.float64))
