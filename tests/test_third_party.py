@@ -1,4 +1,4 @@
-"""A stranger's package, for real: made, installed beside genkit, checked, trained, measured and ranked."""
+"""A third-party package from `genkit new`: installed, checked, trained, measured and ranked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 class Environment:
-    """A virtual environment of its own that sees what is installed here, and the commands run in it."""
+    """A new virtual environment that also sees the packages installed here."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,12 +27,12 @@ class Environment:
         (self.site() / "shared.pth").write_text(f"import site; site.addsitedir({shared!r})\n")
 
     def site(self) -> Path:
-        """Its own site-packages."""
+        """Its site-packages folder."""
         code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
         return Path(subprocess.check_output([self.python, "-c", code], text=True).strip())
 
     def install(self, package: Path) -> None:
-        """Install a package as its README says, but offline: with the build backend and dependencies that are here."""
+        """Install a package as its README says, but offline, with the build backend and dependencies installed here."""
         uv = shutil.which("uv")
         if uv:
             installer = [uv, "pip", "install", "--offline", "--python", str(self.python)]

@@ -1,4 +1,4 @@
-"""Tiny models that use every corner of the harness, and one that misbehaves on request."""
+"""Tiny models that use every feature of the training loop, and one that fails on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def plugin():
 
 
 class ToyGAN(GenerativeModel):
-    """A GAN with batch norm, spectral norm, dropout, two critic turns, a lazy penalty and a schedule.
+    """A GAN with batch norm, spectral norm, dropout, two critic steps, a lazy penalty and a schedule.
 
     The critic and its lazy penalty share one optimiser.
     """
@@ -54,8 +54,8 @@ class ToyGAN(GenerativeModel):
     def loss(self, phase, batch, step):
         if phase == "penalty":
             real = batch.images.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self.critic(real).sum(), real, create_graph=True)
-            return slope.square().flatten(1).sum(1).mean()
+            (gradient,) = torch.autograd.grad(self.critic(real).sum(), real, create_graph=True)
+            return gradient.square().flatten(1).sum(1).mean()
         latent = torch.randn(len(batch), 6, generator=step.generator, device=step.generator.device)
         generated = self.generator(latent)
         if phase == "generator":
@@ -71,7 +71,7 @@ class ToyGAN(GenerativeModel):
 
 
 class ToyStages(GenerativeModel):
-    """An autoencoder, then the spread of its codes (with a draw), then a learned shift: three stages, one closed."""
+    """Three stages: an autoencoder, the spread of its codes in closed form (with a random draw), a learned shift."""
 
     stages = 3
     presets = {"default": Preset(images=512, batch=16)}
@@ -114,7 +114,7 @@ class ToyStages(GenerativeModel):
 
 
 class ToyClosed(GenerativeModel):
-    """Closed form: no phases at all."""
+    """A closed form without phases."""
 
     def __init__(self, options, data):
         super().__init__(options, data)
@@ -136,7 +136,7 @@ class Trouble:
 
 
 class ToyTrouble(GenerativeModel):
-    """A mean image learned by descent, that fails as its options say."""
+    """A mean image learned by gradient descent, which fails as its options say."""
 
     Options = Trouble
     presets = {"default": Preset(images=512, batch=16)}

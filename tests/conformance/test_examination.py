@@ -18,7 +18,7 @@ DATA = blobs((1, 6, 6), 17, 3)
 
 
 class Uniform(GenerativeModel):
-    """The least that a model can be."""
+    """A minimal model."""
 
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         return torch.rand(n, *self.data.shape, generator=generator)

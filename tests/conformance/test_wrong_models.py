@@ -1,4 +1,4 @@
-"""Deliberately wrong models: each is caught by the check meant for it, and by no other."""
+"""Deliberately wrong models: each fails the check meant for it, and no other."""
 
 from __future__ import annotations
 
@@ -52,11 +52,8 @@ class RightVAE(VAE):
         self.decoder = nn.Sequential(nn.Linear(3, pixels), nn.Sigmoid(), nn.Unflatten(1, data.shape))
 
 
-# --- phases ---
-
-
 class LeakingGradients(RightGAN):
-    """The generator's phase owns the discriminator too, and moves it to be fooled."""
+    """The generator's phase also updates the discriminator."""
 
     def phases(self) -> list[Phase]:
         return [super().phases()[0], Phase("generator", self, self.optimizer(self))]
@@ -70,7 +67,7 @@ class ForeignOptimizer(RightGAN):
 
 
 class SteppingLoss(RightGAN):
-    """The discriminator's loss moves the generator by itself."""
+    """The discriminator's loss changes the generator itself."""
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         with torch.no_grad():
@@ -85,7 +82,7 @@ class BackwardInLoss(RightGAN):
 
 
 class ThawingLoss(RightGAN):
-    """The generator's loss switches the discriminator's gradients on, as hand-written loops do."""
+    """The generator's loss switches requires_grad of the discriminator on, as hand-written loops do."""
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
         self.discriminator.requires_grad_(True)
@@ -109,15 +106,12 @@ class InfiniteLoss(RightVAE):
         return super().loss(phase, batch, step) / 0
 
 
-# --- labels ---
-
-
 def generated_as_real(real: Tensor, generated: Tensor) -> Tensor:
     return logistic_discriminator(generated, real)
 
 
 class SwappedLabels(RightGAN):
-    """A discriminator that calls generated images real, and a generator that plays along."""
+    """A discriminator that calls generated images real, and a generator with the same labels."""
 
     adversarial = Adversarial("swapped", generated_as_real, lambda generated: non_saturating_generator(-generated))
 
@@ -131,11 +125,8 @@ class NegatedLogits(RightGAN):
         return -super().logits(images)
 
 
-# --- samples ---
-
-
 class OutOfRange(RightGAN):
-    """Forgets to leave the range of tanh."""
+    """Returns samples in the range of tanh."""
 
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         images: Tensor = self.generator(self.draw_latent(n, generator=generator))
@@ -163,7 +154,7 @@ class AlwaysTheSame(RightGAN):
 
 
 class MovingStatistics(RightGAN):
-    """Draws in train mode, which moves batch normalisation's running statistics."""
+    """Samples in train mode, which changes batch normalisation's running statistics."""
 
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         self.generator.train()
@@ -177,9 +168,6 @@ class LeavesTrainMode(RightGAN):
         images = super().sample(n, generator=generator)
         self.discriminator.train()
         return images
-
-
-# --- state ---
 
 
 class PickledState(RightGAN):
@@ -204,7 +192,7 @@ class UnregisteredTensor(RightGAN):
 
 
 class HiddenCounter(RightVAE):
-    """Warms the loss up by a counter that no checkpoint holds."""
+    """Warms up the loss with a counter that is not in the state dict."""
 
     turns = 0
 
@@ -224,9 +212,6 @@ class ProcessWideCounter(RightVAE):
 class PythonChance(RightVAE):
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         return super().loss(phase, batch, step) * (1 + random.random())
-
-
-# --- reconstruction and likelihood ---
 
 
 class BatchReconstruction(RightVAE):
@@ -281,7 +266,7 @@ class GlobalLikelihood(RightVAE):
 
 
 class FallingBound(RightVAE):
-    """Subtracts log K twice. Its prior counts as its own, so that only the order of the bounds can tell."""
+    """Subtracts log K twice. Its prior is overridden, so that only the order of the bounds shows it."""
 
     def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
         return super().draw_latent(n, generator=generator)
@@ -344,14 +329,11 @@ class ForgottenPriorTerm(RightVAE):
 
 
 class UnaveragedWeights(RightVAE):
-    """Forgets the 1/K of the importance-weighted bound: it climbs, and is no bound."""
+    """Forgets the 1/K of the importance-weighted bound: it grows with K and is not a bound."""
 
     def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
         bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)
         return bound + torch.tensor(importance_samples).log()
-
-
-# --- options and building ---
 
 
 @dataclass
@@ -361,7 +343,7 @@ class HalfOptions:
 
 @dataclass
 class SetOptions:
-    """Its one field changes on every way through JSON."""
+    """Its one field changes whenever it is read back from JSON."""
 
     names: tuple[str, ...] = ()
     seen: list[str] = field(default_factory=list)

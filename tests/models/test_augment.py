@@ -1,4 +1,4 @@
-"""Augmentation: exact where it must be, differentiable twice, in both losses, and ADA's controller and its memory."""
+"""Augmentation: exact transforms, second derivatives, use in both losses, ADA's controller and its state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from genkit.models.augment import (
     turn_hue,
 )
 from genkit.models.gan import GANOptions
-from genkit.training.phases import Turns
+from genkit.training.phases import PhaseRunner
 
 SHAPES = [(1, 8, 8), (3, 8, 8), (3, 9, 6), (1, 1, 5)]
 
@@ -45,7 +45,7 @@ def ada(p: float, images: int = 1000) -> AdaptiveAugmentation:
 
 
 def places(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Where every pixel is already."""
+    """The identity: the position of every pixel."""
     height, width = images.shape[2:]
     y, x = torch.meshgrid(torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2, indexing="ij")
     shape = (len(images), 1, height, width)
@@ -126,9 +126,6 @@ def test_diffaugment_against_the_formula_of_the_paper() -> None:
     torch.testing.assert_close(DiffAugment()(images, generator(5)), expected)
 
 
-# --- ADA's transforms ---
-
-
 def test_whole_pixels_and_quarter_turns_are_read_exactly_and_the_border_is_a_mirror() -> None:
     images = pictures((2, 6, 6))
     x, y = places(images)
@@ -177,9 +174,6 @@ def test_all_of_ada_is_affine_so_nothing_depends_on_what_an_image_shows() -> Non
     torch.testing.assert_close(one + other, 2 * black, rtol=0, atol=1e-5)
 
 
-# --- ADA's controller ---
-
-
 def step_of(augment: Augmentation, seed: int = 0, total: Any = lambda tensor: tensor) -> Step:
     return Step(0, 0, generator(seed), sum=total, augmentation=augment)
 
@@ -220,7 +214,7 @@ def test_p_goes_from_zero_to_one_in_its_images_and_moves_every_fourth_batch() ->
 
 
 def test_all_processes_count() -> None:
-    sure, others = torch.ones(10), torch.tensor([-10.0, 10.0])  # the other process has all its images judged wrong
+    sure, others = torch.ones(10), torch.tensor([-10.0, 10.0])  # the other process's images are all taken for generated
     assert observed(sure, total=lambda seen: seen + others) == pytest.approx(0.5 - 80 / 1000)
 
 
@@ -228,9 +222,6 @@ def test_it_is_logged() -> None:
     step = step_of(ada(0.25))
     step.augment.observe(torch.ones(4))
     assert step.logged["ada_p"].item() == 0.25
-
-
-# --- in a GAN ---
 
 
 @dataclass
@@ -254,7 +245,7 @@ class Blanked(Augmentation):
 
 
 class RealOnly(Small):
-    """Augments real images alone: the generator learns to paint the augmentation."""
+    """Augments real images alone: the generator learns to produce augmented images."""
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         with torch.no_grad():
@@ -265,14 +256,14 @@ class RealOnly(Small):
 
 
 class NotInTheGenerator(Small):
-    """Augments in the discriminator's loss alone: its generator meets a discriminator that never saw such images."""
+    """Augments in the discriminator's loss alone: the generator is then judged on images unlike any in training."""
 
     def generator_loss(self, batch: Batch, step: Step) -> Tensor:
         return self.adversarial.generator(self.discriminate(self.generate_fake(len(batch), step)[0]))
 
 
 def shown(cls: type[GAN], phase: str) -> list[float]:
-    """The largest pixel that the discriminator is shown in each pass, where augmentation blanks all."""
+    """The largest pixel that the discriminator sees in each pass, with an augmentation that blanks images."""
     torch.manual_seed(0)
     model = cls(Options(), DataInfo((1, 4, 4)))
     seen: list[float] = []
@@ -308,7 +299,7 @@ def test_the_discriminators_turn_tells_ada_how_it_judged_real_images(real: float
 
 def test_the_harness_gives_every_turn_the_models_augmentation() -> None:
     model = Small(Options(augment="flip"), DataInfo((1, 4, 4)))
-    step = Turns(model, model.phases(), 0, torch.device("cpu")).step(0, 0, 0, 0, "generator")
+    step = PhaseRunner(model, model.phases(), 0, torch.device("cpu")).step(0, 0, 0, 0, "generator")
     images = pictures((1, 4, 4), 40)
     state = step.generator.get_state()
     changed = step.augment(images)
@@ -318,7 +309,7 @@ def test_the_harness_gives_every_turn_the_models_augmentation() -> None:
 
 
 class ForgetfulAda(AdaptiveAugmentation):
-    """Keeps its probability where no checkpoint sees it."""
+    """Keeps its probability outside the state dict."""
 
     def __init__(self, images: int) -> None:
         super().__init__(images)

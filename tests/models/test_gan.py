@@ -1,4 +1,4 @@
-"""The GAN base: ranges, separate passes, which gradients flow, which draws are made."""
+"""The GAN base class: ranges, separate passes, gradients and random draws."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def batch(n: int = 6) -> Batch:
 
 
 def watch(module: nn.Module) -> list[Tensor]:
-    """Return a list that collects what a module is given."""
+    """Return a list that collects a module's inputs."""
     seen: list[Tensor] = []
     module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     return seen
@@ -182,8 +182,6 @@ def test_what_a_generator_paints_beyond_white_and_black_is_clipped_at_the_border
     assert (images.min().item(), images.max().item()) == (0.0, 1.0)
 
 
-# --- classes ---
-
 CLASSES = DataInfo((1, 4, 4), num_classes=3, class_frequencies=(0.1, 0.0, 0.9))
 
 
@@ -215,7 +213,7 @@ def conditional() -> TinyConditional:
 
 
 def labels_shown(model: ConditionalGAN, phase: str, n: int = 2000) -> dict[str, list[Tensor]]:
-    """The labels that each network is given in a turn."""
+    """The labels that each network is given in a phase."""
     seen: dict[str, list[Tensor]] = {"generator": [], "discriminator": []}
     for name, collected in seen.items():
         network = model.get_submodule(name)
@@ -225,7 +223,7 @@ def labels_shown(model: ConditionalGAN, phase: str, n: int = 2000) -> dict[str, 
 
 
 class UniformLabels(TinyConditional):
-    """Draws classes as if all were alike frequent."""
+    """Draws all classes with the same probability."""
 
     def draw_labels(self, n: int, *, generator: torch.Generator) -> Tensor:
         return torch.randint(self.data.num_classes, (n,), generator=generator)

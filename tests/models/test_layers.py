@@ -1,4 +1,4 @@
-"""Network pieces that models of any family share."""
+"""Layers shared by all families."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observation models against their definitions: constants, normalisation, what is observed."""
+"""Observation models against their definitions: constants, normalisation, observed images."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_discretised_logistics_mean_is_its_expectation_to_half_a_level(raw: 
 
 
 def every_level(levels: int, likelihood: Likelihood, scale: float, channels: int = 1) -> Tensor:
-    """Log-probabilities [levels, channels] of one random pixel's levels, each channel asked with the others at zero."""
+    """Log-probabilities [levels, channels] of one random pixel's levels, each channel with the others at zero."""
     params = torch.randn(1, channels * likelihood.parameters, 1, 1, generator=generator(3), dtype=torch.float64) * scale
     grid = torch.linspace(0, 1, levels, dtype=torch.float64)
     asked = torch.zeros(channels, levels, channels, 1, 1, dtype=torch.float64)

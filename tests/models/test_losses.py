@@ -134,11 +134,8 @@ def test_the_relativistic_game_compares_each_generated_image_with_its_own_real_o
     assert (loss(r, f).item() != pytest.approx(loss(r, f.flip(0)).item())) is paired
 
 
-# --- gradient penalties ---
-
-
 def quadratic(images: Tensor) -> Tensor:
-    """D(x) = |x|^2 / 2, whose slope is x."""
+    """D(x) = |x|^2 / 2, whose gradient is x."""
     return 0.5 * images.square().flatten(1).sum(1)
 
 
@@ -151,7 +148,7 @@ def test_slopes_and_penalties_of_a_known_discriminator() -> None:
 
 
 def undetached_penalty(discriminator, images: Tensor) -> Tensor:
-    """The wrong version: it also flattens the discriminator by moving what made the images."""
+    """The wrong version: its gradient also reaches the network that generated the images."""
     (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
     return gradient.square().flatten(1).sum(1).mean()
 
@@ -160,7 +157,7 @@ def undetached_penalty(discriminator, images: Tensor) -> Tensor:
 def test_a_penalty_trains_the_discriminator_and_nothing_that_made_the_images(penalty, detached: bool) -> None:
     weight, maker = (torch.tensor(2.0, requires_grad=True) for _ in range(2))
     images = maker * torch.ones(3, 1, 2, 2)
-    # Quadratic: the slope, weight * x, is another one where the images are.
+    # Quadratic, so the gradient weight * x depends on the images.
     penalty(lambda x: weight * quadratic(x), images).backward()
     assert weight.grad is not None and weight.grad.item() == pytest.approx(2 * 2 * 4 * 2**2)
     assert (maker.grad is None) is detached

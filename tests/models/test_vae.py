@@ -1,4 +1,4 @@
-"""The VAE base: the loss's exact scale, the bounds, what is observed, precision."""
+"""The VAE base class: scale of the loss, bounds, observed images, precision."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_bernoulli_training_sees_binary_images() -> None:
 
 
 class Recording(Gaussian):
-    """A Gaussian likelihood that remembers the precision of what it is given."""
+    """A Gaussian likelihood that records the precision of its inputs."""
 
     seen: ClassVar[set[torch.dtype]] = set()
 
@@ -203,7 +203,7 @@ class WidePrior(LearnedPriorVAE, TinyVAE):
 
 
 class ForgetfulPrior(WidePrior):
-    """Measures KL against N(0, 1) all the same."""
+    """Computes KL from N(0, 1) in spite of its prior."""
 
     def divergence(self, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
         return gaussian_kl(mean, log_variance)

@@ -15,13 +15,13 @@ CLASSES = {"num_classes": 3, "class_frequencies": (0.2, 0.3, 0.5)}
 
 @pytest.fixture(params=SHAPES, ids=str)
 def info(request: pytest.FixtureRequest) -> DataInfo:
-    """Data of every supported kind of shape."""
+    """Data of each supported shape."""
     return DataInfo(request.param, **CLASSES)
 
 
 @pytest.fixture
 def digits_info() -> DataInfo:
-    """Data as the digits have it, of three classes."""
+    """Data shaped like the digits, with three classes."""
     return DataInfo((1, 8, 8), levels=17, **CLASSES)
 
 
@@ -49,7 +49,7 @@ def step() -> Callable[..., Step]:
 
 @pytest.fixture
 def train_step(batch: Callable[[DataInfo], Batch], step: Callable[[], Step]) -> Callable[[GAN], None]:
-    """A function that runs one step of every phase and checks that it moves its own network alone."""
+    """A function that runs one step of every phase and checks that it changes only its own network."""
 
     def run(model: GAN) -> None:
         for phase in model.phases():
@@ -69,7 +69,7 @@ def train_step(batch: Callable[[DataInfo], Batch], step: Callable[[], Step]) -> 
 
 @pytest.fixture
 def loss_on(batch: Callable[[DataInfo], Batch], step: Callable[[], Step]) -> Callable[..., float]:
-    """A function that returns a phase's loss where the discriminator's logits are what is given, in order."""
+    """A function that returns a phase's loss with the discriminator's logits replaced by given ones, in order."""
 
     def run(model: GAN, phase: str, *logits: list[float]) -> float:
         given = iter(logits)

@@ -1,4 +1,4 @@
-"""AC-GAN: its loss by hand, and the class loss of generated images that must not start at full weight."""
+"""AC-GAN: its loss by hand, and the ramp of the class loss of generated images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def build(info: DataInfo, cls: type[ACGAN] = ACGAN) -> ACGAN:
     return cls(ACGANOptions(width=4, class_weight=0.5, class_ramp=RAMP), info)
 
 
-def judged(model: ACGAN, phase: str, given: Batch, step: Step) -> tuple[float, list[tuple[Tensor, Tensor]], Tensor]:
-    """A phase's loss, what the discriminator said in each pass, and the labels that generated images were made of."""
+def phase_loss(model: ACGAN, phase: str, given: Batch, step: Step) -> tuple[float, list[tuple[Tensor, Tensor]], Tensor]:
+    """A phase's loss, the discriminator's outputs in each pass, and the labels of generated images."""
     said: list[Any] = []
     made: list[Any] = []
     handles = [
@@ -40,11 +40,13 @@ def test_the_losses_by_hand(
     seen: int, weight: float, digits_info: DataInfo, batch: Callable[..., Batch], step: Callable[..., Step]
 ) -> None:
     given = batch(digits_info, 6)
-    loss, ((r, r_class), (f, f_class)), labels = judged(build(digits_info), "discriminator", given, step(0, 0, seen))
+    loss, ((r, r_class), (f, f_class)), labels = phase_loss(
+        build(digits_info), "discriminator", given, step(0, 0, seen)
+    )
     hinge = (1 - r).relu().mean() + (1 + f).relu().mean()
     named = cross_entropy(r_class, given.labels) + weight * cross_entropy(f_class, labels)
     assert loss == pytest.approx((hinge + 0.5 * named).item(), rel=1e-5)
-    loss, ((f, f_class),), labels = judged(build(digits_info), "generator", given, step(0, 0, seen))
+    loss, ((f, f_class),), labels = phase_loss(build(digits_info), "generator", given, step(0, 0, seen))
     assert loss == pytest.approx((-f.mean() + 0.5 * weight * cross_entropy(f_class, labels)).item(), rel=1e-5)
 
 
@@ -55,8 +57,8 @@ class FullWeight(ACGAN):
         return 1.0
 
 
-def names_noise(model: ACGAN, given: Batch, step: Step) -> bool:
-    """Whether a first step asks the class of images that nobody has learned to paint."""
+def classifies_generated(model: ACGAN, given: Batch, step: Step) -> bool:
+    """Whether the class loss of generated images has a gradient in the first step."""
     shown: list[Tensor] = []
     model.discriminator.register_forward_hook(lambda _, inputs, output: shown.append(output[1]))
     counts = []
@@ -71,5 +73,5 @@ def test_at_first_the_class_of_generated_images_does_not_count(
     digits_info: DataInfo, batch: Callable[..., Batch], step: Callable[..., Step]
 ) -> None:
     given = batch(digits_info, 6)
-    assert not names_noise(build(digits_info), given, step())
-    assert names_noise(build(digits_info, FullWeight), given, step())
+    assert not classifies_generated(build(digits_info), given, step())
+    assert classifies_generated(build(digits_info, FullWeight), given, step())

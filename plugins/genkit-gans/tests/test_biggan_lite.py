@@ -1,4 +1,4 @@
-"""BigGAN-lite: shared embedding, skip latents, orthogonal regularisation, and an average with its statistics."""
+"""BigGAN-lite: shared embedding, skip latents, orthogonal regularisation, and the moving average's batch statistics."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_average_has_a_half_life_in_images_that_fits_the_budget(digits_info:
 
 
 class WithoutStatistics(BigGANLite):
-    """Its batch statistics are not in the state, so no average has them."""
+    """Keeps batch statistics out of the state dict, so the average lacks them."""
 
     def __init__(self, options: BigGANLiteOptions, data: DataInfo) -> None:
         super().__init__(options, data)
@@ -115,7 +115,7 @@ class WithoutStatistics(BigGANLite):
 
 
 def averages_its_statistics(model: BigGANLite, batch: Batch, step: Step) -> bool:
-    """Whether the averaged generator normalises by averaged statistics, and not by the last ones or none."""
+    """Whether the averaged generator normalises by averaged statistics."""
     average = Ema(model, model.ema, model.ema_half_life)
     model.train().generate(32, generator=step.generator)
     average.update(1, 40)  # half-life 2: the average moves by 29 %

@@ -1,4 +1,4 @@
-"""cGAN: the projection, the classes' own gains, and labels of generated images from the data's prior."""
+"""cGAN: the projection, gains per class, and labels drawn with the data's frequencies."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_each_class_has_its_own_gains_and_biases() -> None:
 
 
 class Uniform(CGAN):
-    """Draws all classes alike."""
+    """Draws all classes with the same probability."""
 
     def draw_labels(self, n: int, *, generator: torch.Generator) -> Tensor:
         return torch.randint(self.data.num_classes, (n,), generator=generator)

@@ -1,4 +1,4 @@
-"""LSGAN: least squares, and no choice among checkpoints."""
+"""LSGAN: the least squares loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every GAN of the package keeps, tested over all that it offers."""
+"""Properties of every GAN of the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from genkit.registry.specs import ModelSpec
 
 SPECS = list(genkit_models())
 SMALL = {"width": 8, "blocks": 1}
-"""Options of whichever model has them: tests are of what is computed, not of how well it paints."""
+"""Small options for the models that have them: tests check the computation, not the quality."""
 pytestmark = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
 
@@ -88,7 +88,7 @@ def test_it_trains_with_every_augmentation(
 
 
 class Blanked(Augmentation):
-    """Leaves nothing of an image."""
+    """Blanks every image."""
 
     def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return black."""

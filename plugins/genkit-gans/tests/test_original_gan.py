@@ -1,4 +1,4 @@
-"""The original GAN: its layers, its two games, every shape."""
+"""The original GAN: its layers, both losses, every shape."""
 
 from __future__ import annotations
 

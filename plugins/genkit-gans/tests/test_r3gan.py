@@ -1,4 +1,4 @@
-"""R3GAN: pairs, both penalties on detached images, networks that start as the identity."""
+"""R3GAN: paired losses, both penalties on detached images, blocks that start as the identity."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_penalty_is_half_gamma_times_the_sum_of_both_squared_slopes(step: Ca
 
 
 class Unpaired(R3GAN):
-    """Compares means, as an averaged relativistic game does."""
+    """Compares means, like a relativistic average GAN."""
 
     adversarial = Adversarial(
         "unpaired",
@@ -52,7 +52,7 @@ class Unpaired(R3GAN):
 
 
 def pairs(model: R3GAN, loss_on: Callable[..., float]) -> bool:
-    """Whether it matters which real image a generated one meets."""
+    """Whether the loss depends on how real and generated images are paired."""
     model.penalty = lambda real, generated, step: 0.0  # type: ignore[method-assign]
     both = [
         (loss_on(model, phase, R, F), loss_on(model, phase, R, F[::-1])) for phase in ("discriminator", "generator")
@@ -67,7 +67,7 @@ def test_each_generated_image_meets_one_real_image(loss_on: Callable[..., float]
 
 
 class Undetached(R3GAN):
-    """Takes R2 at images that still hang on the generator."""
+    """Computes R2 at images that are not detached."""
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         generated, _ = self.generate_fake(len(batch), step)

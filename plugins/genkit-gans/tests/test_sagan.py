@@ -1,4 +1,4 @@
-"""SAGAN: attention that starts at nothing, two time scales, both networks normalised."""
+"""SAGAN: attention that starts at 0, two learning rates, spectral normalisation of both networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SNGAN: the hinge game, spectral norms of one, and power iterations that rest in evaluation."""
+"""SNGAN: the hinge loss, spectral norms of 1, and no power iteration in evaluation mode."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_layer_of_the_discriminator_has_spectral_norm_one_and_none_of_the_
 
 
 class Iterating(SNGAN):
-    """Takes a step of power iteration whenever it judges, also in evaluation."""
+    """Runs power iteration in every forward pass, also in evaluation mode."""
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         self.discriminator.train()
@@ -73,7 +73,7 @@ def test_the_power_iteration_moves_in_training_and_rests_in_evaluation() -> None
 
 
 class Rectified(SNGAN):
-    """A first block like the others: it rectifies the image."""
+    """A first block with a ReLU on its input, like the others."""
 
     def __init__(self, options: SNGANOptions, data: DataInfo) -> None:
         super().__init__(options, data)
@@ -81,7 +81,7 @@ class Rectified(SNGAN):
 
 
 def sees_dark_pixels(model: SNGAN) -> bool:
-    """Whether the first block's branch tells dark pixels apart; its shortcut is linear in any case."""
+    """Whether the branch of the first block has a gradient at negative pixels; its shortcut is linear in any case."""
     dark = -torch.rand(2, 1, 8, 8)
     dark.requires_grad_()
     (slope,) = torch.autograd.grad(model.discriminator[0][1].branch(dark).sum(), dark)

@@ -25,17 +25,14 @@ def build(cls: type[StyleGAN2Nano] = StyleGAN2Nano, **options: float) -> StyleGA
     return cls(StyleGAN2NanoOptions(width=4, latent=6, **options), INFO)
 
 
-def linear_critic(model: StyleGAN2Nano) -> Tensor:
-    """Give the model a linear discriminator, whose slope is everywhere the same; return the slope."""
+def linear_discriminator(model: StyleGAN2Nano) -> Tensor:
+    """Give the model a linear discriminator; return its constant gradient."""
     model.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
     return model.discriminator[1].weight
 
 
-# --- layers ---
-
-
 def test_modulation_and_demodulation_are_those_of_weights() -> None:
-    """Equations 1 to 3: each image has weights of its own, scaled per input, then normalised per output."""
+    """Equations 1 to 3: weights per image, scaled per input channel, then normalised per output channel."""
     torch.manual_seed(0)
     x, w = torch.randn(3, 4, 5, 5), torch.randn(3, 6)
     plain, normed = ModulatedConv(4, 7, 6), DemodulatedConv(4, 7, 6)
@@ -110,9 +107,6 @@ def test_no_kernels_of_its_own() -> None:
         assert not custom_kernels(path.read_text()), path
 
 
-# --- losses ---
-
-
 def test_the_game_is_logistic(digits_info: DataInfo, loss_on: Callable[..., float]) -> None:
     r, f = torch.tensor([3.0, 0.5]), torch.tensor([-2.0, 0.25])
     expected = softplus(-r).mean() + softplus(f).mean()
@@ -122,7 +116,7 @@ def test_the_game_is_logistic(digits_info: DataInfo, loss_on: Callable[..., floa
 
 def test_r1_is_half_gamma_times_the_squared_slope_at_real_images(step: Callable[..., Step]) -> None:
     model = build(r1=3.0)
-    slope = linear_critic(model)
+    slope = linear_discriminator(model)
     loss = model.loss("r1", Batch(torch.rand(5, 1, 8, 8)), step())
     assert loss.item() == pytest.approx(1.5 * slope.square().sum().item(), rel=1e-5)
 
@@ -165,7 +159,7 @@ def test_path_lengths_against_their_definition(step: Callable[..., Step]) -> Non
 
 
 class UnmappedPaths(StyleGAN2Nano):
-    """Measures path lengths from where latents are drawn, and not from where the mapping takes them."""
+    """Computes path lengths with respect to z instead of w."""
 
     def path_length_loss(self, batch: Batch, step: Step) -> Tensor:
         self.generator.mapping = nn.Identity()
@@ -174,7 +168,7 @@ class UnmappedPaths(StyleGAN2Nano):
 
 
 def measured_from_the_styles(model: StyleGAN2Nano, step: Step) -> bool:
-    """Whether lengths are of steps in w: from there synthesis starts, behind a mapping that is trained too."""
+    """Whether path lengths are with respect to w."""
     seen: list[Tensor] = []
     model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
     mapping = model.generator.mapping
@@ -202,11 +196,8 @@ def test_the_mean_of_path_lengths_is_in_the_checkpoint_and_over_all_processes(st
     assert means[0] == pytest.approx(means[1])
 
 
-# --- lazy regularisation ---
-
-
 class HandRolled(StyleGAN2Nano):
-    """Adds R1 to every 16th loss itself, and forgets the factor 16."""
+    """Adds R1 to every 16th loss, without the factor 16."""
 
     def phases(self) -> list[Phase]:
         return [phase for phase in super().phases() if phase.name != "r1"]
@@ -217,8 +208,8 @@ class HandRolled(StyleGAN2Nano):
 
 
 def mean_r1_gradient(model: StyleGAN2Nano, batch: Batch) -> Tensor:
-    """R1's gradient in a mean step of the harness, of a linear discriminator whose slope it is gamma times, gamma = 3."""
-    weight = linear_critic(model)
+    """R1's gradient per training step for a linear discriminator, divided by its own gradient: gamma = 3 if right."""
+    weight = linear_discriminator(model)
     model.discriminate = lambda images, labels=None: model.discriminator(images)  # type: ignore[method-assign]
     slope = weight.detach().clone()
     total = torch.zeros_like(slope)
@@ -245,14 +236,14 @@ def test_lazy_terms_count_as_if_they_were_taken_every_step() -> None:
 
 
 class Uncorrected(StyleGAN2Nano):
-    """Leaves rate and betas as they are, though its optimisers move more than once a step."""
+    """Leaves learning rate and betas as they are, in spite of the additional lazy updates."""
 
     def optimizer(self, module: nn.Module, *, rate: float | None = None, lazy: int | None = None):
         return super().optimizer(module, rate=rate)
 
 
 def corrected(model: StyleGAN2Nano) -> bool:
-    """Whether a step moves as far, and forgets as much, as one without lazy phases: over all its turns together."""
+    """Whether all updates of a step together have the learning rate and decay of one without lazy phases."""
     phases = model.phases()
     right = True
     for network in (model.discriminator, model.generator):

@@ -1,4 +1,4 @@
-"""WGAN-GP: its loss by hand, and the three ways to get the penalty wrong."""
+"""WGAN-GP: its loss by hand, and wrong versions of the penalty."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ def test_the_losses_by_hand(
 
 
 class BatchNormalised(WGANGP):
-    """A critic with batch normalisation: the penalty of one image also moves with all others."""
+    """A critic with batch normalisation: the penalty of one image depends on all others."""
 
     def __init__(self, options: WGANGPOptions, data: DataInfo) -> None:
         super().__init__(options, data)
         self.discriminator = convolutions(options.width, data.shape)
 
 
-def judges_each_image_alone(model: WGANGP) -> bool:
+def logits_are_independent(model: WGANGP) -> bool:
     images = torch.rand(6, 1, 8, 8) * 2 - 1
     other = torch.cat([images[:1], -images[1:]])
     return torch.allclose(model.discriminate(images)[0], model.discriminate(other)[0], atol=1e-6)
 
 
 def test_no_logit_depends_on_another_image() -> None:
-    assert judges_each_image_alone(build())
-    assert not judges_each_image_alone(build(BatchNormalised))
+    assert logits_are_independent(build())
+    assert not logits_are_independent(build(BatchNormalised))
 
 
 class OneShare(WGANGP):
-    """One alpha for the batch."""
+    """One interpolation weight for the whole batch."""
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
         share = torch.rand((), generator=step.generator)
@@ -71,7 +71,7 @@ class OneShare(WGANGP):
 
 
 def shares(model: WGANGP, step: Step) -> int:
-    """How many different mixtures the penalty looks at, of 20 white and 20 black images."""
+    """Number of different interpolation weights for 20 white and 20 black images."""
     seen: list[Tensor] = []
     model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     model.penalty(torch.ones(20, 1, 8, 8), -torch.ones(20, 1, 8, 8), step)
@@ -84,7 +84,7 @@ def test_every_image_has_an_alpha_of_its_own(step: Callable[..., Step]) -> None:
 
 
 class LowPrecision(WGANGP):
-    """Takes the penalty in whatever precision the networks run in."""
+    """Computes the penalty in the precision of the networks."""
 
     def penalty(self, real: Tensor, generated: Tensor, step: Step) -> Tensor:
         share = torch.rand(len(real), 1, 1, 1, generator=step.generator)

@@ -1,4 +1,4 @@
-"""beta-VAE: the weighed loss, the capacity, and a bound that knows neither."""
+"""beta-VAE: the weighted loss, the capacity, and a bound without either."""
 
 from __future__ import annotations
 

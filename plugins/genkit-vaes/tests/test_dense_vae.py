@@ -22,7 +22,7 @@ def build(info: DataInfo, options: DenseVAEOptions) -> DenseVAE:
 
 
 class MeanReduced(DenseVAE):
-    """PyTorch's mean of squares beside a summed KL: alpha is 2/64 of what it says."""
+    """Mean instead of summed squared errors, with a summed KL: alpha is 2/64 of what it should be."""
 
     def objective(self, rec: Tensor, kl: Tensor, step: Step) -> Tensor:
         return 2 * rec / 64 + self.likelihood.kl_weight * kl
@@ -46,7 +46,7 @@ def test_the_loss_is_summed_over_pixels_like_the_kl() -> None:
 
 
 class Unbounded(DenseVAE):
-    """Takes the encoder's log-variance as it comes."""
+    """Does not bound the encoder's log-variance."""
 
     def moments(self, observed: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.encoder(observed).chunk(2, dim=1)

@@ -1,4 +1,4 @@
-"""What all of them promise: every shape, presets for every place, a README line."""
+"""Properties of every VAE of the package: all shapes, presets, a line in the README."""
 
 from __future__ import annotations
 

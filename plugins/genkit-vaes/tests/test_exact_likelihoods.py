@@ -1,4 +1,4 @@
-"""Every family's bound against the truth: images from linear-Gaussian models, whose log-likelihood is known."""
+"""Bounds against exact log-likelihoods, on images from linear-Gaussian models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 def truth(contrast: float = 1.0) -> PPCA:
-    """Images N(W z + 1/2, variance I); a contrast below one draws them together around grey."""
+    """Images N(W z + 1/2, variance I); a contrast below 1 moves them towards grey."""
     chance = torch.Generator().manual_seed(0)
     model = PPCA(PPCAOptions(LATENT), INFO)
     model.decoder.weight.copy_(contrast * 0.1 * torch.randn(64, LATENT, generator=chance))
@@ -38,7 +38,7 @@ def truth(contrast: float = 1.0) -> PPCA:
 
 
 def drawn(model: PPCA, n: int, seed: int) -> Tensor:
-    """Images of the truth: 8x8, real numbers, not clipped."""
+    """Images drawn from the true model: 8x8, not clipped."""
     chance = torch.Generator().manual_seed(seed)
     noise = torch.randn(n, 1, 8, 8, generator=chance, dtype=torch.float64)
     latent = torch.randn(n, LATENT, generator=chance, dtype=torch.float64)
@@ -46,7 +46,7 @@ def drawn(model: PPCA, n: int, seed: int) -> Tensor:
 
 
 def linear(name: str) -> VAE:
-    """A model of the zoo with its own encoder, prior and bound, and a decoder under which p(x) is known."""
+    """A model with its own encoder, prior and bound, and a decoder under which p(x) is known."""
     torch.manual_seed(0)
     model = make_model(name, {"latent": LATENT, **MODELS[name]}, INFO)
     assert isinstance(model, VAE)

@@ -1,4 +1,4 @@
-"""A flow as prior: its inverse, its determinant, its density, and KL measured from it."""
+"""Flow prior: inverse, determinant, density, and KL from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genkit.models.losses import gaussian_kl
 
 
 def roughen(flow: nn.Module, scale: float = 0.4) -> None:
-    """Leave the identity: random weights in every layer."""
+    """Draw random weights in every layer, so that the flow is not the identity."""
     chance = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in flow.parameters():
@@ -105,7 +105,7 @@ def test_kl_is_not_offered_for_it_has_no_closed_form() -> None:
 
 
 class RoughFlow(FlowVAE):
-    """Not the identity, as after a long training."""
+    """Far from the identity, as after a long training."""
 
     def __init__(self, options: FlowVAEOptions, data: DataInfo) -> None:
         super().__init__(options, data)

@@ -1,4 +1,4 @@
-"""The hierarchical VAE: each layer's KL from its own prior, the bound by hand and by brute force, how it begins."""
+"""The hierarchical VAE: each layer's KL from its own prior, the bound by hand and by brute force, its initialisation."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_the_log_weights_are_those_of_the_definition() -> None:
 
 
 class StandardNormalLayer(hierarchy.StochasticLayer):
-    """Measures its KL against N(0, 1), whatever the layers above say."""
+    """Computes KL from N(0, 1) instead of the prior given the layers above."""
 
     def forward(self, state: Tensor, noise: Tensor, features: Tensor | None) -> hierarchy.Descent:
         descent = super().forward(state, noise, features)
@@ -98,7 +98,7 @@ class StandardNormalLayer(hierarchy.StochasticLayer):
 
 
 def require_kl_from_the_layers_above(model: HVAE) -> None:
-    """KL is the mean of log q - log p over draws: whatever p is, if both terms speak of the same one."""
+    """KL is the mean of log q - log p over draws, if both terms use the same p."""
     draws = noise(model, 4000)
     with torch.no_grad():
         descent = model.decoder.descend(draws, model.encoder(images(1).expand(4000, -1, -1, -1)))
@@ -181,7 +181,7 @@ def test_an_exploding_step_is_skipped(cls: type[HVAE], moves: bool) -> None:
 
 
 class WholeBatches(HVAE):
-    """Evaluates whole batches and drops what is left over."""
+    """Evaluates whole batches and drops the rest."""
 
     def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
         bound = super().log_likelihood(images, generator=generator, importance_samples=importance_samples)

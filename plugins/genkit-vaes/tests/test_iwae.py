@@ -66,7 +66,7 @@ class SoftmaxOfLosses(IWAE):
 
 
 class WeightedSum(SoftmaxOfLosses):
-    """sum w~ log w: its gradient is the right one with w~ held fixed, its value is no bound."""
+    """sum w~ log w: right gradient with w~ held fixed, but the value is not a bound."""
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         log_weights = self._log_weights(batch, step)

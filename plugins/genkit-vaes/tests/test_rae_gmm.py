@@ -95,7 +95,7 @@ class FittedOnTest(RAE):
 
 
 def require_mixture_of_the_training_codes(model: RAE) -> None:
-    """After any round of EM the mixture's mean is the codes' mean, and its covariance theirs."""
+    """After any iteration of EM the mixture has the mean and covariance of the codes."""
     model.prepare_stage(0, TRAIN, step())
     model.prepare_stage(1, TRAIN, step())
     with torch.no_grad():

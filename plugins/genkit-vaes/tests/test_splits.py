@@ -1,4 +1,4 @@
-"""What models ask of their training images: some of them at random, or all of them once."""
+"""Random images of a split, and functions of all images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from genkit.data.dataset import Split
 
 PIXELS = np.arange(2600, dtype=np.uint16).reshape(-1, 1, 1, 1) % 251
 SPLIT = Split("train", PIXELS.astype(np.uint8).repeat(4, axis=2), None, 251)
-"""Images whose grey level is their number, of more than two chunks, the last of them partial."""
+"""Images whose grey level is their index; more than two chunks, the last of them partial."""
 
 
 def first_chunk(split: Split, function: Callable[[Tensor], Tensor], device: torch.device) -> Tensor:
-    """The wrong version: a sample stands for the whole."""
+    """The wrong version: only the first chunk."""
     return function(next(iter(split.chunks(1024))).to(device))
 
 

@@ -1,4 +1,4 @@
-"""VAE-GAN: three losses by hand, and nothing of one that reaches another's network."""
+"""VAE-GAN: three losses by hand, and gradients that reach no other phase's network."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_discriminator_minimises_cross_entropy_on_three_kinds() -> None:
 
 
 class AdversarialEncoder(VAEGAN):
-    """Lets the encoder fool the discriminator too."""
+    """Adds the adversarial loss to the encoder's."""
 
     def encoder_loss(self, batch: Batch, step: Step) -> Tensor:
         return super().encoder_loss(batch, step) + softplus(-self.logits(self.reconstruct(batch.images))).mean()
@@ -87,7 +87,7 @@ def test_an_encoder_that_plays_along_has_another_loss() -> None:
 
 
 class AttachedLatents(VAEGAN):
-    """Draws the decoder's and the discriminator's latents with the encoder's gradient."""
+    """Does not detach latents in the decoder's and the discriminator's losses."""
 
     def _latents(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.moments(batch.images)
@@ -96,7 +96,7 @@ class AttachedLatents(VAEGAN):
 
 
 class AttachedImages(VAEGAN):
-    """Judges decoded images with the decoder's gradient."""
+    """Does not detach decoded images in the discriminator's loss."""
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         first, second = (self.logits(self._decode(latent)) for latent in self._latents(batch, step))
@@ -104,7 +104,7 @@ class AttachedImages(VAEGAN):
 
 
 def reached(model: VAEGAN, phase: str) -> set[str]:
-    """The networks that a phase's loss sends gradients to, where the harness does not freeze the others."""
+    """The networks that get gradients from a phase's loss if nothing is frozen."""
     model.zero_grad()
     model.loss(phase, Batch(images()), step()).backward()
     grads = {name: [p.grad for p in getattr(model, name).parameters()] for name in NETWORKS}
@@ -112,7 +112,7 @@ def reached(model: VAEGAN, phase: str) -> set[str]:
 
 
 def test_no_gradient_leaks_upstream_of_a_phases_own_network() -> None:
-    # Downstream networks are passed through, and frozen by the harness: a generator's gradient comes through its judge.
+    # Gradients also reach the networks they pass through, which the training loop freezes.
     assert reached(build(), "encoder") == {"encoder", "decoder", "discriminator"}
     assert reached(build(), "decoder") == {"decoder", "discriminator"}
     assert reached(build(), "discriminator") == {"discriminator"}
@@ -121,7 +121,7 @@ def test_no_gradient_leaks_upstream_of_a_phases_own_network() -> None:
 
 
 class OneOptimizer(VAEGAN):
-    """The encoder's phase moves the decoder too."""
+    """The encoder's phase also updates the decoder."""
 
     def phases(self) -> list[Phase]:
         both = nn.ModuleList([self.encoder, self.decoder])

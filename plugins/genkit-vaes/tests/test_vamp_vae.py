@@ -1,4 +1,4 @@
-"""VampPrior: the prior's density and draws, and KL measured from it."""
+"""VampPrior: the prior's density and draws, and KL from it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_averages_leave_the_codebook_term_out() -> None:
 
 
 class SummedOverTheBatch(VQVAE):
-    """Averages reconstruction over the batch, but sums what quantisation costs."""
+    """Averages reconstruction over the batch, but sums the quantisation losses."""
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         rec = super().loss(phase, batch, step)
@@ -137,7 +137,7 @@ def test_two_processes_average_over_both() -> None:
 
 
 def used_after(codebook: AverageCodebook) -> int:
-    """How many codes are in use after two clusters were seen by a codebook that began far from one of them."""
+    """Number of codes in use on two clusters, for a codebook initialised far from one of them."""
     codebook.initialise(torch.tensor([[0.0, 0.0], [100.0, 0.0], [100.0, 1.0]]))
     points = torch.cat([torch.randn(1, 40, 2), torch.randn(1, 40, 2) + 8], dim=1)
     for index in range(120):

@@ -1,4 +1,4 @@
-"""The copycat hands back training images and nothing else."""
+"""The copycat returns training images and nothing else."""
 
 from __future__ import annotations
 
