@@ -96,7 +96,7 @@ def test_a_killed_process_is_a_row_too(digits, tmp_path, monkeypatch, forked):
     assert "ended with code -9" in outcomes(tmp_path)[0].reason + outcomes(tmp_path)[1].reason
 
 
-def test_a_run_that_a_dead_runner_left_is_gone_on_with(digits, tmp_path):
+def test_a_run_of_a_dead_runner_is_resumed(digits, tmp_path):
     plan = plan_of("vae", images=1280)
     (job,) = jobs(plan, digits)
 
@@ -150,7 +150,7 @@ def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, 
     assert not list(find_runs(bench.runs))
 
 
-def test_ctrl_c_saves_and_the_same_call_goes_on(digits, tmp_path, monkeypatch):
+def test_ctrl_c_saves_and_the_same_call_resumes(digits, tmp_path, monkeypatch):
     plan = plan_of("vae", images=400_000_000)
     (job,) = jobs(plan, digits)
     bench = BenchFolder(tmp_path)
@@ -224,7 +224,7 @@ def free(lock):
         return False
 
 
-def test_an_outcome_that_can_not_be_read_is_as_good_as_none(digits, tmp_path):
+def test_an_unreadable_outcome_is_ignored(digits, tmp_path):
     plan = plan_of("ppca")
     (job,) = jobs(plan, digits)
     bench = BenchFolder(tmp_path)

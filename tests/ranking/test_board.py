@@ -130,7 +130,7 @@ def test_scores_that_cannot_be_ranked_are_left_out_with_their_note():
     assert [reason for _, reason in board.left_out] == ["n <= d"]
 
 
-def test_baselines_stand_beside_the_ranking_never_in_it():
+def test_baselines_are_not_ranked():
     noise = record("noise", score(99.0), kind="baseline")
     copycat = record("copycat", score(0.0), kind="baseline")
     board = rank([record("a", score(1.0)), noise, copycat])

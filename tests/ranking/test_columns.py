@@ -17,7 +17,7 @@ def test_a_baseline_measured_later_for_other_scores_keeps_its_number():
     assert row.value == 99.0
 
 
-def test_a_further_column_never_mixes_fingerprints():
+def test_a_column_never_mixes_protocols():
     """An importance-weighted bound under another K is another number; it shows no value beside the rest."""
 
     def bound(value, k):
@@ -57,7 +57,7 @@ def test_a_row_has_the_columns_of_all_records_of_its_weights():
         assert row.value == (1.1 if again in later else 1.0)
 
 
-def test_a_further_column_of_several_seeds_is_their_mean():
+def test_a_column_over_seeds_is_their_mean():
     records = [
         record("a", score(1.0 + seed), score(value, name="mse"), trained=training(seed=seed))
         for seed, value in enumerate((2.0, 4.0, 9.0))

@@ -26,7 +26,7 @@ def checkpoints(values, *, seed=0, run="aaaa"):
     return made
 
 
-def test_earlier_checkpoints_stand_beside_the_last_one_and_never_make_the_result():
+def test_earlier_checkpoints_are_shown_and_never_ranked():
     board = rank([*checkpoints([9.0, 2.0, 5.0]), record("b", score(3.0))])
     first, second = board.rows
     assert (first.label, second.label, second.value, second.seeds) == ("b", "a", 5.0, 1)
@@ -43,12 +43,12 @@ def test_the_best_checkpoints_of_several_seeds_are_averaged():
     assert (row.value, row.best_value) == (pytest.approx(15**0.5), pytest.approx(6**0.5))
 
 
-def test_a_seed_without_checkpoints_on_the_way_counts_with_its_last_in_the_best():
+def test_a_seed_without_milestones_counts_with_its_last_checkpoint():
     board = rank([*checkpoints([9.0, 2.0, 5.0]), *checkpoints([9.0, 7.0, 3.0], seed=1, run="bbbb")[-1:]])
     assert (board.rows[0].best_value, board.rows[0].time_to_best) == (pytest.approx(6**0.5), 25.0)
 
 
-def test_checkpoints_on_the_way_are_never_rivals_of_another_run_of_their_seed():
+def test_milestones_do_not_replace_another_run_of_the_seed():
     """The seed was trained again without any: those of the older run are left out, with the reason."""
     before = checkpoints([9.0, 2.0, 5.0])
     again = record("a", score(4.0), trained=training(run="cccc", images=300_000, budget="300,000 images"))
@@ -57,7 +57,7 @@ def test_checkpoints_on_the_way_are_never_rivals_of_another_run_of_their_seed():
     assert [why for _, why in board.left_out].count("a milestone of a run without a record of its last checkpoint") == 2
 
 
-def test_checkpoints_on_the_way_do_not_choose_the_protocol():
+def test_milestones_do_not_choose_the_protocol():
     small = {**CHOICES, "samples.count": 100}
     tracked = checkpoints([9.0, 8.0, 7.0, 6.0, 5.0])
     tracked = [

@@ -24,13 +24,13 @@ def test_the_best_within_the_limits_is_recommended_and_the_others_say_why_not():
     assert (found.tied, found.probability) == ((), pytest.approx(1.0))
 
 
-def test_what_cannot_be_told_apart_is_named_with_its_chance():
+def test_ties_are_named_with_their_probability():
     found = recommend_from([model("a", 3.0), model("b", 3.05), model("c", 9.0)])
     assert [row.label for row in found.tied] == ["b"]
     assert 0.5 < found.probability < 0.9
 
 
-def test_a_limit_that_was_not_measured_is_untested_and_no_model_is_taken_for_within_it():
+def test_an_unmeasured_limit_is_untested_not_met():
     found = recommend_from([model("unknown", 1.0, latency=None), model("known", 3.0)], latency_ms=5)
     assert found.best.label == "known"
     assert "whether within the limits: unknown" in found.untested
@@ -108,7 +108,7 @@ def test_likelihoods_are_ranked_by_what_most_models_of_the_data_set_have():
     assert dict(found.not_comparable) == {"c": "has no bits_per_dim"}
 
 
-def test_what_was_measured_otherwise_is_not_called_untested():
+def test_another_protocol_is_not_comparable_rather_than_untested():
     other = score(1.0, choices={"data.name": "digits", "samples.count": 100})
     records = [record("a", score(3.0)), record("b", score(4.0)), record("c", other)]
     found = recommend_from(records, offered=["a", "b", "c", "d"])
@@ -122,7 +122,7 @@ def test_a_folder_of_images_is_no_model():
         recommend_from([record("photos", score(0.1), kind="images")])
 
 
-def test_limits_take_nothing_from_what_is_known_of_the_noise():
+def test_limits_keep_the_noise_estimate_of_all_models():
     made = [
         record(name, score(value * (1 + 0.1 * seed)), trained=training(seed=seed, seconds=seconds))
         for name, value, seconds in (("a", 1.0, 60.0), ("b", 2.0, 60.0), ("c", 0.5, 6000.0))
@@ -135,7 +135,7 @@ def test_limits_take_nothing_from_what_is_known_of_the_noise():
 
 
 @pytest.mark.parametrize("direction", ["lower", "higher"])
-def test_a_simplest_baseline_that_the_best_does_not_beat_is_named(direction):
+def test_a_baseline_as_good_as_the_best_is_named(direction):
     sign = 1 if direction == "lower" else -1
     values = {"copycat": 0.1, "ppca": 3.0, "noise": 60.0}
     baselines = [record(n, score(sign * v, direction=direction), kind="baseline") for n, v in values.items()]

@@ -24,7 +24,7 @@ def test_one_training_seed_counts_once():
     assert records[1].id in board.left_out[0][1]
 
 
-def test_entries_of_one_name_say_what_sets_them_apart():
+def test_entries_of_one_name_have_distinct_labels():
     records = [record("vae", score(value), options={"width": width, "same": 1}) for value, width in ((1, 32), (9, 64))]
     assert ranks(rank(records)) == {"vae (width=32)": "1", "vae (width=64)": "2"}
 
@@ -79,7 +79,7 @@ def test_another_version_of_a_plugin_is_another_entry_and_no_seed():
     assert "version 2.0" in rows[1].label
 
 
-def test_a_row_says_which_part_of_its_noise_measuring_makes():
+def test_a_row_has_the_evaluation_part_of_its_error():
     values = [score(3.0, half=1.96), score(5.0, half=1.96), score(7.5, half=1.96 * 2)]
     (row,) = rank([record("a", each, trained=training(seed=seed)) for seed, each in enumerate(values)]).rows
     assert row.evaluation_stderr == pytest.approx((1 + 1 + 4) ** 0.5 / 3)

@@ -217,7 +217,7 @@ class Gutted(Dist):
         return None
 
 
-def test_a_half_removed_package_goes_by_its_entry_point(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_without_metadata_goes_by_its_entry_point(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENKIT_PLUGINS", "zoo,farm")
     gutted = EntryPoint("zoo", make("zoo", model("bear")).value, "genkit")._for(Gutted("zoo"))  # type: ignore[attr-defined]
     found = Registry([gutted, make("farm", model("cow"))])

@@ -54,7 +54,7 @@ def test_an_unknown_field_is_an_error():
         (CommandSpec, "group", None),
     ],
 )
-def test_a_fact_of_another_type_is_refused_and_named(cls, field, value):
+def test_a_field_of_the_wrong_type_is_refused_and_named(cls, field, value):
     with pytest.raises(PluginError, match=f"{cls.kind} 'x' has {field} "):
         cls("x", "a:b", **{field: value})
 

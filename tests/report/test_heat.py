@@ -28,7 +28,7 @@ def test_colours_are_logarithmic_where_values_span_more_than_a_factor_of_ten():
     assert heats(classes("a", 1.0, 10.0, 100.0))["a"] == pytest.approx([1, 0.5, 0])
 
 
-def test_chances_say_which_noise_they_are_of():
+def test_chances_say_which_noise_they_cover():
     alone = chances(rank([record("a", score(1.0)), record("b", score(2.0))])).about
     assert "from evaluation noise only" in alone
     seeds = [record(n, score(v), trained=training(seed=s)) for n in "ab" for s, v in enumerate((1.0, 1.1))]

@@ -99,7 +99,7 @@ def test_plotly_is_embedded_once(page):
     assert "* plotly.js v" in Page(page).scripts["plotly"]
 
 
-def test_nothing_is_asked_for_from_elsewhere(page):
+def test_the_page_makes_no_requests(page):
     seen = Page(page)
     for address in seen.attributes("src", "href", "action", "srcset", "poster", "data", "xlink:href"):
         assert address.startswith(("#", "data:image/png;base64,", "data:application/json;", "data:text/csv;"))
@@ -111,20 +111,20 @@ def test_nothing_is_asked_for_from_elsewhere(page):
     assert styles and not re.search(r"@import|url\(", "".join(styles))
 
 
-def test_links_within_the_page_lead_somewhere(page):
+def test_links_within_the_page_have_targets(page):
     seen = Page(page)
     targets = [address[1:] for address in seen.attributes("href") if address.startswith("#")]
     assert len(targets) > 8
     assert set(targets) <= set(seen.attributes("id"))
 
 
-def test_everything_there_is_has_its_section(page):
+def test_a_full_board_has_all_sections(page):
     assert sections(Page(page)) == {
         *("board", "compared", "plots", "pictures", "classes", "models", "excluded", "downloads")
     }
 
 
-def test_what_there_is_nothing_of_has_none():
+def test_empty_sections_are_left_out():
     seen = parsed(record("a", score(1.0)))
     assert sections(seen) == {"board", "plots", "models", "downloads"}
     assert "Learning curves" not in seen.text
@@ -140,24 +140,24 @@ def test_a_row_has_rank_value_interval_and_the_noise_it_is_of(whole, page):
     assert parsed(record("a", score(1.0))).row("a")[4] == "evaluation only"
 
 
-def test_what_is_missing_says_why(page):
+def test_missing_numbers_have_reasons(page):
     seen = Page(page)
     assert "dcgan has no likelihood bound" in seen.attributes("title")
 
 
-def test_calibration_stands_apart_below_the_models(page):
+def test_calibration_baselines_are_below_the_models(page):
     body = page.index('<tbody class="calibration">')
     assert page.index("real test", body) < page.index("</tbody>", body)
     assert Page(page).row("real test")[0] == "floor"
 
 
-def test_what_bounds_the_board_at_another_n_is_shown_with_its_n(page):
+def test_a_baseline_at_another_n_is_shown_with_its_n(page):
     _, _, value, interval, *_ = Page(page).row("blurred")
     assert interval == "[0.35, 0.45]"
     assert value == f"0.4 at n = 360{interval}"
 
 
-def test_of_its_own_n_a_baseline_shows_the_boards_number(page):
+def test_a_baseline_at_the_boards_n_shows_its_value(page):
     assert Page(page).row("copycat")[2].startswith("0.1[")
 
 
@@ -169,7 +169,7 @@ def test_a_value_outside_its_interval_is_explained_and_only_then():
     assert words in parsed(record("a", score(1.0), other)).text
 
 
-def test_seeds_that_scatter_unequally_are_told():
+def test_unequal_variances_are_noted():
     def board(*spreads):
         values = [
             (name, seed, math.exp(spread * seed))
@@ -182,7 +182,7 @@ def test_seeds_that_scatter_unequally_are_told():
     assert "variances over seeds are unequal" not in board(0.1, 0.12, 0.11).text
 
 
-def test_reasons_are_listed_once_with_all_that_they_are_of():
+def test_reasons_are_grouped():
     absent = {"elbo": "{} has no likelihood bound", "nll": "{} has no likelihood bound"}
     bounds = [score(-90.0, name=name, choices={}) for name in ("elbo", "nll")]
     lacking = [record(name, score(2.0), absent={k: why.format(name) for k, why in absent.items()}) for name in "bc"]
@@ -191,12 +191,12 @@ def test_reasons_are_listed_once_with_all_that_they_are_of():
     assert "Why are numbers missing?" not in parsed(record("a", score(1.0))).text
 
 
-def test_records_of_last_checkpoints_are_counted_apart(page):
+def test_records_and_milestones_are_counted_separately(page):
     assert "4 entries ranked, from 13 records, and 2 of earlier checkpoints" in Page(page).text
     assert "1 entry ranked, from 1 record ·" in parsed(record("a", score(1.0))).text
 
 
-def test_values_in_details_are_no_reprs_of_python(page):
+def test_values_in_details_are_json_not_python(page):
     facts = Page(page).text
     assert "rate=null" in facts and 'nested={"ddof": 1}' in facts
     assert "None" not in facts and "{'" not in facts
@@ -221,13 +221,13 @@ def test_failed_jobs_are_rows_with_their_reason(page):
     assert (state, reason) == ("failed", f"seed 3: the loss is not finite {HOSTILE}")
 
 
-def test_a_score_that_copies_win_is_marked_and_no_other(whole, page):
+def test_only_scores_that_copies_win_are_marked(whole, page):
     assert whole.board.blind == ("fid[digits-cnn]",)
     assert Page(page).count("span", **{"class": "badge"}) == 1
     assert parsed(record("a", score(1.0))).count("span", **{"class": "badge"}) == 0
 
 
-def test_best_checkpoints_are_said_not_to_be_the_result(whole, page):
+def test_best_checkpoints_are_labelled_as_not_the_result(whole, page):
     seen = Page(page)
     assert seen.row("vae")[-2] == "1.01"
     assert seen.row("dcgan")[-2] == "-"
@@ -250,7 +250,7 @@ def test_pictures_are_embedded_with_their_ratios(page):
     assert "0.12" in seen.text and "seed 0" in seen.text
 
 
-def test_beside_the_smallest_ratio_stands_that_of_real_test_images(tmp_path):
+def test_the_smallest_ratio_is_shown_with_that_of_real_images(tmp_path):
     def near(name, count, *ratios, **facts):
         one = record(name, score(2.0), protocol={"samples": {"count": count}}, **facts)
         files = {"memorised.png": png(np.zeros((8, 8, 3), np.uint8)), "memorised.json": json.dumps({"ratio": ratios})}
@@ -278,7 +278,7 @@ def test_beside_the_smallest_ratio_stands_that_of_real_test_images(tmp_path):
         {"curves.json": b'{"images": ' + b"[" * 200_000},
     ],
 )
-def test_exhibits_that_are_none_are_not_shown(exhibits, tmp_path):
+def test_invalid_exhibits_are_not_shown(exhibits, tmp_path):
     one = record("a", score(1.0))
     store.add(tmp_path, one, exhibits)
     seen = parsed(one, origins=store.read(tmp_path).origins)
@@ -286,7 +286,7 @@ def test_exhibits_that_are_none_are_not_shown(exhibits, tmp_path):
     assert sections(seen) == {"board", "plots", "models", "downloads"}
 
 
-def test_exhibits_that_are_gone_are_no_reason_to_have_no_page(tmp_path):
+def test_a_page_is_made_without_missing_exhibits(tmp_path):
     one = record("a", score(1.0))
     seen = parsed(one, origins={one.id: str(tmp_path / "gone")})
     assert seen.count("img") == 0
@@ -312,7 +312,7 @@ def test_chances_agreement_and_data_sets_are_compared(whole, page):
     assert seen.count("svg", **{"class": "critical"}) == 1
 
 
-def test_what_was_not_trained_alike_on_all_data_sets_is_told():
+def test_different_training_between_data_sets_is_noted():
     def board(dataset, width):
         models = [record(name, score(v), dataset=dataset, options={"width": width}) for name, v in (("a", 1), ("b", 9))]
         return rank(models)
@@ -323,7 +323,7 @@ def test_what_was_not_trained_alike_on_all_data_sets_is_told():
     assert "Different options or training" not in Page(same.html()).text
 
 
-def test_what_is_left_out_and_what_is_unreadable_is_listed(whole, page):
+def test_left_out_records_and_unreadable_files_are_listed(whole, page):
     seen = Page(page)
     (left, reason), *_ = whole.board.left_out
     assert [left, reason] in seen.rows
@@ -368,6 +368,6 @@ def test_a_seed_alone_says_that_training_may_change_the_order():
     assert "another training seed may change the order" not in parsed(*several).text
 
 
-def test_a_note_of_the_score_is_told(whole):
+def test_a_note_of_the_score_is_shown(whole):
     noted = dataclasses.replace(score(1.0), note="effective rank 13 of 64")
     assert "effective rank 13 of 64" in parsed(record("a", noted)).attributes("title")

@@ -120,7 +120,7 @@ def test_a_future_schema_asks_for_an_update_whatever_its_shape():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "\x00", '{"schema": "x"}', "[" * 100_000, b"\xff\xfe{}"])
-def test_what_is_no_record_is_one_sentence(text):
+def test_an_invalid_record_is_one_sentence(text):
     with pytest.raises(DataError, match=r"^here\.json is not a record: "):
         from_json(text, "here.json")
 

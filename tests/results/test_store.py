@@ -42,7 +42,7 @@ def test_a_record_in_two_folders_is_read_once(root):
     assert contents == store.StoreContents([first, copied], [], {first.id: f"{root}/y", copied.id: f"{root}/x"})
 
 
-def test_a_copy_that_was_edited_is_told_of(tmp_path):
+def test_a_copy_that_was_edited_is_a_problem(tmp_path):
     one = record("a", score(1.0))
     kept, edited = store.add(tmp_path / "a", one), store.add(tmp_path / "b", one)
     edited.write_text(edited.read_text().replace("1.0", "0.5"))
