@@ -148,7 +148,7 @@ def arrange(names: list[str], location: str) -> tuple[list[Member], tuple[str, .
         for name, parts in inner.items():
             if len(parts) == 1 or parts[0] not in ("train", "test"):
                 raise DataError(
-                    f"{location} has train/ and test/ but also {name} beside them: move it into one of the two"
+                    f"{location} has train/ and test/ but also {name} next to them: move it into one of the two"
                 )
             splits[name] = "train" if parts[0] == "train" else "test"
         inner = _strip({name: parts[1:] for name, parts in inner.items()})

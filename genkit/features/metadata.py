@@ -1,6 +1,6 @@
 """Metadata of trained classifiers: data set, accuracy and the hash of the weights. Needs no torch.
 
-A JSON file beside the weights with name, dim, shape, classes, dataset, dataset_sha256, test_accuracy, training (the
+A JSON file next to the weights with name, dim, shape, classes, dataset, dataset_sha256, test_accuracy, training (the
 settings), sha256 (of the weights file) and genkit (the version).
 """
 

@@ -10,7 +10,7 @@ from genkit.data.dataset import Split
 
 
 def photos(side: int = 28, channels: int = 1, n: int = 6, levels: int = 256) -> Split:
-    """Return images of noise, which every harm changes."""
+    """Return images of noise, which every corruption changes."""
     pixels = np.random.default_rng(0).integers(0, levels, (n, channels, side, side)).astype(np.uint8)
     return Split("test", pixels, np.arange(n), levels)
 
@@ -44,13 +44,15 @@ def test_jpeg_is_the_same_each_time_and_worse_at_lower_quality(channels: int) ->
     assert np.abs(low - original).mean() > 1.2 * np.abs(high - original).mean() > 0
 
 
-@pytest.mark.parametrize("harmed", [blurred(photos(levels=17), 1.0), jpeg(photos(levels=17), 10)], ids=["blur", "jpeg"])
-def test_images_of_few_levels_are_harmed_as_they_are_seen_whichever_way_they_are_read(harmed: Split) -> None:
-    whole = harmed.uint8(slice(None))
+@pytest.mark.parametrize(
+    "corrupted", [blurred(photos(levels=17), 1.0), jpeg(photos(levels=17), 10)], ids=["blur", "jpeg"]
+)
+def test_images_of_few_levels_are_harmed_as_they_are_seen_whichever_way_they_are_read(corrupted: Split) -> None:
+    whole = corrupted.uint8(slice(None))
     assert whole.max() > 100
-    assert np.array_equal(harmed.uint8(np.array([4, 1])), whole[[4, 1]])
-    assert np.array_equal(harmed.images(slice(2, 5)).mul(255).round().numpy(), whole[2:5])
-    assert harmed.labels is not None and harmed.labels.tolist() == list(range(6))
+    assert np.array_equal(corrupted.uint8(np.array([4, 1])), whole[[4, 1]])
+    assert np.array_equal(corrupted.images(slice(2, 5)).mul(255).round().numpy(), whole[2:5])
+    assert corrupted.labels is not None and corrupted.labels.tolist() == list(range(6))
 
 
 def test_the_split_is_left_as_it_is_and_the_name_tells_them_apart() -> None:

@@ -53,7 +53,7 @@ def test_train_and_test_folders_are_the_splits(photos: Photos) -> None:
 
 
 def test_a_folder_beside_train_and_test_is_refused() -> None:
-    with pytest.raises(DataError, match=r"val/3\.png beside"):
+    with pytest.raises(DataError, match=r"val/3\.png next to"):
         arrange(["train/1.png", "test/2.png", "val/3.png"], "photos")
 
 

@@ -179,13 +179,13 @@ def test_float_images_are_levels_over_their_maximum() -> None:
 
 
 @pytest.mark.parametrize("name", ["pixels.npy", "labels.npy", "meta.json"])
-@pytest.mark.parametrize("harm", ["truncate", "remove"])
-def test_a_damaged_pack_is_made_again(cache: Path, name: str, harm: str) -> None:
+@pytest.mark.parametrize("damage", ["truncate", "remove"])
+def test_a_damaged_pack_is_made_again(cache: Path, name: str, damage: str) -> None:
     source = Given(images(50), "k")
     first = opened(source)
     expected = first.everything().pixels.copy()
     file = cache / "data" / first.sha256 / name
-    if harm == "truncate":
+    if damage == "truncate":
         file.write_bytes(file.read_bytes()[:-20])
     else:
         file.unlink()

@@ -53,15 +53,15 @@ def test_what_was_written_behind_the_last_sync_is_written_again(tmp_path, monkey
     np.testing.assert_array_equal(second.arrays()["a"], rows(0, 10)["a"])
 
 
-@pytest.mark.parametrize("harm", ["count", "short", "garbage"])
-def test_a_spool_that_does_not_fit_begins_anew(tmp_path, harm):
+@pytest.mark.parametrize("damage", ["count", "short", "garbage"])
+def test_a_spool_that_does_not_fit_begins_anew(tmp_path, damage):
     written(tmp_path / "s", 4).close()
-    if harm == "short":
+    if damage == "short":
         with open(tmp_path / "s" / "a.npy", "r+b") as file:
             file.truncate(130)
-    if harm == "garbage":
+    if damage == "garbage":
         (tmp_path / "s" / "progress.json").write_text(json.dumps({"done": "x"}))
-    spool = Spool.at(tmp_path / "s", 11 if harm == "count" else 10)
+    spool = Spool.at(tmp_path / "s", 11 if damage == "count" else 10)
     assert spool.done == 0
     spool.close()
 
