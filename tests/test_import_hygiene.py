@@ -47,6 +47,11 @@ def test_listings_import_nothing_heavy(arguments, tmp_path):
     assert imported(*arguments, cwd=tmp_path) & set(LISTING) == set()
 
 
+@pytest.mark.parametrize("command", ["train", "eval", "compare", "leaderboard", "bench", "edit", "records"])
+def test_help_pages_import_nothing_heavy(command, tmp_path):
+    assert imported(command, "--help", cwd=tmp_path) & set(LISTING) == set()
+
+
 @pytest.mark.parametrize("form", ["--json", "--md", "--csv", ""])
 def test_a_leaderboard_needs_no_torch(form, tmp_path):
     for number in range(3):

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from click.shell_completion import ShellComplete
 from PIL import Image
 
 from genkit.cli import main
+from genkit.cli.commands import group
 
 
 class Result(NamedTuple):
@@ -45,3 +47,14 @@ def photos():
             Image.fromarray(pixels).save(f"{folder}/{index}.png")
 
     return write
+
+
+@pytest.fixture
+def completed():
+    """Return what a shell offers after some words: completed(arguments, incomplete)."""
+
+    def values(arguments, incomplete):
+        found = ShellComplete(group, {}, "genkit", "_GENKIT_COMPLETE").get_completions(arguments, incomplete)
+        return [item.value for item in found]
+
+    return values

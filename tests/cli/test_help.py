@@ -1,11 +1,13 @@
-"""Help pages: every option explained, long commands in sections, no line cut or wider than the terminal."""
+"""Help pages: every option explained, long commands in sections, no line cut; groups that list when called bare."""
 
 from __future__ import annotations
 
 import click
 import pytest
+from making import record, score
 
 from genkit.cli.commands import group, listed
+from genkit.results import store
 
 
 def pages():
@@ -62,3 +64,50 @@ def test_options_of_long_commands_stand_in_sections(name, sections):
 
 def test_a_hidden_option_is_in_no_section():
     assert "--samples" not in PAGES["genkit eval"].command.get_help(PAGES["genkit eval"])
+
+
+@pytest.mark.parametrize("name", ["runs", "records", "features", "weights"])
+def test_a_bare_group_takes_the_options_of_its_list(genkit, name):
+    assert genkit(name).out == genkit(name, "list").out
+    assert genkit(name, "--json").out == genkit(name, "list", "--json").out
+    assert "Commands:" in genkit(name, "--help").out
+
+
+@pytest.mark.parametrize("name", ["datasets", "metrics", "models", "plugins"])
+def test_a_command_that_only_lists_takes_list_too(genkit, name):
+    assert genkit(name, "list", "--json").out == genkit(name, "--json").out != ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["records", "--runs", "there"],
+        ["records", "--runs=there", "list"],
+        ["records", "list", "--runs", "there"],
+        ["records", "--runs", "elsewhere", "list", "--runs", "there"],
+        ["records", "--json", "--runs", "there"],
+        ["records", "--runs", "there", "--json"],
+        ["records", "--runs", "there", "validate"],
+        ["records", "--runs", "there", "export"],
+    ],
+    ids=" ".join,
+)
+def test_the_folder_stands_before_or_after_the_command(genkit, monkeypatch, tmp_path, arguments):
+    monkeypatch.setenv("GENKIT_RUNS", "elsewhere")
+    store.add(tmp_path / "there", record("only-there", score(1.0)))
+    shown = genkit(*arguments)
+    assert shown.code == 0, shown.err
+    assert "only-there" in shown.out or "1 record good" in shown.out
+
+
+def test_the_folder_of_runs_stands_before_or_after_the_command(genkit):
+    for arguments in (["--runs", "there"], ["--runs", "there", "list"], ["list", "--runs", "there"]):
+        assert "no runs in there yet" in genkit("runs", *arguments).err
+    assert "there is no run 'ab' in there" in genkit("runs", "--runs", "there", "show", "ab").err
+    assert "requires an argument" in genkit("runs", "--runs").err
+
+
+def test_a_command_that_a_group_has_not_is_said(genkit):
+    result = genkit("runs", "lst")
+    assert result.code == 2
+    assert "No such command 'lst'" in result.err
