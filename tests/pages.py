@@ -14,7 +14,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 def blocks(page: Path) -> dict[str, str]:
     """Return the captioned code blocks of a page by caption."""
-    return dict(re.findall(r"```\{code-block\} \w+\n:caption: (\S+)\n\n(.*?)```", page.read_text(), re.DOTALL))
+    found = re.findall(r"```\{code-block\} \w+\n:caption: (\S+)\n\n(.*?)```", page.read_text(), re.DOTALL)
+    return {caption.strip('"`'): text for caption, text in found}
 
 
 def commands(page: Path) -> list[list[str]]:
