@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("board", type=FILE)
-@option("--workers", type=click.IntRange(min=1), default=1, show_default=True, section="Jobs", help="Jobs at a time.")
+@option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    section="Jobs",
+    help="Jobs to run at the same time.",
+)
 @option("--retry", is_flag=True, section="Jobs", help="Run failed jobs again.")
 @option("--dry-run", is_flag=True, section="Jobs", help="List the jobs and estimate their time.")
 @option(
@@ -43,9 +50,9 @@ def command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Train and measure all models of a board's file, and rank them.
+    """Train, evaluate and rank all models of a board file.
 
-    What is done is left alone, so the same command goes on after any interruption, and two of them share the work.
+    Finished jobs are kept: after an interruption the same command resumes, and two such processes share the jobs.
 
     \b
     genkit bench benchmarks/boards/mnist.toml --dry-run

@@ -14,13 +14,13 @@ from genkit.cli.output import echo_json, left_out
 
 
 class Limit(click.FloatRange):
-    """A number above zero; nothing is above or below one that is none, so it would limit nothing."""
+    """A number above zero; NaN is refused, as it would limit nothing."""
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number; not a number is refused."""
+        """Return the number; fails with a usage error for NaN."""
         found = super().convert(value, param, ctx)
         if math.isnan(found):
             self.fail(f"{value!r} is not a number", param, ctx)
@@ -28,17 +28,17 @@ class Limit(click.FloatRange):
 
 
 @click.command(cls=Command)
-@option("--dataset", shell_complete=complete_measured, help="The data set; the newest record's by default.")
-@option("--latency-ms", type=Limit(), help="Most milliseconds for one image.")
-@option("--train-minutes", type=Limit(), help="Most minutes of training.")
+@option("--dataset", shell_complete=complete_measured, help="Data set; the newest record's by default.")
+@option("--latency-ms", type=Limit(), help="Maximum milliseconds per image.")
+@option("--train-minutes", type=Limit(), help="Maximum minutes of training.")
 @option(
     "--need",
     "needs",
     type=click.Choice(["samples", "likelihood", "conditional"]),
     multiple=True,
-    help="What it must do; a likelihood is then what models are ranked by.",
+    help="Capability it must have; with likelihood, models are ranked by likelihood. Repeatable.",
 )
-@option("--score", help="Choose by this score or metric instead.")
+@option("--score", help="Rank by this score or metric.")
 @json_option
 @store_option
 def command(
@@ -50,7 +50,7 @@ def command(
     as_json: bool,
     root: str,
 ) -> None:
-    """Name the best model within limits, how sure that is, and what is untested.
+    """Recommend the best model within limits, with how certain that is and what is untested.
 
     \b
     genkit recommend --dataset digits --latency-ms 5 --train-minutes 30
