@@ -1,4 +1,4 @@
-"""Coverage of the 95 % intervals: how often they hold the truth, of sets drawn again and again.
+"""Coverage of the 95 % intervals: how often they contain the true value, over repeated draws of the sets.
 
 uv run python benchmarks/coverage.py --repetitions 200
 """
@@ -23,13 +23,13 @@ from genkit.metrics.numerics.means import mean_score
 from genkit.results.score import Score
 
 Experiment = Callable[[np.random.Generator], tuple[float, Score]]
-"""A draw of the sets: the truth, and what was measured."""
+"""Draws the sets; returns the true value and the score."""
 
 LOW, HIGH = 0.90, 0.99
 
 
 class Gaussians:
-    """Two Gaussians whose distances are known: axes of other lengths, means apart by half a unit."""
+    """Two Gaussians with known distances: their scales differ along the axes, their means by half a unit."""
 
     def __init__(self, d: int, n: int, m: int) -> None:
         self.n, self.m, self.d = n, m, d
@@ -72,7 +72,7 @@ class Gaussians:
 
 
 class Shares:
-    """Precision, recall and coverage of two Gaussians: no form is known, so the truth is the mean of other draws."""
+    """Precision, recall and coverage of two Gaussians, which have no closed form: the truth is the mean of other draws."""
 
     def __init__(self, shift: float, scale: float = 1.0, *, n: int = 500, d: int = 8, others: int = 200) -> None:
         self.shift, self.scale, self.n, self.d = shift, scale, n, d
@@ -82,8 +82,8 @@ class Shares:
 
     def _draw(self, rng: np.random.Generator) -> dict[str, Score]:
         real, generated = rng.standard_normal((2, self.n, self.d))
-        reach = {"precision_recall": Neighbourhood(3), "density_coverage": Neighbourhood(5)}
-        return manifold_scores(real, generated * self.scale + self.shift, **reach)
+        neighbourhoods = {"precision_recall": Neighbourhood(3), "density_coverage": Neighbourhood(5)}
+        return manifold_scores(real, generated * self.scale + self.shift, **neighbourhoods)
 
     def measured(self, name: str, rng: np.random.Generator) -> tuple[float, Score]:
         return self.truth[name], self._draw(rng)[name]
