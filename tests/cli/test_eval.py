@@ -59,7 +59,7 @@ def test_the_data_root_of_a_run_is_the_one_that_is_named_now(genkit, ppca, monke
         raise MissingError(f"looked for it in {data_root}")
 
     (run,) = ppca.glob("digits/ppca/*")
-    for home in ("genkit.training.api", "genkit.latent.api"):
+    for home in ("genkit.latent.api", "genkit.training.api"):  # in this order: the first imports the second
         monkeypatch.setattr(f"{home}.open_run_dataset", opened)
     monkeypatch.setattr("genkit.training.runs.Run.finished", False)
     assert "looked for it in moved" in genkit(command, *flags, run, "--data-root", "moved").err
