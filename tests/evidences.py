@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from genkit.evaluation.samples import ModelSamples, SplitSamples
+from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.features.cache import FeatureCache, quiet
 from genkit.metrics import Evidence
 from genkit.models import DataInfo, GenerativeModel
@@ -65,7 +65,7 @@ def made(digits, model=None, *extractors, samples=None, progress=quiet, images=F
     samples = samples or ModelSamples(model, 100, 32, 0, CPU)
 
     def real(split):
-        return FeatureCache(SplitSamples(split, len(split), 250), extractors, "reference")
+        return FeatureCache(SplitImages(split, len(split), 250), extractors, "reference")
 
     return Evidence(
         generated=FeatureCache(samples, extractors, "samples", progress, images=images),

@@ -24,7 +24,7 @@ def command(as_json: bool) -> None:
                     "name": o.spec.name,
                     "direction": o.spec.direction,
                     "needs": o.spec.needs,
-                    "moved_by": o.spec.moved_by,
+                    "depends_on": o.spec.depends_on,
                     "unit": o.spec.unit,
                     "version": o.spec.version,
                     "summary": o.spec.summary,

@@ -67,7 +67,7 @@ def open_images(reference: str, *, progress: Callable[[int, int], None] | None =
 def _opened(reference: str, options: DatasetRequest, progress: Callable[[int, int], None] | None) -> ImageDataset:
     from genkit.registry.discovery import registry
 
-    reference = located(reference)
+    reference = absolute_reference(reference)
     spec, argument = registry().dataset(reference)
     request = replace(options, argument=argument, data_root=options.data_root or paths.data_root())
     source = spec.load()(request)
@@ -94,7 +94,7 @@ def dataset_of(source: Source, name: str, progress: Callable[[int, int], None] |
     )
 
 
-def located(reference: str) -> str:
+def absolute_reference(reference: str) -> str:
     """Return the reference with an absolute path: both ``photos`` and ``folder:photos`` become ``folder:/.../photos``.
 
     Raises UnknownName, MissingError for a bare path that does not exist, DataError if it is no folder, zip or npz.
@@ -117,10 +117,10 @@ def located(reference: str) -> str:
     return f"{reference.removesuffix(argument)}{_absolute(argument)}"
 
 
-def anywhere(reference: str) -> str:
-    """Return ``located(reference)``, or the reference as it is if it can't be located."""
+def absolute_reference_or_same(reference: str) -> str:
+    """Return ``absolute_reference(reference)``, or the reference as it is if it can't be absolute_reference."""
     try:
-        return located(reference)
+        return absolute_reference(reference)
     except GenkitError:
         return reference
 

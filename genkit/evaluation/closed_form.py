@@ -41,7 +41,7 @@ def load_as_final(run: Run, path: Path, train: Split, device: torch.device, *, r
     average = Ema(model, model.ema, model.ema_half_life)
     tensors, _ = checkpoint.load(path, "ema/")
     average.restore({name.removeprefix("ema/"): tensor for name, tensor in tensors.items()})
-    with average.following():
+    with average.copying_changes():
         prepare_stages(model, train, later)
     if not raw:
         model.load_state_dict(average.average, strict=False)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from genkit.data import ImageDataset, Split, open_images
-from genkit.data.open import located
+from genkit.data.open import absolute_reference
 from genkit.errors import DataError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, resolve_config, store_record
@@ -43,7 +43,11 @@ def compare(
     UsageError for shapes that an extractor can't compare, Unmeasurable if no requested metric applies to images.
     """
     if isinstance(samples, Path | str) and isinstance(reference, Path | str):
-        origin = origin or {"samples": located(str(samples)), "reference": located(str(reference)), "opening": {}}
+        origin = origin or {
+            "samples": absolute_reference(str(samples)),
+            "reference": absolute_reference(str(reference)),
+            "opening": {},
+        }
     if isinstance(samples, Path | str):
         name, samples = name or str(samples), open_images(str(samples))
     if isinstance(reference, Path | str):

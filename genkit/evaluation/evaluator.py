@@ -19,7 +19,7 @@ from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.exhibits import exhibits
-from genkit.evaluation.samples import ModelSamples, SplitSamples
+from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.evaluation.scoring import column, missing_capability, needs_extractor, score, unsupported
 from genkit.features import default_extractor, load_extractor
 from genkit.features.cache import FeatureCache, Progress, Samples, identity, quiet
@@ -98,7 +98,7 @@ class Evaluator:
         return self._real_images(self.dataset.test)
 
     def _real_images(self, split: Split) -> FeatureCache:
-        samples = SplitSamples(split, len(split), self.config.chunk, content=self.dataset.sha256)
+        samples = SplitImages(split, len(split), self.config.chunk, content=self.dataset.sha256)
         return FeatureCache(samples, self.extractors, "reference", self.progress)
 
     def parameters(self, spec: MetricSpec) -> dict[str, Any]:
@@ -224,12 +224,12 @@ class Evaluator:
             )
         if images is None:
             raise UsageError("there is nothing to measure: give a model or images")
-        return SplitSamples(images, min(config.count, len(images)), config.chunk, config.seed, content)
+        return SplitImages(images, min(config.count, len(images)), config.chunk, config.seed, content)
 
     def planned_scores(self, spec: MetricSpec, count: int) -> list[PlannedScore]:
-        """Return the scores of a metric: by each extractor, and if it is matched also at the size of the test split."""
+        """Return the scores of a metric: one per extractor, some also at the size of the test split."""
         test = len(self.dataset.test)
-        matched = spec.matched and self.against is self.dataset.train
+        matched = spec.also_at_test_size and self.against is self.dataset.train
         counts = [count, test] if matched and test < count else [count]
         planned = []
         for extractor in [*self.extractors] if needs_extractor(spec) else [None]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from genkit.data.images import grid, png, quantize
 from genkit.errors import GenkitWarning
 from genkit.evaluation.memorization import closest_pairs
-from genkit.evaluation.samples import SplitSamples
+from genkit.evaluation.samples import SplitImages
 from genkit.features.cache import Samples
 from genkit.metrics.evidence import Evidence
 from genkit.results.log import COUNTERS, finite, read_log
@@ -129,7 +129,7 @@ def _sampled(evidence: Evidence, places: NDArray[np.int64]) -> NDArray[np.uint8]
 
 def _draw(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Draw some of the samples again, [n, C, H, W]; chunks are independent, so only theirs are drawn."""
-    if isinstance(samples, SplitSamples):
+    if isinstance(samples, SplitImages):
         samples = dataclasses.replace(samples, chunk=1)  # its images do not depend on chunks
     by_index: dict[int, NDArray[np.uint8]] = {}
     starts = places - places % samples.chunk

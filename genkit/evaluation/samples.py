@@ -92,7 +92,7 @@ class ModelSamples:
 
 
 @dataclass
-class SplitSamples:
+class SplitImages:
     """All images of a split, or a random ``count`` of them; ``content`` is the hash of its data set."""
 
     split: Split

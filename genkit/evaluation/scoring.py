@@ -69,7 +69,7 @@ def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -
         ci_high=computed.ci_high,
         method=computed.method,
         n=computed.n,
-        choices=protocol.choices(spec.name, spec.moved_by),
+        choices=protocol.choices(spec.name, spec.depends_on),
         unit=spec.unit,
         rankable=computed.rankable,
         note=computed.note,
@@ -81,4 +81,4 @@ def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -
 
 def score_fingerprint(spec: MetricSpec, protocol: Protocol) -> str:
     """Return the fingerprint that a score of this metric under this protocol will have."""
-    return fingerprint({**protocol.choices(spec.name, spec.moved_by), "metric": spec.name, "version": spec.version})
+    return fingerprint({**protocol.choices(spec.name, spec.depends_on), "metric": spec.name, "version": spec.version})

@@ -18,7 +18,7 @@ from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation import witnesses
 from genkit.evaluation.closed_form import load_as_final
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
-from genkit.evaluation.samples import ModelSamples, SplitSamples
+from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.evaluation.witnesses import Images, Sets
 from genkit.features import load_extractor, manifest
 from genkit.features.cache import Progress, Samples, quiet
@@ -189,7 +189,7 @@ def _reopened(record: Record, path: Path | None, device: torch.device) -> _Subje
         raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")
     images, reference = image_sets_of(record)
     against = reference.train if reference.own_splits else reference.everything()
-    taken = SplitSamples(images.everything(), sampling["count"], sampling["chunk"], sampling["seed"], images.sha256)
+    taken = SplitImages(images.everything(), sampling["count"], sampling["chunk"], sampling["seed"], images.sha256)
     return _Subject(reference, taken, against, None, device)
 
 
@@ -207,7 +207,7 @@ class _Written:
 
     def reference(self) -> Images:
         """Return the reference images in the record's order."""
-        return self._file("reference", SplitSamples(self.subject.reference, len(self.subject.reference), CHUNK))
+        return self._file("reference", SplitImages(self.subject.reference, len(self.subject.reference), CHUNK))
 
     def _file(self, name: str, samples: Samples) -> Images:
         if name not in self._files:

@@ -118,7 +118,7 @@ class FeatureCache:
         """Return the labels of the images, [n], or None."""
         return self.samples.labels()
 
-    def remembered(self, extractor: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
+    def cached_arrays(self, extractor: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return arrays that depend on the features of one extractor alone, computed once and kept with them."""
         key = extractor, name
         if key not in self._computed:

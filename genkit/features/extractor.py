@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from genkit.errors import UsageError, suggestion
 from genkit.features.arithmetic import arithmetic
-from genkit.models.precision import full
+from genkit.models.precision import full_precision
 from genkit.results.protocols import PROTOCOLS
 
 Choices = Mapping[str, Sequence[str]]
@@ -139,7 +139,7 @@ class Extractor:
         features: list[Tensor] = []
         logits: list[Tensor] = []
         done = 0
-        with arithmetic(tf32=self.precision == "tf32"), full(self.device):
+        with arithmetic(tf32=self.precision == "tf32"), full_precision(self.device):
             for batch_features, batch_logits in self.each(images.split(self.batch)):
                 features.append(batch_features.float().cpu())
                 if batch_logits is not None:

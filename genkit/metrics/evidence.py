@@ -64,7 +64,7 @@ class Evidence:
     def of_arrays(cls, **quantities: Any) -> Evidence:
         """Return evidence of these quantities alone, e.g. ``real_features``, to try a metric on arrays of one's own."""
         evidence = cls.__new__(cls)
-        defaults = {"parameters": {}, "remembered": lambda name, compute: compute(), "_shared": {}}
+        defaults = {"parameters": {}, "cached_per_reference": lambda name, compute: compute(), "_shared": {}}
         evidence.__dict__.update({**defaults, **quantities})
         return evidence
 
@@ -176,11 +176,11 @@ class Evidence:
 
         return in_range(self._ask("reconstruct", images), f"reconstructions of {type(self.model).__name__}")
 
-    def remembered(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
+    def cached_per_reference(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return arrays that depend on ``real_features`` alone, computed once per reference and kept in the cache."""
-        return self.reference.remembered(self._extractor.name, name, compute)
+        return self.reference.cached_arrays(self._extractor.name, name, compute)
 
-    def shared(self, name: str, compute: Callable[[], Any]) -> Any:
+    def cached(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what several metrics compute from the same features and number of samples, once per evaluation."""
         return self._once((self.extractor and self.extractor.name, self.count, name), compute)
 

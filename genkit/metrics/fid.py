@@ -17,5 +17,7 @@ def fid(evidence: Evidence) -> Score:
 def reference_statistics(evidence: Evidence, ddof: int = 1) -> FeatureStatistics:
     """Return mean and covariance of the real features, fitted and factored once per reference."""
     features = evidence.real_features
-    kept = evidence.remembered(f"gaussian-{ddof}", lambda: FeatureStatistics.fit(features, ddof=ddof).to_arrays())
+    kept = evidence.cached_per_reference(
+        f"gaussian-{ddof}", lambda: FeatureStatistics.fit(features, ddof=ddof).to_arrays()
+    )
     return FeatureStatistics.from_arrays(kept, features)

@@ -22,7 +22,7 @@ class Crop(nn.Module):
         return images[:, :, : self.height, : self.width]
 
 
-def stages(height: int, width: int, *, least: int = 1, most: int = 99) -> tuple[int, int, int]:
+def halvings(height: int, width: int, *, least: int = 1, most: int = 99) -> tuple[int, int, int]:
     """Return how often an image is halved, and the height and width that remain, rounded up.
 
     The shorter side is halved down to 4 to 7 pixels (8 -> 4, 28 -> 7, 32 -> 4), ``least`` to ``most`` times.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from genkit.models.precision import full
+from genkit.models.precision import full_precision
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def input_gradients(discriminator: Discriminator, images: Tensor) -> Tensor:
 
     Computed in float32, also under autocast. The images are detached: a penalty's gradient stops at them.
     """
-    with full(images.device):
+    with full_precision(images.device):
         images = images.detach().float().requires_grad_()
         gradient: Tensor = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)[0]
     return gradient

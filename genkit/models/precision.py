@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def full(device: torch.device) -> contextlib.AbstractContextManager[None]:
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager[None]:
     """Return a context with autocast off on ``device``.
 
     It does nothing if autocast is off already: entering torch's own context takes 1% of a small network's step.

@@ -27,7 +27,7 @@ from genkit.data.stream import Batch
 from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.models.likelihoods import Likelihood
 from genkit.models.losses import gaussian_kl, gaussian_log_prob
-from genkit.models.precision import full, promoted
+from genkit.models.precision import full_precision, promoted
 
 LOG_VARIANCE_BOUND = 10.0
 DECODED_AT_ONCE = 2048
@@ -101,7 +101,7 @@ class VAE(Autoencoder):
         mean, log_variance = self.moments(observed)
         latent = mean + (0.5 * log_variance).exp() * noise
         params = self._decode(latent)
-        with full(mean.device):
+        with full_precision(mean.device):
             return self.likelihood.distortion(params, observed), self.divergence(latent, mean, log_variance)
 
     def divergence(self, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ class VAE(Autoencoder):
         mean, log_variance = (moment[:, None] for moment in self.moments(observed))
         latent = mean + (0.5 * log_variance).exp() * noise
         log_p = self._log_prob(observed, latent)
-        with full(mean.device):
+        with full_precision(mean.device):
             return log_p + self.log_prior(latent) - gaussian_log_prob(latent, mean, log_variance)
 
     def _draw(self, images: Tensor, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -183,7 +183,7 @@ class VAE(Autoencoder):
         """Return log p(observed | latent) [N, K] for latents [N, K, latent]."""
         n, k = latent.shape[:2]
         params = self._decode(latent.flatten(0, 1))
-        with full(params.device):
+        with full_precision(params.device):
             return self.likelihood.log_prob(params, observed.repeat_interleave(k, dim=0)).reshape(n, k)
 
     def _decode(self, latent: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ def overall(boards: Sequence[Board], weights: Mapping[str, float]) -> Overall:
     total = sum(weight for _, weight in chosen.values())
     for board, weight in chosen.values():
         for row in board.subset(whole).rows:
-            means[row.key] += weight / total * ((row.best or 0) + (row.worst or 0)) / 2
+            means[row.key] += weight / total * ((row.best_rank or 0) + (row.worst_rank or 0)) / 2
     return Overall(
         {name: weight for name, (_, weight) in chosen.items()},
         tuple((labels[key], means[key]) for key in sorted(whole, key=lambda key: means[key])),

@@ -24,7 +24,7 @@ from genkit.ranking.columns import (
     means_over_seeds,
 )
 from genkit.ranking.milestones import milestones_of, orphans, split_milestones
-from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, measured
+from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, weights_key
 from genkit.results.records import Record, RecordedScore
 from genkit.results.score import Direction
 
@@ -60,7 +60,7 @@ class Board:
     """The statistical comparison behind the ranks, in the order of the rows; None without rows."""
 
     @functools.cached_property
-    def tracked(self) -> bool:
+    def has_milestones(self) -> bool:
         """Whether some rows have milestones."""
         return any(row.milestones for row in self.rows)
 
@@ -91,7 +91,7 @@ class Board:
         return self.comparison.chances(sign) if self.comparison is not None else np.empty((0, 0))
 
     @functools.cached_property
-    def blind(self) -> tuple[str, ...]:
+    def blind_to_memorisation(self) -> tuple[str, ...]:
         """The scores of sample quality, the board's own included, in which copies of training images win."""
         copies = [row for row in self.calibration if row.subject == "copycat"]
 
@@ -120,12 +120,14 @@ def rank(
     records = sorted(records, key=lambda record: record.created)
     everything = [record for record in records if record.dataset == dataset]
     here, earlier = split_milestones(everything)
-    candidates = [record for record in _first_models(here) if record.scores]
+    candidates = [record for record in _models_or_baselines(here) if record.scores]
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
     score = (
-        _choose("score", _of_metric(score, names), names, f" of {dataset}") if score else _usual(candidates, protocol)
+        _choose("score", _of_metric(score, names), names, f" of {dataset}")
+        if score
+        else _default_score(candidates, protocol)
     )
     fingerprint = protocol or _largest_protocol(candidates, score)
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
@@ -141,14 +143,14 @@ def rank(
     newest = [group[-1] for group in groups.values()]
     models, baselines = (
         choose_columns(
-            [history[measured(each)] for each in newest if (each.subject.kind == "baseline") is known], score
+            [history[weights_key(each)] for each in newest if (each.subject.kind == "baseline") is known], score
         )
         for known in (False, True)
     )
     columns = {**models, **{name: column for name, column in baselines.items() if name not in models}}
     rows = []
     for label, group in groups.items():
-        found = [fill_columns(history[measured(record)], columns) for record in group]
+        found = [fill_columns(history[weights_key(record)], columns) for record in group]
         other = means_over_seeds([each for each, _ in found])
         blank = {name: why for name, why in found[-1][1].items() if name not in other}
         reached = milestones_of(group, earlier, score, fingerprint)
@@ -171,16 +173,16 @@ def choose_dataset(records: Sequence[Record], wanted: str | None) -> str:
     """Return the data set named, by default the newest record's; errors as in ``rank``."""
     if not records:
         raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
-    newest = max(_first_models(records), key=lambda record: record.created)
+    newest = max(_models_or_baselines(records), key=lambda record: record.created)
     return _choose("data set", wanted or newest.dataset, [record.dataset for record in records])
 
 
-def _first_models(records: Sequence[Record]) -> Sequence[Record]:
+def _models_or_baselines(records: Sequence[Record]) -> Sequence[Record]:
     """The records of models and images, or those of baselines if there are no others."""
     return [record for record in records if record.subject.kind != "baseline"] or records
 
 
-def _usual(records: Sequence[Record], protocol: str | None) -> str:
+def _default_score(records: Sequence[Record], protocol: str | None) -> str:
     """The score of images that ranks most entries, then the newest record's first, under ``protocol`` if given.
 
     Raises UnknownName if no score has that protocol.
@@ -258,9 +260,9 @@ def _comparable(
             if older is not None and older.score(score) is not None:
                 left_out.append((older, f"replaced by {record.id}, a newer record of the same seed"))
             kept[key] = record
-    shown = {measured(record) for record in kept.values()}
+    shown = {weights_key(record) for record in kept.values()}
     return list(kept.values()), [
-        (describe(r), why) for r, why in left_out if r.score(score) or measured(r) not in shown
+        (describe(r), why) for r, why in left_out if r.score(score) or weights_key(r) not in shown
     ]
 
 
@@ -289,7 +291,7 @@ def _with_ranks(rows: Sequence[Row], comparison: Comparison) -> tuple[Row, ...]:
     differ = comparison.differ()
     better, worse = np.tril(differ).sum(axis=1), np.triu(differ).sum(axis=1)
     return tuple(
-        dataclasses.replace(row, best=1 + int(above), worst=len(rows) - int(below))
+        dataclasses.replace(row, best_rank=1 + int(above), worst_rank=len(rows) - int(below))
         for row, above, below in zip(rows, better, worse, strict=True)
     )
 
@@ -298,13 +300,13 @@ def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Com
     """Compare rows and sort them; rows of several seeds get their values and intervals from the comparison."""
     import numpy as np
 
-    from genkit.ranking.significance import OverBlocks, OverSeeds, paired_errors
+    from genkit.ranking.significance import EvaluationNoise, TrainingNoise, paired_errors
 
     if not rows:
         return [], None
     comparison: Comparison
     if any(row.seeds > 1 for row in rows):
-        over = comparison = OverSeeds.of([[score.value for score in row.values()] for row in rows])
+        over = comparison = TrainingNoise.of([[score.value for score in row.values()] for row in rows])
         ends, centres = over.intervals().tolist(), over.centres.tolist()
         rows = [
             dataclasses.replace(row, value=centre, ci_low=low, ci_high=high, geometric=over.logarithmic)
@@ -314,6 +316,6 @@ def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Com
         ]
     else:
         scores = [row.score for row in rows if row.score is not None]
-        comparison = OverBlocks(np.array([score.value for score in scores], np.float64), *paired_errors(scores))
+        comparison = EvaluationNoise(np.array([score.value for score in scores], np.float64), *paired_errors(scores))
     order = np.argsort((1 if direction == "lower" else -1) * comparison.centres, kind="stable").tolist()
     return [rows[place] for place in order], comparison.subset(order)

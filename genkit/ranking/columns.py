@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
-from genkit.ranking.rows import measured
+from genkit.ranking.rows import weights_key
 from genkit.results.protocol import difference
 from genkit.results.records import Record, RecordedScore
 
@@ -17,7 +17,7 @@ def histories(records: Sequence[Record]) -> dict[str, list[Record]]:
     """All records of each set of weights or images, newest first."""
     history: dict[str, list[Record]] = defaultdict(list)
     for record in reversed(records):
-        history[measured(record)].append(record)
+        history[weights_key(record)].append(record)
     return history
 
 

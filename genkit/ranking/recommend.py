@@ -49,7 +49,7 @@ class Recommendation:
     @property
     def tied(self) -> tuple[Row, ...]:
         """Models within the limits that are not significantly worse than the best."""
-        return tuple(row for row in self.board.rows[1:] if row.best == 1)
+        return tuple(row for row in self.board.rows[1:] if row.best_rank == 1)
 
     @property
     def probability(self) -> float | None:

@@ -26,7 +26,7 @@ class Milestone:
 class Row:
     """One entry: a model with one set of options, over all its training seeds.
 
-    ``best`` and ``worst`` bound the rank; None for calibration baselines. ``noise`` is "evaluation" or "training".
+    ``best_rank`` and ``worst_rank`` bound the rank; None for calibration baselines. ``noise`` is "evaluation" or "training".
     ``other`` holds the scores of the other columns, ``blank`` the reasons for columns without one. ``milestones`` are
     the values at earlier checkpoints that were measured and at the last one, which alone is the result. ``geometric``:
     means over seeds are geometric.
@@ -40,8 +40,8 @@ class Row:
     ci_high: float | None
     noise: str
     seeds: int
-    best: int | None = None
-    worst: int | None = None
+    best_rank: int | None = None
+    worst_rank: int | None = None
     other: dict[str, RecordedScore] = field(default_factory=dict)
     blank: dict[str, str] = field(default_factory=dict)
     milestones: tuple[Milestone, ...] = ()
@@ -50,9 +50,9 @@ class Row:
     @property
     def rank(self) -> str:
         """``1``, ``2-3`` or an empty string."""
-        if self.best is None:
+        if self.best_rank is None:
             return ""
-        return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
+        return str(self.best_rank) if self.best_rank == self.worst_rank else f"{self.best_rank}-{self.worst_rank}"
 
     @property
     def key(self) -> str:
@@ -153,7 +153,7 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
     return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
 
 
-def measured(record: Record) -> str:
+def weights_key(record: Record) -> str:
     """Identifies the weights or images that a record is of; all records of them fill one row."""
     training = record.training
     return repr((entry_of(record), (training.run, training.seed, training.checkpoint_sha256) if training else ()))

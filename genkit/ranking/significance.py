@@ -49,8 +49,8 @@ class Comparison(Protocol):
 
 
 @dataclass(frozen=True)
-class OverSeeds:
-    """A comparison of means over training seeds, with one variance pooled over the models (``freedom``: its degrees).
+class TrainingNoise:
+    """A comparison of means over training seeds, with one variance, of ``dof`` degrees of freedom, pooled over the models.
 
     ``means`` [m] are means of logarithms if all values are positive, since training noise is roughly proportional to
     the value, else of the values. ``sizes`` [m] are the numbers of seeds. ``equal_noise`` is the p-value of Bartlett's
@@ -60,12 +60,12 @@ class OverSeeds:
     means: Array
     sizes: Array
     variance: float
-    freedom: int
+    dof: int
     logarithmic: bool
     equal_noise: float
 
     @classmethod
-    def of(cls, groups: Sequence[Sequence[float]]) -> OverSeeds:
+    def of(cls, groups: Sequence[Sequence[float]]) -> TrainingNoise:
         """Compare groups of values, one group per model; at least one has several seeds.
 
         A model whose seeds all give the same value, such as a closed form, does not enter the pooled variance. Raises
@@ -77,17 +77,17 @@ class OverSeeds:
         logarithmic = min(min(group) for group in groups) > 0
         values = [np.log(group) if logarithmic else np.asarray(group, np.float64) for group in groups]
         noisy = [each for each in values if np.ptp(each) > 0] or [each for each in values if len(each) > 1]
-        freedom = sum(len(each) - 1 for each in noisy)
-        variance = sum(float(np.square(each - each.mean()).sum()) for each in noisy) / freedom
+        dof = sum(len(each) - 1 for each in noisy)
+        variance = sum(float(np.square(each - each.mean()).sum()) for each in noisy) / dof
         means = np.array([each.mean() for each in values])
-        return cls(means, sizes, variance, freedom, logarithmic, _bartlett(noisy))
+        return cls(means, sizes, variance, dof, logarithmic, _bartlett(noisy))
 
     @property
     def centres(self) -> Array:
         """The means; geometric ones if logarithms are compared."""
         return np.exp(self.means) if self.logarithmic else self.means
 
-    def subset(self, places: Sequence[int]) -> OverSeeds:
+    def subset(self, places: Sequence[int]) -> TrainingNoise:
         """Return the comparison of some models, with the pooled variance of all."""
         return dataclasses.replace(self, means=self.means[places], sizes=self.sizes[places])
 
@@ -95,20 +95,20 @@ class OverSeeds:
         """Return Student's t intervals around the centres, [m, 2], from the pooled variance."""
         from scipy.special import stdtrit
 
-        half = -float(stdtrit(self.freedom, level / 2)) * np.sqrt(self.variance / self.sizes)
+        half = -float(stdtrit(self.dof, level / 2)) * np.sqrt(self.variance / self.sizes)
         ends = self.means[:, None] + np.stack([-half, half], axis=1)
         found: Array = np.exp(ends) if self.logarithmic else ends
         return found
 
     def differ(self, level: float = LEVEL) -> Decisions:
         """Return which models differ significantly, [m, m], by the Tukey-Kramer test."""
-        margin = studentized_range(1 - level, len(self.means), self.freedom) * self._errors() / np.sqrt(2)
+        margin = studentized_range(1 - level, len(self.means), self.dof) * self._errors() / np.sqrt(2)
         found: Decisions = np.abs(self.means[:, None] - self.means) > margin
         return found
 
     def chances(self, sign: int) -> Array:
         """Return the probability that each is better, [m, m], by Student's t with the pooled degrees of freedom."""
-        return _chances(sign * self.means, self._errors(), self.freedom)
+        return _chances(sign * self.means, self._errors(), self.dof)
 
     def _errors(self) -> Array:
         found: Array = np.sqrt(self.variance * (1 / self.sizes[:, None] + 1 / self.sizes))
@@ -131,16 +131,16 @@ def _bartlett(groups: Sequence[Array]) -> float:
 
 
 @dataclass(frozen=True)
-class OverBlocks:
+class EvaluationNoise:
     """A comparison of values [m] of one seed each by evaluation noise: a t-test of each pair.
 
-    ``errors`` [m, m] are the standard errors of the differences and ``freedom`` [m, m] their degrees of freedom, both
+    ``errors`` [m, m] are the standard errors of the differences and ``dof`` [m, m] their degrees of freedom, both
     from ``paired_errors``.
     """
 
     values: Array
     errors: Array
-    freedom: Array
+    dof: Array
 
     @property
     def centres(self) -> Array:
@@ -152,10 +152,10 @@ class OverBlocks:
         """1: each pair has its own error, so equal variances are not assumed."""
         return 1.0
 
-    def subset(self, places: Sequence[int]) -> OverBlocks:
+    def subset(self, places: Sequence[int]) -> EvaluationNoise:
         """Return the comparison of some values, which has fewer pairs to correct for."""
         pairs = np.ix_(places, places)
-        return OverBlocks(self.values[places], self.errors[pairs], self.freedom[pairs])
+        return EvaluationNoise(self.values[places], self.errors[pairs], self.dof[pairs])
 
     def differ(self, level: float = LEVEL) -> Decisions:
         """Return which values differ significantly, [m, m], with Holm's correction over all pairs.
@@ -170,7 +170,7 @@ class OverBlocks:
             statistic /= self.errors  # without noise inf, or NaN for equal values, which is never significant
         found: Decisions = statistic >= self._least(level / max(1, pairs))
         one, other = np.nonzero(np.triu(~found & (statistic >= self._least(level)), 1))
-        p_values = 2 * stdtr(self.freedom[one, other], -statistic[one, other])
+        p_values = 2 * stdtr(self.dof[one, other], -statistic[one, other])
         order = np.argsort(p_values, kind="stable")
         left = pairs - np.count_nonzero(found) // 2 - np.arange(len(order))
         passed = p_values[order] <= level / left
@@ -182,25 +182,25 @@ class OverBlocks:
         """The critical t value at a two-sided level: [m, m], or a scalar if all degrees of freedom are equal."""
         from scipy.special import stdtrit
 
-        if self.freedom.size and self.freedom.min() == self.freedom.max():
-            return np.asarray(-stdtrit(self.freedom.flat[0], level / 2))
-        kinds, places = np.unique(self.freedom, return_inverse=True)
-        found: Array = -stdtrit(kinds, level / 2)[places].reshape(self.freedom.shape)
+        if self.dof.size and self.dof.min() == self.dof.max():
+            return np.asarray(-stdtrit(self.dof.flat[0], level / 2))
+        kinds, places = np.unique(self.dof, return_inverse=True)
+        found: Array = -stdtrit(kinds, level / 2)[places].reshape(self.dof.shape)
         return found
 
     def chances(self, sign: int) -> Array:
         """Return the probability that each is better, [m, m], by Student's t with each pair's degrees of freedom."""
-        return _chances(sign * self.values, self.errors, self.freedom)
+        return _chances(sign * self.values, self.errors, self.dof)
 
 
-def _chances(means: Array, errors: Array, freedom: Array | int) -> Array:
+def _chances(means: Array, errors: Array, dof: Array | int) -> Array:
     """Return the probability that each mean lies below each other, [m, m]."""
     from scipy.special import stdtr
 
     gaps = means - means[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(gaps == 0, 0.0, gaps / errors)
-    found: Array = stdtr(freedom, statistic)
+    found: Array = stdtr(dof, statistic)
     np.fill_diagonal(found, 0.5)
     return found
 
@@ -219,12 +219,12 @@ def paired_errors(scores: Sequence[RecordedScore]) -> tuple[Array, Array]:
         if _pairs(method, size):
             return _paired([score.replicates for score in scores], method)
     errors = np.array([score.stderr for score in scores], np.float64)
-    found, freedom = np.hypot(errors[:, None], errors), np.full((len(scores), len(scores)), 1e9)
+    found, dof = np.hypot(errors[:, None], errors), np.full((len(scores), len(scores)), 1e9)
     for (method, size), places in kinds.items():
         if _pairs(method, size):
             pairs = np.ix_(places, places)
-            found[pairs], freedom[pairs] = _paired([scores[place].replicates for place in places], method)
-    return found, freedom
+            found[pairs], dof[pairs] = _paired([scores[place].replicates for place in places], method)
+    return found, dof
 
 
 def mean_error(scores: Sequence[RecordedScore]) -> float:
@@ -239,12 +239,12 @@ def mean_error(scores: Sequence[RecordedScore]) -> float:
 def _paired(replicates: Sequence[Sequence[float]], method: str) -> tuple[Array, Array]:
     """The standard errors of differences between values with paired replicates, and their degrees of freedom."""
     squared = delete_one_covariance(replicates, method)
-    variance, freedom = squared.diagonal().copy(), len(replicates[0]) // _samples(method) - 1
+    variance, dof = squared.diagonal().copy(), len(replicates[0]) // _samples(method) - 1
     squared *= -2
     squared += variance
     squared += variance[:, None]
     np.sqrt(squared.clip(min=0, out=squared), out=squared)
-    return squared, np.broadcast_to(np.float64(freedom), squared.shape)
+    return squared, np.broadcast_to(np.float64(dof), squared.shape)
 
 
 def delete_one_covariance(replicates: Sequence[Sequence[float]], method: str) -> Array:
@@ -269,42 +269,36 @@ def _samples(method: str) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def studentized_range(probability: float, groups: int, freedom: float) -> float:
-    """Return a quantile of the studentized range of ``groups`` normals with ``freedom`` degrees of freedom, maybe inf.
+def studentized_range(probability: float, groups: int, dof: float) -> float:
+    """Return a quantile of the studentized range of ``groups`` normals with ``dof`` degrees of freedom, maybe inf.
 
     By bisection of the distribution function, integrated on fixed nodes; importing scipy.stats for it takes seconds.
     """
     low, high = 0.0, 1.0
-    while _range_below(high, groups, freedom) < probability:
+    while _range_below(high, groups, dof) < probability:
         low, high = high, 2 * high
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if _range_below(middle, groups, freedom) < probability else (low, middle)
+        low, high = (middle, high) if _range_below(middle, groups, dof) < probability else (low, middle)
     return high
 
 
-def _range_below(q: float, groups: int, freedom: float) -> float:
+def _range_below(q: float, groups: int, dof: float) -> float:
     """Return the distribution function of the studentized range at q."""
     from scipy.special import gammaln, ndtr
 
     nodes, weights = np.polynomial.legendre.leggauss(128)
-    if np.isinf(freedom):
+    if np.isinf(dof):
         s, density = np.ones(1), np.ones(1)
     else:
-        top = 1 + 10 / np.sqrt(2 * freedom)
+        top = 1 + 10 / np.sqrt(2 * dof)
         share = (nodes + 1) / 2  # squared: the integrand of a wide range is concentrated near zero
         s = top * share**2
         density = (
             weights
             * top
             * share
-            * np.exp(
-                np.log(2)
-                + freedom / 2 * np.log(freedom / 2)
-                - gammaln(freedom / 2)
-                + (freedom - 1) * np.log(s)
-                - freedom * s**2 / 2
-            )
+            * np.exp(np.log(2) + dof / 2 * np.log(dof / 2) - gammaln(dof / 2) + (dof - 1) * np.log(s) - dof * s**2 / 2)
         )
     z, z_weights = 9 * nodes, 9 * weights
     normal = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)

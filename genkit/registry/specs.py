@@ -16,7 +16,7 @@ from genkit.results.score import Direction
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_SOUND: Mapping[str, Callable[[Any], bool]] = {
+_TYPE_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "str": lambda value: isinstance(value, str),
     "int": lambda value: isinstance(value, int),
     "bool": lambda value: isinstance(value, bool),
@@ -40,7 +40,7 @@ class Spec:
             raise PluginError(f"{self.kind} name {self.name!r}: use only lower-case letters, digits, '.', '_' and '-'")
         for each in fields(self):  # type: ignore[arg-type]
             value = getattr(self, each.name)
-            if not _SOUND[str(each.type)](value):
+            if not _TYPE_CHECKS[str(each.type)](value):
                 raise PluginError(f"{self.kind} {self.name!r} has {each.name} {value!r}, which is not a {each.type}")
         if not _TARGET.fullmatch(self.target):
             raise PluginError(f"{self.kind} {self.name!r} has target {self.target!r}, which is not 'module:attribute'")
@@ -111,9 +111,9 @@ class MetricSpec(Spec):
     ``needs`` lists what the metric requires: "features" and "logits" of an extractor, "labels" of the samples, "images"
     (the samples themselves, kept on disk), "model", and the model's methods "reconstruct", "log_likelihood", "kl",
     "posterior", "decode", "draw_latent".
-    ``moved_by`` lists the groups of protocol choices that change the number: "data", "samples", "features",
+    ``depends_on`` lists the groups of protocol choices that change the number: "data", "samples", "features",
     "likelihood", "hardware". ``parameters`` are the metric's own, with defaults that a protocol may change.
-    ``matched``: the metric is biased in the number of samples, so it is also measured at the size of the test split.
+    ``also_at_test_size``: biased in the number of samples, so also measured at the size of the test split.
     ``group`` is its heading in listings.
     """
 
@@ -122,9 +122,9 @@ class MetricSpec(Spec):
     target: str
     direction: Direction = "lower"
     needs: tuple[str, ...] = ()
-    moved_by: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    matched: bool = False
+    also_at_test_size: bool = False
     group: str = "other"
     unit: str = ""
     version: int = 1

@@ -77,9 +77,9 @@ def ranks(boards: Sequence[Board]) -> HeatTable | None:
 
     def spot(key: str, rows: dict[str, Row]) -> HeatCell:
         row = rows.get(key)
-        if row is None or row.best is None or row.worst is None:
+        if row is None or row.best_rank is None or row.worst_rank is None:
             return HeatCell("-", about="not ranked under this score")
-        middle = (row.best + row.worst) / 2 - 1
+        middle = (row.best_rank + row.worst_rank) / 2 - 1
         return HeatCell(row.rank, 1 - middle / max(1, len(rows) - 1), f"{number(row.value)}; {len(rows)} models ranked")
 
     return HeatTable(

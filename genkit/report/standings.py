@@ -96,7 +96,7 @@ def standings(board: Board, with_details: int) -> Standings:
         calibration=tuple(calibration),
         failed=board.failed,
         blanks=_blanks((*board.rows, *board.calibration), [*lines, *calibration], (board.score, *board.columns)),
-        tracked=board.tracked,
+        tracked=board.has_milestones,
         outside=any(map(outside, (*board.rows, *board.calibration))),
         scale=scale.words,
     )
@@ -144,23 +144,23 @@ def arrow(direction: str) -> str:
 def _column(name: str, board: Board, shown: bool) -> Column:
     score = next((row.other[name] for row in (*board.rows, *board.calibration) if name in row.other), None)
     if score is None:
-        return Column(name, "", "", False, name in board.blind)
+        return Column(name, "", "", False, name in board.blind_to_memorisation)
     unit = f", in {score.unit}" if score.unit else ""
     about = f"{score.direction} is better{unit}; protocol {score.fingerprint}"
-    return Column(name, arrow(score.direction), about, shown, name in board.blind)
+    return Column(name, arrow(score.direction), about, shown, name in board.blind_to_memorisation)
 
 
 def _line(row: Row, board: Board, scale: Scale, details: str) -> Line:
-    if row.best is None or row.worst is None:
+    if row.best_rank is None or row.worst_rank is None:
         place, span = Cell(calibration_role(row, board)), None
     else:
-        place = Cell(row.rank, (row.best + row.worst) / 2)
-        span = Mark((row.best - 1) / len(board.rows), row.worst / len(board.rows))
+        place = Cell(row.rank, (row.best_rank + row.worst_rank) / 2)
+        span = Mark((row.best_rank - 1) / len(board.rows), row.worst_rank / len(board.rows))
     return Line(
         label=row.label,
         place=place,
         span=span,
-        leads=row.best == 1,
+        leads=row.best_rank == 1,
         value=_value(row, board),
         whisker=_mark(row, scale),
         noise=_noise(row),

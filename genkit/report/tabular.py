@@ -18,7 +18,7 @@ def document(board: Board) -> dict[str, Any]:
         "score": board.score,
         "direction": board.direction,
         "fingerprint": board.fingerprint,
-        "blind_to_memorisation": list(board.blind),
+        "blind_to_memorisation": list(board.blind_to_memorisation),
         "rows": [_row(row, "model") for row in board.rows] + [_row(row, "baseline") for row in board.calibration],
         "failed": [
             {"model": each.job.model, "seed": each.job.seed, "options": each.job.options, "reason": each.reason}
@@ -34,8 +34,8 @@ def _row(row: Row, kind: str) -> dict[str, Any]:
     return {
         "kind": kind,
         "model": row.label,
-        "rank_best": row.best,
-        "rank_worst": row.worst,
+        "rank_best": row.best_rank,
+        "rank_worst": row.worst_rank,
         "value": row.value,
         "ci_low": row.ci_low,
         "ci_high": row.ci_high,

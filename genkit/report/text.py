@@ -118,7 +118,7 @@ def cells(row: Row, board: Board, shown: Sequence[str]) -> list[str]:
     others = [number(row.other[name].value) if name in row.other else "-" for name in shown]
     place = calibration_role(row, board) if row in board.calibration else row.rank
     seeds = str(row.seeds) if row.value is not None else ""
-    best = [number(row.best_value), number(row.time_to_best)] if board.tracked else []
+    best = [number(row.best_value), number(row.time_to_best)] if board.has_milestones else []
     return [place, row.label, number(row.value), interval(row.ci_low, row.ci_high), seeds, *best, *others]
 
 
@@ -141,21 +141,21 @@ _ROLES = {
 
 def header(board: Board, shown: Sequence[str]) -> list[str]:
     """The headings of a board's columns."""
-    best = ["best checkpoint", "s to best"] if board.tracked else []
+    best = ["best checkpoint", "s to best"] if board.has_milestones else []
     return ["rank", "model", board.score, "95 % interval", "seeds", *best, *shown]
 
 
 def notes(board: Board, wanted: Sequence[str] = ()) -> list[str]:
     """The notes below a board: failed jobs and caveats about its columns and ranks."""
     lines = [f"failed: {each.job.model}, seed {each.job.seed}: {each.reason}" for each in board.failed]
-    blind = [name for name in (board.score, *columns(board, wanted)) if name in board.blind]
+    blind = [name for name in (board.score, *columns(board, wanted)) if name in board.blind_to_memorisation]
     if blind:
         lines.append(f"blind to memorisation (copies of training images beat all models): {', '.join(blind)}")
     if board.unequal_noise:
         lines.append(
             "variances over seeds are unequal (Bartlett's test): the pooled one is too small for the noisier models"
         )
-    if board.tracked:
+    if board.has_milestones:
         lines.append("best checkpoint: selected by this score, so not the result; ranks are of the last checkpoint")
     return lines
 

@@ -14,7 +14,7 @@ from genkit.errors import GenkitError
 
 @dataclass(frozen=True)
 class Protocol:
-    """All choices of one evaluation, in the groups that metrics name in ``moved_by``.
+    """All choices of one evaluation, in the groups that metrics name in ``depends_on``.
 
     ``data``: data set, content hash, splits. ``samples``: number, chunk size, evaluation seed. ``features``: extractor,
     hash of its weights, preprocessing, dtype. ``likelihood``: observation model, binarisation, seed. ``hardware``: the
@@ -28,7 +28,7 @@ class Protocol:
     hardware: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
-    def choices(self, metric: str, moved_by: tuple[str, ...]) -> dict[str, Any]:
+    def choices(self, metric: str, depends_on: tuple[str, ...]) -> dict[str, Any]:
         """Return the choices of the named groups and the metric's parameters, under flat ``group.choice`` keys.
 
         Raises GenkitError for a group that does not exist.
@@ -36,10 +36,10 @@ class Protocol:
         known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         own = {f"parameters.{key}": value for key, value in self.parameters.get(metric, {}).items()}
         del known["parameters"]
-        for name in moved_by:
+        for name in depends_on:
             if name not in known:
                 raise GenkitError(f"metric {metric!r} names the protocol group {name!r}; there are {', '.join(known)}")
-        return {f"{name}.{key}": value for name in moved_by for key, value in known[name].items()} | own
+        return {f"{name}.{key}": value for name in depends_on for key, value in known[name].items()} | own
 
 
 def fingerprint(choices: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ class Ema:
             tensor.copy_(state[key])
 
     @contextmanager
-    def following(self) -> Iterator[None]:
+    def copying_changes(self) -> Iterator[None]:
         """What changes within the context, e.g. in prepare_stage, is copied to the averages instead of averaged."""
         before = {key: tensor.clone() for key, tensor in self.model.state_dict().items() if key in self.average}
         yield

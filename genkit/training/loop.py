@@ -81,7 +81,7 @@ class Loop:
         """Prepare a stage unless a checkpoint has it prepared, then step until its share of the budget is used."""
         if stage > self.state.stage:
             self.state.stage = stage
-            with self.ema.following():
+            with self.ema.copying_changes():
                 step = self.runner.step(self.state.index, 0, self.stream.drawn, stage)
                 self.model.prepare_stage(stage, self.data.train, step)
         phases = [phase for phase in self.phases if phase.stage == stage]

@@ -46,15 +46,15 @@ class PhaseRunner:
                     f"and stage {phase.stage}; the first two are at least 1, the stage is below {model.stages}"
                 )
         trainable = [p for p in model.parameters() if p.requires_grad]
-        self._moved: dict[str, list[nn.Parameter]] = {}
-        self._own: dict[str, list[nn.Parameter]] = {}
-        self._rest: dict[str, list[nn.Parameter]] = {}
+        self._optimized: dict[str, list[nn.Parameter]] = {}
+        self._trained: dict[str, list[nn.Parameter]] = {}
+        self._frozen: dict[str, list[nn.Parameter]] = {}
         for phase in phases:
-            self._moved[phase.name] = [p for group in phase.optimizer.param_groups for p in group["params"]]
-            own = {id(p) for p in phase.module.parameters()} & {id(p) for p in self._moved[phase.name]}
-            self._own[phase.name] = [p for p in trainable if id(p) in own]
-            self._rest[phase.name] = [p for p in trainable if id(p) not in own]
-        if len(self._own) != len(phases):
+            self._optimized[phase.name] = [p for group in phase.optimizer.param_groups for p in group["params"]]
+            own = {id(p) for p in phase.module.parameters()} & {id(p) for p in self._optimized[phase.name]}
+            self._trained[phase.name] = [p for p in trainable if id(p) in own]
+            self._frozen[phase.name] = [p for p in trainable if id(p) not in own]
+        if len(self._trained) != len(phases):
             raise PluginError(f"{type(model).__name__} has two phases of one name")
         self._rates = {id(o): [group["lr"] for group in o.param_groups] for o in self.optimizers}
         self._scheduled = {id(phase.optimizer) for phase in phases if phase.schedule is not None}
@@ -96,12 +96,12 @@ class PhaseRunner:
         self._note(phase.name, value)
         for name, logged in step.logged.items():  # now: after the step is queued, a GPU's value would wait for it
             self._note(name, float(logged))
-        for parameter in self._moved[phase.name]:  # as zero_grad does, without a profiler's context each time
+        for parameter in self._optimized[phase.name]:  # as zero_grad does, without a profiler's context each time
             parameter.grad = None
         (loss if phase.every == 1 else loss * phase.every).backward()
-        own = self._own[phase.name]
+        own = self._trained[phase.name]
         distributed.average_gradients(own)
-        if self._sound(phase, own, step):
+        if self._clip_and_check(phase, own, step):
             if id(phase.optimizer) in self._scheduled:
                 factor = phase.schedule(step.images_seen) if phase.schedule is not None else 1.0
                 for group, rate in zip(phase.optimizer.param_groups, self._rates[id(phase.optimizer)], strict=True):
@@ -114,7 +114,7 @@ class PhaseRunner:
         Called before a checkpoint and when a loss is not finite: checking the gradients at every step would cost small
         networks 2.5 % of their speed, and spoilt weights show in the next loss.
         """
-        for phase, own in self._own.items():
+        for phase, own in self._trained.items():
             for parameter in own:
                 if not bool(parameter.isfinite().all()):
                     raise TrainingError(f"the gradient of phase {phase!r} was not finite before step {index}")
@@ -136,13 +136,13 @@ class PhaseRunner:
 
     def _enable(self, phase: str) -> None:
         if phase != self._active:
-            for parameter in self._rest[phase]:
+            for parameter in self._frozen[phase]:
                 parameter.requires_grad_(False)
-            for parameter in self._own[phase]:
+            for parameter in self._trained[phase]:
                 parameter.requires_grad_(True)
             self._active = phase
 
-    def _sound(self, phase: Phase, own: list[nn.Parameter], step: Step) -> bool:
+    def _clip_and_check(self, phase: Phase, own: list[nn.Parameter], step: Step) -> bool:
         """Clip the gradients; return whether the optimiser may step."""
         if phase.clip is None and phase.skip_above is None:
             return True

@@ -18,7 +18,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from genkit.data.dataset import DataInfo
-from genkit.data.open import OpenOptions, anywhere
+from genkit.data.open import OpenOptions, absolute_reference_or_same
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.models.base import GenerativeModel
 from genkit.options import build
@@ -192,7 +192,7 @@ def find_runs(
 
     A run that can't be read is skipped, and ``unreadable`` is called with the reason.
     """
-    names = (dataset, dataset and anywhere(dataset))
+    names = (dataset, dataset and absolute_reference_or_same(dataset))
     found = []
     for folder in _folders(root):
         try:

@@ -23,7 +23,7 @@ from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.exhibits import curves, exhibits
 from genkit.evaluation.memorization import closest_pairs
-from genkit.evaluation.samples import SplitSamples
+from genkit.evaluation.samples import SplitImages
 from genkit.metrics import Evidence
 from genkit.models.baselines.ppca import PPCA
 from genkit.results import store
@@ -180,10 +180,10 @@ def test_pictures_of_photographs_are_few_small_and_below_300_kilobytes(side):
     samples = photographs(90, side, 2)
     evidence = Evidence.of_arrays(
         extractor=SimpleNamespace(name="random"),
-        samples=SplitSamples(samples, 90, 30),
+        samples=SplitImages(samples, 90, 30),
         generated=SimpleNamespace(extracted=True, keeps_images=False),
         generated_features=rows(samples),
-        reference=SimpleNamespace(samples=SplitSamples(train, 200, 30)),
+        reference=SimpleNamespace(samples=SplitImages(train, 200, 30)),
         real_features=rows(train),
         test=test,
         model=PPCA,

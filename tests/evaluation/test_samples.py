@@ -7,7 +7,7 @@ import pytest
 import torch
 from evidences import Sampler, drawn
 
-from genkit.evaluation.samples import SplitSamples
+from genkit.evaluation.samples import SplitImages
 
 
 def test_the_last_chunk_is_cut_after_sampling():
@@ -43,7 +43,7 @@ def test_labels_are_drawn_with_the_data_frequencies():
 
 
 def test_a_subset_of_a_split_is_random_and_without_repetition(digits):
-    images = torch.cat(list(SplitSamples(digits.test, 100, 32, 0).chunks())).numpy()
+    images = torch.cat(list(SplitImages(digits.test, 100, 32, 0).chunks())).numpy()
     everything = digits.test.uint8(slice(None))
     assert len(images) == 100
     assert not np.array_equal(images, everything[:100])

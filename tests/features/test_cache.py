@@ -7,7 +7,7 @@ import pytest
 from evidences import Counting, Sampler, drawn, made
 
 from genkit.data import Split, open_dataset
-from genkit.evaluation.samples import SplitSamples
+from genkit.evaluation.samples import SplitImages
 from genkit.features.cache import FeatureCache
 
 
@@ -22,7 +22,7 @@ def stop(what, done, total):
 
 def test_progress_is_told_within_a_chunk_and_each_extractor_has_its_share_of_it(digits):
     told = []
-    samples, extractors = SplitSamples(digits.test, 80, 40), [Counting("one"), Counting("other")]
+    samples, extractors = SplitImages(digits.test, 80, 40), [Counting("one"), Counting("other")]
     FeatureCache(samples, extractors, "samples", lambda *each: told.append(each)).extract()
     steps = (5, 10, 15, 20, 25, 30, 35, 40, 40, 45, 50, 55, 60, 65, 70, 75, 80, 80)
     assert told == [("samples", done, 80) for done in steps]
@@ -64,10 +64,10 @@ def test_an_interrupted_pass_resumes_at_its_next_chunk(digits, monkeypatch):
 
 def test_spools_that_stopped_within_a_chunk_of_another_size_begin_anew(digits, monkeypatch):
     monkeypatch.setattr("genkit.features.spool.SYNC_SECONDS", -1.0)
-    broken = made(digits, samples=SplitSamples(digits.test, 100, 33), progress=stop)
+    broken = made(digits, samples=SplitImages(digits.test, 100, 33), progress=stop)
     with pytest.raises(KeyboardInterrupt):
         _ = broken.generated_features
-    assert made(digits, samples=SplitSamples(digits.test, 100, 25)).generated_features.shape == (100, 64)
+    assert made(digits, samples=SplitImages(digits.test, 100, 25)).generated_features.shape == (100, 64)
 
 
 def test_without_a_cache_folder_everything_works_in_a_temporary_one(digits, tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_what_depends_on_the_features_alone_is_computed_once(digits):
         return {"mean": np.arange(3.0)}
 
     for _ in range(2):
-        np.testing.assert_array_equal(made(digits).remembered("mean", compute)["mean"], np.arange(3.0))
+        np.testing.assert_array_equal(made(digits).cached_arrays("mean", compute)["mean"], np.arange(3.0))
     assert calls == [1]
 
 
@@ -98,13 +98,13 @@ def test_labels_are_in_the_order_of_the_features(tmp_path):
             Image.fromarray(pixels).save(tmp_path / "images" / str(label) / f"{index}.png")
     data = open_dataset(f"folder:{tmp_path / 'images'}")
     split = data.everything()
-    reference = FeatureCache(SplitSamples(split, len(split), 7, content=data.sha256), [Counting()], "reference")
+    reference = FeatureCache(SplitImages(split, len(split), 7, content=data.sha256), [Counting()], "reference")
     levels = reference.features("counting").mean(axis=1)
     assert [round(float(levels[reference.labels() == label].mean()), -1) for label in range(3)] == [20, 120, 220]
 
 
 def test_a_set_that_is_reference_and_sample_keeps_its_features(digits):
-    samples = SplitSamples(digits.train, len(digits.train), 250)
+    samples = SplitImages(digits.train, len(digits.train), 250)
     for _ in range(2):
         evidence = made(digits, samples=samples)
         assert len(evidence.generated_features) == samples.count
@@ -116,7 +116,7 @@ def test_a_set_that_is_reference_and_sample_keeps_its_features(digits):
 def test_part_of_a_split_sorted_by_class_is_a_random_one(digits):
     order = np.argsort(digits.train.labels, kind="stable")
     sorted_split = Split("train", digits.train.pixels[order], digits.train.labels[order], digits.levels)
-    evidence = made(digits, samples=SplitSamples(sorted_split, len(order), 250))
+    evidence = made(digits, samples=SplitImages(sorted_split, len(order), 250))
     part = evidence.of("fid", evidence.extractor, 360)
     assert set(part.generated_labels.tolist()) == set(range(10))
     assert len(part.generated_features) == 360

@@ -161,6 +161,6 @@ def test_features_without_an_extractor_are_the_metrics_mistake(digits):
 def test_evidence_of_arrays_holds_them_and_nothing_else():
     evidence = Evidence.of_arrays(real_features=np.zeros((3, 2)))
     assert evidence.real_features.shape == (3, 2)
-    assert (evidence.parameters, evidence.shared("pass", lambda: 7)) == ({}, 7)
+    assert (evidence.parameters, evidence.cached("pass", lambda: 7)) == ({}, 7)
     with pytest.raises(AttributeError):
         _ = evidence.generated_features

@@ -20,7 +20,7 @@ def test_fid_is_the_frechet_distance_of_the_features_with_its_parameters():
 
 def test_stored_statistics_of_the_reference_give_the_same_distance():
     kept, found = {}, made()
-    found.remembered = lambda name, compute: kept.setdefault(name, compute())
+    found.cached_per_reference = lambda name, compute: kept.setdefault(name, compute())
     first = fid(found)
     assert list(kept) == ["gaussian-1"]
     assert fid(found) == first

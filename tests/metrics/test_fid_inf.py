@@ -10,7 +10,7 @@ from genkit.metrics import frechet_distance
 from genkit.metrics.fid_inf import frechet_distance_infinity
 from genkit.metrics.numerics.frechet import FeatureStatistics, distance
 from genkit.metrics.numerics.jackknife import t_quantile
-from genkit.ranking.significance import OverBlocks, delete_one_covariance, paired_errors
+from genkit.ranking.significance import EvaluationNoise, delete_one_covariance, paired_errors
 from genkit.seeds import derive
 
 
@@ -146,12 +146,12 @@ def test_the_interval_is_the_wider_of_the_jackknifes_and_the_lines():
     for real, generated in nearing(8):  # subsets begin at 5 times 8
         found = frechet_distance_infinity(real, generated)
         line = linregress(*distances_of(real, generated)).intercept_stderr
-        error, freedom = line, 13
+        error, dof = line, 13
         if found.replicates:
-            error, freedom = delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5, 19
+            error, dof = delete_one_covariance([found.replicates], found.method)[0, 0] ** 0.5, 19
         assert found.stderr == pytest.approx(error, rel=1e-6)
-        assert found.ci_high - found.value == pytest.approx(t_quantile(freedom) * error, rel=1e-6)
-        assert t_quantile(freedom) * error >= t_quantile(13) * line * (1 - 1e-6)
+        assert found.ci_high - found.value == pytest.approx(t_quantile(dof) * error, rel=1e-6)
+        assert t_quantile(dof) * error >= t_quantile(13) * line * (1 - 1e-6)
         kinds.add(bool(found.replicates))
     assert kinds == {True, False}
 
@@ -171,8 +171,8 @@ def test_sets_at_one_distance_are_not_told_apart_where_the_first_order_is_not_th
     real = features(2000, 100, 0)
     found = [frechet_distance_infinity(real, features(600, 100, seed, 1.1)) for seed in range(1, 7)]
     scores = [score(each.value, stderr=each.stderr, method=each.method, replicates=each.replicates) for each in found]
-    errors, freedom = paired_errors(scores)
-    assert not OverBlocks(np.array([each.value for each in found]), errors, freedom).differ().any()
+    errors, dof = paired_errors(scores)
+    assert not EvaluationNoise(np.array([each.value for each in found]), errors, dof).differ().any()
 
 
 def test_the_truth_lies_in_the_interval_also_where_the_line_bends():

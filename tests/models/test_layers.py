@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genkit.models.layers import Crop, stages
+from genkit.models.layers import Crop, halvings
 
 
 def test_a_crop_keeps_the_upper_left() -> None:
@@ -26,10 +26,10 @@ def test_a_crop_keeps_the_upper_left() -> None:
     ],
 )
 def test_an_image_is_halved_down_to_four_to_seven_pixels(size, bounds, expected) -> None:
-    assert stages(*size, **bounds) == expected
+    assert halvings(*size, **bounds) == expected
 
 
 @pytest.mark.parametrize("size", [(5, 5), (28, 28), (30, 21), (33, 47)])
 def test_doubling_what_is_left_covers_the_image(size) -> None:
-    count, height, width = stages(*size)
+    count, height, width = halvings(*size)
     assert height << count >= size[0] and width << count >= size[1]

@@ -3,7 +3,7 @@ import contextlib
 import pytest
 import torch
 
-from genkit.models.precision import full, promoted
+from genkit.models.precision import full_precision, promoted
 
 CPU = torch.device("cpu")
 
@@ -11,14 +11,14 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("outer", [contextlib.nullcontext(), torch.autocast("cpu", torch.bfloat16)])
 def test_a_product_in_full_precision_is_float32(outer):
     a = torch.rand(4, 4)
-    with outer, full(CPU):
+    with outer, full_precision(CPU):
         assert (a @ a).dtype == torch.float32
 
 
 def test_autocast_goes_on_after_the_context():
     a = torch.rand(4, 4)
     with torch.autocast("cpu", torch.bfloat16):
-        with full(CPU):
+        with full_precision(CPU):
             pass
         assert (a @ a).dtype == torch.bfloat16
 

@@ -261,8 +261,8 @@ def test_ranks_hold_the_true_order_of_ten_models_in_95_of_100_boards(seeds):
         values = np.exp(truth[:, None] + rng.normal(0, 0.15, (10, seeds)))
         board = rank([record(str(p), score(float(values[p, s])), trained=t) for p, s, t in runs])
         rows = {int(row.label): row for row in board.rows}
-        held += all(rows[p].best <= max(p + 1, 2) and rows[p].worst >= (p + 1 if p > 1 else 1) for p in rows)
-        told += not (rows[0].best == rows[1].best == 1 and rows[0].worst > 1 and rows[1].worst > 1)
+        held += all(rows[p].best_rank <= max(p + 1, 2) and rows[p].worst_rank >= (p + 1 if p > 1 else 1) for p in rows)
+        told += not (rows[0].best_rank == rows[1].best_rank == 1 and rows[0].worst_rank > 1 and rows[1].worst_rank > 1)
     assert held / 1000 >= 0.94
     assert told / 1000 <= 0.06
 
@@ -279,10 +279,10 @@ def test_a_metric_that_copying_wins_is_marked_blind_to_memorisation():
         record("a", score(2.0), score(2.0, name=KID), score(5.0, name="latency")),
         record("b", score(3.0), score(9.0, name=KID), score(6.0, name="latency")),
     ]
-    assert rank([copying(1.0, 3.0), *models]).blind == (FID,)
-    assert rank([copying(2.5, 1.0), *models]).blind == (KID,)
-    assert rank([copying(1.0, 1.0), *models]).blind == (FID, KID)
-    assert rank(models).blind == ()
+    assert rank([copying(1.0, 3.0), *models]).blind_to_memorisation == (FID,)
+    assert rank([copying(2.5, 1.0), *models]).blind_to_memorisation == (KID,)
+    assert rank([copying(1.0, 1.0), *models]).blind_to_memorisation == (FID, KID)
+    assert rank(models).blind_to_memorisation == ()
 
 
 def test_chances_are_those_of_student_s_distribution():

@@ -131,7 +131,7 @@ def test_limits_keep_the_noise_estimate_of_all_models():
     whole, limited = recommend_from(made), recommend_from(made, train_minutes=5)
     assert [row.label for row in limited.board.rows] == ["a", "b"]
     assert limited.best.ci_high == next(row.ci_high for row in whole.board.rows if row.label == "a")
-    assert limited.board.comparison.freedom == 6
+    assert limited.board.comparison.dof == 6
 
 
 @pytest.mark.parametrize("direction", ["lower", "higher"])

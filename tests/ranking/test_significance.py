@@ -8,8 +8,8 @@ from making import score
 from scipy import stats
 
 from genkit.ranking.significance import (
-    OverBlocks,
-    OverSeeds,
+    EvaluationNoise,
+    TrainingNoise,
     delete_one_covariance,
     mean_error,
     paired_errors,
@@ -31,7 +31,7 @@ def test_decisions_are_those_of_scipy_s_tukey_test():
     rng = np.random.default_rng(0)
     groups = [np.exp(rng.normal(mean, 0.2, size)) for mean, size in ((0, 3), (0.1, 5), (0.7, 3), (1.5, 4), (1.6, 2))]
     expected = stats.tukey_hsd(*[np.log(group) for group in groups]).pvalue < 0.05
-    found = OverSeeds.of([group.tolist() for group in groups]).differ()
+    found = TrainingNoise.of([group.tolist() for group in groups]).differ()
     assert np.array_equal(found, expected)
     assert found.any()
     assert not found.all()
@@ -39,27 +39,31 @@ def test_decisions_are_those_of_scipy_s_tukey_test():
 
 def test_scores_below_zero_are_compared_as_they_are():
     groups = [[-100.0, -101.0, -99.0], [-90.0, -91.0, -89.0], [-100.5]]
-    assert OverSeeds.of(groups).differ().tolist() == [[False, True, False], [True, False, True], [False, True, False]]
+    assert TrainingNoise.of(groups).differ().tolist() == [
+        [False, True, False],
+        [True, False, True],
+        [False, True, False],
+    ]
 
 
 def test_holm_needs_more_of_a_pair_the_more_pairs_there_are():
     values = np.array([0.0, 2.2])
     stderrs, freedom = np.ones((2, 2)), np.full((2, 2), 1000.0)
-    assert OverBlocks(values, stderrs, freedom).differ()[0, 1]
+    assert EvaluationNoise(values, stderrs, freedom).differ()[0, 1]
     many = np.concatenate([values, np.full(8, 1.1)])
-    assert not OverBlocks(many, np.ones((10, 10)), np.full((10, 10), 1000.0)).differ().any()
+    assert not EvaluationNoise(many, np.ones((10, 10)), np.full((10, 10), 1000.0)).differ().any()
 
 
 def test_holm_steps_down():
     """The largest gap needs .05 / 3, the next .05 / 2: a plain Bonferroni correction would miss it."""
     values = np.array([0.0, 2.3, 9.0])
-    found = OverBlocks(values, np.ones((3, 3)), np.full((3, 3), 1e9)).differ()
+    found = EvaluationNoise(values, np.ones((3, 3)), np.full((3, 3), 1e9)).differ()
     assert found[0, 1]
     assert 2 * stats.norm.sf(2.3) > 0.05 / 3
 
 
 def test_equal_values_without_noise_do_not_differ():
-    found = OverBlocks(np.array([1.0, 1.0, 2.0]), np.zeros((3, 3)), np.ones((3, 3))).differ()
+    found = EvaluationNoise(np.array([1.0, 1.0, 2.0]), np.zeros((3, 3)), np.ones((3, 3))).differ()
     assert found.tolist() == [[False, False, True], [False, False, True], [True, True, False]]
 
 
@@ -92,27 +96,27 @@ def test_what_blocks_share_drops_out_of_a_difference():
 def test_bartlett_s_test_is_scipy_s_on_the_scale_of_the_comparison():
     rng = np.random.default_rng(0)
     groups = [np.exp(rng.normal(0, spread, size)) for spread, size in ((0.1, 4), (0.4, 3), (0.9, 5), (0.2, 2))]
-    found = OverSeeds.of([group.tolist() for group in groups] + [[3.0]])
+    found = TrainingNoise.of([group.tolist() for group in groups] + [[3.0]])
     assert found.equal_noise == pytest.approx(stats.bartlett(*[np.log(group) for group in groups]).pvalue)
-    assert OverSeeds.of([[1.0, 2.0], [3.0]]).equal_noise == 1.0
+    assert TrainingNoise.of([[1.0, 2.0], [3.0]]).equal_noise == 1.0
 
 
 def test_a_model_whose_seeds_are_all_equal_makes_no_other_look_sure():
     noisy = [[1.0, 1.5, 0.7], [1.9, 2.9, 1.4]]
-    assert not OverSeeds.of(noisy).differ().any()
-    assert not OverSeeds.of([*noisy, *[[9.0] * 3] * 8]).differ()[0, 1]
-    assert OverSeeds.of([[1.0, 1.0], [2.0, 2.0]]).differ()[0, 1]
+    assert not TrainingNoise.of(noisy).differ().any()
+    assert not TrainingNoise.of([*noisy, *[[9.0] * 3] * 8]).differ()[0, 1]
+    assert TrainingNoise.of([[1.0, 1.0], [2.0, 2.0]]).differ()[0, 1]
 
 
 def test_some_of_a_comparison_keep_its_variance_and_are_fewer_to_tell_apart():
     rng = np.random.default_rng(1)
-    whole = OverSeeds.of(np.exp(rng.normal(0, 0.3, (9, 3))).tolist())
+    whole = TrainingNoise.of(np.exp(rng.normal(0, 0.3, (9, 3))).tolist())
     few = whole.subset([4, 2])
     assert np.array_equal(few.intervals(), whole.intervals()[[4, 2]])
     assert np.array_equal(few.chances(1), whole.chances(1)[np.ix_([4, 2], [4, 2])])
     margin = studentized_range(0.95, 2, 18) / studentized_range(0.95, 9, 18)
     assert margin < 0.7
-    blocks = OverBlocks(np.array([0.0, 2.2, 2.3]), np.ones((3, 3)), np.full((3, 3), 1e9))
+    blocks = EvaluationNoise(np.array([0.0, 2.2, 2.3]), np.ones((3, 3)), np.full((3, 3), 1e9))
     assert not blocks.differ().any()
     assert blocks.subset([0, 1]).differ()[0, 1]
 
@@ -148,5 +152,5 @@ def test_holm_s_procedure_is_that_of_one_sorted_list(spread):
         if p_values[pair] > 0.05 / (len(p_values) - place):
             break
         expected[one[pair], other[pair]] = expected[other[pair], one[pair]] = True
-    found = OverBlocks(values, errors, freedom).differ()
+    found = EvaluationNoise(values, errors, freedom).differ()
     assert np.array_equal(found, expected)

@@ -47,10 +47,10 @@ def test_an_unknown_field_is_an_error():
         (DatasetSpec, "argument", None),
         (FeatureSpec, "dim", "64"),
         (MetricSpec, "needs", "features"),
-        (MetricSpec, "moved_by", (1,)),
+        (MetricSpec, "depends_on", (1,)),
         (MetricSpec, "direction", "up"),
         (MetricSpec, "parameters", [1]),
-        (MetricSpec, "matched", 1),
+        (MetricSpec, "also_at_test_size", 1),
         (CommandSpec, "group", None),
     ],
 )

@@ -222,7 +222,7 @@ def test_failed_jobs_are_rows_with_their_reason(page):
 
 
 def test_only_scores_that_copies_win_are_marked(whole, page):
-    assert whole.board.blind == ("fid[digits-cnn]",)
+    assert whole.board.blind_to_memorisation == ("fid[digits-cnn]",)
     assert Page(page).count("span", **{"class": "badge"}) == 1
     assert parsed(record("a", score(1.0))).count("span", **{"class": "badge"}) == 0
 

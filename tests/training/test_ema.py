@@ -116,7 +116,7 @@ def test_what_changes_while_following_is_taken_over_and_the_rest_is_not():
     with torch.no_grad():
         model.body[0].weight += 1
     averaged = ema.average["body.0.weight"].clone()
-    with ema.following():
+    with ema.copying_changes():
         model.body.codebook.fill_(5)
     assert torch.equal(ema.average["body.codebook"], torch.full((2,), 5.0))
     assert torch.equal(ema.average["body.0.weight"], averaged)

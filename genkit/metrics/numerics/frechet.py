@@ -120,7 +120,7 @@ class FeatureStatistics:
     @functools.cached_property
     def rank(self) -> int:
         """The effective rank of the covariance: the number of eigenvalues above 1e-10 of the largest."""
-        if not self.root_is_rows:
+        if not self.fewer_rows_than_features:
             try:
                 np.linalg.cholesky(self.cov - _RANK_TOLERANCE * self.trace * np.eye(len(self.mean)))
                 return len(self.mean)  # the trace is at least the largest eigenvalue
@@ -131,7 +131,7 @@ class FeatureStatistics:
         return int((values > _RANK_TOLERANCE * values[-1]).sum()) if values[-1] > 0 else 0
 
     @property
-    def root_is_rows(self) -> bool:
+    def fewer_rows_than_features(self) -> bool:
         """Whether the centred rows themselves are the root, as there are no more of them than columns."""
         return self._cov is None
 
@@ -143,7 +143,7 @@ class FeatureStatistics:
     @property
     def trace(self) -> float:
         """The trace of the covariance."""
-        return float(np.square(self.root).sum() if self.root_is_rows else np.trace(self.cov))
+        return float(np.square(self.root).sum() if self.fewer_rows_than_features else np.trace(self.cov))
 
 
 def frechet(m1: Array, S1: Array, m2: Array, S2: Array) -> float:  # noqa: N803
@@ -154,7 +154,7 @@ def frechet(m1: Array, S1: Array, m2: Array, S2: Array) -> float:  # noqa: N803
 
 def distance(one: FeatureStatistics, two: FeatureStatistics) -> float:
     """Return the Frechet distance of two Gaussians; if both have many rows, only the root of the first is computed."""
-    if two.root_is_rows and not (one.root_is_rows and one.root.shape[1] <= two.root.shape[1]):
+    if two.fewer_rows_than_features and not (one.fewer_rows_than_features and one.root.shape[1] <= two.root.shape[1]):
         one, two = two, one
     values = np.linalg.eigvalsh(product(one, two))
     return _assembled(one.mean - two.mean, one.trace + two.trace, float(np.sqrt(without_rounding(values)).sum()))
@@ -220,7 +220,7 @@ def fitted_pair(real: Any, generated: Any, ddof: int = 1) -> tuple[FeatureStatis
 
 def product(one: FeatureStatistics, two: FeatureStatistics) -> Array:
     """Return A^T S2 A [r, r], whose eigenvalues are those of S1 S2; only its lower triangle is valid."""
-    if two.root_is_rows:
+    if two.fewer_rows_than_features:
         half: Array = one.root.T @ two.root
         return half @ half.T
     if one.thin or np.triu(one.root, 1).any():

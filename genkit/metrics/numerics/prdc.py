@@ -75,5 +75,5 @@ def prdc_score(evidence: Evidence, metric: str) -> Score:
         features = evidence.real_features, evidence.generated_features
         return manifold_scores(*features, precision_recall=for_manifold, density_coverage=for_balls)
 
-    scores: dict[str, Score] = evidence.shared(f"prdc {for_manifold} {for_balls}", compute)
+    scores: dict[str, Score] = evidence.cached(f"prdc {for_manifold} {for_balls}", compute)
     return scores[metric]

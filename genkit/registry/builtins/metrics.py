@@ -27,9 +27,9 @@ def _distances() -> Iterator[MetricSpec]:
         "genkit.metrics.fid:fid",
         group="samples",
         needs=("features",),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         parameters={"ddof": 1, "mean_dtype": "float64"},
-        matched=True,
+        also_at_test_size=True,
         summary="Frechet distance between features of samples and training images",
         paper="arXiv:1706.08500",
     )
@@ -38,7 +38,7 @@ def _distances() -> Iterator[MetricSpec]:
         "genkit.metrics.fid_inf:fid_inf",
         group="samples",
         needs=("features",),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         parameters={"sizes": 15, "seed": 0},
         summary="Frechet distance extrapolated to infinitely many samples",
         paper="arXiv:1911.07023",
@@ -48,7 +48,7 @@ def _distances() -> Iterator[MetricSpec]:
         "genkit.metrics.kid:kid",
         group="samples",
         needs=("features",),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         parameters={"subsets": 0},
         summary="Kernel inception distance: unbiased squared MMD of features, cubic polynomial kernel",
         paper="arXiv:1801.01401",
@@ -58,7 +58,7 @@ def _distances() -> Iterator[MetricSpec]:
         "genkit.metrics.cmmd:cmmd",
         group="samples",
         needs=("features",),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         summary="Squared MMD of unit-norm features, Gaussian kernel (sigma 10), times 1000",
         paper="arXiv:2401.09603",
     )
@@ -68,7 +68,7 @@ def _distances() -> Iterator[MetricSpec]:
         direction="higher",
         group="samples",
         needs=("logits",),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         parameters={"splits": 10, "rule": "torch-fidelity"},
         summary="Inception score: exp of the mutual information of class and sample",
         paper="arXiv:1606.03498",
@@ -79,8 +79,8 @@ def _distances() -> Iterator[MetricSpec]:
         direction="higher",
         group="samples",
         needs=("features",),
-        moved_by=_SAMPLES,
-        matched=True,
+        depends_on=_SAMPLES,
+        also_at_test_size=True,
         summary="Effective number of different samples: exp of the entropy of the eigenvalues of their cosine kernel",
         paper="arXiv:2210.02410",
     )
@@ -97,7 +97,7 @@ def _neighbours() -> Iterator[MetricSpec]:
             direction="higher",
             group="samples",
             needs=("features",),
-            moved_by=_SAMPLES,
+            depends_on=_SAMPLES,
             parameters={"k": 3, "strict": False},
             summary=summary,
             paper="arXiv:1904.06991",
@@ -112,7 +112,7 @@ def _neighbours() -> Iterator[MetricSpec]:
             direction="higher",
             group="samples",
             needs=("features",),
-            moved_by=_SAMPLES,
+            depends_on=_SAMPLES,
             parameters={"k": 5, "strict": True},
             summary=summary,
             paper="arXiv:2002.09797",
@@ -122,7 +122,7 @@ def _neighbours() -> Iterator[MetricSpec]:
         "genkit.metrics.mifid:mifid",
         group="samples",
         needs=("features",),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         summary="Frechet distance over the cosine distance to the nearest training image: penalises copies",
         paper="arXiv:2106.03062",
     )
@@ -132,7 +132,7 @@ def _neighbours() -> Iterator[MetricSpec]:
         direction="higher",
         group="samples",
         needs=("features",),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         unit="%",
         summary="Samples farther from their nearest training image than that is from its own; the others may be copies",
         paper="arXiv:2102.08921",
@@ -145,7 +145,7 @@ def _classes() -> Iterator[MetricSpec]:
         "genkit.metrics.fid_per_class:fid_per_class",
         group="classes",
         needs=("features", "labels"),
-        moved_by=_SAMPLES,
+        depends_on=_SAMPLES,
         summary="Mean over classes of the Frechet distance within a class",
     )
     yield MetricSpec(
@@ -154,7 +154,7 @@ def _classes() -> Iterator[MetricSpec]:
         direction="higher",
         group="classes",
         needs=("logits", "labels"),
-        moved_by=("data", "samples", "features"),
+        depends_on=("data", "samples", "features"),
         summary="Share of samples that the extractor's classifier assigns to their class",
     )
     yield MetricSpec(
@@ -163,7 +163,7 @@ def _classes() -> Iterator[MetricSpec]:
         direction="higher",
         group="classes",
         needs=("images", "labels"),
-        moved_by=("data", "samples"),
+        depends_on=("data", "samples"),
         summary="Accuracy on real test images of a classifier trained on labelled samples",
         paper="arXiv:1905.10887",
     )
@@ -188,7 +188,7 @@ def _reconstruction() -> Iterator[MetricSpec]:
             direction="lower" if direction == "lower" else "higher",
             group="reconstruction",
             needs=("reconstruct",),
-            moved_by=("data",),
+            depends_on=("data",),
             unit=unit,
             summary=summary,
             paper=paper,
@@ -198,7 +198,7 @@ def _reconstruction() -> Iterator[MetricSpec]:
         "genkit.metrics.rfid:rfid",
         group="reconstruction",
         needs=("features", "reconstruct"),
-        moved_by=("data", "features"),
+        depends_on=("data", "features"),
         summary="Frechet distance between features of test images and of their reconstructions",
     )
     yield MetricSpec(
@@ -206,7 +206,7 @@ def _reconstruction() -> Iterator[MetricSpec]:
         "genkit.metrics.ppl:ppl",
         group="samples",
         needs=("decode", "draw_latent"),
-        moved_by=("data", "samples"),
+        depends_on=("data", "samples"),
         parameters={"epsilon": 1e-4, "pairs": 2000},
         summary="Perceptual path length (VGG-16): how abruptly images change along a latent path",
         paper="arXiv:1812.04948",
@@ -220,7 +220,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         direction="higher",
         group="likelihood",
         needs=("log_likelihood",),
-        moved_by=_LIKELIHOOD,
+        depends_on=_LIKELIHOOD,
         parameters={"importance_samples": 1},
         unit="nats",
         summary="Evidence lower bound of test images, constants included, beta = 1",
@@ -231,7 +231,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         "genkit.metrics.nll:nll",
         group="likelihood",
         needs=("log_likelihood",),
-        moved_by=_LIKELIHOOD,
+        depends_on=_LIKELIHOOD,
         parameters={"importance_samples": 64},
         unit="nats",
         summary="Importance-weighted bound on the negative log-likelihood of test images",
@@ -242,7 +242,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         "genkit.metrics.bits_per_dim:bits_per_dim",
         group="likelihood",
         needs=("log_likelihood",),
-        moved_by=_LIKELIHOOD,
+        depends_on=_LIKELIHOOD,
         parameters={"importance_samples": 1},
         unit="bits/dim",
         summary="Upper bound on the bits per pixel and channel; for models of the data's own grey levels",
@@ -252,7 +252,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         "genkit.metrics.kl:kl",
         group="likelihood",
         needs=("kl",),
-        moved_by=_LIKELIHOOD,
+        depends_on=_LIKELIHOOD,
         unit="nats",
         summary="KL divergence of posterior from prior over test images; neither extreme is good in itself",
     )
@@ -262,7 +262,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         direction="higher",
         group="likelihood",
         needs=("posterior",),
-        moved_by=_LIKELIHOOD,
+        depends_on=_LIKELIHOOD,
         parameters={"threshold": 0.01},
         summary="Latent dimensions whose posterior mean has a variance above 0.01 over test images",
         paper="arXiv:1509.00519",
@@ -270,7 +270,7 @@ def _likelihood() -> Iterator[MetricSpec]:
 
 
 def _cost() -> Iterator[MetricSpec]:
-    for name, direction, unit, moved_by, summary in (
+    for name, direction, unit, depends_on, summary in (
         ("parameters", "lower", "", ("data",), "Number of the model's parameters"),
         ("latency", "lower", "ms", ("data", "hardware"), "Time to draw one image"),
         (
@@ -288,7 +288,7 @@ def _cost() -> Iterator[MetricSpec]:
             direction="lower" if direction == "lower" else "higher",
             group="cost",
             needs=("training",) if name == "train_seconds" else ("model",),
-            moved_by=moved_by,
+            depends_on=depends_on,
             unit=unit,
             summary=summary,
         )

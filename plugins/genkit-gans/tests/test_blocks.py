@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from genkit_gans.blocks import ConditionalBatchNorm, UpBlock, down_block, first_block, plain_block, spectral
-from genkit_gans.networks import padded, stages
+from genkit_gans.networks import halvings, padded
 from genkit_gans.resnet import ClassResNetGenerator, ResNetFeatures
 from torch import nn
 
@@ -46,7 +46,7 @@ def test_a_classes_generator_conditions_every_block() -> None:
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (32, 32), (30, 21), (33, 47)])
 def test_padding_makes_a_size_that_halves_evenly(size: tuple[int, int]) -> None:
-    count, height, width = stages(*size)
+    count, height, width = halvings(*size)
     images = padded(*size)(torch.ones(1, 1, *size))
     assert images.shape[2:] == (height << count, width << count)
     assert images.sum() == size[0] * size[1]

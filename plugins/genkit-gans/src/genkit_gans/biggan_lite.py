@@ -14,7 +14,7 @@ from genkit.models import Batch, DataInfo, Preset, Step
 from genkit.models.gan import ConditionalGAN
 from genkit.models.losses import HINGE
 from genkit_gans.blocks import ConditionalBatchNorm, SelfAttention, orthogonal_init, orthogonality, spectral
-from genkit_gans.networks import ConvOptions, Shape, stages
+from genkit_gans.networks import ConvOptions, Shape, halvings
 from genkit_gans.resnet import ProjectionDiscriminator, ResNetGenerator
 
 
@@ -72,7 +72,7 @@ class SkipGenerator(nn.Module):
 
     def __init__(self, options: BigGANLiteOptions, shape: Shape, classes: int) -> None:
         super().__init__()
-        blocks = stages(*shape[1:])[0]
+        blocks = halvings(*shape[1:])[0]
         part = options.latent // (blocks + 1)
         self.parts = [options.latent - blocks * part, *[part] * blocks]
         self.embedding = nn.Embedding(classes, options.embedding)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from genkit.models.precision import full
+from genkit.models.precision import full_precision
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -131,7 +131,7 @@ def orthogonality(network: nn.Module) -> Tensor:
     Computed in float32, also under autocast.
     """
     weights = [weight.flatten(1) for weight in network.parameters() if weight.ndim > 1]
-    with full(weights[0].device):
+    with full_precision(weights[0].device):
         products = [rows @ rows.T for rows in weights]
         return torch.stack([p.square().sum() - p.diagonal().square().sum() for p in products]).sum()
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from genkit.models import GAN, DataInfo, Preset
 from genkit.models.layers import Crop
-from genkit_gans.networks import ConvOptions, Shape, normal_init, padded, stages
+from genkit_gans.networks import ConvOptions, Shape, halvings, normal_init, padded
 
 
 class DCGAN(GAN):
@@ -34,7 +34,7 @@ class DCGAN(GAN):
 
 def deconvolutions(latent: int, width: int, shape: Shape) -> nn.Sequential:
     """Return latent [N, latent] -> image [N, C, H, W] in [-1, 1]."""
-    count, rows, columns = stages(*shape[1:])
+    count, rows, columns = halvings(*shape[1:])
     channels = [width << i for i in reversed(range(count))]
     layers: list[nn.Module] = [
         nn.Unflatten(1, (latent, 1, 1)),
@@ -48,7 +48,7 @@ def deconvolutions(latent: int, width: int, shape: Shape) -> nn.Sequential:
 
 def convolutions(width: int, shape: Shape, norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> nn.Sequential:
     """Return image [N, C, H, W] in [-1, 1] -> logits [N]; all layers but the first are normalised, by ``norm``."""
-    count, rows, columns = stages(*shape[1:])
+    count, rows, columns = halvings(*shape[1:])
     layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
     for i in range(count - 1):
         layers += [nn.Conv2d(width << i, width << (i + 1), 4, 2, 1, bias=False), norm(width << (i + 1))]

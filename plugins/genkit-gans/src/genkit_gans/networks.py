@@ -22,9 +22,9 @@ class ConvOptions(GANOptions):
     width: Annotated[int, Ge(1)] = 64
 
 
-def stages(height: int, width: int) -> tuple[int, int, int]:
+def halvings(height: int, width: int) -> tuple[int, int, int]:
     """Return how often an image is halved, at least twice, and the height and width that remain: 8 -> 2, 28 -> 7."""
-    return layers.stages(height, width, least=2)
+    return layers.halvings(height, width, least=2)
 
 
 def widths(width: int, count: int) -> list[int]:
@@ -34,7 +34,7 @@ def widths(width: int, count: int) -> list[int]:
 
 def padded(height: int, width: int) -> nn.ZeroPad2d:
     """Return the padding to a size that halves evenly; strided layers would otherwise drop border pixels."""
-    count, rows, columns = stages(height, width)
+    count, rows, columns = halvings(height, width)
     return nn.ZeroPad2d((0, (columns << count) - width, 0, (rows << count) - height))
 
 

@@ -15,7 +15,7 @@ from genkit.models import GAN, DataInfo, Preset, Step
 from genkit.models.layers import Crop
 from genkit.models.losses import RELATIVISTIC, r1_penalty, r2_penalty
 from genkit_gans.blocks import Residual
-from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
+from genkit_gans.networks import ConvOptions, Shape, halvings, padded, widths
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 LEAK = 0.2
@@ -80,7 +80,7 @@ class Generator(nn.Module):
 
     def __init__(self, options: R3GANOptions, shape: Shape) -> None:
         super().__init__()
-        count, rows, columns = stages(*shape[1:])
+        count, rows, columns = halvings(*shape[1:])
         channels = widths(options.width, count)
         self.basis = nn.Parameter(torch.randn(channels[0], rows, columns))
         self.weights = scaled(nn.Linear(options.latent, channels[0], bias=False))
@@ -98,7 +98,7 @@ class Generator(nn.Module):
 
 def build_discriminator(options: R3GANOptions, shape: Shape) -> nn.Sequential:
     """Return images [N, C, H, W] -> logits [N], the mirror image of the generator."""
-    count, rows, columns = stages(*shape[1:])
+    count, rows, columns = halvings(*shape[1:])
     channels = widths(options.width, count)[::-1]
     layers: list[nn.Module] = [padded(*shape[1:]), scaled(nn.Conv2d(shape[0], channels[0], 1))]
     for i, o in pairwise(channels):

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 
 from genkit.models.layers import Crop
 from genkit_gans.blocks import ConditionalBatchNorm, UpBlock, conv3, down_block, first_block, plain_block
-from genkit_gans.networks import Shape, padded, stages, widths
+from genkit_gans.networks import Shape, halvings, padded, widths
 
 
 class ResNetGenerator(nn.Module):
@@ -29,7 +29,7 @@ class ResNetGenerator(nn.Module):
         middle: Callable[[int], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
-        count, rows, columns = stages(*shape[1:])
+        count, rows, columns = halvings(*shape[1:])
         channels = widths(width, count)
         self.start = nn.Sequential(
             nn.Linear(latent, channels[0] * rows * columns), nn.Unflatten(1, (channels[0], rows, columns))
@@ -68,7 +68,7 @@ class ResNetFeatures(nn.Sequential):
     """Images [N, C, H, W] in [-1, 1] -> features [N, size], summed over positions; not normalised."""
 
     def __init__(self, width: int, shape: Shape, middle: Callable[[int], nn.Module] = nn.Identity) -> None:
-        count = stages(*shape[1:])[0]
+        count = halvings(*shape[1:])[0]
         self.size = width << (count - 1)
         super().__init__(
             padded(*shape[1:]),

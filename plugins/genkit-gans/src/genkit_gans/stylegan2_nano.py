@@ -15,9 +15,9 @@ from genkit.models import GAN, Batch, DataInfo, Phase, Preset, Step
 from genkit.models.gan import to_signed, to_unit
 from genkit.models.layers import Crop
 from genkit.models.losses import r1_penalty
-from genkit.models.precision import full
+from genkit.models.precision import full_precision
 from genkit_gans.blocks import Residual
-from genkit_gans.networks import ConvOptions, Shape, padded, stages, widths
+from genkit_gans.networks import ConvOptions, Shape, halvings, padded, widths
 from genkit_gans.style import BatchDeviation, EqualConv, EqualLinear, Leaky, ModulatedConv, Styled, UnitLength
 
 R1_EVERY, PATH_EVERY = 16, 4
@@ -92,7 +92,7 @@ class StyleGAN2Nano(GAN):
     def path_length_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return lambda times the mean of (|J_w^T y| - a)^2, y noise images, a the moving average (equation 4)."""
         n = max(1, len(batch) // PATH_SHARE)
-        with full(self.device):
+        with full_precision(self.device):
             w = self.generator.mapping(self.draw_latent(n, generator=step.generator))
             images = self.generator.synthesis(w, step.generator)
             y = torch.randn(images.shape, generator=step.generator, device=images.device)
@@ -141,7 +141,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, style: int, width: int, shape: Shape) -> None:
         super().__init__()
-        count, rows, columns = stages(*shape[1:])
+        count, rows, columns = halvings(*shape[1:])
         channels = widths(width, count)
         sizes = [(rows << i, columns << i) for i in range(count + 1)]
         self.constant = nn.Parameter(torch.randn(1, channels[0], rows, columns))
@@ -179,7 +179,7 @@ class Halving(Residual):
 
 def style_discriminator(width: int, shape: Shape) -> nn.Sequential:
     """Return images [N, C, H, W] -> logits [N]: residual, with the batch's standard deviation at the end (figure 7)."""
-    count, rows, columns = stages(*shape[1:])
+    count, rows, columns = halvings(*shape[1:])
     channels = widths(width, count)[::-1]
     last = channels[-1]
     return nn.Sequential(

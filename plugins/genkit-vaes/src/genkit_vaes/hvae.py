@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from genkit.models import VAE, DataInfo, Phase, Preset
-from genkit.models.precision import full
+from genkit.models.precision import full_precision
 from genkit_vaes.hierarchy import BottomUp, Descent, TopDown
 from genkit_vaes.pixels import PixelOptions, likelihood_of
 
@@ -69,7 +69,7 @@ class HVAE(VAE):
     def terms(self, observed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return distortion and the sum of all layers' KL [N] at one draw of the posterior."""
         descent = self._infer(observed, noise)
-        with full(noise.device):
+        with full_precision(noise.device):
             return self.likelihood.distortion(descent.output, observed), descent.kl
 
     def log_weights(self, observed: Tensor, noise: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class HVAE(VAE):
         n, k = noise.shape[:2]
         repeated = observed.repeat_interleave(k, dim=0)
         descent = self._infer(repeated, noise.flatten(0, 1))
-        with full(noise.device):
+        with full_precision(noise.device):
             return (self.likelihood.log_prob(descent.output, repeated) + descent.log_ratio).reshape(n, k)
 
     def encode(self, images: Tensor) -> Tensor:

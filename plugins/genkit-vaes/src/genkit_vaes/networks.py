@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from genkit.models.layers import Crop, Size, stages
+from genkit.models.layers import Crop, Size, halvings
 
 
 def halving(channels: int, width: int, count: int) -> list[nn.Module]:
@@ -25,14 +25,14 @@ def doubling(width: int, channels: int, count: int, size: Size) -> list[nn.Modul
 
 def conv_encoder(shape: tuple[int, int, int], width: int, outputs: int) -> nn.Sequential:
     """Return image [N, C, H, W] -> [N, outputs]: strided convolutions, each doubling the channels, then dense."""
-    count, rows, columns = stages(*shape[1:])
+    count, rows, columns = halvings(*shape[1:])
     dense = nn.Linear((width << count) * rows * columns, outputs)
     return nn.Sequential(*halving(shape[0], width, count), nn.Flatten(), dense)
 
 
 def conv_decoder(latent: int, width: int, channels: int, size: Size) -> nn.Sequential:
     """Return latent [N, latent] -> [N, channels, *size]: the encoder's mirror image."""
-    count, rows, columns = stages(*size)
+    count, rows, columns = halvings(*size)
     deepest = width << count
     layers: list[nn.Module] = [
         nn.Linear(latent, deepest * rows * columns),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 from genkit.models import Batch, DataInfo, Phase, Preset, Step
-from genkit.models.precision import full, promoted
+from genkit.models.precision import full_precision, promoted
 from genkit.models.vae import Autoencoder
 from genkit_vaes.networks import conv_decoder, conv_encoder
 from genkit_vaes.splits import map_split
@@ -132,7 +132,7 @@ def squared_jacobian(decode: Callable[[Tensor], Tensor], codes: Tensor, generato
 
     Computed in float32, also under autocast, like gradient penalties.
     """
-    with full(codes.device):
+    with full_precision(codes.device):
         decoded = decode(codes)
         probe = torch.randn(decoded.shape, generator=generator, device=decoded.device, dtype=decoded.dtype)
         (gradient,) = torch.autograd.grad((decoded * probe).sum(), codes, create_graph=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from genkit.models import VAE, Batch, DataInfo, Phase, Preset, Step
-from genkit.models.layers import stages
+from genkit.models.layers import halvings
 from genkit.models.likelihoods import Gaussian
 from genkit.models.losses import gaussian_kl
 from genkit.models.precision import promoted
@@ -121,7 +121,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], width: int) -> None:
         super().__init__()
-        count, rows, columns = stages(*shape[1:])
+        count, rows, columns = halvings(*shape[1:])
         convolutions = halving(shape[0], width, count)[:-1]
         self.features = nn.Sequential(*convolutions, nn.GroupNorm(1, width << count), nn.Flatten())
         self.head = nn.Sequential(nn.SiLU(), nn.Linear((width << count) * rows * columns, 1))

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from genkit.models import Batch, DataInfo, Phase, Preset, Step
-from genkit.models.layers import stages
-from genkit.models.precision import full, promoted
+from genkit.models.layers import halvings
+from genkit.models.precision import full_precision, promoted
 from genkit.models.vae import Autoencoder
 from genkit_vaes.codebook import AverageCodebook, LearnedCodebook
 from genkit_vaes.networks import doubling, halving
@@ -55,7 +55,7 @@ class VQVAE(Autoencoder):
 
     def __init__(self, options: VQVAEOptions, data: DataInfo) -> None:
         super().__init__(options, data)
-        count, *self.grid = stages(*data.shape[1:], most=2)
+        count, *self.grid = halvings(*data.shape[1:], most=2)
         width = options.width
         self.encoder = nn.Sequential(*halving(data.shape[0], width, count), nn.Conv2d(width << count, options.size, 1))
         unpack = [nn.Conv2d(options.size, width << count, 3, padding=1), nn.SiLU()]
@@ -73,7 +73,7 @@ class VQVAE(Autoencoder):
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         """Return the batch's mean loss, with terms summed over each image; log them unweighted."""
         encoded = self._encode(batch.images)
-        with full(encoded.device):
+        with full_precision(encoded.device):
             tokens = self.codebook.nearest(encoded)
             quantised = self.codebook(tokens)
             self.codebook.record(encoded, tokens)
