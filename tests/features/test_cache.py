@@ -84,7 +84,7 @@ def test_what_depends_on_the_features_alone_is_computed_once(digits):
         return {"mean": np.arange(3.0)}
 
     for _ in range(2):
-        np.testing.assert_array_equal(made(digits).cached_arrays("mean", compute)["mean"], np.arange(3.0))
+        np.testing.assert_array_equal(made(digits).cached_per_reference("mean", compute)["mean"], np.arange(3.0))
     assert calls == [1]
 
 
