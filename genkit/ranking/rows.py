@@ -26,9 +26,9 @@ class Milestone:
 class Row:
     """One entry: a model with one set of options, over all its training seeds.
 
-    ``best_rank`` and ``worst_rank`` bound the rank; None for calibration baselines. ``noise`` is "evaluation" or "training".
-    ``other`` holds the scores of the other columns, ``blank`` the reasons for columns without one. ``milestones`` are
-    the values at earlier checkpoints that were measured and at the last one, which alone is the result. ``geometric``:
+    ``best_rank`` and ``worst_rank`` bound the rank; None for calibration baselines. ``noise`` is "evaluation" or
+    "training". ``other`` holds the scores of the other columns, ``blank`` the reasons for columns without one.
+    ``milestones`` are the values at earlier checkpoints that were measured and at the last one, which alone is the result. ``geometric``:
     means over seeds are geometric.
     """
 

@@ -50,7 +50,7 @@ class Comparison(Protocol):
 
 @dataclass(frozen=True)
 class TrainingNoise:
-    """A comparison of means over training seeds, with one variance, of ``dof`` degrees of freedom, pooled over the models.
+    """A comparison of means over training seeds, with one pooled variance of ``dof`` degrees of freedom.
 
     ``means`` [m] are means of logarithms if all values are positive, since training noise is roughly proportional to
     the value, else of the values. ``sizes`` [m] are the numbers of seeds. ``equal_noise`` is the p-value of Bartlett's

@@ -61,7 +61,7 @@ def test_a_field_of_the_wrong_type_is_refused_and_named(cls, field, value):
 
 def test_every_field_of_every_spec_has_a_check():
     for cls in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec):
-        assert {field.type for field in dataclasses.fields(cls)} <= set(specs._SOUND)
+        assert {field.type for field in dataclasses.fields(cls)} <= set(specs._TYPE_CHECKS)
 
 
 def test_an_exit_in_a_targets_module_is_a_broken_plugin(tmp_path, monkeypatch):
