@@ -28,8 +28,8 @@ class Row:
 
     ``best_rank`` and ``worst_rank`` bound the rank; None for calibration baselines. ``noise`` is "evaluation" or
     "training". ``other`` holds the scores of the other columns, ``blank`` the reasons for columns without one.
-    ``milestones`` are the values at earlier checkpoints that were measured and at the last one, which alone is the result. ``geometric``:
-    means over seeds are geometric.
+    ``milestones`` are the values at the checkpoints that were measured; only the last one is the result.
+    ``geometric``: means over seeds are geometric.
     """
 
     label: str
