@@ -124,11 +124,10 @@ def rank(
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
-    score = (
-        _choose("score", _of_metric(score, names), names, f" of {dataset}")
-        if score
-        else _default_score(candidates, protocol)
-    )
+    if score:
+        score = _choose("score", _of_metric(score, names), names, f" of {dataset}")
+    else:
+        score = _default_score(candidates, protocol)
     fingerprint = protocol or _largest_protocol(candidates, score)
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     direction = reference.direction
