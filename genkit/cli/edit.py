@@ -94,7 +94,7 @@ def command(
     device: str,
     root: Path,
 ) -> None:
-    """Fill in, enlarge or denoise images: search for the model's image that best explains them.
+    """Fill in, enlarge or denoise images: find the model's image that is closest to what is given.
 
     Without TARGETS, test images are degraded and restored, and shown above the originals.
 

@@ -64,7 +64,10 @@ SHOWN = ("real test", "noise")
     help="Importance samples of nll; 64 by default.",
 )
 @option(
-    "--milestones", is_flag=True, section="Evaluation", help="Also measure the run's milestones, by the first metric."
+    "--milestones",
+    is_flag=True,
+    section="Evaluation",
+    help="Also measure the run's milestones, with the first of --metrics only.",
 )
 @option(
     "--calibrate/--no-calibrate",
@@ -105,7 +108,7 @@ def command(
     root: Path,
     as_json: bool,
 ) -> None:
-    """Measure a model on the data set it was trained on.
+    """Evaluate a model on the data set it was trained on.
 
     \b
     genkit eval --model dcgan

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     help="Rank by this score or metric, e.g. kid; by default the one that ranks the most entries.",
 )
 @option("--columns", type=NAMES, section="Tables", help="More columns: scores or metrics, comma-separated, or all.")
-@option("--chances", is_flag=True, section="Tables", help="Add the chance that each model is better than each other.")
+@option(
+    "--chances", is_flag=True, section="Tables", help="Add the probability, for each pair, that one model is better."
+)
 @option("--agreement", is_flag=True, section="Tables", help="Add how much the scores agree (Kendall's tau).")
 @option("--weights", type=WEIGHTS, section="Tables", help="Add an order by weighted mean rank, e.g. fid=2,recall=1.")
 @option("--why", is_flag=True, section="Tables", help="List the records left out, each with the reason.")

@@ -54,7 +54,7 @@ _FIXED = (
     default="cpu",
     show_default=True,
     section="Model",
-    help="The model's settings for two cores and minutes, or for one GPU and hours.",
+    help="cpu: settings that train in minutes on two cores; gpu: in hours on one GPU.",
 )
 @option(
     "-o",

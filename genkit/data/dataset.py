@@ -16,7 +16,8 @@ class DataInfo:
     """What a model is told about its data when it is built.
 
     ``shape`` is (C, H, W); ``levels`` the number of grey levels of a channel (17 for digits, 256 for photographs);
-    ``num_classes`` is 0 for data without labels, else ``class_frequencies`` has that many entries.
+    ``num_classes`` is 0 for data without labels, else ``class_frequencies`` has that many entries. ``num_train`` counts
+    the training images; ``has_prompts`` says whether images come with texts.
     """
 
     shape: tuple[int, int, int]

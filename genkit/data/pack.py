@@ -124,12 +124,12 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
         if all(writer.counts) or (lowest == highest and writer.counts[0]):
             return writer.finish(contents), skipped, own_splits
-        return _share(writer, contents, folder, lowest, highest), skipped, own_splits
+        return _fill_empty_split(writer, contents, folder, lowest, highest), skipped, own_splits
     finally:
         writer.close()
 
 
-def _share(first: PackWriter, contents: SourceItems, folder: Path, lowest: float, highest: float) -> str:
+def _fill_empty_split(first: PackWriter, contents: SourceItems, folder: Path, lowest: float, highest: float) -> str:
     """Write a small set again whose hashes put all images into one split: the image nearest the border moves.
 
     Copies of one image that are all test images become training images.

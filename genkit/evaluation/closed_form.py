@@ -25,7 +25,9 @@ def last_trained_stage(model: GenerativeModel) -> int:
     return max((phase.stage for phase in model.phases()), default=0)
 
 
-def load_as_final(run: Run, path: Path, train: Split, device: torch.device, *, raw: bool = False) -> GenerativeModel:
+def load_for_evaluation(
+    run: Run, path: Path, train: Split, device: torch.device, *, raw: bool = False
+) -> GenerativeModel:
     """Load a checkpoint's model as if training had ended there.
 
     Later stages are prepared from the raw weights, as in training, if none of them has phases. ``raw`` returns the raw

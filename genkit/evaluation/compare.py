@@ -31,7 +31,7 @@ def compare(
     folder: Path | None = None,
     progress: Progress = quiet,
     keep: bool = False,
-    **choices: Any,
+    **options: Any,
 ) -> Evaluation:
     """Compare a set of images with a reference set; the record goes under ``folder`` if given.
 
@@ -62,7 +62,7 @@ def compare(
         if len(split) < 2:
             held = "a single image" if len(split) else "no image"
             raise DataError(f"{what} holds {held}: sets of two or more are compared")
-    config = resolve_config(config, choices, max(2, len(samples)))
+    config = resolve_config(config, options, max(2, len(samples)))
     config = dataclasses.replace(config, features=config.extractors or own_extractor(reference) or "inception")
     if folder is not None:
         store.ready(folder)

@@ -11,7 +11,7 @@ from typing import Any
 
 from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
-from genkit.evaluation.closed_form import load_as_final
+from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves
@@ -50,7 +50,7 @@ def evaluate(
     checkpoint: Path | None = None,
     raw: bool = False,
     progress: Progress = quiet,
-    **choices: Any,
+    **options: Any,
 ) -> Evaluation:
     """Measure a run's model against its data set and write a record into the run's folder.
 
@@ -65,14 +65,14 @@ def evaluate(
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
     store.ready(run.path)
-    evaluator = evaluator or Evaluator(open_run_dataset(run), resolve_config(config, choices, COUNT), progress)
+    evaluator = evaluator or Evaluator(open_run_dataset(run), resolve_config(config, options, COUNT), progress)
     measured = measure_run(run, evaluator, path, raw=raw)
     return Evaluation(measured.record, store_record(run.path, measured))
 
 
 def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Measurement:
     """Measure a checkpoint of a run as if training had ended there; its learning curves are exhibits too."""
-    model = load_as_final(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw)
+    model = load_for_evaluation(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw)
     record, exhibits = evaluator.measure(
         subject_of(run), model=model, training=training_of(run, checkpoint, weights_of(model, raw))
     )
@@ -114,15 +114,15 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
     )
 
 
-def resolve_config(config: EvalConfig | None, choices: Mapping[str, Any], count: int) -> EvalConfig:
+def resolve_config(config: EvalConfig | None, options: Mapping[str, Any], count: int) -> EvalConfig:
     """Return a config given whole or field by field; raises UnknownName for an unknown field, UsageError for both."""
-    if config is not None and choices:
-        raise UsageError(f"{', '.join(choices)}: set it in the EvalConfig that is given too")
+    if config is not None and options:
+        raise UsageError(f"{', '.join(options)}: set it in the EvalConfig that is given too")
     known = [field.name for field in dataclasses.fields(EvalConfig)]
-    for name in choices:
+    for name in options:
         if name not in known:
             raise UnknownName("option of an evaluation", name, known, f"  (there are {', '.join(known)})")
-    return config or EvalConfig(**{"count": count, **choices})
+    return config or EvalConfig(**{"count": count, **options})
 
 
 def store_record(folder: Path, measured: Measurement) -> Path:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from genkit.errors import GenkitWarning, MissingError, UsageError
 from genkit.evaluation.already_measured import fingerprints, missing
-from genkit.evaluation.closed_form import last_trained_stage, load_as_final
+from genkit.evaluation.closed_form import last_trained_stage, load_for_evaluation
 from genkit.evaluation.evaluate import store_record, subject_of, training_of, weights_of
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.scoring import missing_capability
@@ -80,7 +80,7 @@ def _milestone_score(
     wanted = set(fingerprints(evaluator, spec, unfitted, count).values())
     scores = [score for record in of_it for score in record.scores if score.fingerprint in wanted]
     if not scores or missing(evaluator, of_it, [spec], unfitted, count):
-        model = load_as_final(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
+        model = load_for_evaluation(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
         record = evaluator.measure_one(spec, subject_of(run), model, training)
         store_record(folder, Measurement(record, {}))
         scores = [*record.scores]

@@ -15,11 +15,11 @@ import torch
 from genkit.data import ImageDataset, Split
 from genkit.devices import pick_device
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
-from genkit.evaluation import witnesses
-from genkit.evaluation.closed_form import load_as_final
+from genkit.evaluation import other_packages
+from genkit.evaluation.closed_form import load_for_evaluation
+from genkit.evaluation.other_packages import Images, Sets
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.evaluation.samples import ModelSamples, SplitImages
-from genkit.evaluation.witnesses import Images, Sets
 from genkit.features import load_extractor, manifest
 from genkit.features.cache import Progress, Samples, quiet
 from genkit.models.base import GenerativeModel
@@ -41,26 +41,26 @@ TOLERANCES: Mapping[str, float] = {
 """The largest relative difference that verifies a metric; docs/reference/parity.md states and explains them."""
 
 SINGULAR = 2e-3
-"""That of Frechet distances where a set has no more images than features: the witnesses' matrix root is inexact."""
+"""That of Frechet distances where a set has no more images than features: the packages' matrix root is inexact."""
 
 FLOORS: Mapping[str, float] = {"fid": 1.0, "mifid": 1.0, "kid": 0.01}
 """Values below these are compared as if they were these: a distance near 0 is a difference of rounded numbers."""
 
-WITNESSES = {"torch-fidelity": witnesses.torch_fidelity, "torchmetrics": witnesses.torchmetrics}
+PACKAGES = {"torch-fidelity": other_packages.torch_fidelity, "torchmetrics": other_packages.torchmetrics}
 RECONSTRUCTIONS = ("psnr", "ssim")
 CHUNK = 256
 
 
 @dataclass(frozen=True)
 class Check:
-    """One score against one witness: ``theirs`` is None, and ``reason`` says why, where the witness has no number.
+    """One score against one package: ``theirs`` is None, and ``reason`` says why, where the package has no number.
 
-    ``difference`` is relative to the witness's value, or to the floor of the metric if that is larger.
+    ``difference`` is relative to the package's value, or to the floor of the metric if that is larger.
     ``features`` says whose network made the features.
     """
 
     score: str
-    witness: str
+    package: str
     features: str
     ours: float
     theirs: float | None
@@ -70,20 +70,20 @@ class Check:
 
     @property
     def within(self) -> bool | None:
-        """Whether the difference is within the tolerance; None without a number of the witness."""
+        """Whether the difference is within the tolerance; None without a number of the package."""
         return None if self.difference is None else self.difference <= self.tolerance
 
 
 @dataclass(frozen=True, repr=False)
 class Verification:
-    """What the witnesses say of a record; ``ok`` if at least one number was compared and all are within tolerance."""
+    """A record's numbers against those of other packages; ``ok`` if any were compared and all are within tolerance."""
 
     subject: str
     checks: tuple[Check, ...]
 
     @property
     def compared(self) -> tuple[Check, ...]:
-        """The checks in which the witness has a number."""
+        """The checks in which the package has a number."""
         return tuple(check for check in self.checks if check.theirs is not None)
 
     @property
@@ -97,14 +97,14 @@ class Verification:
         return {"subject": self.subject, "ok": self.ok, "checks": checks}
 
     def __repr__(self) -> str:
-        rows = [["score", "genkit", "witness", "its value", "difference", "allowed", "", "features by"]]
+        rows = [["score", "genkit", "package", "its value", "difference", "allowed", "", "features by"]]
         for check in self.checks:
             if check.theirs is None or check.difference is None:
-                rows.append([check.score, number(check.ours), check.witness, "-", "", "", "-", check.reason])
+                rows.append([check.score, number(check.ours), check.package, "-", "", "", "-", check.reason])
             else:
                 verdict = "within" if check.within else "NOT WITHIN"
                 figures = [f"{check.theirs:.9g}", f"{check.difference:.1e}", f"{check.tolerance:.0e}"]
-                rows.append([check.score, f"{check.ours:.9g}", check.witness, *figures, verdict, check.features])
+                rows.append([check.score, f"{check.ours:.9g}", check.package, *figures, verdict, check.features])
         agreed = sum(bool(check.within) for check in self.compared)
         verdict = f"{agreed} of {len(self.compared)} numbers agree" if self.compared else "no number can be compared"
         return "\n".join([f"{self.subject}: {verdict}", table(rows, right=(1, 3, 4, 5), indent=2)])
@@ -148,9 +148,9 @@ def verify_record(
         written = _Written(subject, Path(folder), progress)
         for choices, count, group in _by_images(scores):
             sets = _sets(written, choices, count, weights, subject.device)
-            for name, witness in WITNESSES.items():
-                values = witness(sets, group, progress)
-                own = witnesses.own_inception(name, choices)
+            for name, package in PACKAGES.items():
+                values = package(sets, group, progress)
+                own = other_packages.own_inception(name, choices)
                 features = "its own Inception" if own else f"genkit's {sets.extractor.name}"
                 checks += [
                     _check(score, name, features, values[score.name], _tolerance(score, sets)) for score in group
@@ -180,7 +180,7 @@ def _reopened(record: Record, path: Path | None, device: torch.device) -> _Subje
             raise UsageError("the record of a run is verified from its file: name that")
         run, checkpoint = run_of(record, path)
         data = open_run_dataset(run)
-        model = load_as_final(run, checkpoint, data.train, device, raw=record.training.weights == "raw")
+        model = load_for_evaluation(run, checkpoint, data.train, device, raw=record.training.weights == "raw")
         drawn = ModelSamples(
             model, sampling["count"], sampling["chunk"], sampling["seed"], device, sampling["quantisation"]
         )
@@ -194,7 +194,7 @@ def _reopened(record: Record, path: Path | None, device: torch.device) -> _Subje
 
 
 class _Written:
-    """The images of a subject, written once to files that the witnesses read."""
+    """The images of a subject, written once to files that the packages read."""
 
     def __init__(self, subject: _Subject, folder: Path, progress: Progress) -> None:
         self.subject, self.folder, self.progress = subject, folder, progress
@@ -252,11 +252,11 @@ def _sets(
     return Sets(written.samples(count), written.reference(), extractor, choices, file)
 
 
-def _check(score: RecordedScore, witness: str, features: str, answer: float | str, tolerance: float) -> Check:
+def _check(score: RecordedScore, package: str, features: str, answer: float | str, tolerance: float) -> Check:
     if isinstance(answer, str):
-        return Check(score.name, witness, "", score.value, None, None, tolerance, answer)
+        return Check(score.name, package, "", score.value, None, None, tolerance, answer)
     size = max(abs(answer), FLOORS.get(score.metric, np.finfo(np.float64).tiny))
-    return Check(score.name, witness, features, score.value, answer, float(abs(score.value - answer) / size), tolerance)
+    return Check(score.name, package, features, score.value, answer, float(abs(score.value - answer) / size), tolerance)
 
 
 def _tolerance(score: RecordedScore, sets: Sets) -> float:
@@ -276,7 +276,7 @@ def _reconstructions(subject: _Subject, scores: Sequence[RecordedScore]) -> list
             made.append(reconstruct(images.to(subject.device)).float().cpu())
     both = torch.cat(originals), torch.cat(made)
     return [
-        _check(score, "torchmetrics", "", witnesses.reconstruction(score, *both), TOLERANCES[score.metric])
+        _check(score, "torchmetrics", "", other_packages.reconstruction(score, *both), TOLERANCES[score.metric])
         for score in scores
     ]
 
@@ -302,7 +302,7 @@ def _chosen(record: Record, metrics: Sequence[str] | None) -> list[RecordedScore
 
 
 def _worth_showing(checks: Sequence[Check]) -> Iterator[Check]:
-    """Leave out what a witness lacks of a score that another one has."""
+    """Leave out what a package lacks of a score that another one has."""
     known = {check.score for check in checks if check.theirs is not None}
     seen: set[str] = set()
     for check in checks:

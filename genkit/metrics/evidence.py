@@ -35,12 +35,12 @@ V = TypeVar("V")
 
 @dataclass
 class Evidence:
-    """The quantities of one evaluation, as one metric sees them: by one extractor, with ``count`` samples.
+    """What one metric is given: the quantities of an evaluation, for one extractor and ``count`` samples.
 
     ``generated``, ``reference`` and ``test_set`` are the samples, the real images they are compared with, and the
     images for reconstruction and likelihood, which are those of ``test``. ``model`` is None for a set of images.
-    ``metrics`` holds the parameters of each metric that is measured. What a metric does not name in its spec's
-    ``needs`` may be missing. A new quantity is one more property here.
+    ``metrics`` holds the parameters of each metric that is measured. Only what a metric lists in its spec's
+    ``needs`` is guaranteed. A new quantity is one more property here.
     """
 
     generated: FeatureCache

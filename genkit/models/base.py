@@ -125,7 +125,7 @@ class GenerativeModel(nn.Module):
     ``Options`` is a plain dataclass, validated by genkit and stored as JSON. ``presets`` maps the name of a data set,
     or "default" for all others, to a Preset that two CPU cores train in minutes, and "gpu" to one for a GPU and any
     data set. ``ema`` names the submodules whose exponential moving average is evaluated. ``observation`` and
-    ``binarisation`` say what ``log_likelihood`` is the probability of; only equal kinds are compared.
+    ``binarisation`` name the observation model of ``log_likelihood``; only equal ones are compared.
     ``augmentation`` is what ``step.augment`` applies. It is a submodule, so its state is in the checkpoint.
     """
 
@@ -134,7 +134,7 @@ class GenerativeModel(nn.Module):
     presets: ClassVar[Mapping[str, Preset]] = {"default": Preset(images=200_000)}
     ema: ClassVar[tuple[str, ...]] = ()
     ema_half_life: ClassVar[int] = 10_000
-    """Half-life of the average in training images; early on it is a twentieth of the images so far, if that is less."""
+    """Half-life of the average in images, but at most 5 % of the training images so far."""
     conditional: ClassVar[bool] = False
     """Whether ``sample`` uses ``condition``."""
     observation: str = ""

@@ -284,7 +284,7 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
 
 
 def _with_ranks(rows: Sequence[Row], comparison: Comparison) -> tuple[Row, ...]:
-    """Give rows, best first, their ranks: each spans the places of the rows that do not differ significantly."""
+    """Give rows, best first, their ranks: from 1 + how many are significantly better to n - how many are worse."""
     import numpy as np
 
     differ = comparison.differ()

@@ -109,8 +109,8 @@ class MetricSpec(Spec):
     """A metric; ``target`` is a function ``(evidence) -> Score``.
 
     ``needs`` lists what the metric requires: "features" and "logits" of an extractor, "labels" of the samples, "images"
-    (the samples themselves, kept on disk), "model", and the model's methods "reconstruct", "log_likelihood", "kl",
-    "posterior", "decode", "draw_latent".
+    (the samples themselves, kept on disk), "model", "training" (a trained model), and the model's methods
+    "reconstruct", "log_likelihood", "kl", "posterior", "encode", "decode", "draw_latent".
     ``depends_on`` lists the groups of protocol choices that change the number: "data", "samples", "features",
     "likelihood", "hardware". ``parameters`` are the metric's own, with defaults that a protocol may change.
     ``also_at_test_size``: biased in the number of samples, so also measured at the size of the test split.

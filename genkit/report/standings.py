@@ -122,7 +122,7 @@ def _blanks(rows: Sequence[Row], lines: Sequence[Line], names: Sequence[str]) ->
 
 
 def outside(row: Row) -> bool:
-    """Whether one of a row's values lies outside its interval, from which the bias in n is removed."""
+    """Whether one of a row's values lies outside its interval, which is corrected for bias."""
     own = row.value, row.ci_low, row.ci_high
     others = ((score.value, score.ci_low, score.ci_high) for score in row.other.values())
     return any(

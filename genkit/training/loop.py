@@ -78,7 +78,7 @@ class Loop:
         self._milestones = [milestone for milestone in due if milestone > self.stream.drawn]
 
     def _train_stage(self, stage: int) -> None:
-        """Prepare a stage unless a checkpoint has it prepared, then step until its share of the budget is used."""
+        """Prepare a stage, unless that was done before the checkpoint, then step until its share of the budget is used."""
         if stage > self.state.stage:
             self.state.stage = stage
             with self.ema.copying_changes():
@@ -136,7 +136,7 @@ class Loop:
         )
 
     def _save(self) -> None:
-        """Write a checkpoint to resume from; remove old ones only once it is whole."""
+        """Write a checkpoint to resume from; remove old ones after it is fully written."""
         path = self._write(f"step-{self.state.index:09d}.safetensors")
         if self.rank:
             return

@@ -15,10 +15,10 @@ from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.seeds import derive
 from genkit.training import distributed
 
-SHARED = ("prepare", "after")
+ALIKE_ON_ALL_PROCESSES = ("prepare", "after")
 """Steps outside a phase change the model directly, so all processes draw the same random numbers in them."""
 
-GLOBAL = 0x2545F4914F6CDD1D
+GLOBAL_SEED_MASK = 0x2545F4914F6CDD1D
 """Makes the global generators' seed differ from that of the step's own generator: any 63-bit constant does."""
 
 MOST_SKIPS = 20
@@ -67,9 +67,9 @@ class PhaseRunner:
 
     def step(self, index: int, repeat: int, images_seen: int, stage: int, phase: str = "prepare") -> Step:
         """Return the Step of one repeat of a phase; all random generators are reseeded from these arguments."""
-        rank = 0 if phase in SHARED else self._rank
+        rank = 0 if phase in ALIKE_ON_ALL_PROCESSES else self._rank
         own = derive(self.seed, "turn", index, stage, phase, repeat, rank)
-        everywhere = own ^ GLOBAL
+        everywhere = own ^ GLOBAL_SEED_MASK
         # Not torch.manual_seed: that formats a stack trace for CUDA's lazy start, a millisecond a step.
         torch.default_generator.manual_seed(everywhere)
         if self.device.type == "cuda":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genkit.evaluation.closed_form import load_as_final
+from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.training.api import train
 from genkit.training.runs import load
 from genkit.training.settings import Settings
@@ -31,7 +31,7 @@ def equal(one, other):
 def test_a_milestones_closed_forms_are_fitted_to_its_own_weights(rae, digits):
     whole, half = rae
     (path,) = whole.milestones()
-    model = load_as_final(whole, path, digits.train, CPU)
+    model = load_for_evaluation(whole, path, digits.train, CPU)
     assert not torch.equal(model.means, load(whole, checkpoint_path=path).means)
     ended = load(half)
     assert all(torch.equal(a, b) for a, b in zip(model.encoder.parameters(), ended.encoder.parameters(), strict=True))
@@ -39,12 +39,12 @@ def test_a_milestones_closed_forms_are_fitted_to_its_own_weights(rae, digits):
     assert mean == pytest.approx(
         ended.weights @ ended.means, abs=1e-4
     )  # a mixture has the mean of what it is fitted to
-    assert torch.equal(load_as_final(whole, path, digits.train, CPU).means, model.means)
+    assert torch.equal(load_for_evaluation(whole, path, digits.train, CPU).means, model.means)
     assert not model.training
 
 
 def test_the_last_checkpoint_is_as_it_is(rae, digits):
-    assert equal(load_as_final(rae[0], rae[0].newest_checkpoint(), digits.train, CPU), load(rae[0])) == set()
+    assert equal(load_for_evaluation(rae[0], rae[0].newest_checkpoint(), digits.train, CPU), load(rae[0])) == set()
 
 
 @pytest.mark.parametrize("raw", [False, True])
@@ -52,7 +52,8 @@ def test_averages_are_those_of_the_milestone(toy_models, digits, tmp_path, raw):
     run = train("toy-gan", digits, images=320, batch=16, milestones=1, root=tmp_path, device="cpu")
     (path,) = run.milestones()
     assert (
-        equal(load_as_final(run, path, digits.train, CPU, raw=raw), load(run, checkpoint_path=path, raw=raw)) == set()
+        equal(load_for_evaluation(run, path, digits.train, CPU, raw=raw), load(run, checkpoint_path=path, raw=raw))
+        == set()
     )
 
 
@@ -62,9 +63,9 @@ def test_averages_take_over_what_is_fitted_and_nothing_is_fitted_before_a_stage_
     settings = Settings(checkpoint_seconds=0.0, keep=100)
     run = train("toy-stages", digits, images=320, batch=16, root=tmp_path, device="cpu", settings=settings)
     first = run.checkpoints()[0]
-    assert equal(load_as_final(run, first, digits.train, CPU), load(run, checkpoint_path=first)) == set()
+    assert equal(load_for_evaluation(run, first, digits.train, CPU), load(run, checkpoint_path=first)) == set()
     monkeypatch.setattr("toys.ToyStages.phases", lambda self: [])
     for raw in (False, True):
-        model = load_as_final(run, first, digits.train, CPU, raw=raw)
+        model = load_for_evaluation(run, first, digits.train, CPU, raw=raw)
         assert model.prepared.tolist() == [1, 1, 1]
         assert equal(model, load(run, checkpoint_path=first, raw=raw)) == {"prepared", "shift.spread"}

@@ -84,13 +84,13 @@ def test_inception_with_random_weights_on_real_images(folders, weights, tmp_path
     assert own == (
         {"fid", "kid", "is", "precision", "recall"} if protocol == "torch-fidelity" else {"fid", "kid", "mifid"}
     )
-    assert {check.witness for check in found.compared} == {"torch-fidelity", "torchmetrics"}
+    assert {check.package for check in found.compared} == {"torch-fidelity", "torchmetrics"}
 
 
 def test_a_run_is_verified_with_the_data_sets_own_extractor(record):
     found = verify(record)
     assert found.ok, found
-    checked = {(check.score.partition("[")[0].partition("@")[0], check.witness) for check in found.compared}
+    checked = {(check.score.partition("[")[0].partition("@")[0], check.package) for check in found.compared}
     assert checked == {
         *((name, "torch-fidelity") for name in ("fid", "kid", "is", "precision", "recall")),
         *((name, "torchmetrics") for name in ("fid", "kid", "mifid", "psnr")),
@@ -113,7 +113,7 @@ def test_a_wrong_number_is_found(record):
     assert "NOT WITHIN" in repr(found)
 
 
-def test_what_no_witness_has_is_said(run):
+def test_a_score_that_no_package_has_says_why(run):
     record = evaluate(run, count=400, metrics=["kid", "fid"]).path
     found = verify(record, metrics=["kid"])
     record.unlink()

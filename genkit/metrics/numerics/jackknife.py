@@ -80,8 +80,7 @@ def corrected_two_sample_score(
     """Return the score of a biased distance between two samples, at least 0.
 
     The interval is centred on the value minus the bias of both samples, so the value may lie outside. For samples too
-    small to rank by, whose bias the jackknife underestimates, it reaches from 0 to the upper end around the value
-    itself.
+    small to rank by the jackknife underestimates the bias: the interval is [0, uncorrected upper end].
     """
     replicates = (*real_deleted, *generated_deleted)
     if not rankable:

@@ -1,7 +1,7 @@
-"""Independent witnesses: the installed torch-fidelity and torchmetrics, through their own public functions.
+"""torch-fidelity and torchmetrics as independent references of genkit's numbers, through their own public functions.
 
-Both are given the very images that a record measured. Inception in their own preprocessing is their own network, with
-the same weights file; any other extractor they take as genkit has it.
+Both are given the images that a record measured. For Inception they use their own network and preprocessing, with the
+same weights file; for any other extractor they are given genkit's.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Sets:
 
     @property
     def square(self) -> bool:
-        """Whether both sets are of one size: only then can a witness take all pairs of a KID."""
+        """Whether both sets are of one size: only then can a package take all pairs of a KID."""
         return len(self.samples) == len(self.reference)
 
 
-def own_inception(witness: str, choices: Mapping[str, str]) -> bool:
-    """Whether a witness has the very network and preprocessing of an extractor's recorded choices itself."""
-    resize = {"torch-fidelity": "tf1", "torchmetrics": "bilinear-antialias"}[witness]
+def own_inception(package: str, choices: Mapping[str, str]) -> bool:
+    """Whether a package has an Inception of its own with the recorded preprocessing."""
+    resize = {"torch-fidelity": "tf1", "torchmetrics": "bilinear-antialias"}[package]
     return (
         choices.get("extractor", "").startswith("inception")
         and choices.get("resize") == resize
