@@ -54,7 +54,7 @@ Calibration = Mapping[str, Mapping[str, RecordedScore]]
 """Calibration baselines by name, each with its scores by fingerprint."""
 
 
-OUTSIDE = "A value may lie outside its interval: the value is the usual biased estimate, the interval is corrected for its bias."
+OUTSIDE = "A value may lie outside its interval: only the interval is corrected for the bias of a finite sample."
 
 
 def scores(record: Record, calibration: Calibration | None = None) -> str:

@@ -78,7 +78,7 @@ class Loop:
         self._milestones = [milestone for milestone in due if milestone > self.stream.drawn]
 
     def _train_stage(self, stage: int) -> None:
-        """Prepare a stage, unless that was done before the checkpoint, then step until its share of the budget is used."""
+        """Prepare a stage, unless the checkpoint is of it, and step until its share of the budget is used."""
         if stage > self.state.stage:
             self.state.stage = stage
             with self.ema.copying_changes():
