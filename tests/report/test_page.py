@@ -162,7 +162,7 @@ def test_a_baseline_at_the_boards_n_shows_its_value(page):
 
 
 def test_a_value_outside_its_interval_is_explained_and_only_then():
-    words = "the bias in n is removed"
+    words = "corrected for the bias of a finite sample"
     assert words not in parsed(record("a", score(1.0))).text
     assert words in parsed(record("a", score(1.0, ci_low=0.1, ci_high=0.9))).text
     other = score(1.0, name="kid[digits-cnn]", ci_low=0.1, ci_high=0.9)

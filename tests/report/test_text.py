@@ -128,7 +128,7 @@ def test_a_value_outside_its_interval_is_explained():
     def last(low):
         return text.scores(record("gan", score(2.5, ci_low=low))).splitlines()[-1]
 
-    assert "bias in n is removed" in last(2.6)
+    assert "corrected for the bias of a finite sample" in last(2.6)
     assert "bias" not in last(2.4)
 
 
