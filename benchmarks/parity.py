@@ -214,6 +214,8 @@ def tolerances() -> list[str]:
         *(f"| {metric} | {tolerance:.0e} |" for metric, tolerance in TOLERANCES.items()),
         f"| fid, mifid of no more images than features | {SINGULAR:.0e} |",
         "",
+        "Precision and recall may differ by two images, if that is more: the packages' float32 distances put images that are",
+        "on the border of the manifold on either side.",
         "With no more images than features the covariances are singular, and the packages' root of their product is inexact.",
     ]
 

@@ -31,6 +31,12 @@ class Evaluation:
     record: Record
     path: Path | None = None
 
+    def __fspath__(self) -> str:
+        """The record's file, so that ``verify`` and ``explain`` take an evaluation; raises UsageError without one."""
+        if self.path is None:
+            raise UsageError(f"the evaluation of {self.record.subject.name} was not written: give compare a folder")
+        return str(self.path)
+
     def __repr__(self) -> str:
         from genkit.report.text import scores
 

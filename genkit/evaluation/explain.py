@@ -10,7 +10,7 @@ from typing import Any
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
-from genkit.evaluation.evaluate import measure_run
+from genkit.evaluation.evaluate import Evaluation, measure_run
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.features.cache import Progress, quiet
@@ -51,8 +51,8 @@ class Explanation:
 
 
 def explain(
-    first: Path | str,
-    second: Path | str,
+    first: Evaluation | Path | str,
+    second: Evaluation | Path | str,
     *,
     metric: str | None = None,
     weights: Path | None = None,

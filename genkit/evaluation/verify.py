@@ -17,6 +17,7 @@ from genkit.devices import pick_device
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation import other_packages
 from genkit.evaluation.closed_form import load_for_evaluation
+from genkit.evaluation.evaluate import Evaluation
 from genkit.evaluation.other_packages import Images, Sets
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.evaluation.samples import ModelSamples, SplitImages
@@ -42,6 +43,9 @@ TOLERANCES: Mapping[str, float] = {
 
 SINGULAR = 2e-3
 """That of Frechet distances where a set has no more images than features: the packages' matrix root is inexact."""
+
+BORDERLINE = 2.5
+"""Images that precision and recall may count differently: float32 distances decide for those on the border."""
 
 FLOORS: Mapping[str, float] = {"fid": 1.0, "mifid": 1.0, "kid": 0.01}
 """Values below these are compared as if they were these: a distance near 0 is a difference of rounded numbers."""
@@ -111,7 +115,7 @@ class Verification:
 
 
 def verify(
-    target: Path | str,
+    target: Evaluation | Path | str,
     *,
     runs: Path | str = "runs",
     metrics: Sequence[str] | None = None,
@@ -121,7 +125,8 @@ def verify(
 ) -> Verification:
     """Give a record's images to torch-fidelity and torchmetrics, and compare their numbers with the recorded ones.
 
-    ``target`` is a record's file, or a run, by path or id below ``runs``, whose newest record is taken. Samples are
+    ``target`` is what ``evaluate`` or ``compare`` returned, a record's file, or a run, by path or id below ``runs``,
+    whose newest record is taken. Samples are
     drawn again from the checkpoint, or sets of images opened again; both must still have the recorded hashes.
     ``metrics`` limits what is compared; ``weights`` is the extractor's file where it is not the installed one.
     Raises MissingError if there is no such record, run, checkpoint or image, DataError if data has changed,
@@ -260,6 +265,9 @@ def _check(score: RecordedScore, package: str, features: str, answer: float | st
 
 
 def _tolerance(score: RecordedScore, sets: Sets) -> float:
+    if score.metric in ("precision", "recall"):
+        counted = sets.samples if score.metric == "precision" else sets.reference
+        return max(TOLERANCES[score.metric], BORDERLINE / len(counted) / max(score.value, 1 / len(counted)))
     singular = sets.extractor.dim >= min(len(sets.samples), len(sets.reference))
     return SINGULAR if singular and score.metric in ("fid", "mifid") else TOLERANCES[score.metric]
 

@@ -42,7 +42,7 @@ class FeatureRequest:
             if key not in offered:
                 protocols = ", ".join(name for name, preset in PROTOCOLS.items() if _has(offered, preset.features))
                 listed = ", ".join(offered) or "none"
-                hint = f"{suggestion(key, offered)}  (it has {listed}; it goes with the protocols {protocols})"
+                hint = f"{suggestion(key, offered)}  (choices: {listed}; protocols that fit: {protocols})"
                 raise UsageError(f"{self.name} has no choice {key!r}.{hint}")
             if value not in offered[key]:
                 raise UsageError(f"{self.name} has no {key} {value!r}: choose {', '.join(offered[key])}")

@@ -105,7 +105,8 @@ def recommend_from(
     offered: Collection[str] = (),
 ) -> Recommendation:
     """Recommend a model from records; see ``recommend``. ``offered`` are the names of all models that exist."""
-    dataset = choose_dataset(records, dataset)
+    models = [record for record in records if record.subject.kind == "model"]
+    dataset = choose_dataset(records if dataset is not None else models or records, dataset)
     every = [record for record in records if record.dataset == dataset and record.subject.kind in ("model", "baseline")]
     here = [record for record in every if record.subject.kind == "model"]
     if not here:

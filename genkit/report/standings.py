@@ -76,7 +76,7 @@ class Standings:
     calibration: tuple[Line, ...]
     failed: tuple[Outcome, ...]
     blanks: tuple[Blank, ...]
-    tracked: bool
+    has_milestones: bool
     outside: bool
     scale: str
 
@@ -96,7 +96,7 @@ def standings(board: Board, with_details: int) -> Standings:
         calibration=tuple(calibration),
         failed=board.failed,
         blanks=_blanks((*board.rows, *board.calibration), [*lines, *calibration], (board.score, *board.columns)),
-        tracked=board.has_milestones,
+        has_milestones=board.has_milestones,
         outside=any(map(outside, (*board.rows, *board.calibration))),
         scale=scale.words,
     )
