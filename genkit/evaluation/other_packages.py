@@ -26,6 +26,8 @@ Images = NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
 BATCH = 64
+MOST_PAIRED = 10_000
+"""Images of a set of which a package holds all pairs: three matrices of float64."""
 _NUMBERS = itertools.count()
 
 
@@ -64,18 +66,23 @@ def torch_fidelity(sets: Sets, scores: Sequence[RecordedScore], progress: Progre
     """Return torch-fidelity's value of each score by its name, or why it has none."""
     from torch_fidelity import calculate_metrics
 
-    asked: dict[str, Any] = {}
-    keys: dict[str, str] = {}
+    calls: list[tuple[dict[str, Any], dict[str, str]]] = []
     found: dict[str, float | str] = {}
     for score in scores:
         answer = _FIDELITY.get(score.metric, _no_such_metric)(score, sets)
         if isinstance(answer, str):
             found[score.name] = answer
+            continue
+        key, arguments = answer
+        for asked, keys in calls:  # one call extracts the features once; scores that disagree have calls of their own
+            if all(asked.get(name, value) == value for name, value in arguments.items()):
+                asked |= arguments
+                keys[score.name] = key
+                break
         else:
-            keys[score.name], arguments = answer
-            asked |= arguments
-    if keys:
-        colour = own_inception("torch-fidelity", sets.choices)
+            calls.append((dict(arguments), {score.name: key}))
+    colour = own_inception("torch-fidelity", sets.choices)
+    for asked, keys in calls:
         with warnings.catch_warnings(action="ignore"):
             values = calculate_metrics(
                 input1=_Pictures(sets.samples, "torch-fidelity, samples", progress, colour=colour),
@@ -105,8 +112,8 @@ def _fidelity_fid(score: RecordedScore, sets: Sets) -> Ask | str:
 def _fidelity_kid(score: RecordedScore, sets: Sets) -> Ask | str:
     chosen = _parameters(score)
     if not chosen.get("subsets"):
-        if not sets.square:
-            return "it takes subsets of one size, the record all pairs of sets of two sizes"
+        if reason := _no_pairs(sets):
+            return reason
         return _KID, {"kid": True, "kid_subsets": 1, "kid_subset_size": len(sets.samples)}
     if (chosen.get("seed"), chosen.get("generated_first"), chosen.get("shrink")) != (2020, True, False):
         return "it draws other subsets than the record's"
@@ -114,6 +121,15 @@ def _fidelity_kid(score: RecordedScore, sets: Sets) -> Ask | str:
 
 
 _KID = "kernel_inception_distance_mean"
+
+
+def _no_pairs(sets: Sets) -> str:
+    """Say why a package can't take all pairs of two sets, or return an empty string."""
+    if not sets.square:
+        return "it takes subsets of one size, the record all pairs of sets of two sizes"
+    if len(sets.samples) > MOST_PAIRED:
+        return f"all pairs of {len(sets.samples):,} images do not fit into memory there"
+    return ""
 
 
 def _fidelity_is(score: RecordedScore, sets: Sets) -> Ask | str:
@@ -213,7 +229,7 @@ def _torchmetrics_lacks(score: RecordedScore, sets: Sets) -> str:
     if score.metric == "kid":
         if _parameters(score).get("subsets"):
             return "it draws its subsets without a seed"
-        return "" if sets.square else "it takes subsets of one size, the record all pairs of sets of two sizes"
+        return _no_pairs(sets)
     if score.metric == "mifid":
         return ""
     return "it shuffles its splits without a seed" if score.metric == "is" else f"it has no {score.metric}"

@@ -24,22 +24,28 @@ def read_record(path: Path) -> Record:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
 
 
-def run_of(record: Record, path: Path) -> tuple[Run, Path]:
-    """Return the run and the checkpoint that a record at ``path`` measured; raises MissingError if they are gone."""
+def run_of(record: Record, path: Path, runs: Path | None = None) -> tuple[Run, Path]:
+    """Return the run and the checkpoint that a record at ``path`` measured; raises MissingError if they are gone.
+
+    The record is in its run's folder, or in that of a board, whose runs are in ``runs``; or the run is below ``runs``.
+    """
     assert record.training is not None
     if path.resolve().parent.name != "records":  # a printed copy says where the record itself is
         path = Path(str(json.loads(path.read_bytes()).get("path", path)))
-    try:
-        run = open_run(path.resolve().parent.parent)
-    except MissingError as error:
+    home = path.resolve().parent.parent
+    below = [root for root in (home / "runs", runs) if root is not None]
+    folders = [home, *(file.parent for root in below for file in root.glob(f"*/*/{record.training.run}/run.json"))]
+    found = [open_run(folder) for folder in folders if (folder / "run.json").is_file()]
+    if not found:
         raise MissingError(
-            f"the record is not in its run's folder, so run {record.training.run} is not found"
-        ) from error
+            f"run {record.training.run} is not found: the record is not in its run's folder; name the folder of runs"
+        )
     wanted = record.training.checkpoint_sha256
-    for checkpoint in (*run.checkpoints(), *run.milestones()):
-        if sha256_file(checkpoint) == wanted:
-            return run, checkpoint
-    raise MissingError(f"run {run.path} no longer has the checkpoint that was measured")
+    for run in found:
+        for checkpoint in (*run.checkpoints(), *run.milestones()):
+            if sha256_file(checkpoint) == wanted:
+                return run, checkpoint
+    raise MissingError(f"run {found[0].path} no longer has the checkpoint that was measured")
 
 
 def image_sets_of(record: Record) -> tuple[ImageDataset, ImageDataset]:

@@ -12,21 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from genkit.data import ImageDataset, Split
-from genkit.devices import pick_device
-from genkit.errors import DataError, MissingError, UnknownName, UsageError
+from genkit.errors import MissingError, UnknownName
 from genkit.evaluation import other_packages
-from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.evaluate import Evaluation
-from genkit.evaluation.other_packages import Images, Sets
-from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
-from genkit.evaluation.samples import ModelSamples, SplitImages
-from genkit.features import load_extractor, manifest
-from genkit.features.cache import Progress, Samples, quiet
-from genkit.models.base import GenerativeModel
-from genkit.report.text import number, table
+from genkit.evaluation.other_packages import Sets
+from genkit.evaluation.remeasure import CHUNK, Subject, WrittenImages, image_sets, reopen
+from genkit.evaluation.reopen import read_record
+from genkit.features.cache import Progress, quiet
+from genkit.report.text import table
 from genkit.results.records import Record, RecordedScore
-from genkit.training.api import open_run_dataset
 from genkit.training.runs import find_run
 
 TOLERANCES: Mapping[str, float] = {
@@ -52,7 +46,6 @@ FLOORS: Mapping[str, float] = {"fid": 1.0, "mifid": 1.0, "kid": 0.01}
 
 PACKAGES = {"torch-fidelity": other_packages.torch_fidelity, "torchmetrics": other_packages.torchmetrics}
 RECONSTRUCTIONS = ("psnr", "ssim")
-CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -102,16 +95,18 @@ class Verification:
 
     def __repr__(self) -> str:
         rows = [["score", "genkit", "package", "its value", "difference", "allowed", "", "features by"]]
+        unknown: dict[str, list[str]] = {}
         for check in self.checks:
             if check.theirs is None or check.difference is None:
-                rows.append([check.score, number(check.ours), check.package, "-", "", "", "-", check.reason])
+                unknown.setdefault(f"{check.package}: {check.reason}".removeprefix(": "), []).append(check.score)
             else:
                 verdict = "within" if check.within else "NOT WITHIN"
                 figures = [f"{check.theirs:.9g}", f"{check.difference:.1e}", f"{check.tolerance:.0e}"]
                 rows.append([check.score, f"{check.ours:.9g}", check.package, *figures, verdict, check.features])
         agreed = sum(bool(check.within) for check in self.compared)
         verdict = f"{agreed} of {len(self.compared)} numbers agree" if self.compared else "no number can be compared"
-        return "\n".join([f"{self.subject}: {verdict}", table(rows, right=(1, 3, 4, 5), indent=2)])
+        lines = [f"{self.subject}: {verdict}", table(rows, right=(1, 3, 4, 5), indent=2)]
+        return "\n".join([*lines, *(f"  not compared: {', '.join(names)} ({why})" for why, names in unknown.items())])
 
 
 def verify(
@@ -125,21 +120,24 @@ def verify(
 ) -> Verification:
     """Give a record's images to torch-fidelity and torchmetrics, and compare their numbers with the recorded ones.
 
-    ``target`` is what ``evaluate`` or ``compare`` returned, a record's file, or a run, by path or id below ``runs``,
-    whose newest record is taken. Samples are
-    drawn again from the checkpoint, or sets of images opened again; both must still have the recorded hashes.
-    ``metrics`` limits what is compared; ``weights`` is the extractor's file where it is not the installed one.
-    Raises MissingError if there is no such record, run, checkpoint or image, DataError if data has changed,
-    UnknownName for a metric that the record lacks.
+    ``target`` is what ``evaluate`` or ``compare`` returned, a record's file, or a run, by path or id below ``runs``;
+    of a run, the newest record of its last checkpoint is taken. Samples are drawn again from the checkpoint on the
+    recorded kind of device, or sets of images are opened again; all must still have the recorded hashes. ``metrics``
+    limits what is compared; ``weights`` is the extractor's file where it is not the installed one.
+    Raises MissingError if there is no such record, run, checkpoint or image, DataError if data has changed, UnknownName
+    for a metric that the record lacks.
     """
     path = _record_path(Path(target), Path(runs))
-    return verify_record(read_record(path), path, metrics=metrics, weights=weights, device=device, progress=progress)
+    return verify_record(
+        read_record(path), path, runs=runs, metrics=metrics, weights=weights, device=device, progress=progress
+    )
 
 
 def verify_record(
     record: Record,
     path: Path | None = None,
     *,
+    runs: Path | str = "runs",
     metrics: Sequence[str] | None = None,
     weights: Path | None = None,
     device: str = "auto",
@@ -147,12 +145,16 @@ def verify_record(
 ) -> Verification:
     """Verify a record in memory; ``path`` is its file, from which a run is found. Raises as ``verify``."""
     scores = _chosen(record, metrics)
-    subject = _reopened(record, path, pick_device(device))
-    checks: list[Check] = []
+    subject = reopen(record, path, Path(runs), device)
+    checks = [
+        Check(score.name, "", "", score.value, None, None, 0.0, "neither package has it")
+        for score in scores
+        if score.metric not in TOLERANCES
+    ]
     with tempfile.TemporaryDirectory(prefix="genkit-") as folder:
-        written = _Written(subject, Path(folder), progress)
+        written = WrittenImages(subject, Path(folder), progress)
         for choices, count, group in _by_images(scores):
-            sets = _sets(written, choices, count, weights, subject.device)
+            sets = image_sets(written, choices, count, weights, subject.device)
             for name, package in PACKAGES.items():
                 values = package(sets, group, progress)
                 own = other_packages.own_inception(name, choices)
@@ -164,70 +166,9 @@ def verify_record(
         checks += _reconstructions(subject, [score for score in scores if score.metric in RECONSTRUCTIONS])
     order = {score.name: place for place, score in enumerate(scores)}
     checks = sorted(_worth_showing(checks), key=lambda check: order[check.score])
-    return Verification(f"{record.subject.name} on {record.dataset}", tuple(checks))
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What a record measured, opened again."""
-
-    dataset: ImageDataset
-    samples: Samples
-    reference: Split
-    model: GenerativeModel | None
-    device: torch.device
-
-
-def _reopened(record: Record, path: Path | None, device: torch.device) -> _Subject:
-    sampling = record.protocol["samples"]
-    if record.training is not None:
-        if path is None:
-            raise UsageError("the record of a run is verified from its file: name that")
-        run, checkpoint = run_of(record, path)
-        data = open_run_dataset(run)
-        model = load_for_evaluation(run, checkpoint, data.train, device, raw=record.training.weights == "raw")
-        drawn = ModelSamples(
-            model, sampling["count"], sampling["chunk"], sampling["seed"], device, sampling["quantisation"]
-        )
-        return _Subject(data, drawn, data.train, model, device)
-    if record.subject.kind != "images":
-        raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")
-    images, reference = image_sets_of(record)
-    against = reference.train if reference.own_splits else reference.everything()
-    taken = SplitImages(images.everything(), sampling["count"], sampling["chunk"], sampling["seed"], images.sha256)
-    return _Subject(reference, taken, against, None, device)
-
-
-class _Written:
-    """The images of a subject, written once to files that the packages read."""
-
-    def __init__(self, subject: _Subject, folder: Path, progress: Progress) -> None:
-        self.subject, self.folder, self.progress = subject, folder, progress
-        self._files: dict[str, Images] = {}
-
-    def samples(self, count: int) -> Images:
-        """Return the first ``count`` samples as the record took them."""
-        whole = self._file("samples", self.subject.samples)
-        return whole if count == len(whole) else whole[self.subject.samples.subset(count)]
-
-    def reference(self) -> Images:
-        """Return the reference images in the record's order."""
-        return self._file("reference", SplitImages(self.subject.reference, len(self.subject.reference), CHUNK))
-
-    def _file(self, name: str, samples: Samples) -> Images:
-        if name not in self._files:
-            file: Images | None = None
-            done = 0
-            for chunk in samples.chunks():
-                if file is None:
-                    shape = (samples.count, *chunk.shape[1:])
-                    file = np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", np.uint8, shape)
-                file[done : done + len(chunk)] = chunk.cpu().numpy()
-                done += len(chunk)
-                self.progress(name, done, samples.count)
-            assert file is not None
-            self._files[name] = file
-        return self._files[name]
+    images = f", {record.training.images:,} images" if record.training else ""
+    where = f" ({path})" if path is not None else ""
+    return Verification(f"{record.subject.name} on {record.dataset}{images}{where}", tuple(checks))
 
 
 def _by_images(scores: Sequence[RecordedScore]) -> Iterator[tuple[Mapping[str, str], int, list[RecordedScore]]]:
@@ -243,25 +184,12 @@ def _by_images(scores: Sequence[RecordedScore]) -> Iterator[tuple[Mapping[str, s
     yield from groups.values()
 
 
-def _sets(
-    written: _Written, choices: Mapping[str, str], count: int, weights: Path | None, device: torch.device
-) -> Sets:
-    """Return both sets of images and the extractor of a group of scores, loaded from the recorded weights."""
-    name = extractor_name(choices)
-    extractor = load_extractor(name, weights=weights, device=str(device), choices=extractor_choices(choices))
-    if extractor.sha256 != choices["sha256"]:
-        raise DataError(f"{name} has other weights here than the record's: name their file with --weights")
-    file = weights
-    if file is None and name.startswith("inception"):
-        file = manifest.find("inception").path
-    return Sets(written.samples(count), written.reference(), extractor, choices, file)
-
-
 def _check(score: RecordedScore, package: str, features: str, answer: float | str, tolerance: float) -> Check:
     if isinstance(answer, str):
         return Check(score.name, package, "", score.value, None, None, tolerance, answer)
     size = max(abs(answer), FLOORS.get(score.metric, np.finfo(np.float64).tiny))
-    return Check(score.name, package, features, score.value, answer, float(abs(score.value - answer) / size), tolerance)
+    difference = 0.0 if score.value == answer else float(abs(score.value - answer) / size)  # both may be infinite
+    return Check(score.name, package, features, score.value, answer, difference, tolerance)
 
 
 def _tolerance(score: RecordedScore, sets: Sets) -> float:
@@ -272,11 +200,12 @@ def _tolerance(score: RecordedScore, sets: Sets) -> float:
     return SINGULAR if singular and score.metric in ("fid", "mifid") else TOLERANCES[score.metric]
 
 
-def _reconstructions(subject: _Subject, scores: Sequence[RecordedScore]) -> list[Check]:
+def _reconstructions(subject: Subject, scores: Sequence[RecordedScore]) -> list[Check]:
     """Compare scores of reconstructions: of the test images, all at once."""
     if not scores or subject.model is None:
         return []
-    reconstruct: Any = getattr(subject.model, "reconstruct")  # noqa: B009 - offered by some models
+    reconstruct = subject.model.reconstruct
+    assert callable(reconstruct)
     originals, made = [], []
     with torch.no_grad():
         for images in subject.dataset.test.chunks(CHUNK):
@@ -290,14 +219,17 @@ def _reconstructions(subject: _Subject, scores: Sequence[RecordedScore]) -> list
 
 
 def _record_path(target: Path, runs: Path) -> Path:
-    """Return a record's file: the target itself, or the newest of a run."""
+    """Return a record's file: the target itself, or the newest of a run's, of its last checkpoint if it has one."""
     if target.is_file():
         return target
     run = find_run(runs, str(target))
-    records = sorted((run.path / "records").glob("*.json"))
-    if not records:
+    board = run.path.parents[3] if len(run.path.parents) > 3 else run.path  # of genkit bench: OUT/runs, OUT/records
+    files = sorted({*(run.path / "records").glob("*.json"), *(board / "records").glob("*.json")}, key=lambda f: f.name)
+    read = [(file, read_record(file).training) for file in files]
+    mine = [(file, training) for file, training in read if training is not None and training.run == run.id]
+    if not mine:
         raise MissingError(f"run {run.path} has no record yet: genkit eval --run {run.path}")
-    return records[-1]
+    return ([file for file, training in mine if training.finished] or [file for file, _ in mine])[-1]
 
 
 def _chosen(record: Record, metrics: Sequence[str] | None) -> list[RecordedScore]:

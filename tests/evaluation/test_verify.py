@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from PIL import Image
 import genkit
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation.compare import compare
+from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
+from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.milestones import measure_milestones
 from genkit.evaluation.verify import SINGULAR, TOLERANCES, verify
 from genkit.features.inception_layout import untrained_state
 from genkit.training.api import train
@@ -119,7 +123,38 @@ def test_a_score_that_no_package_has_says_why(run):
     assert not found.ok and not found.compared
     (check,) = found.checks
     assert check.reason == "it takes subsets of one size, the record all pairs of sets of two sizes"
+    assert "not compared: kid[digits-cnn]" in repr(found)
     assert "no number can be compared" in repr(found)
+
+
+def test_scores_with_other_neighbourhoods_are_asked_for_apart(digits, folders, tmp_path):
+    """One call of torch-fidelity has one k: precision at 3 and recall at 5 need two."""
+    chosen = {"recall": {"k": 5}}
+    done = compare(
+        *map(str, folders), features="random-conv", metrics=["precision", "recall"], parameters=chosen, folder=tmp_path
+    )
+    found = verify(done)
+    assert found.ok and len(found.compared) == 2, found
+    assert all(check.difference < 1e-6 for check in found.compared), found
+
+
+def test_records_in_a_boards_folder_find_their_run(run, record, tmp_path):
+    board = tmp_path / "board"
+    shutil.copytree(run.path, board / "runs" / "digits" / "ppca" / run.id)
+    shutil.rmtree(board / "runs" / "digits" / "ppca" / run.id / "records")
+    (board / "records").mkdir()
+    shutil.copy(record, board / "records" / record.name)
+    assert verify(board / "records" / record.name, metrics=["fid"]).ok
+    assert verify(run.id, runs=board / "runs", metrics=["fid"]).ok
+
+
+def test_the_last_checkpoint_is_verified_not_a_milestone(tmp_path, digits):
+    run = train("vae", digits, images=512, batch=32, milestones=1, options={"width": 16}, root=tmp_path)
+    data = Evaluator(digits, EvalConfig(metrics=["fid"], count=400))
+    evaluate(run, evaluator=data)
+    measure_milestones(run, data, run.path)
+    found = verify(run.path)
+    assert found.ok and "512 images" in found.subject
 
 
 def test_what_can_not_be_verified_is_an_error(record, run, tmp_path, folders, digits, weights):

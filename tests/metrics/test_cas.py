@@ -10,7 +10,7 @@ from genkit.metrics.cas import cas
 
 @pytest.mark.slow
 def test_real_images_teach_a_classifier_and_images_under_wrong_labels_do_not(digits, monkeypatch):
-    monkeypatch.setattr("genkit.features.trained.SHOWN", 20_000)
+    monkeypatch.setattr("genkit.features.trained.BUDGET", 20_000)
     images = digits.train.uint8(slice(None))
 
     def measured(labels):
