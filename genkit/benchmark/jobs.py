@@ -57,7 +57,7 @@ def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
     seen = []
     if any({"features", "logits"} & set(spec.needs) for spec in specs):
         for name in config.extractors or [default_extractor(data)]:
-            seen.append(identity(load_extractor(name, choices=config.preset.features)))
+            seen.append(identity(load_extractor(name, choices=config.protocol_preset.features)))
     return {"versions": {spec.name: spec.version for spec in specs}, "extractors": seen}
 
 

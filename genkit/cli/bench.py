@@ -81,9 +81,12 @@ def command(
         state = f"{ended.state} before" if job.id in before and ended.state == "done" else ended.state
         click.echo(f"[{count}/{total}] {job.model} seed {job.seed}  {state}  {detail}", err=True)
 
-    ranked = benchmark.run(device=device, workers=workers, retry=retry, on_job=on_job, prepare=show_messages)
-    failed = len(benchmark.failed)
-    click.echo(f"{total - failed} jobs done, {failed} failed, {time.monotonic() - began:,.0f} s", err=True)
+    try:
+        ranked = benchmark.run(device=device, workers=workers, retry=retry, on_job=on_job, prepare=show_messages)
+    finally:
+        if count == total:
+            failed = len(benchmark.failed)
+            click.echo(f"{total - failed} jobs done, {failed} failed, {time.monotonic() - began:,.0f} s", err=True)
     _warn_of_unlisted(benchmark)
     if as_json:
         echo_json(tabular.document(ranked.board))

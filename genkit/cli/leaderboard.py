@@ -14,6 +14,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, refuse, store_option
 from genkit.cli.output import echo_json, left_out, terminal_width
 from genkit.cli.parameters import NAMES, WEIGHTS
+from genkit.errors import GenkitError, UsageError
 
 if TYPE_CHECKING:
     from genkit.report.leaderboard import Leaderboard
@@ -67,7 +68,6 @@ def command(
     genkit leaderboard --score kid --columns all
     genkit leaderboard --runs benchmarks/results/mnist --html mnist.html
     """
-    from genkit.errors import UsageError
     from genkit.report import markdown, summary, tabular, text
     from genkit.report.leaderboard import leaderboard
 
@@ -102,7 +102,6 @@ def command(
 
 
 def _write(found: Leaderboard, page: Path) -> None:
-    from genkit.errors import GenkitError
     from genkit.paths import write_atomic
 
     try:

@@ -14,6 +14,7 @@ from genkit.cli.completions import complete_measured, complete_model, complete_r
 from genkit.cli.help import ListingGroup, option
 from genkit.cli.options import FILE, json_option, runs_option
 from genkit.cli.output import echo_json, left_out
+from genkit.errors import GenkitError, UsageError
 
 if TYPE_CHECKING:
     from genkit.training.runs import Run
@@ -99,7 +100,6 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
     """Remove runs with their checkpoints and records."""
     from filelock import FileLock, Timeout
 
-    from genkit.errors import GenkitError, UsageError
     from genkit.training.runs import find_run
 
     if not yes and not sys.stdin.isatty():

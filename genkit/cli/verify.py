@@ -33,7 +33,8 @@ def command(
     """Check a record against torch-fidelity and torchmetrics.
 
     Both packages get the same images and compute their own numbers. RECORD is a record's file, RUN a run's path or id:
-    its newest record is checked. The exit code is 1 if a number differs by more than the parity page states.
+    its newest record is checked. The exit code is 1 if a number differs by more than the parity page states, or if no
+    number can be compared.
 
     \b
     genkit verify runs/digits/dcgan/7f3a

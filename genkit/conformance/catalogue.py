@@ -39,7 +39,7 @@ _ALL = (
     Check("phases", building.phases_valid, ("options",)),
     Check("loss", phases.loss_finite, ("phases",)),
     Check("phase-modules", phases.modules_disjoint, ("phases",)),
-    Check("phase-turns", phases.updates_stay_inside, ("loss",)),
+    Check("phase-updates", phases.updates_stay_inside, ("loss",)),
     Check("sample-images", sampling.images_valid, ("loss",)),
     Check("sample-seeded", sampling.seeded, ("loss",)),
     Check("sample-state", sampling.state_unchanged, ("loss",)),

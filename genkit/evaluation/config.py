@@ -28,7 +28,7 @@ class EvalConfig:
 
     metrics: str | Sequence[str] | None = None
     features: str | Sequence[str] | None = None
-    weights: Path | None = None
+    weights: Path | str | None = None
     count: int = COUNT
     chunk: int = CHUNK
     seed: int = 0
@@ -44,7 +44,7 @@ class EvalConfig:
             raise UsageError("a weights file goes with one extractor: name one, or leave the file out")
         if self.choices and len(self.extractors) > 1:
             raise UsageError(f"{', '.join(self.choices)}: a choice goes with one extractor, so name one")
-        _ = self.preset
+        _ = self.protocol_preset
 
     @property
     def wanted(self) -> list[str] | None:
@@ -60,6 +60,11 @@ class EvalConfig:
         return [self.features] if isinstance(self.features, str) else list(dict.fromkeys(self.features))
 
     @property
-    def preset(self) -> ProtocolPreset:
+    def weights_path(self) -> Path | None:
+        """The weights file as a path."""
+        return None if self.weights is None else Path(self.weights)
+
+    @property
+    def protocol_preset(self) -> ProtocolPreset:
         """The protocol preset; raises UnknownName."""
         return find_protocol(self.protocol) if isinstance(self.protocol, str) else self.protocol

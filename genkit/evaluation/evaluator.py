@@ -81,8 +81,10 @@ class Evaluator:
     def _load_extractors(self) -> list[Extractor]:
         config = self.config
         names = config.extractors or [default_extractor(self.dataset)]
-        choices = {**config.preset.features, **config.choices}
-        loaded = [load_extractor(n, weights=config.weights, device=str(self.device), choices=choices) for n in names]
+        choices = {**config.protocol_preset.features, **config.choices}
+        loaded = [
+            load_extractor(n, weights=config.weights_path, device=str(self.device), choices=choices) for n in names
+        ]
         for extractor in loaded:
             extractor.accepts(self.dataset.info().shape)
         return loaded
@@ -106,7 +108,7 @@ class Evaluator:
         config = self.config
         return {
             **spec.parameters,
-            **config.preset.parameters.get(spec.name, {}),
+            **config.protocol_preset.parameters.get(spec.name, {}),
             **config.parameters.get(spec.name, {}),
         }
 
@@ -127,7 +129,7 @@ class Evaluator:
                 "count": count,
                 "chunk": config.chunk,
                 "seed": config.seed,
-                "quantisation": config.preset.quantisation,
+                "quantisation": config.protocol_preset.quantisation,
             },
             features=identity(extractor) if extractor is not None else {},
             likelihood=likelihood,
@@ -218,7 +220,7 @@ class Evaluator:
     def _samples(self, model: GenerativeModel | None, images: Split | None, content: str) -> Samples:
         config = self.config
         if model is not None:
-            quantisation = config.preset.quantisation
+            quantisation = config.protocol_preset.quantisation
             return ModelSamples(
                 model.to(self.device), config.count, config.chunk, config.seed, self.device, quantisation
             )

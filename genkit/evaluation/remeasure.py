@@ -61,6 +61,8 @@ def reopen(record: Record, path: Path | None, runs: Path, device: str) -> Subjec
         raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")
     images, reference = image_sets_of(record)
     against = reference.train if reference.own_splits else reference.everything()
+    if sampling["count"] > len(images.everything()):
+        raise DataError(f"the record says {sampling['count']:,} samples, but there are {len(images.everything()):,}")
     taken = SplitImages(images.everything(), sampling["count"], sampling["chunk"], sampling["seed"], images.sha256)
     return Subject(reference, taken, against, None, target)
 
@@ -73,8 +75,10 @@ class WrittenImages:
         self._files: dict[str, Images] = {}
 
     def samples(self, count: int) -> Images:
-        """Return the first ``count`` samples as the record took them."""
+        """Return the first ``count`` samples as the record took them; raises DataError if there are not as many."""
         whole = self._file("samples", self.subject.samples)
+        if not 2 <= count <= len(whole):
+            raise DataError(f"the record says {count:,} samples, but there are {len(whole):,}")
         return whole if count == len(whole) else whole[self.subject.samples.subset(count)]
 
     def reference(self) -> Images:

@@ -55,9 +55,9 @@ def image_sets_of(record: Record) -> tuple[ImageDataset, ImageDataset]:
         raise MissingError("the record does not say where its images are from")
     try:
         samples, reference = (open_images(origin[key], **origin["opening"]) for key in ("samples", "reference"))
-    except (KeyError, DataError, MissingError, UsageError) as error:
-        raise MissingError(f"its images can't be opened again: {error}") from error
-    if (samples.sha256, reference.sha256) != (origin["sha256"], record.protocol["data"]["sha256"]):
+    except (KeyError, TypeError, ValueError, AttributeError, DataError, MissingError, UsageError) as error:
+        raise MissingError(f"its images can't be opened again: {error}") from error  # as the record says, or was edited
+    if (samples.sha256, reference.sha256) != (origin.get("sha256"), record.protocol["data"]["sha256"]):
         raise DataError("its images have changed since")
     return samples, reference
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from genkit.errors import MissingError, UnknownName
+from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation import other_packages
 from genkit.evaluation.evaluate import Evaluation
 from genkit.evaluation.other_packages import Sets
@@ -113,8 +113,8 @@ def verify(
     target: Evaluation | Path | str,
     *,
     runs: Path | str = "runs",
-    metrics: Sequence[str] | None = None,
-    weights: Path | None = None,
+    metrics: str | Sequence[str] | None = None,
+    weights: Path | str | None = None,
     device: str = "auto",
     progress: Progress = quiet,
 ) -> Verification:
@@ -138,12 +138,23 @@ def verify_record(
     path: Path | None = None,
     *,
     runs: Path | str = "runs",
-    metrics: Sequence[str] | None = None,
-    weights: Path | None = None,
+    metrics: str | Sequence[str] | None = None,
+    weights: Path | str | None = None,
     device: str = "auto",
     progress: Progress = quiet,
 ) -> Verification:
     """Verify a record in memory; ``path`` is its file, from which a run is found. Raises as ``verify``."""
+    try:
+        record.protocol["samples"]["count"], record.protocol["data"]["sha256"], record.protocol["hardware"]["device"]
+        for score in record.scores:
+            if any(key.startswith("features.") for key in score.choices):
+                _ = (
+                    score.choices["samples.count"],
+                    score.choices["features.extractor"],
+                    score.choices["features.sha256"],
+                )
+    except KeyError as error:
+        raise DataError(f"the record is not complete: it does not say {error}") from error
     scores = _chosen(record, metrics)
     subject = reopen(record, path, Path(runs), device)
     checks = [
@@ -154,7 +165,7 @@ def verify_record(
     with tempfile.TemporaryDirectory(prefix="genkit-") as folder:
         written = WrittenImages(subject, Path(folder), progress)
         for choices, count, group in _by_images(scores):
-            sets = image_sets(written, choices, count, weights, subject.device)
+            sets = image_sets(written, choices, count, None if weights is None else Path(weights), subject.device)
             for name, package in PACKAGES.items():
                 values = package(sets, group, progress)
                 own = other_packages.own_inception(name, choices)
@@ -196,7 +207,8 @@ def _tolerance(score: RecordedScore, sets: Sets) -> float:
     if score.metric in ("precision", "recall"):
         counted = sets.samples if score.metric == "precision" else sets.reference
         return max(TOLERANCES[score.metric], BORDERLINE / len(counted) / max(score.value, 1 / len(counted)))
-    singular = sets.extractor.dim >= min(len(sets.samples), len(sets.reference))
+    width = sets.extractor.dim or sets.samples[0].size  # pixels' width is that of the images
+    singular = width >= min(len(sets.samples), len(sets.reference))
     return SINGULAR if singular and score.metric in ("fid", "mifid") else TOLERANCES[score.metric]
 
 
@@ -222,7 +234,10 @@ def _record_path(target: Path, runs: Path) -> Path:
     """Return a record's file: the target itself, or the newest of a run's, of its last checkpoint if it has one."""
     if target.is_file():
         return target
-    run = find_run(runs, str(target))
+    try:
+        run = find_run(runs, str(target))
+    except MissingError as error:
+        raise MissingError(f"there is no record {target}, and {str(error).removeprefix('there is ')}") from error
     board = run.path.parents[3] if len(run.path.parents) > 3 else run.path  # of genkit bench: OUT/runs, OUT/records
     files = sorted({*(run.path / "records").glob("*.json"), *(board / "records").glob("*.json")}, key=lambda f: f.name)
     read = [(file, read_record(file).training) for file in files]
@@ -232,8 +247,9 @@ def _record_path(target: Path, runs: Path) -> Path:
     return ([file for file, training in mine if training.finished] or [file for file, _ in mine])[-1]
 
 
-def _chosen(record: Record, metrics: Sequence[str] | None) -> list[RecordedScore]:
+def _chosen(record: Record, metrics: str | Sequence[str] | None) -> list[RecordedScore]:
     """Return the scores to verify, all or those of the metrics named; raises UnknownName for one not recorded."""
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     names = [name for score in record.scores for name in (score.name, score.metric)]
     for metric in metrics or ():
         if metric not in names:

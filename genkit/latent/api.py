@@ -34,7 +34,7 @@ def sample(
     count: int = 100,
     *,
     label: int | None = None,
-    grid: Path | None = None,
+    grid: Path | str | None = None,
     raw: bool = False,
     seed: int = 0,
     device: str = "auto",
@@ -44,16 +44,17 @@ def sample(
     Of a conditional model all classes come in turn, or only ``label``. ``raw`` draws from the raw weights instead of
     their moving average. Raises MissingError without a checkpoint, UsageError for a class that there is not.
     """
+    _at_least_one(count, "image")
     _, model = _loaded(run, device, raw=raw)
     images, _ = pictures.draw(model, count, seed=seed, label=label)
     if grid is not None:
-        pictures.write_grid(images, grid)
+        pictures.write_grid(images, Path(grid))
     return images
 
 
 def sample_to_folder(
     run: Run | Path | str,
-    folder: Path,
+    folder: Path | str,
     count: int = 100,
     *,
     label: int | None = None,
@@ -61,7 +62,7 @@ def sample_to_folder(
     raw: bool = False,
     seed: int = 0,
     device: str = "auto",
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
     progress: Progress = _quiet,
 ) -> None:
     """Draw any number of images as single PNGs into a new folder; labels.csv has the classes of a conditional model.
@@ -70,8 +71,8 @@ def sample_to_folder(
     Raises GenkitError if the folder has files, and otherwise as ``sample``.
     """
     opened, model = _loaded(run, device, raw=raw)
-    classes = open_run_dataset(opened, data_root=data_root).classes if labelled else ()
-    pictures.write_images(model, folder, count, seed=seed, label=label, classes=classes, progress=progress)
+    classes = open_run_dataset(opened, data_root=_path(data_root)).classes if labelled else ()
+    pictures.write_images(model, Path(folder), count, seed=seed, label=label, classes=classes, progress=progress)
 
 
 class Reconstructed(NamedTuple):
@@ -85,18 +86,21 @@ def reconstruct(
     run: Run | Path | str,
     count: int = 50,
     *,
-    grid: Path | None = None,
+    grid: Path | str | None = None,
     device: str = "auto",
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
 ) -> Reconstructed:
     """Reconstruct the first test images; ``grid`` is a PNG with each reconstruction below its original.
 
     Raises UsageError for a model that does not reconstruct, DataError if the data set has changed.
     """
+    _at_least_one(count, "image")
     opened, model = _loaded(run, device)
-    found = Reconstructed(*pictures.reconstructions(model, open_run_dataset(opened, data_root=data_root).test, count))
+    found = Reconstructed(
+        *pictures.reconstructions(model, open_run_dataset(opened, data_root=_path(data_root)).test, count)
+    )
     if grid is not None:
-        pictures.write_reconstructions(*found, grid)
+        pictures.write_reconstructions(*found, Path(grid))
     return found
 
 
@@ -106,8 +110,8 @@ def interpolate(
     steps: int = 12,
     *,
     label: int | None = None,
-    grid: Path | None = None,
-    gif: Path | None = None,
+    grid: Path | str | None = None,
+    gif: Path | str | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Tensor:
@@ -116,10 +120,10 @@ def interpolate(
     ``grid`` is a PNG with a row for each walk, ``gif`` shows all walks at once. A conditional model keeps one class
     along a walk: ``label``, or all in turn. Raises UsageError for a model without a latent space.
     """
+    _at_least_one(walks, "walk")
     _, model = _loaded(run, device)
     images = walk_between(model, walks, steps, seed=seed, label=label)
-    if grid is not None:
-        pictures.write_walks(images, grid, steps, gif)
+    _write_walks(images, steps, grid, gif)
     return images.view(walks, steps, *images.shape[1:])
 
 
@@ -138,11 +142,11 @@ def traverse(
     dims: Sequence[int] | None = None,
     span: float = 3.0,
     label: int | None = None,
-    grid: Path | None = None,
-    gif: Path | None = None,
+    grid: Path | str | None = None,
+    gif: Path | str | None = None,
     seed: int = 0,
     device: str = "auto",
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
 ) -> Traversal:
     """Move along single dimensions of the latent, ``span`` standard deviations of the prior each way.
 
@@ -151,10 +155,10 @@ def traverse(
     opened, model = _loaded(run, device)
     chosen = list(dims) if dims is not None else None
     if chosen is None:
-        chosen = most_used(model, count, open_run_dataset(opened, data_root=data_root).test)
+        chosen = most_used(model, count, open_run_dataset(opened, data_root=_path(data_root)).test)
+    _at_least_one(len(chosen), "dimension")
     images = walk_along(model, chosen, steps, span=span, seed=seed, label=label)
-    if grid is not None:
-        pictures.write_walks(images, grid, steps, gif)
+    _write_walks(images, steps, grid, gif)
     return Traversal(images.view(len(chosen), steps, *images.shape[1:]), chosen)
 
 
@@ -168,9 +172,9 @@ class Edited(NamedTuple):
 
 def edit(
     run: Run | Path | str,
-    targets: Sequence[Path] = (),
+    targets: Sequence[Path | str] = (),
     *,
-    mask: Path | None = None,
+    mask: Path | str | None = None,
     factor: int | None = None,
     noise: float | None = None,
     count: int = 10,
@@ -180,12 +184,12 @@ def edit(
     prior: float = 1.0,
     perceptual: float = 0.0,
     features: str | None = None,
-    weights: Path | None = None,
-    grid: Path | None = None,
-    out: Path | None = None,
+    weights: Path | str | None = None,
+    grid: Path | str | None = None,
+    out: Path | str | None = None,
     seed: int = 0,
     device: str = "auto",
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
     progress: Progress = _quiet,
 ) -> Edited:
     """Fill in, enlarge or denoise images: search for the latent whose image explains what is given.
@@ -196,44 +200,64 @@ def edit(
     ``features``, an extractor) are those of ``genkit.latent.editing.Search``. ``grid`` and ``out`` write a PNG and a
     folder of single PNGs. Raises UsageError for options or targets that do not fit together.
     """
-    check_edit(targets, mask=mask, factor=factor, noise=noise, out=out)
+    files = [Path(target) for target in ([targets] if isinstance(targets, str) else targets)]
+    check_edit(files, mask=mask, factor=factor, noise=noise, out=out)
+    _at_least_one(count, "image")
     opened, model = _loaded(run, device)
-    degradation = _degradation(model, mask, factor)
+    degradation = _degradation(model, _path(mask), factor)
     search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
-    extractor = load_extractor(features, weights=weights, device=str(model.device)) if features else None
+    extractor = load_extractor(features, weights=_path(weights), device=str(model.device)) if features else None
     truth, classes = None, None
-    if targets:
-        given = _read(targets, channels=model.data.shape[0])
+    if files:
+        given = _read(files, channels=model.data.shape[0])
     else:
-        truth, classes = _test_images(open_run_dataset(opened, data_root=data_root), count)
+        truth, classes = _test_images(open_run_dataset(opened, data_root=_path(data_root)), count)
         given = _noisy(degradation(truth.to(model.device)), noise or 0.0, seed)
     if label is not None:
         classes = pictures.classes_of(model, len(given), label)
-    elif targets and model.conditional:
+    elif files and model.conditional:
         raise UsageError("this model is conditional: give the class of the targets by --class N")
     condition = classes if model.conditional else None
     edited = search_latents(
         model, given, degradation, search, extractor=extractor, condition=condition, progress=progress
     ).cpu()
     if grid is not None:
-        pictures.write_edits(given, edited, grid, truth=truth)
+        pictures.write_edits(given, edited, Path(grid), truth=truth)
     if out is not None:
-        names = [path.stem for path in targets]
-        pictures.write_singles(edited, out, names or [f"{index:06d}" for index in range(len(edited))])
+        names = [path.stem for path in files]
+        pictures.write_singles(edited, Path(out), names or [f"{index:06d}" for index in range(len(edited))])
     return Edited(given, edited, truth)
 
 
 def check_edit(
-    targets: Sequence[Path], *, mask: Path | None, factor: int | None, noise: float | None, out: Path | None
+    targets: Sequence[Path], *, mask: Path | str | None, factor: int | None, noise: float | None, out: Path | str | None
 ) -> None:
     """Raise UsageError for arguments of ``edit`` that do not fit together."""
     if mask is not None and factor is not None:
         raise UsageError("choose one of --mask and --factor")
+    if factor is not None and factor < 2:
+        raise UsageError(f"images are enlarged by a factor of 2 or more, not {factor}")
     if not targets and mask is None and factor is None and noise is None:
         raise UsageError("name images to edit, or say how to degrade test images: --mask FILE, --factor N or --noise S")
     names = [path.stem for path in targets]
     if out is not None and len(set(names)) < len(names):
         raise UsageError("two targets have the same file name, and so would their results: edit them one at a time")
+
+
+def _at_least_one(count: int, what: str) -> None:
+    if count < 1:
+        raise UsageError(f"ask for at least one {what}, not {count}")
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _write_walks(images: Tensor, steps: int, grid: Path | str | None, gif: Path | str | None) -> None:
+    if grid is not None:
+        pictures.write_walks(images, Path(grid), steps)
+    if gif is not None:
+        pictures.write_walks_gif(images, Path(gif), steps)
 
 
 def _loaded(run: Run | Path | str, device: str, *, raw: bool = False) -> tuple[Run, GenerativeModel]:

@@ -62,15 +62,18 @@ def write_grid(images: Tensor, path: Path) -> None:
         save_grid(images, path, columns=min(len(images), 10))
 
 
-def write_walks(images: Tensor, path: Path, steps: int, gif: Path | None = None) -> None:
-    """Write walks through latent space, [rows * steps, C, H, W], as a PNG with a row each, and as a GIF."""
+def write_walks(images: Tensor, path: Path, steps: int) -> None:
+    """Write walks through latent space, [rows * steps, C, H, W], as a PNG with a row each."""
     with writing(path):
         save_grid(images, path, columns=steps)
-    if gif is not None:
-        walks = quantize(images).cpu().numpy().reshape(-1, steps, *images.shape[1:])
-        columns = min(10, len(walks))
-        with writing(gif):
-            save_gif([grid(walks[:, step], columns, width=320) for step in range(steps)], gif)
+
+
+def write_walks_gif(images: Tensor, path: Path, steps: int) -> None:
+    """Write walks through latent space, [rows * steps, C, H, W], as a GIF of all walks at once."""
+    walks = quantize(images).cpu().numpy().reshape(-1, steps, *images.shape[1:])
+    columns = min(10, len(walks))
+    with writing(path):
+        save_gif([grid(walks[:, step], columns, width=320) for step in range(steps)], path)
 
 
 def write_edits(target: Tensor, edited: Tensor, path: Path, *, truth: Tensor | None = None) -> None:

@@ -109,10 +109,10 @@ class PhaseRunner:
             phase.optimizer.step()
 
     def verify_weights(self, index: int) -> None:
-        """Raise TrainingError, naming the phase, if a gradient that was not finite has spoilt weights before a step.
+        """Raise TrainingError, naming the phase, if weights are not finite: a gradient before this step was not.
 
         Called before a checkpoint and when a loss is not finite: checking the gradients at every step would cost small
-        networks 2.5 % of their speed, and spoilt weights show in the next loss.
+        networks 2.5 % of their speed, and such weights show in the next loss.
         """
         for phase, own in self._trained.items():
             for parameter in own:

@@ -242,14 +242,14 @@ def model_class(name: str) -> type[GenerativeModel]:
     return cls
 
 
-def load(run: Run | Path | str, *, checkpoint_path: Path | None = None, raw: bool = False) -> GenerativeModel:
+def load(run: Run | Path | str, *, checkpoint_path: Path | str | None = None, raw: bool = False) -> GenerativeModel:
     """Load a run's model in eval mode, with averaged weights unless ``raw``.
 
     Raises MissingError without a checkpoint and DataError for one that does not fit.
     """
     if not isinstance(run, Run):
         run = open_run(Path(run))
-    path = checkpoint_path or run.newest_checkpoint()
+    path = Path(checkpoint_path) if checkpoint_path is not None else run.newest_checkpoint()
     model = run.make_model()
     tensors, _ = checkpoint.load(path, "model/")
     averages = {} if raw else checkpoint.load(path, "ema/")[0]

@@ -82,7 +82,7 @@ def restore(state: State, run: Run) -> None:
     try:
         tensors, meta = checkpoint.load(path)
     except DataError as error:
-        hint = f"; remove it to go on from {checkpoints[-2].name}" if len(checkpoints) > 1 else ""
+        hint = f"; remove it to resume from {checkpoints[-2].name}" if len(checkpoints) > 1 else ""
         raise DataError(f"{error}{hint}") from error
 
     def part(prefix: str) -> dict[str, Tensor]:

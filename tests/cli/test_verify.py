@@ -41,7 +41,8 @@ def test_compare_verifies_too(genkit, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [(["nothing"], "there is no run 'nothing'"), (["runs/none.json"], "there is no run")]
+    ("arguments", "words"),
+    [(["nothing"], "there is no record nothing, and no run 'nothing'"), (["runs/none.json"], "there is no record")],
 )
 def test_what_is_not_there_is_one_sentence(genkit, arguments, words):
     done = genkit("verify", *arguments)

@@ -160,7 +160,7 @@ def test_the_last_checkpoint_is_verified_not_a_milestone(tmp_path, digits):
 def test_what_can_not_be_verified_is_an_error(record, run, tmp_path, folders, digits, weights):
     with pytest.raises(UnknownName, match="no score in the record named 'lpips'"):
         verify(record, metrics=["lpips"])
-    with pytest.raises(MissingError, match="there is no run"):
+    with pytest.raises(MissingError, match="there is no record nowhere, and no run"):
         verify("nowhere", runs=tmp_path)
     done = compare(*map(str, folders), features="random-conv", metrics=["fid"], folder=tmp_path)
     assert verify(done.path).ok
@@ -192,3 +192,22 @@ def test_precision_may_differ_by_images_on_the_border(folders, tmp_path):
     done = compare(*map(str, folders), features="random-conv", metrics=["precision", "recall"], folder=tmp_path)
     for check in verify(done).compared:
         assert check.tolerance * check.ours * 24 == pytest.approx(2.5) or check.ours < 1 / 24
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda d: d["protocol"].pop("samples"), "not complete: it does not say 'samples'"),
+        (lambda d: d["scores"][0]["choices"].pop("features.sha256"), "not complete: it does not say 'features.sha256'"),
+        (lambda d: d["subject"]["options"].update(opening=None), "its images can't be opened again"),
+        (lambda d: d["scores"][0]["choices"].update({"samples.count": 4000}), "says 4,000 samples, but there are 24"),
+    ],
+    ids=["protocol", "extractor", "opening", "count"],
+)
+def test_an_edited_record_is_one_sentence(folders, tmp_path, edit, words):
+    done = compare(*map(str, folders), features="random-conv", metrics=["fid"], folder=tmp_path)
+    document = json.loads(done.path.read_text())
+    edit(document)
+    (tmp_path / "edited.json").write_text(json.dumps(document))
+    with pytest.raises((DataError, MissingError), match=words):
+        verify(tmp_path / "edited.json")

@@ -65,3 +65,18 @@ def test_edits_of_test_images_come_with_the_truth(run):
     assert (edited - truth).square().mean() < (given - truth).square().mean()
     with pytest.raises(UsageError, match="choose one of --mask and --factor"):
         genkit.edit(run, mask="mask.png", factor=2)
+
+
+def test_paths_may_be_texts_and_nothing_is_not_asked_for(run, tmp_path):
+    genkit.sample(run, 2, grid=str(tmp_path / "a.png"))
+    genkit.interpolate(run, 1, 2, gif=str(tmp_path / "b.gif"))
+    genkit.sample_to_folder(run, str(tmp_path / "c"), 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.gif", "c"]
+    for ask in (
+        lambda: genkit.sample(run, 0),
+        lambda: genkit.interpolate(run, 0, 3),
+        lambda: genkit.traverse(run, dims=[]),
+        lambda: genkit.edit(run, factor=0),
+    ):
+        with pytest.raises(UsageError):
+            ask()

@@ -18,6 +18,7 @@ from genkit.latent.pictures import (
     write_images,
     write_reconstructions,
     write_walks,
+    write_walks_gif,
 )
 from genkit.models import DataInfo, GenerativeModel
 
@@ -156,7 +157,8 @@ def test_an_unconditional_model_writes_no_labelled_folder(tmp_path):
 
 def test_walks_become_a_row_each_and_a_gif_there_and_back(tmp_path):
     images = torch.linspace(0, 1, 6).view(6, 1, 1, 1).expand(6, 1, 4, 4)
-    write_walks(images, tmp_path / "w.png", 3, tmp_path / "w.gif")
+    write_walks(images, tmp_path / "w.png", 3)
+    write_walks_gif(images, tmp_path / "w.gif", 3)
     with Image.open(tmp_path / "w.gif") as gif:
         assert gif.n_frames == 4
     with Image.open(tmp_path / "w.png") as sheet:

@@ -29,7 +29,7 @@ def test_a_damaged_newest_checkpoint_names_the_one_before(run_toy, tmp_path):
         run_toy(options={"kind": "loss", "at": 5})
     *_, older, newest = only_run(tmp_path).checkpoints()
     newest.write_bytes(newest.read_bytes()[:-100])
-    with pytest.raises(DataError, match=f"remove it to go on from {older.name}"):
+    with pytest.raises(DataError, match=f"remove it to resume from {older.name}"):
         resume(only_run(tmp_path), settings=EVERY_STEP)
 
 

@@ -128,7 +128,7 @@ class OneOptimizer(VAEGAN):
         return [Phase("encoder", both, torch.optim.Adam(both.parameters(), fused=True)), *super().phases()[1:]]
 
 
-@pytest.mark.parametrize("check", ["phase-modules", "phase-turns", "discriminator-labels"])
+@pytest.mark.parametrize("check", ["phase-modules", "phase-updates", "discriminator-labels"])
 def test_each_phase_moves_its_own_network(check: str, examine: Callable[..., Result]) -> None:
     assert examine(VAEGAN, check, width=4, latent=3).status == "passed"
 
