@@ -140,7 +140,7 @@ def test_what_metrics_share_depends_on_extractor_and_count(digits):
     one, other = Counting("one"), Counting("other")
     evidence, calls = made(digits, None, one, other), []
     for metric, extractor, count in (("a", one, 100), ("b", one, 100), ("a", other, 100), ("a", one, 40)):
-        evidence.of(metric, extractor, count).shared("pass", lambda: calls.append(1))
+        evidence.of(metric, extractor, count).cached("pass", lambda: calls.append(1))
     assert len(calls) == 3
 
 
