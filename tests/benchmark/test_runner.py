@@ -1,3 +1,5 @@
+"""Tests runner and jobs of genkit.benchmark."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,7 @@
-"""Which command a name is, with plugins that offer commands too."""
+"""Which command a name is, with plugins that offer commands too.
+
+Tests commands and explain of genkit.cli.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The main job from the command line: train, eval, leaderboard, sample, reconstruct, runs."""
+"""The main job from the command line: train, eval, leaderboard, sample, reconstruct, runs.
+
+Tests train, eval, evaluation, data, trained, output, options and progress of genkit.cli.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""genkit interpolate, traverse, edit, and sample --labelled."""
+"""genkit interpolate, traverse, edit, and sample --labelled.
+
+Tests sample, reconstruct, interpolate, traverse and edit of genkit.cli.
+"""
 
 from __future__ import annotations
 

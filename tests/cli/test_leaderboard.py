@@ -1,4 +1,7 @@
-"""genkit leaderboard and genkit recommend, from records alone."""
+"""genkit leaderboard and genkit recommend, from records alone.
+
+Tests leaderboard and recommend of genkit.cli.
+"""
 
 from __future__ import annotations
 

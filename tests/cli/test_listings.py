@@ -1,4 +1,7 @@
-"""models, datasets, metrics, features, plugins, completion: what there is, as text and as JSON."""
+"""models, datasets, metrics, features, plugins, completion: what there is, as text and as JSON.
+
+Tests models, datasets, metrics, features, plugins, runs and completion of genkit.cli.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The examination itself: it continues after failures, skips checks that need a failed one, and reports."""
+"""The examination itself: it continues after failures, skips checks that need a failed one, and reports.
+
+Tests catalogue, report and under_test of genkit.conformance.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Deliberately wrong models: each fails the check meant for it, and no other."""
+"""Deliberately wrong models: each fails the check meant for it, and no other.
+
+Tests building, inference, labels, likelihoods, phases, plugins, sampling and state of genkit.conformance.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Tests folder and tree of genkit.data."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Tests mnist and idx of genkit.data."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""Tests pack, packed, dataset and source of genkit.data."""
+
 from __future__ import annotations
 
 import errno

@@ -1,4 +1,7 @@
-"""Evaluation: records hold the protocol, absent metrics their reason."""
+"""Evaluation: records hold the protocol, absent metrics their reason.
+
+Tests evaluate, evaluator, config, scoring and samples of genkit.evaluation.
+"""
 
 from __future__ import annotations
 

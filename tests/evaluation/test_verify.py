@@ -1,4 +1,7 @@
-"""Records are verified by torch-fidelity and torchmetrics, which see the same images; a wrong number is found."""
+"""Records are verified by torch-fidelity and torchmetrics, which see the same images; a wrong number is found.
+
+Tests verify, remeasure, reopen and other_packages of genkit.evaluation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""dinov2 and clip by tiny networks with random weights; without their libraries, only the refusals."""
+"""dinov2 and clip by tiny networks with random weights; without their libraries, only the refusals.
+
+Tests backbones and normalisation of genkit.features.
+"""
 
 from __future__ import annotations
 

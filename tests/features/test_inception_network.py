@@ -1,4 +1,7 @@
-"""The network against torch-fidelity's and pytorch-fid's own, with the same random weights."""
+"""The network against torch-fidelity's and pytorch-fid's own, with the same random weights.
+
+Tests inception_network and inception_layout of genkit.features.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Tests trained and metadata of genkit.features."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,7 @@
-"""Precision, recall, density and coverage of one evaluation: the metrics precision, recall, density and coverage."""
+"""Precision, recall, density and coverage of one evaluation: the metrics precision, recall, density and coverage.
+
+Tests precision, recall, density and coverage of genkit.metrics.
+"""
 
 from __future__ import annotations
 

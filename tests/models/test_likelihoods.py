@@ -1,4 +1,7 @@
-"""Observation models against their definitions: constants, normalisation, observed images."""
+"""Observation models against their definitions: constants, normalisation, observed images.
+
+Tests base, bernoulli, gaussian and levels of genkit.models.likelihoods.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The page of a leaderboard: page.py, standings.py and pictures.py."""
+"""The page of a leaderboard: page.py, standings.py and pictures.py.
+
+Tests page, standings, pictures and summary of genkit.report.
+"""
 
 from __future__ import annotations
 

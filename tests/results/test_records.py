@@ -1,4 +1,7 @@
-"""Records, and documents.py that reads them."""
+"""Records, and documents.py that reads them.
+
+Tests records and documents of genkit.results.
+"""
 
 from __future__ import annotations
 

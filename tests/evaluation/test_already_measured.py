@@ -1,0 +1,38 @@
+"""A score is measured again only if no record has it under the same protocol."""
+
+from __future__ import annotations
+
+import pytest
+
+from genkit.evaluation.already_measured import fingerprints, missing
+from genkit.evaluation.config import EvalConfig
+from genkit.evaluation.evaluate import evaluate
+from genkit.evaluation.evaluator import Evaluator
+from genkit.training.api import train
+from genkit.training.runs import load
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    return train("noise", digits, root=tmp_path_factory.mktemp("runs"))
+
+
+def evaluator_of(digits, **options):
+    return Evaluator(digits, EvalConfig(**{"count": 60, "chunk": 30, "metrics": ("fid", "mse"), **options}))
+
+
+def test_the_fingerprints_are_those_of_the_record(run, digits):
+    evaluator = evaluator_of(digits)
+    record = evaluate(run, evaluator=evaluator).record
+    (fid, _) = evaluator.specs
+    assert fingerprints(evaluator, fid, load(run), 60) == {score.name: score.fingerprint for score in record.scores}
+
+
+def test_what_a_record_has_or_explains_is_not_missing(run, digits):
+    evaluator, model = evaluator_of(digits), load(run)
+    record = evaluate(run, evaluator=evaluator).record
+    assert "mse" in record.absent
+    assert missing(evaluator, [], evaluator.specs, model, 60) == ["fid[digits-cnn]", "mse"]
+    assert missing(evaluator, [record], evaluator.specs, model, 60) == []
+    other = evaluator_of(digits, seed=1)
+    assert missing(other, [record], other.specs, model, 60) == ["fid[digits-cnn]", "mse"]
