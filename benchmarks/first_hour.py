@@ -47,7 +47,7 @@ def main() -> None:
         for picture in folder.glob("first-hour-*.png"):
             shutil.copyfile(picture, IMAGES / picture.name)
         report = next(folder.glob("runs/digits/dcgan/*/report.html"))
-        take(report, IMAGES / "first-hour-report.png")
+        take(report, IMAGES / "first-hour-report.png", width=1300)
     block = "```text\n" + "\n\n".join(parts) + "\n```"
     text = README.read_text()
     marks = re.compile(r"(<!-- first-hour -->\n).*?(<!-- /first-hour -->)", re.DOTALL)
