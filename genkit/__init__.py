@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genkit.benchmark.api import bench
     from genkit.conformance import check
     from genkit.data import open_dataset, open_images
+    from genkit.evaluation.calibration import calibrate
     from genkit.evaluation.compare import compare
     from genkit.evaluation.config import EvalConfig
     from genkit.evaluation.evaluate import evaluate
@@ -42,6 +43,7 @@ _HOMES = {
     "Preset": "genkit.models",
     "Step": "genkit.models",
     "bench": "genkit.benchmark.api",
+    "calibrate": "genkit.evaluation.calibration",
     "check": "genkit.conformance",
     "compare": "genkit.evaluation.compare",
     "edit": "genkit.latent.api",
@@ -75,6 +77,7 @@ __all__ = [
     "Preset",
     "Step",
     "bench",
+    "calibrate",
     "check",
     "compare",
     "edit",

@@ -21,6 +21,7 @@ LIST_OR_ADMINISTER = {
 OTHER_NAMES = {"eval": "evaluate"}
 """eval is Python's own."""
 WITHOUT_COMMAND = {
+    "calibrate": "genkit eval --calibrate",
     "resume": "genkit train --resume",
     "sample_to_folder": "genkit sample --out",
     "load": "a model, for code alone",

@@ -49,10 +49,11 @@ def baselines(dataset: ImageDataset) -> Iterator[tuple[Subject, GenerativeModel 
 
 
 def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
-    """Measure the baselines, unless ``folder`` holds them already under this protocol.
+    """Measure the calibration baselines, and return the new evaluations.
 
-    Real images are comparable with samples only at equal n, so the test split is measured at its own size. Models are
-    fitted only if one of their scores is missing.
+    Records go under ``folder`` (``genkit eval`` uses ``runs/<dataset>/calibration``); what it holds already under this
+    protocol is not measured again. Real images are comparable with samples only at equal n, so the test split is
+    measured at its own size. Raises GenkitError if a record can't be written.
     """
     known = store.read(folder).records
     dataset = evaluator.dataset
