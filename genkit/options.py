@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,6 +111,8 @@ def to_json(options: Any) -> dict[str, Any]:
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Parse ``key=value`` strings; a value is TOML (``64``, ``0.5``, ``true``, ``[1, 2]``) or else plain text."""
+    import tomllib  # late: listings read names of options, no TOML
+
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
@@ -130,6 +131,8 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read a TOML file of options."""
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
