@@ -11,11 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "genkit"
 ABOVE = {
-    "models/base.py": "tests/models/test_vae.py",
     "models/likelihoods": "tests/models/test_likelihoods.py",
     "registry/builtins": "tests/registry/test_discovery.py",
     "pytest_plugin.py": "tests/conformance/test_pytest_plugin.py",
-    "devices.py": "tests/training/test_api.py",
 }
 """Modules tested one folder up, or elsewhere."""
 

@@ -24,7 +24,7 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
 
     Raises UnknownName or OptionsError for a model or option that does not exist, before anything is trained.
     """
-    asked = {**plan.asked, **_moving(plan, data)}
+    asked = {**plan.asked, **_metrics_and_extractors(plan, data)}
     seeds = list(dict.fromkeys(seed for entry in plan.models for seed in entry.seeds or plan.seeds))
     made: list[tuple[Any, Job]] = []
     for entry in plan.models:
@@ -49,16 +49,16 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
                 yield dataclasses.replace(job, seed=seed)
 
 
-def _moving(plan: Plan, data: ImageDataset) -> dict[str, Any]:
+def _metrics_and_extractors(plan: Plan, data: ImageDataset) -> dict[str, Any]:
     """What else changes scores: the versions of the metrics, and the weights and choices of the extractors."""
     config = plan.eval_config("cpu")
     specs = [offer.spec for offer in registry().offers(MetricSpec) if plan.metrics in (None, ["all"])]
     specs = specs or [registry().find(MetricSpec, name).spec for name in plan.metrics or []]
-    seen = []
+    extractors = []
     if any({"features", "logits"} & set(spec.needs) for spec in specs):
         for name in config.extractors or [default_extractor(data)]:
-            seen.append(identity(load_extractor(name, choices=config.protocol_preset.features)))
-    return {"versions": {spec.name: spec.version for spec in specs}, "extractors": seen}
+            extractors.append(identity(load_extractor(name, choices=config.protocol_preset.features)))
+    return {"versions": {spec.name: spec.version for spec in specs}, "extractors": extractors}
 
 
 def runs_of(job: Job, root: Path) -> list[Run]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("samples")
 @click.argument("reference")
 @opening_options
-@evaluation_options
+@evaluation_options("the reference's own, else inception")
 @option("-n", "--count", type=click.IntRange(min=2), section="Evaluation", help="Samples to measure; all by default.")
 @option(
     "--verify",

@@ -45,7 +45,7 @@ SHOWN = ("real test", "noise")
 @option("--samples", "samples_path", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
 @option("--reference", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
 @dataset_options
-@evaluation_options
+@evaluation_options("the data set's own")
 @option(
     "-n",
     "--count",

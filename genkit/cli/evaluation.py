@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 REFERENCES = {"train": "the training images", "all": "all images"}
 
 
-def evaluation_options(function: F) -> F:
-    """Add --metrics, --features, --protocol, --choice, --weights and --seed."""
+def evaluation_options(default_features: str) -> Callable[[F], F]:
+    """Add --metrics, --features (by default those named in words), --protocol, --choice, --weights and --seed."""
     section = "Evaluation"
     return options(
         option(
@@ -43,7 +43,7 @@ def evaluation_options(function: F) -> F:
             type=NAMES,
             shell_complete=complete_feature,
             section=section,
-            help="Feature extractors, comma-separated; default: the data set's own, else inception.",
+            help=f"Feature extractors, comma-separated; default: {default_features}.",
         ),
         option(
             "--protocol",
@@ -72,7 +72,7 @@ def evaluation_options(function: F) -> F:
             section=section,
             help="Seed of the evaluation.",
         ),
-    )(function)
+    )
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ class OpenOptions:
 def open_dataset(
     reference: str,
     *,
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
     size: int | None = None,
     crop: Crop = "center",
     skip_bad: bool = False,
@@ -49,7 +49,8 @@ def open_dataset(
     in all. Raises UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data
     that can't be used or that has fewer than two different images, one to train on and one to test.
     """
-    data = _opened(reference, DatasetRequest("", data_root, size, crop, skip_bad, grey), progress)
+    root = None if data_root is None else Path(data_root)
+    data = _opened(reference, DatasetRequest("", root, size, crop, skip_bad, grey), progress)
     if not len(data.test):
         held = f"{len(data.train):,} copies of one image" if len(data.train) > 1 else "a single image"
         raise DataError(f"{data.name} holds {held}: at least 2 different ones are needed, one to train on, one to test")
@@ -69,7 +70,8 @@ def _opened(reference: str, options: DatasetRequest, progress: Callable[[int, in
 
     reference = absolute_reference(reference)
     spec, argument = registry().dataset(reference)
-    request = replace(options, argument=argument, data_root=options.data_root or paths.data_root())
+    root = options.data_root or paths.data_root()
+    request = replace(options, argument=argument, data_root=None if root is None else Path(root))
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")

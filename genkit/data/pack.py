@@ -19,7 +19,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,9 @@ import numpy as np
 
 from genkit.data.packed import Packed, PackWriter, open_packed
 from genkit.data.source import Item, Source, SourceItems
+from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.paths import cache_dir, write_atomic
-
-Progress = Callable[[int, int], None]
-"""Images done, images in all."""
 
 VERSION = 1
 """Version of the rules for reading sources; a new version reads every source again."""

@@ -60,11 +60,6 @@ class EvalConfig:
         return [self.features] if isinstance(self.features, str) else list(dict.fromkeys(self.features))
 
     @property
-    def weights_path(self) -> Path | None:
-        """The weights file as a path."""
-        return None if self.weights is None else Path(self.weights)
-
-    @property
     def protocol_preset(self) -> ProtocolPreset:
         """The protocol preset; raises UnknownName."""
         return find_protocol(self.protocol) if isinstance(self.protocol, str) else self.protocol

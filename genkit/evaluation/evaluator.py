@@ -82,9 +82,7 @@ class Evaluator:
         config = self.config
         names = config.extractors or [default_extractor(self.dataset)]
         choices = {**config.protocol_preset.features, **config.choices}
-        loaded = [
-            load_extractor(n, weights=config.weights_path, device=str(self.device), choices=choices) for n in names
-        ]
+        loaded = [load_extractor(n, weights=config.weights, device=str(self.device), choices=choices) for n in names]
         for extractor in loaded:
             extractor.accepts(self.dataset.info().shape)
         return loaded

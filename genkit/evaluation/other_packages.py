@@ -19,13 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from genkit.features.cache import Progress
 from genkit.features.extractor import Extractor
 from genkit.results.records import RecordedScore
 
 Images = NDArray[np.uint8]
-Progress = Callable[[str, int, int], None]
 
 BATCH = 64
+_KID = "kernel_inception_distance_mean"
 MOST_PAIRED = 10_000
 """Images of a set of which a package holds all pairs: three matrices of float64."""
 _NUMBERS = itertools.count()
@@ -42,12 +43,7 @@ class Sets:
     reference: Images
     extractor: Extractor
     choices: Mapping[str, str]
-    weights: Path | None = None
-
-    @property
-    def square(self) -> bool:
-        """Whether both sets are of one size: only then can a package take all pairs of a KID."""
-        return len(self.samples) == len(self.reference)
+    weights: Path
 
 
 def own_inception(package: str, choices: Mapping[str, str]) -> bool:
@@ -120,12 +116,9 @@ def _fidelity_kid(score: RecordedScore, sets: Sets) -> Ask | str:
     return _KID, {"kid": True, "kid_subsets": chosen["subsets"], "kid_subset_size": chosen["size"]}
 
 
-_KID = "kernel_inception_distance_mean"
-
-
 def _no_pairs(sets: Sets) -> str:
     """Say why a package can't take all pairs of two sets, or return an empty string."""
-    if not sets.square:
+    if len(sets.samples) != len(sets.reference):
         return "it takes subsets of one size, the record all pairs of sets of two sizes"
     if len(sets.samples) > MOST_PAIRED:
         return f"all pairs of {len(sets.samples):,} images do not fit into memory there"
@@ -248,19 +241,16 @@ def _torchmetrics_class(score: RecordedScore, size: int) -> Callable[[nn.Module]
 
 def _torchmetrics_features(sets: Sets, images: Images, what: str, progress: Progress) -> Tensor:
     """Return features, float64 [n, d], from torchmetrics' own Inception or from genkit's extractor."""
-    network: Callable[[Tensor], Tensor]
     own = own_inception("torchmetrics", sets.choices)
-    if own:
-        from torchmetrics.image.fid import NoTrainInceptionV3
-
-        inception = NoTrainInceptionV3("inception-v3-compat", [sets.choices["layer"]], str(sets.weights))
-        inception = inception.to(sets.extractor.device).eval()
-        network = lambda batch: inception(batch.to(sets.extractor.device)).cpu()  # noqa: E731
-    else:
-        network = lambda batch: sets.extractor(batch).features  # noqa: E731
     pictures = _Pictures(images, f"torchmetrics, {what}", progress, colour=own)
+    if not own:
+        return torch.cat([sets.extractor(batch).features for batch in pictures.batches()]).double()
+    from torchmetrics.image.fid import NoTrainInceptionV3
+
+    network = NoTrainInceptionV3("inception-v3-compat", [sets.choices["layer"]], str(sets.weights))
+    network = network.to(sets.extractor.device).eval()
     with torch.no_grad():
-        return torch.cat([network(batch) for batch in pictures.batches()]).double()
+        return torch.cat([network(batch.to(sets.extractor.device)).cpu() for batch in pictures.batches()]).double()
 
 
 def reconstruction(score: RecordedScore, originals: Tensor, reconstructions: Tensor) -> float | str:

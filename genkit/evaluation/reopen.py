@@ -1,17 +1,30 @@
-"""From a record back to what it measured: the run and its checkpoint, or the two sets of images, and the extractor."""
+"""From a record back to what it measured: the run and its model, or the sets of images; and the extractor."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from genkit.data import ImageDataset, open_images
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genkit.data import ImageDataset, Split, open_images
+from genkit.devices import pick_device
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UsageError
+from genkit.evaluation.closed_form import load_for_evaluation
+from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.features import offered_choices
+from genkit.features.cache import Progress, Samples
+from genkit.models.base import GenerativeModel
 from genkit.results.records import Record, from_json
+from genkit.training.api import open_run_dataset
 from genkit.training.runs import Run, open_run
+
+CHUNK = 256
 
 
 def read_record(path: Path) -> Record:
@@ -74,3 +87,79 @@ def extractor_name(features: Mapping[str, str]) -> str:
 def extractor_choices(features: Mapping[str, str]) -> dict[str, str]:
     """Return those of a score's choices that its extractor can be loaded with."""
     return {key: features[key] for key in offered_choices(extractor_name(features)) if key in features}
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """What a record measured, opened again."""
+
+    dataset: ImageDataset
+    samples: Samples
+    reference: Split
+    model: GenerativeModel | None
+    device: torch.device
+
+
+def reopen(record: Record, path: Path | None, runs: Path, device: str) -> Reopened:
+    """Open what a record measured, on the kind of device that it was measured on unless ``device`` names one.
+
+    Raises MissingError for a run, checkpoint or image that is gone, DataError for data that has changed.
+    """
+    if device == "auto":  # another kind of device draws other samples
+        device = "cpu" if record.protocol["hardware"]["device"].startswith("cpu") else "cuda"
+    target = pick_device(device)
+    sampling = record.protocol["samples"]
+    if record.training is not None:
+        if path is None:
+            raise UsageError("the record of a run is verified from its file: name that")
+        run, checkpoint = run_of(record, path, runs)
+        data = open_run_dataset(run)
+        if data.sha256 != record.protocol["data"]["sha256"]:
+            raise DataError(f"{data.name} has changed since {record.subject.name} was measured")
+        model = load_for_evaluation(run, checkpoint, data.train, target, raw=record.training.weights == "raw")
+        drawn = ModelSamples(
+            model, sampling["count"], sampling["chunk"], sampling["seed"], target, sampling["quantisation"]
+        )
+        return Reopened(data, drawn, data.train, model, target)
+    if record.subject.kind != "images":
+        raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")
+    images, reference = image_sets_of(record)
+    against = reference.train if reference.own_splits else reference.everything()
+    if sampling["count"] > len(images.everything()):
+        raise DataError(f"the record says {sampling['count']:,} samples, but there are {len(images.everything()):,}")
+    taken = SplitImages(images.everything(), sampling["count"], sampling["chunk"], sampling["seed"], images.sha256)
+    return Reopened(reference, taken, against, None, target)
+
+
+class WrittenImages:
+    """The images that a record measured, written once to files that are read by place."""
+
+    def __init__(self, reopened: Reopened, folder: Path, progress: Progress) -> None:
+        self.reopened, self.folder, self.progress = reopened, folder, progress
+        self._files: dict[str, NDArray[np.uint8]] = {}
+
+    def samples(self, count: int) -> NDArray[np.uint8]:
+        """Return the first ``count`` samples as the record took them; raises DataError if there are not as many."""
+        whole = self._file("samples", self.reopened.samples)
+        if not 2 <= count <= len(whole):
+            raise DataError(f"the record says {count:,} samples, but there are {len(whole):,}")
+        return whole if count == len(whole) else whole[self.reopened.samples.subset(count)]
+
+    def reference(self) -> NDArray[np.uint8]:
+        """Return the reference images in the record's order."""
+        return self._file("reference", SplitImages(self.reopened.reference, len(self.reopened.reference), CHUNK))
+
+    def _file(self, name: str, samples: Samples) -> NDArray[np.uint8]:
+        if name not in self._files:
+            file: NDArray[np.uint8] | None = None
+            done = 0
+            for chunk in samples.chunks():
+                if file is None:
+                    shape = (samples.count, *chunk.shape[1:])
+                    file = np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", np.uint8, shape)
+                file[done : done + len(chunk)] = chunk.cpu().numpy()
+                done += len(chunk)
+                self.progress(name, done, samples.count)
+            assert file is not None
+            self._files[name] = file
+        return self._files[name]

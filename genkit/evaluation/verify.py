@@ -16,10 +16,19 @@ from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation import other_packages
 from genkit.evaluation.evaluate import Evaluation
 from genkit.evaluation.other_packages import Sets
-from genkit.evaluation.remeasure import CHUNK, Subject, WrittenImages, image_sets, reopen
-from genkit.evaluation.reopen import read_record
-from genkit.features.cache import Progress, quiet
+from genkit.evaluation.reopen import (
+    CHUNK,
+    Reopened,
+    WrittenImages,
+    extractor_choices,
+    extractor_name,
+    read_record,
+    reopen,
+)
+from genkit.features import load_extractor, manifest
+from genkit.features.cache import Progress, identity, quiet
 from genkit.report.text import table
+from genkit.results import store
 from genkit.results.records import Record, RecordedScore
 from genkit.training.runs import find_run
 
@@ -41,8 +50,11 @@ SINGULAR = 2e-3
 BORDERLINE = 2.5
 """Images that precision and recall may count differently: float32 distances decide for those on the border."""
 
-FLOORS: Mapping[str, float] = {"fid": 1.0, "mifid": 1.0, "kid": 0.01}
-"""Values below these are compared as if they were these: a distance near 0 is a difference of rounded numbers."""
+FLOORS: Mapping[str, float] = {"fid": 1.0, "mifid": 1.0, "kid": 0.1}
+"""Values below these are compared as if they were these: a distance near 0 is a difference of rounded numbers.
+
+A KID is one of means of kernels, which are above 1: rounded to a millionth, they leave a few millionths of it.
+"""
 
 PACKAGES = {"torch-fidelity": other_packages.torch_fidelity, "torchmetrics": other_packages.torchmetrics}
 RECONSTRUCTIONS = ("psnr", "ssim")
@@ -144,28 +156,18 @@ def verify_record(
     progress: Progress = quiet,
 ) -> Verification:
     """Verify a record in memory; ``path`` is its file, from which a run is found. Raises as ``verify``."""
-    try:
-        record.protocol["samples"]["count"], record.protocol["data"]["sha256"], record.protocol["hardware"]["device"]
-        for score in record.scores:
-            if any(key.startswith("features.") for key in score.choices):
-                _ = (
-                    score.choices["samples.count"],
-                    score.choices["features.extractor"],
-                    score.choices["features.sha256"],
-                )
-    except KeyError as error:
-        raise DataError(f"the record is not complete: it does not say {error}") from error
+    _require_complete(record)
     scores = _chosen(record, metrics)
-    subject = reopen(record, path, Path(runs), device)
+    reopened = reopen(record, path, Path(runs), device)
     checks = [
         Check(score.name, "", "", score.value, None, None, 0.0, "neither package has it")
         for score in scores
         if score.metric not in TOLERANCES
     ]
     with tempfile.TemporaryDirectory(prefix="genkit-") as folder:
-        written = WrittenImages(subject, Path(folder), progress)
+        written = WrittenImages(reopened, Path(folder), progress)
         for choices, count, group in _by_images(scores):
-            sets = image_sets(written, choices, count, None if weights is None else Path(weights), subject.device)
+            sets = _sets(written, choices, count, weights, reopened.device)
             for name, package in PACKAGES.items():
                 values = package(sets, group, progress)
                 own = other_packages.own_inception(name, choices)
@@ -173,13 +175,25 @@ def verify_record(
                 checks += [
                     _check(score, name, features, values[score.name], _tolerance(score, sets)) for score in group
                 ]
-    if subject.model is not None:
-        checks += _reconstructions(subject, [score for score in scores if score.metric in RECONSTRUCTIONS])
+    if reopened.model is not None:
+        checks += _reconstructions(reopened, [score for score in scores if score.metric in RECONSTRUCTIONS])
     order = {score.name: place for place, score in enumerate(scores)}
     checks = sorted(_worth_showing(checks), key=lambda check: order[check.score])
     images = f", {record.training.images:,} images" if record.training else ""
     where = f" ({path})" if path is not None else ""
     return Verification(f"{record.subject.name} on {record.dataset}{images}{where}", tuple(checks))
+
+
+def _require_complete(record: Record) -> None:
+    """Raise DataError for a record without what its images and extractors are found by; one may have been edited."""
+    said = {f"{group}.{key}" for group, choices in record.protocol.items() for key in choices}
+    drawn = {f"samples.{key}" for key in ("count", "chunk", "seed", "quantisation")}
+    missing = {*drawn, "data.sha256", "hardware.device"} - said
+    for score in record.scores:
+        if score.metric in TOLERANCES and score.metric not in RECONSTRUCTIONS:
+            missing |= {"samples.count", "features.extractor", "features.sha256"} - set(score.choices)
+    if missing:
+        raise DataError(f"the record is not complete: it does not say {', '.join(sorted(missing))}")
 
 
 def _by_images(scores: Sequence[RecordedScore]) -> Iterator[tuple[Mapping[str, str], int, list[RecordedScore]]]:
@@ -193,6 +207,20 @@ def _by_images(scores: Sequence[RecordedScore]) -> Iterator[tuple[Mapping[str, s
             count = score.choices["samples.count"]
             groups.setdefault((*sorted(features.items()), count), (features, count, []))[2].append(score)
     yield from groups.values()
+
+
+def _sets(
+    written: WrittenImages, choices: Mapping[str, str], count: int, weights: Path | str | None, device: torch.device
+) -> Sets:
+    """Return both sets of images and the extractor of a group of scores, loaded from the recorded weights."""
+    name = extractor_name(choices)
+    extractor = load_extractor(name, weights=weights, device=str(device), choices=extractor_choices(choices))
+    if extractor.sha256 != choices["sha256"]:
+        raise DataError(f"{name} has other weights here than the record's: name their file with --weights")
+    if identity(extractor) != dict(choices):
+        raise DataError(f"{name} prepares images differently here than the record says: {identity(extractor)}")
+    file = Path(weights) if weights is not None else manifest.find("inception").path
+    return Sets(written.samples(count), written.reference(), extractor, choices, file)
 
 
 def _check(score: RecordedScore, package: str, features: str, answer: float | str, tolerance: float) -> Check:
@@ -212,17 +240,17 @@ def _tolerance(score: RecordedScore, sets: Sets) -> float:
     return SINGULAR if singular and score.metric in ("fid", "mifid") else TOLERANCES[score.metric]
 
 
-def _reconstructions(subject: Subject, scores: Sequence[RecordedScore]) -> list[Check]:
+def _reconstructions(reopened: Reopened, scores: Sequence[RecordedScore]) -> list[Check]:
     """Compare scores of reconstructions: of the test images, all at once."""
-    if not scores or subject.model is None:
+    if not scores or reopened.model is None:
         return []
-    reconstruct = subject.model.reconstruct
+    reconstruct = reopened.model.reconstruct
     assert callable(reconstruct)
     originals, made = [], []
     with torch.no_grad():
-        for images in subject.dataset.test.chunks(CHUNK):
+        for images in reopened.dataset.test.chunks(CHUNK):
             originals.append(images)
-            made.append(reconstruct(images.to(subject.device)).float().cpu())
+            made.append(reconstruct(images.to(reopened.device)).float().cpu())
     both = torch.cat(originals), torch.cat(made)
     return [
         _check(score, "torchmetrics", "", other_packages.reconstruction(score, *both), TOLERANCES[score.metric])
@@ -238,13 +266,14 @@ def _record_path(target: Path, runs: Path) -> Path:
         run = find_run(runs, str(target))
     except MissingError as error:
         raise MissingError(f"there is no record {target}, and {str(error).removeprefix('there is ')}") from error
-    board = run.path.parents[3] if len(run.path.parents) > 3 else run.path  # of genkit bench: OUT/runs, OUT/records
-    files = sorted({*(run.path / "records").glob("*.json"), *(board / "records").glob("*.json")}, key=lambda f: f.name)
-    read = [(file, read_record(file).training) for file in files]
-    mine = [(file, training) for file, training in read if training is not None and training.run == run.id]
+    homes = [run.path, *run.path.parents[3:4]]  # genkit bench keeps OUT/runs and OUT/records
+    stored = [each for home in homes for each in store.scan(home / "records", lambda problem: None)]
+    mine = [each for each in stored if each.record.training is not None and each.record.training.run == run.id]
+    mine.sort(key=lambda each: each.record.created)
     if not mine:
         raise MissingError(f"run {run.path} has no record yet: genkit eval --run {run.path}")
-    return ([file for file, training in mine if training.finished] or [file for file, _ in mine])[-1]
+    last = [each for each in mine if each.record.training is not None and each.record.training.finished]
+    return Path((last or mine)[-1].path)
 
 
 def _chosen(record: Record, metrics: str | Sequence[str] | None) -> list[RecordedScore]:

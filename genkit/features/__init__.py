@@ -16,7 +16,7 @@ __all__ = ["default_extractor", "load_extractor", "offered_choices", "own_extrac
 
 
 def load_extractor(
-    name: str, *, weights: Path | None = None, device: str = "cpu", choices: Mapping[str, str] | None = None
+    name: str, *, weights: Path | str | None = None, device: str = "cpu", choices: Mapping[str, str] | None = None
 ) -> Extractor:
     """Return the extractor of that name on a device; ``weights`` is a file for extractors that take one.
 
@@ -30,7 +30,7 @@ def load_extractor(
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
 
-    request = FeatureRequest(name, weights, device, choices or {})
+    request = FeatureRequest(name, None if weights is None else Path(weights), device, choices or {})
     known = registry().offers(FeatureSpec)
     offered = {offer.spec.name for offer in known} | {offer.qualified for offer in known}
     trained_here = [info["name"] for info in installed()]

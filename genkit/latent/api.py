@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,18 +15,13 @@ from genkit.data.source import unreadable
 from genkit.devices import pick_device
 from genkit.errors import UsageError
 from genkit.features import load_extractor
+from genkit.features.cache import Progress, quiet
 from genkit.latent import pictures
 from genkit.latent.editing import Averaged, Degradation, Masked, Search, search_latents
 from genkit.latent.walks import most_used, walk_along, walk_between
 from genkit.models.base import GenerativeModel
 from genkit.training.api import open_run_dataset
 from genkit.training.runs import Run, load, open_run
-
-Progress = Callable[[str, int, int], None]
-
-
-def _quiet(what: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def sample(
@@ -63,7 +58,7 @@ def sample_to_folder(
     seed: int = 0,
     device: str = "auto",
     data_root: Path | str | None = None,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> None:
     """Draw any number of images as single PNGs into a new folder; labels.csv has the classes of a conditional model.
 
@@ -71,7 +66,7 @@ def sample_to_folder(
     Raises GenkitError if the folder has files, and otherwise as ``sample``.
     """
     opened, model = _loaded(run, device, raw=raw)
-    classes = open_run_dataset(opened, data_root=_path(data_root)).classes if labelled else ()
+    classes = open_run_dataset(opened, data_root=data_root).classes if labelled else ()
     pictures.write_images(model, Path(folder), count, seed=seed, label=label, classes=classes, progress=progress)
 
 
@@ -96,9 +91,7 @@ def reconstruct(
     """
     _at_least_one(count, "image")
     opened, model = _loaded(run, device)
-    found = Reconstructed(
-        *pictures.reconstructions(model, open_run_dataset(opened, data_root=_path(data_root)).test, count)
-    )
+    found = Reconstructed(*pictures.reconstructions(model, open_run_dataset(opened, data_root=data_root).test, count))
     if grid is not None:
         pictures.write_reconstructions(*found, Path(grid))
     return found
@@ -155,7 +148,7 @@ def traverse(
     opened, model = _loaded(run, device)
     chosen = list(dims) if dims is not None else None
     if chosen is None:
-        chosen = most_used(model, count, open_run_dataset(opened, data_root=_path(data_root)).test)
+        chosen = most_used(model, count, open_run_dataset(opened, data_root=data_root).test)
     _at_least_one(len(chosen), "dimension")
     images = walk_along(model, chosen, steps, span=span, seed=seed, label=label)
     _write_walks(images, steps, grid, gif)
@@ -190,7 +183,7 @@ def edit(
     seed: int = 0,
     device: str = "auto",
     data_root: Path | str | None = None,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> Edited:
     """Fill in, enlarge or denoise images: search for the latent whose image explains what is given.
 
@@ -204,14 +197,14 @@ def edit(
     check_edit(files, mask=mask, factor=factor, noise=noise, out=out)
     _at_least_one(count, "image")
     opened, model = _loaded(run, device)
-    degradation = _degradation(model, _path(mask), factor)
+    degradation = _degradation(model, mask, factor)
     search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
-    extractor = load_extractor(features, weights=_path(weights), device=str(model.device)) if features else None
+    extractor = load_extractor(features, weights=weights, device=str(model.device)) if features else None
     truth, classes = None, None
     if files:
         given = _read(files, channels=model.data.shape[0])
     else:
-        truth, classes = _test_images(open_run_dataset(opened, data_root=_path(data_root)), count)
+        truth, classes = _test_images(open_run_dataset(opened, data_root=data_root), count)
         given = _noisy(degradation(truth.to(model.device)), noise or 0.0, seed)
     if label is not None:
         classes = pictures.classes_of(model, len(given), label)
@@ -249,10 +242,6 @@ def _at_least_one(count: int, what: str) -> None:
         raise UsageError(f"ask for at least one {what}, not {count}")
 
 
-def _path(path: Path | str | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
 def _write_walks(images: Tensor, steps: int, grid: Path | str | None, gif: Path | str | None) -> None:
     if grid is not None:
         pictures.write_walks(images, Path(grid), steps)
@@ -265,10 +254,10 @@ def _loaded(run: Run | Path | str, device: str, *, raw: bool = False) -> tuple[R
     return opened, load(opened, raw=raw).to(pick_device(device))
 
 
-def _degradation(model: GenerativeModel, mask: Path | None, factor: int | None) -> Degradation:
+def _degradation(model: GenerativeModel, mask: Path | str | None, factor: int | None) -> Degradation:
     if mask is not None:
         height, width = model.data.shape[1:]
-        known = _read((mask,), channels=1)[0, 0]
+        known = _read([Path(mask)], channels=1)[0, 0]
         if tuple(known.shape) != (height, width):
             raise UsageError(
                 f"mask {mask} is {known.shape[0]}x{known.shape[1]}; the model's images are {height}x{width}"

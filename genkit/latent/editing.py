@@ -17,11 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genkit.errors import DataError, UsageError
+from genkit.features.cache import Progress, quiet
 from genkit.features.extractor import Extractor
 from genkit.latent.walks import draw_latents
 from genkit.models.base import GenerativeModel
-
-Progress = Callable[[str, int, int], None]
 
 
 class Degradation:
@@ -116,7 +115,7 @@ def search_latents(
     *,
     extractor: Extractor | None = None,
     condition: Tensor | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = quiet,
 ) -> Tensor:
     """Return images [N, C, H, W] in [0, 1] that best explain degraded targets: in-painted, enlarged or denoised.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from genkit.data import Split
 from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
 from genkit.errors import GenkitError, UsageError
+from genkit.features.cache import Progress, quiet
 from genkit.models.base import GenerativeModel
 from genkit.paths import write_atomic
 from genkit.seeds import derive
@@ -102,7 +103,7 @@ def write_images(
     seed: int,
     label: int | None = None,
     classes: Sequence[str] = (),
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = quiet,
 ) -> None:
     """Write samples as single PNGs into a new folder; raises GenkitError if it has files already.
 

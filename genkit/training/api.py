@@ -156,14 +156,14 @@ def resume(
     return _run(run, data, target, settings or Settings(), on_event)
 
 
-def open_run_dataset(run: Run, *, data_root: Path | None = None) -> ImageDataset:
+def open_run_dataset(run: Run, *, data_root: Path | str | None = None) -> ImageDataset:
     """Open the data set that a run was trained on; raises DataError if its content has changed.
 
     Downloaded data is looked for in ``data_root``, else ``GENKIT_DATA``, else the folder recorded in the run.
     """
     open_options = dataclasses.asdict(run.config.opening)
     recorded = open_options.pop("data_root")
-    root = data_root or paths.data_root() or (Path(recorded) if recorded else None)
+    root = data_root or paths.data_root() or recorded
     data = open_dataset(run.config.dataset, data_root=root, **open_options)
     _check_unchanged(data, run)
     return data

@@ -16,7 +16,6 @@ from genkit.errors import UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator
-from genkit.features.inception_layout import untrained_state
 from genkit.features.inception_network import InceptionV3
 from genkit.models import GenerativeModel
 from genkit.results.records import Subject
@@ -31,13 +30,6 @@ COUNTS = {"samples": 16, "reference": 22}
 SUBSET = {"kid": {"size": 12}}
 """torch-fidelity and torchmetrics refuse sets smaller than their subsets of 1,000."""
 KID = {"kid_subsets": 100, "kid_subset_size": 12}
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "inception.pth"
-    torch.save(untrained_state(), path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import torch
 
 from genkit.features import manifest
 from genkit.metrics.numerics.perceptual import ALEX, VGG
+from genkit.models import DataInfo, GenerativeModel
 
 
 @pytest.fixture
@@ -28,3 +29,25 @@ def backbones(tmp_path, monkeypatch):
         made[given.net] = state
     monkeypatch.setattr(manifest, "WEIGHTS", tuple(files))
     return made
+
+
+class Recording(GenerativeModel):
+    """Records what was drawn."""
+
+    conditional = True
+
+    def __init__(self):
+        super().__init__(None, DataInfo((1, 2, 2), num_classes=3))
+        self.drawn = []
+
+    def sample(self, n, *, generator, condition=None):
+        assert not torch.is_grad_enabled()
+        assert not self.training
+        self.drawn.append((n, None if condition is None else len(condition)))
+        return torch.rand(n, 1, 2, 2, generator=generator)
+
+
+@pytest.fixture
+def model():
+    """A conditional model of three classes that records what is drawn."""
+    return Recording()

@@ -1,32 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from genkit.metrics import Evidence
 from genkit.metrics import latency as module
 from genkit.metrics.latency import REPEATS, latency
-from genkit.models import DataInfo, GenerativeModel
 
 
-class Recording(GenerativeModel):
-    """Records what was drawn."""
-
-    conditional = True
-
-    def __init__(self):
-        super().__init__(None, DataInfo((1, 2, 2), num_classes=3))
-        self.drawn = []
-
-    def sample(self, n, *, generator, condition=None):
-        assert not torch.is_grad_enabled()
-        assert not self.training
-        self.drawn.append((n, None if condition is None else len(condition)))
-        return torch.rand(n, 1, 2, 2, generator=generator)
-
-
-def test_latency_draws_one_image_at_a_time():
-    model = Recording()
+def test_latency_draws_one_image_at_a_time(model):
     score = latency(Evidence.of_arrays(model=model))
     assert set(model.drawn) == {(1, 1)}
     assert score.n == REPEATS

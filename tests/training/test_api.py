@@ -14,7 +14,6 @@ from toys import ToyTrouble, Trouble
 
 import genkit
 from genkit.data import ImageDataset, Split
-from genkit.devices import pick_device
 from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
 from genkit.models import GenerativeModel, Preset
 from genkit.training import checkpoint
@@ -244,10 +243,6 @@ def test_presets_are_for_places_that_the_model_has(presets):
 def test_a_run_has_its_presets_budget_batch_and_options_on_any_device(presets, run_toy, given, expected):
     config = run_toy(**given).config
     assert (config.images, config.batch, config.options["at"]) == expected
-
-
-def test_auto_is_a_device_that_is_there():
-    assert torch.empty(1, device=pick_device("auto")).numel() == 1
 
 
 def test_the_status_of_a_run_without_one_is_running(run_toy):
