@@ -55,7 +55,7 @@ def explain(
     second: Evaluation | Path | str,
     *,
     metric: str | None = None,
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     progress: Progress = quiet,
 ) -> list[Explanation]:
     """Explain the differences of all scores of two records except times, or of one metric, choice by choice.
@@ -128,7 +128,7 @@ def _differs(one: RecordedScore, other: RecordedScore, key: str) -> bool:
 
 
 def _remeasure(
-    path: Path, first: Record, second: Record, weights: Path | None, progress: Progress
+    path: Path, first: Record, second: Record, weights: Path | str | None, progress: Progress
 ) -> tuple[Measure | None, str]:
     """Return a function that measures the subject of two records again, or None and why there is none."""
     if first.training is not None and second.training is not None:
@@ -150,7 +150,9 @@ def _described(record: Record) -> str:
     return f"{name} of run {training.run} ({training.weights} weights of checkpoint {training.checkpoint_sha256[:12]})"
 
 
-def _remeasure_run(path: Path, record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
+def _remeasure_run(
+    path: Path, record: Record, weights: Path | str | None, progress: Progress
+) -> tuple[Measure | None, str]:
     try:
         run, checkpoint = run_of(record, path)
     except MissingError as error:
@@ -165,7 +167,7 @@ def _remeasure_run(path: Path, record: Record, weights: Path | None, progress: P
     return measure, ""
 
 
-def _remeasure_images(record: Record, weights: Path | None, progress: Progress) -> tuple[Measure | None, str]:
+def _remeasure_images(record: Record, weights: Path | str | None, progress: Progress) -> tuple[Measure | None, str]:
     try:
         samples, reference = image_sets_of(record)
     except (DataError, MissingError) as error:
@@ -178,7 +180,7 @@ def _remeasure_images(record: Record, weights: Path | None, progress: Progress) 
     return measure, ""
 
 
-def _config(score: RecordedScore, choices: Mapping[str, Any], weights: Path | None) -> EvalConfig:
+def _config(score: RecordedScore, choices: Mapping[str, Any], weights: Path | str | None) -> EvalConfig:
     """Return the config that measures one score under given choices."""
     groups: dict[str, dict[str, Any]] = {}
     for key, value in choices.items():
