@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,7 +181,7 @@ def test_where_downloaded_data_lies_is_said_by_the_caller_then_the_environment_t
     monkeypatch.setenv("GENKIT_DATA", str(environment))
     open_run_dataset(run)
     open_run_dataset(run, data_root=given)
-    assert [how["data_root"] for _, how in opened] == [tmp_path / "old", environment, given]
+    assert [Path(how["data_root"]) for _, how in opened] == [tmp_path / "old", environment, given]
 
 
 def test_a_run_on_a_folder_goes_on_from_another_folder(toy_models, tmp_path, monkeypatch):
