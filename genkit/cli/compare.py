@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from genkit.cli.data import open_images, opening_from, opening_options
+from genkit.cli.data import open_images, opening_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import device_option, json_option, runs_option
@@ -39,11 +39,7 @@ def command(
     ctx: click.Context,
     samples: str,
     reference: str,
-    data_root: Path | None,
-    size: int | None,
-    crop: str | None,
-    skip_bad: bool,
-    grey: bool,
+    opening: dict[str, Any],
     metrics: list[str],
     features: list[str] | None,
     protocol: str,
@@ -80,7 +76,6 @@ def command(
         seed=seed,
         device=device,
     )
-    opening = opening_from(data_root, size, crop, skip_bad, grey)
     images = open_images(samples, opening)
     against = open_images(reference, opening)
     config = dataclasses.replace(config, count=count or max(2, len(images.everything())))

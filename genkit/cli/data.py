@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,9 +30,22 @@ def _data_root(section: str = GENERAL) -> Callable[[F], F]:
 
 data_root_option = _data_root()
 
+OPENING = ("data_root", "size", "crop", "skip_bad", "grey", "labels", "glob", "values", "array", "max_pixels")
+"""The options that say how images are read: arguments of open_dataset."""
 
-def opening_options(function: F) -> F:
-    """Add the options that say how images are read; ``opening_from`` collects them."""
+
+def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how images are read; the command gets those given as ``opening``.
+
+    They are arguments of open_dataset.
+    """
+
+    @functools.wraps(function)
+    def collected(*arguments: Any, **keywords: Any) -> Any:
+        given = {name: keywords.pop(name) for name in OPENING}
+        opening = {name: value for name, value in given.items() if value not in (None, False)}
+        return function(*arguments, opening=opening, **keywords)
+
     return options(
         _data_root("Data"),
         option("--size", type=click.IntRange(min=1), section="Data", help="Resize images to this height and width."),
@@ -44,10 +57,27 @@ def opening_options(function: F) -> F:
         ),
         option("--grey", is_flag=True, section="Data", help="Convert colour images of folders and zips to grey."),
         option("--skip-bad", is_flag=True, section="Data", help="Skip unreadable files and count them."),
-    )(function)
+        option(
+            "--labels",
+            metavar="WHERE",
+            section="Data",
+            help="Where labels are read from: folders, none, or a FILE with a line per image.",
+        ),
+        option("--glob", metavar="PATTERN", section="Data", help="Read only files that match, e.g. '*_fake_B.png'."),
+        option(
+            "--range",
+            "values",
+            type=(float, float),
+            metavar="LOW HIGH",
+            section="Data",
+            help="Values in the files that become black and white; default: those of the file's type.",
+        ),
+        option("--array", metavar="NAME", section="Data", help="The array of an .npz file that holds the images."),
+        option("--max-pixels", type=click.IntRange(min=1), section="Data", help="Most pixels of one image."),
+    )(collected)
 
 
-def dataset_options(function: F) -> F:
+def dataset_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --dataset and the options that say how it is read."""
     return options(
         option(
@@ -61,16 +91,6 @@ def dataset_options(function: F) -> F:
         ),
         opening_options,
     )(function)
-
-
-def opening_from(
-    data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool
-) -> dict[str, Any]:
-    """Return the options that were given, as arguments of open_dataset; raises UsageError for --crop without --size."""
-    if crop and not size:
-        raise UsageError("--crop goes with --size")
-    given = {"data_root": data_root, "size": size, "crop": crop, "skip_bad": skip_bad or None, "grey": grey or None}
-    return {key: value for key, value in given.items() if value is not None}
 
 
 def open_dataset(name: str, opening: dict[str, Any]) -> ImageDataset:
@@ -90,9 +110,15 @@ def open_images(name: str, opening: dict[str, Any]) -> ImageDataset:
 def _opened(function: Callable[..., ImageDataset], name: str, opening: dict[str, Any]) -> ImageDataset:
     from genkit.cli.progress import work_bar
 
+    if "crop" in opening and "size" not in opening:
+        raise UsageError("--crop goes with --size")
     with work_bar() as show:
         data = function(name, progress=lambda done, total: show("packing", done, total), **opening)
     if data.skipped:
         files = "1 bad file" if data.skipped == 1 else f"{data.skipped:,} bad files"
         click.echo(f"{data.name}: left out {files}", err=True)
+        for each in data.left_out:
+            click.echo(f"  {each}", err=True)
+    for note in data.notes:
+        click.echo(f"{data.name}: {note}", err=True)
     return data

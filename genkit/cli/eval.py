@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from genkit.cli.completions import complete_model, complete_run
-from genkit.cli.data import dataset_options, opening_from
+from genkit.cli.data import OPENING, dataset_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, json_option, refuse, runs_option
@@ -89,11 +89,7 @@ def command(
     samples_path: str | None,
     reference: str | None,
     dataset: str,
-    data_root: Path | None,
-    size: int | None,
-    crop: str | None,
-    skip_bad: bool,
-    grey: bool,
+    opening: dict[str, Any],
     metrics: list[str],
     features: list[str] | None,
     protocol: str,
@@ -134,18 +130,17 @@ def command(
         device=device,
     )
     if model is not None:
-        opening = opening_from(data_root, size, crop, skip_bad, grey)
         run, data = find_or_train(model, dataset, opening, device, root)
     else:
         from genkit.training.api import open_run_dataset
 
         refuse(
             ctx,
-            ("dataset", "size", "crop", "skip_bad", "grey"),
+            ("dataset", *OPENING[1:]),
             "goes with --model; a run is measured on its own data set",
         )
         run = _named_run(run_id, checkpoint, root)
-        data = open_run_dataset(run, data_root=data_root)
+        data = open_run_dataset(run, data_root=opening.get("data_root"))
     if milestones and not run.milestones():
         raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
     _evaluate(run, data, config, checkpoint, raw, root, calibrate, as_json)

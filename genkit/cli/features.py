@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from genkit.cli.data import dataset_options, open_dataset, opening_from
+from genkit.cli.data import dataset_options, open_dataset
 from genkit.cli.help import ListingGroup
 from genkit.cli.options import json_option, seed_option
 from genkit.cli.output import echo_json
@@ -52,14 +52,12 @@ def list_features(as_json: bool) -> None:
 @command.command()
 @dataset_options
 @seed_option
-def train(
-    dataset: str, data_root: Path | None, size: int | None, crop: str | None, skip_bad: bool, grey: bool, seed: int
-) -> None:
+def train(dataset: str, opening: dict[str, Any], seed: int) -> None:
     """Train a small classifier on a labelled data set and keep it as that data set's extractor."""
     from genkit.cli.progress import work_bar
     from genkit.features.trained import train_and_store
 
-    data = open_dataset(dataset, opening_from(data_root, size, crop, skip_bad, grey))
+    data = open_dataset(dataset, opening)
     with work_bar() as show:
         info = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
     click.echo(f"{info['name']}: {info['dim']}-d features, test accuracy {info['test_accuracy']:.2%}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genkit.cli.completions import complete_model, complete_run
-from genkit.cli.data import dataset_options, open_dataset, opening_from
+from genkit.cli.data import OPENING, dataset_options, open_dataset
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, refuse, runs_option, seed_option
 from genkit.errors import UsageError
@@ -39,7 +39,7 @@ class Count(click.ParamType[int]):
 
 _FIXED = (
     *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed", "milestones"),
-    *("dataset", "size", "crop", "skip_bad", "grey"),
+    *("dataset", *OPENING[1:]),
 )
 """Settings that a run keeps from its start, so --resume does not take them."""
 
@@ -110,11 +110,7 @@ def command(
     ctx: click.Context,
     model: str | None,
     dataset: str,
-    data_root: Path | None,
-    size: int | None,
-    crop: str | None,
-    skip_bad: bool,
-    grey: bool,
+    opening: dict[str, Any],
     preset: BudgetKind,
     assignments: tuple[str, ...],
     config: Path | None,
@@ -150,7 +146,7 @@ def command(
         if run.finished:
             click.echo(f"run {run.path} is finished already", err=True)
         else:
-            data = open_run_dataset(run, data_root=data_root)
+            data = open_run_dataset(run, data_root=opening.get("data_root"))
             with training_bar() as show:
                 resume(run, device=None if device == "auto" else device, dataset=data, settings=settings, on_event=show)
     else:
@@ -158,7 +154,6 @@ def command(
             raise UsageError("name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
         from genkit.training.api import train
 
-        opening = opening_from(data_root, size, crop, skip_bad, grey)
         options = override(read_config(config) if config else {}, parse_assignments(assignments))
         data = open_dataset(dataset, opening)
         with training_bar() as show:

@@ -69,4 +69,13 @@ def jpeg(split: Split, quality: int) -> Corrupted:
 
 def _corrupted(split: Split, description: str, corruption: Callable[[Image], Image]) -> Corrupted:
     """Name the split after its corruption, as cached features are found by that name."""
-    return Corrupted(f"{split.name} {description}", split.pixels, split.labels, split.levels, split.order, corruption)
+    return Corrupted(
+        f"{split.name} {description}",
+        split.pixels,
+        split.labels,
+        split.levels,
+        split.order,
+        split.captions,
+        split.names,
+        corruption,
+    )

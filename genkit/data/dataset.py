@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,7 @@ class Split:
 
     ``pixels``: uint8 [N, C, H, W] in 0 .. levels-1, usually memory-mapped; ``labels``: int64 [N] or None.
     ``order``: int64 [N], the indices of the images in their source's order, or None if it is that of ``pixels``.
+    ``captions``: the texts of each image, or None for data without texts. ``names``: the images' files, or None.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Split:
     labels: NDArray[np.int64] | None
     levels: int = 256
     order: NDArray[np.int64] | None = None
+    captions: Sequence[tuple[str, ...]] | None = None
+    names: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -70,7 +73,8 @@ class ImageDataset:
     ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels
     and splits); ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files left out.
     ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
-    its splits; otherwise they were made by content hash.
+    its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
+    ``notes`` say how an input was read that can be read in several ways.
     """
 
     name: str
@@ -81,6 +85,8 @@ class ImageDataset:
     skipped: int = 0
     whole: Split | None = field(default=None, repr=False)
     own_splits: bool = True
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def everything(self) -> Split:
         """Return all images, training images first; nothing is copied if the data set is packed."""

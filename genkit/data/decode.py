@@ -60,11 +60,12 @@ def read_header(file: BinaryIO, name: str) -> Header:
 
 
 def decode(
-    file: BinaryIO, name: str, *, grey: bool, size: int | None = None, crop: Crop = "center"
+    file: BinaryIO, name: str, *, grey: bool, size: tuple[int, int] | None = None, crop: Crop = "center"
 ) -> NDArray[np.uint8]:
     """Return an image's pixels, uint8 [1, H, W] or [3, H, W] in 0 .. 255.
 
-    ``size``: the centred square (``crop="center"``) or the whole image (``"none"``) is resampled to size x size.
+    ``size``: (height, width), to which the centred part of that shape (``crop="center"``) or the whole image
+    (``"none"``) is resampled.
     Raises DataError, which names the file, if it is truncated or damaged.
     """
     with _open(file, name) as image:
@@ -79,9 +80,9 @@ def decode(
     if orientation in _TRANSPOSE:
         flat = flat.transpose(_TRANSPOSE[orientation])
     flat = flat.convert("L" if grey else "RGB")
-    if size is not None and flat.size != (size, size):
+    if size is not None and (flat.height, flat.width) != size:
         lanczos = Image.Resampling.LANCZOS
-        target = (size, size)
+        target = size[::-1]
         flat = ImageOps.fit(flat, target, lanczos) if crop == "center" else flat.resize(target, lanczos)
     pixels = np.asarray(flat)
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))

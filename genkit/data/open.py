@@ -11,7 +11,7 @@ from typing import Any
 from genkit import paths
 from genkit.data.dataset import ImageDataset
 from genkit.data.pack import pack_source
-from genkit.data.source import Crop, DatasetRequest, Source
+from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
 
 PATH = "PATH"
@@ -23,20 +23,30 @@ class OpenOptions:
     """The arguments of open_dataset besides the reference, as JSON values; run.json records them."""
 
     data_root: str | None = None
-    size: int | None = None
+    size: Size | None = None
     crop: Crop = "center"
     skip_bad: bool = False
     grey: bool = False
+    labels: str = ""
+    glob: str = ""
+    values: tuple[float, float] | None = None
+    array: str = ""
+    max_pixels: int = MAX_PIXELS
 
 
 def open_dataset(
     reference: str,
     *,
     data_root: Path | str | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     crop: Crop = "center",
     skip_bad: bool = False,
     grey: bool = False,
+    labels: Path | str = "",
+    glob: str = "",
+    values: tuple[float, float] | None = None,
+    array: str = "",
+    max_pixels: int = MAX_PIXELS,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageDataset:
     """Open a data set: ``digits``, ``mnist``, ``folder:PATH``, ``zip:PATH``, ``npz:PATH`` or one of a plugin's.
@@ -46,11 +56,15 @@ def open_dataset(
     ``data_root`` is the folder of downloaded data (default ``GENKIT_DATA``). ``size`` resizes images of folders and
     zips to size x size: their centred square, or the whole image with ``crop="none"``; ``grey`` turns colour grey.
     ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is called with images done and images
-    in all. Raises UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data
-    that can't be used or that has fewer than two different images, one to train on and one to test.
+    in all. ``labels``, ``glob``, ``values``, ``array`` and ``max_pixels`` are those of DatasetRequest. Raises
+    UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data that can't
+    be used or that has fewer than two different images, one to train on and one to test.
     """
     root = None if data_root is None else Path(data_root)
-    data = _opened(reference, DatasetRequest("", root, size, crop, skip_bad, grey), progress)
+    request = DatasetRequest(
+        "", root, size, crop, skip_bad, grey, str(labels), glob, values, array, max_pixels=max_pixels
+    )
+    data = _opened(reference, request, progress)
     if not len(data.test):
         held = f"{len(data.train):,} copies of one image" if len(data.train) > 1 else "a single image"
         raise DataError(f"{data.name} holds {held}: at least 2 different ones are needed, one to train on, one to test")
@@ -84,15 +98,18 @@ def dataset_of(source: Source, name: str, progress: Callable[[int, int], None] |
     """Return the packed data set of a source; ``name`` is what it is called."""
     pack = pack_source(source, progress)
     packed = pack.packed
+    count = len(packed.train)
     return ImageDataset(
         name,
         packed.sha256,
-        packed.train,
-        packed.test,
+        replace(packed.train, names=pack.names[:count] or None),
+        replace(packed.test, names=pack.names[count:] or None),
         packed.classes,
         skipped=pack.skipped,
-        whole=packed.whole,
+        whole=replace(packed.whole, names=pack.names or None),
         own_splits=pack.own_splits,
+        left_out=pack.left_out,
+        notes=pack.notes,
     )
 
 

@@ -1,7 +1,7 @@
 """Packing: every image is decoded once, then read through a memory map.
 
-    <cache>/data/index/<sha256 of the source's key>.json    the content's sha256, for an unchanged source
-    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  meta.json
+    <cache>/data/index/<sha256 of the source's key>.json    the content's sha256 and what else is known of a source
+    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  captions.json  meta.json
 
 ``pixels.npy`` holds the training images, then the test images, so that both splits and the whole are views of one map.
 A folder is built under a temporary name, synced and renamed, so it is never incomplete.
@@ -32,7 +32,7 @@ from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.paths import cache_dir, write_atomic
 
-VERSION = 1
+VERSION = 2
 """Version of the rules for reading sources; a new version reads every source again."""
 
 TEST_SHARE = 0.2
@@ -42,11 +42,18 @@ _ABANDONED = 24 * 3600.0
 
 @dataclass(frozen=True)
 class PackedSource:
-    """A packed data set, how many bad images its source had, and whether its splits are the source's own."""
+    """A packed data set, and what is known of its source besides the content.
+
+    ``skipped`` bad images, the first of which ``left_out`` names with the reason; whether the splits are the source's
+    own; ``notes`` on how it was read; ``names`` of the images' files, training images first, empty if they have none.
+    """
 
     packed: Packed
     skipped: int
     own_splits: bool
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def pack_source(source: Source, progress: Progress | None = None) -> PackedSource:
@@ -67,10 +74,8 @@ def pack_source(source: Source, progress: Progress | None = None) -> PackedSourc
             entry.parent.mkdir(exist_ok=True)
             _sweep(root)
             with _temporary(root) as folder:
-                sha256, skipped, own_splits = _write(contents, folder, progress, source.name)
-                _install(folder / "pack", root / sha256, sha256)
-            skipped += contents.skipped
-            facts = {"sha256": sha256, "skipped": skipped, "own_splits": own_splits}
+                facts = _write(contents, folder, progress, source.name)
+                _install(folder / "pack", root / facts["sha256"], facts["sha256"])
             write_atomic(entry, json.dumps(facts).encode())
         except OSError as error:
             raise DataError(
@@ -79,10 +84,10 @@ def pack_source(source: Source, progress: Progress | None = None) -> PackedSourc
             ) from error
     finally:
         source.close()
-    packed = open_packed(root / sha256, sha256)
+    packed = _known(entry, root)
     if packed is None:
-        raise DataError(f"{root / sha256} changed while it was opened: try again")
-    return PackedSource(packed, skipped, own_splits)
+        raise DataError(f"{root / facts['sha256']} changed while it was opened: try again")
+    return packed
 
 
 def split_hash(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
@@ -95,13 +100,15 @@ def _known(entry: Path, root: Path) -> PackedSource | None:
     try:
         found = json.loads(entry.read_bytes())
         packed = open_packed(root / found["sha256"], found["sha256"])
-        return None if packed is None else PackedSource(packed, int(found["skipped"]), bool(found["own_splits"]))
+        lists = (tuple(map(str, found.get(name, ()))) for name in ("left_out", "notes", "names"))
+        skipped, own_splits = int(found["skipped"]), bool(found["own_splits"])
+        return None if packed is None else PackedSource(packed, skipped, own_splits, *lists)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write(contents: SourceItems, folder: Path, progress: Progress | None, name: str) -> tuple[str, int, bool]:
-    """Write all images into ``folder/pack``; return its sha256, the number of bad images, and ``own_splits``."""
+def _write(contents: SourceItems, folder: Path, progress: Progress | None, name: str) -> dict[str, Any]:
+    """Write all images into ``folder/pack``; return the facts of the index entry."""
     writer = PackWriter(folder / "pack", contents.shape)
     skipped, lowest, highest, own_splits = 0, 1.0, 0.0, False
     try:
@@ -121,13 +128,24 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
         if own_splits and not all(writer.counts):
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
         if all(writer.counts) or (lowest == highest and writer.counts[0]):
-            return writer.finish(contents), skipped, own_splits
-        return _fill_empty_split(writer, contents, folder, lowest, highest), skipped, own_splits
+            sha256, names = writer.finish(contents), writer.names()
+        else:
+            sha256, names = _fill_empty_split(writer, contents, folder, lowest, highest)
+        return {
+            "sha256": sha256,
+            "skipped": skipped + contents.skipped,
+            "own_splits": own_splits,
+            "left_out": contents.left_out,
+            "notes": contents.notes,
+            "names": names if any(names) else [],
+        }
     finally:
         writer.close()
 
 
-def _fill_empty_split(first: PackWriter, contents: SourceItems, folder: Path, lowest: float, highest: float) -> str:
+def _fill_empty_split(
+    first: PackWriter, contents: SourceItems, folder: Path, lowest: float, highest: float
+) -> tuple[str, list[str]]:
     """Write a small set again whose hashes put all images into one split: the image nearest the border moves.
 
     Copies of one image that are all test images become training images.
@@ -144,7 +162,7 @@ def _fill_empty_split(first: PackWriter, contents: SourceItems, folder: Path, lo
     first.close()
     shutil.rmtree(first.folder)
     second.folder.rename(first.folder)
-    return sha256
+    return sha256, second.names()
 
 
 def _verify(item: Item, contents: SourceItems, name: str) -> None:

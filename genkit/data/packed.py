@@ -37,7 +37,7 @@ class Packed:
 class PackWriter:
     """Writes images one by one: training images into ``pixels.npy``, test images into a file that is appended later.
 
-    Memory use grows only by 16 bytes per image, for its label and position.
+    Memory use grows only by each image's label, position, captions and name.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int, int]) -> None:
@@ -50,6 +50,8 @@ class PackWriter:
         self._hashes = (hashlib.sha256(), hashlib.sha256())
         self._labels = (array.array("q"), array.array("q"))
         self._places = (array.array("q"), array.array("q"))
+        self._captions: tuple[list[tuple[str, ...]], list[tuple[str, ...]]] = ([], [])
+        self._names: tuple[list[str], list[str]] = ([], [])
         self.counts = [0, 0]
 
     def append(self, item: Item, *, test: bool, place: int | None = None) -> None:
@@ -59,16 +61,23 @@ class PackWriter:
         self._files[test].write(data)
         self._hashes[test].update(data)
         self._labels[test].append(-1 if item.label is None else item.label)
+        self._captions[test].append(item.captions)
+        self._names[test].append(item.name)
         self.counts[test] += 1
 
     def items(self) -> Iterator[tuple[int, Item]]:
         """Yield the training images, then the test images, each with its index in the source."""
         size = int(np.prod(self.shape))
-        for file, labels, places, start in zip(self._files, self._labels, self._places, (self._header, 0), strict=True):
+        for test, (file, start) in enumerate(zip(self._files, (self._header, 0), strict=True)):
             file.seek(start)
-            for label, place in zip(labels, places, strict=True):
+            texts = zip(self._captions[test], self._names[test], strict=True)
+            for label, place, (captions, name) in zip(self._labels[test], self._places[test], texts, strict=True):
                 pixels = np.frombuffer(file.read(size), dtype=np.uint8).reshape(self.shape)
-                yield place, Item(pixels, None if label < 0 else label)
+                yield place, Item(pixels, None if label < 0 else label, None, captions, name)
+
+    def names(self) -> list[str]:
+        """Return the images' names, training images first."""
+        return [*self._names[0], *self._names[1]]
 
     def close(self) -> None:
         """Close the files."""
@@ -78,7 +87,7 @@ class PackWriter:
     def finish(self, contents: SourceItems) -> str:
         """Join the splits, write labels and metadata, sync all to disk; return the sha256 of the content.
 
-        It covers the pixels, labels, class names, levels, splits and shape.
+        It covers the pixels, labels, captions, class names, levels, splits and shape, not the files' names.
         """
         labels = np.array([*self._labels[0], *self._labels[1]], dtype="<i8")
         meta: dict[str, Any] = {
@@ -90,6 +99,10 @@ class PackWriter:
             "pixels_sha256": [digest.hexdigest() for digest in self._hashes],
             "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
         }
+        captions = [*self._captions[0], *self._captions[1]]
+        texts = {"captions.json": json.dumps(captions).encode()} if any(captions) else {}
+        if texts:
+            meta["captions_sha256"] = hashlib.sha256(texts["captions.json"]).hexdigest()
         sha256 = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
         pixels, test = self._files
         pixels.seek(0, os.SEEK_END)
@@ -110,7 +123,11 @@ class PackWriter:
             places = np.array([*self._places[0], *self._places[1]], dtype="<i8")
             np.save(file, np.argsort(places, kind="stable"), allow_pickle=False)
             _sync(file)
-        names = ("pixels.npy", "labels.npy", "order.npy")
+        for name, data in texts.items():
+            with open(self.folder / name, "wb") as file:
+                file.write(data)
+                _sync(file)
+        names = ("pixels.npy", "labels.npy", "order.npy", *texts)
         meta["bytes"] = {name: (self.folder / name).stat().st_size for name in names}
         with open(self.folder / "meta.json", "w", encoding="ascii") as text:
             json.dump(meta, text, indent=1)
@@ -131,17 +148,25 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         count, levels, classes = meta["train"], meta["levels"], tuple(meta["classes"])
         if pixels.shape != (count + meta["test"], *meta["shape"]) or labels is None or len(labels) != len(pixels):
             return None
-        if len(order) != len(pixels):
+        captions = json.loads((folder / "captions.json").read_bytes()) if "captions_sha256" in meta else None
+        if any(each is not None and len(each) != len(pixels) for each in (order, captions)):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
     if not classes:
         labels = None
+    captions = None if captions is None else [tuple(each) for each in captions]
+
+    def split(name: str, part: slice) -> Split:
+        own_labels = None if labels is None else labels[part]
+        own_captions = None if captions is None else captions[part]
+        return Split(name, pixels[part], own_labels, levels, None, own_captions)
+
     return Packed(
         sha256,
-        train=Split("train", pixels[:count], None if labels is None else labels[:count], levels),
-        test=Split("test", pixels[count:], None if labels is None else labels[count:], levels),
-        whole=Split("all", pixels, labels, levels, order),
+        train=split("train", slice(count)),
+        test=split("test", slice(count, None)),
+        whole=Split("all", pixels, labels, levels, order, captions),
         classes=classes,
     )
 

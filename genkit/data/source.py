@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 from genkit.errors import DataError, MissingError, UsageError
 
 Crop = Literal["center", "none"]
+Size = int | tuple[int, int]
 SplitName = Literal["train", "test"]
+
+MAX_PIXELS = 178_956_970
+"""Pixels that one image may have; twice what Pillow warns of, where it refuses by default."""
 
 BROKEN_ZIP = (
     zipfile.BadZipFile,
@@ -40,39 +44,71 @@ class DatasetRequest:
     ``data_root``: the folder of downloaded data. ``size``: images are resized to size x size, cropped to their centred
     square or, with ``crop="none"``, stretched. ``grey``: colour images are converted to grey by the luma of ITU-R 601.
     ``skip_bad``: leave out and count files that can't be used, instead of stopping at the first.
+    ``size`` may also be (height, width); the crop is then of that shape. ``labels``: where labels are read from,
+    "folders", "none", or the path of a file with one line per image; empty: as the layout says. ``glob``: only files
+    whose name or path in the data set matches. ``values``: the (low, high) of the file's values that become 0 and 255.
+    ``array``: the array of an npz that holds the images. ``max_pixels``: the most pixels that one image may have.
     """
 
     argument: str = ""
     data_root: Path | None = None
-    size: int | None = None
+    size: Size | None = None
     crop: Crop = "center"
     skip_bad: bool = False
     grey: bool = False
+    labels: str = ""
+    glob: str = ""
+    values: tuple[float, float] | None = None
+    array: str = ""
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        if self.size is not None and not 1 <= self.size <= 8192:
-            raise UsageError(f"size {self.size} is not between 1 and 8192 pixels")
+        for side in self.shape or ():
+            if not 1 <= side <= 8192:
+                raise UsageError(f"size {side} is not between 1 and 8192 pixels")
+        if self.values is not None and not self.values[0] < self.values[1]:
+            raise UsageError(f"range {self.values[0]:g} to {self.values[1]:g} is empty: give the lower value first")
         if self.crop not in ("center", "none"):
             raise UsageError(f"crop {self.crop!r} is neither 'center' nor 'none'")
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """The size as (height, width)."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def changed(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults, as plain JSON, for the key of a source."""
+        options = {each.name: getattr(self, each.name) for each in fields(self)}
+        defaults = {each.name: each.default for each in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in options.items()
+            if name not in ("argument", "data_root") and value != defaults[name]
+        }
 
     def expect(self, name: str, channels: int, height: int, width: int) -> None:
         """Raise UsageError if ``size`` or ``grey`` does not match data of a fixed shape."""
         if self.grey and channels != 1:
             raise UsageError(f"images of {name} are not made grey: only those of folders and zips are")
-        if self.size is not None and (height, width) != (self.size, self.size):
+        if self.shape is not None and (height, width) != self.shape:
             raise UsageError(
-                f"images of {name} are {height}x{width} and are not resized to {self.size}x{self.size}: "
+                f"images of {name} are {height}x{width} and are not resized to {self.shape[0]}x{self.shape[1]}: "
                 "only those of folders and zips are, so leave the size out"
             )
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image: uint8 pixels [C, H, W], its label, and its split if the data set comes with splits."""
+    """One image: uint8 pixels [C, H, W], its label, and its split if the data set comes with splits.
+
+    ``captions``: its texts, if any. ``name``: its file's name in the source, or empty.
+    """
 
     pixels: NDArray[np.uint8]
     label: int | None = None
     split: SplitName | None = None
+    captions: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +117,8 @@ class SourceItems:
 
     ``items`` yields each image once, decoded, in a fixed order, and None for a bad image that is left out; ``count``
     is their number. Every item has a label in 0 .. len(classes)-1, or ``classes`` is empty and no item has one.
-    ``skipped`` counts bad images that were left out before ``items``.
+    ``skipped`` counts bad images that were left out before ``items``; ``left_out`` names them with the reason.
+    ``notes``: sentences that say how an input was read that can be read in several ways.
     """
 
     shape: tuple[int, int, int]
@@ -90,6 +127,8 @@ class SourceItems:
     levels: int = 256
     classes: tuple[str, ...] = ()
     skipped: int = 0
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 class Source(ABC):

@@ -68,8 +68,7 @@ class TreeSource(Source):
 
     def key(self) -> Any:
         """Return the tree's key and the options that change what is read."""
-        request = self.request
-        return [self.tree.key(), request.size, request.crop, request.skip_bad, *(["grey"] if request.grey else [])]
+        return [self.tree.key(), self.request.changed()]
 
     def close(self) -> None:
         """Close the tree."""
@@ -101,8 +100,8 @@ class TreeSource(Source):
             return read_header(file, self.tree.full_name(name))
 
     def _common_size(self, headers: dict[str, Header]) -> tuple[int, int]:
-        if self.request.size is not None:
-            return self.request.size, self.request.size
+        if self.request.shape is not None:
+            return self.request.shape
         (first, header), *others = headers.items()
         sides = [min(each.height, each.width) for each in headers.values()]
         for name, other in others:
@@ -123,9 +122,9 @@ class TreeSource(Source):
     def _item(self, member: Member, grey: bool) -> Item:
         with self.tree.open(member.name) as file:
             pixels = decode(
-                file, self.tree.full_name(member.name), grey=grey, size=self.request.size, crop=self.request.crop
+                file, self.tree.full_name(member.name), grey=grey, size=self.request.shape, crop=self.request.crop
             )
-        return Item(pixels, member.label, member.split)
+        return Item(pixels, member.label, member.split, name=member.name)
 
     def _skipping(self) -> contextlib.AbstractContextManager[None]:
         """Suppress the DataError of a bad file if bad files are skipped."""

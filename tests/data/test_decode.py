@@ -98,13 +98,13 @@ def test_first_frame_of_an_animation_counts() -> None:
 def test_center_crop_takes_the_middle_square() -> None:
     wide = np.zeros((4, 12), dtype=np.uint8)
     wide[:, 4:8] = 200
-    assert (pixels_of(encoded(Image.fromarray(wide)), size=4) == 200).all()
+    assert (pixels_of(encoded(Image.fromarray(wide)), size=(4, 4)) == 200).all()
 
 
 def test_without_crop_the_whole_image_is_stretched() -> None:
     wide = np.zeros((4, 12), dtype=np.uint8)
     wide[:, 6:] = 240
-    found = pixels_of(encoded(Image.fromarray(wide)), size=4, crop="none")
+    found = pixels_of(encoded(Image.fromarray(wide)), size=(4, 4), crop="none")
     assert found.shape == (1, 4, 4)
     assert found[0, 0, 0] < 20
     assert found[0, 0, 3] > 220
@@ -112,13 +112,13 @@ def test_without_crop_the_whole_image_is_stretched() -> None:
 
 def test_downscaling_averages_instead_of_picking_pixels() -> None:
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
-    found = pixels_of(encoded(Image.fromarray(board)), size=8)
+    found = pixels_of(encoded(Image.fromarray(board)), size=(8, 8))
     assert np.abs(found.astype(int) - 127).max() <= 2
 
 
 def test_an_image_of_the_right_size_is_not_resampled() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
-    assert np.array_equal(pixels_of(encoded(Image.fromarray(noise)), size=8)[0], noise)
+    assert np.array_equal(pixels_of(encoded(Image.fromarray(noise)), size=(8, 8))[0], noise)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "BMP"])
