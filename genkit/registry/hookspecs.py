@@ -54,8 +54,9 @@ def genkit_commands() -> Iterable[CommandSpec]:
 def genkit_train_event(event: dict[str, Any]) -> None:
     """Observe training.
 
-    ``event`` has "kind" ("start", "log", "checkpoint", "end"), "run" (the folder), "images", "seconds" and, for a log,
-    "values". An observer that fails is switched off, which is logged, and never stops a run.
+    ``event`` has "kind", "run" (the folder), "images", "seconds", "stage" and "step" (from 0). Kinds are "start", "log"
+    with "values", "checkpoint", and at last "end", "interrupted" or "failed" with a "reason". An observer that fails is
+    switched off, which is logged, and never stops a run.
     """
 
 

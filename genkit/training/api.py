@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import logging
 import math
-import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,16 +20,17 @@ from genkit import paths
 from genkit.data import ImageDataset, open_dataset
 from genkit.data.open import OpenOptions
 from genkit.devices import pick_device
-from genkit.errors import DataError, GenkitError, TrainingError, UsageError
-from genkit.models.base import Preset
+from genkit.errors import DataError, GenkitError, UsageError
+from genkit.models.base import GenerativeModel, Preset
 from genkit.options import build, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
+from genkit.training.endings import recorded, too_large_or_small
 from genkit.training.loop import Loop
-from genkit.training.runs import Run, RunConfig, create, model_class, open_run
+from genkit.training.runs import Run, RunConfig, create, make_model, model_class, open_run
 from genkit.training.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -37,11 +38,6 @@ _LOG = logging.getLogger(__name__)
 Event = dict[str, Any]
 BudgetKind = Literal["cpu", "gpu"]
 """The budget of a preset: minutes on two CPU cores, or hours on one GPU."""
-
-_NO_ROOM = re.compile(
-    "can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed|Overflow when unpacking"
-)
-"""Torch's messages for a tensor that is too large for this machine, or for any."""
 
 
 def find_preset(model: str, dataset: str, kind: BudgetKind = "cpu") -> Preset:
@@ -123,9 +119,17 @@ def train(
         command=shlex.join(["genkit", *sys.argv[1:]]),
         environment=describe(),
     )
-    path = str(create(Path(root), config).path) if distributed.rank() == 0 else ""
-    run = open_run(Path(distributed.agree(path, target)))
-    return _run(run, data, target, settings or Settings(), on_event)
+    with _seeded(seed, target):
+        try:  # before the folder: a model that can't be built leaves no run
+            stands = make_model(offer.qualified, config.options, config.data).to(target)
+        except (MemoryError, RuntimeError, TypeError) as error:
+            failed = too_large_or_small(error, config, target)
+            if failed is None:
+                raise
+            raise failed from error
+        path = str(create(Path(root), config).path) if distributed.rank() == 0 else ""
+        run = open_run(Path(distributed.agree(path, target)))
+        return _run(run, lambda: stands, data, target, settings or Settings(), on_event)
 
 
 def resume(
@@ -153,7 +157,8 @@ def resume(
             f"run {run.path} was begun by {run.config.processes} processes, not {distributed.world()}: "
             "launch as many, as their number changes the batch and every random draw"
         )
-    return _run(run, data, target, settings or Settings(), on_event)
+    with _seeded(run.config.seed, target):
+        return _run(run, lambda: run.make_model().to(target), data, target, settings or Settings(), on_event)
 
 
 def open_run_dataset(run: Run, *, data_root: Path | str | None = None) -> ImageDataset:
@@ -174,8 +179,21 @@ def _check_unchanged(data: ImageDataset, run: Run) -> None:
         raise DataError(f"{data.name} has changed since run {run.path} began: its content hash differs")
 
 
+@contextlib.contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch as a run's first weights are drawn, and leave the caller's random state as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derive(seed, "init"))
+        yield
+
+
 def _run(
-    run: Run, data: ImageDataset, device: torch.device, settings: Settings, on_event: Callable[[Event], None] | None
+    run: Run,
+    make: Callable[[], GenerativeModel],
+    data: ImageDataset,
+    device: torch.device,
+    settings: Settings,
+    on_event: Callable[[Event], None] | None,
 ) -> Run:
     def tell(event: Event) -> None:
         nonlocal on_event
@@ -189,26 +207,15 @@ def _run(
         if event["kind"] != "progress":
             registry().observe("genkit_train_event", event=event)
 
-    lock = FileLock(run.path / f".lock-{distributed.rank()}", timeout=0)
     try:
-        with lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(derive(run.config.seed, "init"))
-            model = run.make_model().to(device)
-            Loop(run, model, data, device, settings, tell).train()
-    except KeyboardInterrupt:  # before the loop listens for it, or a second time
-        if distributed.rank() == 0 and run.status.state == "running":
-            run.write_status(dataclasses.replace(run.status, state="interrupted"))
-        raise
+        with FileLock(run.path / f".lock-{distributed.rank()}", timeout=0), recorded(run, device, tell) as ending:
+            loop = Loop(run, make(), data, device, settings, tell)
+            ending.monitor = loop.monitor
+            loop.train()
     except Timeout as error:
         raise GenkitError(f"run {run.path} is being trained by another process") from error
     except OSError as error:
         raise GenkitError(
             f"run {run.path} can't be trained: {error.filename or run.path}: {error.strerror or error}"
         ) from error
-    except (MemoryError, RuntimeError, TypeError) as error:
-        if not isinstance(error, MemoryError) and not _NO_ROOM.search(str(error)):
-            raise
-        reason = f"{run.config.model} with a batch of {run.config.batch:,} does not fit into the memory of {device}"
-        run.write_status(dataclasses.replace(run.status, state="failed", reason=reason))
-        raise TrainingError(f"{reason}: make the batch, the images or the model's options smaller") from error
     return run

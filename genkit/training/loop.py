@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 
 from genkit.data import ImageDataset
 from genkit.data.stream import BatchStream
-from genkit.errors import Interrupted, TrainingError
+from genkit.errors import Interrupted
 from genkit.models.base import GenerativeModel, Phase
 from genkit.training import distributed, snapshot
 from genkit.training.ema import Ema
@@ -55,17 +54,12 @@ class Loop:
         """Train to the end of the budget; see genkit.training.api.train for what is raised."""
         self._restore()
         with self.monitor.log_open():
-            try:
-                self.monitor.status("running")
-                self.monitor.event("start", budget=self.run.config.budget)
-                with self.stop.listening():
-                    for stage in range(max(0, self.state.stage), self.model.stages):
-                        self._train_stage(stage)
-                self._finish()
-            except OSError as error:
-                self._fail(f"{error.filename or self.run.path} can't be written: {error.strerror or error}", error)
-            except TrainingError as error:
-                self._fail(str(error), error)
+            self.monitor.status("running")
+            self.monitor.event("start", budget=self.run.config.budget)
+            with self.stop.listening():
+                for stage in range(max(0, self.state.stage), self.model.stages):
+                    self._train_stage(stage)
+            self._finish()
 
     def _restore(self) -> None:
         """Go back to the newest checkpoint and remove what a killed process left half written."""
@@ -131,6 +125,7 @@ class Loop:
         """Save and raise Interrupted."""
         self._save()
         self.monitor.status("interrupted")
+        self.monitor.event("interrupted", reason="")
         raise Interrupted(
             f"stopped after {self.stream.drawn:,} images; resume with: genkit train --resume {self.run.path}"
         )
@@ -161,11 +156,3 @@ class Loop:
         self.monitor.preview(self.run.path / "samples.png")
         self.monitor.status("finished")
         self.monitor.event("end")
-
-    def _fail(self, reason: str, error: Exception) -> None:
-        """Record the failure and raise TrainingError, which says which checkpoint is whole."""
-        with contextlib.suppress(OSError):
-            self.monitor.status("failed", reason)
-        kept = self.run.checkpoints()
-        state = f"the last checkpoint, {kept[-1]}, is whole" if kept else "there is no checkpoint yet"
-        raise TrainingError(f"{reason}; {state}") from error

@@ -46,8 +46,9 @@ class Monitor:
         self.rank = distributed.rank()
         steps = (run.config.images or 0) // (run.config.batch * distributed.world())
         self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
-        self._preview_every = max(1, steps // max(1, settings.previews)) if steps else 1000
-        self._previews = settings.previews > 0
+        self._preview_every = max(1, steps // settings.previews) if steps and settings.previews else 0
+        self._minutes_between = (run.config.minutes or 0) / settings.previews if settings.previews else 0
+        self._reached = math.inf
         self._last_progress = time.monotonic()
 
     @contextlib.contextmanager
@@ -75,12 +76,23 @@ class Monitor:
         """Write a log line, a sample grid or a progress event where one is due."""
         if self.state.index % self._log_every == 0:
             self.log()
-        if self._previews and self.state.index % self._preview_every == 0:
+        if self._preview_due():
             self.preview(self.run.path / "samples" / f"{self.state.drawn:09d}.png")
         now = time.monotonic()
         if now - self._last_progress > PROGRESS_SECONDS:
             self._last_progress = now
             self.event("progress")
+
+    def _preview_due(self) -> bool:
+        """Whether a sample grid is due: by steps for a budget in images, by time for one in minutes."""
+        if self._preview_every:
+            return self.state.index % self._preview_every == 0
+        if not self._minutes_between:
+            return False
+        reached = self.state.seconds // (60 * self._minutes_between)
+        due = reached > self._reached
+        self._reached = reached
+        return due
 
     def log(self) -> None:
         """Write one line of the means since the last line; values that are not finite are left out."""
@@ -123,6 +135,8 @@ class Monitor:
                 "images": self.state.drawn,
                 "done": min(1.0, used),
                 "seconds": seconds,
+                "stage": max(0, self.state.stage),
+                "step": self.state.index,
                 **more,
             }
         )

@@ -1,3 +1,5 @@
+"""Tests genkit.training.api, and genkit.training.endings through it."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -20,6 +22,7 @@ from genkit.models import GenerativeModel, Preset
 from genkit.training import checkpoint
 from genkit.training.api import find_preset, open_run_dataset, resume, train
 from genkit.training.runs import Status
+from genkit.training.settings import Settings
 
 
 def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
@@ -144,7 +147,7 @@ def test_a_model_that_does_not_fit_into_memory_is_one_sentence(run_toy, tmp_path
     monkeypatch.setattr("toys.ToyTrouble", Vast)
     with pytest.raises(TrainingError, match="does not fit into the memory of cpu: make the batch, .* options smaller"):
         run_toy(options={"at": width})
-    assert only_run(tmp_path).status.state == "failed"
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("message", ["shapes do not match", "value cannot be converted without overflow"])
@@ -155,6 +158,73 @@ def test_another_error_of_a_model_is_its_own(run_toy, monkeypatch, message):
     monkeypatch.setattr("toys.ToyTrouble.loss", wrong)
     with pytest.raises(RuntimeError, match=message):
         run_toy()
+
+
+def test_a_model_that_can_not_be_built_for_the_data_leaves_no_run(toy_models, digits, tmp_path):
+    bare = [dataclasses.replace(split, labels=None) for split in (digits.train, digits.test)]
+    data = ImageDataset("folder:x", "0" * 64, *bare)
+    with pytest.raises(UsageError, match="needs class labels, which this data does not have"):
+        train("cgan", data, images=96, root=tmp_path / "runs", device="cpu")
+    assert not (tmp_path / "runs").exists()
+
+
+def small_images(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, *shape), np.uint8)
+    return ImageDataset("folder:x", "0" * 64, Split("train", pixels, None), Split("test", pixels[:9], None))
+
+
+def test_a_batch_too_small_to_normalise_fails_in_a_sentence(tmp_path):
+    with pytest.raises(TrainingError, match="can't normalise a batch of 1 at 4x4, .* give --batch 2 or more"):
+        train("dcgan", small_images((1, 4, 4)), images=96, batch=1, root=tmp_path / "runs", device="cpu")
+    status = only_run(tmp_path).status
+    assert (status.state, "--batch 2" in status.reason) == ("failed", True)
+
+
+@pytest.fixture
+def failing(run_toy, monkeypatch):
+    """Train a toy whose second loss raises an error; return the events."""
+
+    def go(error):
+        def wrong(self, phase, batch, step):
+            if step.index:
+                raise error
+            return (batch.images - self.net.mean).square().mean()
+
+        monkeypatch.setattr("toys.ToyTrouble.loss", wrong)
+        events = []
+        with pytest.raises(type(error)):
+            run_toy(on_event=events.append, settings=Settings())
+        return events
+
+    return go
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), ZeroDivisionError("odd"), DataError("odd"), KeyError("odd")])
+def test_any_failure_ends_the_run_as_failed_with_its_reason_and_observers_are_told(failing, tmp_path, error):
+    last = failing(error)[-1]
+    status = only_run(tmp_path).status
+    assert status.state == "failed"
+    assert "odd" in status.reason
+    assert (last["kind"], last["stage"], last["step"], last["reason"]) == ("failed", 0, 1, status.reason)
+
+
+def test_an_interruption_is_told_to_observers(failing, tmp_path):
+    last = failing(KeyboardInterrupt())[-1]
+    assert only_run(tmp_path).status.state == "interrupted"
+    assert (last["kind"], last["stage"], last["step"]) == ("interrupted", 0, 1)
+
+
+@pytest.mark.parametrize("place", ["genkit.training.api.Loop", "genkit.training.loop.Ema"])
+def test_ctrl_c_before_the_first_step_leaves_an_interrupted_run(run_toy, tmp_path, monkeypatch, place):
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, pressed)
+    events = []
+    with pytest.raises(KeyboardInterrupt):
+        run_toy(on_event=events.append)
+    assert only_run(tmp_path).status.state == "interrupted"
+    assert events[-1]["kind"] == "interrupted"
 
 
 @pytest.fixture

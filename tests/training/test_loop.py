@@ -101,6 +101,11 @@ def test_a_failure_before_the_first_checkpoint_says_so(run_toy):
         run_toy(options={"kind": "loss", "at": 0})
 
 
+def test_a_loss_that_is_not_finite_names_a_smaller_learning_rate(digits, tmp_path):
+    with pytest.raises(TrainingError, match=r"is nan at step 1; .*; try a smaller .* e\.g\. -o learning_rate=1e\+29"):
+        genkit.train("vae", digits, options={"learning_rate": 1e30}, images=640, root=tmp_path, device="cpu")
+
+
 def test_a_gradient_that_is_not_finite_is_caught_by_clipping(run_toy):
     with pytest.raises(TrainingError, match="the gradient of phase 'fit' is not finite at step 2"):
         run_toy(options={"kind": "clip", "at": 2})

@@ -72,3 +72,10 @@ def test_a_preview_leaves_the_model_as_it_was(run_toy):
     assert not (bare.path / "samples").exists()
     one, other = (checkpoint.load(run.newest_checkpoint(), "model/")[0] for run in (shown, bare))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_budget_in_minutes_has_its_previews_by_time(run_toy, monkeypatch):
+    seconds = iter(range(1000))
+    monkeypatch.setattr("genkit.training.snapshot.State.seconds", property(lambda self: next(seconds) / 4))
+    run = run_toy("toy-gan", minutes=1.0, settings=Settings(previews=3))
+    assert 2 <= len(list((run.path / "samples").iterdir())) <= 3

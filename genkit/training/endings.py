@@ -1,0 +1,100 @@
+"""How a run ends other than by its budget: its status and its observers are told, and the error says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from genkit.errors import Interrupted, TrainingError
+from genkit.training import distributed
+from genkit.training.monitor import Monitor
+from genkit.training.runs import Run, RunConfig
+
+_NO_ROOM = re.compile(
+    "can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed|Overflow when unpacking"
+)
+"""Torch's messages for a tensor that is too large for this machine, or for any."""
+
+_ONE_VALUE = "Expected more than 1 value per channel when training"
+"""Torch's message for a batch normalisation of a single value."""
+
+
+class Ending:
+    """Where a run stands when it ends; ``monitor`` is that of its loop, once there is one."""
+
+    def __init__(self, run: Run, tell: Callable[[dict[str, Any]], None]) -> None:
+        self.run, self.tell = run, tell
+        self.monitor: Monitor | None = None
+
+    def record(self, kind: str, reason: str = "") -> None:
+        """Write "interrupted" or "failed" into status.json, if it says "running", and tell the observers."""
+        with contextlib.suppress(OSError):  # the disk may be what failed
+            status = self.run.status
+            if status.state == "running" and not distributed.rank():
+                self.run.write_status(dataclasses.replace(status, state=kind, reason=reason))
+        if self.monitor is not None:
+            self.monitor.event(kind, reason=reason)
+        else:
+            place = {"images": 0, "done": 0.0, "seconds": 0.0, "stage": 0, "step": 0}
+            self.tell({"kind": kind, "run": str(self.run.path), **place, "reason": reason})
+
+
+@contextlib.contextmanager
+def recorded(run: Run, device: torch.device, tell: Callable[[dict[str, Any]], None]) -> Iterator[Ending]:
+    """Record every failure and interruption of a run, and raise expected failures as one sentence."""
+    ending = Ending(run, tell)
+    try:
+        yield ending
+    except KeyboardInterrupt:  # before the loop listens for it, or a second time
+        ending.record("interrupted")
+        raise
+    except Interrupted:  # the loop has written its status
+        raise
+    except TrainingError as error:
+        ending.record("failed", str(error))
+        raise TrainingError("; ".join([str(error), _kept(run), *_remedy(str(error), run.config)])) from error
+    except OSError as error:
+        reason = f"{error.filename or run.path} can't be written: {error.strerror or error}"
+        ending.record("failed", reason)
+        raise TrainingError(f"{reason}; {_kept(run)}") from error
+    except Exception as error:
+        failed = too_large_or_small(error, run.config, device)
+        ending.record("failed", str(failed or error) or type(error).__name__)
+        if failed is None:
+            raise
+        raise failed from error
+
+
+def too_large_or_small(error: Exception, config: RunConfig, device: torch.device) -> TrainingError | None:
+    """Return what to say of a model or batch that is too large for the memory, or a batch too small for the model."""
+    text = str(error)
+    if isinstance(error, MemoryError) or _NO_ROOM.search(text):
+        return TrainingError(
+            f"{config.model} with a batch of {config.batch:,} does not fit into the memory of {device}: "
+            "make the batch, the images or the model's options smaller"
+        )
+    if text.startswith(_ONE_VALUE):
+        height, width = config.data.shape[1:]
+        return TrainingError(
+            f"{config.model} can't normalise a batch of {config.batch} at {height}x{width}, where a channel is left "
+            "with a single value: give --batch 2 or more"
+        )
+    return None
+
+
+def _kept(run: Run) -> str:
+    kept = run.checkpoints()
+    return f"the last checkpoint, {kept[-1]}, is whole" if kept else "there is no checkpoint yet"
+
+
+def _remedy(reason: str, config: RunConfig) -> list[str]:
+    """What to try after numbers that are not finite: a smaller learning rate, as resuming repeats them exactly."""
+    rates = [f"-o {name}={config.options[name] / 10:g}" for name in config.options if name == "learning_rate"]
+    if not rates or not any(word in reason for word in (" nan", " inf", "-inf", "finite", "exploded")):
+        return []
+    return [f"try a smaller learning rate in a new run, e.g. {rates[0]}"]
