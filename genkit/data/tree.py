@@ -23,6 +23,17 @@ _NOTES = frozenset([".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
+@dataclass(frozen=True)
+class Member:
+    """A file's split, label and captions; ``shown`` is the name that its image keeps, by default ``name``."""
+
+    name: str
+    split: SplitName | None
+    label: int | None
+    captions: tuple[str, ...] = ()
+    shown: str = ""
+
+
 class Tree(ABC):
     """A tree of named files; ``location`` is its name in messages."""
 
@@ -40,6 +51,21 @@ class Tree(ABC):
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading from its beginning; raises DataError."""
 
+    def images(self) -> list[str]:
+        """Return the names of the files that must be images, in the order in which they are packed."""
+        return sorted(filter(is_wanted, self.names()), key=lambda name: name.split("/"))
+
+    def members(self, names: list[str]) -> tuple[list[Member], tuple[str, ...]] | None:
+        """Return splits, labels and captions of these files, and the classes, if the container itself says them.
+
+        By default the folders say them: see ``arrange``.
+        """
+        return None
+
+    def notes(self) -> list[str]:
+        """Return sentences on how the container was read, after ``members``."""
+        return []
+
     def full_name(self, name: str) -> str:
         """Return a file's name in messages."""
         return f"{self.location}/{name}"
@@ -47,15 +73,6 @@ class Tree(ABC):
     def close(self) -> None:
         """Close open files."""
         return None
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file's split and label."""
-
-    name: str
-    split: SplitName | None
-    label: int | None
 
 
 class TreeSource(Source):
@@ -76,7 +93,7 @@ class TreeSource(Source):
 
     def read(self) -> SourceItems:
         """Read all headers; raises DataError for an empty tree, bad files, and mixed sizes without a size."""
-        names = sorted(filter(is_wanted, self.tree.names()), key=lambda name: name.split("/"))
+        names = self.tree.images()
         headers: dict[str, Header] = {}
         for name in names:
             with self._skipping():
@@ -86,13 +103,14 @@ class TreeSource(Source):
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG, JPEG, WebP or BMP files")
         height, width = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
-        members, classes = arrange(list(headers), self.name)
+        members, classes = self.tree.members(list(headers)) or arrange(list(headers), self.name)
         return SourceItems(
             shape=(1 if grey else 3, height, width),
             count=len(members),
             items=self._items(members, grey),
             classes=classes,
             skipped=len(names) - len(headers),
+            notes=self.tree.notes(),
         )
 
     def _header(self, name: str) -> Header:
@@ -124,7 +142,7 @@ class TreeSource(Source):
             pixels = decode(
                 file, self.tree.full_name(member.name), grey=grey, size=self.request.shape, crop=self.request.crop
             )
-        return Item(pixels, member.label, member.split, name=member.name)
+        return Item(pixels, member.label, member.split, member.captions, member.shown or member.name)
 
     def _skipping(self) -> contextlib.AbstractContextManager[None]:
         """Suppress the DataError of a bad file if bad files are skipped."""
