@@ -40,12 +40,18 @@ def _write_metrics(_app: Any) -> None:
     rows = ["| metric | better | needs | parameters | what it is |", "|---|---|---|---|---|"]
     for offer in registry().offers(MetricSpec):
         spec = offer.spec
-        parameters = ", ".join(f"`{key}={value}`" for key, value in spec.parameters.items())
+        parameters = ", ".join(f"`{key}={value}`" for key, value in spec.defaults.items())
         unit = f" ({spec.unit})" if spec.unit else ""
         rows.append(
             f"| `{spec.name}` | {spec.direction} | {', '.join(spec.needs)} | {parameters} | {spec.summary}{unit} |"
         )
     _write("metrics-table.md", "\n".join(rows) + "\n")
+    rows = ["| parameter | default | may be | what it does |", "|---|---|---|---|"]
+    for offer in registry().offers(MetricSpec):
+        for key, each in offer.spec.schema.items():
+            only = f", with `{each.only_with}`" if each.only_with else ""
+            rows.append(f"| `{offer.spec.name}.{key}` | `{each.default}` | {each.range} | {each.summary}{only} |")
+    _write("parameters-table.md", "\n".join(rows) + "\n")
     rows = ["| protocol | quantisation | Inception | parameters |", "|---|---|---|---|"]
     for name, preset in PROTOCOLS.items():
         features = ", ".join(f"{key} `{value}`" for key, value in preset.features.items())

@@ -1,6 +1,7 @@
 """The interface for plugin authors: all that a ``plugin.py`` imports from genkit."""
 
 from genkit.registry.hookspecs import hookimpl
+from genkit.registry.parameters import Parameter
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec
 
-__all__ = ["CommandSpec", "DatasetSpec", "FeatureSpec", "MetricSpec", "ModelSpec", "hookimpl"]
+__all__ = ["CommandSpec", "DatasetSpec", "FeatureSpec", "MetricSpec", "ModelSpec", "Parameter", "hookimpl"]

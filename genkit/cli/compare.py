@@ -12,6 +12,7 @@ from genkit.cli.data import open_images, opening_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import device_option, json_option, runs_option
+from genkit.cli.parameters import metric_parameters
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
@@ -44,6 +45,7 @@ def command(
     features: list[str] | None,
     protocol: str,
     choices: tuple[str, ...],
+    parameters: tuple[str, ...],
     weights: Path | None,
     seed: int,
     device: str,
@@ -72,6 +74,7 @@ def command(
         features=features,
         protocol=protocol,
         choices={key: str(value) for key, value in parse_assignments(choices).items()},
+        parameters=metric_parameters(parameters),
         weights=weights,
         seed=seed,
         device=device,

@@ -13,6 +13,7 @@ from genkit.cli.data import OPENING, dataset_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, json_option, refuse, runs_option
+from genkit.cli.parameters import metric_parameters
 from genkit.cli.trained import find_or_train, say_partial
 from genkit.errors import MissingError, UsageError
 
@@ -94,6 +95,7 @@ def command(
     features: list[str] | None,
     protocol: str,
     choices: tuple[str, ...],
+    parameters: tuple[str, ...],
     importance_samples: int | None,
     weights: Path | None,
     count: int,
@@ -122,7 +124,7 @@ def command(
         metrics=metrics,
         features=features,
         protocol=protocol,
-        parameters={"nll": {"importance_samples": importance_samples}} if importance_samples else {},
+        parameters=_parameters(parameters, importance_samples),
         choices={key: str(value) for key, value in parse_assignments(choices).items()},
         weights=weights,
         count=count,
@@ -146,6 +148,12 @@ def command(
     _evaluate(run, data, config, checkpoint, raw, root, calibrate, as_json)
     if milestones:
         _evaluate_milestones(run, data, config, raw)
+
+
+def _parameters(assignments: tuple[str, ...], importance_samples: int | None) -> dict[str, dict[str, Any]]:
+    """Return the parameters of metrics, with --importance-samples."""
+    more = [] if importance_samples is None else [f"nll.importance_samples={importance_samples}"]
+    return metric_parameters([*assignments, *more])
 
 
 def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:

@@ -26,7 +26,7 @@ REFERENCES = {"train": "the training images", "all": "all images"}
 
 
 def evaluation_options(default_features: str) -> Callable[[F], F]:
-    """Add --metrics, --features (by default those named in words), --protocol, --choice, --weights and --seed."""
+    """Add the options of an evaluation; ``default_features`` says in words which extractors are the default."""
     section = "Evaluation"
     return options(
         option(
@@ -62,6 +62,15 @@ def evaluation_options(default_features: str) -> Callable[[F], F]:
             metavar="KEY=VALUE",
             section=section,
             help="Setting of the extractor, e.g. resize=bilinear; repeatable.",
+        ),
+        option(
+            "-p",
+            "--parameter",
+            "parameters",
+            multiple=True,
+            metavar="METRIC.NAME=VALUE",
+            section=section,
+            help="Parameter of a metric, e.g. kid.subsets=50; genkit metrics NAME lists them; repeatable.",
         ),
         option("--weights", type=FILE, section=section, help="Weights file of the extractor."),
         option(

@@ -1,7 +1,8 @@
-"""Types of arguments and options: lists of names, weights, folders."""
+"""Types of arguments and options: lists of names, weights, parameters of metrics, folders."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -45,6 +46,24 @@ class Weights(click.ParamType[dict[str, float]]):
 
 
 WEIGHTS = Weights()
+
+
+def metric_parameters(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Parse ``METRIC.NAME=VALUE`` into parameters by metric; raises UsageError for other forms or repetition."""
+    from genkit.options import parse_assignments
+
+    found: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        metric, _, name = key.strip().rpartition(".")
+        if not (metric and name and separator):
+            raise UsageError(f"-p {assignment}: write METRIC.NAME=VALUE, such as kid.subsets=50")
+        given = found.setdefault(metric.lower() if ":" not in metric else metric, {})
+        parsed = parse_assignments([f"{name}={value}"])
+        if given.keys() & parsed.keys():
+            raise UsageError(f"-p {metric}.{name} is given twice: leave one out")
+        given |= parsed
+    return found
 
 
 class RunsFolder(click.Path):

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import UsageError
+from genkit.registry.discovery import registry
+from genkit.registry.parameters import checked_parameters
+from genkit.registry.specs import MetricSpec
 from genkit.results.protocols import ProtocolPreset, find_protocol
 
 COUNT = 5_000
@@ -18,12 +21,13 @@ CHUNK = 250
 class EvalConfig:
     """The options of an evaluation, independent of what is evaluated.
 
-    ``metrics`` is a name or several, None for all; ``features`` an extractor's name or several, None for the data set's
-    own; ``weights`` the file of the only extractor. ``count`` samples are drawn in chunks of ``chunk`` from evaluation
-    seed ``seed``. ``protocol`` is a protocol or its name, which reproduces the numbers of a reference implementation
-    (genkit.results.protocols). ``choices`` are options of the only extractor, e.g. ``{"resize": "bilinear"}``;
-    ``parameters`` those of metrics, e.g. ``{"nll": {"importance_samples": 100}}``. Raises UsageError for fewer than two
-    samples, or for ``weights`` or ``choices`` with several extractors, UnknownName for an unknown protocol.
+    ``metrics`` is a name or several, also ``"fid,kid"``, None for all; ``features`` an extractor's name or several,
+    None for the data set's own; ``weights`` the file of the only extractor. ``count`` samples are drawn in chunks of
+    ``chunk`` from evaluation seed ``seed``. ``protocol`` is a protocol or its name, which reproduces the numbers of a
+    reference implementation (genkit.results.protocols). ``choices`` are options of the only extractor, e.g.
+    ``{"resize": "bilinear"}``; ``parameters`` those of metrics, e.g. ``{"nll": {"importance_samples": 100}}``. Raises
+    UsageError for fewer than two samples, or for ``weights`` or ``choices`` with several extractors, UnknownName for an
+    unknown protocol or metric, OptionsError for a parameter of a wrong name, type or range.
     """
 
     metrics: str | Sequence[str] | None = None
@@ -44,22 +48,44 @@ class EvalConfig:
             raise UsageError("a weights file goes with one extractor: name one, or leave the file out")
         if self.choices and len(self.extractors) > 1:
             raise UsageError(f"{', '.join(self.choices)}: a choice goes with one extractor, so name one")
+        for names, what in ((self.wanted, "metrics"), (self.features and self.extractors, "features")):
+            if names == []:
+                raise UsageError(f"{what} is empty: give one name or more, or leave it out")
         _ = self.protocol_preset
+        _ = self.metric_parameters
 
     @property
     def wanted(self) -> list[str] | None:
         """The names of the metrics, or None for all."""
-        names = [self.metrics] if isinstance(self.metrics, str) else self.metrics
-        return None if names is None or list(names) == ["all"] else list(names)
+        names = None if self.metrics is None else _names(self.metrics)
+        return None if names is not None and [name.lower() for name in names] == ["all"] else names
 
     @property
     def extractors(self) -> list[str]:
         """The names of the extractors; empty for the data set's own."""
-        if self.features is None:
-            return []
-        return [self.features] if isinstance(self.features, str) else list(dict.fromkeys(self.features))
+        return [] if self.features is None else list(dict.fromkeys(_names(self.features)))
+
+    @property
+    def metric_parameters(self) -> dict[str, dict[str, Any]]:
+        """``parameters`` by the names of the metrics' specs; raises UnknownName or OptionsError."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, values in self.parameters.items():
+            spec = registry().find(MetricSpec, name).spec
+            if spec.name in found:
+                raise UsageError(f"the parameters of {spec.name} are given twice: put them together")
+            found[spec.name] = checked_parameters(spec.schema, values, spec.name)
+        return found
 
     @property
     def protocol_preset(self) -> ProtocolPreset:
         """The protocol preset; raises UnknownName."""
         return find_protocol(self.protocol) if isinstance(self.protocol, str) else self.protocol
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    """Return names that are given one by one or with commas between them."""
+    parts = [given] if isinstance(given, str) else list(given)
+    for part in parts:
+        if not isinstance(part, str):
+            raise UsageError(f"{part!r} is not a name: write it as text, such as 'fid'")
+    return [name for part in parts for each in part.split(",") if (name := each.strip())]

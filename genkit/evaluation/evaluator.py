@@ -16,17 +16,18 @@ import torch
 
 from genkit.data import ImageDataset, Split
 from genkit.devices import pick_device
-from genkit.errors import DataError, GenkitError, Unmeasurable, UsageError
+from genkit.errors import DataError, GenkitError, OptionsError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.exhibits import exhibits
 from genkit.evaluation.samples import ModelSamples, SplitImages
-from genkit.evaluation.scoring import column, missing_capability, needs_extractor, score, unsupported
+from genkit.evaluation.scoring import FailedMetric, column, missing_capability, needs_extractor, score, unsupported
 from genkit.features import default_extractor, load_extractor
 from genkit.features.cache import FeatureCache, Progress, Samples, identity, quiet
 from genkit.features.extractor import Extractor
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
+from genkit.registry.parameters import checked_parameters, effective, recorded
 from genkit.registry.specs import MetricSpec
 from genkit.results.environment import describe
 from genkit.results.protocol import Protocol
@@ -75,8 +76,22 @@ class Evaluator:
         if wanted is None:
             self.specs = [offer.spec for offer in registry().offers(MetricSpec)]
         else:
-            self.specs = [registry().find(MetricSpec, each).spec for each in wanted]
+            found = [registry().find(MetricSpec, each) for each in wanted]
+            self.specs = list({offer.qualified: offer.spec for offer in found}.values())
+        self._check_parameters()
         self.extractors = self._load_extractors() if any(map(needs_extractor, self.specs)) else []
+
+    def _check_parameters(self) -> None:
+        """Raise UsageError for parameters of a metric that is not measured, OptionsError for those without effect."""
+        names = [spec.name for spec in self.specs]
+        for metric, values in self.config.metric_parameters.items():
+            if metric not in names:
+                raise UsageError(
+                    f"{', '.join(f'{metric}.{key}' for key in values)}: {metric} is not among the metrics "
+                    f"to measure ({', '.join(names)}): add it, or leave its parameters out"
+                )
+        for spec in self.specs:
+            self.parameters(spec)
 
     def _load_extractors(self) -> list[Extractor]:
         config = self.config
@@ -102,13 +117,21 @@ class Evaluator:
         return FeatureCache(samples, self.extractors, "reference", self.progress)
 
     def parameters(self, spec: MetricSpec) -> dict[str, Any]:
-        """Return a metric's parameters: those of its spec, as changed by the protocol and then by the user."""
-        config = self.config
-        return {
-            **spec.parameters,
-            **config.protocol_preset.parameters.get(spec.name, {}),
-            **config.parameters.get(spec.name, {}),
-        }
+        """Return a metric's parameters: those of its spec, as changed by the protocol and then by the user.
+
+        Raises OptionsError for one that the user gave and that has no effect beside the others.
+        """
+        schema, preset = spec.schema, self.config.protocol_preset.parameters.get(spec.name, {})
+        given = self.config.metric_parameters.get(spec.name, {})
+        values = {**spec.defaults, **checked_parameters(schema, preset, spec.name), **given}
+        for key in given:
+            if not effective(schema, values, key):
+                other = f"{spec.name}.{schema[key].only_with}"
+                raise OptionsError(
+                    f"{spec.name}.{key} has no effect while {other} is {values[schema[key].only_with]}: "
+                    f"set {other} too, or leave it out"
+                )
+        return values
 
     def protocol(self, count: int, model: GenerativeModel | None, extractor: Extractor | None = None) -> Protocol:
         """Return all choices under which a subject is measured by one extractor."""
@@ -132,7 +155,9 @@ class Evaluator:
             features=identity(extractor) if extractor is not None else {},
             likelihood=likelihood,
             hardware={"device": _device_name(self.device), "threads": torch.get_num_threads()},
-            parameters={spec.name: found for spec in self.specs if (found := self.parameters(spec))},
+            parameters={
+                spec.name: found for spec in self.specs if (found := recorded(spec.schema, self.parameters(spec)))
+            },
         )
 
     def measure(
@@ -246,7 +271,7 @@ class Evaluator:
         for planned in [each for spec in specs for each in self.planned_scores(spec, evidence.samples.count)]:
             try:
                 scores.append(self._score(planned, evidence))
-            except (Unmeasurable, DataError, UsageError) as error:
+            except (Unmeasurable, DataError, UsageError, FailedMetric) as error:
                 absent[planned.name] = str(error)
                 first = first or error
         if first is not None and not scores:

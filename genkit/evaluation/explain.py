@@ -14,6 +14,8 @@ from genkit.evaluation.evaluate import Evaluation, measure_run
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
 from genkit.features.cache import Progress, quiet
+from genkit.registry.discovery import registry
+from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import difference
 from genkit.results.protocols import ProtocolPreset
 from genkit.results.records import Record, RecordedScore
@@ -181,16 +183,17 @@ def _remeasure_images(record: Record, weights: Path | str | None, progress: Prog
 
 
 def _config(score: RecordedScore, choices: Mapping[str, Any], weights: Path | str | None) -> EvalConfig:
-    """Return the config that measures one score under given choices."""
+    """Return the config that measures one score under given choices, without parameters that its metric lacks."""
     groups: dict[str, dict[str, Any]] = {}
     for key, value in choices.items():
         group, _, choice = key.partition(".")
         groups.setdefault(group, {})[choice] = value
     samples, features = groups.get("samples", {}), groups.get("features", {})
+    own, schema = groups.get("parameters", {}), registry().find(MetricSpec, score.metric).spec.schema
     rules = ProtocolPreset(
         quantisation=samples.get("quantisation", "round-half-even"),
         features=extractor_choices(features),
-        parameters={score.metric: groups.get("parameters", {})},
+        parameters={score.metric: {key: value for key, value in own.items() if key in schema and value is not None}},
     )
     return EvalConfig(
         metrics=[score.metric],

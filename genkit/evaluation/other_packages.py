@@ -107,13 +107,14 @@ def _fidelity_fid(score: RecordedScore, sets: Sets) -> Ask | str:
 
 def _fidelity_kid(score: RecordedScore, sets: Sets) -> Ask | str:
     chosen = _parameters(score)
+    asked = {"kid": True, "kid_degree": chosen.get("degree", 3)}
     if not chosen.get("subsets"):
         if reason := _no_pairs(sets):
             return reason
-        return _KID, {"kid": True, "kid_subsets": 1, "kid_subset_size": len(sets.samples)}
+        return _KID, {**asked, "kid_subsets": 1, "kid_subset_size": len(sets.samples)}
     if (chosen.get("seed"), chosen.get("generated_first"), chosen.get("shrink")) != (2020, True, False):
         return "it draws other subsets than the record's"
-    return _KID, {"kid": True, "kid_subsets": chosen["subsets"], "kid_subset_size": chosen["size"]}
+    return _KID, {**asked, "kid_subsets": chosen["subsets"], "kid_subset_size": chosen["size"]}
 
 
 def _no_pairs(sets: Sets) -> str:
@@ -235,7 +236,9 @@ def _torchmetrics_class(score: RecordedScore, size: int) -> Callable[[nn.Module]
     from torchmetrics.image.mifid import MemorizationInformedFrechetInceptionDistance
 
     if score.metric == "kid":
-        return functools.partial(KernelInceptionDistance, subsets=1, subset_size=size)
+        return functools.partial(
+            KernelInceptionDistance, subsets=1, subset_size=size, degree=_parameters(score).get("degree", 3)
+        )
     return FrechetInceptionDistance if score.metric == "fid" else MemorizationInformedFrechetInceptionDistance
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 
-from genkit.errors import PluginError
+from genkit.errors import GenkitError, PluginError
 from genkit.features.extractor import Extractor
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import CAPABILITIES, GenerativeModel
@@ -13,8 +15,16 @@ from genkit.results.protocol import Protocol, fingerprint
 from genkit.results.records import RecordedScore
 from genkit.results.score import Score
 
+_LOG = logging.getLogger(__name__)
+
 _FROM_EXTRACTOR = {"features", "logits"}
 """Needs of a metric that an extractor provides."""
+
+_KNOWN = (*CAPABILITIES, "labels", "images", "model", "training")
+
+
+class FailedMetric(PluginError):
+    """A metric that fails, or whose score is not finite; it has no number, and the other metrics keep theirs."""
 
 
 def needs_extractor(spec: MetricSpec) -> bool:
@@ -37,8 +47,8 @@ def missing_capability(
             return f"{name} is no model"
         if need == "training" and not trained:
             return f"{name} was not trained"
-        if need not in (*CAPABILITIES, "labels", "images", "model", "training"):
-            return f"it needs {need!r}, which this genkit does not offer"
+        if need not in _KNOWN and not callable(getattr(model, need, None)):  # a method that this metric alone asks for
+            return f"{name} has no {need}"
     return ""
 
 
@@ -53,30 +63,55 @@ def unsupported(spec: MetricSpec, extractor: Extractor) -> str:
 
 
 def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -> RecordedScore:
-    """Compute one metric; raises Unmeasurable as the metric does, PluginError if it returns no Score."""
+    """Compute one metric; raises GenkitErrors as the metric does, FailedMetric where it fails in any other way."""
     began = time.perf_counter()
-    computed = spec.load()(evidence)
-    if not isinstance(computed, Score):
-        raise PluginError(f"metric {spec.name!r} returned {type(computed).__name__}, not a Score")
+    computed = _computed(spec, evidence)
     return RecordedScore(
         name=name,
         metric=spec.name,
         version=spec.version,
         direction=spec.direction,
-        value=computed.value,
-        stderr=computed.stderr,
-        ci_low=computed.ci_low,
-        ci_high=computed.ci_high,
+        value=float(computed.value),
+        stderr=float(computed.stderr),
+        ci_low=float(computed.ci_low),
+        ci_high=float(computed.ci_high),
         method=computed.method,
-        n=computed.n,
+        n=int(computed.n),
         choices=protocol.choices(spec.name, spec.depends_on),
         unit=spec.unit,
         rankable=computed.rankable,
         note=computed.note,
         seconds=round(time.perf_counter() - began, 3),
-        replicates=computed.replicates,
-        parts=dict(computed.parts),
+        replicates=tuple(map(float, computed.replicates)),
+        parts={str(key): float(value) for key, value in computed.parts.items()},
     )
+
+
+def _computed(spec: MetricSpec, evidence: Evidence) -> Score:
+    """Return a metric's finite score; errors of memory and of files, which would last, end the evaluation."""
+    try:
+        function = spec.load()
+    except PluginError as error:
+        raise FailedMetric(str(error)) from error
+    try:
+        found = function(evidence)
+        if isinstance(found, Score):
+            numbers = {
+                "value": [found.value],
+                "interval": [found.stderr, found.ci_low, found.ci_high],
+                "jackknife values": found.replicates,
+                "parts": found.parts.values(),
+            }
+            for what, values in numbers.items():
+                if not all(math.isfinite(value) for value in values):
+                    raise FailedMetric(f"its {what} can't be computed here: not finite")
+            return found
+    except (GenkitError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        _LOG.debug("metric %s failed", spec.name, exc_info=True)
+        raise FailedMetric(f"it failed: {' '.join(f'{type(error).__name__}: {error}'.split())}") from error
+    raise FailedMetric(f"metric {spec.name!r} returned {type(found).__name__}, not a Score")
 
 
 def score_fingerprint(spec: MetricSpec, protocol: Protocol) -> str:

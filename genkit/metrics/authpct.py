@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genkit.errors import UsageError
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
@@ -16,19 +17,22 @@ from genkit.metrics.numerics.neighbours import Neighbours, nearest, squared_radi
 from genkit.results.score import Score
 
 
-def authenticity(training: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
+def authenticity(training: Any, generated: Any, *, k: int = 1, blocks: int = jackknife.BLOCKS) -> Score:
     """Return the percentage of authentic generated rows, in [0, 100]; higher is better, exact copies score 0.
 
     A row of ``generated`` [m, d] is authentic if it is farther from its nearest row of ``training`` [n, d] than that
     row is from its own nearest other training row (Alaa et al. 2022, arXiv:2102.08921, section 4.3; AuthPct in
-    dgm-eval). If several training rows are equally near, this must hold for each of them. Interval, replicates and
-    memory are as for ``precision_recall``, with training as the real set. Raises DataError or UsageError for invalid
-    features (fewer than 2 rows, NaN, different widths).
+    dgm-eval). ``k``, 1 in the paper, takes the distance to that row's k-th nearest instead. If several training rows
+    are equally near, this must hold for each of them. Interval, replicates and memory are as for ``precision_recall``,
+    with training as the real set. Raises DataError or UsageError for invalid features (fewer than k + 1 rows, NaN,
+    different widths).
     """
-    one, two = checked_pair(training, generated)
-    parts = Parts.of_samples(blocks, len(one), len(two), least=2)
+    if k < 1:
+        raise UsageError(f"k is a number of neighbours, at least 1, not {k}")
+    one, two = checked_pair(training, generated, at_least=k + 1)
+    parts = Parts.of_samples(blocks, len(one), len(two), least=k + 1)
     training_points, generated_points = pair_of_points(one, two, parts)
-    radii = squared_radii(training_points, {1})[1]
+    radii = squared_radii(training_points, {k})[k]
     bands = nearest(generated_points, training_points, 1)
     authentic = 100.0 * np.concatenate([_farther(neighbours, radii) for neighbours in bands])
     return generated_points.mean(authentic).score(n=len(two), top=100.0)
@@ -36,7 +40,7 @@ def authenticity(training: Any, generated: Any, *, blocks: int = jackknife.BLOCK
 
 def authpct(evidence: Evidence) -> Score:
     """Return the authenticity of the samples in per cent, in [0, 100]; exact copies of training images score 0."""
-    return authenticity(evidence.real_features, evidence.generated_features)
+    return authenticity(evidence.real_features, evidence.generated_features, **evidence.parameters)
 
 
 def _farther(neighbours: Neighbours, radii: Array) -> NDArray[np.bool_]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
 
+from genkit.errors import UsageError
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
@@ -14,25 +17,38 @@ from genkit.metrics.numerics.moments import Array
 from genkit.metrics.numerics.unit_vectors import check_nonzero, normalised
 from genkit.results.score import Score
 
-_SIGMA = 10.0
+SIGMA = 10.0
+"""The paper's width of the kernel."""
+
 _SCALE = 1000.0
 
 
-def cmmd_distance(real: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
-    """Return 1000 MMD^2 of two sets of embeddings, [n, d] and [m, d], under exp(-|x - y|^2 / (2 sigma^2)), sigma 10.
+def cmmd_distance(real: Any, generated: Any, *, sigma: float = SIGMA, blocks: int = jackknife.BLOCKS) -> Score:
+    """Return 1000 MMD^2 of two sets of embeddings, [n, d] and [m, d], under exp(-|x - y|^2 / (2 sigma^2)).
 
-    CMMD if the embeddings are CLIP's (Jayasumana et al. 2024, arXiv:2401.09603). Rows are first divided by their norms.
-    Between 0, for identical sets, and 2000. ``value`` is the V-statistic of the paper and its code (Gretton et al.
-    2012, equation 5), biased upwards by about 10 / n; the interval is for the distance itself, with that bias removed
-    by a two-sample block jackknife, so ``value`` may lie above it. Memory does not grow with n^2. Raises DataError or
-    UsageError for invalid features, and DataError for a row of zeros.
+    CMMD if the embeddings are CLIP's and ``sigma``, in (0, inf), is 10 (Jayasumana et al. 2024, arXiv:2401.09603). Rows
+    are first divided by their norms. Between 0, for identical sets, and 2000. ``value`` is the V-statistic of the paper
+    and its code (Gretton et al. 2012, equation 5), biased upwards by about 10 / n at sigma 10; the interval is for the
+    distance itself, with that bias removed by a two-sample block jackknife, so ``value`` may lie above it. Memory does
+    not grow with n^2. Raises DataError or UsageError for invalid features, and DataError for a row of zeros.
     """
+    if not 0 < sigma < math.inf:
+        raise UsageError(f"sigma is the width of the kernel, a number above 0, not {sigma}")
     pair = checked_pair(real, generated, at_least=3)
     for rows, what in zip(pair, ("real", "generated"), strict=True):
         check_nonzero(rows, f"{what} features")
     one, two = pair
     count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
-    values = _SCALE * mmd(Sample.whole(one, count), Sample.whole(two, count), _gaussian, v_statistic, count)[:, 0]
+    values = (
+        _SCALE
+        * mmd(
+            Sample.whole(one, count),
+            Sample.whole(two, count),
+            functools.partial(_gaussian, sigma=sigma),
+            v_statistic,
+            count,
+        )[:, 0]
+    )
     deleted = values[1:].tolist()
     return jackknife.corrected_two_sample_score(
         max(float(values[0]), 0.0), deleted[:count], deleted[count:], n=len(two)
@@ -41,12 +57,12 @@ def cmmd_distance(real: Any, generated: Any, *, blocks: int = jackknife.BLOCKS) 
 
 def cmmd(evidence: Evidence) -> Score:
     """Return CMMD of the samples; 0 is best. The paper takes CLIP features (``--features clip``)."""
-    return cmmd_distance(evidence.real_features, evidence.generated_features)
+    return cmmd_distance(evidence.real_features, evidence.generated_features, **evidence.parameters)
 
 
-def _gaussian(x: Array, y: Array) -> Array:
+def _gaussian(x: Array, y: Array, sigma: float) -> Array:
     """Return the kernel of the normalised rows minus 1: the 1 cancels in MMD^2, and small differences keep digits."""
     one = normalised(x)
     two = one if y is x else normalised(y)
-    kernel: Array = np.expm1((one @ two.T - 1) / _SIGMA**2)
+    kernel: Array = np.expm1((one @ two.T - 1) / sigma**2)
     return kernel

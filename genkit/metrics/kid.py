@@ -112,8 +112,8 @@ def kernel_distance(
 def kid(evidence: Evidence) -> Score:
     """Return KID with the cubic kernel over all pairs; about 0 is best.
 
-    With the parameter ``subsets`` it is the mean over that many random subsets, as reference implementations compute
-    it.
+    ``degree`` is that of the kernel. With the parameter ``subsets`` it is the mean over that many random subsets, as
+    reference implementations compute it.
     """
     parameters = evidence.parameters
     subsets = None
@@ -125,7 +125,8 @@ def kid(evidence: Evidence) -> Score:
             shrink=parameters["shrink"],
             generated_first=parameters["generated_first"],
         )
-    return kernel_distance(evidence.real_features, evidence.generated_features, subsets=subsets)
+    features = evidence.real_features, evidence.generated_features
+    return kernel_distance(*features, degree=parameters.get("degree", 3), subsets=subsets)
 
 
 def _centred(one: NDArray[Any], two: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -129,8 +129,10 @@ class Registry:
         return [Offer(cast(S, spec), plugin) for plugin in self.plugins for spec in plugin.specs.get(kind, ())]
 
     def find(self, kind: type[S], name: str) -> Offer[S]:
-        """Return the offer of a bare or qualified name; raises UnknownName or AmbiguousName."""
+        """Return the offer of a bare or qualified name, a metric's in any case; raises UnknownName or AmbiguousName."""
         offers = self.offers(kind)
+        if kind is MetricSpec:
+            name = name.lower() if ":" not in name else name
         matches = [offer for offer in offers if name in (offer.spec.name, offer.qualified)]
         if len(matches) > 1:
             choices = " or ".join(repr(offer.qualified) for offer in matches)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, get_args
 
 from genkit.errors import PluginError
+from genkit.registry.parameters import Parameter, schema_of
 from genkit.results.score import Direction
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -110,11 +111,11 @@ class MetricSpec(Spec):
 
     ``needs`` lists what the metric requires: "features" and "logits" of an extractor, "labels" of the samples, "images"
     (the samples themselves, kept on disk), "model", "training" (a trained model), and the model's methods
-    "reconstruct", "log_likelihood", "kl", "posterior", "encode", "decode", "draw_latent".
-    ``depends_on`` lists the groups of protocol choices that change the number: "data", "samples", "features",
-    "likelihood", "hardware". ``parameters`` are the metric's own, with defaults that a protocol may change.
-    ``also_at_test_size``: biased in the number of samples, so also measured at the size of the test split.
-    ``group`` is its heading in listings.
+    "reconstruct", "log_likelihood", "kl", "posterior", "encode", "decode", "draw_latent". ``depends_on`` lists the
+    groups of protocol choices that change the number: "data", "samples", "features", "likelihood", "hardware".
+    ``parameters`` are the metric's own, by name: a ``Parameter`` or a plain default, whose type is then all that is
+    checked; a protocol and the user may change them. ``also_at_test_size``: biased in the number of samples, so also
+    measured at the size of the test split. ``group`` is its heading in listings.
     """
 
     kind: ClassVar[str] = "metric"
@@ -130,6 +131,20 @@ class MetricSpec(Spec):
     version: int = 1
     summary: str = ""
     paper: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        schema_of(self.parameters, self.name)
+
+    @property
+    def schema(self) -> dict[str, Parameter]:
+        """What each parameter may be."""
+        return schema_of(self.parameters, self.name)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The default of each parameter."""
+        return {key: parameter.default for key, parameter in self.schema.items()}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from genkit.errors import GenkitError
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 from genkit.registry.discovery import registry
+from genkit.registry.specs import MetricSpec
 from genkit.report.standings import entry_id, noise
 from genkit.results.protocols import PROTOCOLS
 from genkit.results.records import Record, RecordedScore
@@ -107,9 +108,27 @@ def _measuring(record: Record) -> list[str]:
     }
     for option, value in settings.items():
         options += [option, str(value)] if value not in (None, "") else []
+    for metric in metrics:
+        options += _given(metric, parameters.get(metric, {}), PROTOCOLS[protocol_name].parameters.get(metric, {}))
     if record.training and record.training.weights == "raw":
         options.append("--raw")
     return options
+
+
+def _given(metric: str, held: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
+    """The -p options of a metric whose parameters are neither its own defaults nor its protocol's."""
+    try:
+        spec = registry().find(MetricSpec, metric).spec
+    except GenkitError:
+        return []
+    usual, shown = {**spec.defaults, **preset}, {("nll", "importance_samples")}
+    chosen = {key: value for key, value in held.items() if key in usual and value != usual[key]}
+    return [
+        word
+        for key, value in chosen.items()
+        if (metric, key) not in shown
+        for word in ("-p", f"{metric}.{key}={_assigned(value)}")
+    ]
 
 
 def _protocol_name(protocol: Mapping[str, Mapping[str, Any]]) -> str:

@@ -50,6 +50,20 @@ def test_unknown_commands_and_models_are_answered_with_a_suggestion(genkit):
     assert "Traceback" not in model.err
 
 
+def test_a_metric_is_shown_with_its_parameters(genkit):
+    shown = genkit("metrics", "KID")
+    assert shown.code == 0
+    assert "lower is better" in shown.out and "needs features" in shown.out
+    rows = {line.split()[0]: " ".join(line.split()) for line in shown.out.splitlines()}
+    assert rows["degree"] == "degree 3 a whole number from 1 to 10 degree of the polynomial kernel"
+    assert rows["size"].endswith("(with subsets)")
+    listed = json.loads(genkit("metrics", "kid", "--json").out)
+    assert listed["parameters"]["subsets"]["default"] == 0
+    assert "it has no parameters" in genkit("metrics", "mifid").out
+    unknown = genkit("metrics", "kdi")
+    assert unknown.code == 2 and "Did you mean 'kid'?" in unknown.err
+
+
 def test_completion_scripts_are_printed(genkit):
     assert "_GENKIT_COMPLETE" in genkit("completion", "bash").out
 

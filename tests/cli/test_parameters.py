@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from genkit.cli.parameters import NAMES, WEIGHTS
+from genkit.cli.parameters import NAMES, WEIGHTS, metric_parameters
+from genkit.errors import UsageError
 
 
 @pytest.mark.parametrize("arguments", [["train", "vae"], ["eval", "--model", "vae"], ["runs", "list"]], ids=" ".join)
@@ -21,3 +22,19 @@ def test_names_are_split_at_commas_and_weights_at_their_signs():
     assert NAMES.convert(" fid, kid,", None, None) == ["fid", "kid"]
     assert NAMES.convert(["fid"], None, None) == ["fid"]
     assert WEIGHTS.convert("fid=2, kid=0.5", None, None) == {"fid": 2.0, "kid": 0.5}
+
+
+def test_parameters_of_metrics_are_read_by_metric():
+    given = ["kid.subsets=50", "KID.size=100", "is.rule=dgm", "precision.strict=true", "my-metric.step-size=.5"]
+    assert metric_parameters(given) == {
+        "kid": {"subsets": 50, "size": 100},
+        "is": {"rule": "dgm"},
+        "precision": {"strict": True},
+        "my-metric": {"step_size": ".5"},
+    }
+
+
+@pytest.mark.parametrize("given", [["kid"], ["kid=3"], ["subsets=3"], ["kid.=3"], [".k=3"], ["kid.k=3", "KID.k=4"]])
+def test_a_parameter_of_another_form_is_refused_in_a_sentence(given):
+    with pytest.raises(UsageError, match="METRIC.NAME=VALUE|given twice"):
+        metric_parameters(given)

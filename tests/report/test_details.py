@@ -87,6 +87,13 @@ def test_measuring_is_asked_for_as_it_was():
     assert measured["protocol"] == "genkit"
 
 
+def test_parameters_of_metrics_are_asked_for_where_they_are_not_the_usual_ones():
+    chosen = {"kid": {"subsets": 50, "size": 1000}, "precision": {"k": 3, "strict": False}, "is": {"rule": "dgm"}}
+    scores = [score(1.0, name=f"{name}[digits-cnn]") for name in chosen]
+    _, measured, _ = asked(record("vae", *scores, protocol={"parameters": chosen}))
+    assert measured["parameters"] == ("kid.subsets=50", "is.rule=dgm")
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_preset_is_known_by_its_choices(name):
     preset = PROTOCOLS[name]

@@ -30,7 +30,7 @@ LOGITS = np.random.default_rng(2).standard_normal((1009, 10)).astype(np.float32)
 def measured(preset, metric, real=REAL, generated=GENERATED, logits=LOGITS):
     """A metric of features as an evaluation under a preset measures it."""
     spec = registry().find(MetricSpec, metric).spec
-    parameters = {**spec.parameters, **PROTOCOLS[preset].parameters.get(metric, {})}
+    parameters = {**spec.defaults, **PROTOCOLS[preset].parameters.get(metric, {})}
     evidence = Evidence.of_arrays(
         real_features=real, generated_features=generated, generated_logits=logits, parameters=parameters
     )

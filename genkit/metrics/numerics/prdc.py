@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from genkit.errors import DataError
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.manifold import Neighbourhood, manifold_scores
@@ -75,5 +76,14 @@ def prdc_score(evidence: Evidence, metric: str) -> Score:
         features = evidence.real_features, evidence.generated_features
         return manifold_scores(*features, precision_recall=for_manifold, density_coverage=for_balls)
 
-    scores: dict[str, Score] = evidence.cached(f"prdc {for_manifold} {for_balls}", compute)
+    try:
+        scores: dict[str, Score] = evidence.cached(f"prdc {for_manifold} {for_balls}", compute)
+    except DataError:  # too few rows for the larger k need not be too few for this metric's own
+        if for_manifold is None or for_balls is None:
+            raise
+        if metric in ("precision", "recall"):
+            for_balls = None
+        else:
+            for_manifold = None
+        scores = evidence.cached(f"prdc {for_manifold} {for_balls}", compute)
     return scores[metric]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genkit.plugin import MetricSpec, hookimpl
+from genkit.plugin import MetricSpec, Parameter, hookimpl
 
 _SAMPLES = ("data", "samples", "features")
 _LIKELIHOOD = ("data", "likelihood")
@@ -28,7 +28,10 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         depends_on=_SAMPLES,
-        parameters={"ddof": 1, "mean_dtype": "float64"},
+        parameters={
+            "ddof": Parameter(1, "covariances divide by n - ddof", choices=(0, 1)),
+            "mean_dtype": Parameter("float64", "precision of the means", choices=("float64", "float32")),
+        },
         also_at_test_size=True,
         summary="Frechet distance between features of samples and training images",
         paper="arXiv:1706.08500",
@@ -39,7 +42,10 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         depends_on=_SAMPLES,
-        parameters={"sizes": 15, "seed": 0},
+        parameters={
+            "sizes": Parameter(15, "sample sizes that the line is fitted to", low=3, high=1000),
+            "seed": Parameter(0, "draws the subsets", low=0),
+        },
         summary="Frechet distance extrapolated to infinitely many samples",
         paper="arXiv:1911.07023",
     )
@@ -49,7 +55,14 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         depends_on=_SAMPLES,
-        parameters={"subsets": 0},
+        parameters={
+            "subsets": Parameter(0, "average over random subsets; 0: all pairs at once", low=0, high=100_000),
+            "size": Parameter(1000, "rows of a subset", low=3, only_with="subsets"),
+            "seed": Parameter(2020, "draws the subsets", low=0, high=2**32 - 1, only_with="subsets"),
+            "shrink": Parameter(False, "smaller subsets where a set has fewer rows", only_with="subsets"),
+            "generated_first": Parameter(True, "which set is drawn first", only_with="subsets"),
+            "degree": Parameter(3, "degree of the polynomial kernel", low=1, high=10, always_recorded=False),
+        },
         summary="Kernel inception distance: unbiased squared MMD of features, cubic polynomial kernel",
         paper="arXiv:1801.01401",
     )
@@ -59,6 +72,9 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         depends_on=_SAMPLES,
+        parameters={
+            "sigma": Parameter(10.0, "width of the Gaussian kernel", low=1e-3, high=1e3, always_recorded=False)
+        },
         summary="Squared MMD of unit-norm features, Gaussian kernel (sigma 10), times 1000",
         paper="arXiv:2401.09603",
     )
@@ -69,7 +85,14 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("logits",),
         depends_on=_SAMPLES,
-        parameters={"splits": 10, "rule": "torch-fidelity"},
+        parameters={
+            "splits": Parameter(10, "parts whose scores are averaged", low=1),
+            "rule": Parameter(
+                "torch-fidelity",
+                "whose way of splitting",
+                choices=("torch-fidelity", "torchmetrics", "stylegan3", "dgm"),
+            ),
+        },
         summary="Inception score: exp of the mutual information of class and sample",
         paper="arXiv:1606.03498",
     )
@@ -80,6 +103,15 @@ def _distances() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         depends_on=_SAMPLES,
+        parameters={
+            "q": Parameter(
+                1.0,
+                "order of the entropy: 1 Shannon's, higher for common kinds",
+                low=0.1,
+                high=100,
+                always_recorded=False,
+            )
+        },
         also_at_test_size=True,
         summary="Effective number of different samples: exp of the entropy of the eigenvalues of their cosine kernel",
         paper="arXiv:2210.02410",
@@ -98,7 +130,7 @@ def _neighbours() -> Iterator[MetricSpec]:
             group="samples",
             needs=("features",),
             depends_on=_SAMPLES,
-            parameters={"k": 3, "strict": False},
+            parameters=_neighbourhood(3, False),
             summary=summary,
             paper="arXiv:1904.06991",
         )
@@ -113,7 +145,7 @@ def _neighbours() -> Iterator[MetricSpec]:
             group="samples",
             needs=("features",),
             depends_on=_SAMPLES,
-            parameters={"k": 5, "strict": True},
+            parameters=_neighbourhood(5, True),
             summary=summary,
             paper="arXiv:2002.09797",
         )
@@ -133,10 +165,20 @@ def _neighbours() -> Iterator[MetricSpec]:
         group="samples",
         needs=("features",),
         depends_on=_SAMPLES,
+        parameters={
+            "k": Parameter(1, "which neighbour of a training image sets its radius", low=1, always_recorded=False)
+        },
         unit="%",
         summary="Samples farther from their nearest training image than that is from its own; the others may be copies",
         paper="arXiv:2102.08921",
     )
+
+
+def _neighbourhood(k: int, strict: bool) -> dict[str, Parameter]:
+    return {
+        "k": Parameter(k, "the neighbour that sets the radius", low=1),
+        "strict": Parameter(strict, "whether the boundary is outside"),
+    }
 
 
 def _classes() -> Iterator[MetricSpec]:
@@ -207,7 +249,10 @@ def _reconstruction() -> Iterator[MetricSpec]:
         group="samples",
         needs=("decode", "draw_latent"),
         depends_on=("data", "samples"),
-        parameters={"epsilon": 1e-4, "pairs": 2000},
+        parameters={
+            "epsilon": Parameter(1e-4, "step along a path", low=1e-8, high=1),
+            "pairs": Parameter(2000, "paths", low=2),
+        },
         summary="Perceptual path length (VGG-16): how abruptly images change along a latent path",
         paper="arXiv:1812.04948",
     )
@@ -221,7 +266,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         group="likelihood",
         needs=("log_likelihood",),
         depends_on=_LIKELIHOOD,
-        parameters={"importance_samples": 1},
+        parameters={"importance_samples": Parameter(1, "draws per image of the bound", low=1)},
         unit="nats",
         summary="Evidence lower bound of test images, constants included, beta = 1",
         paper="arXiv:1312.6114",
@@ -232,7 +277,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         group="likelihood",
         needs=("log_likelihood",),
         depends_on=_LIKELIHOOD,
-        parameters={"importance_samples": 64},
+        parameters={"importance_samples": Parameter(64, "draws per image of the bound", low=1)},
         unit="nats",
         summary="Importance-weighted bound on the negative log-likelihood of test images",
         paper="arXiv:1509.00519",
@@ -243,7 +288,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         group="likelihood",
         needs=("log_likelihood",),
         depends_on=_LIKELIHOOD,
-        parameters={"importance_samples": 1},
+        parameters={"importance_samples": Parameter(1, "draws per image of the bound", low=1)},
         unit="bits/dim",
         summary="Upper bound on the bits per pixel and channel; for models of the data's own grey levels",
     )
@@ -263,7 +308,7 @@ def _likelihood() -> Iterator[MetricSpec]:
         group="likelihood",
         needs=("posterior",),
         depends_on=_LIKELIHOOD,
-        parameters={"threshold": 0.01},
+        parameters={"threshold": Parameter(0.01, "variance above which a dimension is active", low=0)},
         summary="Latent dimensions whose posterior mean has a variance above 0.01 over test images",
         paper="arXiv:1509.00519",
     )
