@@ -17,6 +17,16 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("genkit"))
 
 
+CACHED = {
+    "data": "packed data sets; packed again when they are next opened",
+    "seen": "features of reference images and samples; extracted again when they are next measured",
+    "downloads": "downloaded data sets; downloaded again when they are next opened",
+    "weights": "weights of extractors; downloaded again, or added again by genkit weights add",
+    "features": "extractors trained here; trained again by genkit features train",
+}
+"""The folders of the cache, and how what they hold comes back after it is removed."""
+
+
 def data_root() -> Path | None:
     """Return the folder of downloaded data sets that ``GENKIT_DATA`` names, or None."""
     given = os.environ.get("GENKIT_DATA")

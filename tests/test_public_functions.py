@@ -14,7 +14,7 @@ from genkit.registry.discovery import CORE, registry
 from genkit.registry.specs import CommandSpec
 
 LIST_OR_ADMINISTER = {
-    *("runs", "records", "models", "datasets", "features", "weights", "metrics", "plugins"),
+    *("runs", "records", "models", "datasets", "features", "weights", "metrics", "plugins", "cache"),
     *("new", "completion"),
 }
 """Commands that list what is there, or look after files: not the library's business."""

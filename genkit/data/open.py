@@ -12,7 +12,7 @@ from genkit import paths
 from genkit.data.dataset import ImageDataset
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
-from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
+from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 
 PATH = "PATH"
 """The argument of a DatasetSpec whose argument is a path."""
@@ -121,6 +121,12 @@ def absolute_reference(reference: str) -> str:
     from genkit.registry.discovery import registry
     from genkit.registry.specs import DatasetSpec
 
+    if not reference.strip():
+        raise UsageError("the path or name of the images is empty: give a folder, a file or a data set")
+    if "://" in reference:
+        raise UsageError(f"{reference} is a URL, and images are read from disk: download them and give their path")
+    if reference[1:3] == ":\\" or (reference[1:2] == ":" and reference[0].isupper()):
+        raise UsageError(f"{reference} is a path of Windows: give a path of this machine, such as /mnt/c/photos")
     try:
         spec, argument = registry().dataset(reference)
     except UnknownName:
@@ -133,6 +139,8 @@ def absolute_reference(reference: str) -> str:
         raise UnknownName("dataset", reference, names, here) from None
     if spec.argument != PATH:
         return reference
+    if not argument.strip():
+        raise UsageError(f"{reference} names no path: write {spec.name}:PATH")
     return f"{reference.removesuffix(argument)}{_absolute(argument)}"
 
 

@@ -16,6 +16,9 @@ from genkit.features.arithmetic import arithmetic
 from genkit.models.precision import full_precision
 from genkit.results.protocols import PROTOCOLS
 
+BATCH_PIXELS = 1 << 20
+"""Pixels that a batch may have; a batch of larger images is smaller than an extractor's ``batch``."""
+
 Choices = Mapping[str, Sequence[str]]
 """The choices that an extractor offers by name, each with its possible values; the first is the default."""
 
@@ -125,6 +128,10 @@ class Extractor:
         for piece in pieces:
             yield self.forward(piece.to(self.device))
 
+    def _batch_of(self, images: Tensor) -> int:
+        """Return how many images of this size make a batch, so that memory does not grow with their size."""
+        return max(1, min(self.batch, BATCH_PIXELS // (images.shape[-2] * images.shape[-1])))
+
     @torch.inference_mode()
     def __call__(self, images: Tensor, tick: Callable[[int], None] = lambda done: None) -> Extracted:
         """Return the features of uint8 images [N, C, H, W] in 0 .. 255; raises UsageError for anything else.
@@ -140,7 +147,7 @@ class Extractor:
         logits: list[Tensor] = []
         done = 0
         with arithmetic(tf32=self.precision == "tf32"), full_precision(self.device):
-            for batch_features, batch_logits in self.each(images.split(self.batch)):
+            for batch_features, batch_logits in self.each(images.split(self._batch_of(images))):
                 features.append(batch_features.float().cpu())
                 if batch_logits is not None:
                     logits.append(batch_logits.float().cpu())

@@ -114,3 +114,17 @@ def test_one_image_can_be_measured_but_not_trained_on(tmp_path: Path, copies: in
 def test_images_are_opened_with_the_arguments_of_data_sets(photos: Callable[..., Path]) -> None:
     path = photos("1.png", "2.png")
     assert open_images(str(path), size=4, crop="none").sha256 == open_dataset(str(path), size=4, crop="none").sha256
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        ("", "is empty: give a folder"),
+        ("  ", "is empty: give a folder"),
+        ("C:\\photos", "a path of Windows"),
+        ("https://example.org/photos.zip", "is a URL"),
+    ],
+)
+def test_what_is_no_path_of_this_machine_is_refused_with_what_to_give(reference, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        open_images(reference)

@@ -5,7 +5,7 @@ import torch
 
 from genkit.errors import UnknownName, UsageError
 from genkit.features import load_extractor, offered_choices
-from genkit.features.extractor import FeatureRequest, offered_by, offers, require_grey_or_colour
+from genkit.features.extractor import Extractor, FeatureRequest, offered_by, offers, require_grey_or_colour
 
 OFFERED = {"resize": ("tf1", "bilinear"), "logits": ("unbiased", "biased")}
 
@@ -76,3 +76,26 @@ def test_what_an_extractor_offers_is_known_without_its_weights():
     assert offered_choices("digits-cnn") == {}
     with pytest.raises(UnknownName):
         offered_choices("incepton")
+
+
+@pytest.mark.parametrize(("side", "batches"), [(8, [9]), (1024, [1] * 9), (512, [4, 4, 1])])
+def test_a_batch_of_large_images_is_smaller(side, batches):
+    extractor = Counter()
+    extractor(torch.zeros(9, 1, side, side, dtype=torch.uint8))
+    assert extractor.sizes == batches
+
+
+class Counter(Extractor):
+    """Keeps the sizes of the batches it is given."""
+
+    def __init__(self):
+        super().__init__("counter", "", 1, torch.nn.Identity())
+        self.sizes = []
+
+    def accepts(self, shape):
+        """Take anything."""
+
+    def forward(self, images):
+        """Return one feature an image."""
+        self.sizes.append(len(images))
+        return torch.zeros(len(images), 1), None

@@ -30,6 +30,7 @@ _COMMANDS = {
         "features": "List feature extractors, or train one",
         "weights": "List, download, check or add weights files of extractors",
         "metrics": "List the metrics",
+        "cache": "Show what the cache holds, or clear it",
         "plugins": "List the plugins, and errors of broken ones",
     },
     "Extend": {
