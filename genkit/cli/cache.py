@@ -31,13 +31,14 @@ def command() -> None:
 def show(as_json: bool) -> None:
     """Show the cache's folder, and the files and bytes of each of its parts."""
     root = cache_dir().absolute()
-    rows = [{"part": name, **_size(root / name), "holds": holds} for name, holds in CACHED.items()]
+    sizes = {name: _size(root / name) for name in CACHED}
     if as_json:
-        echo_json({"folder": str(root), "parts": rows})
+        parts = [{"part": name, **sizes[name], "holds": holds} for name, holds in CACHED.items()]
+        echo_json({"folder": str(root), "parts": parts})
         return
     click.echo(f"{root}")
     cells = [
-        [str(row["part"]), f"{row['files']:,} files", _bytes(int(row["bytes"])), str(row["holds"])] for row in rows
+        [name, f"{sizes[name]['files']:,} files", _bytes(sizes[name]["bytes"]), holds] for name, holds in CACHED.items()
     ]
     click.echo(table(cells, right=(1, 2)))
     click.echo(f"clear with: genkit cache clear, or by part: genkit cache clear {next(iter(CACHED))}", err=True)
