@@ -28,9 +28,9 @@ def cmmd_distance(real: Any, generated: Any, *, sigma: float = SIGMA, blocks: in
 
     CMMD if the embeddings are CLIP's and ``sigma``, in (0, inf), is 10 (Jayasumana et al. 2024, arXiv:2401.09603). Rows
     are first divided by their norms. Between 0, for identical sets, and 2000. ``value`` is the V-statistic of the paper
-    and its code (Gretton et al. 2012, equation 5), biased upwards by about 10 / n at sigma 10; the interval is for the
-    distance itself, with that bias removed by a two-sample block jackknife, so ``value`` may lie above it. Memory does
-    not grow with n^2. Raises DataError or UsageError for invalid features, and DataError for a row of zeros.
+    and its code (Gretton et al. 2012, equation 5), biased upwards by about 10 / n at sigma 10; the interval, from a
+    two-sample block jackknife, is for its average over other sets of these sizes. Memory does not grow with n^2. Raises
+    DataError or UsageError for invalid features, and DataError for a row of zeros.
     """
     if not 0 < sigma < math.inf:
         raise UsageError(f"sigma is the width of the kernel, a number above 0, not {sigma}")
@@ -50,9 +50,8 @@ def cmmd_distance(real: Any, generated: Any, *, sigma: float = SIGMA, blocks: in
         )[:, 0]
     )
     deleted = values[1:].tolist()
-    return jackknife.corrected_two_sample_score(
-        max(float(values[0]), 0.0), deleted[:count], deleted[count:], n=len(two)
-    ).within(high=2 * _SCALE)
+    value = max(float(values[0]), 0.0)
+    return jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two)).within(0.0, 2 * _SCALE)
 
 
 def cmmd(evidence: Evidence) -> Score:

@@ -16,6 +16,7 @@ from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.delete_block import without_rounding
 from genkit.metrics.numerics.frechet import FeatureStatistics, distance, fitted_pair, product
 from genkit.metrics.numerics.moments import Array, Moments
+from genkit.results.intervals import t_quantile
 from genkit.results.score import Score
 from genkit.seeds import derive
 
@@ -71,7 +72,7 @@ def frechet_distance_infinity(
     everything = linear(np.ones(n, dtype=bool))
     deleted = [value + linear(labels != block) - everything for block in range(count)]
     score = jackknife.one_sample_score(value, deleted, n)
-    scatter, quantile = _scatter(1 / counts, distances, weights), jackknife.t_quantile(sizes - 2)
+    scatter, quantile = _scatter(1 / counts, distances, weights), t_quantile(sizes - 2)
     half, stderr = max((score.ci_high - value, score.stderr), (quantile * scatter, scatter))
     first_order = stderr == score.stderr
     note = f"from {counts[0]} to {n} samples of {d} features"

@@ -69,10 +69,10 @@ def inception_score(
     RandomState(2020) here, by torch's global generator there), "stylegan3" (not shuffled) or "dgm" (the remainder is
     dropped).
 
-    A split's score is biased downwards by a factor of about (k - 1) s / (2 n); the interval is for the score itself,
-    with that bias removed by a block jackknife, so ``value`` may lie below it. ``note`` gives the standard deviation
-    over the splits, which references report too (ddof 0, for torchmetrics 1). Raises DataError or UsageError for
-    invalid logits or fewer rows than splits, and UnknownName for another rule.
+    A split's score is biased downwards by a factor of about (k - 1) s / (2 n); the interval, from a block jackknife, is
+    for the average over other sets of this size. ``note`` gives the standard deviation over the splits, which
+    references report too (ddof 0, for torchmetrics 1). Raises DataError or UsageError for invalid logits or fewer rows
+    than splits, and UnknownName for another rule.
     """
     if rule not in _RULES:
         raise UnknownName("rule of the inception score", rule, _RULES)
@@ -89,7 +89,7 @@ def inception_score(
         for block in range(count)
     ]
     scores = _scores(wholes)
-    score = jackknife.corrected_one_sample_score(float(np.mean(scores)), deleted, n).within(1.0, array.shape[1])
+    score = jackknife.one_sample_score(float(np.mean(scores)), deleted, n).within(1.0, array.shape[1])
     return dataclasses.replace(score, note=_spread(scores, _RULES[rule].ddof))
 
 

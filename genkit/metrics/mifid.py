@@ -50,14 +50,14 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
         return Score(value, 0.0, 0.0, value, "none, as the value is rounding", frechet.n, note=note, rankable=False)
     if ((deleted < _THRESHOLD) != penalised).any():
         note = f"the cosine distance is at the threshold of {_THRESHOLD}, where the score jumps; {note}"
-    return jackknife.corrected_two_sample_score(
+    return jackknife.two_sample_score(
         value,
         replicates[:count],
         replicates[count:],
         n=frechet.n,
         note=note,
         rankable=frechet.rankable,
-    )
+    ).within(0.0)
 
 
 def mifid(evidence: Evidence) -> Score:

@@ -39,13 +39,6 @@ def _values(board: Board) -> dict[str, Any]:
         "highs": [row.ci_high for row in rows],
         "references": [each for each in references if each["value"] is not None],
         "of": len(board.rows),
-        "outside": any(
-            row.value is not None
-            and row.ci_low is not None
-            and row.ci_high is not None
-            and not row.ci_low <= row.value <= row.ci_high
-            for row in rows
-        ),
     }
 
 

@@ -69,7 +69,7 @@ class Blank:
 
 @dataclass(frozen=True)
 class Standings:
-    """The table. ``outside``: a value lies outside its interval; ``scale``: the scale of the whiskers, in words."""
+    """The table. ``scale``: the scale of the whiskers, in words."""
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
@@ -77,7 +77,6 @@ class Standings:
     failed: tuple[Outcome, ...]
     blanks: tuple[Blank, ...]
     has_milestones: bool
-    outside: bool
     scale: str
 
 
@@ -97,7 +96,6 @@ def standings(board: Board, with_details: int) -> Standings:
         failed=board.failed,
         blanks=_blanks((*board.rows, *board.calibration), [*lines, *calibration], (board.score, *board.columns)),
         has_milestones=board.has_milestones,
-        outside=any(map(outside, (*board.rows, *board.calibration))),
         scale=scale.words,
     )
 
@@ -118,16 +116,6 @@ def _blanks(rows: Sequence[Row], lines: Sequence[Line], names: Sequence[str]) ->
     return tuple(
         Blank(reason, tuple((cells, tuple(labels)) for cells, labels in group.items()))
         for reason, group in found.items()
-    )
-
-
-def outside(row: Row) -> bool:
-    """Whether one of a row's values lies outside its interval, which is corrected for bias."""
-    own = row.value, row.ci_low, row.ci_high
-    others = ((score.value, score.ci_low, score.ci_high) for score in row.other.values())
-    return any(
-        value is not None and low is not None and high is not None and not low <= value <= high
-        for value, low, high in (own, *others)
     )
 
 

@@ -54,9 +54,6 @@ Calibration = Mapping[str, Mapping[str, RecordedScore]]
 """Calibration baselines by name, each with its scores by fingerprint."""
 
 
-OUTSIDE = "A value may lie outside its interval: only the interval is corrected for the bias of a finite sample."
-
-
 def scores(record: Record, calibration: Calibration | None = None) -> str:
     """The scores of a record, one per line, then ``-`` and the reason for metrics without a number.
 
@@ -77,8 +74,6 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
         rows.insert(0, ["", "", "value", "95 % interval", "n", *calibration, ""])
     lines = [table(rows, right=(2, *range(4, 5 + len(calibration))), indent=2)] if rows else []
     lines += [f"  {', '.join(names)}  -  {reason}" for reason, names in reasons.items()]
-    if any(not s.ci_low <= s.value <= s.ci_high for s in record.scores):
-        lines.append(f"  {OUTSIDE}")
     return "\n".join(lines)
 
 

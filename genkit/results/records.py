@@ -14,6 +14,7 @@ from typing import Any
 
 from genkit.errors import DataError
 from genkit.results.documents import parse
+from genkit.results.intervals import jackknife_interval
 from genkit.results.protocol import fingerprint
 from genkit.results.score import Direction
 
@@ -54,6 +55,33 @@ class RecordedScore:
             _FINGERPRINTS[key] = fingerprint({**self.choices, "metric": self.metric, "version": self.version})
         return _FINGERPRINTS[key]
 
+    def around_its_value(self) -> RecordedScore:
+        """Return the score with the interval that it would have if it were measured now.
+
+        That of an old distance or inception score was for endless samples, and need not hold the value.
+        """
+        if self.method not in _FOR_ENDLESS_SAMPLES or len(self.replicates) < 4:
+            return self
+        method, least = _FOR_ENDLESS_SAMPLES[self.method]
+        if "two-sample" in method:
+            half = len(self.replicates) // 2
+            _, low, high = jackknife_interval(self.value, self.replicates[:half], self.replicates[half:])
+        else:
+            # Biased downwards, so the old interval lay higher; it ended at the number of classes, which is not stored.
+            _, low, high = jackknife_interval(self.value, self.replicates)
+            high = max(min(high, self.ci_high), self.value)
+        return dataclasses.replace(self, ci_low=min(max(low, least), self.value), ci_high=high, method=method)
+
+
+_FOR_ENDLESS_SAMPLES = {
+    "bias-corrected two-sample block jackknife": ("two-sample block jackknife", 0.0),
+    "two-sample block jackknife above the value, 0 below: the bias of so few is not known": (
+        "two-sample block jackknife",
+        0.0,
+    ),
+    "bias-corrected block jackknife": ("block jackknife", 1.0),
+}
+"""Methods of old records: that of the interval they have now, and the least value of the metric."""
 
 _FINGERPRINTS: dict[str, str] = {}
 """A cache: thousands of records share a few sets of choices, and hashing would dominate the making of a board."""
@@ -146,9 +174,10 @@ def from_json(text: str | bytes, origin: str, known_id: str = "") -> Record:
     """Read a record; raises DataError, naming ``origin``, for one that is corrupt, not finite or of a future schema.
 
     ``known_id`` is the id under which it is stored. Serialising it again would give another id where the current
-    schema has more fields.
+    schema has more fields. Intervals of old scores are made anew from their replicates.
     """
     record = parse(Record, text, f"{origin} is not a record", SCHEMA)
+    record = dataclasses.replace(record, scores=tuple(score.around_its_value() for score in record.scores))
     if known_id:
         vars(record)["id"] = known_id
     return record

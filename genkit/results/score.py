@@ -16,8 +16,9 @@ Direction = Literal["lower", "higher"]
 class Score:
     """One measured value.
 
-    ``value`` is the estimate, ``stderr`` its standard error, ``ci_low`` and ``ci_high`` the 95 % confidence interval,
-    ``method`` how the interval was computed and ``n`` the number of examples. If ``method`` contains "two-sample",
+    ``value`` is the estimate and ``stderr`` its standard error. ``ci_low`` and ``ci_high`` are the 95 % confidence
+    interval for what the estimator gives on average at this size, and hold the value. ``method`` is how the interval
+    was computed and ``n`` the number of examples. If ``method`` contains "two-sample",
     ``replicates`` holds those of the real set, then as many of the generated set. ``rankable`` is False where the value
     is too unreliable to rank by; ``note`` says why.
     """
@@ -37,6 +38,6 @@ class Score:
     """Components of the value, such as one per class."""
 
     def within(self, low: float = -math.inf, high: float = math.inf) -> Score:
-        """Return the score with its interval clipped to the metric's range."""
-        ci_low, ci_high = (min(max(end, low), high) for end in (self.ci_low, self.ci_high))
+        """Return the score with its interval clipped to the metric's range, but never beyond the value."""
+        ci_low, ci_high = min(max(self.ci_low, low), self.value), max(min(self.ci_high, high), self.value)
         return dataclasses.replace(self, ci_low=ci_low, ci_high=ci_high)

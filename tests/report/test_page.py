@@ -164,14 +164,6 @@ def test_a_baseline_at_the_boards_n_shows_its_value(page):
     assert Page(page).row("copycat")[2].startswith("0.1[")
 
 
-def test_a_value_outside_its_interval_is_explained_and_only_then():
-    words = "corrected for the bias of a finite sample"
-    assert words not in parsed(record("a", score(1.0))).text
-    assert words in parsed(record("a", score(1.0, ci_low=0.1, ci_high=0.9))).text
-    other = score(1.0, name="kid[digits-cnn]", ci_low=0.1, ci_high=0.9)
-    assert words in parsed(record("a", score(1.0), other)).text
-
-
 def test_unequal_variances_are_noted():
     def board(*spreads):
         values = [

@@ -63,12 +63,6 @@ def test_a_baseline_at_another_n_is_drawn_and_named_by_it():
     assert len(known) == 2
 
 
-@pytest.mark.parametrize(("ends", "outside"), [((0.5, 1.5), False), ((0.1, 0.9), True), ((0.0, 0.9), True)])
-def test_a_dot_outside_its_interval_is_told_of(ends, outside):
-    board = rank([record("a", score(1.0, ci_low=ends[0], ci_high=ends[1]))])
-    assert plots(board, ())["values"]["outside"] is outside
-
-
 def test_curves_begin_with_the_one_that_most_models_share():
     def logged(name, *curves):
         return EntryExhibits(

@@ -124,14 +124,6 @@ def test_columns_that_do_not_fit_follow_below_with_the_names_again():
     assert set(whole.split()) == set(narrow.split())
 
 
-def test_a_value_outside_its_interval_is_explained():
-    def last(low):
-        return text.scores(record("gan", score(2.5, ci_low=low))).splitlines()[-1]
-
-    assert "corrected for the bias of a finite sample" in last(2.6)
-    assert "bias" not in last(2.4)
-
-
 def test_a_board_of_single_seeds_says_that_training_noise_is_missing():
     assert "one training seed: ranked by evaluation noise only" in text.leaderboard(rank([record("a", score(1.0))]))
 

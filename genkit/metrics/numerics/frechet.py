@@ -170,11 +170,10 @@ def frechet_distance(
 
     ``value`` is the plug-in estimate, the number that reference implementations give: ``ddof=0`` is stylegan3's,
     ``mean_dtype="float32"`` sums the means in single precision as torch-fidelity and clean-fid do. It is biased
-    upwards, the more so the smaller the sets; the interval is for the distance itself, with that bias removed by a
-    two-sample block jackknife (at least 3 blocks), so ``value`` may lie above it. Replicates: the distances without
-    each block of the real set, then of the generated set. Sets with no more rows than columns are measured but not
-    rankable: their bias is unknown, so the interval begins at 0. Raises DataError or UsageError for invalid features
-    (NaN, fewer than 3 rows, different widths).
+    upwards, the more so the smaller the sets; the interval, from a two-sample block jackknife (at least 3 blocks), is
+    for its average over other sets of these sizes, that bias included. Replicates: the distances without each block of
+    the real set, then of the generated set. Sets with no more rows than columns are measured but not rankable. Raises
+    DataError or UsageError for invalid features (NaN, fewer than 3 rows, different widths).
     """
     if mean_dtype not in ("float64", "float32"):
         raise UsageError(f"mean_dtype must be float64 or float32, not {mean_dtype}")
@@ -191,14 +190,14 @@ def frechet_distance(
     note = f"effective rank: real {one.rank}, generated {two.rank} of {d}"
     if n <= d:
         note = f"{n} rows are too few to rank by with {d} features; {note}"
-    return jackknife.corrected_two_sample_score(
+    return jackknife.two_sample_score(
         _assembled(offset, one.trace + two.trace, trace_of_product),
         real_deleted,
         generated_deleted,
         n=len(two.features),
         note=note,
         rankable=n > d,
-    )
+    ).within(0.0)
 
 
 def fitted_pair(real: Any, generated: Any, ddof: int = 1) -> tuple[FeatureStatistics, FeatureStatistics]:

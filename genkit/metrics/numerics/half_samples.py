@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.metrics.numerics import jackknife
+from genkit.results.intervals import jackknife_interval, t_quantile
 from genkit.results.score import Score
 
 Array = NDArray[np.float64]
@@ -78,10 +79,10 @@ class ResampledMean:
         if len(self.halves):
             splits = len(self.halves) // 2
             stderr = math.sqrt(float(np.square(self.halves[:splits] - self.halves[splits:]).mean()) / 4)
-            low, high = self._interval(stderr, jackknife.t_quantile(splits), top)
+            low, high = self._interval(stderr, t_quantile(splits), top)
             method = "balanced half-samples (replicates: two-sample block jackknife)"
         else:
-            stderr, low, high = jackknife.two_sample_interval(self.whole, *deleted)
+            stderr, low, high = jackknife_interval(self.whole, *deleted)
             method = "two-sample block jackknife"
         return Score(
             value=self.whole,

@@ -9,6 +9,7 @@ import numpy as np
 
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked
+from genkit.results.intervals import t_quantile
 from genkit.results.score import Score
 
 
@@ -29,5 +30,5 @@ def mean_score(values: Any, *, blocks: int = jackknife.BLOCKS) -> Score:
     )
     deleted = mean + (sums.sum() - sums) / (n - sizes)
     stderr = float(array.std(ddof=1)) / math.sqrt(n)
-    half = jackknife.t_quantile(n - 1) * stderr
+    half = t_quantile(n - 1) * stderr
     return Score(mean, stderr, mean - half, mean + half, "t interval", n, tuple(deleted.tolist()))

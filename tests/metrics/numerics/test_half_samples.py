@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import brentq
 
 from genkit.metrics.numerics.half_samples import Parts, ResampledMean
-from genkit.metrics.numerics.jackknife import block_of, t_quantile
+from genkit.metrics.numerics.jackknife import block_of
+from genkit.results.intervals import t_quantile
 
 
 def test_parts_are_all_but_a_block_then_all_then_halves():
