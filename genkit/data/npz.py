@@ -1,10 +1,11 @@
-"""NumPy archives: ``images`` and optionally ``labels``, ``test_images``, ``test_labels`` and ``classes``.
+"""NumPy archives: arrays of images with labels, in one part or in splits; and bare ``.npy`` files of images.
 
-In a file with only unnamed arrays, ``arr_0`` holds the images and ``arr_1``, if present, their labels.
+An ``.npz`` holds ``images``, ``x``, ``data`` or ``arr_0``, with ``labels``, ``y``, ``targets`` or ``arr_1``; splits are
+``images`` and ``test_images``, ``train_images``, ``val_images`` and ``test_images``, or ``x_train`` and ``x_test``,
+each with its labels. ``array`` of the request chooses another. ``classes`` names the classes.
 
-Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, or floats in [0, 1], rounded half to even to
-0 .. 255. Labels are integers 0 .. number of classes - 1. Nothing is unpickled, and images are
-streamed, never all in memory.
+Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, of type uint8, uint16, bool, or floats in [0, 1];
+``values`` gives another range. Labels are [N], [N, 1] or one-hot. Nothing is unpickled, and images are streamed.
 """
 
 from __future__ import annotations
@@ -17,31 +18,35 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genkit.data.labelling import number_classes, single_labels
+from genkit.data.npy import Header, channels_first, read_header, reading_note, stream_rows, to_levels, usable
+from genkit.data.npz_names import LABELS, choose_arrays
 from genkit.data.source import BROKEN_ZIP, DatasetRequest, Item, Source, SourceItems, SplitName, file_stamp, unreadable
-from genkit.errors import DataError, GenkitError, suggestion
+from genkit.errors import DataError, GenkitError, UsageError
 
-KNOWN = ("images", "labels", "test_images", "test_labels", "classes")
-LABELS = {"images": "labels", "test_images": "test_labels", "arr_0": "arr_1"}
-"""The arrays of images and the arrays of their labels."""
-
-MOST_CLASSES = 65_536
-
-Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
-"""An array's shape, whether it is in Fortran order, and its type."""
+LITTLE = 1 << 14
+"""16-bit values that stay below this were probably made with fewer bits."""
 
 
 class NpzSource(Source):
     """The arrays of one .npz file."""
 
+    save = "numpy.savez"
+    _zip: zipfile.ZipFile | None = None
+
     def __init__(self, path: Path, request: DatasetRequest) -> None:
         self.path = path
         self.name = str(path)
         self.request = request
-        self._zip: zipfile.ZipFile | None = None
+        self.notes: list[str] = []
+        if request.labels not in ("", "none"):
+            raise UsageError(
+                f"labels of {path} are read from the file itself: give --labels none to leave them out, or no --labels"
+            )
 
     def key(self) -> Any:
-        """Return the file's path, size, times and inode."""
-        return [str(self.path.resolve()), *file_stamp(self.path)]
+        """Return the file's path, size, times and inode, and the options that change what is read."""
+        return [str(self.path.resolve()), *file_stamp(self.path), self.request.changed()]
 
     def close(self) -> None:
         """Close the file."""
@@ -51,63 +56,52 @@ class NpzSource(Source):
 
     def read(self) -> SourceItems:
         """Read headers and labels; raises DataError for arrays of a wrong name, type, shape or length."""
-        images = self._open()
-        parts: list[tuple[str, SplitName | None]] = [(images, None)]
-        if self._has("test_images"):
-            parts = [("images", "train"), ("test_images", "test")]
-        elif self._has("test_labels"):
-            raise DataError(f"{self.path} has test_labels but no test_images: add them or leave both out")
+        parts, notes = choose_arrays(self._open(), self.request, self.name)
+        self.notes += notes
         shapes = {name: self._image_shape(name) for name, _ in parts}
         if len({shape[1:] for shape in shapes.values()}) > 1:
-            raise DataError(f"{self.path} has images and test_images of different shapes: make them one")
-        labels = {name: self._labels(name, shape[0]) for name, shape in shapes.items()}
-        if len({found is None for found in labels.values()}) > 1:
+            raise DataError(f"{self.path} has {' and '.join(shapes)} of different shapes: make them one")
+        found = {name: self._labels(name, shape[0]) for name, shape in shapes.items()}
+        if len({each is None for each in found.values()}) > 1:
             raise DataError(f"{self.path} has labels for one split only: add the other's or leave both out")
-        shape = shapes[images][1:]
+        labels, classes = self._classes({name: each for name, each in found.items() if each is not None})
+        shape = shapes[parts[0][0]][1:]
         self.request.expect(self.name, *shape)
         return SourceItems(
             shape=shape,
-            count=sum(found[0] for found in shapes.values()),
+            count=sum(each[0] for each in shapes.values()),
             items=self._items(parts, labels),
-            classes=self._classes(labels),
+            classes=classes,
+            notes=self.notes,
         )
 
-    def _open(self) -> str:
-        """Open the file and return the name of its array of images."""
+    def _open(self) -> list[str]:
+        """Open the file and return the names of its arrays."""
         try:
             self._zip = zipfile.ZipFile(self.path)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise unreadable(self.path, error) from error
         except BROKEN_ZIP as error:
             raise DataError(f"{self.path} is not a readable .npz file ({error}): save it with numpy.savez") from error
-        names = [name.removesuffix(".npy") for name in self._zip.namelist()]
-        for name in names:
-            if name not in KNOWN and (hint := suggestion(name, KNOWN)):
-                raise DataError(f"{self.path} has an array {name!r}, which is not known.{hint}")
-        images = "arr_0" if "arr_0" in names and not set(names) & set(KNOWN) else "images"
-        if images not in names:
-            raise DataError(f"{self.path} has no array 'images'; it has {', '.join(sorted(names)) or 'none'}")
-        return images
+        return [name.removesuffix(".npy") for name in self._zip.namelist()]
 
-    def _has(self, name: str) -> bool:
+    def _member(self, name: str) -> IO[bytes]:
         assert self._zip is not None
-        return f"{name}.npy" in self._zip.namelist()
+        return self._zip.open(f"{name}.npy")
 
     def _header(self, name: str) -> Header:
         """Return an array's header."""
-        assert self._zip is not None
         try:
-            with self._zip.open(f"{name}.npy") as file:
-                return _read_header(file)
+            with self._member(name) as file:
+                return read_header(file)
         except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
 
     def _array(self, name: str) -> NDArray[Any]:
         """Read a small array; memory is allocated for the data present, not for what the header claims."""
-        assert self._zip is not None
         try:
-            with self._zip.open(f"{name}.npy") as file:
-                shape, fortran, dtype = _read_header(file)
+            with self._member(name) as file:
+                shape, fortran, dtype = read_header(file)
                 data = file.read()
             return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
         except BROKEN_ZIP as error:
@@ -115,135 +109,137 @@ class NpzSource(Source):
 
     def _damaged(self, name: str, error: Exception) -> DataError:
         detail = " ".join(str(error).split()) or type(error).__name__
-        return DataError(f"{self.path}: {name} can't be read ({detail}): save it again with numpy.savez")
+        return DataError(f"{self.path}: {name} can't be read ({detail}): save it again with {self.save}")
 
     def _image_shape(self, name: str) -> tuple[int, int, int, int]:
         """Return (N, C, H, W) of an array of images from its header."""
         shape, _, dtype = self._header(name)
-        if dtype != np.uint8 and dtype.kind != "f":
-            raise DataError(
-                f"{self.path}: {name} must be uint8 or float in [0, 1], not {dtype}: save levels 0 .. 255 as "
-                f"{name}.astype('uint8')"
-            )
+        if not usable(dtype, self.request.values):
+            remedy = f"save levels 0 .. 255 as {name}.astype('uint8'), or give their range, e.g. --range 0 255"
+            raise DataError(f"{self.path}: {name} must be uint8 or float in [0, 1], not {dtype}: {remedy}")
         if 0 in shape:
             raise DataError(f"{self.path}: {name} is empty, of shape {shape}: save some images")
         try:
-            return shape[0], *_channels_first(shape)
+            channels = channels_first(shape)
         except ValueError as error:
             raise DataError(f"{self.path}: {name} has shape {shape}, {error}") from error
+        if note := reading_note(name, shape):
+            self.notes.append(note)
+        return shape[0], *channels
 
     def _labels(self, images: str, count: int) -> NDArray[np.int64] | None:
-        name = LABELS[images]
-        if not self._has(name):
+        names = {name.lower(): name for name in self._names()}
+        name = next((names[label] for label in LABELS.get(images.lower(), ()) if label in names), "")
+        if not name or self.request.labels == "none":
             return None
         shape, _, dtype = self._header(name)
-        if dtype.kind not in "iu" or len(shape) != 1:
-            raise DataError(f"{self.path}: {name} must be one row of integers, not {dtype} {shape}")
+        if dtype.kind not in "biuf" or len(shape) not in (1, 2):
+            raise self._no_labels(name, images, "one row of integers", shape, dtype)
         if shape[0] != count:
             raise DataError(f"{self.path}: {name} has {shape[0]:,} entries for {count:,} images: make them equal")
-        return self._array(name).astype(np.int64)
+        try:
+            labels, note = single_labels(self._array(name))
+        except ValueError as error:
+            raise self._no_labels(name, images, str(error), shape, dtype) from error
+        if note:
+            self.notes.append(f"{name}: {note}")
+        return labels
 
-    def _classes(self, labels: dict[str, NDArray[np.int64] | None]) -> tuple[str, ...]:
-        used = [found for found in labels.values() if found is not None and len(found)]
-        if self._has("classes"):
-            names = self._array("classes")
-            if names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) != len(names):
-                raise DataError(f"{self.path}: classes must be one row of different strings, not {names.dtype}")
-            if not used:
-                raise DataError(f"{self.path} has classes but no labels: add labels or leave classes out")
-            classes = tuple(map(str, names.tolist()))
-        else:
-            top = max((int(found.max()) for found in used), default=-1)
-            classes = tuple(map(str, range(min(top + 1, MOST_CLASSES))))
-        for found in used:
-            bad = np.flatnonzero((found < 0) | (found >= len(classes)))
+    def _no_labels(self, name: str, images: str, due: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DataError:
+        return DataError(
+            f"{self.path}: {name} must be {due}, as it is read as the labels of {images}, not {dtype} {shape}: "
+            "mend it, or leave labels out with --labels none"
+        )
+
+    def _names(self) -> list[str]:
+        assert self._zip is not None
+        return [name.removesuffix(".npy") for name in self._zip.namelist()]
+
+    def _classes(self, labels: dict[str, NDArray[np.int64]]) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+        """Return labels 0 .. K-1 and the names of the K classes."""
+        if self.request.labels == "none":
+            return {}, ()
+        if "classes" not in self._names():
+            try:
+                numbered, classes, note = number_classes(list(labels.values()))
+            except ValueError as error:
+                raise DataError(f"{self.path}: {error}") from error
+            self.notes += [note] if note else []
+            return dict(zip(labels, numbered, strict=True)), classes
+        names = self._array("classes")
+        if names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) != len(names):
+            raise DataError(f"{self.path}: classes must be one row of different strings, not {names.dtype}")
+        if not labels:
+            raise DataError(f"{self.path} has classes but no labels: add labels or leave classes out")
+        for found in labels.values():
+            bad = np.flatnonzero((found < 0) | (found >= len(names)))
             if len(bad):
                 value = int(found[bad[0]])
-                raise DataError(f"{self.path}: label {value} of image {bad[0]} is not in 0 .. {len(classes) - 1}")
-        return classes
+                raise DataError(f"{self.path}: label {value} of image {bad[0]} is not in 0 .. {len(names) - 1}")
+        used = np.unique(np.concatenate(list(labels.values())))
+        if empty := [str(name) for name in np.delete(names, used)]:
+            self.notes.append(f"no image is of class {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}")
+        return labels, tuple(map(str, names.tolist()))
 
-    def _items(
-        self, parts: list[tuple[str, SplitName | None]], labels: dict[str, NDArray[np.int64] | None]
-    ) -> Iterator[Item]:
+    def _items(self, parts: list[tuple[str, SplitName | None]], labels: dict[str, NDArray[np.int64]]) -> Iterator[Item]:
         for name, split in parts:
-            known = labels[name]
+            known = labels.get(name)
             for index, pixels in enumerate(self._rows(name)):
                 yield Item(pixels, None if known is None else int(known[index]), split)
 
     def _rows(self, name: str) -> Iterator[NDArray[np.uint8]]:
-        """Yield the images of one array as uint8 [C, H, W]."""
-        assert self._zip is not None
+        """Yield the images of one array as uint8 [C, H, W]; note 16-bit values that reach little of their range."""
+        highest = 0
         try:
-            with self._zip.open(f"{name}.npy") as file:
-                shape, fortran, dtype = _read_header(file)
-                channels = _channels_first(shape)
-                for index, row in enumerate(_stream(file, shape, dtype, fortran)):
-                    levels = self._levels(row, name, index)
+            with self._member(name) as file:
+                header = read_header(file)
+                shape, _, dtype = header
+                channels = channels_first(shape)
+                for index, row in enumerate(stream_rows(file, header)):
+                    try:
+                        levels = to_levels(row, self.request.values)
+                    except ValueError as error:
+                        raise DataError(f"{self.path}: {name}[{index}] {error}") from error
+                    if dtype == np.uint16 and self.request.values is None:
+                        highest = max(highest, int(row.max()))
                     last = len(shape) == 4 and shape[1:] != channels
                     yield np.ascontiguousarray(levels.transpose(2, 0, 1) if last else levels.reshape(channels))
         except GenkitError:
             raise
         except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
-
-    def _levels(self, row: NDArray[Any], name: str, index: int) -> NDArray[np.uint8]:
-        if row.dtype == np.uint8:
-            return row
-        if not np.isfinite(row).all():
-            raise DataError(f"{self.path}: {name}[{index}] holds NaN or infinity: leave such images out")
-        if row.min() < 0 or row.max() > 1:
-            raise DataError(
-                f"{self.path}: {name}[{index}] has values from {row.min():g} to {row.max():g}, outside [0, 1]: "
-                "scale them or save uint8"
+        if 0 < highest < LITTLE:
+            self.notes.append(
+                f"the 16-bit values of {name} reach {highest} of 65535: if that is white, give --range 0 {highest}"
             )
-        return np.rint(row.astype(np.float64) * 255).astype(np.uint8)
 
 
-def _read_header(file: IO[bytes]) -> Header:
-    """Return an array's header; raises ValueError for one that can't be read."""
-    try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file)
-        if version == (2, 0):
-            return np.lib.format.read_array_header_2_0(file)
-    except MemoryError:
-        raise
-    except Exception as error:  # NumPy evaluates the text of a header: a damaged one raises anything at all
-        raise ValueError(f"its header is damaged: {error}") from error
-    raise ValueError(f"its .npy version {version} is not one of plain arrays")
+class NpySource(NpzSource):
+    """The one array of a bare .npy file, unlabelled images."""
 
+    save = "numpy.save"
 
-def _channels_first(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return (C, H, W) of an array of images; raises ValueError, with the reason, if that can't be told."""
-    if len(shape) not in (3, 4):
-        raise ValueError("which is none of [N, H, W], [N, H, W, C], [N, C, H, W]")
-    if len(shape) == 3:
-        return 1, shape[1], shape[2]
-    first, last = shape[1] in (1, 3), shape[3] in (1, 3)
-    if first == last:
-        raise ValueError(
-            "where either the second or the last axis could be channels"
-            if first
-            else "where no axis is 1 or 3 channels"
-        )
-    return (shape[1], shape[2], shape[3]) if first else (shape[3], shape[1], shape[2])
+    def _open(self) -> list[str]:
+        if self.request.array:
+            raise UsageError(f"{self.path} is a single array: leave out --array")
+        file_stamp(self.path)
+        return self._names()
 
+    def _names(self) -> list[str]:
+        return ["images"]
 
-def _stream(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], fortran: bool) -> Iterator[NDArray[Any]]:
-    """Yield an array's rows as they are read; an array in Fortran order is read whole, as its rows are scattered."""
-    if fortran:
-        data = file.read()
-        yield from np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
-        return
-    size = int(np.prod(shape[1:])) * dtype.itemsize
-    for _ in range(shape[0]):
-        data = file.read(size)
-        if len(data) != size:
-            raise EOFError("it is truncated")
-        yield np.frombuffer(data, dtype=dtype).reshape(shape[1:])
+    def _member(self, name: str) -> IO[bytes]:
+        try:
+            return open(self.path, "rb")
+        except OSError as error:
+            raise unreadable(self.path, error) from error
 
 
 def npz(request: DatasetRequest) -> Source:
     """Return the source of ``npz:PATH``."""
     return NpzSource(Path(request.argument).expanduser(), request)
+
+
+def npy(request: DatasetRequest) -> Source:
+    """Return the source of ``npy:PATH``."""
+    return NpySource(Path(request.argument).expanduser(), request)

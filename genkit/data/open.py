@@ -157,14 +157,13 @@ def _from_path(reference: str) -> str:
     path = _absolute(reference)
     if path.is_dir():
         return f"folder:{path}"
-    if path.is_file() and path.suffix.lower() in (".zip", ".npz"):
+    if path.is_file() and path.suffix.lower() in (".zip", ".npz", ".npy"):
         return f"{path.suffix.lower()[1:]}:{path}"
     head = reference.partition(":")[0]
     if os.sep not in head and not head.startswith((".", "~")) and not path.is_file():
         return ""
     if path.exists():
-        hint = ": save the array with numpy.savez, or images as files" if path.suffix == ".npy" else ""
-        raise DataError(f"{path} is no folder, .zip or .npz of images{hint}")
+        raise DataError(f"{path} is no folder, .zip or .npz of images, nor a .npy, .tar or .parquet file")
     raise MissingError(f"there is no {path}: check the path")
 
 

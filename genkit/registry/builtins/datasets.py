@@ -31,3 +31,4 @@ def genkit_datasets() -> Iterator[DatasetSpec]:
     yield DatasetSpec(
         "npz", "genkit.data.npz:npz", argument="PATH", summary="NumPy arrays: images, labels, test_images, test_labels"
     )
+    yield DatasetSpec("npy", "genkit.data.npz:npy", argument="PATH", summary="One NumPy array of images")

@@ -1,0 +1,66 @@
+"""Labels as files give them, as class numbers and names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_CLASSES = 65_536
+"""Class numbers are below this."""
+
+
+def number_classes(parts: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], tuple[str, ...], str]:
+    """Return labels 0 .. K-1 of each part, the K names of the classes, and a note if numbers were missing.
+
+    Labels 0 .. K-1 that all occur stay; others are numbered in their order and named by the original number.
+    Raises ValueError, with the part's index in front, for labels below 0 or from MOST_CLASSES on.
+    """
+    for part in parts:
+        bad = np.flatnonzero((part < 0) | (part >= MOST_CLASSES))
+        if len(bad):
+            top = max((int(each[each < MOST_CLASSES].max(initial=0)) for each in parts), default=0)
+            limit = top if part[bad[0]] < 0 else MOST_CLASSES - 1
+            raise ValueError(f"label {int(part[bad[0]])} of image {bad[0]} is not in 0 .. {limit}")
+    used = np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
+    classes = tuple(map(str, used.tolist()))
+    if not len(used) or used[-1] == len(used) - 1:
+        return list(parts), classes, ""
+    listed = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    note = f"only labels {listed} occur: they are the {len(classes)} classes, and the numbers between them are none"
+    return [np.searchsorted(used, part).astype(np.int64) for part in parts], classes, note
+
+
+def name_classes(labels: Sequence[int | str]) -> tuple[list[int], tuple[str, ...], str]:
+    """Return class numbers, names and a note as number_classes does; texts are numbered in sorted order.
+
+    Texts that are all whole numbers count as numbers.
+    """
+    texts = [str(label) for label in labels]
+    if all(text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19 for text in texts):
+        (numbers,), classes, note = number_classes([np.array([int(text) for text in texts], dtype=np.int64)])
+        return numbers.tolist(), classes, note
+    classes = tuple(sorted(set(texts)))
+    places = {text: index for index, text in enumerate(classes)}
+    return [places[text] for text in texts], classes, ""
+
+
+def single_labels(array: NDArray[np.generic]) -> tuple[NDArray[np.int64], str]:
+    """Return one label an image of [N], [N, 1] or one-hot [N, K] numbers, and a note on how they were read.
+
+    Raises ValueError, with what they must be, for other arrays.
+    """
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    note = ""
+    if array.ndim == 2 and array.dtype.kind in "biuf":
+        rows = array.astype(np.float64)
+        if not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
+            raise ValueError("one row of integers, or one-hot rows with a single 1 in each")
+        array, note = rows.argmax(axis=1), "its one-hot rows are read as the place of the 1"
+    if array.ndim != 1 or array.dtype.kind not in "biu":
+        raise ValueError("one row of integers")
+    if array.dtype == np.uint64 and len(array) and array.max() > np.iinfo(np.int64).max:
+        raise ValueError("one row of integers below 65,536")
+    return array.astype(np.int64), note

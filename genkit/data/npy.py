@@ -1,0 +1,105 @@
+"""NumPy arrays of images as streams: headers, shapes, and values to levels 0 .. 255.
+
+A bare ``.npy`` file is one array of images; an ``.npz`` holds several (genkit.data.npz).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUNDING = 1e-3
+"""How far floats may exceed [0, 1] by rounding, as with a model's images."""
+
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
+"""An array's shape, whether it is in Fortran order, and its type."""
+
+
+def read_header(file: IO[bytes]) -> Header:
+    """Return an array's header; raises ValueError for one that can't be read."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        if version == (2, 0):
+            return np.lib.format.read_array_header_2_0(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy evaluates the text of a header: a damaged one raises anything at all
+        raise ValueError(f"its header is damaged: {error}") from error
+    raise ValueError(f"its .npy version {version} is not one of plain arrays")
+
+
+def channels_first(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return (C, H, W) of an array of images; raises ValueError, with the reason, if that can't be told."""
+    if len(shape) not in (3, 4):
+        raise ValueError("which is none of [N, H, W], [N, H, W, C], [N, C, H, W]: bring it to one by reshape")
+    if len(shape) == 3:
+        return 1, shape[1], shape[2]
+    first, last = shape[1] in (1, 3), shape[3] in (1, 3)
+    if first and last:
+        raise ValueError("where either the second or the last axis could be channels: save the images as PNG files")
+    if not (first or last):
+        raise ValueError("where no axis is 1 or 3 channels: save the images as grey or RGB")
+    return (shape[1], shape[2], shape[3]) if first else (shape[3], shape[1], shape[2])
+
+
+def reading_note(name: str, shape: tuple[int, ...]) -> str:
+    """Return how [N, H, W] was read if it may have been one colour image, otherwise an empty string."""
+    if len(shape) == 3 and (shape[2] in (3, 4) or shape[0] in (3, 4)):
+        return (
+            f"{name} of shape {shape} is read as {shape[0]} grey images of {shape[1]}x{shape[2]}; "
+            "a single colour image needs a first axis of length 1"
+        )
+    return ""
+
+
+def stream_rows(file: IO[bytes], header: Header) -> Iterator[NDArray[Any]]:
+    """Yield an array's rows as they are read; an array in Fortran order is read whole, as its rows are scattered.
+
+    ``file`` stands behind the header; raises EOFError if it is truncated.
+    """
+    shape, fortran, dtype = header
+    if fortran:
+        data = file.read()
+        yield from np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
+        return
+    size = int(np.prod(shape[1:])) * dtype.itemsize
+    for _ in range(shape[0]):
+        data = file.read(size)
+        if len(data) != size:
+            raise EOFError("it is truncated")
+        yield np.frombuffer(data, dtype=dtype).reshape(shape[1:])
+
+
+def usable(dtype: np.dtype[Any], values: tuple[float, float] | None) -> bool:
+    """Return whether images of this type can be read: other integers than uint8 and uint16 need their range."""
+    return dtype in (np.uint8, np.uint16, np.bool_) or dtype.kind == "f" or (dtype.kind in "iu" and values is not None)
+
+
+def to_levels(row: NDArray[Any], values: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Return an image's values as levels 0 .. 255, rounded half to even.
+
+    ``values``: the (low, high) that become 0 and 255, what is outside being clipped; by default 0 .. 65535 for uint16,
+    0 and 1 for bool and [0, 1] for floats, which may exceed it by ROUNDING. Raises ValueError, with what is wrong, for
+    floats outside and values that are not finite.
+    """
+    if values is None and row.dtype == np.uint8:
+        return row
+    if row.dtype.kind == "f" and not np.isfinite(row).all():
+        raise ValueError("holds NaN or infinity: leave such images out")
+    if values is None and row.dtype.kind == "f":
+        low, high = float(row.min()), float(row.max())
+        if low < -ROUNDING or high > 1 + ROUNDING:
+            likely = "-1 1" if low < -ROUNDING and high <= 1 + ROUNDING else "0 255" if low >= -ROUNDING else "LOW HIGH"
+            raise ValueError(
+                f"has values from {low:.7g} to {high:.7g}, outside [0, 1]: give the range of the whole array, "
+                f"e.g. --range {likely}, or save uint8"
+            )
+    default = (0.0, 65535.0) if row.dtype == np.uint16 else (0.0, 1.0)
+    bottom, top = values or default
+    scaled = (row.astype(np.float64).clip(bottom, top) - bottom) * 255 / (top - bottom)
+    return np.rint(scaled).astype(np.uint8)
