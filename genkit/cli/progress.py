@@ -6,16 +6,21 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from genkit.training.progress import Meter
 
 
 @contextlib.contextmanager
 def training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
     """Yield a function that takes training events and shows images/s, losses and the time left."""
+    from genkit.training.progress import Meter
+
     if not sys.stderr.isatty():
-        yield _plain_training()
+        yield _plain_training(Meter())
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -23,7 +28,7 @@ def training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
     columns = (BarColumn(bar_width=32), TextColumn("{task.percentage:>3.0f} %  {task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
-        meter = _Meter()
+        meter = Meter()
 
         def show(event: dict[str, Any]) -> None:
             bar.update(task, completed=event["done"], description=meter.describe(event))
@@ -31,34 +36,7 @@ def training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
         yield show
 
 
-class _Meter:
-    """Turns events into ``1,234 img/s  discriminator 1.1  generator 0.8  left 0:41``."""
-
-    def __init__(self) -> None:
-        self.start: tuple[int, float, float] | None = None
-        self.values: dict[str, float] = {}
-
-    def describe(self, event: dict[str, Any]) -> str:
-        if self.start is None or event["kind"] == "start":
-            self.start = (event["images"], event["seconds"], event["done"])
-        self.values = event.get("values", self.values)
-        images, seconds, done = (
-            event["images"] - self.start[0],
-            event["seconds"] - self.start[1],
-            event["done"] - self.start[2],
-        )
-        parts = []
-        if seconds > 0 and images:
-            parts.append(f"{images / seconds:,.0f} img/s")
-        parts += [f"{name} {value:.3g}" for name, value in list(self.values.items())[:4]]
-        if done > 0:
-            left = int(seconds / done * (1 - event["done"]))
-            parts.append(f"left {left // 60}:{left % 60:02d}")
-        return "  ".join(parts)
-
-
-def _plain_training(every: float = 15.0) -> Callable[[dict[str, Any]], None]:
-    meter = _Meter()
+def _plain_training(meter: Meter, every: float = 15.0) -> Callable[[dict[str, Any]], None]:
     last = time.monotonic()
 
     def show(event: dict[str, Any]) -> None:

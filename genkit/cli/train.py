@@ -24,17 +24,12 @@ class Count(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number; fails with a usage error."""
-        if isinstance(value, int):
-            return value
-        text = str(value).strip().replace("_", "").replace(",", "")
-        factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
+        from genkit.training.given import count
+
         try:
-            number = float(text[:-1] if factor > 1 else text) * factor
-            if number < 1 or number != int(number):
-                raise ValueError
-        except (ValueError, OverflowError):
+            return count(value, "images")
+        except UsageError:
             self.fail(f"{value!r} is not a number of images such as 60000, 500k or 2M", param, ctx)
-        return int(number)
 
 
 _FIXED = (

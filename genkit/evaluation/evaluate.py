@@ -21,7 +21,7 @@ from genkit.registry.discovery import registry
 from genkit.results import store
 from genkit.results.records import Record, Subject, Training
 from genkit.training.api import open_run_dataset
-from genkit.training.runs import Run, checkpoint_meta, open_run
+from genkit.training.runs import Run, checkpoint_meta, named_run
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,7 +66,9 @@ def evaluate(
     UsageError for the checkpoint of another run.
     """
     if not isinstance(run, Run):
-        run = open_run(Path(run))
+        if checkpoint is None and Path(run).suffix == ".safetensors":
+            checkpoint = Path(run)
+        run = named_run(run)
     path = checkpoint or run.newest_checkpoint()
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")

@@ -21,7 +21,7 @@ from genkit.latent.editing import Averaged, Degradation, Masked, Search, search_
 from genkit.latent.walks import most_used, walk_along, walk_between
 from genkit.models.base import GenerativeModel
 from genkit.training.api import open_run_dataset
-from genkit.training.runs import Run, load, open_run
+from genkit.training.runs import Run, load, named_run
 
 
 def sample(
@@ -36,12 +36,13 @@ def sample(
 ) -> Tensor:
     """Draw images from a trained run, float32 [count, C, H, W] in [0, 1], and write them as one PNG ``grid`` if named.
 
+    They are the first of the files that ``sample_to_folder`` writes with this seed.
     Of a conditional model all classes come in turn, or only ``label``. ``raw`` draws from the raw weights instead of
     their moving average. Raises MissingError without a checkpoint, UsageError for a class that there is not.
     """
     _at_least_one(count, "image")
     _, model = _loaded(run, device, raw=raw)
-    images, _ = pictures.draw(model, count, seed=seed, label=label)
+    images = torch.cat([images for images, _ in pictures.draw_in_order(model, count, seed=seed, label=label)])
     if grid is not None:
         pictures.write_grid(images, Path(grid))
     return images
@@ -250,8 +251,8 @@ def _write_walks(images: Tensor, steps: int, grid: Path | str | None, gif: Path 
 
 
 def _loaded(run: Run | Path | str, device: str, *, raw: bool = False) -> tuple[Run, GenerativeModel]:
-    opened = run if isinstance(run, Run) else open_run(Path(run))
-    return opened, load(opened, raw=raw).to(pick_device(device))
+    opened = run if isinstance(run, Run) else named_run(run)
+    return opened, load(run, raw=raw).to(pick_device(device))
 
 
 def _degradation(model: GenerativeModel, mask: Path | str | None, factor: int | None) -> Degradation:

@@ -38,6 +38,19 @@ def draw(
     return in_range(images, f"samples of {type(model).__name__}"), labels
 
 
+def draw_in_order(
+    model: GenerativeModel, count: int, *, seed: int, label: int | None = None
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield samples and their classes in chunks; of any two counts, the smaller draws the first images of the larger.
+
+    A chunk is always drawn whole, as a model's draws may depend on how many are drawn at once.
+    """
+    for done in range(0, count, CHUNK):
+        images, labels = draw(model, CHUNK, seed=derive(seed, "chunk", done), label=label, first=done)
+        left = count - done
+        yield images[:left], None if labels is None else labels[:left]
+
+
 def classes_of(
     model: GenerativeModel, rows: int, label: int | None, *, repeats: int = 1, first: int = 0
 ) -> Tensor | None:
@@ -48,9 +61,10 @@ def classes_of(
     """
     classes = model.data.num_classes
     if label is not None and not 0 <= label < classes:
-        raise UsageError(f"there is no class {label}: the data has {classes}" if classes else "the data has no classes")
+        known = f"there is no class {label}: the classes are 0 to {classes - 1}"
+        raise UsageError(known if classes else "the data has no classes: leave --class out")
     if label is not None and not model.conditional:
-        raise UsageError(f"{type(model).__name__} draws no single class: it is not conditional")
+        raise UsageError(f"{type(model).__name__} draws no single class: it is not conditional, so leave --class out")
     if not classes:
         return None
     each = torch.arange(first, first + rows) % classes if label is None else torch.full((rows,), label)
@@ -117,19 +131,17 @@ def write_images(
             raise UsageError(f"class {name!r} is not a valid folder name")
     labels: list[tuple[str, int]] = []
     with _filling(folder):
-        for name in classes:
+        for name in classes if label is None else classes[label : label + 1]:
             (folder / name).mkdir()
         done = 0
-        while done < count:
-            size = min(CHUNK, count - done)
-            images, drawn = draw(model, size, seed=derive(seed, "chunk", done), label=label, first=done)
+        for images, drawn in draw_in_order(model, count, seed=seed, label=label):
             for offset, image in enumerate(quantize(images).cpu().numpy()):
                 name = f"{done + offset:06d}.png"
                 place = folder / classes[int(drawn[offset])] if classes and drawn is not None else folder
                 (place / name).write_bytes(png(image.transpose(1, 2, 0)))
                 if drawn is not None and model.conditional:
                     labels.append((name, int(drawn[offset])))
-            done += size
+            done += len(images)
             progress("samples", done, count)
         if labels and not classes:
             buffer = io.StringIO()

@@ -7,6 +7,7 @@ whatever range they use inside.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -141,6 +142,11 @@ class GenerativeModel(nn.Module):
     binarisation: str = "none"
     augmentation: Augmentation
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "sample" in vars(cls):
+            cls.sample = _drawing(cls.sample)  # type: ignore[method-assign]
+
     def __init__(self, options: Any, data: DataInfo) -> None:
         super().__init__()
         self.options = options
@@ -163,7 +169,11 @@ class GenerativeModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has phases but no loss")
 
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Draw ``n`` images; ``condition`` holds int64 class labels [n] for conditional models."""
+        """Draw ``n`` images; ``condition`` holds int64 class labels [n] for conditional models.
+
+        ``condition=None`` is legal for them too: the model draws the classes itself. genkit always passes a
+        ``generator``; a caller may leave it out, and torch's global seed then decides.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not sample")
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
@@ -171,6 +181,19 @@ class GenerativeModel(nn.Module):
 
     def after_step(self, step: Step) -> None:
         """Called after every training step; does nothing by default."""
+
+
+def _drawing(sample: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Make the generator of a model's ``sample`` optional for its callers."""
+
+    @functools.wraps(sample)
+    def drawn(self: GenerativeModel, n: int, *arguments: Any, **named: Any) -> Tensor:
+        if named.get("generator") is None:
+            seed = int(torch.randint(2**62, ()))
+            named["generator"] = torch.Generator(self.device).manual_seed(seed)
+        return sample(self, n, *arguments, **named)
+
+    return drawn
 
 
 CAPABILITIES = {

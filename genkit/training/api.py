@@ -29,8 +29,10 @@ from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
 from genkit.training.endings import recorded, too_large_or_small
+from genkit.training.given import count, reference_of, refuse_unknown
 from genkit.training.loop import Loop
-from genkit.training.runs import Run, RunConfig, create, make_model, model_class, open_run
+from genkit.training.progress import notebook_display
+from genkit.training.runs import Run, RunConfig, create, make_model, model_class, named_run, open_run
 from genkit.training.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -57,11 +59,11 @@ def find_preset(model: str, dataset: str, kind: BudgetKind = "cpu") -> Preset:
 
 def train(
     model: str,
-    dataset: str | ImageDataset = "digits",
+    dataset: str | Path | ImageDataset | Any = "digits",
     *,
     preset: BudgetKind = "cpu",
     options: Mapping[str, Any] | None = None,
-    images: int | None = None,
+    images: int | str | None = None,
     minutes: float | None = None,
     batch: int | None = None,
     seed: int = 0,
@@ -71,28 +73,36 @@ def train(
     settings: Settings | None = None,
     dataset_options: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    **opening: Any,
 ) -> Run:
     """Train a model in a new run folder and return the run.
 
-    The budget is ``images`` (all that are drawn count) or ``minutes``; without either, the preset's. ``preset``
-    is "cpu" or "gpu" whatever the device, as a budget must not depend on the machine. ``options`` override the
-    preset's. ``milestones`` checkpoints are kept at even distances, to be measured later. ``dataset_options`` are
-    further arguments of open_dataset, e.g. ``{"size": 64}``. Raises UsageError for invalid options, preset or device,
-    TrainingError if the run fails, Interrupted after Ctrl-C or SIGTERM.
+    ``dataset`` is a name or path as for open_dataset, an array or tensor of images as in an .npz file, a pair of images
+    and labels, or a torch Dataset; images in memory are kept in ``root``. ``dataset_options`` are further arguments of
+    open_dataset, e.g. ``{"size": 64}``; ``size=64`` means the same.
+
+    The budget is ``images`` (all that are drawn count; "500k" is 500,000) or ``minutes``; without either, the preset's.
+    ``preset`` is "cpu" or "gpu" whatever the device, as a budget must not depend on the machine. ``options`` override
+    the preset's. ``milestones`` checkpoints are kept at even distances, to be measured later. Without ``on_event`` a
+    notebook shows the progress. Raises UsageError for invalid options, preset or device, TrainingError if the run
+    fails, Interrupted after Ctrl-C or SIGTERM.
     """
+    refuse_unknown(opening, [field.name for field in dataclasses.fields(OpenOptions)])
     if images is not None and minutes is not None:
         raise UsageError("a budget is in images or in minutes, not both")
-    if (images is not None and images < 1) or (minutes is not None and not 0 < minutes < math.inf):
-        raise UsageError("a budget must be above zero and finite")
-    if milestones < 0 or (milestones and minutes is not None):
+    if minutes is not None and not (isinstance(minutes, int | float) and 0 < minutes < math.inf):
+        raise UsageError(f"minutes is {minutes!r}: a budget must be a number above zero and finite")
+    images = None if images is None else count(images, "images")
+    batch = None if batch is None else count(batch, "batch")
+    seed, milestones = count(seed, "seed", 0), count(milestones, "milestones", 0)
+    if milestones and minutes is not None:
         raise UsageError("milestones are a number of checkpoints of a budget in images")
-    if batch is not None and batch < 1:
-        raise UsageError("a batch must hold at least one image")
     offer = registry().find(ModelSpec, model)
     cls = model_class(model)
     target = pick_device(device)
-    open_options: dict[str, Any] = dict(dataset_options or {})
-    data = dataset if isinstance(dataset, ImageDataset) else open_dataset(dataset, **open_options)
+    open_options: dict[str, Any] = {**(dataset_options or {}), **opening}
+    given = reference_of(dataset, Path(root))
+    data = given if isinstance(given, ImageDataset) else open_dataset(given, **open_options)
     if open_options.get("data_root"):
         open_options["data_root"] = str(Path(open_options["data_root"]).absolute())
     chosen = find_preset(model, data.name, preset)
@@ -145,10 +155,15 @@ def resume(
     Raises MissingError without a run, DataError if the data set's content has changed.
     """
     if not isinstance(run, Run):
-        run = open_run(Path(run))
+        run = named_run(run)
     if run.finished:
         return run
-    target = pick_device(device or run.config.device)
+    try:
+        target = pick_device(device or run.config.device)
+    except UsageError as error:
+        if device is not None:
+            raise
+        raise UsageError(f"{error}; --device cpu goes on here, without bit-identity") from error
     data = dataset or open_run_dataset(run)
     _check_unchanged(data, run)
     distributed.start(target)
@@ -195,6 +210,8 @@ def _run(
     settings: Settings,
     on_event: Callable[[Event], None] | None,
 ) -> Run:
+    on_event = on_event or notebook_display()
+
     def tell(event: Event) -> None:
         nonlocal on_event
         try:

@@ -208,6 +208,22 @@ def find_runs(
     yield from sorted(found, key=lambda run: (run.config.created, run.id))
 
 
+def named_run(run: Path | str) -> Run:
+    """Open a run by its folder, one of its checkpoints, or its id in the folder ``GENKIT_RUNS``, else ``runs``.
+
+    Raises MissingError or DataError.
+    """
+    path = Path(run)
+    if path.suffix == ".safetensors":
+        folder = path.absolute().parent
+        if folder.name != "checkpoints" or not (folder.parent / "run.json").is_file():
+            raise MissingError(f"{path} belongs to no run: leave a checkpoint in its run's checkpoints folder")
+        return open_run(folder.parent)
+    if len(path.parts) == 1 and not (path / "run.json").is_file():
+        return find_run(Path(os.environ.get("GENKIT_RUNS", "runs")), str(run))
+    return open_run(path)
+
+
 def find_run(root: Path, text: str) -> Run:
     """Find a run by its path, its id or the beginning of its id; raises MissingError or DataError."""
     path = Path(text)
@@ -245,10 +261,13 @@ def model_class(name: str) -> type[GenerativeModel]:
 def load(run: Run | Path | str, *, checkpoint_path: Path | str | None = None, raw: bool = False) -> GenerativeModel:
     """Load a run's model in eval mode, with averaged weights unless ``raw``.
 
-    Raises MissingError without a checkpoint and DataError for one that does not fit.
+    ``run`` is a run, its folder, its id, or one of its checkpoints. Raises MissingError without a run or checkpoint and
+    DataError for one that does not fit.
     """
     if not isinstance(run, Run):
-        run = open_run(Path(run))
+        if checkpoint_path is None and Path(run).suffix == ".safetensors":
+            checkpoint_path = run
+        run = named_run(run)
     path = Path(checkpoint_path) if checkpoint_path is not None else run.newest_checkpoint()
     model = run.make_model()
     tensors, _ = checkpoint.load(path, "model/")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import genkit
+from genkit.data.images import quantize
 from genkit.errors import UsageError
 
 
@@ -80,3 +82,20 @@ def test_paths_may_be_texts_and_nothing_is_not_asked_for(run, tmp_path):
     ):
         with pytest.raises(UsageError):
             ask()
+
+
+def test_a_grid_holds_the_first_of_the_files_of_its_seed(tmp_path, digits, monkeypatch):
+    run = genkit.train("dcgan", digits, images=64, root=tmp_path, device="cpu")
+    monkeypatch.setattr("genkit.latent.pictures.CHUNK", 10)
+    genkit.sample_to_folder(run, tmp_path / "files", 33, seed=4)
+    files = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "files").iterdir())]
+    for count in (1, 10, 27):
+        images = quantize(genkit.sample(run, count, seed=4)).numpy()[:, 0]
+        assert len(images) == count
+        assert all(np.array_equal(image, file) for image, file in zip(images, files, strict=False))
+
+
+def test_one_class_as_a_labelled_folder_leaves_no_empty_folders(tmp_path, digits):
+    run = genkit.train("cgan", digits, images=64, root=tmp_path, device="cpu", options={"width": 8})
+    genkit.sample_to_folder(run, tmp_path / "files", 3, label=1, labelled=True)
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["1"]

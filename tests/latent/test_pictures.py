@@ -58,7 +58,7 @@ def test_a_seed_draws_the_same_again():
 
 @pytest.mark.parametrize(
     ("model", "label", "message"),
-    [(Shades(), 10, "no class 10: the data has 10"), (Shades(), -1, "no class -1"), (Shades(0), 0, "has no classes"),
+    [(Shades(), 10, "no class 10: the classes are 0 to 9"), (Shades(), -1, "no class -1"), (Shades(0), 0, "has no classes"),
      (Plain(), 3, "not conditional")],
 )  # fmt: skip
 def test_a_class_that_cannot_be_drawn_is_refused(model, label, message):

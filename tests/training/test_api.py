@@ -55,11 +55,11 @@ def test_the_averages_follow_the_generator_and_differ_from_it(run_toy):
     ("arguments", "message"),
     [
         ({"images": 10, "minutes": 1}, "in images or in minutes, not both"),
-        ({"images": 0}, "above zero"),
+        ({"images": 0}, "images is 0"),
         ({"minutes": 0}, "above zero"),
         ({"minutes": float("nan")}, "above zero"),
         ({"minutes": float("inf")}, "and finite"),
-        ({"batch": 0}, "at least one image"),
+        ({"batch": 0}, "batch is 0"),
         ({"options": {"kin": "loss"}}, "Did you mean 'kind'"),
         ({"device": "abacus"}, "no device 'abacus'"),
         ({"device": "meta"}, "no device 'meta'"),
@@ -344,3 +344,14 @@ def test_another_number_of_processes_can_not_go_on_with_a_run(run_toy, tmp_path)
 def test_milestones_go_with_a_budget_in_images(run_toy):
     with pytest.raises(UsageError, match="milestones are a number of checkpoints of a budget"):
         run_toy("toy-gan", minutes=1.0, milestones=2)
+
+
+def test_a_run_of_a_missing_device_says_how_it_goes_on(run_toy, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    run = only_run(tmp_path)
+    elsewhere = dataclasses.replace(run, config=dataclasses.replace(run.config, device="abacus"))
+    with pytest.raises(
+        UsageError, match="there is no device 'abacus' here: .*; --device cpu goes on here, without bit-"
+    ):
+        resume(elsewhere)

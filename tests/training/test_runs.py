@@ -175,3 +175,24 @@ def test_a_target_that_is_no_model_is_the_plugins_fault(toy_models):
 
 def test_a_model_is_built_with_checked_options(toy_models):
     assert make_model("toy-trouble", {"at": 5}, DATA).options.at == 5
+
+
+def test_a_model_is_loaded_by_folder_id_or_checkpoint_and_samples_without_a_generator(run_toy, tmp_path, monkeypatch):
+    run = run_toy("toy-gan", images=64)
+    monkeypatch.setenv("GENKIT_RUNS", str(tmp_path / "runs"))
+    for given in (run.path, str(run.path), run.id, run.newest_checkpoint(), str(run.newest_checkpoint())):
+        torch.manual_seed(3)
+        images = load(given).sample(4)
+        torch.manual_seed(3)
+        assert torch.equal(images, load(run).sample(4))
+    with pytest.raises(MissingError, match="no run 'zz'"):
+        load("zz")
+    with pytest.raises(MissingError, match="belongs to no run"):
+        load(tmp_path / "x.safetensors")
+
+
+def test_the_first_checkpoint_can_be_loaded(run_toy):
+    run = run_toy("toy-gan", images=64)
+    first, last = run.checkpoints()[0], run.newest_checkpoint()
+    weights = [load(path).state_dict() for path in (first, last)]
+    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
