@@ -15,6 +15,7 @@ from genkit.errors import DataError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, resolve_config, store_record
 from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.given import images_given
 from genkit.features import own_extractor
 from genkit.features.cache import Progress, quiet
 from genkit.results import store
@@ -22,8 +23,8 @@ from genkit.results.records import Subject
 
 
 def compare(
-    samples: ImageDataset | Split | Path | str,
-    reference: ImageDataset | Path | str,
+    samples: Any,
+    reference: Any,
     config: EvalConfig | None = None,
     *,
     name: str = "",
@@ -35,12 +36,14 @@ def compare(
 ) -> Evaluation:
     """Compare a set of images with a reference set; the record goes under ``folder`` if given.
 
-    Each is an opened data set or a name for ``open_images``, such as a folder. Options are given as one ``config``,
-    or as its fields, e.g. ``features="inception"``. All images are used, or a random ``count`` of them. The reference
-    is the training split of a data set that came with splits, else all its images. The extractor is the reference's
-    own, or ``inception`` if it has none. Class folders named like the reference's classes give labels. ``origin``
-    records where the images are from; ``keep`` is the evaluator's. Raises DataError for a set of fewer than two images,
-    UsageError for shapes that an extractor can't compare, Unmeasurable if no requested metric applies to images.
+    Each is a path or name for ``open_images``, such as a folder, an opened data set or split, or images: an array,
+    tensor or list [N, C, H, W], [N, H, W, C] or [N, H, W], uint8 or float in [0, 1], or a tuple of such and its labels.
+    Options are given as one ``config``, or as its fields, e.g. ``features="inception"``. All images are used, or a
+    random ``count`` of them. The reference is the training split of a data set that came with splits, else all its
+    images. The extractor is the reference's own, or ``inception`` if it has none. Class folders named like the
+    reference's classes give labels. ``origin`` records where the images are from; ``keep`` is the evaluator's. Raises
+    DataError for a set of fewer than two images, UsageError for shapes that an extractor can't compare, Unmeasurable if
+    no requested metric applies to images.
     """
     if isinstance(samples, Path | str) and isinstance(reference, Path | str):
         origin = origin or {
@@ -52,6 +55,9 @@ def compare(
         name, samples = name or str(samples), open_images(str(samples))
     if isinstance(reference, Path | str):
         reference = open_images(str(reference))
+    reference = images_given(reference, "reference")
+    if not isinstance(samples, Split):
+        samples = images_given(samples, "samples")
     name = name or "images"
     content = ""
     if isinstance(samples, ImageDataset):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,10 +19,14 @@ LARGEST = 1e70
 def checked(values: Any, what: str, *, ndim: int, at_least: int = 2, largest: float = LARGEST) -> NDArray[Any]:
     """Return ``values`` as an array of ``ndim`` dimensions; floating types are kept, integers become float64.
 
+    Arrays, tensors on any device, lists of numbers, arrays or tensors are taken, and more axes of length 1 at the end.
+
     Raises UsageError for a wrong type or number of dimensions, DataError for too few rows, no columns, NaN or infinity,
     values above ``largest`` or all below 1e-70 (all 0 is fine); the message begins with ``what``.
     """
     array = _to_numpy(values, what)
+    if array.ndim > ndim and set(array.shape[ndim:]) == {1}:  # pooled features of a convolution, [n, d, 1, 1]
+        array = array.reshape(array.shape[:ndim])
     if array.ndim != ndim:
         shape = "[n]" if ndim == 1 else "[n, d]"
         images = ": genkit.features.load_extractor makes features of images" if array.ndim == 4 else ""
@@ -58,18 +65,33 @@ def checked_pair(
     return one, two
 
 
-def _to_numpy(values: Any, what: str) -> NDArray[Any]:
+def to_numpy(values: Any) -> Any:
+    """Return a torch tensor as an array, and of a list of tensors a list of arrays; all else as it is."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
-        if str(values.dtype) == "torch.bfloat16":
-            values = values.float()
-        values = values.numpy()
+        return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy()
+    if isinstance(values, list | tuple) and any(hasattr(each, "detach") for each in values):
+        return [to_numpy(each) for each in values]
+    return values
+
+
+def _to_numpy(values: Any, what: str) -> NDArray[Any]:
+    if isinstance(values, str | bytes | PathLike):
+        raise UsageError(f"{what} must be an array, not the path {str(values)!r}: load it first, as with numpy.load")
+    if isinstance(values, Mapping):
+        raise UsageError(f"{what} must be one array, not several by name: give one of {', '.join(map(str, values))}")
+    if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
+        raise UsageError(f"{what} has masked values, which have no number: leave such rows out")
     try:
-        array = np.asarray(values)
+        array = np.asarray(to_numpy(values))
     except ValueError as error:
         raise UsageError(f"{what} is not a rectangular array: {error}") from error
-    if array.dtype.kind in "biu":
+    if array.dtype == object and array.ndim:  # as of a table's columns
+        with contextlib.suppress(TypeError, ValueError):
+            array = array.astype(np.float64)
+    if array.dtype.kind in "biu" or (array.dtype.itemsize > 8 and array.dtype.kind == "f"):
         return array.astype(np.float64)
     if array.dtype.kind != "f":
-        raise UsageError(f"{what} must hold real numbers, not {array.dtype}")
+        held = f"{type(values).__name__} {values!r:.60}" if array.ndim == 0 else array.dtype
+        raise UsageError(f"{what} must hold real numbers, not {held}")
     return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
