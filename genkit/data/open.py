@@ -17,6 +17,16 @@ from genkit.errors import DataError, GenkitError, MissingError, PluginError, Unk
 PATH = "PATH"
 """The argument of a DatasetSpec whose argument is a path."""
 
+FILES = {
+    ".zip": "zip",
+    ".npz": "npz",
+    ".npy": "npy",
+    ".tar": "webdataset",
+    ".parquet": "parquet",
+    ".mdb": "lmdb",
+}
+"""The data set that reads a bare path of a file, by its suffix."""
+
 
 @dataclass(frozen=True)
 class OpenOptions:
@@ -156,15 +166,27 @@ def _from_path(reference: str) -> str:
     """Return the full reference of a bare path, or an empty string if it is not a path."""
     path = _absolute(reference)
     if path.is_dir():
-        return f"folder:{path}"
-    if path.is_file() and path.suffix.lower() in (".zip", ".npz", ".npy"):
-        return f"{path.suffix.lower()[1:]}:{path}"
+        return f"{_kind_of_folder(path)}:{path}"
+    if path.is_file() and path.suffix.lower() in FILES:
+        return f"{FILES[path.suffix.lower()]}:{path}"
+    if path.suffix == ".tar" and "{" in path.name:
+        return f"webdataset:{path}"
     head = reference.partition(":")[0]
     if os.sep not in head and not head.startswith((".", "~")) and not path.is_file():
         return ""
     if path.exists():
         raise DataError(f"{path} is no folder, .zip or .npz of images, nor a .npy, .tar or .parquet file")
     raise MissingError(f"there is no {path}: check the path")
+
+
+def _kind_of_folder(path: Path) -> str:
+    """Return the data set that reads a folder: by a database or shards in it, or in a folder ``data`` of it."""
+    names = {each.name.lower() for folder in (path, path / "data") if folder.is_dir() for each in os.scandir(folder)}
+    suffixes = {Path(name).suffix for name in names if not name.startswith((".", "metadata."))}
+    if "data.mdb" in names:
+        return "lmdb"
+    shards = sorted(suffixes & {".tar", ".parquet"})
+    return FILES[shards[0]] if len(shards) == 1 and not suffixes & {".png", ".jpg", ".jpeg", ".webp"} else "folder"
 
 
 def _absolute(text: str) -> Path:

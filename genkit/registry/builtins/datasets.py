@@ -32,3 +32,15 @@ def genkit_datasets() -> Iterator[DatasetSpec]:
         "npz", "genkit.data.npz:npz", argument="PATH", summary="NumPy arrays: images, labels, test_images, test_labels"
     )
     yield DatasetSpec("npy", "genkit.data.npz:npy", argument="PATH", summary="One NumPy array of images")
+    yield DatasetSpec(
+        "webdataset", "genkit.data.webdataset:webdataset", argument="PATH", summary="Tar shards of images, WebDataset's"
+    )
+    yield DatasetSpec(
+        "parquet",
+        "genkit.data.parquet:parquet",
+        argument="PATH",
+        summary="Parquet files as Hugging Face writes them (extra parquet)",
+    )
+    yield DatasetSpec(
+        "lmdb", "genkit.data.key_value:lmdb_database", argument="PATH", summary="LMDB of images, LSUN's (extra lmdb)"
+    )

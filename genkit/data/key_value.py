@@ -1,0 +1,77 @@
+"""LMDB databases of encoded images, as LSUN has them: values are images, in the order of their keys."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genkit.data.shards import Sample, SampleTree, extra_module
+from genkit.data.source import DatasetRequest, Source, file_stamp
+from genkit.data.tree import TreeSource
+from genkit.errors import DataError, MissingError
+
+COUNTS = frozenset({b"length", b"__len__", b"__keys__", b"num-samples"})
+"""Keys that hold no image but the number of images or the list of keys."""
+
+
+class LmdbTree(SampleTree):
+    """The values of one database, opened read-only and without lock."""
+
+    def __init__(self, path: Path, request: DatasetRequest) -> None:
+        folder = path.parent if path.name == "data.mdb" else path
+        super().__init__(str(folder), request)
+        self.file = folder / "data.mdb" if folder.is_dir() else folder
+        if not self.file.is_file():
+            raise MissingError(f"there is no {self.file}: give the folder that holds data.mdb")
+        self._lmdb = extra_module("lmdb", "lmdb", f"reading {folder}")
+        self._environment: Any = None
+        self._keys: dict[str, bytes] = {}
+
+    def key(self) -> Any:
+        """Return the database's path, size, times and inode."""
+        return [str(self.file.resolve()), *file_stamp(self.file)]
+
+    def read_samples(self) -> dict[str, Sample]:
+        """List the keys; raises DataError for a file that is no LMDB."""
+        try:
+            with self._opened().begin() as view, view.cursor() as cursor:
+                keys = list(cursor.iternext(keys=True, values=False))
+        except self._lmdb.Error as error:
+            raise self._damaged(error) from error
+        for key in keys:
+            if key in COUNTS:
+                self.said.append(f"the entry {key.decode()} is no image and is not read")
+            else:
+                name = key.decode("utf-8", "backslashreplace")
+                self._keys[name if name not in self._keys else key.hex()] = key
+        return dict.fromkeys(self._keys, Sample())
+
+    def open(self, name: str) -> BinaryIO:
+        """Return the bytes of one value; raises DataError."""
+        try:
+            with self._opened().begin() as view:
+                return io.BytesIO(view.get(self._keys[name]))
+        except self._lmdb.Error as error:
+            raise self._damaged(error) from error
+
+    def close(self) -> None:
+        """Close the database."""
+        if self._environment is not None:
+            self._environment.close()
+            self._environment = None
+
+    def _opened(self) -> Any:
+        if self._environment is None:
+            self._environment = self._lmdb.open(
+                str(self.file), subdir=False, readonly=True, lock=False, readahead=False, create=False
+            )
+        return self._environment
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(f"{self.file} can't be read as LMDB ({error}): fetch it again")
+
+
+def lmdb_database(request: DatasetRequest) -> Source:
+    """Return the source of ``lmdb:PATH``."""
+    return TreeSource(LmdbTree(Path(request.argument).expanduser(), request), request)

@@ -1,0 +1,151 @@
+"""Parquet files as Hugging Face writes them: ``data/train-00000-of-00001.parquet``, or a single file.
+
+The images are a column of structs with ``bytes`` and ``path``, or of binary; ``label`` is their class, named by the
+schema's metadata; ``text``, ``caption`` or ``captions`` are one or several captions. pyarrow does the reading.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genkit.data.shards import Sample, SampleTree, extra_module, find_shards, shards_key
+from genkit.data.source import DatasetRequest, Source
+from genkit.data.tree import TreeSource
+from genkit.errors import DataError, UsageError
+
+IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "webp")
+LABELS = ("label", "labels", "fine_label", "class", "cls", "target")
+CAPTIONS = ("text", "caption", "captions")
+
+
+class ParquetTree(SampleTree):
+    """The rows of parquet files; one group of rows is held in memory."""
+
+    def __init__(self, path: Path, request: DatasetRequest) -> None:
+        super().__init__(str(path), request)
+        self.path = path
+        self._pq = extra_module("pyarrow.parquet", "parquet", f"reading {path}")
+        self._rows: dict[str, tuple[Path, int, int]] = {}
+        self._group: tuple[Path, int] | None = None
+        self._values: list[Any] = []
+        self._column = ""
+        self._classes: tuple[str, ...] = ()
+
+    def key(self) -> Any:
+        """Return each file's path, size, times and inode."""
+        return shards_key(self.path, ".parquet")
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the ClassLabel."""
+        return self._classes
+
+    def read_samples(self) -> dict[str, Sample]:
+        """Read labels and captions of all rows; raises DataError for files without a column of images."""
+        shards, notes = find_shards(self.path, ".parquet")
+        self.said += notes
+        found: dict[str, Sample] = {}
+        for shard in shards:
+            file = self._open(shard.path)
+            self._column = self._image_column(file.schema_arrow, shard.path)
+            label = self._label_column(file.schema_arrow)
+            texts = [name for name in CAPTIONS if name in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                columns = self._table(shard.path, group, [*([label] if label else []), *texts])
+                for row in range(file.metadata.row_group(group).num_rows):
+                    name = f"{shard.path.name}/{len(found):08d}"
+                    self._rows[name] = (shard.path, group, row)
+                    captions = [text for each in texts for text in _texts(columns[each][row])]
+                    value = columns[label][row] if label else None
+                    found[name] = Sample(shard.split, value, tuple(dict.fromkeys(captions)))
+        return found
+
+    def open(self, name: str) -> BinaryIO:
+        """Return the bytes of one row's image; raises DataError."""
+        path, group, row = self._rows[name]
+        if self._group != (path, group):
+            self._values = self._table(path, group, [self._column])[self._column]
+            self._group = (path, group)
+        value = self._values[row]
+        data = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(data, bytes):
+            raise DataError(f"{self.full_name(name)} has no bytes in {self._column}: embed the images in the file")
+        return io.BytesIO(data)
+
+    def close(self) -> None:
+        """Forget the rows in memory."""
+        self._group, self._values = None, []
+
+    def _open(self, path: Path) -> Any:
+        try:
+            return self._pq.ParquetFile(path)
+        except Exception as error:  # pyarrow's own errors have no common base
+            raise _damaged(path, error) from error
+
+    def _table(self, path: Path, group: int, columns: list[str]) -> dict[str, list[Any]]:
+        if not columns:
+            return {}
+        try:
+            with self._pq.ParquetFile(path) as file:
+                table: dict[str, list[Any]] = file.read_row_group(group, columns=columns).to_pydict()
+            return table
+        except Exception as error:
+            raise _damaged(path, error) from error
+
+    def _image_column(self, schema: Any, path: Path) -> str:
+        """Return the name of the column of images."""
+        fits = [field.name for field in schema if _holds_images(field.type)]
+        if self.request.array:
+            if self.request.array not in fits:
+                raise UsageError(
+                    f"{path} has no column {self.request.array!r} of images: choose one of {', '.join(fits) or 'none'}"
+                )
+            return self.request.array
+        known = [name for name in IMAGES if name in fits]
+        if known or len(fits) == 1:
+            return (known or fits)[0]
+        if fits:
+            raise DataError(f"{path} may have images in {', '.join(fits)}: choose the column with --array {fits[0]}")
+        raise DataError(
+            f"{path} has no column of encoded images among {', '.join(schema.names) or 'none'}: "
+            "give it one of bytes, or of structs with bytes"
+        )
+
+    def _label_column(self, schema: Any) -> str:
+        """Return the name of the column of labels, or an empty string; take the names of its classes."""
+        try:
+            features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        except (ValueError, KeyError, TypeError):
+            features = {}
+        named = {
+            name: tuple(map(str, feature["names"]))
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+        }
+        label = next((name for name in LABELS if name in schema.names), "")
+        if not label and len(named) == 1:
+            label = next(iter(named))
+        self._classes = named.get(label, ())
+        return label if label in schema.names and self.request.labels != "none" else ""
+
+
+def _holds_images(kind: Any) -> bool:
+    text = str(kind)
+    return text in ("binary", "large_binary", "binary_view") or (text.startswith("struct<") and "bytes: " in text)
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [str(value)] if isinstance(value, str) else [str(each) for each in value if each is not None]
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} can't be read as parquet ({' '.join(str(error).split())[:200]}): fetch it again")
+
+
+def parquet(request: DatasetRequest) -> Source:
+    """Return the source of ``parquet:PATH``."""
+    return TreeSource(ParquetTree(Path(request.argument).expanduser(), request), request)

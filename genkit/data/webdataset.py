@@ -1,0 +1,158 @@
+"""WebDataset: tar shards in which files of one base name are a sample, such as ``0007.jpg 0007.cls 0007.txt``.
+
+The key is a file's path up to the first dot of its name. ``.cls`` is the label, ``.txt`` a caption, and ``.json`` has
+either under ``label``, ``caption`` or ``text``. A single tar without any of these is read as a zip is: its folders are
+the classes. Within a shard images are in the order of their names. Nothing is unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from genkit.data.archive import MEMBER_LIMIT
+from genkit.data.shards import Sample, SampleTree, Shard, find_shards, shards_key
+from genkit.data.source import DatasetRequest, Source, unreadable
+from genkit.data.tree import Member, TreeSource, arrange, is_wanted
+from genkit.errors import DataError
+
+IMAGES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".j2k"])
+NOTES = ("cls", "txt", "json")
+"""The kinds of files that say something of a sample."""
+
+_TEXT_LIMIT = 1 << 20
+
+
+class TarTree(SampleTree):
+    """The images of one or several tar files."""
+
+    def __init__(self, path: Path, request: DatasetRequest) -> None:
+        super().__init__(str(path), request)
+        self.path = path
+        self._places: dict[str, tuple[Path, int, int]] = {}
+        self._inner: dict[str, str] = {}
+
+    def key(self) -> Any:
+        """Return each shard's path, size, times and inode."""
+        return shards_key(self.path, ".tar")
+
+    def read_samples(self) -> dict[str, Sample]:
+        """List all shards; raises DataError for a tar that is damaged and for labels that can't be read."""
+        shards, notes = find_shards(self.path, ".tar")
+        self.said += notes
+        found: dict[str, Sample] = {}
+        for shard in shards:
+            prefix = f"{shard.path.name}/" if len(shards) > 1 else ""
+            found |= self._shard(shard, prefix)
+        return found
+
+    def members(self, names: list[str]) -> tuple[list[Member], tuple[str, ...]] | None:
+        """Return what the samples say, or what the folders in the shards say where they say nothing."""
+        if any(sample != Sample(shown=sample.shown) for sample in self.samples().values()):
+            return super().members(names)
+        inner = [self._inner[name] for name in names]
+        if len(set(inner)) < len(inner) or self.request.labels == "none":
+            return super().members(names)
+        members, classes = arrange(inner, self.location)
+        own = dict(zip(inner, names, strict=True))
+        return [Member(own[each.name], each.split, each.label, (), each.name) for each in members], classes
+
+    def open(self, name: str) -> BinaryIO:
+        """Return an image's bytes; raises DataError."""
+        path, start, size = self._places[name]
+        return io.BytesIO(_read(path, start, size, self.full_name(name)))
+
+    def full_name(self, name: str) -> str:
+        """Return an image's name, with its shard's in front."""
+        return f"{self._places[name][0]}/{self._inner[name]}" if name in self._places else f"{self.location}/{name}"
+
+    def _shard(self, shard: Shard, prefix: str) -> dict[str, Sample]:
+        images: list[tuple[str, tarfile.TarInfo]] = []
+        texts: dict[tuple[str, str], tarfile.TarInfo] = {}
+        for info in _listing(shard.path):
+            name = info.name.replace("\\", "/").removeprefix("./")
+            if any(part.startswith(".") for part in name.split("/")):
+                continue
+            kind = name.rpartition(".")[2].lower()
+            if PurePosixPath(name).suffix.lower() in IMAGES and is_wanted(name):
+                images.append((name, info))
+            elif kind in NOTES:
+                texts[_base(name), kind] = info
+        found: dict[str, Sample] = {}
+        for name, info in sorted(images, key=lambda each: each[0].split("/")):
+            if prefix + name in found:
+                raise DataError(f"{shard.path} holds {name} twice: make it anew")
+            self._places[prefix + name] = (shard.path, info.offset_data, info.size)
+            self._inner[prefix + name] = name
+            notes = {
+                kind: _read(shard.path, text.offset_data, min(text.size, _TEXT_LIMIT), f"{shard.path}/{text.name}")
+                for kind in NOTES
+                if (text := texts.get((_base(name), kind))) is not None
+            }
+            label, captions = _said(notes, f"{shard.path}/{_base(name)}")
+            found[prefix + name] = Sample(shard.split, label, captions, name)
+        return found
+
+
+def _base(name: str) -> str:
+    """Return a sample's key: the path up to the first dot of the file's name."""
+    folder, slash, file = name.rpartition("/")
+    return folder + slash + file.partition(".")[0]
+
+
+def _said(notes: dict[str, bytes], name: str) -> tuple[int | str | None, tuple[str, ...]]:
+    """Return the label and captions that the files beside an image give."""
+    label: int | str | None = None
+    captions: list[str] = []
+    try:
+        texts = {kind: data.decode("utf-8").strip() for kind, data in notes.items()}
+        if "json" in texts:
+            told = json.loads(texts["json"])
+            told = told if isinstance(told, dict) else {}
+            label = next((told[each] for each in ("label", "cls", "class") if told.get(each) is not None), None)
+            for each in ("caption", "text", "captions"):
+                value = told.get(each) or []
+                captions += [value] if isinstance(value, str) else [str(text) for text in value]
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise DataError(f"the text beside {name} can't be read ({error}): write it as UTF-8 text or JSON") from error
+    if texts.get("cls"):
+        label = texts["cls"]
+    if texts.get("txt"):
+        captions.insert(0, texts["txt"])
+    if label is not None and (isinstance(label, bool) or not isinstance(label, int | str)):
+        raise DataError(f"the label of {name} is {str(label)[:40]}: write one number or name, or pass --labels none")
+    return label, tuple(dict.fromkeys(captions))
+
+
+def _listing(path: Path) -> list[tarfile.TarInfo]:
+    try:
+        with tarfile.open(path, "r:") as file:
+            members = [info for info in file if info.isreg()]
+            end = path.stat().st_size
+    except FileNotFoundError as error:
+        raise unreadable(path, error) from error
+    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        if path.is_file() and _read(path, 0, 2, str(path)) == b"\x1f\x8b":
+            raise DataError(f"{path} is a compressed tar: unpack it with gunzip first") from error
+        raise DataError(f"{path} is not a readable tar file ({error}): it may be truncated") from error
+    for info in members:
+        if info.sparse is not None or info.size > MEMBER_LIMIT or info.offset_data + info.size > end:
+            raise DataError(f"{path} is damaged at {info.name}, which claims {info.size:,} bytes: make it anew")
+    return members
+
+
+def _read(path: Path, start: int, size: int, name: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            return file.read(size)
+    except OSError as error:
+        raise DataError(f"{name} can't be read: {error.strerror or error}") from error
+
+
+def webdataset(request: DatasetRequest) -> Source:
+    """Return the source of ``webdataset:PATH``."""
+    return TreeSource(TarTree(Path(request.argument).expanduser(), request), request)
