@@ -8,9 +8,14 @@ from genkit.errors import UsageError
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """Return the device; ``auto`` is a GPU if there is one. Raises UsageError for a device that does not exist."""
+    """Return the device; ``auto`` is CUDA, else Apple's MPS, else the CPU.
+
+    Raises UsageError for a device that does not exist.
+    """
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(wanted)
         torch.zeros(1, device=device).item()  # fails on "meta", whose tensors have no data

@@ -23,3 +23,9 @@ def test_a_named_device_is_taken():
 def test_a_device_that_is_not_here_is_named(name):
     with pytest.raises(UsageError, match=f"there is no device '{name}' here"):
         pick_device(name)
+
+
+def test_auto_takes_mps_where_there_is_no_cuda(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert pick_device("auto").type == "mps"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,14 @@ def _warn_of_unlisted(benchmark: Benchmark) -> None:
         )
 
 
+def _own_options(job: Job, jobs: Sequence[Job]) -> str:
+    """Return the settings in which a job differs from others of its model."""
+    alike = [{**other.options, "batch": other.batch} for other in jobs if other.model == job.model]
+    own = {**job.options, "batch": job.batch}
+    differ = [name for name in own if any(other.get(name) != own[name] for other in alike)]
+    return ", ".join(f"{name}={own[name]}" for name in differ)
+
+
 def _dry_run(benchmark: Benchmark, workers: int, as_json: bool) -> None:
     from genkit.benchmark.estimate import seconds
     from genkit.report.text import table
@@ -130,12 +139,13 @@ def _dry_run(benchmark: Benchmark, workers: int, as_json: bool) -> None:
     if as_json:
         echo_json(rows)
         return
-    header = ["model", "seed", "images", "state", "seconds", "job"]
+    header = ["model", "seed", "images", "state", "seconds", "job", "options"]
     cells = [
-        [f"{row[key]:,}" if key == "images" else str(row[key] if row[key] is not None else "?") for key in header]
+        [f"{row[key]:,}" if key == "images" else str(row[key] if row[key] is not None else "?") for key in header[:-1]]
         for row in rows
     ]
-    click.echo(table([header, *cells], right=(1, 2, 4)))
+    apart = [[*row, _own_options(job, benchmark.jobs)] for row, job in zip(cells, benchmark.jobs, strict=True)]
+    click.echo(table([header, *apart], right=(1, 2, 4)))
     missing = [job for job, ended in listed if ended is None]
     known, unknown = seconds(missing, rates)
     more = f", and {', '.join(unknown)}, which never ran here" if unknown else ""

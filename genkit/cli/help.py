@@ -7,9 +7,46 @@ from typing import Any, TypeVar
 
 import click
 
+from genkit.errors import UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 GENERAL = "Options"
+
+
+OTHER_FLAGS = {
+    "output": ("--out", "--grid", "--html"),
+    "output-dir": ("--out",),
+    "outdir": ("--out",),
+    "batch-size": ("--batch",),
+    "epochs": ("--images", "--minutes"),
+    "steps": ("--images",),
+    "iterations": ("--images",),
+    "kimg": ("--images",),
+    "data": ("--dataset",),
+    "data-path": ("--dataset",),
+    "gpu": ("--device",),
+    "cuda": ("--device",),
+    "num-samples": ("--count",),
+    "num": ("--count",),
+    "checkpoint": ("--run", "--resume"),
+    "image-size": ("--size",),
+    "resolution": ("--size",),
+    "gray": ("--grey",),
+}
+"""Flags of other tools -> those of genkit that may be meant; the first that the command has is named."""
+
+MODEL_OPTIONS = {
+    **dict.fromkeys(("lr", "learning-rate", "g-lr", "rate"), "learning_rate"),
+    "d-lr": "d_learning_rate",
+    **dict.fromkeys(("latent", "latent-dim", "z-dim", "nz"), "latent"),
+    **dict.fromkeys(("width", "channels", "ngf", "ndf"), "width"),
+    "beta": "beta",
+    "augment": "augment",
+    "aug": "augment",
+    "kl-warmup": "kl_warmup",
+}
+"""Flags that people try -> the option of a model that is meant."""
 
 
 class Option(click.Option):
@@ -39,6 +76,32 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 class Command(click.Command):
     """A command whose help shows its options by section, general ones last."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does; raises UsageError for a flag given twice, and for common names of flags of others."""
+        if not ctx.resilient_parsing:
+            try:
+                _, _, order = self.make_parser(ctx).parse_args(list(args))
+            except click.NoSuchOption as error:
+                if hint := self._flag_for(error.option_name):
+                    raise UsageError(f"there is no flag {error.option_name}: {hint}") from error
+                raise
+            for param in order:
+                single = isinstance(param, click.Option) and not (param.multiple or param.is_flag or param.count)
+                if single and order.count(param) > 1:
+                    raise UsageError(f"{max(param.opts, key=len)} is given {order.count(param)} times: give it once")
+        return super().parse_args(ctx, args)
+
+    def _flag_for(self, flag: str) -> str:
+        """Return what to give instead of a flag that other tools have, or an empty string."""
+        own = {name for param in self.params for name in param.opts}
+        asked = flag.lstrip("-").replace("_", "-").lower()
+        found = next((name for name in OTHER_FLAGS.get(asked, ()) if name in own), "")
+        if found:
+            return f"use {found}"
+        if "--option" in own and asked in MODEL_OPTIONS:
+            return f"an option of the model is given as -o {MODEL_OPTIONS[asked]}=VALUE (genkit models NAME lists them)"
+        return ""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a list of options for each section."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import types
+import typing
 
 import click
 
@@ -67,8 +69,9 @@ def _show(name: str, as_json: bool) -> None:
         f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}"
     )
     click.echo("options (-o key=value)")
-    types = {field.name: _plain(str(field.type)) for field in dataclasses.fields(cls.Options)}
-    click.echo(table([[key, str(value), types[key]] for key, value in options.items()] or [["none", "", ""]], indent=2))
+    explained = _explained(cls.Options)
+    rows = [[key, "-" if value is None else str(value), *explained[key]] for key, value in options.items()]
+    click.echo(table(rows or [["none", ""]], indent=2))
     click.echo("presets (--preset cpu, by data set, or gpu)")
     rest = "other data" if presets.keys() - {"default", "gpu"} else "any data"
     places = {"default": ["cpu", rest], "gpu": ["gpu", "any data"]}
@@ -84,15 +87,42 @@ def _show(name: str, as_json: bool) -> None:
     click.echo(table(rows, indent=2))
 
 
-_BOUNDS = {"Ge": ">=", "Gt": ">", "Le": "<=", "Lt": "<"}
+_COMMON = {
+    "latent": "numbers in a latent",
+    "width": "width of the networks' layers",
+    "learning_rate": "learning rate of the optimiser",
+    "ada_images": 'with augment "ada", images in which its probability may rise from 0 to 1',
+}
+"""What options do that the docstrings of many models leave unsaid."""
 
 
-def _plain(annotation: str) -> str:
-    """Write a type plainly: ``int >= 1`` for ``Annotated[int, Ge(1)]``, a Literal by its choices."""
-    if annotation.startswith("Literal["):
-        return annotation[len("Literal[") : -1].replace("'", "").replace(", ", " | ")
-    found = re.fullmatch(r"Annotated\[(\w+), (.*)\]", annotation)
-    if found is None:
-        return annotation
-    limits = [f"{_BOUNDS[name]} {bound}" for name, bound in re.findall(r"(Ge|Gt|Le|Lt)\(([^)]*)\)", found[2])]
-    return " ".join([found[1], ", ".join(limits)])
+def _explained(options: type) -> dict[str, tuple[str, str]]:
+    """Return for each option what it may be and what it does, by its type and by ``name``: text in a docstring."""
+    hints = typing.get_type_hints(options, include_extras=True)
+    said: dict[str, str] = {}
+    for cls in options.__mro__:
+        text = " ".join((vars(cls).get("__doc__") or "").split())
+        for name, what in re.findall(r"``(\w+)``: (.+?)(?=; ``\w+``:|\.(?: |$)|$)", text):
+            said.setdefault(name, what.replace("``", ""))
+    return {name: (_plain(hint), said.get(name, _COMMON.get(name, ""))) for name, hint in hints.items()}
+
+
+def _plain(hint: typing.Any) -> str:
+    """Say in plain words what a value of a type may be: ``a whole number of at least 1``."""
+    kind, parts = typing.get_origin(hint), typing.get_args(hint)
+    if kind is typing.Literal:
+        return " or ".join(filter(None, [", ".join(map(str, parts[:-1])), str(parts[-1])]))
+    if kind in (typing.Union, types.UnionType):
+        return " or ".join("left out" if part is type(None) else _plain(part) for part in parts)
+    if kind is typing.Annotated:
+        words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+        limits = [
+            f"{word} {getattr(limit, name)}"
+            for limit in parts[1:]
+            for name, word in words.items()
+            if getattr(limit, name, None) is not None
+        ]
+        return " ".join([_plain(parts[0]), " and ".join(limits)]).strip()
+    if kind in (list, tuple):
+        return f"a list, each {_plain(parts[0])}"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(hint, str(hint))

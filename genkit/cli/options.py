@@ -50,7 +50,7 @@ runs_option = _runs_option("Folder of runs and records.", RunsFolder(path_type=P
 store_option = _runs_option("Folder or URL of runs and records.")
 json_option = option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 device_option = option(
-    "--device", default="auto", envvar="GENKIT_DEVICE", show_default=True, help="auto, cpu, cuda, cuda:1 ..."
+    "--device", default="auto", envvar="GENKIT_DEVICE", show_default=True, help="auto, cpu, cuda, cuda:1, mps ..."
 )
 seed_option = option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 

@@ -25,6 +25,7 @@ def command(as_json: bool) -> None:
                     "version": p.version,
                     "error": p.error or None,
                     "offers": {kind.kind: [spec.name for spec in specs] for kind, specs in p.specs.items() if specs},
+                    "observes": list(p.observes),
                 }
                 for p in plugins
             ]
@@ -32,9 +33,11 @@ def command(as_json: bool) -> None:
         return
     rows = []
     for plugin in plugins:
-        offered = ", ".join(
+        parts = [
             f"{len(specs)} {kind.kind}{'s' if len(specs) > 1 else ''}" for kind, specs in plugin.specs.items() if specs
-        )
+        ]
+        parts += [f"observes {' and '.join(plugin.observes)}"] if plugin.observes else []
+        offered = ", ".join(parts)
         rows.append(
             [plugin.name, f"{plugin.dist} {plugin.version}", f"broken: {plugin.error}" if plugin.error else offered]
         )

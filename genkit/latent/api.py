@@ -210,7 +210,7 @@ def edit(
     if label is not None:
         classes = pictures.classes_of(model, len(given), label)
     elif files and model.conditional:
-        raise UsageError("this model is conditional: give the class of the targets by --class N")
+        raise UsageError("this model is conditional: give the class of the targets by --class N, in Python label=N")
     condition = classes if model.conditional else None
     edited = search_latents(
         model, given, degradation, search, extractor=extractor, condition=condition, progress=progress

@@ -130,7 +130,10 @@ def search_latents(
     target = target.to(model.device)
     expected = degradation(target.new_zeros(1, *model.data.shape))
     if expected.shape[1:] != target.shape[1:]:
-        raise DataError(f"targets of shape {list(target.shape[1:])} must be of shape {list(expected.shape[1:])}")
+        raise DataError(
+            f"targets of shape {list(target.shape[1:])} must be of shape {list(expected.shape[1:])} for this model "
+            "(channels, height, width): resize them first"
+        )
     target = degradation.known(target)
     starts = _starts(model, degradation.guess(target), search)
     classes = None if condition is None else condition.to(model.device).repeat(search.starts)

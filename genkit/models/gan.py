@@ -33,8 +33,8 @@ from genkit.models.losses import NON_SATURATING, Adversarial
 class GANOptions:
     """Options for any GAN to inherit.
 
-    ``d_learning_rate``: the discriminator's learning rate, ``learning_rate`` if None; ``d_steps``: discriminator steps
-    per generator step; ``augment``: the augmentation of every image that the discriminator sees, real or generated.
+    ``d_learning_rate``: the discriminator's learning rate, ``learning_rate`` if left out; ``d_steps``: discriminator
+    steps per generator step; ``augment``: the augmentation of every image that the discriminator sees, real or not.
     With "ada" the probability of each transform rises from 0 to 1 in ``ada_images`` images at the fastest.
     """
 

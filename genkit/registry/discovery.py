@@ -34,6 +34,9 @@ _HOOKS: dict[str, type[Spec]] = {
     "genkit_commands": CommandSpec,
 }
 
+_OBSERVED = {"genkit_train_event": "training", "genkit_record": "records"}
+"""The hooks of observers, and what they observe."""
+
 _FAILURES = (Exception, SystemExit)
 """What a plugin's code may raise without ending the program; KeyboardInterrupt still does."""
 
@@ -49,6 +52,8 @@ class Plugin:
     version: str
     specs: dict[type[Spec], list[Spec]] = field(default_factory=dict)
     error: str = ""
+    observes: tuple[str, ...] = ()
+    """What it observes: "training" and "records"."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class Registry:
             self.manager.register(module, f"{plugin.dist}:{name}")
             _verify_hooks(self.manager, module)
             plugin.specs = {kind: list(self._specs(module, hook, kind)) for hook, kind in _HOOKS.items()}
+            callers = {caller.name for caller in self.manager.get_hookcallers(module) or ()}
+            plugin.observes = tuple(what for hook, what in _OBSERVED.items() if hook in callers)
         except _FAILURES as error:
             if self.manager.is_registered(module):
                 self.manager.unregister(module)

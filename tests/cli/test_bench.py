@@ -81,3 +81,11 @@ def test_a_board_that_is_wrong_is_said_to_be(genkit):
     refused = genkit("bench", "b.toml")
     assert refused.code == 2
     assert "b.toml has no option 'imges'. Did you mean 'images'?" in refused.err
+
+
+def test_two_entries_of_one_model_are_told_apart_in_the_plan(genkit):
+    twice = BOARD.replace('"conv-vae"', '"vae"').rstrip()
+    Path("b.toml").write_text(twice + "\n[models.options]\nlatent = 7\n")
+    planned = genkit("bench", "b.toml", "--dry-run")
+    assert planned.code == 0, planned.err
+    assert "latent=7" in planned.out and "latent=20" in planned.out

@@ -111,3 +111,24 @@ def test_a_command_that_a_group_has_not_is_said(genkit):
     result = genkit("runs", "lst")
     assert result.code == 2
     assert "No such command 'lst'" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train", "--size", "64", "--size", "48"), "--size is given 2 times: give it once"),
+        (("sample", "-n", "3", "--count", "4"), "--count is given 2 times"),
+        (("train", "--lr", "1"), "no flag --lr: an option of the model is given as -o learning_rate=VALUE"),
+        (("train", "--batch-size", "8"), "no flag --batch-size: use --batch"),
+        (("sample", "--output", "x"), "no flag --output: use --out"),
+        (("runs", "list", "--model", "a", "--model", "b"), "--model is given 2 times"),
+    ],
+)
+def test_flags_given_twice_or_known_from_other_tools_are_one_sentence(genkit, arguments, sentence):
+    answer = genkit(*arguments)
+    assert answer.code == 2
+    assert sentence in answer.err and answer.err.count("\n") == 1
+
+
+def test_flags_that_repeat_may_be_repeated(genkit):
+    assert "given 2 times" not in genkit("train", "-o", "width=8", "-o", "latent=3", "--raw").err

@@ -68,8 +68,22 @@ def test_completion_scripts_are_printed(genkit):
     assert "_GENKIT_COMPLETE" in genkit("completion", "bash").out
 
 
-def test_types_are_said_plainly(genkit):
-    shown = genkit("models", "vae").out
-    assert "gaussian | bernoulli" in shown
-    assert "int >= 1" in shown
-    assert "Annotated" not in shown
+def test_options_are_said_in_plain_words_with_what_they_do(genkit):
+    shown = genkit("models", "dcgan").out
+    rows = {" ".join(line.split()) for line in shown.splitlines()}
+    assert "latent 100 a whole number of at least 1 numbers in a latent" in rows
+    assert any(row.startswith("augment none none, flip, ") and "the augmentation of every image" in row for row in rows)
+    d_rate = next(row for row in rows if row.startswith("d_learning_rate"))
+    assert d_rate.startswith("d_learning_rate - a number above 0 or left out the discriminator's learning rate")
+    for model in ("dcgan", "vae", "vq-vae", "rae-gmm", "stylegan2-nano", "ppca"):
+        assert not any(
+            word in genkit("models", model).out for word in ("Annotated", "Literal", "Choice", "None", "<class")
+        )
+
+
+def test_observers_are_listed(genkit, monkeypatch):
+    from genkit.registry.discovery import registry
+
+    monkeypatch.setattr(registry().plugins[-1], "observes", ("training", "records"))
+    assert "observes training and records" in genkit("plugins").out
+    assert json.loads(genkit("plugins", "--json").out)[-1]["observes"] == ["training", "records"]

@@ -323,6 +323,7 @@ def test_an_observer_that_fails_is_switched_off_and_logged(
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     found = Registry([EntryPoint(name, name, "genkit")._for(Dist(name)) for name in modules])  # type: ignore[attr-defined]
+    assert [plugin.observes for plugin in found.plugins[1:]] == [("training",), ("training",)]
     for kind in ("start", "end"):
         found.observe("genkit_train_event", event={"kind": kind})
     assert len(modules["bad_observer"].seen) == 1
