@@ -34,9 +34,7 @@ from genkit.cli.trained import trained_run
     help="Without TARGETS: test images to degrade.",
 )
 @data_root_option
-@option(
-    "--class", "label", type=click.IntRange(min=0), section="Search", help="Class of the targets (conditional models)."
-)
+@option("--class", "label", metavar="CLASS", section="Search", help="Class of the targets, by name or number.")
 @option(
     "--steps", type=click.IntRange(min=1), default=300, show_default=True, section="Search", help="Steps of a search."
 )
@@ -81,7 +79,7 @@ def command(
     factor: int | None,
     noise: float | None,
     count: int,
-    label: int | None,
+    label: str | None,
     steps: int,
     starts: int,
     prior: float,

@@ -34,7 +34,7 @@ def command(
     steps: int,
     grid: Path,
     gif: Path | None,
-    label: int | None,
+    label: str | None,
     seed: int,
     device: str,
     root: Path,

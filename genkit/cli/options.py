@@ -89,7 +89,7 @@ def walk_options(grid: str) -> Callable[[F], F]:
         ),
         option("--grid", type=FILE, default=Path(grid), show_default=True, section="Output", help="Output image."),
         option("--gif", type=FILE, section="Output", help="Also write the rows as an animated GIF."),
-        option("--class", "label", type=click.IntRange(min=0), help="Stay in this class (conditional models)."),
+        option("--class", "label", metavar="CLASS", help="Stay in this class, by name or number (conditional models)."),
     )
 
 

@@ -28,7 +28,7 @@ from genkit.errors import UsageError
 @option("--grid", type=FILE, default=Path("samples.png"), show_default=True, section="Output", help="Output image.")
 @option("--out", type=FOLDER, section="Output", help="Write single PNGs and labels.csv into this folder instead.")
 @option("--labelled", is_flag=True, section="Output", help="With --out: a folder per class, as a labelled data set.")
-@option("--class", "label", type=click.IntRange(min=0), help="Draw this class (conditional models).")
+@option("--class", "label", metavar="CLASS", help="Draw this class, by name or number (conditional models).")
 @option("--raw", is_flag=True, help="Draw from the raw weights, not their moving average.")
 @seed_option
 @device_option
@@ -41,7 +41,7 @@ def command(
     count: int,
     grid: Path,
     out: Path | None,
-    label: int | None,
+    label: str | None,
     labelled: bool,
     raw: bool,
     seed: int,

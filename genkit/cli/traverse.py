@@ -50,7 +50,7 @@ def command(
     span: float,
     grid: Path,
     gif: Path | None,
-    label: int | None,
+    label: str | None,
     seed: int,
     device: str,
     root: Path,

@@ -18,6 +18,7 @@ class DataInfo:
     ``shape`` is (C, H, W); ``levels`` the number of grey levels of a channel (17 for digits, 256 for photographs);
     ``num_classes`` is 0 for data without labels, else ``class_frequencies`` has that many entries. ``num_train`` counts
     the training images; ``has_prompts`` says whether images come with texts.
+    ``class_names`` has the names of the classes, or is empty where a run of an older genkit did not record them.
     """
 
     shape: tuple[int, int, int]
@@ -26,6 +27,7 @@ class DataInfo:
     class_frequencies: tuple[float, ...] = ()
     num_train: int = 0
     has_prompts: bool = False
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,4 +120,4 @@ class ImageDataset:
         if labels is not None and count:
             frequencies = tuple((np.bincount(labels, minlength=count) / len(labels)).tolist())
         _, c, h, w = self.train.pixels.shape
-        return DataInfo((c, h, w), self.levels, count, frequencies, len(self.train))
+        return DataInfo((c, h, w), self.levels, count, frequencies, len(self.train), class_names=tuple(self.classes))

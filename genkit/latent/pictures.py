@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,17 +14,19 @@ from torch import Tensor
 
 from genkit.data import Split
 from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
-from genkit.errors import GenkitError, UsageError
+from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
 from genkit.models.base import GenerativeModel
 from genkit.paths import write_atomic
 from genkit.seeds import derive
 
+_LOG = logging.getLogger(__name__)
+
 CHUNK = 250
 
 
 def draw(
-    model: GenerativeModel, count: int, *, seed: int, label: int | None = None, first: int = 0
+    model: GenerativeModel, count: int, *, seed: int, label: int | str | None = None, first: int = 0
 ) -> tuple[Tensor, Tensor | None]:
     """Return ``count`` samples in [0, 1] and, for labelled data, the classes they were conditioned on.
 
@@ -39,7 +42,7 @@ def draw(
 
 
 def draw_in_order(
-    model: GenerativeModel, count: int, *, seed: int, label: int | None = None
+    model: GenerativeModel, count: int, *, seed: int, label: int | str | None = None
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield samples and their classes in chunks; of any two counts, the smaller draws the first images of the larger.
 
@@ -52,7 +55,7 @@ def draw_in_order(
 
 
 def classes_of(
-    model: GenerativeModel, rows: int, label: int | None, *, repeats: int = 1, first: int = 0
+    model: GenerativeModel, rows: int, label: int | str | None, *, repeats: int = 1, first: int = 0
 ) -> Tensor | None:
     """Return the classes of ``rows`` rows of ``repeats`` images each, or None if the data has no classes.
 
@@ -60,6 +63,7 @@ def classes_of(
     UsageError for an unknown class, or for a class of a model that is not conditional.
     """
     classes = model.data.num_classes
+    label = class_number(model, label)
     if label is not None and not 0 <= label < classes:
         known = f"there is no class {label}: the classes are 0 to {classes - 1}"
         raise UsageError(known if classes else "the data has no classes: leave --class out")
@@ -69,6 +73,26 @@ def classes_of(
         return None
     each = torch.arange(first, first + rows) % classes if label is None else torch.full((rows,), label)
     return each.to(model.device).repeat_interleave(repeats)
+
+
+def class_number(model: GenerativeModel, label: int | str | None) -> int | None:
+    """Return the number of a class, given it or the class's name; a text is a name if the data has it, else a number.
+
+    Raises UsageError for a text that is neither.
+    """
+    if not isinstance(label, str):
+        return label
+    names = model.data.class_names
+    if label in names:
+        number = names.index(label)
+        if label.isdecimal() and int(label) != number:
+            _LOG.warning("class %r is read as a name: the class with the number %s", label, number)
+        return number
+    try:
+        return int(label)
+    except ValueError as error:
+        hint = f"{suggestion(label, names)} The classes are {', '.join(names[:20])}" if names else " Give its number"
+        raise UsageError(f"there is no class named {label!r}.{hint}") from error
 
 
 def write_grid(images: Tensor, path: Path) -> None:
@@ -115,7 +139,7 @@ def write_images(
     count: int,
     *,
     seed: int,
-    label: int | None = None,
+    label: int | str | None = None,
     classes: Sequence[str] = (),
     progress: Progress = quiet,
 ) -> None:
@@ -130,6 +154,7 @@ def write_images(
         if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
             raise UsageError(f"class {name!r} is not a valid folder name")
     labels: list[tuple[str, int]] = []
+    label = class_number(model, label)
     with _filling(folder):
         for name in classes if label is None else classes[label : label + 1]:
             (folder / name).mkdir()

@@ -18,7 +18,9 @@ DRAWS = 1000
 """Latents drawn to estimate the prior's mean and standard deviation per dimension."""
 
 
-def walk_between(model: GenerativeModel, walks: int, steps: int, *, seed: int = 0, label: int | None = None) -> Tensor:
+def walk_between(
+    model: GenerativeModel, walks: int, steps: int, *, seed: int = 0, label: int | str | None = None
+) -> Tensor:
     """Return images [walks * steps, C, H, W] in [0, 1]: each walk leads from one random latent to another.
 
     Walks have ``steps`` images. With a conditional model each walk has one class: ``label``, or all classes in turn.
@@ -39,7 +41,7 @@ def walk_along(
     *,
     span: float = 3.0,
     seed: int = 0,
-    label: int | None = None,
+    label: int | str | None = None,
 ) -> Tensor:
     """Return images [len(dims) * steps, C, H, W]: a row per dimension, over ``span`` standard deviations each way.
 

@@ -128,3 +128,7 @@ def test_images_are_opened_with_the_arguments_of_data_sets(photos: Callable[...,
 def test_what_is_no_path_of_this_machine_is_refused_with_what_to_give(reference, sentence):
     with pytest.raises(UsageError, match=sentence):
         open_images(reference)
+
+
+def test_a_model_is_told_the_names_of_the_classes():
+    assert open_dataset("digits").info().class_names == tuple("0123456789")

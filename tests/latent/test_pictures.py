@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -190,3 +191,21 @@ def test_what_is_out_of_range_is_drawn_by_no_command(tmp_path, digits, bad):
         with pytest.raises(PluginError, match="Diverged"):
             write()
     assert not list(tmp_path.rglob("*.png"))
+
+
+def named(*names):
+    model = Shades(len(names))
+    model.data = dataclasses.replace(model.data, class_names=names)
+    return model
+
+
+@pytest.mark.parametrize(("label", "number"), [("disc", 1), ("2", 2), (0, 0), ("0", 0)])
+def test_a_class_is_named_or_numbered(label, number):
+    assert draw(named("cross", "disc", "ring"), 2, seed=0, label=label)[1].tolist() == [number] * 2
+
+
+def test_a_number_that_is_a_name_is_read_as_the_name_and_that_is_said(caplog):
+    assert draw(named("2", "7", "12"), 1, seed=0, label="7")[1].tolist() == [1]
+    assert "class '7' is read as a name" in caplog.messages[0]
+    with pytest.raises(UsageError, match="no class named 'disk'. Did you mean 'disc'. The classes are cross, disc"):
+        draw(named("cross", "disc"), 1, seed=0, label="disk")
