@@ -61,8 +61,8 @@ def frechet_distance_infinity(
     distances = np.array([distance(reference, _fit(rows, subset)) for subset in subsets])
     value = float(weights @ distances)
     influence = _influence(reference, whole)
-    count = jackknife.number_of_blocks(blocks, int(counts[0]))
-    labels = jackknife.block_of(n, count)
+    count = jackknife.number_of_blocks(blocks, int(counts[0]), whole.repeats.independent)
+    labels = whole.repeats.blocks(count)
 
     def linear(kept: NDArray[np.bool_]) -> float:
         """Return the first-order intercept over the rows kept."""
@@ -81,8 +81,7 @@ def frechet_distance_infinity(
         half, stderr = math.hypot(half, quantile * bend), math.hypot(stderr, bend)
         first_order = False
         note = f"{counts[0]} samples are few for {d} features, and the line in 1/N bends there; {note}"
-    assert reference.features is not None
-    fewest = min(n, len(reference.features))
+    fewest = min(whole.repeats.independent, reference.repeats.independent)
     if fewest <= d:
         note = f"{fewest} rows are too few to rank by with {d} features; {note}"
     return dataclasses.replace(

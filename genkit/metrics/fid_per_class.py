@@ -10,6 +10,7 @@ from genkit.errors import Unmeasurable
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.frechet import frechet_distance
+from genkit.metrics.numerics.repeats import Repeats
 from genkit.results.score import Score
 
 
@@ -29,7 +30,8 @@ def fid_per_class(evidence: Evidence) -> Score:
         if min(len(one), len(two)) < 3:
             raise Unmeasurable(f"class {name!r} has {len(one)} real and {len(two)} generated images, too few")
         pairs[name] = one, two
-    blocks = jackknife.number_of_blocks(jackknife.BLOCKS, *(len(rows) for pair in pairs.values() for rows in pair))
+    sizes = (Repeats.of(rows).independent for pair in pairs.values() for rows in pair)
+    blocks = jackknife.number_of_blocks(jackknife.BLOCKS, *sizes)
     scores = {name: frechet_distance(*pair, blocks=blocks) for name, pair in pairs.items()}
     deleted = np.mean([score.replicates for score in scores.values()], axis=0).tolist()
     rankable = all(score.rankable for score in scores.values())

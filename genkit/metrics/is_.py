@@ -20,6 +20,9 @@ from genkit.results.score import Score
 
 Array = NDArray[np.float64]
 
+_PROBABILITIES = 1e-2
+"""How far from 1 the sums of probabilities may be, which may have been rounded to half precision."""
+
 
 @dataclass(frozen=True)
 class _Rule:
@@ -90,7 +93,7 @@ def inception_score(
     ]
     scores = _scores(wholes)
     score = jackknife.one_sample_score(float(np.mean(scores)), deleted, n).within(1.0, array.shape[1])
-    return dataclasses.replace(score, note=_spread(scores, _RULES[rule].ddof))
+    return dataclasses.replace(score, note=_looks(array) + _spread(scores, _RULES[rule].ddof))
 
 
 def is_(evidence: Evidence) -> Score:
@@ -102,6 +105,13 @@ def is_(evidence: Evidence) -> Score:
     if logits is None:
         raise UsageError("the inception score needs class logits, which this feature extractor does not give")
     return inception_score(logits, **evidence.parameters)
+
+
+def _looks(logits: Array) -> str:
+    """Say if the rows are probabilities, of which a softmax makes nearly equal ones."""
+    if logits.min() >= 0 and np.abs(logits.sum(axis=1) - 1).max() < _PROBABILITIES:
+        return "rows sum to 1, as probabilities do, but logits are expected: give logits, or their logarithm; "
+    return ""
 
 
 def _spread(scores: list[float], ddof: int) -> str:

@@ -11,7 +11,7 @@ from genkit.errors import DataError
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.fid import reference_statistics
 from genkit.metrics.numerics import jackknife
-from genkit.metrics.numerics.frechet import fitted_pair, frechet_distance
+from genkit.metrics.numerics.frechet import FeatureStatistics, fitted_pair, frechet_distance
 from genkit.metrics.numerics.moments import Array
 from genkit.metrics.numerics.unit_vectors import SMALLEST, normalised
 from genkit.results.score import Score
@@ -36,9 +36,7 @@ def memorization_distance(real: Any, generated: Any, *, blocks: int = jackknife.
     one, two = fitted_pair(real, generated)
     frechet = frechet_distance(one, two, blocks=blocks)
     count = len(frechet.replicates) // 2
-    assert one.features is not None
-    assert two.features is not None
-    whole, deleted = _cosine_distances(one.features, two.features, count)
+    whole, deleted = _cosine_distances(one, two, count)
     penalised = whole < _THRESHOLD
     penalties = deleted if penalised else np.ones_like(deleted)
     replicates = [_informed(fid, c) for fid, c in zip(frechet.replicates, penalties, strict=True)]
@@ -69,12 +67,16 @@ def _informed(fid: float, cosine_distance: float) -> float:
     return fid / (cosine_distance + 1e-14) if fid > 1e-8 else 0.0
 
 
-def _cosine_distances(real: NDArray[Any], generated: NDArray[Any], blocks: int) -> tuple[float, Array]:
+def _cosine_distances(one: FeatureStatistics, two: FeatureStatistics, blocks: int) -> tuple[float, Array]:
     """Return the mean over real rows of the distance to the nearest generated row, and its values without each block.
 
     The latter are [2 B]: without each block of the real set, then of the generated set.
     """
-    (x, x_labels), (y, y_labels) = (_ordered(*part, blocks) for part in ((real, "real"), (generated, "generated")))
+    real, generated = one.features, two.features
+    assert real is not None
+    assert generated is not None
+    x, x_labels = _ordered(real, one.repeats.blocks(blocks), "real")
+    y, y_labels = _ordered(generated, two.repeats.blocks(blocks), "generated")
     nearest = np.zeros((len(x), blocks))
     for top in range(0, len(x), _TILE):
         rows = normalised(real[x[top : top + _TILE]])
@@ -94,9 +96,8 @@ def _cosine_distances(real: NDArray[Any], generated: NDArray[Any], blocks: int) 
     return float(distances.mean()), np.concatenate([without_real, without_generated])
 
 
-def _ordered(features: NDArray[Any], what: str, blocks: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _ordered(features: NDArray[Any], labels: NDArray[np.intp], what: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the indices of the rows that have a direction, sorted by block, and their blocks."""
-    labels = jackknife.block_of(len(features), blocks)
     order: NDArray[np.intp] = np.argsort(labels, kind="stable")
     order = order[np.abs(features.sum(axis=1, dtype=np.float64))[order] > SMALLEST]
     if len(np.unique(labels[order])) < 2:

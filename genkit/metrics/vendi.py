@@ -26,14 +26,16 @@ def vendi_score(features: Any, *, q: float = 1.0, blocks: int = jackknife.BLOCKS
     (Renyi's; 1 is Shannon's): a higher one counts the common kinds more (Pasarkar and Dieng 2024, arXiv:2310.12952). It
     grows with n, so compare sets of one size; the interval, from a block jackknife, is for this size too. Computed from
     the smaller of the n x n and d x d matrices, which have the same eigenvalues. Raises DataError or UsageError for
-    invalid features, and DataError for a row of zeros.
+    invalid features, and DataError for a row of zeros, unless all are, which are one kind of row.
     """
     if not q > 0:
         raise UsageError(f"q is the order of the entropy, a number above 0, not {q}")
     rows = checked(features, "features", ndim=2, at_least=3)
-    check_nonzero(rows, "features")
     n, d = rows.shape
     count = jackknife.number_of_blocks(blocks, n)
+    if not rows.any():
+        return jackknife.one_sample_score(1.0, [1.0] * count, n)
+    check_nonzero(rows, "features")
     labels = jackknife.block_of(n, count)
     if n <= d:
         unit = normalised(rows)

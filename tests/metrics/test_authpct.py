@@ -6,7 +6,8 @@ import torch
 
 from genkit.errors import DataError
 from genkit.metrics.authpct import authenticity
-from genkit.metrics.numerics.jackknife import block_of, t_quantile
+from genkit.metrics.numerics.jackknife import block_of
+from genkit.results.intervals import t_quantile
 
 
 def features(n, d, seed, scale=1.0):

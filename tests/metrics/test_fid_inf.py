@@ -9,8 +9,8 @@ from genkit.errors import DataError, UsageError
 from genkit.metrics import frechet_distance
 from genkit.metrics.fid_inf import frechet_distance_infinity
 from genkit.metrics.numerics.frechet import FeatureStatistics, distance
-from genkit.metrics.numerics.jackknife import t_quantile
 from genkit.ranking.significance import EvaluationNoise, delete_one_covariance, paired_errors
+from genkit.results.intervals import t_quantile
 from genkit.seeds import derive
 
 

@@ -127,3 +127,12 @@ def test_an_extractor_without_logits_is_refused():
 def test_it_is_of_the_logits_of_the_samples_with_the_parameters_of_the_protocol():
     found = Evidence.of_arrays(generated_logits=logits(80), parameters={"splits": 4, "rule": "dgm"})
     assert is_(found) == inception_score(logits(80), 4, rule="dgm")
+
+
+@pytest.mark.parametrize("precision", [np.float64, np.float32, np.float16])
+def test_probabilities_given_as_logits_are_said(precision):
+    p = np.exp(logits(200).astype(np.float64))
+    p = (p / p.sum(axis=1, keepdims=True)).astype(precision)
+    assert inception_score(p).note.startswith("rows sum to 1, as probabilities do, but logits are expected")
+    assert "probabilities" not in inception_score(logits(200)).note
+    assert "probabilities" not in inception_score(np.log(p.astype(np.float64) + 1e-9)).note

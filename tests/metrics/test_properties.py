@@ -247,6 +247,32 @@ def test_extreme_features_in_single_precision_too(name, power):
     assert isinstance(found, GenkitError) == (name == "kernel" and power >= 20)
 
 
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["vendi", "cmmd"])
+def test_a_row_of_zeros_is_refused_in_either_precision(name, precision):
+    rows = np.random.default_rng(0).standard_normal((400, 8)).astype(precision)
+    zeroed = rows.copy()
+    zeroed[17] = 0
+    found = measured_or_refused(EVERY[name], rows, zeroed)
+    assert isinstance(found, GenkitError)
+    assert "rows of zeros, first row 17" in str(found)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("image", ["black", "grey"])
+@pytest.mark.parametrize("name", EVERY)
+def test_samples_that_are_all_one_image_give_a_number_or_one_sentence(name, image, precision):
+    rows = np.random.default_rng(0).standard_normal((60, 4)).astype(precision)
+    one = np.full((60, 4), 0 if image == "black" else 0.5, precision)
+    found = measured_or_refused(EVERY[name], rows, one)
+    if name in ("frechet", "kernel") or image == "grey":
+        assert np.isfinite([found.value, found.stderr, found.ci_low, found.ci_high]).all()
+    if name == "vendi":
+        assert (found.value, found.ci_low, found.ci_high) == pytest.approx((1, 1, 1))
+    if isinstance(found, GenkitError):
+        assert "direction" in str(found)
+
+
 @pytest.mark.parametrize("name", ["vendi", "cmmd", "memorization"])
 def test_a_row_too_small_to_have_a_direction_is_refused_or_left_out(name):
     rows = np.random.default_rng(0).standard_normal((60, 4))

@@ -54,7 +54,7 @@ def test_collapse_lowers_it():
 @pytest.mark.parametrize(
     ("x", "words"),
     [
-        (np.zeros((5, 3)), "features has rows of zeros, first row 0"),
+        (np.diag([0.0, 1, 1])[[0, 1, 2, 1, 2]], "features has rows of zeros, first row 0"),
         (np.full((5, 3), np.inf), "NaN or infinity"),
         (np.ones((1, 3)), "at least 3"),
     ],
@@ -62,3 +62,9 @@ def test_collapse_lowers_it():
 def test_what_cannot_be_measured_is_refused(x, words):
     with pytest.raises(DataError, match=words):
         vendi_score(x)
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (5, 9)])
+def test_rows_that_are_all_zeros_are_of_one_kind(shape):
+    found = vendi_score(np.zeros(shape, np.float32))
+    assert (found.value, found.ci_low, found.ci_high) == (1.0, 1.0, 1.0)

@@ -21,6 +21,7 @@ from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked, checked_pair
 from genkit.metrics.numerics.delete_block import trace_of_root, without_rounding
 from genkit.metrics.numerics.moments import Array, Moments
+from genkit.metrics.numerics.repeats import Repeats
 from genkit.results.score import Score
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -91,6 +92,12 @@ class FeatureStatistics:
         return arrays | {"mean": self.mean, "root": self.root}
 
     @functools.cached_property
+    def repeats(self) -> Repeats:
+        """Which of the features' rows are equal."""
+        assert self.features is not None
+        return Repeats.of(self.features)
+
+    @functools.cached_property
     def cov(self) -> Array:
         """The covariance [d, d]."""
         if self._cov is None:
@@ -156,12 +163,17 @@ def distance(one: FeatureStatistics, two: FeatureStatistics) -> float:
     """Return the Frechet distance of two Gaussians; if both have many rows, only the root of the first is computed."""
     if two.fewer_rows_than_features and not (one.fewer_rows_than_features and one.root.shape[1] <= two.root.shape[1]):
         one, two = two, one
-    values = np.linalg.eigvalsh(product(one, two))
-    return _assembled(one.mean - two.mean, one.trace + two.trace, float(np.sqrt(without_rounding(values)).sum()))
+    return _assembled(one.mean - two.mean, one.trace + two.trace, _trace_of_product(one, two))
 
 
 def frechet_distance(
-    real: Any, generated: Any, *, ddof: int = 1, mean_dtype: str = "float64", blocks: int = jackknife.BLOCKS
+    real: Any,
+    generated: Any,
+    *,
+    ddof: int = 1,
+    mean_dtype: str = "float64",
+    interval: bool = True,
+    blocks: int = jackknife.BLOCKS,
 ) -> Score:
     """Return the Frechet distance of two feature sets, arrays or tensors [n, d] and [m, d]; 0 is best.
 
@@ -172,24 +184,31 @@ def frechet_distance(
     ``mean_dtype="float32"`` sums the means in single precision as torch-fidelity and clean-fid do. It is biased
     upwards, the more so the smaller the sets; the interval, from a two-sample block jackknife (at least 3 blocks), is
     for its average over other sets of these sizes, that bias included. Replicates: the distances without each block of
-    the real set, then of the generated set. Sets with no more rows than columns are measured but not rankable. Raises
-    DataError or UsageError for invalid features (NaN, fewer than 3 rows, different widths).
+    the real set, then of the generated set. Sets with no more rows than columns are measured but not rankable; of a set
+    that holds every row several times, only the different rows count. ``interval=False`` leaves out the jackknife, most
+    of the work: the score then has no width and no replicates. Raises DataError or UsageError for invalid features
+    (NaN, fewer than 3 rows, different widths).
     """
     if mean_dtype not in ("float64", "float32"):
         raise UsageError(f"mean_dtype must be float64 or float32, not {mean_dtype}")
     one, two = fitted_pair(real, generated, ddof)
     assert one.features is not None
     assert two.features is not None
-    n, d = min(len(one.features), len(two.features)), len(one.mean)
-    count = jackknife.number_of_blocks(max(blocks, 3), n)
-    trace_of_product, generated_deleted = _without_blocks(one, two, count)
-    _, real_deleted = _without_blocks(two, one, count)
+    n, d = min(one.repeats.independent, two.repeats.independent), len(one.mean)
     offset: NDArray[Any] = one.mean - two.mean
     if mean_dtype == "float32":
         offset = np.asarray(one.features.mean(axis=0, dtype=np.float32) - two.features.mean(axis=0, dtype=np.float32))
     note = f"effective rank: real {one.rank}, generated {two.rank} of {d}"
     if n <= d:
         note = f"{n} rows are too few to rank by with {d} features; {note}"
+    copies = [one.repeats.note("real"), two.repeats.note("generated")]
+    note = "; ".join(filter(None, [note, *copies]))
+    if not interval:
+        value = _assembled(offset, one.trace + two.trace, _trace_of_product(one, two))
+        return Score(value, 0.0, value, value, "none, as no interval was asked for", len(two.features), (), note, n > d)
+    count = jackknife.number_of_blocks(max(blocks, 3), n)
+    trace_of_product, generated_deleted = _without_blocks(one, two, count)
+    _, real_deleted = _without_blocks(two, one, count)
     return jackknife.two_sample_score(
         _assembled(offset, one.trace + two.trace, trace_of_product),
         real_deleted,
@@ -231,6 +250,11 @@ def product(one: FeatureStatistics, two: FeatureStatistics) -> Array:
     return triangle
 
 
+def _trace_of_product(one: FeatureStatistics, two: FeatureStatistics) -> float:
+    """Return tr (S1 S2)^(1/2)."""
+    return float(np.sqrt(without_rounding(np.linalg.eigvalsh(product(one, two)))).sum())
+
+
 def _without_blocks(fixed: FeatureStatistics, other: FeatureStatistics, blocks: int) -> tuple[float, list[float]]:
     """Return tr (S1 S2)^(1/2), and the distances of ``fixed`` from ``other`` without each block of its features.
 
@@ -243,7 +267,7 @@ def _without_blocks(fixed: FeatureStatistics, other: FeatureStatistics, blocks: 
     values, basis = values[kept], fixed.root @ vectors[:, kept]
     assert other.features is not None
     size, deleted = len(other.features) - other.ddof, []
-    labels = jackknife.block_of(len(other.features), blocks)
+    labels = other.repeats.blocks(blocks)
     for block in range(blocks):
         rows = np.asarray(other.features[labels == block], np.float64) - other.mean
         total, rest = rows.sum(axis=0), len(other.features) - len(rows)

@@ -6,6 +6,7 @@ need.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -74,7 +75,14 @@ def manifold_scores(
             balls.add(tile)
         for balls in about_generated:
             balls.add(tile.T)
-    return {name: mean().score(n=len(two), top=math.inf if name == "density" else 1.0) for name, mean in means.items()}
+    scores = {
+        name: mean().score(n=len(two), top=math.inf if name == "density" else 1.0) for name, mean in means.items()
+    }
+    if density_coverage and density_coverage.strict and (empty := counts.empty()):
+        k = density_coverage.k
+        note = f"{empty:,} of {len(one):,} real rows occur more than {k} times: their neighbourhoods are empty"
+        scores |= {name: dataclasses.replace(scores[name], note=note) for name in ("density", "coverage")}
+    return scores
 
 
 class _Balls:
@@ -162,8 +170,13 @@ class BallCounts(_Balls):
     ) -> None:
         super().__init__(centres, points, squared_radii, neighbourhood)
         self._k = neighbourhood.k
+        self._zero = squared_radii[neighbourhood.k][:, self._whole] == 0
         self.inside = np.zeros(centres.copies.shape, np.int32)
         self.inside_rest = np.zeros((len(centres), self._whole), np.int32)
+
+    def empty(self) -> int:
+        """Return how many balls have no radius, and so hold no point if they are without their boundary."""
+        return int(self._centres.copies[self._zero, self._whole].sum())
 
     def density(self) -> ResampledMean:
         """Return the mean number of balls that a point lies in, over k."""

@@ -23,6 +23,7 @@ def normalised(rows: NDArray[Any]) -> Array:
 
 def check_nonzero(features: NDArray[Any], what: str) -> None:
     """Raise DataError for a row of zeros or near zeros, which has no direction."""
-    zeros = np.flatnonzero(np.maximum(features.max(axis=1), -features.min(axis=1)) < SMALLEST)
+    largest = np.maximum(features.max(axis=1), -features.min(axis=1))
+    zeros = np.flatnonzero(largest.astype(np.float64) < SMALLEST)  # in float32, SMALLEST would be 0
     if len(zeros):
         raise DataError(f"{what} has rows of zeros, first row {zeros[0]}, which have no direction: leave them out")

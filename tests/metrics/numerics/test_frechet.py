@@ -100,6 +100,19 @@ def test_data_far_from_zero_keeps_its_digits():
     assert frechet_distance(real + 1e6, generated + 1e6).value == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_without_an_interval_the_value_is_the_same_and_nothing_is_deleted(name, ddof, monkeypatch):
+    real, generated, _ = PAIRS[name]
+    whole = frechet_distance(real, generated, ddof=ddof)
+    monkeypatch.setattr("genkit.metrics.numerics.frechet.trace_of_root", None)
+    alone = frechet_distance(real, generated, ddof=ddof, interval=False)
+    assert alone.value == pytest.approx(whole.value, rel=1e-9)
+    assert (alone.ci_low, alone.ci_high, alone.stderr, alone.replicates) == (alone.value, alone.value, 0.0, ())
+    assert (alone.note, alone.rankable, alone.n) == (whole.note, whole.rankable, whole.n)
+    assert "no interval" in alone.method
+
+
 def test_replicates_leave_out_one_block_each():
     real, generated, _ = PAIRS["full rank"]
     found = frechet_distance(real, generated, blocks=20)

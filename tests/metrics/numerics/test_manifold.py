@@ -5,8 +5,9 @@ import pytest
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics.numerics import distances
-from genkit.metrics.numerics.jackknife import block_of, t_quantile
+from genkit.metrics.numerics.jackknife import block_of
 from genkit.metrics.numerics.manifold import Neighbourhood, manifold_scores
+from genkit.results.intervals import t_quantile
 
 
 def rows(n, d, seed, dtype=np.float32):

@@ -122,3 +122,14 @@ def test_the_rim_counts_for_density_only_if_not_strict():
     strict, loose = (density_coverage(real, generated, k=1, strict=strict) for strict in (True, False))
     assert strict.density.value == 10 / 12  # only where a generated row equals a real one
     assert loose.density.value == pytest.approx((10 + 9 + 11) / 12)
+
+
+def test_images_that_occur_more_than_k_times_have_empty_neighbourhoods_and_it_is_said():
+    rows = np.tile(np.random.default_rng(0).standard_normal((20, 4)), (6, 1))
+    found = density_coverage(rows, rows)
+    for score in found:
+        assert score.value == 0
+        assert score.note == "120 of 120 real rows occur more than 5 times: their neighbourhoods are empty"
+    assert precision_recall(rows, rows).precision.value == 1
+    assert {score.note for score in density_coverage(rows[:100], rows)} == {""}
+    assert density_coverage(rows, rows, strict=False).coverage.value == 1

@@ -1,0 +1,48 @@
+"""Rows that occur several times: a set that was repeated to look larger holds no more than its different rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genkit.metrics.numerics import jackknife
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Which rows are equal: ``kinds`` [n] numbers the different rows in the order in which they first occur.
+
+    A set is taken to be ``repeated`` if all of its rows, of more than one kind, occur equally often up to once more,
+    and at least twice. Independent draws from a few kinds, such as those of a collapsed model, don't look like that.
+    """
+
+    kinds: NDArray[np.intp]
+    different: int
+    repeated: bool
+
+    @classmethod
+    def of(cls, rows: NDArray[Any]) -> Repeats:
+        """Compare rows [n, d] by the hashes of their bytes: no copy of the rows is made."""
+        numbers: dict[int, int] = {}
+        kinds = np.array([numbers.setdefault(hash(row.tobytes()), len(numbers)) for row in rows], np.intp)
+        times = np.bincount(kinds)
+        repeated = bool(len(times) > 1 and times.min() >= 2 and times.max() - times.min() <= 1)
+        return cls(kinds, len(times), repeated)
+
+    @property
+    def independent(self) -> int:
+        """How many rows count: the different ones of a repeated set, else all."""
+        return self.different if self.repeated else len(self.kinds)
+
+    def blocks(self, count: int) -> NDArray[np.intp]:
+        """Return the jackknife's block of each row, [n]; copies within a repeated set share theirs."""
+        blocks = jackknife.block_of(self.independent, count)
+        return blocks[self.kinds] if self.repeated else blocks
+
+    def note(self, what: str) -> str:
+        """Say how many rows are different, or return an empty string if all are."""
+        n = len(self.kinds)
+        return f"{what}: {self.different:,} different of {n:,} rows" if self.different < n else ""
