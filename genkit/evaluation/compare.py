@@ -67,7 +67,7 @@ def compare(
     for what, split in ((name, samples), (reference.name, against)):
         if len(split) < 2:
             held = "a single image" if len(split) else "no image"
-            raise DataError(f"{what} holds {held}: sets of two or more are compared")
+            raise DataError(f"{what} holds {held}: at least 3 are needed to compare sets, for most metrics more")
     config = resolve_config(config, options, max(2, len(samples)))
     config = dataclasses.replace(config, features=config.extractors or own_extractor(reference) or "inception")
     if folder is not None:
@@ -85,7 +85,9 @@ def compare(
     subject = Subject(name, kind="images", options={**(origin or {}), "sha256": content} if content else {})
     measured = evaluator.measure(subject, images=samples, content=content)
     if not measured.record.scores:
-        reasons = "; ".join(f"{each}: {reason}" for each, reason in measured.record.absent.items())
+        absent = measured.record.absent
+        together = {reason: [each for each in absent if absent[each] == reason] for reason in absent.values()}
+        reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in together.items())
         raise Unmeasurable(f"no requested metric can be computed for {name} ({reasons})")
     return Evaluation(measured.record, store_record(folder, measured) if folder else None)
 

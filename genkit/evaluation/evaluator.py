@@ -21,9 +21,9 @@ from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.exhibits import exhibits
 from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.evaluation.scoring import FailedMetric, column, missing_capability, needs_extractor, score, unsupported
-from genkit.features import default_extractor, load_extractor
+from genkit.features import default_extractor, load_extractor, offered_choices
 from genkit.features.cache import FeatureCache, Progress, Samples, identity, quiet
-from genkit.features.extractor import Extractor
+from genkit.features.extractor import Extractor, fitting
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
@@ -31,6 +31,7 @@ from genkit.registry.parameters import checked_parameters, effective, recorded
 from genkit.registry.specs import MetricSpec
 from genkit.results.environment import describe
 from genkit.results.protocol import Protocol
+from genkit.results.protocols import PROTOCOLS
 from genkit.results.records import Record, RecordedScore, Subject, Training
 
 
@@ -96,11 +97,25 @@ class Evaluator:
     def _load_extractors(self) -> list[Extractor]:
         config = self.config
         names = config.extractors or [default_extractor(self.dataset)]
+        for name in names:
+            self._check_protocol(name)
         choices = {**config.protocol_preset.features, **config.choices}
         loaded = [load_extractor(n, weights=config.weights, device=str(self.device), choices=choices) for n in names]
         for extractor in loaded:
             extractor.accepts(self.dataset.info().shape)
         return loaded
+
+    def _check_protocol(self, extractor: str) -> None:
+        """Raise UsageError if the protocol sets a choice that an extractor does not offer."""
+        offered = offered_choices(extractor)
+        for key, value in self.config.protocol_preset.features.items():
+            if key not in self.config.choices and value not in offered.get(key, ()):
+                fits = [name for name, preset in PROTOCOLS.items() if fitting(offered, preset.features)]
+                given = self.config.protocol if isinstance(self.config.protocol, str) else "given"
+                raise UsageError(
+                    f"protocol {given} sets {key}={value}, which {extractor} does not have: name an extractor that has "
+                    f"it, as --features inception, or a protocol that fits {extractor} ({', '.join(fits)})"
+                )
 
     @functools.cached_property
     def reference(self) -> FeatureCache:

@@ -39,12 +39,12 @@ def missing_capability(
     for need in spec.needs:
         if need in _FROM_EXTRACTOR:
             continue
+        if model is None and need in (*CAPABILITIES, "model", "training"):
+            return f"{name} is a set of images, and no model"
         if need in CAPABILITIES and not callable(getattr(model, need, None)):
             return f"{name} {CAPABILITIES[need]}"
         if need == "labels" and not labelled:
             return f"{name} draws no classes" if model is not None else f"{name} has no labels of the reference"
-        if need == "model" and model is None:
-            return f"{name} is no model"
         if need == "training" and not trained:
             return f"{name} was not trained"
         if need not in _KNOWN and not callable(getattr(model, need, None)):  # a method that this metric alone asks for

@@ -43,7 +43,7 @@ class FeatureRequest:
         """
         for key, value in self.choices.items():
             if key not in offered:
-                protocols = ", ".join(name for name, preset in PROTOCOLS.items() if _has(offered, preset.features))
+                protocols = ", ".join(name for name, preset in PROTOCOLS.items() if fitting(offered, preset.features))
                 listed = ", ".join(offered) or "none"
                 hint = f"{suggestion(key, offered)}  (choices: {listed}; protocols that fit: {protocols})"
                 raise UsageError(f"{self.name} has no choice {key!r}.{hint}")
@@ -52,7 +52,8 @@ class FeatureRequest:
         return replace(self, choices={key: self.choices.get(key, values[0]) for key, values in offered.items()})
 
 
-def _has(offered: Choices, wanted: Mapping[str, str]) -> bool:
+def fitting(offered: Choices, wanted: Mapping[str, str]) -> bool:
+    """Return whether all choices that are wanted are offered."""
     return all(value in offered.get(key, ()) for key, value in wanted.items())
 
 

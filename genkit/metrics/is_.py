@@ -82,7 +82,10 @@ def inception_score(
     array = np.asarray(checked(logits, "logits", ndim=2), np.float64)
     n = len(array)
     if not 1 <= splits <= n:
-        raise DataError(f"splits must be between 1 and the {n} rows of the logits, not {splits}")
+        raise DataError(
+            f"splits must be between 1 and the {n} rows of the logits, not {splits}: "
+            f"measure more images, or set fewer splits, as -p is.splits={max(1, n // 10)} does"
+        )
     count = jackknife.number_of_blocks(blocks, n)
     labels = jackknife.block_of(n, count)
     parts = [_sums_by_block(array[rows], labels[rows], count) for rows in _RULES[rule].splits(n, splits)]

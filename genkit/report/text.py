@@ -24,6 +24,13 @@ def number(value: float | None) -> str:
     return f"{value:.4g}" if abs(value) >= 1e-3 else f"{value:.2e}"
 
 
+def brief(value: float | None) -> str:
+    """Format a number like ``number``, but from a million on by its first four digits, unless it is a count."""
+    if value is None or abs(value) < 999_999.5 or (value.is_integer() and abs(value) < 1e15):
+        return number(value)
+    return f"{value:.4g}"
+
+
 def interval(low: float | None, high: float | None) -> str:
     """Format a 95 % interval."""
     return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
@@ -62,10 +69,18 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
     rows = []
     calibration = calibration or {}
     for s in record.scores:
-        values = [number(o.value if (o := known.get(s.fingerprint)) else None) for known in calibration.values()]
+        values = [brief(o.value if (o := known.get(s.fingerprint)) else None) for known in calibration.values()]
         words = s.unit if s.rankable else f"{s.unit} {s.note}".strip()
         rows.append(
-            [s.name, ARROWS[s.direction], number(s.value), interval(s.ci_low, s.ci_high), f"{s.n:,}", *values, words]
+            [
+                s.name,
+                ARROWS[s.direction],
+                brief(s.value),
+                f"[{brief(s.ci_low)}, {brief(s.ci_high)}]",
+                f"{s.n:,}",
+                *values,
+                words,
+            ]
         )
     reasons: dict[str, list[str]] = {}
     for name, reason in record.absent.items():

@@ -89,7 +89,7 @@ def test_sets_are_named_by_what_opens_them_and_one_metric_by_its_name(tmp_path):
 
 def test_a_set_without_images_is_refused(digits):
     nothing = Split("nothing", digits.train.pixels[:0], None, 256)
-    with pytest.raises(DataError, match="none holds no image: sets of two or more are compared"):
+    with pytest.raises(DataError, match="none holds no image: at least 3 are needed to compare sets"):
         compare(nothing, digits, name="none", metrics="kid")
 
 

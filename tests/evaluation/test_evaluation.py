@@ -159,7 +159,9 @@ def test_two_sets_of_images_are_measured_with_no_model(digits):
     done = compare(digits.test, digits, name="test")
     assert done.path is None
     assert done.record.score("fid[digits-cnn]@360").n == len(digits.test)
-    assert done.record.absent["mse"] == "test does not reconstruct"
+    of_models = ("mse", "elbo", "kl", "ppl", "parameters", "latency", "train_seconds", "active_units")
+    assert {done.record.absent[name] for name in of_models} == {"test is a set of images, and no model"}
+    assert sum("no model" in line for line in repr(done).splitlines()) == 1
 
 
 def test_evaluation_leaves_the_global_generator_alone(evaluator, digits):
@@ -172,6 +174,10 @@ def test_evaluation_leaves_the_global_generator_alone(evaluator, digits):
 def test_a_choice_goes_to_the_one_extractor_that_offers_it(digits):
     with pytest.raises(UsageError, match="random-conv has no choice 'resize'"):
         Evaluator(digits, EvalConfig(metrics=["fid"], features="random-conv", choices={"resize": "bilinear"}))
+    with pytest.raises(
+        UsageError, match=r"^protocol clean-fid sets resize=pil-bicubic, which random-conv does not have"
+    ):
+        Evaluator(digits, EvalConfig(metrics=["fid"], features="random-conv", protocol="clean-fid"))
     with pytest.raises(UsageError, match="a choice goes with one extractor"):
         EvalConfig(features=["inception", "pixels"], choices={"resize": "bilinear"})
 

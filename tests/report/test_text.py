@@ -32,6 +32,21 @@ def test_numbers_have_four_digits_and_no_exponent_for_large_ones(value, written)
     assert text.number(value) == written
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (None, "-"),
+        (92770.4, "92,770"),
+        (1234567.0, "1,234,567"),
+        (12158136.4, "1.216e+07"),
+        (-12158136.4, "-1.216e+07"),
+        (3e21, "3e+21"),
+    ],
+)
+def test_in_a_records_table_huge_values_have_four_digits_and_counts_all_of_theirs(value, written):
+    assert text.brief(value) == written
+
+
 def test_tables_are_aligned_without_trailing_space():
     assert text.table([["a", "1", ""], ["long", "10", "x"]], right=(1,), indent=2) == "  a      1\n  long  10  x"
     assert text.table([]) == ""
