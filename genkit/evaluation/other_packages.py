@@ -107,7 +107,7 @@ def _fidelity_fid(score: RecordedScore, sets: Sets) -> Ask | str:
 
 def _fidelity_kid(score: RecordedScore, sets: Sets) -> Ask | str:
     chosen = _parameters(score)
-    asked = {"kid": True, "kid_degree": chosen.get("degree", 3)}
+    asked = {"kid": True, "kid_kernel_poly_degree": chosen.get("degree", 3)}
     if not chosen.get("subsets"):
         if reason := _no_pairs(sets):
             return reason
