@@ -19,6 +19,11 @@ RENAMED = {"discriminator_turns": "d_steps", "discriminator_rate": "d_learning_r
 """Old name of an option -> its name now. Old names are read wherever options are: command line, TOML, runs, records."""
 
 
+LATER = {"kl_warmup": 0}
+"""Options that models got after their first runs, with the value that changes nothing. It is not stored, so that runs,
+records and boards of before stay equal to those of now."""
+
+
 def current_names(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options under their names of today, to compare options of old files with new ones."""
     current = {old: new for old, new in RENAMED.items() if new not in options}
@@ -102,11 +107,11 @@ def _refuse_unknown(built: Any, given: Any, owner: str, where: str) -> None:
 
 
 def to_json(options: Any) -> dict[str, Any]:
-    """Return a dataclass of options as JSON values, the inverse of ``build``."""
+    """Return a dataclass of options as JSON values, the inverse of ``build``; without ``LATER`` where unchanged."""
     from pydantic import TypeAdapter
 
     dumped: dict[str, Any] = TypeAdapter(type(options)).dump_python(options, mode="json")
-    return dumped
+    return {name: value for name, value in dumped.items() if name not in LATER or value != LATER[name]}
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

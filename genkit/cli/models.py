@@ -52,12 +52,14 @@ def _show(name: str, as_json: bool) -> None:
     import dataclasses
 
     from genkit.models.base import capabilities
-    from genkit.options import build, to_json
+    from genkit.options import LATER, build, to_json
     from genkit.training.runs import model_class
 
     offer = registry().find(ModelSpec, name)
     cls = model_class(name)
-    options = to_json(build(cls.Options, {}, name))
+    built: typing.Any = build(cls.Options, {}, name)
+    unset = {field.name: LATER[field.name] for field in dataclasses.fields(built) if field.name in LATER}
+    options = {**to_json(built), **unset}
     presets = {key: dataclasses.asdict(preset) for key, preset in cls.presets.items()}
     offered = ("sample", *capabilities(cls))
     if as_json:

@@ -85,11 +85,17 @@ class VAE(Autoencoder):
         return [Phase("vae", self, torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True))]
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
-        """Return ``objective`` of the batch's mean distortion and KL; log both unweighted, as ``rec`` and ``kl``."""
+        """Return ``objective`` of the batch's mean distortion and KL; log both unweighted, as ``rec`` and ``kl``.
+
+        With an option ``kl_warmup``, KL's weight rises linearly from 0 over the first so many training images.
+        """
         observed = self.likelihood.observe(batch.images, step.generator)
         distortion, divergence = self.terms(observed, self.noise(len(batch), generator=step.generator))
         rec, kl = distortion.mean(), divergence.mean()
         step.log(rec=rec, kl=kl)
+        warmup = getattr(self.options, "kl_warmup", 0)
+        if step.images_seen < warmup:
+            kl = kl * (step.images_seen / warmup)
         return self.objective(rec, kl, step)
 
     def objective(self, rec: Tensor, kl: Tensor, step: Step) -> Tensor:

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
+from genkit.errors import OptionsError
 from genkit.models import VAE, Batch, DataInfo, NoOptions, Step, capabilities
 from genkit.models.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian, Likelihood
 from genkit.models.losses import gaussian_kl
 from genkit.models.vae import LearnedPriorVAE, importance_bound
+from genkit.options import build, to_json
+from genkit.training.runs import model_class
 
 
 class TinyVAE(VAE):
@@ -262,3 +265,23 @@ def test_observation_and_binarisation_come_from_the_likelihood() -> None:
     model = tiny(Bernoulli("static"))
     assert (model.observation, model.binarisation) == ("bernoulli", "static")
     assert tiny(DiscretizedLogistic(17)).observation == "discretized-17"
+
+
+def test_the_weight_of_kl_rises_over_the_warm_up_and_the_default_is_not_stored() -> None:
+    cls, shape = model_class("vae"), (1, 8, 8)
+    batch = Batch(torch.rand(6, *shape, generator=torch.Generator().manual_seed(0)))
+
+    def loss(warmup: int, seen: int) -> tuple[float, float]:
+        torch.manual_seed(0)
+        model = cls(build(cls.Options, {"kl_warmup": warmup}, "vae"), DataInfo(shape, 17))
+        step = Step(0, seen, torch.Generator().manual_seed(1))
+        return model.loss("vae", batch, step).item(), step.logged["kl"].item() * model.likelihood.kl_weight
+
+    full, kl = loss(0, 0)
+    assert loss(1000, 1000)[0] == loss(1000, 5000)[0] == full
+    for seen in (0, 250, 500):
+        assert loss(1000, seen)[0] == pytest.approx(full - kl * (1 - seen / 1000), rel=1e-5)
+    with pytest.raises(OptionsError, match="no KL term to warm up"):
+        build(model_class("iwae").Options, {"kl_warmup": 7}, "iwae")
+    stored = [to_json(build(cls.Options, {"kl_warmup": value}, "vae")).get("kl_warmup") for value in (0, 7)]
+    assert stored == [None, 7]

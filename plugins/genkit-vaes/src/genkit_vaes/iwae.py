@@ -20,6 +20,10 @@ class IWAEOptions(DenseVAEOptions):
     likelihood: Literal["gaussian", "bernoulli"] = "bernoulli"
     importance_samples: Annotated[int, Ge(1)] = 5
 
+    def __post_init__(self) -> None:
+        if self.kl_warmup:
+            raise ValueError("the bound of iwae has no KL term to warm up: leave kl_warmup out")
+
 
 class IWAE(DenseVAE):
     """The networks of ``vae``, trained on ``-log 1/K sum_k p(x, z_k) / q(z_k | x)`` (arXiv:1509.00519)."""

@@ -21,12 +21,14 @@ from genkit.models.likelihoods import (
 class PixelOptions:
     """``likelihood``: of grey levels (logistic, mixture of logistics, categorical) or of binary pixels (bernoulli).
 
-    ``binarisation``: how "bernoulli" binarises grey images; ``mixtures``: components of "mixture".
+    ``binarisation``: how "bernoulli" binarises grey images; ``mixtures``: components of "mixture";
+    ``kl_warmup``: training images over which the weight of KL rises from 0.
     """
 
     likelihood: Literal["logistic", "mixture", "categorical", "bernoulli"] = "logistic"
     binarisation: Literal["dynamic", "static"] = "dynamic"
     mixtures: Annotated[int, Ge(1)] = 5
+    kl_warmup: Annotated[int, Ge(0)] = 0
 
 
 def likelihood_of(options: PixelOptions, data: DataInfo) -> Likelihood:

@@ -15,7 +15,8 @@ from genkit.models.likelihoods import Bernoulli, Gaussian
 
 @dataclass
 class DenseVAEOptions:
-    """``alpha``: variance of the Gaussian likelihood; ``binarisation``: how the Bernoulli one binarises.
+    """``alpha``: variance of the Gaussian likelihood; ``binarisation``: how the Bernoulli one binarises;
+    ``kl_warmup``: training images over which the weight of KL rises from 0.
 
     The Gaussian loss is ``.5 sum (x - x')^2 + alpha KL``: a large alpha collapses to the mean image.
     """
@@ -26,6 +27,7 @@ class DenseVAEOptions:
     latent: Annotated[int, Ge(1)] = 20
     width: Annotated[int, Ge(1)] = 500
     learning_rate: Annotated[float, Gt(0)] = 1e-3
+    kl_warmup: Annotated[int, Ge(0)] = 0
 
 
 class DenseVAE(VAE):
