@@ -6,7 +6,8 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from genkit.data.shards import Sample, SampleTree, extra_module
+from genkit.data.extras import extra_module
+from genkit.data.shards import Sample, SampleTree
 from genkit.data.source import DatasetRequest, Source, file_stamp
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, MissingError

@@ -86,7 +86,7 @@ def open_images(reference: str, *, progress: Callable[[int, int], None] | None =
 
     References, arguments and errors are otherwise those of open_dataset.
     """
-    return _opened(reference, DatasetRequest(**options), progress)
+    return _opened(reference, DatasetRequest(measured=True, **options), progress)
 
 
 def _opened(reference: str, options: DatasetRequest, progress: Callable[[int, int], None] | None) -> ImageDataset:

@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from genkit.data.shards import Sample, SampleTree, extra_module, find_shards, shards_key
+from genkit.data.extras import extra_module
+from genkit.data.shards import Sample, SampleTree, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, UsageError

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genkit.data.arrange import Member
 from genkit.data.labelling import name_classes
 from genkit.data.source import DatasetRequest, SplitName, file_stamp
-from genkit.data.tree import Member, Tree
+from genkit.data.tree import Tree
 from genkit.errors import DataError, MissingError, UsageError
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -198,13 +198,3 @@ def _split_of(file: Path, root: Path) -> str:
 def shards_key(path: Path, suffix: str) -> Any:
     """Return the path, size, times and inode of every file."""
     return [[str(shard.path.resolve()), *file_stamp(shard.path)] for shard in find_shards(path, suffix)[0]]
-
-
-def extra_module(name: str, extra: str, what: str) -> Any:
-    """Return an optional library; raises MissingError, which names the extra that installs it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingError(
-            f"{what} needs {name.partition('.')[0]}, which is not installed: pip install 'genkit-toolkit[{extra}]'"
-        ) from error

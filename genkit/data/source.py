@@ -48,6 +48,7 @@ class DatasetRequest:
     "folders", "none", or the path of a file with one line per image; empty: as the layout says. ``glob``: only files
     whose name or path in the data set matches. ``values``: the (low, high) of the file's values that become 0 and 255.
     ``array``: the array of an npz that holds the images. ``max_pixels``: the most pixels that one image may have.
+    ``measured``: the images are only measured, so images in folders and outside them are read without labels.
     """
 
     argument: str = ""
@@ -61,6 +62,7 @@ class DatasetRequest:
     values: tuple[float, float] | None = None
     array: str = ""
     max_pixels: int = MAX_PIXELS
+    measured: bool = False
 
     def __post_init__(self) -> None:
         for side in self.shape or ():

@@ -1,37 +1,29 @@
 """Images in a tree of files: what folders and zips have in common.
 
-Layout: images flat, or in class folders (the sorted names of the first level are the labels; deeper folders belong to
-their class). ``train/`` and ``test/`` are the splits when both exist. A single folder around everything is ignored, so
-a single class gives no labels. Ignored are hidden files and folders, ``__MACOSX``, ``Thumbs.db``, ``desktop.ini`` and
-notes (``.txt .md .json .jsonl .csv .tsv .xml .yaml .yml .html .log``). Every other file must be an image.
+Images lie flat or in class folders, with or without folders of splits: see genkit.data.arrange. A single folder around
+everything is ignored, so a single class gives no labels. Ignored are hidden files and folders, ``__MACOSX``,
+``Thumbs.db``, ``desktop.ini`` and notes (``.txt .md .json .jsonl .csv .tsv .xml .yaml .yml .html .log``). Every other
+file must be an image.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from genkit.data.arrange import Member, layout
 from genkit.data.decode import Header, decode, read_header
-from genkit.data.source import DatasetRequest, Item, Source, SourceItems, SplitName
+from genkit.data.source import DatasetRequest, Item, Source, SourceItems, file_stamp
 from genkit.errors import DataError
 
-_NOTES = frozenset([".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"])
+_NOTES = frozenset(
+    [".parquet", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"]
+)
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file's split, label and captions; ``shown`` is the name that its image keeps, by default ``name``."""
-
-    name: str
-    split: SplitName | None
-    label: int | None
-    captions: tuple[str, ...] = ()
-    shown: str = ""
 
 
 class Tree(ABC):
@@ -85,7 +77,9 @@ class TreeSource(Source):
 
     def key(self) -> Any:
         """Return the tree's key and the options that change what is read."""
-        return [self.tree.key(), self.request.changed()]
+        labels = self.request.labels
+        stamp = file_stamp(Path(labels).expanduser()) if labels not in ("", "folders", "none") else []
+        return [self.tree.key(), self.request.changed(), stamp]
 
     def close(self) -> None:
         """Close the tree."""
@@ -93,7 +87,7 @@ class TreeSource(Source):
 
     def read(self) -> SourceItems:
         """Read all headers; raises DataError for an empty tree, bad files, and mixed sizes without a size."""
-        names = self.tree.images()
+        names = self._matching(self.tree.images())
         headers: dict[str, Header] = {}
         for name in names:
             with self._skipping():
@@ -103,15 +97,38 @@ class TreeSource(Source):
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG, JPEG, WebP or BMP files")
         height, width = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
-        members, classes = self.tree.members(list(headers)) or arrange(list(headers), self.name)
+        members, classes, notes = self._layout(list(headers))
         return SourceItems(
             shape=(1 if grey else 3, height, width),
             count=len(members),
             items=self._items(members, grey),
             classes=classes,
             skipped=len(names) - len(headers),
-            notes=self.tree.notes(),
+            notes=[*self.tree.notes(), *notes],
         )
+
+    def _matching(self, names: list[str]) -> list[str]:
+        pattern = self.request.glob
+        if not pattern:
+            return names
+        kept = [name for name in names if fnmatch.fnmatchcase(name if "/" in pattern else name.split("/")[-1], pattern)]
+        if not kept:
+            example = f", such as {names[0]}" if names else ""
+            raise DataError(f"{self.name} has no file that matches {pattern!r} among {len(names):,}{example}")
+        return kept
+
+    def _layout(self, names: list[str]) -> tuple[list[Member], tuple[str, ...], list[str]]:
+        own = self.tree.members(names)
+        if own is not None:
+            return *own, []
+        images = set(names)
+        others = [name for name in self.tree.names() if name not in images and not is_hidden(name)]
+        found = layout(names, others, self._content, self.name, self.request)
+        return found.members, found.classes, found.notes
+
+    def _content(self, name: str) -> bytes:
+        with self.tree.open(name) as file:
+            return file.read()
 
     def _header(self, name: str) -> Header:
         with self.tree.open(name) as file:
@@ -151,37 +168,9 @@ class TreeSource(Source):
 
 def is_wanted(name: str) -> bool:
     """Return whether a file must be an image; hidden files, system files and notes are ignored."""
-    parts = name.split("/")
-    if any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in parts):
-        return False
-    return PurePosixPath(parts[-1]).suffix.lower() not in _NOTES
+    return not is_hidden(name) and PurePosixPath(name).suffix.lower() not in _NOTES
 
 
-def arrange(names: list[str], location: str) -> tuple[list[Member], tuple[str, ...]]:
-    """Return each file's split and label, and the names of the classes; raises DataError for a mixed layout."""
-    inner = _strip({name: name.split("/") for name in names})
-    splits: dict[str, SplitName] = {}
-    if {"train", "test"} <= {parts[0] for parts in inner.values() if len(parts) > 1}:
-        for name, parts in inner.items():
-            if len(parts) == 1 or parts[0] not in ("train", "test"):
-                raise DataError(
-                    f"{location} has train/ and test/ but also {name} next to them: move it into one of the two"
-                )
-            splits[name] = "train" if parts[0] == "train" else "test"
-        inner = _strip({name: parts[1:] for name, parts in inner.items()})
-    flat = [name for name, parts in inner.items() if len(parts) == 1]
-    foldered = [name for name, parts in inner.items() if len(parts) > 1]
-    if flat and foldered:
-        raise DataError(
-            f"{location} has images in class folders ({foldered[0]}) and outside them ({flat[0]}): choose one layout"
-        )
-    classes = tuple(sorted({inner[name][0] for name in foldered}))
-    labels = {label: index for index, label in enumerate(classes)}
-    return [Member(name, splits.get(name), labels.get(inner[name][0])) for name in names], classes
-
-
-def _strip(names: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Drop the folders that contain everything."""
-    while len({parts[0] for parts in names.values()}) == 1 and all(len(parts) > 1 for parts in names.values()):
-        names = {name: parts[1:] for name, parts in names.items()}
-    return names
+def is_hidden(name: str) -> bool:
+    """Return whether a file is ignored whatever it holds."""
+    return any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in name.split("/"))

@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from genkit.data.archive import MEMBER_LIMIT
+from genkit.data.arrange import Member, by_folders
 from genkit.data.shards import Sample, SampleTree, Shard, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source, unreadable
-from genkit.data.tree import Member, TreeSource, arrange, is_wanted
+from genkit.data.tree import TreeSource, is_wanted
 from genkit.errors import DataError
 
 IMAGES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".j2k"])
@@ -56,7 +57,7 @@ class TarTree(SampleTree):
         inner = [self._inner[name] for name in names]
         if len(set(inner)) < len(inner) or self.request.labels == "none":
             return super().members(names)
-        members, classes = arrange(inner, self.location)
+        members, classes = by_folders(inner, self.location)
         own = dict(zip(inner, names, strict=True))
         return [Member(own[each.name], each.split, each.label, (), each.name) for each in members], classes
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from genkit.data import ImageDataset, open_dataset
+from genkit.data.arrange import by_folders
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
 from genkit.data.source import DatasetRequest
-from genkit.data.tree import arrange
 from genkit.errors import DataError, MissingError, UsageError
 
 Photos = Callable[..., Path]
@@ -55,12 +55,12 @@ def test_train_and_test_folders_are_the_splits(photos: Photos) -> None:
 
 
 def test_a_folder_beside_train_and_test_is_refused() -> None:
-    with pytest.raises(DataError, match=r"val/3\.png next to"):
-        arrange(["train/1.png", "test/2.png", "val/3.png"], "photos")
+    with pytest.raises(DataError, match=r"other/3\.png next to"):
+        by_folders(["train/1.png", "test/2.png", "other/3.png"], "photos")
 
 
 def test_train_alone_is_only_a_wrapper() -> None:
-    places, classes = arrange(["train/a/1.png", "train/b/2.png"], "photos")
+    places, classes = by_folders(["train/a/1.png", "train/b/2.png"], "photos")
     assert classes == ("a", "b")
     assert {place.split for place in places} == {None}
 

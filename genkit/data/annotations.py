@@ -1,0 +1,145 @@
+"""Labels and captions that stand in files: StyleGAN's dataset.json, Hugging Face's metadata files, a file of one's own.
+
+A table (.csv, .tsv, .jsonl, .parquet) has a column of file names, and columns of labels or captions under the names
+below. ``dataset.json`` is ``{"labels": [[name, label], ...]}`` or ``{"labels": null}``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from genkit.data.extras import extra_module
+from genkit.errors import DataError
+
+FILES = ("file_name", "filename", "file", "path", "image", "image_id", "name")
+LABELS = ("label", "labels", "class", "class_name", "category", "target", "y")
+CAPTIONS = ("text", "texts", "caption", "captions", "prompt")
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+STYLEGAN = "dataset.json"
+
+Row = Mapping[str, Any]
+
+
+@dataclass
+class Annotations:
+    """What a file says about images: by file name, a label, or captions; ``notes`` say how it was read.
+
+    ``labelled``: the file speaks of labels, even if only to say that there are none.
+    """
+
+    location: str
+    labels: dict[str, str | int] = field(default_factory=dict)
+    captions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    labelled: bool = False
+
+
+def parse(data: bytes, name: str, location: str, known: Callable[[str], bool]) -> Annotations:
+    """Return the content of an annotation file, read as its suffix says.
+
+    ``known`` tells whether a text names an image, which tells a headerless table from one with a header. Raises
+    DataError for a file that can't be read or has no column of files.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    try:
+        if suffix == ".json":
+            return _stylegan(json.loads(data), location)
+        if suffix == ".jsonl":
+            rows: Sequence[Row] = [json.loads(line) for line in data.decode("utf-8-sig").splitlines() if line.strip()]
+            return _table(rows, location)
+        if suffix == ".parquet":
+            return _table(_parquet(data, location), location)
+        if suffix in (".csv", ".tsv", ".txt"):
+            return _csv(data.decode("utf-8-sig"), location, "," if suffix == ".csv" else "\t", known)
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, AttributeError) as error:
+        raise DataError(f"{location} can't be read ({error}): save it again as {suffix or 'csv'}") from error
+    raise DataError(f"{location} is no file of labels: give a .csv, .tsv, .jsonl, .parquet or dataset.json")
+
+
+def is_stylegan(data: bytes) -> bool:
+    """Return whether a dataset.json is that of StyleGAN's tools: an object with ``labels``."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "labels" in found
+
+
+def _stylegan(found: Any, location: str) -> Annotations:
+    entries = found.get("labels") if isinstance(found, dict) else None
+    read = Annotations(location, labelled=True)
+    for entry in entries or ():
+        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str)):
+            raise DataError(f"{location} has the entry {entry!r:.60} where [file, label] is due: mend that line")
+        name, label = entry
+        if isinstance(label, list):
+            if not label or not all(isinstance(each, int | float) for each in label):
+                raise DataError(f"{location} has the label {label!r:.60} of {name}: it must be a number or numbers")
+            if not read.notes:
+                read.notes.append(
+                    f"{PurePosixPath(location).name} has vectors, read as the place of their largest entry"
+                )
+            label = label.index(max(label))
+        if isinstance(label, bool) or not isinstance(label, int):
+            raise DataError(f"{location} has the label {label!r:.60} of {name}: it must be a whole number or a vector")
+        read.names.append(name)
+        read.labels[name] = label
+    return read
+
+
+def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool]) -> Annotations:
+    lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if line]
+    if not lines:
+        raise DataError(f"{location} is empty: give it a line for each image")
+    header = [cell.strip().lower() for cell in lines[0]]
+    if any(cell in FILES for cell in header) and not known(lines[0][0]):
+        return _table([dict(zip(header, line, strict=False)) for line in lines[1:]], location)
+    if len(header) < 2 or not known(lines[0][0]):
+        raise DataError(
+            f"{location} has the columns {', '.join(lines[0])}, of which none is a file: name them file_name and label"
+        )
+    read = _table([dict(zip(("file_name", "label"), line, strict=False)) for line in lines], location)
+    read.notes.append(f"{PurePosixPath(location).name} has no header: column 1 is read as file, column 2 as label")
+    return read
+
+
+def _table(rows: Sequence[Row], location: str) -> Annotations:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    by_name = {str(key).lower(): key for key in reversed(columns)}
+    file, label, *captions = (
+        next((by_name[name] for name in known if name in by_name), None) for known in (FILES, LABELS, CAPTIONS)
+    )
+    if file is None:
+        raise DataError(
+            f"{location} has the columns {', '.join(map(str, columns)) or 'none'}, of which none is a file: "
+            "name one of them file_name"
+        )
+    read = Annotations(location, labelled=label is not None)
+    for row in rows:
+        name = str(row.get(file) or "")
+        read.names.append(name)
+        if label is not None:
+            value = row.get(label)
+            if value is None or value == "":
+                raise DataError(f"{location} has no label for {name}: give every image one, or drop the column")
+            read.labels[name] = value if isinstance(value, int) and not isinstance(value, bool) else str(value).strip()
+        if captions[0] is not None and row.get(captions[0]):
+            value = row[captions[0]]
+            read.captions[name] = tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
+    return read
+
+
+def _parquet(data: bytes, location: str) -> list[Row]:
+    parquet = extra_module("pyarrow.parquet", "parquet", f"reading {location}")
+    try:
+        rows: list[Row] = parquet.read_table(io.BytesIO(data)).to_pylist()
+    except Exception as error:  # pyarrow raises anything at all on damaged files
+        raise DataError(f"{location} can't be read ({error}): write it again") from error
+    return rows

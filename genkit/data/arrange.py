@@ -1,0 +1,223 @@
+"""The layout of a tree of files: which images are whose split, and what their labels and captions are.
+
+Splits are folders at the top, in any case: ``train``, and ``test`` or, without it, ``val``, ``valid`` or
+``validation``. Labels come from the first of these that is there: a file that the user names, ``dataset.json`` of
+StyleGAN's tools, ``metadata.csv``, ``.jsonl`` or ``.parquet`` of Hugging Face, class folders. A class folder is a
+folder of the first level; deeper folders belong to their class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from genkit.data.annotations import METADATA, STYLEGAN, Annotations, is_stylegan, parse
+from genkit.data.labelling import name_classes
+from genkit.data.source import DatasetRequest, SplitName, unreadable
+from genkit.errors import DataError
+
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+}
+_SHARD = re.compile(r"\d{5}/img\d{8}\.\w+")
+_CAPTION = ".txt"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file's split, label and captions; ``shown`` is the name that its image keeps, by default ``name``."""
+
+    name: str
+    split: SplitName | None
+    label: int | None
+    captions: tuple[str, ...] = ()
+    shown: str = ""
+
+
+@dataclass
+class Layout:
+    """The members of a tree, its classes, and sentences on how it was read."""
+
+    members: list[Member]
+    classes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+
+def layout(
+    images: list[str], others: Sequence[str], read: Callable[[str], bytes], location: str, request: DatasetRequest
+) -> Layout:
+    """Return the layout of images among other files, whose content ``read`` returns.
+
+    Raises DataError where splits or labels can't be told, with the choice that tells them.
+    """
+    splits, inner, notes = _splits(images, location)
+    kept = [name for name in images if name in inner]
+    members = [Member(name, splits.get(name), None) for name in kept]
+    files = _annotations(kept, others, read, location, request)
+    captions = _caption_files(kept, others, read)
+    labels: dict[str, str | int] = {}
+    for each in files:
+        captions |= each.captions
+        labels |= each.labels
+    members = [replace(each, captions=captions.get(each.name, ())) for each in members]
+    notes += [note for each in files for note in each.notes]
+    if request.labels == "none":
+        return Layout(members, (), notes)
+    if request.labels != "folders" and any(each.labelled for each in files):
+        if not labels:
+            return Layout(members, (), notes)
+        missing = [name for name in kept if name not in labels]
+        if missing:
+            raise DataError(
+                f"{files[0].location} has no label for {missing[0]} ({len(missing):,} of {len(kept):,} images): "
+                "add it, or read none with --labels none"
+            )
+        numbers, classes, note = name_classes([labels[name] for name in kept])
+        return Layout(
+            [replace(each, label=number) for each, number in zip(members, numbers, strict=True)],
+            classes,
+            [*notes, *([note] if note else [])],
+        )
+    return _by_folders(members, inner, location, request, notes)
+
+
+def by_folders(names: list[str], location: str) -> tuple[list[Member], tuple[str, ...]]:
+    """Return the members and classes of files of which only the folders tell anything."""
+    found = layout(names, (), lambda name: b"", location, DatasetRequest())
+    return found.members, found.classes
+
+
+def _by_folders(
+    members: list[Member], inner: dict[str, list[str]], location: str, request: DatasetRequest, notes: list[str]
+) -> Layout:
+    if request.labels != "folders" and all(_SHARD.fullmatch("/".join(parts)) for parts in inner.values()):
+        return Layout(members, (), [*notes, "folders 00000, 00001, ... are shards, not classes"])
+    flat = [name for name, parts in inner.items() if len(parts) == 1]
+    foldered = [name for name, parts in inner.items() if len(parts) > 1]
+    if flat and foldered:
+        if request.measured and not request.labels:
+            return Layout(members, (), [*notes, "images in folders and outside them are read without labels"])
+        raise DataError(
+            f"{location} has images in class folders ({foldered[0]}) and outside them ({flat[0]}): choose one layout, "
+            "or read no labels with --labels none"
+        )
+    classes = tuple(sorted({inner[name][0] for name in foldered}))
+    numbers = {label: index for index, label in enumerate(classes)}
+    return Layout([replace(each, label=numbers.get(inner[each.name][0])) for each in members], classes, notes)
+
+
+def _splits(images: list[str], location: str) -> tuple[dict[str, SplitName], dict[str, list[str]], list[str]]:
+    """Return each image's split if there are splits, its path within them, and notes; leaves out what is not used."""
+    inner = _strip({name: name.split("/") for name in images})
+    tops = {parts[0] for parts in inner.values() if len(parts) > 1}
+    kinds = {top: _SPLITS[top.lower()] for top in tops if top.lower() in _SPLITS}
+    if "train" not in kinds.values() or len(set(kinds.values())) == 1:
+        if len(set(kinds.values())) == 2 and len(kinds) == len(tops):
+            raise DataError(
+                f"{location} has {' and '.join(f'{top}/' for top in sorted(kinds))} but no train/: give one of them, "
+                "or add --labels folders or none if they are no splits"
+            )
+        return {}, inner, []
+    if len(set(kinds.values())) < len(kinds):
+        raise DataError(f"{location} has {', '.join(f'{top}/' for top in sorted(kinds))}, of which two are one split")
+    test = "test" if "test" in kinds.values() else "val"
+    notes = []
+    if test == "test" and "val" in kinds.values():
+        left = next(top for top, kind in kinds.items() if kind == "val")
+        inner = {name: parts for name, parts in inner.items() if parts[0] != left or len(parts) == 1}
+        notes.append(f"{left}/ is left out: train/ is measured against test/")
+    elif test == "val":
+        notes.append(f"{next(top for top, kind in kinds.items() if kind == 'val')}/ is the test split")
+    splits: dict[str, SplitName] = {}
+    for name, parts in inner.items():
+        if len(parts) == 1 or parts[0] not in kinds:
+            raise DataError(
+                f"{location} has train/ and test/ but also {name} next to them: move it into one of the two"
+            )
+        splits[name] = "train" if kinds[parts[0]] == "train" else "test"
+    return splits, _strip({name: parts[1:] for name, parts in inner.items()}), notes
+
+
+def _strip(names: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Drop the folders that contain everything."""
+    while len({parts[0] for parts in names.values()}) == 1 and all(len(parts) > 1 for parts in names.values()):
+        names = {name: parts[1:] for name, parts in names.items()}
+    return names
+
+
+def _annotations(
+    images: list[str], others: Sequence[str], read: Callable[[str], bytes], location: str, request: DatasetRequest
+) -> list[Annotations]:
+    """Return the annotation files, their names of images made those of the tree."""
+    index = _Index(images)
+    if request.labels not in ("", "none", "folders"):
+        path = Path(request.labels).expanduser()
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise unreadable(path, error) from error
+        found = parse(data, path.name, str(path), lambda text: bool(index.find(text)))
+        return [_renamed(found, "", index)]
+    files = []
+    for name in sorted(others):
+        folder = name.rpartition("/")[0]
+        base = name.rpartition("/")[2]
+        below = [each for each in images if not folder or each.startswith(f"{folder}/")]
+        if not below or base not in (*METADATA, STYLEGAN):
+            continue
+        data = read(name)
+        if base == STYLEGAN and not is_stylegan(data):
+            continue
+        prefix = f"{folder}/" if folder else ""
+        found = parse(data, base, f"{location}/{name}", lambda text: bool(index.find(text)))
+        files.append(_renamed(found, prefix, index))
+    return files
+
+
+def _renamed(read: Annotations, prefix: str, index: _Index) -> Annotations:
+    """Return annotations by the names of the tree; raises DataError if none of them is an image of it."""
+    names = {name: index.find(name, prefix) for name in read.names}
+    if read.names and not any(names.values()):
+        raise DataError(f"{read.location} names {read.names[0]}, and no image of that name is there: check its files")
+    return replace(
+        read,
+        labels={names[name]: label for name, label in read.labels.items() if names[name]},
+        captions={names[name]: texts for name, texts in read.captions.items() if names[name]},
+    )
+
+
+class _Index:
+    """Finds the image that an annotation names."""
+
+    def __init__(self, images: list[str]) -> None:
+        self.names = set(images)
+        self.by_file: dict[str, list[str]] = {}
+        for name in images:
+            self.by_file.setdefault(PurePosixPath(name).name, []).append(name)
+
+    def find(self, text: str, prefix: str = "") -> str:
+        """Return the image of this path below ``prefix``, or the only one whose path ends so, or ''."""
+        text = text.strip().replace("\\", "/").removeprefix("./")
+        if prefix + text in self.names:
+            return prefix + text
+        matches = self.by_file.get(PurePosixPath(text).name, [])
+        ends = [name for name in matches if name.endswith(f"/{text}") or name == text]
+        return ends[0] if len(ends) == 1 else ""
+
+
+def _caption_files(
+    images: list[str], others: Sequence[str], read: Callable[[str], bytes]
+) -> dict[str, tuple[str, ...]]:
+    """Return the captions in the text files that have the name of an image, a line each."""
+    texts = {name.removesuffix(_CAPTION): name for name in others if name.endswith(_CAPTION)}
+    found = {}
+    for image in images:
+        name = texts.get(image.rpartition(".")[0])
+        if name is not None:
+            lines = [line.strip() for line in read(name).decode("utf-8", "replace").splitlines()]
+            found[image] = tuple(line for line in lines if line)
+    return found

@@ -1,0 +1,222 @@
+"""Layouts of folders and zips as other tools write them. Tests genkit.data.annotations and genkit.data.extras too."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genkit.data import open_dataset, open_images
+from genkit.data.extras import extra_module
+from genkit.errors import DataError, MissingError
+
+LABELS = [0, 0, 1, 1, 1, 2, 2, 2]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path / "cache"))
+
+
+def picture(index):
+    return Image.fromarray(np.random.default_rng(index).integers(0, 256, (6, 5, 3), np.uint8))
+
+
+def write(root, names):
+    """Write picture 0, 1, 2 ... under these names."""
+    for index, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(index).save(root / name)
+    return root
+
+
+def shards(labels, root):
+    """Write a folder as StyleGAN's dataset_tool.py does; ``labels`` are those of dataset.json."""
+    names = [f"00000/img{index:08}.png" for index in range(8)]
+    write(root, names)
+    pairs = labels and [[name, label] for name, label in zip(names, labels, strict=True)]
+    (root / "dataset.json").write_text(json.dumps({"labels": pairs}))
+    return root
+
+
+def labels_of(data):
+    """Return the class name of each image, in the order of the source."""
+    split = data.everything()
+    return None if split.labels is None else [data.classes[label] for label in split.labels[split.order]]
+
+
+def test_stylegans_labels_are_those_of_dataset_json(tmp_path):
+    data = open_dataset(f"folder:{shards(LABELS, tmp_path / 'a')}")
+    assert labels_of(data) == [str(label) for label in LABELS]
+
+
+def test_a_zip_of_stylegan_is_read_like_its_folder(tmp_path):
+    root = shards(LABELS, tmp_path / "a")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        for path in sorted(root.rglob("*.*")):
+            file.write(path, path.relative_to(root))
+    assert open_dataset(f"zip:{tmp_path / 'a.zip'}").sha256 == open_dataset(f"folder:{root}").sha256
+
+
+def test_labels_null_are_no_labels_and_shards_no_classes(tmp_path):
+    root = write(shards(None, tmp_path / "a"), [f"00001/img{index:08}.png" for index in range(8)])
+    data = open_dataset(f"folder:{root}")
+    assert (labels_of(data), data.classes) == (None, ())
+
+
+def test_shards_without_dataset_json_are_no_classes_and_that_is_said(tmp_path):
+    data = open_dataset(f"folder:{write(tmp_path / 'a', ['00000/img00000000.png', '00001/img00001000.png'])}")
+    assert data.classes == ()
+    assert "shards, not classes" in " ".join(data.notes)
+
+
+def test_vectors_are_read_as_their_largest_entry_and_that_is_said(tmp_path):
+    data = open_dataset(f"folder:{shards(np.eye(3)[LABELS].tolist(), tmp_path / 'a')}")
+    assert labels_of(data) == [str(label) for label in LABELS]
+    assert "largest entry" in " ".join(data.notes)
+
+
+def test_an_image_without_a_label_is_named(tmp_path):
+    root = write(shards(LABELS, tmp_path / "a"), [f"00000/img{index:08}.png" for index in range(9)])
+    with pytest.raises(DataError, match=r"no label for 00000/img00000008.png \(1 of 9 images\).*--labels none"):
+        open_dataset(f"folder:{root}")
+    assert open_dataset(f"folder:{root}", labels="none").classes == ()
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("train", "val"), ("Train", "Test"), ("train", "valid"), ("TRAIN", "Validation")]
+)
+def test_the_names_of_splits_are_known_in_any_case(tmp_path, train, test):
+    names = [f"{split}/{label}/{index}.png" for index in range(4) for split in (train, test) for label in "ab"]
+    data = open_dataset(f"folder:{write(tmp_path / 'a', names)}")
+    assert (data.classes, len(data.train), len(data.test), data.own_splits) == (("a", "b"), 8, 8, True)
+
+
+def test_of_three_splits_validation_is_left_out_and_that_is_said(tmp_path):
+    names = [f"{split}/{index}.png" for index in range(3) for split in ("train", "val", "test")]
+    data = open_dataset(f"folder:{write(tmp_path / 'a', names)}")
+    assert (len(data.train), len(data.test)) == (3, 3)
+    assert "val/ is left out" in " ".join(data.notes)
+
+
+def test_splits_without_train_are_refused_with_the_choice(tmp_path):
+    write(tmp_path / "a", ["val/0.png", "test/1.png"])
+    with pytest.raises(DataError, match=r"test/ and val/ but no train/.*--labels"):
+        open_dataset(f"folder:{tmp_path / 'a'}")
+
+
+ROWS = [
+    {"file_name": f"{index}.png", "label": "abc"[label], "text": f"picture {index}"}
+    for index, label in enumerate(LABELS)
+]
+
+
+def _csv(folder):
+    lines = [",".join(ROWS[0]), *(",".join(row.values()) for row in ROWS)]
+    (folder / "metadata.csv").write_text("\n".join(lines))
+
+
+def _jsonl(folder):
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+
+
+def _parquet(folder):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), folder / "metadata.parquet")
+
+
+@pytest.mark.parametrize("metadata", [_csv, _jsonl, _parquet])
+def test_metadata_of_hugging_face_gives_labels_and_captions(tmp_path, metadata):
+    root = write(tmp_path / "a", [f"{index}.png" for index in range(8)])
+    metadata(root)
+    data = open_dataset(f"folder:{root}")
+    split = data.everything()
+    assert labels_of(data) == ["abc"[label] for label in LABELS]
+    assert [split.captions[place] for place in split.order] == [(f"picture {index}",) for index in range(8)]
+    assert [split.names[place] for place in split.order] == [f"{index}.png" for index in range(8)]
+
+
+def test_metadata_in_folders_of_splits(tmp_path):
+    root = write(tmp_path / "a", [f"{split}/{index}.png" for split in ("train", "test") for index in range(8)])
+    _jsonl(root / "train")
+    _jsonl(root / "test")
+    data = open_dataset(f"folder:{root}")
+    assert (len(data.train), len(data.test), data.classes) == (8, 8, ("a", "b", "c"))
+    assert data.train.captions[3] == ("picture 3",)
+
+
+@pytest.mark.parametrize("header", ["file_name,label\n", ""])
+def test_a_table_beside_a_folder(tmp_path, header):
+    root = write(tmp_path / "a", [f"{index}.png" for index in range(8)])
+    lines = "\n".join(f"{index}.png,{'abc'[label]}" for index, label in enumerate(LABELS))
+    (tmp_path / "labels.csv").write_text(header + lines)
+    data = open_dataset(f"folder:{root}", labels=tmp_path / "labels.csv")
+    assert labels_of(data) == ["abc"[label] for label in LABELS]
+    assert ("column 1 is read as file" in " ".join(data.notes)) == (header == "")
+
+
+def test_all_layouts_of_one_labelled_set_have_one_content(tmp_path):
+    folders = write(tmp_path / "folders", [f"{'abc'[label]}/{index}.png" for index, label in enumerate(LABELS)])
+    flat = write(tmp_path / "flat", [f"{index}.png" for index in range(8)])
+    (flat / "metadata.csv").write_text(
+        "file_name,label\n" + "\n".join(f"{row['file_name']},{row['label']}" for row in ROWS)
+    )
+    one, other = open_dataset(f"folder:{folders}"), open_dataset(f"folder:{flat}")
+    assert labels_of(one) == labels_of(other)
+    assert one.sha256 == other.sha256
+
+
+def test_a_table_of_other_files_is_refused(tmp_path):
+    root = write(tmp_path / "a", ["0.png", "1.png"])
+    (tmp_path / "labels.csv").write_text("file_name,label\nx.png,a\n")
+    with pytest.raises(DataError, match=r"names x.png, and no image of that name is there"):
+        open_dataset(f"folder:{root}", labels=str(tmp_path / "labels.csv"))
+
+
+def test_a_table_without_a_column_of_files_is_refused(tmp_path):
+    root = write(tmp_path / "a", ["0.png", "1.png"])
+    (tmp_path / "labels.csv").write_text("what,else\nx,a\n")
+    with pytest.raises(DataError, match="columns what, else, of which none is a file"):
+        open_dataset(f"folder:{root}", labels=str(tmp_path / "labels.csv"))
+
+
+def test_text_files_beside_images_are_captions_a_line_each(tmp_path):
+    root = write(tmp_path / "a", ["0.png", "1.png"])
+    (root / "1.txt").write_text("a cat\n\nsmall\n")
+    split = open_dataset(f"folder:{root}").everything()
+    assert [split.captions[place] for place in split.order] == [(), ("a cat", "small")]
+
+
+def test_captions_are_part_of_the_content(tmp_path):
+    root = write(tmp_path / "a", ["0.png", "1.png"])
+    before = open_dataset(f"folder:{root}").sha256
+    (root / "1.txt").write_text("a cat")
+    first = open_dataset(f"folder:{root}").sha256
+    (root / "1.txt").write_text("a dog")
+    assert len({before, first, open_dataset(f"folder:{root}").sha256}) == 3
+
+
+def test_images_in_folders_and_outside_are_measured_without_labels(tmp_path):
+    root = write(tmp_path / "a", ["0.png", "x/1.png"])
+    assert open_images(f"folder:{root}").classes == ()
+    with pytest.raises(DataError, match="--labels none"):
+        open_dataset(f"folder:{root}")
+
+
+@pytest.mark.parametrize("pattern", ["*_fake_B.png", "sub/*_fake_B.png"])
+def test_a_glob_chooses_files(tmp_path, pattern):
+    root = write(tmp_path / "a", ["sub/0_fake_B.png", "sub/0_real_A.png", "sub/1_fake_B.png", "sub/1_real_A.png"])
+    assert sorted(open_images(f"folder:{root}", glob=pattern).everything().names) == [
+        "sub/0_fake_B.png",
+        "sub/1_fake_B.png",
+    ]
+    with pytest.raises(DataError, match=r"no file that matches '\*.gif' among 4, such as sub/0_fake_B.png"):
+        open_images(f"folder:{root}", glob="*.gif")
+
+
+def test_a_missing_library_names_the_extra_that_brings_it():
+    with pytest.raises(MissingError, match=r"needs nowhere, which is not installed: pip install 'genkit-toolkit\[x\]'"):
+        extra_module("nowhere.at.all", "x", "reading it")
