@@ -11,6 +11,7 @@ import click
 from genkit.cli.completions import complete_dataset
 from genkit.cli.help import GENERAL, F, option, options
 from genkit.cli.options import FOLDER
+from genkit.cli.parameters import SIZE
 from genkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     return options(
         _data_root("Data"),
-        option("--size", type=click.IntRange(min=1), section="Data", help="Resize images to this height and width."),
+        option(
+            "--size", type=SIZE, metavar="SIZE", section="Data", help="Resize images: 64, or 64x48 (height x width)."
+        ),
         option(
             "--crop",
             type=click.Choice(["center", "none"]),

@@ -66,6 +66,24 @@ def metric_parameters(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
+class Size(click.ParamType[Any]):
+    """A height and width: ``64``, or ``64x48`` for 64 high and 48 wide."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number for a square, else (height, width); fails with a usage error for anything else."""
+        if not isinstance(value, str):
+            return value
+        sides = value.lower().split("x")
+        if len(sides) > 2 or not all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
+            self.fail(f"{value!r} is no size: write 64, or 64x48 for height x width", param, ctx)
+        return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+SIZE = Size()
+
+
 class RunsFolder(click.Path):
     """A folder of runs. Training writes to local disks only, so a URL is refused, not taken for a folder's name."""
 

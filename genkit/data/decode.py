@@ -1,8 +1,11 @@
 """Decoding image files to uint8 pixels by fixed rules.
 
-The format (PNG, JPEG, WebP or BMP) is recognised by the content, not by the suffix. The rules:
+The format (PNG, JPEG, WebP, BMP, TIFF, PPM, JPEG 2000 or GIF) is recognised by the content, not by the suffix. The
+rules:
 
 - 16-bit grey becomes 8-bit by rint(v * 255 / 65535); of 16-bit colour Pillow keeps the high byte
+- 32-bit floats in [0, 1] become 8-bit by rint(v * 255); others need a range
+- with a range, low becomes 0 and high 255, by rint((v - low) * 255 / (high - low)), clipped
 - 1-bit becomes grey 0 or 255; a palette becomes RGB; CMYK and YCbCr become RGB without a colour profile
 - transparency is composited on white, and grey stays grey
 - the EXIF orientation is applied (in a PNG, if it stands before the pixels)
@@ -12,6 +15,8 @@ The format (PNG, JPEG, WebP or BMP) is recognised by the content, not by the suf
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,11 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from genkit.data.source import Crop
+from genkit.data.source import MAX_PIXELS, Crop
 from genkit.errors import DataError
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"})
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
+_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
+_TOLERANCE = 1e-3
+"""How far floats may lie outside [0, 1], as arithmetic leaves them; they are clipped."""
+
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,21 +46,22 @@ _TRANSPOSE = {
 
 @dataclass(frozen=True)
 class Header:
-    """Height and width after the EXIF orientation, and whether the image is grey."""
+    """Height and width after the EXIF orientation, whether the image is grey, and whether its values have 16 bits."""
 
     height: int
     width: int
     grey: bool
+    deep: bool = False
 
 
-def read_header(file: BinaryIO, name: str) -> Header:
+def read_header(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Header:
     """Return an image's size and kind without decoding its pixels; raises DataError, which names the file."""
-    with _open(file, name) as image:
+    with _open(file, name, max_pixels) as image:
         try:
             width, height = image.size
             if _orientation(image) >= 5:
                 width, height = height, width
-            return Header(height, width, image.mode in _GREY)
+            return Header(height, width, image.mode in _GREY, image.mode.startswith("I"))
         except MemoryError:
             raise
         except Exception as error:  # Pillow's parsers raise anything at all on broken files
@@ -60,20 +69,28 @@ def read_header(file: BinaryIO, name: str) -> Header:
 
 
 def decode(
-    file: BinaryIO, name: str, *, grey: bool, size: tuple[int, int] | None = None, crop: Crop = "center"
+    file: BinaryIO,
+    name: str,
+    *,
+    grey: bool,
+    size: tuple[int, int] | None = None,
+    crop: Crop = "center",
+    values: tuple[float, float] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> NDArray[np.uint8]:
     """Return an image's pixels, uint8 [1, H, W] or [3, H, W] in 0 .. 255.
 
     ``size``: (height, width), to which the centred part of that shape (``crop="center"``) or the whole image
     (``"none"``) is resampled.
-    Raises DataError, which names the file, if it is truncated or damaged.
+    ``values``: the (low, high) that become 0 and 255. Raises DataError, which names the file, if it is truncated or
+    damaged, has more than ``max_pixels``, or has values whose range must be given.
     """
-    with _open(file, name) as image:
+    with _open(file, name, max_pixels) as image:
         try:
             orientation = _orientation(image)
             image.load()
-            flat = _flatten(image)
-        except MemoryError:
+            flat = _flatten(image, name, values)
+        except (MemoryError, DataError):
             raise
         except Exception as error:
             raise _damaged(name, error) from error
@@ -88,19 +105,38 @@ def decode(
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _open(file: BinaryIO, name: str) -> Image.Image:
+@contextlib.contextmanager
+def _open(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image of at most ``max_pixels``; Pillow's own limit and warning are off meanwhile."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with _recognised(file, name) as image:
+            if image.width * image.height > max_pixels:
+                raise DataError(
+                    f"{name} is {image.width}x{image.height}, more than {max_pixels:,} pixels: "
+                    f"resize it, or admit it with --max-pixels {image.width * image.height}"
+                )
+            yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _recognised(file: BinaryIO, name: str) -> Image.Image:
     try:
         return Image.open(file, formats=FORMATS)
     except MemoryError:
         raise
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{name} is too large an image: {error}") from error
     except Exception as error:
         file.seek(0, 2)
         if file.tell() == 0:
             raise DataError(f"{name} is empty (0 bytes): remove it or leave bad files out with --skip-bad") from error
+        file.seek(128)
+        if file.read(4) == b"DICM":
+            raise DataError(f"{name} is a DICOM file, whose window must be chosen: convert it to PNG") from error
         raise DataError(
-            f"{name} is not a PNG, JPEG, WebP or BMP image: remove it or leave bad files out with --skip-bad"
+            f"{name} is not a PNG, JPEG, WebP, BMP, TIFF, PPM, JPEG 2000 or GIF image: convert it to PNG, remove it, "
+            "or leave bad files out with --skip-bad"
         ) from error
 
 
@@ -117,14 +153,34 @@ def _orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image, name: str, values: tuple[float, float] | None) -> Image.Image:
     """Bring a decoded image to mode L or RGB."""
     mode, transparent = image.mode, image.info.get("transparency")
-    if mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64).clip(0, 65535)
+    if mode.startswith("I") or mode == "F":
+        numbers = np.asarray(image).astype(np.float64)
+        low, high = values or _own_range(numbers, mode, name)
         if isinstance(transparent, int):
-            values[values == transparent] = 65535
-        return Image.fromarray(np.rint(values * (255 / 65535)).astype(np.uint8))
+            numbers[numbers == transparent] = high
+        return Image.fromarray(_levels(numbers, low, high))
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or transparent is not None:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return image.convert("L" if mode in _GREY else "RGB")
+    flat = image.convert("L" if mode in _GREY else "RGB")
+    return flat if values is None else Image.fromarray(_levels(np.asarray(flat).astype(np.float64), *values))
+
+
+def _own_range(numbers: NDArray[np.float64], mode: str, name: str) -> tuple[float, float]:
+    """Return the range of an image's type; raises DataError for values outside it."""
+    if not np.isfinite(numbers).all():
+        raise DataError(f"{name} holds NaN or infinity: leave it out with --skip-bad")
+    low, high, slack = (0.0, 1.0, _TOLERANCE) if mode == "F" else (0.0, 65535.0, 0.0)
+    if numbers.min() < low - slack or numbers.max() > high + slack:
+        raise DataError(
+            f"{name} has values from {numbers.min():.9g} to {numbers.max():.9g}, outside {low:g} to {high:g}: "
+            "say which become black and white with --range LOW HIGH"
+        )
+    return low, high
+
+
+def _levels(numbers: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
+    levels: NDArray[np.uint8] = np.rint((numbers.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
+    return levels

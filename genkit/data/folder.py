@@ -12,7 +12,7 @@ from genkit.errors import DataError, GenkitError
 
 
 class FolderTree(Tree):
-    """All regular files below a folder; links are followed, except those to a folder above.
+    """All regular files below a folder; links are followed, except those to a folder above, which ``notes`` name.
 
     Pipes, sockets and devices are ignored, as reading one may never end. Broken links are listed and reported as bad.
     """
@@ -21,6 +21,7 @@ class FolderTree(Tree):
         self.root = root
         self.location = str(root)
         self._names: list[str] | None = None
+        self._upwards: list[str] = []
         if root.exists() and not root.is_dir():
             raise DataError(f"{root} is a file, not a folder of images: a zip is read as zip:{root}")
 
@@ -46,6 +47,12 @@ class FolderTree(Tree):
         """Return the file's path."""
         return str(self.root / name)
 
+    def notes(self) -> list[str]:
+        """Return a sentence on links to folders above, which are not followed."""
+        if not self._upwards:
+            return []
+        return [f"the link {self._upwards[0]} leads to a folder above and is not followed"]
+
     def _walk(self, folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
         assert self._names is not None
         try:
@@ -59,6 +66,9 @@ class FolderTree(Tree):
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
+                    if entry.is_symlink() and self.root.resolve().is_relative_to(Path(entry.path).resolve()):
+                        self._upwards.append(prefix + entry.name)
+                        continue
                     self._walk(Path(entry.path), f"{prefix}{entry.name}/", above)
                 elif entry.is_file() or not os.path.exists(entry.path):
                     self._names.append(prefix + entry.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,12 @@ from genkit.errors import DataError
 _NOTES = frozenset(
     [".parquet", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"]
 )
+_NAMED = 10
+"""Bad files that are named."""
+
+_LITTLE = 128
+"""8-bit level that 16-bit values must reach, unless they are of a smaller range."""
+
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -74,6 +81,7 @@ class TreeSource(Source):
         self.name = tree.location
         self.tree = tree
         self.request = request
+        self.left_out: list[str] = []
 
     def key(self) -> Any:
         """Return the tree's key and the options that change what is read."""
@@ -94,17 +102,20 @@ class TreeSource(Source):
                 headers[name] = self._header(name)
         if not headers:
             left_out = f" but {len(names)} bad files" if names else ""
-            raise DataError(f"{self.name} holds no images{left_out}: give it PNG, JPEG, WebP or BMP files")
+            raise DataError(f"{self.name} holds no images{left_out}: give it PNG or JPEG files, for example")
         height, width = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
         members, classes, notes = self._layout(list(headers))
+        notes = [*self.tree.notes(), *notes]
+        deep = self.request.values is None and all(header.deep for header in headers.values())
         return SourceItems(
             shape=(1 if grey else 3, height, width),
             count=len(members),
-            items=self._items(members, grey),
+            items=self._items(members, grey, notes if deep else []),
             classes=classes,
             skipped=len(names) - len(headers),
-            notes=[*self.tree.notes(), *notes],
+            left_out=self.left_out,
+            notes=notes,
         )
 
     def _matching(self, names: list[str]) -> list[str]:
@@ -132,7 +143,7 @@ class TreeSource(Source):
 
     def _header(self, name: str) -> Header:
         with self.tree.open(name) as file:
-            return read_header(file, self.tree.full_name(name))
+            return read_header(file, self.tree.full_name(name), self.request.max_pixels)
 
     def _common_size(self, headers: dict[str, Header]) -> tuple[int, int]:
         if self.request.shape is not None:
@@ -147,23 +158,42 @@ class TreeSource(Source):
                 )
         return header.height, header.width
 
-    def _items(self, members: list[Member], grey: bool) -> Iterator[Item | None]:
+    def _items(self, members: list[Member], grey: bool, notes: list[str]) -> Iterator[Item | None]:
+        """Yield the images; note at the end if those of 16 bits reach little of their range."""
+        top = 0
         for member in members:
             item: Item | None = None
             with self._skipping():
                 item = self._item(member, grey)
+                top = max(top, int(item.pixels.max()))
             yield item
+        if top < _LITTLE:
+            reached = 1 << max(1, math.ceil(math.log2(max(top - 0.5, 0.5) * 257)))
+            notes.append(f"values reach about {top * 257:,} of 65,535: --range 0 {reached - 1} uses all levels")
 
     def _item(self, member: Member, grey: bool) -> Item:
         with self.tree.open(member.name) as file:
             pixels = decode(
-                file, self.tree.full_name(member.name), grey=grey, size=self.request.shape, crop=self.request.crop
+                file,
+                self.tree.full_name(member.name),
+                grey=grey,
+                size=self.request.shape,
+                crop=self.request.crop,
+                values=self.request.values,
+                max_pixels=self.request.max_pixels,
             )
         return Item(pixels, member.label, member.split, member.captions, member.shown or member.name)
 
-    def _skipping(self) -> contextlib.AbstractContextManager[None]:
-        """Suppress the DataError of a bad file if bad files are skipped."""
-        return contextlib.suppress(DataError) if self.request.skip_bad else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def _skipping(self) -> Iterator[None]:
+        """Suppress the DataError of a bad file if bad files are skipped; the first are kept with the reason."""
+        try:
+            yield
+        except DataError as error:
+            if not self.request.skip_bad:
+                raise
+            if len(self.left_out) < _NAMED:
+                self.left_out.append(str(error).partition(": ")[0])
 
 
 def is_wanted(name: str) -> bool:

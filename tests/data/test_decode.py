@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -136,4 +137,53 @@ def test_an_empty_file_is_called_empty() -> None:
 
 def test_other_formats_are_refused_whatever_their_suffix() -> None:
     with pytest.raises(DataError, match=r"^a\.png is not a PNG"):
-        read_header(encoded(Image.new("L", (4, 4)), "TIFF"), "a.png")
+        read_header(encoded(Image.new("RGB", (4, 4)), "PDF"), "a.png")
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "ppm", "gif", "jp2", "png"])
+def test_formats_are_known_by_their_content(suffix):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    file = io.BytesIO()
+    options = {"irreversible": False} if suffix == "jp2" else {}
+    Image.fromarray(grey).save(file, {"jp2": "JPEG2000"}.get(suffix, suffix.upper()), **options)
+    file.seek(0)
+    assert np.array_equal(decode(file, f"x.{suffix}", grey=True)[0], grey)
+
+
+def test_12_bits_in_a_16_bit_png_by_their_range():
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    twelve = Image.fromarray((grey.astype("uint32") * 4095 // 255).astype("uint16"))
+    right = np.rint(np.asarray(twelve, np.float64) * 255 / 4095)
+    assert np.array_equal(pixels_of(encoded(twelve), values=(0, 4095))[0], right)
+
+
+def test_floats_of_a_tiff_are_read_in_0_to_1_or_by_their_range():
+    grey = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "TIFF")
+    file.seek(0)
+    assert np.array_equal(decode(file, "x", grey=True)[0], np.rint(grey.astype(float) * 255))
+    file = io.BytesIO()
+    Image.fromarray(grey * 1000 - 500).save(file, "TIFF")
+    file.seek(0)
+    with pytest.raises(DataError, match=r"from -500 to 500, outside 0 to 1.*--range LOW HIGH"):
+        decode(file, "x", grey=True)
+    file.seek(0)
+    assert abs(decode(file, "x", grey=True, values=(-500, 500))[0].astype(int) - np.rint(grey * 255)).max() <= 1
+
+
+def test_dicom_is_refused_with_what_to_do():
+    with pytest.raises(DataError, match="DICOM file.*convert it to PNG"):
+        decode(io.BytesIO(bytes(128) + b"DICM" + bytes(100)), "x.dcm", grey=True)
+
+
+def test_more_pixels_than_admitted_are_refused_with_the_flag():
+    with pytest.raises(DataError, match=r"x is 5x4, more than 19 pixels.*--max-pixels 20"):
+        decode(encoded(Image.fromarray(np.zeros((4, 5), np.uint8))), "x", grey=True, max_pixels=19)
+    decode(encoded(Image.fromarray(np.zeros((4, 5), np.uint8))), "x", grey=True, max_pixels=20)
+
+
+def test_a_huge_image_is_read_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_header(encoded(Image.fromarray(np.zeros((10_000, 10_000), np.uint8))), "x").height == 10_000

@@ -205,3 +205,33 @@ def test_a_bare_path_is_a_folder(photos: Photos) -> None:
 def test_a_size_out_of_range_is_refused(size: int) -> None:
     with pytest.raises(UsageError, match="size"):
         DatasetRequest("x", size=size)
+
+
+def test_a_link_to_a_folder_above_is_not_followed_and_that_is_said(photos: Photos, tmp_path: Path) -> None:
+    root = photos("set/1.png", "set/2.png", "other/3.png")
+    (root / "set" / "up").symlink_to("..")
+    data = open_dataset(f"folder:{root / 'set'}")
+    assert len(data.everything()) == 2
+    assert "the link up leads to a folder above" in " ".join(data.notes)
+
+
+def test_bad_files_that_are_left_out_are_named(photos: Photos) -> None:
+    root = photos("1.png", "2.png", "3.png")
+    (root / "3.png").write_bytes(b"no image")
+    data = open_dataset(f"folder:{root}", skip_bad=True)
+    assert data.skipped == 1
+    assert "3.png is not a PNG" in data.left_out[0]
+
+
+def test_16_bit_values_that_reach_little_of_their_range_are_said(tmp_path: Path) -> None:
+    for index in range(3):
+        grey = np.random.default_rng(index).integers(0, 4096, (8, 8), np.uint16)
+        grey[0, 0] = 4095
+        Image.fromarray(grey).save(tmp_path / f"{index}.png")
+    assert "--range 0 4095" in " ".join(open_dataset(f"folder:{tmp_path}").notes)
+    assert open_dataset(f"folder:{tmp_path}", values=(0, 4095)).notes == ()
+
+
+def test_a_size_may_be_a_height_and_a_width(photos: Photos) -> None:
+    data = open_dataset(f"folder:{photos('1.png', '2.png', '3.png')}", size=(4, 3))
+    assert data.info().shape[1:] == (4, 3)
