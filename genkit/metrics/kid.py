@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,22 +81,35 @@ def kernel_distance(
     features.
     """
     largest = min(_LARGEST, LARGEST ** (1 / max(degree, 1)))
-    one, two = _centred(*checked_pair(real, generated, at_least=3, largest=largest))
+    one, two, square = _centred(*checked_pair(real, generated, at_least=3, largest=largest))
     width = one.shape[1] - _OFFSETS
     count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
     scale = 1.0 / width if gamma is None else gamma
+    constant = scale * square + coef
+    powers = [math.comb(degree, power) * constant ** (degree - power) for power in range(2, degree + 1)]
 
     def kernel(x: NDArray[Any], y: NDArray[Any]) -> Array:
+        """Return the kernel less what depends on one of the rows alone, which cancels in MMD^2.
+
+        With the constant c = gamma |centre|^2 + coef and e = k^(1/degree) - c, c^degree and the part of
+        degree c^(degree - 1) e that is of one row are left out: features far from 0 keep their digits.
+        """
         products = x[:, :width] @ y[:, :width].T
         values = np.empty(products.shape)
         ours, theirs = (rows[:, width:].sum(axis=1, dtype=np.float64) for rows in (x, y))
         for top in range(0, len(values), _STRIP):
             strip = values[top : top + _STRIP]
-            np.add(products[top : top + _STRIP], theirs, out=strip)
-            strip += ours[top : top + _STRIP, None]
-            strip *= scale
-            strip += coef
-            strip *= strip * strip if degree == 3 else np.power(strip, degree - 1)
+            np.multiply(products[top : top + _STRIP], scale, out=strip, dtype=np.float64)
+            linear = strip * (degree * constant ** (degree - 1))
+            strip += scale * theirs
+            strip += scale * ours[top : top + _STRIP, None]
+            higher = np.zeros_like(strip)
+            for power in reversed(powers):
+                higher *= strip
+                higher += power
+            strip *= strip
+            strip *= higher
+            strip += linear
         return values
 
     if subsets is None:
@@ -129,15 +143,16 @@ def kid(evidence: Evidence) -> Score:
     return kernel_distance(*features, degree=parameters.get("degree", 3), subsets=subsets)
 
 
-def _centred(one: NDArray[Any], two: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return rows x - c, with c.c / 2 + c.(x - c) as a value and its rounding error in two more columns.
+def _centred(one: NDArray[Any], two: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], float]:
+    """Return rows x - c, with c.(x - c) as a value and its rounding error in two more columns, and c.c.
 
-    x.y is then (x - c).(y - c) plus the two offsets: single precision, in which float32 features are multiplied, holds
-    only the differences between rows, and the larger part of x.y is added in double precision.
+    x.y is then (x - c).(y - c) plus the two offsets and c.c: single precision, in which float32 features are
+    multiplied, holds only the differences between rows, and the larger part of x.y is added in double precision.
     """
     precision = np.result_type(one, two, np.float32)
     centre = np.concatenate([one[:_SOME], two[:_SOME]]).mean(axis=0, dtype=np.float64).astype(precision)
-    return _with_offsets(one, centre), _with_offsets(two, centre)
+    exact = centre.astype(np.float64)
+    return _with_offsets(one, centre), _with_offsets(two, centre), float(exact @ exact)
 
 
 def _with_offsets(rows: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
@@ -146,7 +161,7 @@ def _with_offsets(rows: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
     for top in range(0, len(rows), _SOME):
         part = extended[top : top + _SOME]
         part[:, :-_OFFSETS] = rows[top : top + _SOME] - centre
-        offset = part[:, :-_OFFSETS] @ exact + exact @ exact / 2
+        offset = part[:, :-_OFFSETS] @ exact
         part[:, -2] = offset
         part[:, -1] = offset - part[:, -2]
     return extended

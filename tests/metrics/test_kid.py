@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -181,3 +182,27 @@ def test_kid_is_the_kernel_distance_of_the_features_with_its_parameters():
     parameters = {"subsets": 3, "size": 40, "seed": 7, "shrink": True, "generated_first": True}
     expected = kernel_distance(real, generated, subsets=Subsets(3, 40, 7, shrink=True, generated_first=True))
     assert kid(made(parameters=parameters)) == expected
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("mean", [0.0, 1e3, 1e6])
+def test_far_from_zero_the_value_is_that_of_exact_arithmetic(mean, precision):
+    # Multiples of 1/16, so that integers hold 16 times the features, and single precision the features.
+    rng = np.random.default_rng(0)
+    real, generated = (
+        np.round((rng.standard_normal((n, 8)) * scale + mean) * 16) / 16 for n, scale in ((60, 1.0), (50, 1.1))
+    )
+    x, y = ([[int(value * 16) for value in row] for row in rows.tolist()] for rows in (real, generated))
+
+    def mean_kernel(one, two):
+        kernels = [
+            (sum(a * b for a, b in zip(u, v, strict=True)) + 8 * 16**2) ** 3
+            for i, u in enumerate(one)
+            for j, v in enumerate(two)
+            if one is not two or i != j
+        ]
+        return Fraction(sum(kernels), len(kernels) * (8 * 16**2) ** 3)
+
+    exact = float(mean_kernel(x, x) + mean_kernel(y, y) - 2 * mean_kernel(x, y))
+    found = kernel_distance(real.astype(precision), generated.astype(precision)).value
+    assert found == pytest.approx(exact, rel=1e-5 if precision == np.float32 else 1e-8)
