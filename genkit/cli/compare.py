@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ import click
 from genkit.cli.data import open_images, opening_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
-from genkit.cli.options import device_option, json_option, runs_option
+from genkit.cli.options import FILE, device_option, json_option, runs_option
 from genkit.cli.parameters import metric_parameters
+from genkit.errors import UsageError
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     is_flag=True,
     section="Evaluation",
     help="Also check the numbers against torch-fidelity and torchmetrics.",
+)
+@option("--paired", is_flag=True, section="Evaluation", help="Compare each image with its truth, by name or order.")
+@option(
+    "--save-stats",
+    type=FILE,
+    section="Evaluation",
+    help="Write the statistics of REFERENCE's features, mu and sigma, to this .npz file.",
 )
 @device_option
 @runs_option
@@ -51,22 +58,30 @@ def command(
     device: str,
     count: int | None,
     verified: bool,
+    paired: bool,
+    save_stats: Path | None,
     root: Path,
     as_json: bool,
 ) -> None:
     """Compare two sets of images, whatever made them.
 
-    SAMPLES and REFERENCE are folders, zips, npz files or data sets.
+    SAMPLES and REFERENCE are folders, zips, npz files or data sets. Either may be statistics, an npz file of mu and
+    sigma; with --features given both are files of features.
 
     \b
     genkit compare out/ photos/
     genkit compare out/ digits --size 8 --grey
     genkit compare out/ photos.zip --features inception --protocol clean-fid
+    genkit compare out/ statistics.npz
+    genkit compare restored/ truths/ --paired
     """
     from genkit.cli.progress import work_bar
-    from genkit.evaluation.compare import compare
+    from genkit.data import ImageDataset
+    from genkit.evaluation.arrays import reference_slug
+    from genkit.evaluation.compare import WHOLE, compare, open_side
     from genkit.evaluation.config import EvalConfig
     from genkit.evaluation.verify import verify_record
+    from genkit.features.given import GIVEN
     from genkit.options import parse_assignments
 
     config = EvalConfig(
@@ -76,25 +91,42 @@ def command(
         choices={key: str(value) for key, value in parse_assignments(choices).items()},
         parameters=metric_parameters(parameters),
         weights=weights,
+        count=count or WHOLE,
         seed=seed,
         device=device,
     )
-    images = open_images(samples, opening)
-    against = open_images(reference, opening)
-    config = dataclasses.replace(config, count=count or max(2, len(images.everything())))
+    given = config.extractors == [GIVEN]
+    images, against = (
+        each if given else open_side(each, each, lambda name: open_images(name, opening))
+        for each in (samples, reference)
+    )
+    if verified and (paired or not all(isinstance(each, ImageDataset) for each in (images, against))):
+        raise UsageError("--verify computes the numbers of two sets of images again: leave it out here")
     origin = {
-        "samples": images.name,
-        "reference": against.name,
+        "samples": getattr(images, "name", samples),
+        "reference": getattr(against, "name", reference),
         "opening": {key: str(value) if isinstance(value, Path) else value for key, value in opening.items()},
     }
-    folder = root / against.slug / "images"
+    slug = reference_slug(against)
+    folder = root / slug / "images"
     with interruptible(), work_bar() as show:
-        done = compare(images, against, config, name=samples, origin=origin, folder=folder, progress=show)
+        done = compare(
+            images,
+            against,
+            config,
+            paired=paired,
+            save_stats=save_stats,
+            name=samples,
+            origin=origin,
+            folder=folder,
+            progress=show,
+        )
         found = verify_record(done.record, weights=weights, device=device, progress=show) if verified else None
     show_evaluation(done, as_json, verification=found)
-    _note_shapes(images, against, done.record)
+    if isinstance(images, ImageDataset) and isinstance(against, ImageDataset):
+        _note_shapes(images, against, done.record)
     if not as_json:
-        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {against.slug}")
+        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {slug}")
     if found is not None and not found.ok:
         ctx.exit(1)
 

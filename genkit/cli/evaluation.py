@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from genkit.evaluation.verify import Verification
     from genkit.report.text import Calibration
 
-REFERENCES = {"train": "the training images", "all": "all images"}
+REFERENCES = {"train": "the training images", "all": "all images", "paired": "their truths"}
 
 
 def evaluation_options(default_features: str) -> Callable[[F], F]:
@@ -110,7 +110,7 @@ def show_evaluation(
         echo_json({**json.loads(to_json(record)), "path": str(evaluation.path), "report": page, **verified})
         return
     samples, features = record.protocol["samples"], record.protocol["features"]
-    reference = REFERENCES[record.protocol["data"]["reference"]]
+    reference = REFERENCES.get(kind := record.protocol["data"]["reference"], kind)
     extractor = f" · features {features['extractor']}" if features else ""
     click.echo(
         f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {reference}{extractor}"

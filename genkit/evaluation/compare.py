@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genkit.data import ImageDataset, Split, open_images
-from genkit.data.open import absolute_reference
+from genkit.data.open import absolute_reference_or_same
 from genkit.errors import DataError, Unmeasurable, UsageError
+from genkit.evaluation.arrays import compare_features, compare_statistics
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, resolve_config, store_record
-from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.given import images_given
+from genkit.evaluation.paired import compare_pairs
+from genkit.evaluation.statistics import (
+    Statistics,
+    StatisticsEvaluator,
+    read_statistics,
+    save_reference_statistics,
+)
 from genkit.features import own_extractor
 from genkit.features.cache import Progress, quiet
+from genkit.features.given import GIVEN
+from genkit.metrics.numerics.frechet import FeatureStatistics
 from genkit.results import store
 from genkit.results.records import Subject
+
+WHOLE = 1 << 62
+"""More samples than any set has: all are measured."""
 
 
 def compare(
@@ -27,6 +40,8 @@ def compare(
     reference: Any,
     config: EvalConfig | None = None,
     *,
+    paired: bool = False,
+    save_stats: Path | str | None = None,
     name: str = "",
     origin: Mapping[str, Any] | None = None,
     folder: Path | None = None,
@@ -41,39 +56,85 @@ def compare(
     Options are given as one ``config``, or as its fields, e.g. ``features="inception"``. All images are used, or a
     random ``count`` of them. The reference is the training split of a data set that came with splits, else all its
     images. The extractor is the reference's own, or ``inception`` if it has none. Class folders named like the
-    reference's classes give labels. ``origin`` records where the images are from; ``keep`` is the evaluator's. Raises
-    DataError for a set of fewer than two images, UsageError for shapes that an extractor can't compare, Unmeasurable if
-    no requested metric applies to images.
+    reference's classes give labels. ``origin`` records where the images are from; ``keep`` is the evaluator's.
+
+    Either side may be statistics, a FeatureStatistics or an .npz file with ``mu`` and ``sigma``: fid is then measured,
+    without an interval; of a reference's file with images too, fid comes from the statistics and the rest from the
+    images. With ``features="given"`` both are files of features (genkit.features.given). ``paired`` compares each image
+    with its truth. ``save_stats`` is an .npz file for the statistics of the reference's features.
+
+    Raises DataError for a set of fewer than two images, UsageError for shapes that an extractor can't compare,
+    Unmeasurable if no requested metric applies.
     """
     if isinstance(samples, Path | str) and isinstance(reference, Path | str):
         origin = origin or {
-            "samples": absolute_reference(str(samples)),
-            "reference": absolute_reference(str(reference)),
+            "samples": absolute_reference_or_same(str(samples)),
+            "reference": absolute_reference_or_same(str(reference)),
             "opening": {},
         }
-    if isinstance(samples, Path | str):
-        name, samples = name or str(samples), open_images(str(samples))
-    if isinstance(reference, Path | str):
-        reference = open_images(str(reference))
-    reference = images_given(reference, "reference")
-    if not isinstance(samples, Split):
-        samples = images_given(samples, "samples")
-    name = name or "images"
-    content = ""
-    if isinstance(samples, ImageDataset):
-        content = samples.sha256
-        samples = _labelled_as(samples, reference)
-    against = reference.train if reference.own_splits else reference.everything()
-    for what, split in ((name, samples), (reference.name, against)):
-        if len(split) < 2:
-            held = "a single image" if len(split) else "no image"
-            raise DataError(f"{what} holds {held}: at least 3 are needed to compare sets, for most metrics more")
-    config = resolve_config(config, options, max(2, len(samples)))
-    config = dataclasses.replace(config, features=config.extractors or own_extractor(reference) or "inception")
+    config = resolve_config(config, options, WHOLE)
     if folder is not None:
         store.ready(folder)
-    evaluator = Evaluator(reference, config, progress, against=against, keep=keep)
-    shape, other = samples.pixels.shape[1:], against.pixels.shape[1:]
+    if config.extractors == [GIVEN]:
+        if paired or not (isinstance(samples, Path | str) and isinstance(reference, Path | str)):
+            raise UsageError("--features given compares two files of features: name both, and leave --paired out")
+        measured = compare_features(str(samples), str(reference), config, origin or {}, progress, save_stats)
+        return _kept(measured, folder)
+    if GIVEN in config.extractors:
+        raise UsageError("--features given compares files of features: leave the other extractors out")
+    name = name or (str(samples) if isinstance(samples, Path | str) else "images")
+    samples = samples if isinstance(samples, Split) else open_side(samples, "samples")
+    against = open_side(reference, "reference")
+    if isinstance(samples, Statistics) or isinstance(against, Statistics):
+        if paired or save_stats is not None:
+            raise UsageError("statistics are given in place of images: leave --paired and --save-stats out")
+        return _kept(compare_statistics(samples, against, config, name, origin or {}, progress), folder)
+    content = samples.sha256 if isinstance(samples, ImageDataset) else ""
+    options = {**(origin or {}), "sha256": content} if content else {}
+    split = _labelled_as(samples, against) if isinstance(samples, ImageDataset) else samples
+    if paired:
+        if save_stats is not None:
+            raise UsageError("pairs are compared without features: leave --save-stats out")
+        return _kept(compare_pairs(split, against, config, name, options, progress), folder)
+    evaluator = _evaluator(name, split, against, config, progress, keep)
+    if save_stats is not None:
+        save_reference_statistics(save_stats, evaluator)
+    subject = Subject(name, kind="images", options=options)
+    return _kept(evaluator.measure(subject, images=split, content=content), folder)
+
+
+def open_side(
+    given: Any, what: str, open_set: Callable[[str], ImageDataset] = open_images
+) -> ImageDataset | Statistics:
+    """Return what is given, or what a name opens: statistics if its file holds no images, else a data set."""
+    if isinstance(given, FeatureStatistics):
+        return Statistics("statistics", given)
+    if isinstance(given, Statistics):
+        return given
+    if isinstance(given, Path | str):
+        found = read_statistics(given)
+        return open_set(str(given)) if found is None or found.with_images else found
+    return images_given(given, what)
+
+
+def _evaluator(
+    name: str, split: Split, reference: ImageDataset, config: EvalConfig, progress: Progress, keep: bool
+) -> Evaluator:
+    """Return the evaluator of two sets of images; raises DataError or UsageError for sets that can't be compared."""
+    against = reference.train if reference.own_splits else reference.everything()
+    for what, each in ((name, split), (reference.name, against)):
+        if len(each) < 2:
+            held = "a single image" if len(each) else "no image"
+            raise DataError(f"{what} holds {held}: at least 3 are needed to compare sets, for most metrics more")
+    features = config.extractors or own_extractor(reference) or "inception"
+    config = dataclasses.replace(config, features=features, count=min(config.count, len(split)))
+    statistics = read_statistics(reference.name)
+    arguments = (reference, config, progress)
+    if statistics is None:
+        evaluator = Evaluator(*arguments, against=against, keep=keep)
+    else:
+        evaluator = StatisticsEvaluator(statistics, *arguments, against=against, keep=keep)
+    shape, other = split.pixels.shape[1:], against.pixels.shape[1:]
     for extractor in evaluator.extractors:
         extractor.accepts(shape)
         if extractor.dim == 0 and shape != other:
@@ -82,14 +143,19 @@ def compare(
                 f"{extractor.name} compares images of one size, not {here} with {there} (channels x height x width): "
                 "make them so with --size or --grey, or choose another extractor"
             )
-    subject = Subject(name, kind="images", options={**(origin or {}), "sha256": content} if content else {})
-    measured = evaluator.measure(subject, images=samples, content=content)
-    if not measured.record.scores:
-        absent = measured.record.absent
-        together = {reason: [each for each in absent if absent[each] == reason] for reason in absent.values()}
+    return evaluator
+
+
+def _kept(measured: Measurement, folder: Path | None) -> Evaluation:
+    """Store the record; raises Unmeasurable for one without scores."""
+    record = measured.record
+    if not record.scores:
+        together = {
+            why: [each for each in record.absent if record.absent[each] == why] for why in record.absent.values()
+        }
         reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in together.items())
-        raise Unmeasurable(f"no requested metric can be computed for {name} ({reasons})")
-    return Evaluation(measured.record, store_record(folder, measured) if folder else None)
+        raise Unmeasurable(f"no requested metric can be computed for {record.subject.name} ({reasons})")
+    return Evaluation(record, store_record(folder, measured) if folder else None)
 
 
 def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:

@@ -42,7 +42,8 @@ def missing_capability(
         if model is None and need in (*CAPABILITIES, "model", "training"):
             return f"{name} is a set of images, and no model"
         if need in CAPABILITIES and not callable(getattr(model, need, None)):
-            return f"{name} {CAPABILITIES[need]}"
+            hint = "; --paired compares images with their truths" if model is None and need == "reconstruct" else ""
+            return f"{name} {CAPABILITIES[need]}{hint}"
         if need == "labels" and not labelled:
             return f"{name} draws no classes" if model is not None else f"{name} has no labels of the reference"
         if need == "training" and not trained:

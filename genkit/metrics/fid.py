@@ -17,6 +17,8 @@ def fid(evidence: Evidence) -> Score:
 def reference_statistics(evidence: Evidence, ddof: int = 1) -> FeatureStatistics:
     """Return mean and covariance of the real features, fitted and factored once per reference."""
     features = evidence.real_features
+    if isinstance(features, FeatureStatistics):  # those of a file, without the features
+        return features
     kept = evidence.cached_per_reference(
         f"gaussian-{ddof}", lambda: FeatureStatistics.fit(features, ddof=ddof).to_arrays()
     )

@@ -34,7 +34,8 @@ class FeatureStatistics:
 
     Fitted to the features of the real set, it can be given to ``frechet_distance`` in their place: a reference that
     many models are compared with is then fitted and factored once. ``to_arrays`` and ``from_arrays`` store it without
-    the features.
+    the features. Also made of a mean and a covariance alone, as in files of other packages; distances from these have
+    no interval. Raises DataError or UsageError for wrong shapes, NaN, or a covariance that is not symmetric.
     """
 
     def __init__(
@@ -46,11 +47,25 @@ class FeatureStatistics:
         features: NDArray[Any] | None = None,
         ddof: int = 1,
     ) -> None:
-        self.mean = mean
+        self.mean = np.asarray(mean, np.float64)
         self.features = features
         self.ddof = ddof
-        self._cov = cov
+        self._cov = None if cov is None else np.asarray(cov, np.float64)
         self._root = root
+        if features is None:
+            self._check()
+
+    def _check(self) -> None:
+        """Raise DataError or UsageError for statistics that are of no distribution."""
+        mean, cov = checked(self.mean, "the mean", ndim=1, at_least=1), self._cov
+        if cov is None:
+            return
+        if cov.shape != (len(mean), len(mean)):
+            raise UsageError(f"the mean has shape [{len(mean)}] and the covariance {list(cov.shape)}: [d] and [d, d]")
+        checked(cov, "the covariance", ndim=2, at_least=1)
+        largest = float(np.abs(cov).max())
+        if np.abs(cov - cov.T).max() > 1e-6 * largest or cov.diagonal().min() < -1e-6 * largest:
+            raise DataError("the covariance is not symmetric or has negative variances: check how it was made")
 
     @classmethod
     def fit(cls, features: Any, *, ddof: int = 1) -> FeatureStatistics:
@@ -148,6 +163,12 @@ class FeatureStatistics:
         return bool(self.root.shape[1] < len(self.mean))
 
     @property
+    def single_mean(self) -> NDArray[np.float32]:
+        """The mean summed in single precision if the features are known, else rounded to it."""
+        single = self.mean.astype(np.float32)
+        return single if self.features is None else self.features.mean(axis=0, dtype=np.float32)
+
+    @property
     def trace(self) -> float:
         """The trace of the covariance."""
         return float(np.square(self.root).sum() if self.fewer_rows_than_features else np.trace(self.cov))
@@ -186,18 +207,26 @@ def frechet_distance(
     for its average over other sets of these sizes, that bias included. Replicates: the distances without each block of
     the real set, then of the generated set. Sets with no more rows than columns are measured but not rankable; of a set
     that holds every row several times, only the different rows count. ``interval=False`` leaves out the jackknife, most
-    of the work: the score then has no width and no replicates. Raises DataError or UsageError for invalid features
-    (NaN, fewer than 3 rows, different widths).
+    of the work: the score then has no width and no replicates. With a
+    ``FeatureStatistics`` of mean and covariance alone there is no interval, as it is not known how many images they are
+    of and how these vary; such a value is not rankable. Raises DataError or UsageError for invalid features (NaN, fewer
+    than 3 rows, different widths).
     """
     if mean_dtype not in ("float64", "float32"):
         raise UsageError(f"mean_dtype must be float64 or float32, not {mean_dtype}")
+    if any(isinstance(each, FeatureStatistics) and each.features is None for each in (real, generated)):
+        one, two = (
+            each if isinstance(each, FeatureStatistics) else FeatureStatistics.fit(each, ddof=ddof)
+            for each in (real, generated)
+        )
+        return _of_statistics(one, two, mean_dtype)
     one, two = fitted_pair(real, generated, ddof)
     assert one.features is not None
     assert two.features is not None
     n, d = min(one.repeats.independent, two.repeats.independent), len(one.mean)
     offset: NDArray[Any] = one.mean - two.mean
     if mean_dtype == "float32":
-        offset = np.asarray(one.features.mean(axis=0, dtype=np.float32) - two.features.mean(axis=0, dtype=np.float32))
+        offset = np.asarray(one.single_mean - two.single_mean)
     note = f"effective rank: real {one.rank}, generated {two.rank} of {d}"
     if n <= d:
         note = f"{n} rows are too few to rank by with {d} features; {note}"
@@ -223,9 +252,7 @@ def fitted_pair(real: Any, generated: Any, ddof: int = 1) -> tuple[FeatureStatis
     """Return the statistics of real and generated features, either possibly fitted before; raises as ``fit`` does."""
     for given in (real, generated):
         if isinstance(given, FeatureStatistics) and given.features is None:
-            raise UsageError(
-                "statistics without features have no interval: make them by FeatureStatistics.fit(features)"
-            )
+            raise UsageError("single features are needed, and statistics are given: give features, or measure fid")
         if isinstance(given, FeatureStatistics) and given.ddof != ddof:
             raise UsageError(f"the features were fitted with ddof {given.ddof}, not {ddof}: fit them again")
     both = [given.features if isinstance(given, FeatureStatistics) else given for given in (real, generated)]
@@ -234,6 +261,24 @@ def fitted_pair(real: Any, generated: Any, ddof: int = 1) -> tuple[FeatureStatis
         real if isinstance(real, FeatureStatistics) else FeatureStatistics.fit(one, ddof=ddof),
         generated if isinstance(generated, FeatureStatistics) else FeatureStatistics.fit(two, ddof=ddof),
     )
+
+
+NO_INTERVAL = "no interval: statistics do not say how many images they are of and how these vary"
+
+
+def _of_statistics(one: FeatureStatistics, two: FeatureStatistics, mean_dtype: str) -> Score:
+    """Return the distance where features of one or both are not known, with an empty interval and the reason."""
+    if len(one.mean) != len(two.mean):
+        raise UsageError(
+            f"real features have {len(one.mean)} columns and generated features {len(two.mean)}: "
+            "take both from one extractor"
+        )
+    value = distance(one, two)
+    if mean_dtype == "float32":
+        exact = one.mean - two.mean
+        value = max(value - float(exact @ exact) + float(np.square(one.single_mean - two.single_mean).sum()), 0.0)
+    n = next((len(each.features) for each in (two, one) if each.features is not None), 0)
+    return Score(value, 0.0, value, value, NO_INTERVAL, n, note=NO_INTERVAL, rankable=False)
 
 
 def product(one: FeatureStatistics, two: FeatureStatistics) -> Array:
