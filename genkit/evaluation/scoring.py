@@ -40,10 +40,10 @@ def missing_capability(
         if need in _FROM_EXTRACTOR:
             continue
         if model is None and need in (*CAPABILITIES, "model", "training"):
-            return f"{name} is a set of images, and no model"
+            hint = "; --paired compares images with their truths" if spec.needs == ("reconstruct",) else ""
+            return f"{name} is a set of images, and no model{hint}"
         if need in CAPABILITIES and not callable(getattr(model, need, None)):
-            hint = "; --paired compares images with their truths" if model is None and need == "reconstruct" else ""
-            return f"{name} {CAPABILITIES[need]}{hint}"
+            return f"{name} {CAPABILITIES[need]}"
         if need == "labels" and not labelled:
             return f"{name} draws no classes" if model is not None else f"{name} has no labels of the reference"
         if need == "training" and not trained:

@@ -95,3 +95,16 @@ def _to_numpy(values: Any, what: str) -> NDArray[Any]:
         held = f"{type(values).__name__} {values!r:.60}" if array.ndim == 0 else array.dtype
         raise UsageError(f"{what} must hold real numbers, not {held}")
     return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
+
+
+def check_gaussian(mean: NDArray[Any], cov: NDArray[Any] | None) -> None:
+    """Raise DataError or UsageError for a mean [d] and a covariance [d, d] that are of no distribution."""
+    checked(mean, "the mean", ndim=1, at_least=1)
+    if cov is None:
+        return
+    if cov.shape != (len(mean), len(mean)):
+        raise UsageError(f"the mean has shape [{len(mean)}] and the covariance {list(cov.shape)}: give [d] and [d, d]")
+    checked(cov, "the covariance", ndim=2, at_least=1)
+    largest = float(np.abs(cov).max())
+    if np.abs(cov - cov.T).max() > 1e-6 * largest or cov.diagonal().min() < -1e-6 * largest:
+        raise DataError("the covariance is not symmetric or has negative variances: check how it was made")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics.numerics import jackknife
-from genkit.metrics.numerics.arrays import checked, checked_pair
+from genkit.metrics.numerics.arrays import check_gaussian, checked, checked_pair
 from genkit.metrics.numerics.delete_block import trace_of_root, without_rounding
 from genkit.metrics.numerics.moments import Array, Moments
 from genkit.metrics.numerics.repeats import Repeats
@@ -53,19 +53,7 @@ class FeatureStatistics:
         self._cov = None if cov is None else np.asarray(cov, np.float64)
         self._root = root
         if features is None:
-            self._check()
-
-    def _check(self) -> None:
-        """Raise DataError or UsageError for statistics that are of no distribution."""
-        mean, cov = checked(self.mean, "the mean", ndim=1, at_least=1), self._cov
-        if cov is None:
-            return
-        if cov.shape != (len(mean), len(mean)):
-            raise UsageError(f"the mean has shape [{len(mean)}] and the covariance {list(cov.shape)}: [d] and [d, d]")
-        checked(cov, "the covariance", ndim=2, at_least=1)
-        largest = float(np.abs(cov).max())
-        if np.abs(cov - cov.T).max() > 1e-6 * largest or cov.diagonal().min() < -1e-6 * largest:
-            raise DataError("the covariance is not symmetric or has negative variances: check how it was made")
+            check_gaussian(self.mean, self._cov)
 
     @classmethod
     def fit(cls, features: Any, *, ddof: int = 1) -> FeatureStatistics:
@@ -207,9 +195,9 @@ def frechet_distance(
     for its average over other sets of these sizes, that bias included. Replicates: the distances without each block of
     the real set, then of the generated set. Sets with no more rows than columns are measured but not rankable; of a set
     that holds every row several times, only the different rows count. ``interval=False`` leaves out the jackknife, most
-    of the work: the score then has no width and no replicates. With a
-    ``FeatureStatistics`` of mean and covariance alone there is no interval, as it is not known how many images they are
-    of and how these vary; such a value is not rankable. Raises DataError or UsageError for invalid features (NaN, fewer
+    of the work: the score then has no width and no replicates. With
+    ``FeatureStatistics`` of mean and covariance alone there is no interval either, as it is not known how the images
+    vary; such a value is not rankable. Raises DataError or UsageError for invalid features (NaN, fewer
     than 3 rows, different widths).
     """
     if mean_dtype not in ("float64", "float32"):
