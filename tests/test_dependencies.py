@@ -18,8 +18,8 @@ SOURCES = {
     "genkit-vaes": (ROOT / "plugins/genkit-vaes/pyproject.toml", ROOT / "plugins/genkit-vaes/src"),
 }
 LOCAL = {"genkit": "genkit-toolkit", "genkit_gans": "genkit-gans", "genkit_vaes": "genkit-vaes"}
-OPTIONAL = {"timm": "timm", "open_clip": "open-clip-torch"}
-"""Import names of the extra, which is not installed where the tests run."""
+OPTIONAL = {"timm": "timm", "open_clip": "open-clip-torch", "datasets": "datasets"}
+"""Import names of extras that are not installed where the tests run."""
 UNDECLARED = {"genkit-toolkit": {"pytest"}}  # the pytest plugin is imported by pytest itself
 BY_NAME = ("import_module", "_library", "extra_module")
 """Functions that import the module which their first argument names."""

@@ -50,17 +50,17 @@ class ParquetTree(SampleTree):
         found: dict[str, Sample] = {}
         for shard in shards:
             file = self._open(shard.path)
-            self._column = self._image_column(file.schema_arrow, shard.path)
-            label = self._label_column(file.schema_arrow)
+            self._column = image_column(file.schema_arrow, self.request, str(shard.path))
+            label, self._classes = label_column(file.schema_arrow, self.request)
             texts = [name for name in CAPTIONS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
                 columns = self._table(shard.path, group, [*([label] if label else []), *texts])
                 for row in range(file.metadata.row_group(group).num_rows):
                     name = f"{shard.path.name}/{len(found):08d}"
                     self._rows[name] = (shard.path, group, row)
-                    captions = [text for each in texts for text in _texts(columns[each][row])]
+                    captions = caption_texts([columns[each][row] for each in texts])
                     value = columns[label][row] if label else None
-                    found[name] = Sample(shard.split, value, tuple(dict.fromkeys(captions)))
+                    found[name] = Sample(shard.split, value, captions)
         return found
 
     def open(self, name: str) -> BinaryIO:
@@ -95,52 +95,55 @@ class ParquetTree(SampleTree):
         except Exception as error:
             raise _damaged(path, error) from error
 
-    def _image_column(self, schema: Any, path: Path) -> str:
-        """Return the name of the column of images."""
-        fits = [field.name for field in schema if _holds_images(field.type)]
-        if self.request.array:
-            if self.request.array not in fits:
-                raise UsageError(
-                    f"{path} has no column {self.request.array!r} of images: choose one of {', '.join(fits) or 'none'}"
-                )
-            return self.request.array
-        known = [name for name in IMAGES if name in fits]
-        if known or len(fits) == 1:
-            return (known or fits)[0]
-        if fits:
-            raise DataError(f"{path} may have images in {', '.join(fits)}: choose the column with --array {fits[0]}")
-        raise DataError(
-            f"{path} has no column of encoded images among {', '.join(schema.names) or 'none'}: "
-            "give it one of bytes, or of structs with bytes"
-        )
 
-    def _label_column(self, schema: Any) -> str:
-        """Return the name of the column of labels, or an empty string; take the names of its classes."""
-        try:
-            features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        except (ValueError, KeyError, TypeError):
-            features = {}
-        named = {
-            name: tuple(map(str, feature["names"]))
-            for name, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
-        }
-        label = next((name for name in LABELS if name in schema.names), "")
-        if not label and len(named) == 1:
-            label = next(iter(named))
-        self._classes = named.get(label, ())
-        return label if label in schema.names and self.request.labels != "none" else ""
+def image_column(schema: Any, request: DatasetRequest, name: str) -> str:
+    """Return the name of the column of images in an Arrow schema; raises DataError, which starts with ``name``."""
+    fits = [field.name for field in schema if _holds_images(field.type)]
+    if request.array:
+        if request.array not in fits:
+            raise UsageError(
+                f"{name} has no column {request.array!r} of images: choose one of {', '.join(fits) or 'none'}"
+            )
+        return request.array
+    known = [column for column in IMAGES if column in fits]
+    if known or len(fits) == 1:
+        return (known or fits)[0]
+    if fits:
+        raise DataError(f"{name} may have images in {', '.join(fits)}: choose the column with --array {fits[0]}")
+    raise DataError(
+        f"{name} has no column of encoded images among {', '.join(schema.names) or 'none'}: "
+        "give it one of bytes, or of structs with bytes"
+    )
+
+
+def label_column(schema: Any, request: DatasetRequest) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the column of labels, empty if there is none, and the names of its classes."""
+    try:
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        features = {}
+    named = {
+        name: tuple(map(str, feature["names"]))
+        for name, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+    }
+    label = next((name for name in LABELS if name in schema.names), "")
+    if not label and len(named) == 1:
+        label = next(iter(named))
+    return (label, named.get(label, ())) if label in schema.names and request.labels != "none" else ("", ())
+
+
+def caption_texts(row: list[Any]) -> tuple[str, ...]:
+    """Return the different captions among the values of a row's columns of captions, each a text or a list."""
+    texts: list[str] = []
+    for value in row:
+        texts += [value] if isinstance(value, str) else [str(each) for each in value or () if each is not None]
+    return tuple(dict.fromkeys(texts))
 
 
 def _holds_images(kind: Any) -> bool:
     text = str(kind)
     return text in ("binary", "large_binary", "binary_view") or (text.startswith("struct<") and "bytes: " in text)
-
-
-def _texts(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [str(value)] if isinstance(value, str) else [str(each) for each in value if each is not None]
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

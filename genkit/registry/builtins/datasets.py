@@ -20,6 +20,22 @@ def genkit_datasets() -> Iterator[DatasetSpec]:
         "mnist", "genkit.data.mnist:mnist", summary="70,000 28x28 grey digits (60,000 train, 10,000 test)"
     )
     yield DatasetSpec(
+        "fashion-mnist",
+        "genkit.data.published:fashion_mnist",
+        summary="70,000 28x28 grey images of clothes (60,000 train, 10,000 test)",
+        license="MIT",
+    )
+    yield DatasetSpec(
+        "cifar10",
+        "genkit.data.published:cifar10",
+        summary="60,000 32x32 colour images of 10 classes (50,000 train, 10,000 test)",
+    )
+    yield DatasetSpec(
+        "cifar100",
+        "genkit.data.published:cifar100",
+        summary="60,000 32x32 colour images of 100 classes (50,000 train, 10,000 test)",
+    )
+    yield DatasetSpec(
         "folder", "genkit.data.folder:folder", argument="PATH", summary="Images in a folder, flat or in class folders"
     )
     yield DatasetSpec(
@@ -43,4 +59,7 @@ def genkit_datasets() -> Iterator[DatasetSpec]:
     )
     yield DatasetSpec(
         "lmdb", "genkit.data.key_value:lmdb_database", argument="PATH", summary="LMDB of images, LSUN's (extra lmdb)"
+    )
+    yield DatasetSpec(
+        "hf", "genkit.data.hub:hub", argument="OWNER/NAME", summary="A data set of the Hugging Face hub (extra hf)"
     )
