@@ -40,8 +40,9 @@ def missing_capability(
         if need in _FROM_EXTRACTOR:
             continue
         if model is None and need in (*CAPABILITIES, "model", "training"):
-            hint = "; --paired compares images with their truths" if spec.needs == ("reconstruct",) else ""
-            return f"{name} is a set of images, and no model{hint}"
+            if spec.needs == ("reconstruct",):
+                return "the images are not paired with their truths: --paired does so"
+            return f"{name} is a set of images, and no model"
         if need in CAPABILITIES and not callable(getattr(model, need, None)):
             return f"{name} {CAPABILITIES[need]}"
         if need == "labels" and not labelled:

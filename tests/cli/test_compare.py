@@ -74,7 +74,8 @@ def test_images_of_which_nothing_asked_for_can_be_measured_leave_no_record(genki
     photos("a", 20)
     refused = genkit("compare", "a", "a", "--metrics", "mse,elbo")
     assert refused.code == 1
-    assert "no requested metric can be computed for a (mse, elbo: a is a set of images, and no model)" in refused.err
+    assert "no requested metric can be computed for a (mse: the images are not paired" in refused.err
+    assert "elbo: a is a set of images, and no model)" in refused.err
     assert not list(Path().glob("**/records/*.json"))
 
 

@@ -160,7 +160,8 @@ def test_two_sets_of_images_are_measured_with_no_model(digits):
     assert done.path is None
     assert done.record.score("fid[digits-cnn]@360").n == len(digits.test)
     of_models = ("mse", "elbo", "kl", "ppl", "parameters", "latency", "train_seconds", "active_units")
-    assert {done.record.absent[name] for name in of_models} == {"test is a set of images, and no model"}
+    assert {done.record.absent[name] for name in of_models[1:]} == {"test is a set of images, and no model"}
+    assert done.record.absent["mse"] == "the images are not paired with their truths: --paired does so"
     assert sum("no model" in line for line in repr(done).splitlines()) == 1
 
 

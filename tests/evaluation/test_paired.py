@@ -59,4 +59,4 @@ def test_an_image_without_its_truth_or_of_another_size_is_refused(tmp_path, trut
 
 def test_sets_that_are_no_pairs_name_the_flag(digits):
     record = compare(dataclasses.replace(digits.test, name="test"), digits, metrics="kid,mse", features="pixels").record
-    assert "--paired compares images with their truths" in record.absent["mse"]
+    assert "--paired does so" in record.absent["mse"]
