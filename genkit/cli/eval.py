@@ -134,7 +134,7 @@ def command(
     if model is not None:
         run, data = find_or_train(model, dataset, opening, device, root)
     else:
-        from genkit.training.api import open_run_dataset
+        from genkit.training.run_data import open_run_dataset
 
         refuse(
             ctx,

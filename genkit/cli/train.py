@@ -134,7 +134,8 @@ def command(
     settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep)
     if resumed:
         refuse(ctx, _FIXED, "can't be given with --resume: a run keeps its settings")
-        from genkit.training.api import open_run_dataset, resume
+        from genkit.training.api import resume
+        from genkit.training.run_data import open_run_dataset
         from genkit.training.runs import find_run
 
         run = find_run(root, resumed)

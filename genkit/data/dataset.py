@@ -120,4 +120,5 @@ class ImageDataset:
         if labels is not None and count:
             frequencies = tuple((np.bincount(labels, minlength=count) / len(labels)).tolist())
         _, c, h, w = self.train.pixels.shape
-        return DataInfo((c, h, w), self.levels, count, frequencies, len(self.train), class_names=tuple(self.classes))
+        prompts = self.train.captions is not None
+        return DataInfo((c, h, w), self.levels, count, frequencies, len(self.train), prompts, tuple(self.classes))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genkit.data import ImageDataset
 from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.closed_form import load_for_evaluation
@@ -20,7 +21,7 @@ from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
 from genkit.results import store
 from genkit.results.records import Record, Subject, Training
-from genkit.training.api import open_run_dataset
+from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, named_run
 
 
@@ -52,6 +53,7 @@ def evaluate(
     run: Run | Path | str,
     config: EvalConfig | None = None,
     *,
+    dataset: ImageDataset | Path | str | None = None,
     evaluator: Evaluator | None = None,
     checkpoint: Path | None = None,
     raw: bool = False,
@@ -61,7 +63,7 @@ def evaluate(
     """Measure a run's model against its data set and write a record into the run's folder.
 
     Options are given as one ``config``, or as its fields: ``evaluate(run, count=1000, metrics=["fid"])``.
-    ``raw`` measures the raw weights instead of their moving average; ``evaluator`` shares its reference features with
+    ``dataset`` says where the run's data is now, if it was moved. ``raw`` measures the raw weights instead of their moving average; ``evaluator`` shares its reference features with
     other runs. Raises MissingError without a checkpoint or an extractor, DataError if the data set has changed,
     UsageError for the checkpoint of another run.
     """
@@ -73,7 +75,7 @@ def evaluate(
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
     store.ready(run.path)
-    evaluator = evaluator or Evaluator(open_run_dataset(run), resolve_config(config, options, COUNT), progress)
+    evaluator = evaluator or Evaluator(open_run_dataset(run, dataset), resolve_config(config, options, COUNT), progress)
     measured = measure_run(run, evaluator, path, raw=raw)
     return Evaluation(measured.record, store_record(run.path, measured))
 

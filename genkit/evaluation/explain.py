@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genkit.data import ImageDataset
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
@@ -19,7 +20,7 @@ from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import difference
 from genkit.results.protocols import ProtocolPreset
 from genkit.results.records import Record, RecordedScore
-from genkit.training.api import open_run_dataset
+from genkit.training.run_data import open_run_dataset
 
 _REPEATABLE = ("samples.", "features.", "likelihood.seed", "parameters.")
 """Choices that can be changed; data and weights are fixed."""
@@ -58,12 +59,13 @@ def explain(
     *,
     metric: str | None = None,
     weights: Path | str | None = None,
+    dataset: ImageDataset | Path | str | None = None,
     progress: Progress = quiet,
 ) -> list[Explanation]:
     """Explain the differences of all scores of two records except times, or of one metric, choice by choice.
 
     If both are of one checkpoint or one set of images, it is measured again with one choice changed after the other;
-    ``weights`` is the extractor's file if it needs one. For different subjects only the differing choices are listed,
+    ``weights`` is the extractor's file if it needs one, ``dataset`` where a run's data is now, if it was moved. For different subjects only the differing choices are listed,
     for a score in only one record the reason. Raises MissingError or DataError for files that are not records,
     UnknownName for a metric that neither record has.
     """
@@ -78,7 +80,7 @@ def explain(
     ]
     if not names:
         raise UnknownName("score in either record", metric or "-", known)
-    measure, reason = _remeasure(paths[0], records[0], records[1], weights, progress)
+    measure, reason = _remeasure(paths[0], records[0], records[1], weights, dataset, progress)
     explanations = []
     for name in names:
         here, there = one.get(name), other.get(name)
@@ -130,7 +132,12 @@ def _differs(one: RecordedScore, other: RecordedScore, key: str) -> bool:
 
 
 def _remeasure(
-    path: Path, first: Record, second: Record, weights: Path | str | None, progress: Progress
+    path: Path,
+    first: Record,
+    second: Record,
+    weights: Path | str | None,
+    dataset: ImageDataset | Path | str | None,
+    progress: Progress,
 ) -> tuple[Measure | None, str]:
     """Return a function that measures the subject of two records again, or None and why there is none."""
     if first.training is not None and second.training is not None:
@@ -139,7 +146,7 @@ def _remeasure(
             second.training.weights,
         ):
             return None, f"they are of different weights: {_described(first)} and {_described(second)}"
-        return _remeasure_run(path, first, weights, progress)
+        return _remeasure_run(path, first, weights, dataset, progress)
     if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
         return _remeasure_images(first, weights, progress)
     return None, f"they are of different subjects: {_described(first)} and {_described(second)}"
@@ -153,13 +160,17 @@ def _described(record: Record) -> str:
 
 
 def _remeasure_run(
-    path: Path, record: Record, weights: Path | str | None, progress: Progress
+    path: Path,
+    record: Record,
+    weights: Path | str | None,
+    dataset: ImageDataset | Path | str | None,
+    progress: Progress,
 ) -> tuple[Measure | None, str]:
     try:
         run, checkpoint = run_of(record, path)
     except MissingError as error:
         return None, str(error)
-    data = open_run_dataset(run)
+    data = open_run_dataset(run, dataset)
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
         evaluator = Evaluator(data, _config(score, choices, weights), progress, keep=True)

@@ -21,7 +21,7 @@ from genkit.features import offered_choices
 from genkit.features.cache import Progress, Samples
 from genkit.models.base import GenerativeModel
 from genkit.results.records import Record, from_json
-from genkit.training.api import open_run_dataset
+from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, open_run
 
 CHUNK = 256
@@ -100,10 +100,16 @@ class Reopened:
     device: torch.device
 
 
-def reopen(record: Record, path: Path | None, runs: Path, device: str) -> Reopened:
+def reopen(
+    record: Record,
+    path: Path | None,
+    runs: Path,
+    device: str,
+    dataset: ImageDataset | Path | str | None = None,
+) -> Reopened:
     """Open what a record measured, on the kind of device that it was measured on unless ``device`` names one.
 
-    Raises MissingError for a run, checkpoint or image that is gone, DataError for data that has changed.
+    ``dataset`` says where a run's data is now, if it was moved. Raises MissingError for a run, checkpoint or image that is gone, DataError for data that has changed.
     """
     if device == "auto":  # another kind of device draws other samples
         device = "cpu" if record.protocol["hardware"]["device"].startswith("cpu") else "cuda"
@@ -113,7 +119,7 @@ def reopen(record: Record, path: Path | None, runs: Path, device: str) -> Reopen
         if path is None:
             raise UsageError("the record of a run is verified from its file: name that")
         run, checkpoint = run_of(record, path, runs)
-        data = open_run_dataset(run)
+        data = open_run_dataset(run, dataset)
         if data.sha256 != record.protocol["data"]["sha256"]:
             raise DataError(f"{data.name} has changed since {record.subject.name} was measured")
         model = load_for_evaluation(run, checkpoint, data.train, target, raw=record.training.weights == "raw")
@@ -123,6 +129,8 @@ def reopen(record: Record, path: Path | None, runs: Path, device: str) -> Reopen
         return Reopened(data, drawn, data.train, model, target)
     if record.subject.kind != "images":
         raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")
+    if dataset is not None:
+        raise UsageError("--dataset is where a run's data is now: this record compared two sets of images")
     images, reference = image_sets_of(record)
     against = reference.train if reference.own_splits else reference.everything()
     if sampling["count"] > len(images.everything()):

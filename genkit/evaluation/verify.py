@@ -127,6 +127,7 @@ def verify(
     runs: Path | str = "runs",
     metrics: str | Sequence[str] | None = None,
     weights: Path | str | None = None,
+    dataset: ImageDataset | Path | str | None = None,
     device: str = "auto",
     progress: Progress = quiet,
 ) -> Verification:
@@ -135,13 +136,21 @@ def verify(
     ``target`` is what ``evaluate`` or ``compare`` returned, a record's file, or a run, by path or id below ``runs``;
     of a run, the newest record of its last checkpoint is taken. Samples are drawn again from the checkpoint on the
     recorded kind of device, or sets of images are opened again; all must still have the recorded hashes. ``metrics``
-    limits what is compared; ``weights`` is the extractor's file where it is not the installed one.
+    limits what is compared; ``weights`` is the extractor's file where it is not the installed one; ``dataset`` says
+    where a run's data is now, if it was moved.
     Raises MissingError if there is no such record, run, checkpoint or image, DataError if data has changed, UnknownName
     for a metric that the record lacks.
     """
     path = _record_path(Path(target), Path(runs))
     return verify_record(
-        read_record(path), path, runs=runs, metrics=metrics, weights=weights, device=device, progress=progress
+        read_record(path),
+        path,
+        runs=runs,
+        metrics=metrics,
+        weights=weights,
+        dataset=dataset,
+        device=device,
+        progress=progress,
     )
 
 
@@ -152,13 +161,14 @@ def verify_record(
     runs: Path | str = "runs",
     metrics: str | Sequence[str] | None = None,
     weights: Path | str | None = None,
+    dataset: ImageDataset | Path | str | None = None,
     device: str = "auto",
     progress: Progress = quiet,
 ) -> Verification:
     """Verify a record in memory; ``path`` is its file, from which a run is found. Raises as ``verify``."""
     _require_complete(record)
     scores = _chosen(record, metrics)
-    reopened = reopen(record, path, Path(runs), device)
+    reopened = reopen(record, path, Path(runs), device, dataset)
     checks = [
         Check(score.name, "", "", score.value, None, None, 0.0, "neither package has it")
         for score in scores

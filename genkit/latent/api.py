@@ -20,7 +20,7 @@ from genkit.latent import pictures
 from genkit.latent.editing import Averaged, Degradation, Masked, Search, search_latents
 from genkit.latent.walks import most_used, walk_along, walk_between
 from genkit.models.base import GenerativeModel
-from genkit.training.api import open_run_dataset
+from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, load, named_run
 
 
@@ -58,16 +58,20 @@ def sample_to_folder(
     raw: bool = False,
     seed: int = 0,
     device: str = "auto",
+    dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
     progress: Progress = quiet,
 ) -> None:
     """Draw any number of images as single PNGs into a new folder; labels.csv has the classes of a conditional model.
 
-    With ``labelled`` each class gets a folder of its own instead, which ``folder:`` reads as a labelled data set.
+    With ``labelled`` each class gets a folder of its own instead, which ``folder:`` reads as a labelled data set; of a
+    run that did not record the names of its classes they are those of its data, which lies at ``dataset`` if moved.
     Raises GenkitError if the folder has files, and otherwise as ``sample``.
     """
     opened, model = _loaded(run, device, raw=raw)
-    classes = open_run_dataset(opened, data_root=data_root).classes if labelled else ()
+    classes = opened.config.data.class_names if labelled else ()
+    if labelled and not classes:
+        classes = open_run_dataset(opened, dataset, data_root=data_root).classes
     pictures.write_images(model, Path(folder), count, seed=seed, label=label, classes=classes, progress=progress)
 
 
@@ -84,15 +88,17 @@ def reconstruct(
     *,
     grid: Path | str | None = None,
     device: str = "auto",
+    dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
 ) -> Reconstructed:
     """Reconstruct the first test images; ``grid`` is a PNG with each reconstruction below its original.
 
-    Raises UsageError for a model that does not reconstruct, DataError if the data set has changed.
+    ``dataset`` says where the run's data is now, if it was moved. Raises UsageError for a model that does not
+    reconstruct, DataError if the data set has changed.
     """
     _at_least_one(count, "image")
     opened, model = _loaded(run, device)
-    found = Reconstructed(*pictures.reconstructions(model, open_run_dataset(opened, data_root=data_root).test, count))
+    found = Reconstructed(*pictures.reconstructions(model, open_run_dataset(opened, dataset, data_root=data_root).test, count))
     if grid is not None:
         pictures.write_reconstructions(*found, Path(grid))
     return found
@@ -140,16 +146,18 @@ def traverse(
     gif: Path | str | None = None,
     seed: int = 0,
     device: str = "auto",
+    dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
 ) -> Traversal:
     """Move along single dimensions of the latent, ``span`` standard deviations of the prior each way.
 
-    The dimensions are ``dims``, or the ``count`` whose codes vary most over test images. Raises as ``interpolate``.
+    The dimensions are ``dims``, or the ``count`` whose codes vary most over test images; ``dataset`` says where the run's
+    data is now, if it was moved. Raises as ``interpolate``.
     """
     opened, model = _loaded(run, device)
     chosen = list(dims) if dims is not None else None
     if chosen is None:
-        chosen = most_used(model, count, open_run_dataset(opened, data_root=data_root).test)
+        chosen = most_used(model, count, open_run_dataset(opened, dataset, data_root=data_root).test)
     _at_least_one(len(chosen), "dimension")
     images = walk_along(model, chosen, steps, span=span, seed=seed, label=label)
     _write_walks(images, steps, grid, gif)
@@ -183,6 +191,7 @@ def edit(
     out: Path | str | None = None,
     seed: int = 0,
     device: str = "auto",
+    dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
     progress: Progress = quiet,
 ) -> Edited:
@@ -190,7 +199,7 @@ def edit(
 
     ``mask`` fills in where that image is black, ``factor`` enlarges so many times, and without either images are
     denoised; ``noise`` is the standard deviation of the noise, pixels in [0, 1]. Without ``targets``, ``count`` test
-    images are degraded and the truth is returned too. ``steps``, ``starts``, ``prior`` and ``perceptual`` (with
+    images are degraded and the truth is returned too; ``dataset`` says where they are now, if moved. ``steps``, ``starts``, ``prior`` and ``perceptual`` (with
     ``features``, an extractor) are those of ``genkit.latent.editing.Search``. ``grid`` and ``out`` write a PNG and a
     folder of single PNGs. Raises UsageError for options or targets that do not fit together.
     """
@@ -205,7 +214,7 @@ def edit(
     if files:
         given = _read(files, channels=model.data.shape[0])
     else:
-        truth, classes = _test_images(open_run_dataset(opened, data_root=data_root), count)
+        truth, classes = _test_images(open_run_dataset(opened, dataset, data_root=data_root), count)
         given = _noisy(degradation(truth.to(model.device)), noise or 0.0, seed)
     if label is not None:
         classes = pictures.classes_of(model, len(given), label)

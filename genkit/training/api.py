@@ -16,11 +16,11 @@ from typing import Any, Literal
 import torch
 from filelock import FileLock, Timeout
 
-from genkit import paths
 from genkit.data import ImageDataset, open_dataset
 from genkit.data.open import OpenOptions
+from genkit.data.summary import describe_data
 from genkit.devices import pick_device
-from genkit.errors import DataError, GenkitError, UsageError
+from genkit.errors import GenkitError, UsageError
 from genkit.models.base import GenerativeModel, Preset
 from genkit.options import build, override, to_json
 from genkit.registry.discovery import registry
@@ -32,6 +32,7 @@ from genkit.training.endings import recorded, too_large_or_small
 from genkit.training.given import count, reference_of, refuse_unknown
 from genkit.training.loop import Loop
 from genkit.training.progress import notebook_display
+from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, RunConfig, create, make_model, model_class, named_run, open_run
 from genkit.training.settings import Settings
 
@@ -105,6 +106,8 @@ def train(
     data = given if isinstance(given, ImageDataset) else open_dataset(given, **open_options)
     if open_options.get("data_root"):
         open_options["data_root"] = str(Path(open_options["data_root"]).absolute())
+    if open_options.get("labels", "") not in ("", "folders", "none"):
+        open_options["labels"] = str(Path(open_options["labels"]).expanduser().absolute())
     chosen = find_preset(model, data.name, preset)
     built: Any = build(cls.Options, override(chosen.options, options or {}), model)
     distributed.start(target)
@@ -117,6 +120,7 @@ def train(
         dataset_slug=data.slug,
         dataset_sha256=data.sha256,
         data=data.info(),
+        dataset_summary=describe_data(data),
         batch=batch or chosen.batch,
         seed=seed,
         images=None if minutes is not None else images or chosen.images,
@@ -146,13 +150,14 @@ def resume(
     run: Run | Path | str,
     *,
     device: str | None = None,
-    dataset: ImageDataset | None = None,
+    dataset: ImageDataset | Path | str | None = None,
     settings: Settings | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Run:
     """Resume a run from its newest checkpoint; on the same CPU, torch and number of threads it ends bit-identical.
 
-    Raises MissingError without a run, DataError if the data set's content has changed.
+    ``dataset`` says where the data is now, if it was moved. Raises MissingError without a run or its data, DataError if
+    the data set's content has changed.
     """
     if not isinstance(run, Run):
         run = named_run(run)
@@ -164,8 +169,7 @@ def resume(
         if device is not None:
             raise
         raise UsageError(f"{error}; --device cpu goes on here, without bit-identity") from error
-    data = dataset or open_run_dataset(run)
-    _check_unchanged(data, run)
+    data = open_run_dataset(run, dataset)
     distributed.start(target)
     if distributed.world() != run.config.processes:
         raise UsageError(
@@ -174,24 +178,6 @@ def resume(
         )
     with _seeded(run.config.seed, target):
         return _run(run, lambda: run.make_model().to(target), data, target, settings or Settings(), on_event)
-
-
-def open_run_dataset(run: Run, *, data_root: Path | str | None = None) -> ImageDataset:
-    """Open the data set that a run was trained on; raises DataError if its content has changed.
-
-    Downloaded data is looked for in ``data_root``, else ``GENKIT_DATA``, else the folder recorded in the run.
-    """
-    open_options = dataclasses.asdict(run.config.opening)
-    recorded = open_options.pop("data_root")
-    root = data_root or paths.data_root() or recorded
-    data = open_dataset(run.config.dataset, data_root=root, **open_options)
-    _check_unchanged(data, run)
-    return data
-
-
-def _check_unchanged(data: ImageDataset, run: Run) -> None:
-    if data.sha256 != run.config.dataset_sha256:
-        raise DataError(f"{data.name} has changed since run {run.path} began: its content hash differs")
 
 
 @contextlib.contextmanager

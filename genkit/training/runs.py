@@ -19,6 +19,7 @@ from torch import Tensor
 
 from genkit.data.dataset import DataInfo
 from genkit.data.open import OpenOptions, absolute_reference_or_same
+from genkit.data.summary import describe_info
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.models.base import GenerativeModel
 from genkit.options import build
@@ -39,6 +40,7 @@ class RunConfig:
 
     ``images`` or ``minutes`` is the budget, ``batch`` the size for each of the ``processes``; ``opening`` has the
     options to open the data set again. ``milestones`` checkpoints are kept at even distances of a budget in images.
+    ``dataset_summary`` says what the data set was understood as; empty in older runs.
     """
 
     model: str
@@ -57,6 +59,7 @@ class RunConfig:
     milestones: Annotated[int, Ge(0)] = 0
     opening: OpenOptions = field(default_factory=OpenOptions)
     device: str = "cpu"
+    dataset_summary: str = ""
     created: str = ""
     command: str = ""
     environment: dict[str, str] = field(default_factory=dict)
@@ -69,6 +72,11 @@ class RunConfig:
             raise ValueError("milestones need a budget in images")
         if min(self.data.shape) < 1:
             raise ValueError(f"images of shape {self.data.shape} have no pixels")
+
+    @property
+    def summary(self) -> str:
+        """What the data set was understood as, e.g. ``1,797 images 8x8 grey ...``; less of it in older runs."""
+        return self.dataset_summary or describe_info(self.data)
 
     @property
     def budget(self) -> str:

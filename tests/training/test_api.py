@@ -20,7 +20,8 @@ from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
 from genkit.models import GenerativeModel, Preset
 from genkit.training import checkpoint
-from genkit.training.api import find_preset, open_run_dataset, resume, train
+from genkit.training.api import find_preset, resume, train
+from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Status
 from genkit.training.settings import Settings
 

@@ -1,0 +1,65 @@
+"""What a data set was understood as, in one line."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genkit.data.dataset import DataInfo, ImageDataset
+
+LISTED = 10
+"""Classes that are listed; of more, the first few."""
+
+
+def describe_data(data: ImageDataset) -> str:
+    """Return a line such as ``300 images 32x32 RGB, 2 classes: cross 83, disc 217; train 246, test 54``.
+
+    The size is height x width; the number after a class counts all its images. Classes without training images are
+    named, as no model learns them.
+    """
+    parts = [_images(len(data.train) + len(data.test), data.info())]
+    if data.classes:
+        counts = class_counts(data)
+        train, test = (counts[name] for name in ("train", "test"))
+        names = [f"{name} {train[place] + test[place]:,}" for place, name in enumerate(data.classes)]
+        parts[0] += f", {_classes(names)}"
+    captions = sum(len(texts) for split in (data.train, data.test) for texts in split.captions or ())
+    if captions:
+        parts[0] += f", {captions:,} captions"
+    parts.append(f"train {len(data.train):,}, test {len(data.test):,}")
+    empty = [name for name, count in zip(data.classes, class_counts(data)["train"], strict=True) if not count]
+    if empty:
+        parts.append(f"no training images of {_listed(empty)}")
+    return "; ".join(parts)
+
+
+def describe_info(info: DataInfo) -> str:
+    """Return what a model was told about its data in the same way, for a run that did not record the line."""
+    classes = ""
+    if info.num_classes:
+        names = info.class_names or tuple(map(str, range(info.num_classes)))
+        classes = f", {_classes(list(names))}"
+    return f"{_images(info.num_train, info, 'training images')}{classes}"
+
+
+def class_counts(data: ImageDataset) -> dict[str, list[int]]:
+    """Return the images of each class in the splits "train" and "test"; empty lists for data without labels."""
+    count = len(data.classes)
+    return {
+        split.name: [] if split.labels is None or not count else np.bincount(split.labels, minlength=count).tolist()
+        for split in (data.train, data.test)
+    }
+
+
+def _images(count: int, info: DataInfo, what: str = "images") -> str:
+    channels, height, width = info.shape
+    colour = {1: "grey", 3: "RGB"}.get(channels, f"with {channels} channels")
+    levels = "" if info.levels == 256 else f" of {info.levels} levels"
+    return f"{count:,} {what if count != 1 else what.removesuffix('s')} {height}x{width} {colour}{levels}"
+
+
+def _classes(names: list[str]) -> str:
+    return f"{len(names)} {'class' if len(names) == 1 else 'classes'}: {_listed(names)}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names if len(names) <= LISTED else [*names[: LISTED - 1], "..."])
