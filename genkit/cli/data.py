@@ -34,6 +34,9 @@ data_root_option = _data_root()
 OPENING = ("data_root", "size", "crop", "skip_bad", "grey", "labels", "glob", "values", "array", "max_pixels")
 """The options that say how images are read: arguments of open_dataset."""
 
+MOVABLE = ("data_root", "labels")
+"""Those that say where something is, which a run's data may have changed."""
+
 
 def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how images are read; the command gets those given as ``opening``.
@@ -100,23 +103,31 @@ def open_dataset(name: str, opening: dict[str, Any]) -> ImageDataset:
     """Open a data set with a progress bar while it is packed; say how many files were skipped."""
     from genkit.data import open_dataset
 
-    return _opened(open_dataset, name, opening)
+    return _opened_as_told(open_dataset, name, opening)
 
 
 def open_images(name: str, opening: dict[str, Any]) -> ImageDataset:
     """Open images that are only measured, in the same way."""
     from genkit.data import open_images
 
-    return _opened(open_images, name, opening)
+    return _opened_as_told(open_images, name, opening)
 
 
-def _opened(function: Callable[..., ImageDataset], name: str, opening: dict[str, Any]) -> ImageDataset:
-    from genkit.cli.progress import work_bar
-
+def _opened_as_told(function: Callable[..., ImageDataset], name: str, opening: dict[str, Any]) -> ImageDataset:
     if "crop" in opening and "size" not in opening:
         raise UsageError("--crop goes with --size")
+    return opened(function, name, **opening)
+
+
+def opened(function: Callable[..., ImageDataset], *arguments: Any, **options: Any) -> ImageDataset:
+    """Open a data set by any function that takes ``progress``; say on stderr what was understood."""
+    from genkit.cli.progress import work_bar
+    from genkit.data.summary import describe_data
+    from genkit.report.text import plain
+
     with work_bar() as show:
-        data = function(name, progress=lambda done, total: show("packing", done, total), **opening)
+        data = function(*arguments, progress=lambda done, total: show("packing", done, total), **options)
+    click.echo(plain(f"{data.name}: {describe_data(data)}"), err=True)
     if data.skipped:
         files = "1 bad file" if data.skipped == 1 else f"{data.skipped:,} bad files"
         click.echo(f"{data.name}: left out {files}", err=True)

@@ -10,7 +10,7 @@ from genkit.cli.completions import complete_feature
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
-from genkit.cli.trained import trained_run
+from genkit.cli.trained import data_of, run_with_data
 
 
 @click.command(cls=Command)
@@ -105,7 +105,8 @@ def command(
     from genkit.latent.api import check_edit, edit
 
     check_edit(targets, mask=mask, factor=factor, noise=noise, out=out)
-    run = trained_run(root, model, run_id, dataset)
+    run = run_with_data(root, model, run_id, dataset)
+    data = None if targets else data_of(run, dataset, data_root)
     with work_bar() as show:
         edit(
             run,
@@ -125,7 +126,7 @@ def command(
             out=out,
             seed=seed,
             device=device,
-            data_root=data_root,
+            dataset=data,
             progress=show,
         )
     for path in filter(None, (grid, out)):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genkit.cli.completions import complete_model, complete_run
-from genkit.cli.data import OPENING, dataset_options
+from genkit.cli.data import MOVABLE, OPENING, dataset_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, json_option, refuse, runs_option
+from genkit.cli.options import FILE, device_option, given, json_option, refuse, runs_option
 from genkit.cli.parameters import metric_parameters
-from genkit.cli.trained import find_or_train, say_partial
+from genkit.cli.trained import data_of, find_or_train, say_partial
 from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -134,15 +134,13 @@ def command(
     if model is not None:
         run, data = find_or_train(model, dataset, opening, device, root)
     else:
-        from genkit.training.run_data import open_run_dataset
-
         refuse(
             ctx,
-            ("dataset", *OPENING[1:]),
-            "goes with --model; a run is measured on its own data set",
+            tuple(name for name in OPENING if name not in MOVABLE),
+            "goes with --model; a run's data set is read as it was for training",
         )
         run = _named_run(run_id, checkpoint, root)
-        data = open_run_dataset(run, data_root=opening.get("data_root"))
+        data = data_of(run, given(ctx, "dataset", dataset), **{name: opening.get(name) for name in MOVABLE})
     if milestones and not run.milestones():
         raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
     _evaluate(run, data, config, checkpoint, raw, root, calibrate, as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkit.cli.completions import complete_metric
+from genkit.cli.completions import complete_dataset, complete_metric
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, json_option
 from genkit.cli.output import echo_json
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 @click.argument("second", type=FILE)
 @option("--metric", shell_complete=complete_metric, help="Only this metric or score.")
 @option("--weights", type=FILE, help="Weights file of the extractor.")
+@option("--dataset", shell_complete=complete_dataset, help="Where the run's data is now, if it was moved.")
 @json_option
-def command(first: Path, second: Path, metric: str | None, weights: Path | None, as_json: bool) -> None:
+def command(
+    first: Path, second: Path, metric: str | None, weights: Path | None, dataset: str | None, as_json: bool
+) -> None:
     """Explain why the scores of two records differ, choice by choice.
 
     FIRST and SECOND are record files. If what they measured still exists, it is measured again, changing one choice
@@ -39,7 +42,7 @@ def command(first: Path, second: Path, metric: str | None, weights: Path | None,
     from genkit.evaluation.explain import explain
 
     with work_bar() as show:
-        explanations = explain(first, second, metric=metric, weights=weights, progress=show)
+        explanations = explain(first, second, metric=metric, weights=weights, dataset=dataset, progress=show)
     if as_json:
         echo_json([_document(explanation) for explanation in explanations])
         return

@@ -71,7 +71,7 @@ def trained_options(function: F) -> F:
             "--dataset",
             shell_complete=complete_measured,
             section="Model",
-            help="With --model: the data set it was trained on.",
+            help="With --model: the data set it was trained on. Also the place of the run's data, if that was moved.",
         ),
     )(function)
 
@@ -98,3 +98,8 @@ def refuse(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
     for param in ctx.command.params:
         if param.name in names and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{max(param.opts, key=len)} {reason}")
+
+
+def given(ctx: click.Context, name: str, value: Any) -> Any:
+    """Return an option's value if it stands on the command line, else None: a default or the environment is no wish."""
+    return value if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE else None

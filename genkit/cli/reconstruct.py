@@ -9,7 +9,7 @@ import click
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, runs_option, trained_options
-from genkit.cli.trained import trained_run
+from genkit.cli.trained import data_of, run_with_data
 
 
 @click.command(cls=Command)
@@ -42,5 +42,6 @@ def command(
     """Write a grid of test images, each with its reconstruction below it."""
     from genkit.latent.api import reconstruct
 
-    reconstruct(trained_run(root, model, run_id, dataset), count, grid=grid, device=device, data_root=data_root)
+    run = run_with_data(root, model, run_id, dataset)
+    reconstruct(run, count, grid=grid, device=device, dataset=data_of(run, dataset, data_root))
     click.echo(grid)

@@ -80,7 +80,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
         ["options", options],
         [
             "data",
-            f"{config.dataset} {'x'.join(map(str, config.data.shape))}, {config.data.num_train:,} training images",
+            f"{config.dataset}: {config.summary}",
         ],
         ["budget", f"{config.budget}, batch {config.batch}, seed {config.seed}"],
         ["state", f"{status.state}: {status.images:,} images in {status.seconds:.0f} s {status.reason}".strip()],

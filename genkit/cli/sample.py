@@ -9,7 +9,7 @@ import click
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
-from genkit.cli.trained import trained_run
+from genkit.cli.trained import data_of, run_with_data, trained_run
 from genkit.errors import UsageError
 
 
@@ -59,7 +59,7 @@ def command(
 
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
-    run = trained_run(root, model, run_id, dataset)
+    run = (run_with_data if labelled else trained_run)(root, model, run_id, dataset)
     if out is None:
         sample(run, count, label=label, grid=grid, raw=raw, seed=seed, device=device)
         click.echo(grid)
@@ -74,7 +74,7 @@ def command(
             raw=raw,
             seed=seed,
             device=device,
-            data_root=data_root,
+            dataset=data_of(run, dataset, data_root) if labelled and not run.config.data.class_names else None,
             progress=show,
         )
     click.echo(out)

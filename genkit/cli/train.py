@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genkit.cli.completions import complete_model, complete_run
-from genkit.cli.data import OPENING, dataset_options, open_dataset
+from genkit.cli.data import MOVABLE, OPENING, dataset_options, open_dataset
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, refuse, runs_option, seed_option
+from genkit.cli.options import FILE, device_option, given, refuse, runs_option, seed_option
+from genkit.cli.trained import data_of
 from genkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ class Count(click.ParamType[int]):
 
 _FIXED = (
     *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed", "milestones"),
-    *("dataset", *OPENING[1:]),
+    *(name for name in OPENING if name not in MOVABLE),
 )
-"""Settings that a run keeps from its start, so --resume does not take them."""
+"""Settings that a run keeps from its start, so --resume does not take them; its data may have been moved."""
 
 
 @click.command(cls=Command)
@@ -135,14 +136,13 @@ def command(
     if resumed:
         refuse(ctx, _FIXED, "can't be given with --resume: a run keeps its settings")
         from genkit.training.api import resume
-        from genkit.training.run_data import open_run_dataset
         from genkit.training.runs import find_run
 
         run = find_run(root, resumed)
         if run.finished:
             click.echo(f"run {run.path} is finished already", err=True)
         else:
-            data = open_run_dataset(run, data_root=opening.get("data_root"))
+            data = data_of(run, given(ctx, "dataset", dataset), **{name: opening.get(name) for name in MOVABLE})
             with training_bar() as show:
                 resume(run, device=None if device == "auto" else device, dataset=data, settings=settings, on_event=show)
     else:

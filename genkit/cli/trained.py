@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genkit.cli.output import left_out
-from genkit.errors import MissingError, UsageError, suggestion
+from genkit.errors import GenkitError, MissingError, UsageError, suggestion
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 
@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 
 
 def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:
-    """Return the named run, or the newest finished one of a model; stderr says which, and if training is unfinished."""
+    """Return a run as ``run_with_data`` does, for a command that needs no data, so that --dataset picks runs only."""
+    if run_id is not None and model is None and dataset is not None:
+        raise UsageError("--dataset goes with --model here: a run draws without its data")
+    return run_with_data(root, model, run_id, dataset)
+
+
+def run_with_data(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:
+    """Return the named run, or the newest finished one of a model; stderr says which, and if training is unfinished.
+
+    ``dataset`` is a data set's name in the runs, or where the data is now; ``data_of`` opens it.
+    """
     from genkit.training.runs import find_run, find_runs
 
     if (model is None) == (run_id is None):
         raise UsageError("name one of --model NAME and --run RUN")
     if run_id is not None:
-        if dataset is not None:
-            raise UsageError("--dataset goes with --model: a run has its own data set")
         run = find_run(root, run_id)
         if not run.finished:
             say_partial(run)
@@ -35,6 +43,9 @@ def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str 
     offer = registry().find(ModelSpec, model)
     mine: dict[str, Any] = {"model": offer.spec.name, "dist": offer.plugin.dist}
     finished = [run for run in find_runs(root, dataset=dataset, unreadable=left_out, **mine) if run.finished]
+    if not finished and dataset is not None and (sha256 := _content(dataset)) is not None:
+        every = find_runs(root, **mine)
+        finished = [run for run in every if run.finished and run.config.dataset_sha256 == sha256]
     if not finished:
         known = {run.config.dataset for run in find_runs(root, **mine)} if dataset is not None else set()
         on = f" on {dataset}" if dataset is not None else ""
@@ -44,6 +55,27 @@ def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str 
         )
     click.echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
     return finished[-1]
+
+
+def data_of(run: Run, dataset: str | None, data_root: Path | None = None, labels: str | None = None) -> ImageDataset:
+    """Open a run's data, at its recorded place unless ``dataset`` names another; say what it was read as."""
+    from genkit.cli.data import opened
+    from genkit.data.open import absolute_reference_or_same
+    from genkit.training.run_data import open_run_dataset
+
+    named = dataset is None or run.config.dataset_slug == dataset
+    moved = None if named or absolute_reference_or_same(str(dataset)) == run.config.dataset else dataset
+    return opened(open_run_dataset, run, moved, data_root=data_root, labels=labels)
+
+
+def _content(reference: str) -> str | None:
+    """Return the content hash of a data set, or None if there is none of that name or at that place."""
+    from genkit.data import open_images
+
+    try:
+        return open_images(reference).sha256
+    except GenkitError:
+        return None
 
 
 def say_partial(run: Run) -> None:

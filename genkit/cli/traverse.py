@@ -10,7 +10,7 @@ from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import device_option, runs_option, seed_option, trained_options, walk_options
 from genkit.cli.parameters import NAMES
-from genkit.cli.trained import trained_run
+from genkit.cli.trained import data_of, run_with_data
 from genkit.errors import UsageError
 
 
@@ -61,7 +61,7 @@ def command(
     """
     from genkit.latent.api import traverse
 
-    run = trained_run(root, model, run_id, dataset)
+    run = run_with_data(root, model, run_id, dataset)
     found = traverse(
         run,
         count,
@@ -73,7 +73,7 @@ def command(
         gif=gif,
         seed=seed,
         device=device,
-        data_root=data_root,
+        dataset=data_of(run, dataset, data_root) if dims is None else None,
     )
     click.echo(f"dimensions from top to bottom: {', '.join(map(str, found.dims))}", err=True)
     for path in filter(None, (grid, gif)):

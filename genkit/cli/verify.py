@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genkit.cli.completions import complete_run
+from genkit.cli.completions import complete_dataset, complete_run
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, json_option, runs_option
 from genkit.cli.output import echo_json
@@ -17,6 +17,7 @@ from genkit.cli.parameters import NAMES
 @click.argument("target", metavar="RECORD|RUN", shell_complete=complete_run)
 @option("--metrics", type=NAMES, help="Only these metrics or scores, comma-separated.")
 @option("--weights", type=FILE, help="Weights file of the record's extractor.")
+@option("--dataset", shell_complete=complete_dataset, help="Where the run's data is now, if it was moved.")
 @device_option
 @runs_option
 @json_option
@@ -26,6 +27,7 @@ def command(
     target: str,
     metrics: list[str] | None,
     weights: Path | None,
+    dataset: str | None,
     device: str,
     root: Path,
     as_json: bool,
@@ -44,7 +46,9 @@ def command(
     from genkit.evaluation.verify import verify
 
     with work_bar() as show:
-        found = verify(target, runs=root, metrics=metrics, weights=weights, device=device, progress=show)
+        found = verify(
+            target, runs=root, metrics=metrics, weights=weights, dataset=dataset, device=device, progress=show
+        )
     if as_json:
         echo_json(found.to_json())
     else:

@@ -62,10 +62,10 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run's model against its data set and write a record into the run's folder.
 
-    Options are given as one ``config``, or as its fields: ``evaluate(run, count=1000, metrics=["fid"])``.
-    ``dataset`` says where the run's data is now, if it was moved. ``raw`` measures the raw weights instead of their moving average; ``evaluator`` shares its reference features with
-    other runs. Raises MissingError without a checkpoint or an extractor, DataError if the data set has changed,
-    UsageError for the checkpoint of another run.
+    Options are given as one ``config``, or as its fields: ``evaluate(run, count=1000, metrics=["fid"])``. ``dataset``
+    says where the run's data is now, if it was moved. ``raw`` measures the raw weights instead of their moving average;
+    ``evaluator`` shares its reference features with other runs. Raises MissingError without a checkpoint or an
+    extractor, DataError if the data set has changed, UsageError for the checkpoint of another run.
     """
     if not isinstance(run, Run):
         if checkpoint is None and Path(run).suffix == ".safetensors":

@@ -65,9 +65,9 @@ def explain(
     """Explain the differences of all scores of two records except times, or of one metric, choice by choice.
 
     If both are of one checkpoint or one set of images, it is measured again with one choice changed after the other;
-    ``weights`` is the extractor's file if it needs one, ``dataset`` where a run's data is now, if it was moved. For different subjects only the differing choices are listed,
-    for a score in only one record the reason. Raises MissingError or DataError for files that are not records,
-    UnknownName for a metric that neither record has.
+    ``weights`` is the extractor's file if it needs one, ``dataset`` where a run's data is now, if it was moved. For
+    different subjects only the differing choices are listed, for a score in only one record the reason. Raises
+    MissingError or DataError for files that are not records, UnknownName for a metric that neither record has.
     """
     paths = Path(first), Path(second)
     records = [read_record(path) for path in paths]

@@ -109,7 +109,8 @@ def reopen(
 ) -> Reopened:
     """Open what a record measured, on the kind of device that it was measured on unless ``device`` names one.
 
-    ``dataset`` says where a run's data is now, if it was moved. Raises MissingError for a run, checkpoint or image that is gone, DataError for data that has changed.
+    ``dataset`` says where a run's data is now, if it was moved. Raises MissingError for a run, checkpoint or image that
+    is gone, DataError for data that has changed.
     """
     if device == "auto":  # another kind of device draws other samples
         device = "cpu" if record.protocol["hardware"]["device"].startswith("cpu") else "cuda"

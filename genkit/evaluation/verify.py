@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from genkit.data import ImageDataset
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.evaluation import other_packages
 from genkit.evaluation.evaluate import Evaluation

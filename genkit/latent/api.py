@@ -98,7 +98,9 @@ def reconstruct(
     """
     _at_least_one(count, "image")
     opened, model = _loaded(run, device)
-    found = Reconstructed(*pictures.reconstructions(model, open_run_dataset(opened, dataset, data_root=data_root).test, count))
+    found = Reconstructed(
+        *pictures.reconstructions(model, open_run_dataset(opened, dataset, data_root=data_root).test, count)
+    )
     if grid is not None:
         pictures.write_reconstructions(*found, Path(grid))
     return found
@@ -151,8 +153,8 @@ def traverse(
 ) -> Traversal:
     """Move along single dimensions of the latent, ``span`` standard deviations of the prior each way.
 
-    The dimensions are ``dims``, or the ``count`` whose codes vary most over test images; ``dataset`` says where the run's
-    data is now, if it was moved. Raises as ``interpolate``.
+    The dimensions are ``dims``, or the ``count`` whose codes vary most over test images; ``dataset`` says where the
+    run's data is now, if it was moved. Raises as ``interpolate``.
     """
     opened, model = _loaded(run, device)
     chosen = list(dims) if dims is not None else None
@@ -199,9 +201,10 @@ def edit(
 
     ``mask`` fills in where that image is black, ``factor`` enlarges so many times, and without either images are
     denoised; ``noise`` is the standard deviation of the noise, pixels in [0, 1]. Without ``targets``, ``count`` test
-    images are degraded and the truth is returned too; ``dataset`` says where they are now, if moved. ``steps``, ``starts``, ``prior`` and ``perceptual`` (with
-    ``features``, an extractor) are those of ``genkit.latent.editing.Search``. ``grid`` and ``out`` write a PNG and a
-    folder of single PNGs. Raises UsageError for options or targets that do not fit together.
+    images are degraded and the truth is returned too; ``dataset`` says where they are now, if moved. ``steps``,
+    ``starts``, ``prior`` and ``perceptual`` (with ``features``, an extractor) are those of
+    ``genkit.latent.editing.Search``. ``grid`` and ``out`` write a PNG and a folder of single PNGs. Raises UsageError
+    for options or targets that do not fit together.
     """
     files = [Path(target) for target in ([targets] if isinstance(targets, str) else targets)]
     check_edit(files, mask=mask, factor=factor, noise=noise, out=out)

@@ -56,6 +56,6 @@ def check_unchanged(data: ImageDataset, run: Run) -> None:
     if was == now:
         differs = f"its pixels, labels or order of splits differ, though it still has {now}"
     raise DataError(
-        f"{data.name} is not the data that run {run.path} was trained on: {differs}; genkit sample and interpolate work "
-        "without it, and to measure or resume the run name the unchanged data by --dataset"
+        f"{data.name} is not the data that run {run.path} was trained on: {differs}; genkit sample and interpolate "
+        "work without it, and to measure or resume the run name the unchanged data by --dataset"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,7 +114,7 @@ def test_a_run_that_is_finished_is_not_trained_again(run_toy, digits):
 def test_other_data_than_the_run_began_with_is_refused(run_toy, digits, tmp_path):
     with pytest.raises(TrainingError):
         run_toy(options={"kind": "loss"})
-    with pytest.raises(DataError, match="digits has changed since run"):
+    with pytest.raises(DataError, match="digits is not the data that run"):
         resume(only_run(tmp_path), dataset=dataclasses.replace(digits, sha256="0" * 64))
 
 
@@ -226,33 +225,6 @@ def test_ctrl_c_before_the_first_step_leaves_an_interrupted_run(run_toy, tmp_pat
         run_toy(on_event=events.append)
     assert only_run(tmp_path).status.state == "interrupted"
     assert events[-1]["kind"] == "interrupted"
-
-
-@pytest.fixture
-def opened(monkeypatch, digits):
-    """What open_dataset is asked for, as genkit.training.api asks."""
-    asked = []
-
-    def note(reference, **how):
-        asked.append((reference, how))
-        return digits
-
-    monkeypatch.setattr("genkit.training.api.open_dataset", note)
-    monkeypatch.delenv("GENKIT_DATA", raising=False)
-    return asked
-
-
-def test_where_downloaded_data_lies_is_said_by_the_caller_then_the_environment_then_the_run(
-    run_toy, tmp_path, monkeypatch, opened
-):
-    monkeypatch.chdir(tmp_path)
-    run = run_toy(images=16, dataset_options={"data_root": "old"})
-    given, environment = tmp_path / "given", tmp_path / "environment"
-    open_run_dataset(run)
-    monkeypatch.setenv("GENKIT_DATA", str(environment))
-    open_run_dataset(run)
-    open_run_dataset(run, data_root=given)
-    assert [Path(how["data_root"]) for _, how in opened] == [tmp_path / "old", environment, given]
 
 
 def test_a_run_on_a_folder_goes_on_from_another_folder(toy_models, tmp_path, monkeypatch):
