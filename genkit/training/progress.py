@@ -42,7 +42,7 @@ def notebook_display() -> Callable[[dict[str, Any]], None] | None:
     shell = ipython.get_ipython() if ipython is not None else None
     if getattr(shell, "kernel", None) is None:  # a terminal has no kernel
         return None
-    from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+    display = sys.modules["IPython.display"].display
 
     meter = Meter()
     handle: Any = display({"text/plain": "starting"}, raw=True, display_id=True)
