@@ -104,7 +104,8 @@ def check_gaussian(mean: NDArray[Any], cov: NDArray[Any] | None) -> None:
         return
     if cov.shape != (len(mean), len(mean)):
         raise UsageError(f"the mean has shape [{len(mean)}] and the covariance {list(cov.shape)}: give [d] and [d, d]")
-    checked(cov, "the covariance", ndim=2, at_least=1)
+    if not np.isfinite(cov).all():
+        raise DataError("the covariance holds NaN or infinity: check how it was made")
     largest = float(np.abs(cov).max())
     if np.abs(cov - cov.T).max() > 1e-6 * largest or cov.diagonal().min() < -1e-6 * largest:
         raise DataError("the covariance is not symmetric or has negative variances: check how it was made")

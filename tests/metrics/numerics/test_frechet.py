@@ -263,10 +263,16 @@ def test_a_reference_of_other_features_or_choices_is_refused():
         FeatureStatistics.from_arrays(fit.to_arrays(), real[1:])
     with pytest.raises(UsageError, match="fitted with ddof 1, not 0"):
         frechet_distance(fit, generated, ddof=0)
-    with pytest.raises(UsageError, match="without features"):
-        frechet_distance(FeatureStatistics(fit.mean, fit.cov), generated)
     with pytest.raises(UsageError, match="32 columns and generated features 3"):
         frechet_distance(fit, generated[:, :3])
+
+
+def test_a_mean_and_a_covariance_alone_give_the_value_without_an_interval():
+    real, generated, _ = PAIRS["full rank"]
+    fit = FeatureStatistics.fit(real)
+    found = frechet_distance(FeatureStatistics(fit.mean, fit.cov), generated)
+    assert found.value == pytest.approx(frechet_distance(fit, generated).value, rel=1e-9)
+    assert found.method.startswith("no interval") and not found.rankable
 
 
 def test_the_blocks_are_never_in_memory_together():
