@@ -71,8 +71,8 @@ def test_numbers_become_the_defaults_type_so_that_one_value_has_one_fingerprint(
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_there_are():
-    with pytest.raises(OptionsError, match=r"^kid has no parameter 'sise'. Did you mean 'size'\?  \(it has subsets, "):
-        checked_parameters(SPECS["kid"].schema, {"sise": 3}, "kid")
+    with pytest.raises(OptionsError, match=r"^kid has no parameter 'sizes'. Did you mean 'size'\?  \(it has subsets, "):
+        checked_parameters(SPECS["kid"].schema, {"sizes": 3}, "kid")
     with pytest.raises(OptionsError, match=r"it has none"):
         checked_parameters(SPECS["mifid"].schema, {"k": 3}, "mifid")
 

@@ -68,7 +68,7 @@ def test_what_is_no_whole_number_is_named(value):
     [
         ({"seed": -1}, "seed is -1: give a whole number of at least 0"),
         ({"minutes": "5", "images": None}, "minutes is '5'"),
-        ({"sise": 16}, "no argument 'sise'. Did you mean 'size'"),
+        ({"sizes": 16}, "no argument 'sizes'. Did you mean 'size'"),
         ({"latent": 16}, r"no argument 'latent'.* goes into options=\{'latent'"),
         ({"dataset": 7}, "int is no type of a data set: give a name"),
         ({"dataset": []}, "holds no images"),
