@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,8 +18,10 @@ from genkit.data.extras import extra_module
 from genkit.errors import DataError
 
 FILES = ("file_name", "filename", "file", "path", "image", "image_id", "name")
-LABELS = ("label", "labels", "class", "class_name", "category", "target", "y")
+LABELS = ("label", "labels", "fine_label", "class", "class_name", "category", "cls", "target", "y")
 CAPTIONS = ("text", "texts", "caption", "captions", "prompt")
+"""Names of the columns of labels, of which the first is read, and of captions, of which all are."""
+
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 STYLEGAN = "dataset.json"
 
@@ -61,6 +63,19 @@ def parse(data: bytes, name: str, location: str, known: Callable[[str], bool]) -
     except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, AttributeError) as error:
         raise DataError(f"{location} can't be read ({error}): save it again as {suffix or 'csv'}") from error
     raise DataError(f"{location} is no file of labels: give a .csv, .tsv, .jsonl, .parquet or dataset.json")
+
+
+def caption_texts(values: Iterable[Any]) -> tuple[str, ...]:
+    """Return the different captions among values, each a text, a list of texts or nothing."""
+    texts: list[str] = []
+    for value in values:
+        texts += [value] if isinstance(value, str) else [str(each) for each in value or () if each is not None]
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def caption_lines(data: bytes) -> tuple[str, ...]:
+    """Return the captions in a text file, one a line."""
+    return tuple(line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip())
 
 
 def is_stylegan(data: bytes) -> bool:
@@ -113,9 +128,8 @@ def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool])
 def _table(rows: Sequence[Row], location: str) -> Annotations:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     by_name = {str(key).lower(): key for key in reversed(columns)}
-    file, label, *captions = (
-        next((by_name[name] for name in known if name in by_name), None) for known in (FILES, LABELS, CAPTIONS)
-    )
+    file, label = (next((by_name[name] for name in known if name in by_name), None) for known in (FILES, LABELS))
+    captions = [by_name[name] for name in CAPTIONS if name in by_name]
     if file is None:
         raise DataError(
             f"{location} has the columns {', '.join(map(str, columns)) or 'none'}, of which none is a file: "
@@ -130,9 +144,8 @@ def _table(rows: Sequence[Row], location: str) -> Annotations:
             if value is None or value == "":
                 raise DataError(f"{location} has no label for {name}: give every image one, or drop the column")
             read.labels[name] = value if isinstance(value, int) and not isinstance(value, bool) else str(value).strip()
-        if captions[0] is not None and row.get(captions[0]):
-            value = row[captions[0]]
-            read.captions[name] = tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
+        if texts := caption_texts([row.get(each) for each in captions]):
+            read.captions[name] = texts
     return read
 
 

@@ -13,16 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from genkit.data.annotations import METADATA, STYLEGAN, Annotations, is_stylegan, parse
+from genkit.data.annotations import METADATA, STYLEGAN, Annotations, caption_lines, is_stylegan, parse
 from genkit.data.labelling import name_classes
-from genkit.data.source import DatasetRequest, SplitName, unreadable
+from genkit.data.source import SPLITS, DatasetRequest, SplitName, unreadable
 from genkit.errors import DataError
 
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-}
 _SHARD = re.compile(r"\d{5}/img\d{8}\.\w+")
 _CAPTION = ".txt"
 
@@ -40,11 +35,12 @@ class Member:
 
 @dataclass
 class Layout:
-    """The members of a tree, its classes, and sentences on how it was read."""
+    """The members of a tree, its classes, sentences on how it was read, and ``undecided`` as in SourceItems."""
 
     members: list[Member]
     classes: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    undecided: str = ""
 
 
 def layout(
@@ -85,12 +81,6 @@ def layout(
     return _by_folders(members, inner, location, request, notes)
 
 
-def by_folders(names: list[str], location: str) -> tuple[list[Member], tuple[str, ...]]:
-    """Return the members and classes of files of which only the folders tell anything."""
-    found = layout(names, (), lambda name: b"", location, DatasetRequest())
-    return found.members, found.classes
-
-
 def _by_folders(
     members: list[Member], inner: dict[str, list[str]], location: str, request: DatasetRequest, notes: list[str]
 ) -> Layout:
@@ -99,12 +89,13 @@ def _by_folders(
     flat = [name for name, parts in inner.items() if len(parts) == 1]
     foldered = [name for name, parts in inner.items() if len(parts) > 1]
     if flat and foldered:
-        if request.measured and not request.labels:
-            return Layout(members, (), [*notes, "images in folders and outside them are read without labels"])
-        raise DataError(
+        undecided = (
             f"{location} has images in class folders ({foldered[0]}) and outside them ({flat[0]}): choose one layout, "
             "or read no labels with --labels none"
         )
+        if request.labels == "folders":
+            raise DataError(undecided)
+        return Layout(members, (), [*notes, "images in folders and outside them are read without labels"], undecided)
     classes = tuple(sorted({inner[name][0] for name in foldered}))
     numbers = {label: index for index, label in enumerate(classes)}
     return Layout([replace(each, label=numbers.get(inner[each.name][0])) for each in members], classes, notes)
@@ -114,7 +105,7 @@ def _splits(images: list[str], location: str) -> tuple[dict[str, SplitName], dic
     """Return each image's split if there are splits, its path within them, and notes; leaves out what is not used."""
     inner = _strip({name: name.split("/") for name in images})
     tops = {parts[0] for parts in inner.values() if len(parts) > 1}
-    kinds = {top: _SPLITS[top.lower()] for top in tops if top.lower() in _SPLITS}
+    kinds = {top: SPLITS[top.lower()] for top in tops if top.lower() in SPLITS}
     if "train" not in kinds.values() or len(set(kinds.values())) == 1:
         if len(set(kinds.values())) == 2 and len(kinds) == len(tops):
             raise DataError(
@@ -135,9 +126,8 @@ def _splits(images: list[str], location: str) -> tuple[dict[str, SplitName], dic
     splits: dict[str, SplitName] = {}
     for name, parts in inner.items():
         if len(parts) == 1 or parts[0] not in kinds:
-            raise DataError(
-                f"{location} has train/ and test/ but also {name} next to them: move it into one of the two"
-            )
+            folders = " and ".join(f"{top}/" for top in sorted(kinds, key=lambda top: kinds[top] != "train"))
+            raise DataError(f"{location} has {folders} but also {name} next to them: move it into one of them")
         splits[name] = "train" if kinds[parts[0]] == "train" else "test"
     return splits, _strip({name: parts[1:] for name, parts in inner.items()}), notes
 
@@ -218,6 +208,5 @@ def _caption_files(
     for image in images:
         name = texts.get(image.rpartition(".")[0])
         if name is not None:
-            lines = [line.strip() for line in read(name).decode("utf-8", "replace").splitlines()]
-            found[image] = tuple(line for line in lines if line)
+            found[image] = caption_lines(read(name))
     return found

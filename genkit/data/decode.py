@@ -18,20 +18,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from genkit.data.npy import to_levels
 from genkit.data.source import MAX_PIXELS, Crop
 from genkit.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
 _GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
-_TOLERANCE = 1e-3
-"""How far floats may lie outside [0, 1], as arithmetic leaves them; they are clipped."""
-
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -157,30 +155,26 @@ def _flatten(image: Image.Image, name: str, values: tuple[float, float] | None) 
     """Bring a decoded image to mode L or RGB."""
     mode, transparent = image.mode, image.info.get("transparency")
     if mode.startswith("I") or mode == "F":
-        numbers = np.asarray(image).astype(np.float64)
-        low, high = values or _own_range(numbers, mode, name)
-        if isinstance(transparent, int):
-            numbers[numbers == transparent] = high
-        return Image.fromarray(_levels(numbers, low, high))
+        return Image.fromarray(_numbers(np.asarray(image), transparent, name, values))
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or transparent is not None:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     flat = image.convert("L" if mode in _GREY else "RGB")
-    return flat if values is None else Image.fromarray(_levels(np.asarray(flat).astype(np.float64), *values))
+    return flat if values is None else Image.fromarray(to_levels(np.asarray(flat), values))
 
 
-def _own_range(numbers: NDArray[np.float64], mode: str, name: str) -> tuple[float, float]:
-    """Return the range of an image's type; raises DataError for values outside it."""
-    if not np.isfinite(numbers).all():
-        raise DataError(f"{name} holds NaN or infinity: leave it out with --skip-bad")
-    low, high, slack = (0.0, 1.0, _TOLERANCE) if mode == "F" else (0.0, 65535.0, 0.0)
-    if numbers.min() < low - slack or numbers.max() > high + slack:
-        raise DataError(
-            f"{name} has values from {numbers.min():.9g} to {numbers.max():.9g}, outside {low:g} to {high:g}: "
-            "say which become black and white with --range LOW HIGH"
-        )
-    return low, high
-
-
-def _levels(numbers: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
-    levels: NDArray[np.uint8] = np.rint((numbers.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
-    return levels
+def _numbers(
+    numbers: NDArray[Any], transparent: Any, name: str, values: tuple[float, float] | None
+) -> NDArray[np.uint8]:
+    """Return levels of 16-bit integers or floats, a transparent value on white; DataError for others without range."""
+    if numbers.dtype.kind != "f" and values is None:
+        if numbers.min() < 0 or numbers.max() > 65535:
+            raise DataError(
+                f"{name} has values from {numbers.min()} to {numbers.max()}, which are not of 16 bits: "
+                "say which become black and white with --range LOW HIGH"
+            )
+        numbers = numbers.astype(np.uint16)
+    try:
+        levels = to_levels(numbers, values)
+    except ValueError as error:
+        raise DataError(f"{name} {error}") from error
+    return np.where(numbers == transparent, np.uint8(255), levels) if isinstance(transparent, int) else levels

@@ -27,7 +27,8 @@ class FolderTree(Tree):
 
     def key(self) -> Any:
         """Return each file's name, size, times and inode."""
-        return [str(self.root.resolve()), [[name, *_stamp(self.root / name)] for name in sorted(self.names())]]
+        files = [[name, *_stamp(self.root / name)] for name in sorted(self.names())]
+        return [str(self.root.resolve()), files, *self._upwards]
 
     def names(self) -> list[str]:
         """Return all files' relative names; raises MissingError or DataError for a folder that can't be listed."""

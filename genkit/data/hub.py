@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO
 
+from genkit.data.annotations import CAPTIONS, caption_texts
 from genkit.data.extras import extra_module
-from genkit.data.parquet import CAPTIONS, caption_texts, image_column, label_column
+from genkit.data.parquet import image_column, label_column
 from genkit.data.shards import Sample, SampleTree
 from genkit.data.source import DatasetRequest, Source, SplitName
 from genkit.data.tree import TreeSource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,12 @@ def name_classes(labels: Sequence[int | str]) -> tuple[list[int], tuple[str, ...
     classes = tuple(sorted(set(texts)))
     places = {text: index for index, text in enumerate(classes)}
     return [places[text] for text in texts], classes, ""
+
+
+def empty_classes(classes: Sequence[str], used: Set[int]) -> list[str]:
+    """Return a note that names the classes which no label has; empty if all are used."""
+    empty = [name for index, name in enumerate(classes) if index not in used]
+    return [f"no image is of class {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}"] if empty else []
 
 
 def single_labels(array: NDArray[np.generic]) -> tuple[NDArray[np.int64], str]:

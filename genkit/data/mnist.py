@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.idx import parse_idx, read_bytes
+from genkit.data.published import fetched
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
-from genkit.downloads import download
-from genkit.errors import DataError, MissingError
-from genkit.paths import cache_dir
+from genkit.errors import DataError
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 FOLDERS = ("mnist/raw", "MNIST/raw", "mnist", ".")
@@ -94,14 +93,7 @@ class Mnist(Source):
                     if (path := self.data_root / folder / name).is_file():
                         return path
         packed = f"{file.name}.gz"
-        target = cache_dir().absolute() / "downloads" / "mnist" / packed
-        try:
-            return download([url + packed for url in MIRRORS], file.packed_sha256, target, what=f"MNIST's {packed}")
-        except MissingError as error:
-            if self.data_root is None:
-                raise
-            state = "does not have it either" if self.data_root.is_dir() else "does not exist"
-            raise MissingError(f"{error}; the data root {self.data_root} {state}") from error
+        return fetched(self.name, packed, MIRRORS, file.packed_sha256, self.data_root, f"MNIST's {packed}")
 
 
 def load(path: Path, file: File) -> NDArray[np.uint8]:

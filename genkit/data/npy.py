@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 ROUNDING = 1e-3
 """How far floats may exceed [0, 1] by rounding, as with a model's images."""
 
+LITTLE = 1 << 14
+"""16-bit values that stay below this were probably made with fewer bits."""
+
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 """An array's shape, whether it is in Fortran order, and its type."""
 

@@ -18,14 +18,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.data.labelling import number_classes, single_labels
-from genkit.data.npy import Header, channels_first, read_header, reading_note, stream_rows, to_levels, usable
+from genkit.data.labelling import empty_classes, number_classes, single_labels
+from genkit.data.npy import LITTLE, Header, channels_first, read_header, reading_note, stream_rows, to_levels, usable
 from genkit.data.npz_names import LABELS, choose_arrays
 from genkit.data.source import BROKEN_ZIP, DatasetRequest, Item, Source, SourceItems, SplitName, file_stamp, unreadable
 from genkit.errors import DataError, GenkitError, UsageError
-
-LITTLE = 1 << 14
-"""16-bit values that stay below this were probably made with fewer bits."""
 
 
 class NpzSource(Source):
@@ -39,10 +36,7 @@ class NpzSource(Source):
         self.name = str(path)
         self.request = request
         self.notes: list[str] = []
-        if request.labels not in ("", "none"):
-            raise UsageError(
-                f"labels of {path} are read from the file itself: give --labels none to leave them out, or no --labels"
-            )
+        request.refuse_labels(self.name)
 
     def key(self) -> Any:
         """Return the file's path, size, times and inode, and the options that change what is read."""
@@ -176,10 +170,9 @@ class NpzSource(Source):
             if len(bad):
                 value = int(found[bad[0]])
                 raise DataError(f"{self.path}: label {value} of image {bad[0]} is not in 0 .. {len(names) - 1}")
-        used = np.unique(np.concatenate(list(labels.values())))
-        if empty := [str(name) for name in np.delete(names, used)]:
-            self.notes.append(f"no image is of class {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}")
-        return labels, tuple(map(str, names.tolist()))
+        classes = tuple(map(str, names.tolist()))
+        self.notes += empty_classes(classes, set(np.concatenate(list(labels.values())).tolist()))
+        return labels, classes
 
     def _items(self, parts: list[tuple[str, SplitName | None]], labels: dict[str, NDArray[np.int64]]) -> Iterator[Item]:
         for name, split in parts:

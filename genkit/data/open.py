@@ -71,9 +71,7 @@ def open_dataset(
     be used or that has fewer than two different images, one to train on and one to test.
     """
     root = None if data_root is None else Path(data_root)
-    request = DatasetRequest(
-        "", root, size, crop, skip_bad, grey, str(labels), glob, values, array, max_pixels=max_pixels
-    )
+    request = DatasetRequest("", root, size, crop, skip_bad, grey, str(labels), glob, values, array, max_pixels)
     data = _opened(reference, request, progress)
     if not len(data.test):
         held = f"{len(data.train):,} copies of one image" if len(data.train) > 1 else "a single image"
@@ -86,10 +84,12 @@ def open_images(reference: str, *, progress: Callable[[int, int], None] | None =
 
     References, arguments and errors are otherwise those of open_dataset.
     """
-    return _opened(reference, DatasetRequest(measured=True, **options), progress)
+    return _opened(reference, DatasetRequest(**options), progress, measured=True)
 
 
-def _opened(reference: str, options: DatasetRequest, progress: Callable[[int, int], None] | None) -> ImageDataset:
+def _opened(
+    reference: str, options: DatasetRequest, progress: Callable[[int, int], None] | None, *, measured: bool = False
+) -> ImageDataset:
     from genkit.registry.discovery import registry
 
     reference = absolute_reference(reference)
@@ -99,14 +99,16 @@ def _opened(reference: str, options: DatasetRequest, progress: Callable[[int, in
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
-    data = dataset_of(source, reference, progress)
+    data = dataset_of(source, reference, progress, measured=measured)
     request.expect(reference, *data.info().shape)
     return data
 
 
-def dataset_of(source: Source, name: str, progress: Callable[[int, int], None] | None = None) -> ImageDataset:
-    """Return the packed data set of a source; ``name`` is what it is called."""
-    pack = pack_source(source, progress)
+def dataset_of(
+    source: Source, name: str, progress: Callable[[int, int], None] | None = None, *, measured: bool = False
+) -> ImageDataset:
+    """Return the packed data set of a source; ``name`` is what it is called, ``measured`` as in pack_source."""
+    pack = pack_source(source, progress, measured=measured)
     packed = pack.packed
     count = len(packed.train)
     return ImageDataset(

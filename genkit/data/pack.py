@@ -45,7 +45,8 @@ class PackedSource:
     """A packed data set, and what is known of its source besides the content.
 
     ``skipped`` bad images, the first of which ``left_out`` names with the reason; whether the splits are the source's
-    own; ``notes`` on how it was read; ``names`` of the images' files, training images first, empty if they have none.
+    own; ``notes`` on how it was read; ``names`` of the images' files, training images first, empty if they have none;
+    ``undecided`` as in SourceItems.
     """
 
     packed: Packed
@@ -54,21 +55,25 @@ class PackedSource:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    undecided: str = ""
 
 
-def pack_source(source: Source, progress: Progress | None = None) -> PackedSource:
+def pack_source(source: Source, progress: Progress | None = None, *, measured: bool = False) -> PackedSource:
     """Return the packed data of a source, from the cache if the source has not changed.
 
-    Raises DataError for bad data or a cache folder that can't be written.
+    ``measured``: it is not trained on. Raises DataError for bad data, for data on which a choice must be made before it
+    is trained on, or for a cache folder that can't be written.
     """
     root = cache_dir().absolute() / "data"
     key = [VERSION, type(source).__module__, type(source).__qualname__, source.key()]
     entry = root / "index" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.json"
     known = _known(entry, root)
     if known is not None:
+        _refuse_undecided(known.undecided, measured)
         return known
     try:
         contents = source.read()
+        _refuse_undecided(contents.undecided, measured)
         try:
             root.mkdir(parents=True, exist_ok=True)
             entry.parent.mkdir(exist_ok=True)
@@ -90,6 +95,11 @@ def pack_source(source: Source, progress: Progress | None = None) -> PackedSourc
     return packed
 
 
+def _refuse_undecided(undecided: str, measured: bool) -> None:
+    if undecided and not measured:
+        raise DataError(undecided)
+
+
 def split_hash(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
     """Return the blake2b hash of an image's pixels as a number in [0, 1)."""
     digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=8).digest()
@@ -100,9 +110,18 @@ def _known(entry: Path, root: Path) -> PackedSource | None:
     try:
         found = json.loads(entry.read_bytes())
         packed = open_packed(root / found["sha256"], found["sha256"])
-        lists = (tuple(map(str, found.get(name, ()))) for name in ("left_out", "notes", "names"))
-        skipped, own_splits = int(found["skipped"]), bool(found["own_splits"])
-        return None if packed is None else PackedSource(packed, skipped, own_splits, *lists)
+        left_out, notes, names = (tuple(map(str, found.get(name, ()))) for name in ("left_out", "notes", "names"))
+        if packed is None:
+            return None
+        return PackedSource(
+            packed,
+            int(found["skipped"]),
+            bool(found["own_splits"]),
+            left_out,
+            notes,
+            names,
+            str(found.get("undecided", "")),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -137,6 +156,7 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
             "own_splits": own_splits,
             "left_out": contents.left_out,
             "notes": contents.notes,
+            "undecided": contents.undecided,
             "names": names if any(names) else [],
         }
     finally:

@@ -1,7 +1,7 @@
 """Parquet files as Hugging Face writes them: ``data/train-00000-of-00001.parquet``, or a single file.
 
 The images are a column of structs with ``bytes`` and ``path``, or of binary; ``label`` is their class, named by the
-schema's metadata; ``text``, ``caption`` or ``captions`` are one or several captions. pyarrow does the reading.
+schema's metadata; ``text`` or ``caption`` are captions (for other names see annotations.py). pyarrow does the reading.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from genkit.data.annotations import CAPTIONS, LABELS, caption_texts
 from genkit.data.extras import extra_module
 from genkit.data.shards import Sample, SampleTree, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source
@@ -18,8 +19,6 @@ from genkit.data.tree import TreeSource
 from genkit.errors import DataError, UsageError
 
 IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "webp")
-LABELS = ("label", "labels", "fine_label", "class", "cls", "target")
-CAPTIONS = ("text", "caption", "captions")
 
 
 class ParquetTree(SampleTree):
@@ -131,14 +130,6 @@ def label_column(schema: Any, request: DatasetRequest) -> tuple[str, tuple[str, 
     if not label and len(named) == 1:
         label = next(iter(named))
     return (label, named.get(label, ())) if label in schema.names and request.labels != "none" else ("", ())
-
-
-def caption_texts(row: list[Any]) -> tuple[str, ...]:
-    """Return the different captions among the values of a row's columns of captions, each a text or a list."""
-    texts: list[str] = []
-    for value in row:
-        texts += [value] if isinstance(value, str) else [str(each) for each in value or () if each is not None]
-    return tuple(dict.fromkeys(texts))
 
 
 def _holds_images(kind: Any) -> bool:

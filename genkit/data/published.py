@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tarfile
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,6 +84,18 @@ Part = tuple[SplitName, NDArray[np.uint8], list[int]]
 """A split, its images [N, C, H, W] and labels."""
 
 
+def fetched(dataset: str, name: str, mirrors: Sequence[str], sha256: str, data_root: Path | None, what: str) -> Path:
+    """Return a file in the cache, downloaded if need be; MissingError says that the data root lacks it too."""
+    target = cache_dir().absolute() / "downloads" / dataset / name
+    try:
+        return download([url + name for url in mirrors], sha256, target, what=what)
+    except MissingError as error:
+        if data_root is None:
+            raise
+        state = "does not have it either" if data_root.is_dir() else "does not exist"
+        raise MissingError(f"{error}; the data root {data_root} {state}") from error
+
+
 class Published(Source):
     """A data set of files with known sha256."""
 
@@ -124,14 +136,7 @@ class Published(Source):
                             f"{path} is not the published file of {self.name}, its sha256 differs: replace it"
                         )
                     return path
-        target = cache_dir().absolute() / "downloads" / self.name / name
-        try:
-            return download([url + name for url in self.mirrors], sha256, target, what=f"{self.name}'s {name}")
-        except MissingError as error:
-            if self.data_root is None:
-                raise
-            state = "does not have it either" if self.data_root.is_dir() else "does not exist"
-            raise MissingError(f"{error}; the data root {self.data_root} {state}") from error
+        return fetched(self.name, name, self.mirrors, sha256, self.data_root, f"{self.name}'s {name}")
 
 
 class FashionMnist(Published):

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from genkit.data.arrange import Member
-from genkit.data.labelling import name_classes
-from genkit.data.source import DatasetRequest, SplitName, file_stamp
+from genkit.data.labelling import empty_classes, name_classes
+from genkit.data.source import SPLITS, DatasetRequest, SplitName, file_stamp
 from genkit.data.tree import Tree
 from genkit.errors import DataError, MissingError, UsageError
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _OF = re.compile(r"-(\d{5})-of-(\d{5})(?=[-.])")
-_SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,7 @@ class SampleTree(Tree):
         self.request = request
         self.said: list[str] = []
         self._samples: dict[str, Sample] | None = None
-        if request.labels not in ("", "none"):
-            raise UsageError(
-                f"labels of {location} are read from the file itself: give --labels none to leave them out, "
-                "or no --labels"
-            )
+        request.refuse_labels(location)
 
     @abstractmethod
     def read_samples(self) -> dict[str, Sample]:
@@ -104,9 +99,7 @@ class SampleTree(Tree):
                     f"{self.location} has label {wrong[0]} where its classes are 0 .. {len(classes) - 1}: "
                     "leave such images out, or labels with --labels none"
                 )
-            used = set(numbers)
-            if empty := [name for index, name in enumerate(classes) if index not in used]:
-                self.said.append(f"no image is of class {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}")
+            self.said += empty_classes(classes, set(numbers))
             return numbers, classes
         try:
             numbers, classes, note = name_classes(labels)
@@ -190,8 +183,8 @@ def _split_of(file: Path, root: Path) -> str:
     names = [file.name.lower()] + ([file.parent.name.lower()] if file.parent != root and root.is_dir() else [])
     for name in names:
         for word in re.split(r"[-_.\s]+", name):
-            if word in _SPLITS:
-                return _SPLITS[word]
+            if word in SPLITS:
+                return SPLITS[word]
     return ""
 
 

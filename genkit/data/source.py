@@ -7,7 +7,7 @@ import os
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,14 @@ from genkit.errors import DataError, MissingError, UsageError
 Crop = Literal["center", "none"]
 Size = int | tuple[int, int]
 SplitName = Literal["train", "test"]
+
+SPLITS: Mapping[str, Literal["train", "val", "test"]] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What folders and files of splits are called, in lower case."""
+
 
 MAX_PIXELS = 178_956_970
 """Pixels that one image may have; twice what Pillow warns of, where it refuses by default."""
@@ -48,7 +56,6 @@ class DatasetRequest:
     "folders", "none", or the path of a file with one line per image; empty: as the layout says. ``glob``: only files
     whose name or path in the data set matches. ``values``: the (low, high) of the file's values that become 0 and 255.
     ``array``: the array of an npz that holds the images. ``max_pixels``: the most pixels that one image may have.
-    ``measured``: the images are only measured, so images in folders and outside them are read without labels.
     """
 
     argument: str = ""
@@ -62,9 +69,11 @@ class DatasetRequest:
     values: tuple[float, float] | None = None
     array: str = ""
     max_pixels: int = MAX_PIXELS
-    measured: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("size", "values"):
+            if isinstance(pair := getattr(self, name), list):  # as JSON has them
+                object.__setattr__(self, name, tuple(pair))
         for side in self.shape or ():
             if not 1 <= side <= 8192:
                 raise UsageError(f"size {side} is not between 1 and 8192 pixels")
@@ -77,6 +86,13 @@ class DatasetRequest:
     def shape(self) -> tuple[int, int] | None:
         """The size as (height, width)."""
         return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def refuse_labels(self, name: str) -> None:
+        """Raise UsageError if labels are wanted from elsewhere than from the data set ``name`` itself."""
+        if self.labels not in ("", "none"):
+            raise UsageError(
+                f"labels of {name} are read from the file itself: give --labels none to leave them out, or no --labels"
+            )
 
     def changed(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as plain JSON, for the key of a source."""
@@ -120,7 +136,8 @@ class SourceItems:
     ``items`` yields each image once, decoded, in a fixed order, and None for a bad image that is left out; ``count``
     is their number. Every item has a label in 0 .. len(classes)-1, or ``classes`` is empty and no item has one.
     ``skipped`` counts bad images that were left out before ``items``; ``left_out`` names them with the reason.
-    ``notes``: sentences that say how an input was read that can be read in several ways.
+    ``notes``: sentences that say how an input was read that can be read in several ways. ``undecided``: why it can be
+    measured as it was read but not trained on, with the choice to make; empty if it can.
     """
 
     shape: tuple[int, int, int]
@@ -131,6 +148,7 @@ class SourceItems:
     skipped: int = 0
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    undecided: str = ""
 
 
 class Source(ABC):

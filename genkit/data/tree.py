@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from genkit.data.arrange import Member, layout
+from genkit.data.arrange import Layout, Member, layout
 from genkit.data.decode import Header, decode, read_header
+from genkit.data.npy import LITTLE
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems, file_stamp
 from genkit.errors import DataError
 
@@ -26,9 +27,6 @@ _NOTES = frozenset(
 )
 _NAMED = 10
 """Bad files that are named."""
-
-_LITTLE = 128
-"""8-bit level that 16-bit values must reach, unless they are of a smaller range."""
 
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
@@ -105,17 +103,18 @@ class TreeSource(Source):
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG or JPEG files, for example")
         height, width = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
-        members, classes, notes = self._layout(list(headers))
-        notes = [*self.tree.notes(), *notes]
+        found = self._layout(list(headers))
+        notes = [*self.tree.notes(), *found.notes]
         deep = self.request.values is None and all(header.deep for header in headers.values())
         return SourceItems(
             shape=(1 if grey else 3, height, width),
-            count=len(members),
-            items=self._items(members, grey, notes if deep else []),
-            classes=classes,
+            count=len(found.members),
+            items=self._items(found.members, grey, notes if deep else []),
+            classes=found.classes,
             skipped=len(names) - len(headers),
             left_out=self.left_out,
             notes=notes,
+            undecided=found.undecided,
         )
 
     def _matching(self, names: list[str]) -> list[str]:
@@ -128,14 +127,13 @@ class TreeSource(Source):
             raise DataError(f"{self.name} has no file that matches {pattern!r} among {len(names):,}{example}")
         return kept
 
-    def _layout(self, names: list[str]) -> tuple[list[Member], tuple[str, ...], list[str]]:
+    def _layout(self, names: list[str]) -> Layout:
         own = self.tree.members(names)
         if own is not None:
-            return *own, []
+            return Layout(*own)
         images = set(names)
         others = [name for name in self.tree.names() if name not in images and not is_hidden(name)]
-        found = layout(names, others, self._content, self.name, self.request)
-        return found.members, found.classes, found.notes
+        return layout(names, others, self._content, self.name, self.request)
 
     def _content(self, name: str) -> bytes:
         with self.tree.open(name) as file:
@@ -167,9 +165,11 @@ class TreeSource(Source):
                 item = self._item(member, grey)
                 top = max(top, int(item.pixels.max()))
             yield item
-        if top < _LITTLE:
-            reached = 1 << max(1, math.ceil(math.log2(max(top - 0.5, 0.5) * 257)))
-            notes.append(f"values reach about {top * 257:,} of 65,535: --range 0 {reached - 1} uses all levels")
+        if 0 < top <= LITTLE >> 8:
+            bits = math.ceil(math.log2((top - 0.5) * 257))
+            notes.append(
+                f"16-bit values reach level {top} of 255: if they have {bits} bits, give --range 0 {(1 << bits) - 1}"
+            )
 
     def _item(self, member: Member, grey: bool) -> Item:
         with self.tree.open(member.name) as file:

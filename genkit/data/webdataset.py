@@ -13,8 +13,9 @@ import tarfile
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from genkit.data.annotations import CAPTIONS, LABELS, caption_lines, caption_texts
 from genkit.data.archive import MEMBER_LIMIT
-from genkit.data.arrange import Member, by_folders
+from genkit.data.arrange import Member, layout
 from genkit.data.shards import Sample, SampleTree, Shard, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source, unreadable
 from genkit.data.tree import TreeSource, is_wanted
@@ -53,13 +54,29 @@ class TarTree(SampleTree):
     def members(self, names: list[str]) -> tuple[list[Member], tuple[str, ...]] | None:
         """Return what the samples say, or what the folders in the shards say where they say nothing."""
         if any(sample != Sample(shown=sample.shown) for sample in self.samples().values()):
+            self._refuse_several(names)
             return super().members(names)
         inner = [self._inner[name] for name in names]
         if len(set(inner)) < len(inner) or self.request.labels == "none":
             return super().members(names)
-        members, classes = by_folders(inner, self.location)
+        found = layout(inner, (), lambda name: b"", self.location, self.request)
+        if found.undecided:
+            raise DataError(found.undecided)
+        self.said += found.notes
         own = dict(zip(inner, names, strict=True))
-        return [Member(own[each.name], each.split, each.label, (), each.name) for each in members], classes
+        return [Member(own[each.name], each.split, each.label, (), each.name) for each in found.members], found.classes
+
+    def _refuse_several(self, names: list[str]) -> None:
+        """Raise DataError if a sample has several images, such as an input and its mask."""
+        seen: dict[str, str] = {}
+        for name in names:
+            base = _base(self._inner[name])
+            first = seen.setdefault(f"{self._places[name][0]}/{base}", name)
+            if first != name:
+                raise DataError(
+                    f"{self.location} has several images of one sample, such as {first} and {name}: "
+                    f"choose with --glob '*{self._inner[first].removeprefix(base)}'"
+                )
 
     def open(self, name: str) -> BinaryIO:
         """Return an image's bytes; raises DataError."""
@@ -93,7 +110,7 @@ class TarTree(SampleTree):
                 for kind in NOTES
                 if (text := texts.get((_base(name), kind))) is not None
             }
-            label, captions = _said(notes, f"{shard.path}/{_base(name)}")
+            label, captions = _said(notes, f"{shard.path}/{_base(name)}", self.request.labels != "none")
             found[prefix + name] = Sample(shard.split, label, captions, name)
         return found
 
@@ -104,7 +121,7 @@ def _base(name: str) -> str:
     return folder + slash + file.partition(".")[0]
 
 
-def _said(notes: dict[str, bytes], name: str) -> tuple[int | str | None, tuple[str, ...]]:
+def _said(notes: dict[str, bytes], name: str, labelled: bool) -> tuple[int | str | None, tuple[str, ...]]:
     """Return the label and captions that the files beside an image give."""
     label: int | str | None = None
     captions: list[str] = []
@@ -113,19 +130,16 @@ def _said(notes: dict[str, bytes], name: str) -> tuple[int | str | None, tuple[s
         if "json" in texts:
             told = json.loads(texts["json"])
             told = told if isinstance(told, dict) else {}
-            label = next((told[each] for each in ("label", "cls", "class") if told.get(each) is not None), None)
-            for each in ("caption", "text", "captions"):
-                value = told.get(each) or []
-                captions += [value] if isinstance(value, str) else [str(text) for text in value]
+            label = next((told[each] for each in LABELS if told.get(each) is not None), None)
+            captions += caption_texts([told.get(each) for each in CAPTIONS])
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise DataError(f"the text beside {name} can't be read ({error}): write it as UTF-8 text or JSON") from error
     if texts.get("cls"):
         label = texts["cls"]
-    if texts.get("txt"):
-        captions.insert(0, texts["txt"])
-    if label is not None and (isinstance(label, bool) or not isinstance(label, int | str)):
+    captions = [*caption_lines(notes.get("txt", b"")), *captions]
+    if labelled and label is not None and (isinstance(label, bool) or not isinstance(label, int | str)):
         raise DataError(f"the label of {name} is {str(label)[:40]}: write one number or name, or pass --labels none")
-    return label, tuple(dict.fromkeys(captions))
+    return label if labelled else None, tuple(dict.fromkeys(captions))
 
 
 def _listing(path: Path) -> list[tarfile.TarInfo]:

@@ -201,8 +201,29 @@ def test_captions_are_part_of_the_content(tmp_path):
 
 def test_images_in_folders_and_outside_are_measured_without_labels(tmp_path):
     root = write(tmp_path / "a", ["0.png", "x/1.png"])
-    assert open_images(f"folder:{root}").classes == ()
-    with pytest.raises(DataError, match="--labels none"):
+    for _ in range(2):  # packed, and from the pack
+        assert open_images(f"folder:{root}").classes == ()
+        with pytest.raises(DataError, match="--labels none"):
+            open_dataset(f"folder:{root}")
+
+
+def test_what_is_measured_and_trained_on_is_packed_once(tmp_path):
+    root = write(tmp_path / "a", ["a/0.png", "a/1.png", "b/2.png"])
+    open_images(f"folder:{root}")
+    packed = []
+    open_dataset(f"folder:{root}", progress=lambda done, total: packed.append(done))
+    assert packed == []
+
+
+def test_a_size_and_a_range_may_be_lists_as_a_record_has_them(tmp_path):
+    root = write(tmp_path / "a", ["0.png", "1.png"])
+    one = open_images(f"folder:{root}", size=(4, 3), values=(0, 100))
+    assert open_images(f"folder:{root}", size=[4, 3], values=[0, 100]).sha256 == one.sha256
+
+
+def test_a_folder_beside_splits_is_refused_by_the_names_that_are_there(tmp_path):
+    root = write(tmp_path / "a", ["Train/0.png", "val/1.png", "extra/2.png"])
+    with pytest.raises(DataError, match=r"has Train/ and val/ but also extra/2.png"):
         open_dataset(f"folder:{root}")
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from genkit.data import ImageDataset, open_dataset
-from genkit.data.arrange import by_folders
+from genkit.data.arrange import layout
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
 from genkit.data.source import DatasetRequest
@@ -56,13 +56,13 @@ def test_train_and_test_folders_are_the_splits(photos: Photos) -> None:
 
 def test_a_folder_beside_train_and_test_is_refused() -> None:
     with pytest.raises(DataError, match=r"other/3\.png next to"):
-        by_folders(["train/1.png", "test/2.png", "other/3.png"], "photos")
+        layout(["train/1.png", "test/2.png", "other/3.png"], (), open, "photos", DatasetRequest())
 
 
 def test_train_alone_is_only_a_wrapper() -> None:
-    places, classes = by_folders(["train/a/1.png", "train/b/2.png"], "photos")
-    assert classes == ("a", "b")
-    assert {place.split for place in places} == {None}
+    found = layout(["train/a/1.png", "train/b/2.png"], (), open, "photos", DatasetRequest())
+    assert found.classes == ("a", "b")
+    assert {member.split for member in found.members} == {None}
 
 
 def test_images_in_and_outside_class_folders_are_refused(photos: Photos) -> None:
@@ -235,3 +235,10 @@ def test_16_bit_values_that_reach_little_of_their_range_are_said(tmp_path: Path)
 def test_a_size_may_be_a_height_and_a_width(photos: Photos) -> None:
     data = open_dataset(f"folder:{photos('1.png', '2.png', '3.png')}", size=(4, 3))
     assert data.info().shape[1:] == (4, 3)
+
+
+def test_a_link_upwards_that_is_added_later_is_said_too(photos: Photos) -> None:
+    root = photos("set/1.png", "set/2.png")
+    assert open_dataset(f"folder:{root / 'set'}").notes == ()
+    (root / "set" / "up").symlink_to("..")
+    assert "leads to a folder above" in " ".join(open_dataset(f"folder:{root / 'set'}").notes)

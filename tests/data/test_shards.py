@@ -140,3 +140,21 @@ def test_mixed_sizes_need_a_size(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="different sizes.* --size 5"):
         open_dataset(path)
     assert open_dataset(path, size=5).info().shape == (3, 5, 5)
+
+
+def test_several_images_of_one_sample_are_a_choice(tmp_path: Path) -> None:
+    files = {f"{index}.{kind}": FILES[index] for index in range(2) for kind in ("image.png", "mask.png")}
+    path = tar(tmp_path / "x.tar", {**files, "0.cls": b"1", "1.cls": b"0"})
+    with pytest.raises(
+        DataError, match=r"several images of one sample, such as .*: choose with --glob '\*\.image\.png'"
+    ):
+        open_dataset(str(path))
+    assert open_dataset(str(path), glob="*.image.png").info().num_classes == 2
+
+
+def test_a_label_that_is_no_label_can_be_left_out(tmp_path: Path) -> None:
+    files = {f"{index}.png": FILES[index] for index in range(2)}
+    path = tar(tmp_path / "x.tar", {**files, "0.json": b'{"label": [1, 2], "caption": "a"}', "1.json": b"{}"})
+    with pytest.raises(DataError, match="--labels none"):
+        open_dataset(str(path))
+    assert open_dataset(str(path), labels="none").classes == ()
