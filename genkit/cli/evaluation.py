@@ -112,9 +112,8 @@ def show_evaluation(
     samples, features = record.protocol["samples"], record.protocol["features"]
     reference = REFERENCES.get(kind := record.protocol["data"]["reference"], kind)
     extractor = f" · features {features['extractor']}" if features else ""
-    click.echo(
-        f"{record.dataset} · {record.subject.name} · {samples['count']:,} samples against {reference}{extractor}"
-    )
+    measured = f"{samples['count']:,} samples" if samples["count"] else "statistics"
+    click.echo(f"{record.dataset} · {record.subject.name} · {measured} against {reference}{extractor}")
     click.echo(scores(record, calibration))
     if verification is not None:
         click.echo(repr(verification))

@@ -21,7 +21,11 @@ RESIDENT_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Batch:
-    """Training examples: ``images`` float32 [N, C, H, W] in [0, 1], ``labels`` int64 [N], ``indices`` int64 [N]."""
+    """Training examples: ``images`` float32 [N, C, H, W] in [0, 1], ``labels`` int64 [N], ``indices`` int64 [N].
+
+    ``prompts``: one caption of each image, drawn from its captions and empty where it has none; None for data without
+    captions.
+    """
 
     images: Tensor
     labels: Tensor | None = None
@@ -62,7 +66,17 @@ class BatchStream:
             images = self._resident.index_select(0, on_device).float().div_(self.split.levels - 1)
         else:
             images = self.split.images(indices.numpy()).to(self.device)
-        return Batch(images, None if self._labels is None else self._labels.index_select(0, on_device), on_device)
+        labels = None if self._labels is None else self._labels.index_select(0, on_device)
+        return Batch(images, labels, on_device, self._prompts(indices, start))
+
+    def _prompts(self, indices: Tensor, start: int) -> tuple[str, ...] | None:
+        """Return a caption of each image; the draw depends on the seed and the position in the stream alone."""
+        captions = self.split.captions
+        if captions is None:
+            return None
+        draws = np.random.default_rng(derive(self.seed, "prompts", start)).random(len(indices))
+        texts = (captions[index] for index in indices.tolist())
+        return tuple(own[int(draw * len(own))] if own else "" for own, draw in zip(texts, draws, strict=True))
 
     def _indices(self, start: int, stop: int) -> Tensor:
         """Return the image indices at positions start .. stop of the endless sequence of permutations."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from genkit.features.given import GIVEN
 from genkit.metrics.numerics.frechet import FeatureStatistics
 from genkit.results import store
 from genkit.results.records import Subject
+
+_LOG = logging.getLogger(__name__)
 
 WHOLE = 1 << 62
 """More samples than any set has: all are measured."""
@@ -161,7 +164,13 @@ def _kept(measured: Measurement, folder: Path | None) -> Evaluation:
 def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:
     """All images of a data set, with the reference's labels where its classes have the same names, else with none."""
     split = samples.everything()
-    if split.labels is None or not set(samples.classes) <= set(reference.classes):
+    if split.labels is None:
+        return split
+    if other := sorted(set(samples.classes) - set(reference.classes)):
+        what = (
+            f"{other[0]!r} is no class of {reference.name}" if reference.classes else f"{reference.name} has no labels"
+        )
+        _LOG.warning("%s: its labels are not used, as %s", samples.name, what)
         return dataclasses.replace(split, labels=None)
     places = np.array([reference.classes.index(each) for each in samples.classes], np.int64)
     return dataclasses.replace(split, labels=places[split.labels])

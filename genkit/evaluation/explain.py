@@ -13,7 +13,14 @@ from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, measure_run
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.reopen import extractor_choices, extractor_name, image_sets_of, read_record, run_of
+from genkit.evaluation.reopen import (
+    extractor_choices,
+    extractor_name,
+    image_sets_of,
+    read_record,
+    refuse_dataset,
+    run_of,
+)
 from genkit.features.cache import Progress, quiet
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
@@ -147,6 +154,7 @@ def _remeasure(
         ):
             return None, f"they are of different weights: {_described(first)} and {_described(second)}"
         return _remeasure_run(path, first, weights, dataset, progress)
+    refuse_dataset(dataset)
     if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
         return _remeasure_images(first, weights, progress)
     return None, f"they are of different subjects: {_described(first)} and {_described(second)}"

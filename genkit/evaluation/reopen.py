@@ -75,6 +75,12 @@ def image_sets_of(record: Record) -> tuple[ImageDataset, ImageDataset]:
     return samples, reference
 
 
+def refuse_dataset(dataset: ImageDataset | Path | str | None) -> None:
+    """Raise UsageError if the place of a run's data is given for a record of two sets of images."""
+    if dataset is not None:
+        raise UsageError("--dataset is where a run's data is now: this record compared two sets of images")
+
+
 def extractor_name(features: Mapping[str, str]) -> str:
     """Return the name that loads the extractor of a score's choices.
 
@@ -130,8 +136,7 @@ def reopen(
         return Reopened(data, drawn, data.train, model, target)
     if record.subject.kind != "images":
         raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")
-    if dataset is not None:
-        raise UsageError("--dataset is where a run's data is now: this record compared two sets of images")
+    refuse_dataset(dataset)
     images, reference = image_sets_of(record)
     against = reference.train if reference.own_splits else reference.everything()
     if sampling["count"] > len(images.everything()):

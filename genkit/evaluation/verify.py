@@ -171,9 +171,9 @@ def verify_record(
     scores = _chosen(record, metrics)
     reopened = reopen(record, path, Path(runs), device, dataset)
     checks = [
-        Check(score.name, "", "", score.value, None, None, 0.0, "neither package has it")
+        Check(score.name, "", "", score.value, None, None, 0.0, reason)
         for score in scores
-        if score.metric not in TOLERANCES
+        if (reason := _unknown(score))
     ]
     with tempfile.TemporaryDirectory(prefix="genkit-") as folder:
         written = WrittenImages(reopened, Path(folder), progress)
@@ -207,6 +207,13 @@ def _require_complete(record: Record) -> None:
         raise DataError(f"the record is not complete: it does not say {', '.join(sorted(missing))}")
 
 
+def _unknown(score: RecordedScore) -> str:
+    """Return why no package has a score, or an empty string."""
+    if score.choices.get("data.reference") == "statistics":
+        return "it is measured from statistics, not from images"
+    return "" if score.metric in TOLERANCES else "neither package has it"
+
+
 def _by_images(scores: Sequence[RecordedScore]) -> Iterator[tuple[Mapping[str, str], int, list[RecordedScore]]]:
     """Group scores of features by what they are of: an extractor with its choices, and a number of samples."""
     groups: dict[tuple[Any, ...], tuple[dict[str, str], int, list[RecordedScore]]] = {}
@@ -214,7 +221,7 @@ def _by_images(scores: Sequence[RecordedScore]) -> Iterator[tuple[Mapping[str, s
         features = {
             key.removeprefix("features."): value for key, value in score.choices.items() if key.startswith("features.")
         }
-        if features and score.metric in TOLERANCES:
+        if features and not _unknown(score):
             count = score.choices["samples.count"]
             groups.setdefault((*sorted(features.items()), count), (features, count, []))[2].append(score)
     yield from groups.values()

@@ -172,7 +172,9 @@ def _value(row: Row, board: Board) -> Cell:
     other = score_at_other_size(row, board)
     if other is not None:
         about = f"at another number of images than the board's: {other.name}"
-        return Cell(f"{number(other.value)} at n = {other.n:,}", other.value, about, _between(other))
+        return Cell(
+            f"{number(other.value)} at n = {other.n:,}", other.value, about, interval(other.ci_low, other.ci_high)
+        )
     about = row.score.note if row.score else "not measured"
     return Cell(number(row.value), row.value, about, interval(row.ci_low, row.ci_high))
 
@@ -198,11 +200,9 @@ def _best_checkpoint(row: Row) -> Cell:
 def _cell(score: RecordedScore | None, why: str) -> Cell:
     if score is None:
         return Cell("-", about=why)
-    return Cell(number(score.value), score.value, "" if score.rankable else score.note, _between(score))
-
-
-def _between(score: RecordedScore) -> str:
-    return interval(score.ci_low, score.ci_high) if score.ci_low < score.ci_high else ""
+    return Cell(
+        number(score.value), score.value, "" if score.rankable else score.note, interval(score.ci_low, score.ci_high)
+    )
 
 
 def _mark(row: Row, scale: Scale) -> Mark | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 
 from genkit.errors import UnknownName
@@ -31,9 +31,9 @@ def brief(value: float | None) -> str:
     return f"{value:.4g}"
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """Format a 95 % interval."""
-    return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+def interval(low: float | None, high: float | None, write: Callable[[float | None], str] = number) -> str:
+    """Format a 95 % interval; empty for a number without one, such as a count or a distance from statistics."""
+    return "" if low is None or high is None or low == high else f"[{write(low)}, {write(high)}]"
 
 
 def plain(text: str) -> str:
@@ -76,7 +76,7 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
                 s.name,
                 ARROWS[s.direction],
                 brief(s.value),
-                f"[{brief(s.ci_low)}, {brief(s.ci_high)}]",
+                interval(s.ci_low, s.ci_high, brief),
                 f"{s.n:,}",
                 *values,
                 words,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 
@@ -87,3 +88,18 @@ def test_a_batch_shares_no_memory_with_the_data():
     stream.next().images.fill_(0.5)
     assert np.array_equal(data.pixels, before)
     assert stream.next().images.unique().numel() > 1
+
+
+def test_prompts_are_captions_of_the_images_and_resume_with_the_stream():
+    captions = [(), ("a",), ("b", "c")]
+    texts = dataclasses.replace(split(3), captions=captions)
+    stream = BatchStream(texts, 3, 0, CPU)
+    batches = [stream.next() for _ in range(30)]
+    for batch in batches:
+        for index, prompt in zip(batch.indices.tolist(), batch.prompts, strict=True):
+            assert prompt in (captions[index] or ("",))
+    assert {"b", "c"} <= {prompt for batch in batches for prompt in batch.prompts}
+    resumed = BatchStream(texts, 3, 0, CPU)
+    resumed.drawn = 60
+    assert resumed.next().prompts == batches[20].prompts
+    assert BatchStream(split(3), 3, 0, CPU).next().prompts is None

@@ -132,3 +132,13 @@ def test_a_collapsed_set_is_measured_and_worse_than_real_images(digits):
     assert collapsed.score("fid[digits-cnn]").value > 5 * real.score("fid[digits-cnn]").value
     assert collapsed.score("coverage[digits-cnn]").value < 0.05
     assert collapsed.score("vendi[digits-cnn]").value == pytest.approx(1)
+
+
+def test_labels_that_the_reference_has_not_are_not_used_and_that_is_said(digits, caplog):
+    renamed = dataclasses.replace(digits, name="folder:mine", classes=tuple("abcdefghij"))
+    record = compare(renamed, digits, metrics="kid,fid_per_class", count=100).record
+    assert "fid_per_class" in record.absent
+    assert "folder:mine: its labels are not used, as 'a' is no class of digits" in caplog.text
+    caplog.clear()
+    compare(digits, digits, metrics="kid", count=100)
+    assert "labels are not used" not in caplog.text

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from genkit.downloads import sha256_file
-from genkit.errors import DataError, MissingError, UnknownName
+from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
@@ -118,6 +118,8 @@ def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path)
     (found,) = explain(*paths)
     assert [change.choice for change in found.changes] == ["samples.seed"]
     assert found.changes[0].value == pytest.approx(found.second.value, rel=1e-9)
+    with pytest.raises(UsageError, match="this record compared two sets of images"):
+        explain(*paths, dataset="digits")
 
 
 def test_records_of_two_sets_of_images_name_them_by_their_content(digits, tmp_path):

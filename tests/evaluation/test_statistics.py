@@ -10,6 +10,7 @@ from scipy import linalg
 from genkit.errors import DataError, UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.statistics import read_statistics
+from genkit.evaluation.verify import _unknown
 from genkit.features import load_extractor
 from genkit.metrics import FeatureStatistics, frechet_distance
 
@@ -89,6 +90,8 @@ def test_beside_images_fid_is_from_the_statistics_and_the_rest_from_the_images(d
     assert both.score("fid").fingerprint != plain.score("fid").fingerprint
     assert "fid is measured from its mu and sigma, the rest from its images" in caplog.text
     assert "mu_s, sigma_s are not used" in caplog.text
+    assert _unknown(both.score("fid")) == "it is measured from statistics, not from images"
+    assert not _unknown(plain.score("fid"))
 
 
 def test_statistics_of_another_width_are_refused(digits, tmp_path):
