@@ -39,16 +39,8 @@ def cmmd_distance(real: Any, generated: Any, *, sigma: float = SIGMA, blocks: in
         check_nonzero(rows, f"{what} features")
     one, two = pair
     count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
-    values = (
-        _SCALE
-        * mmd(
-            Sample.whole(one, count),
-            Sample.whole(two, count),
-            functools.partial(_gaussian, sigma=sigma),
-            v_statistic,
-            count,
-        )[:, 0]
-    )
+    kernel = functools.partial(_gaussian, sigma=sigma)
+    values = _SCALE * mmd(Sample.whole(one, count), Sample.whole(two, count), kernel, v_statistic, count)[:, 0]
     deleted = values[1:].tolist()
     value = max(float(values[0]), 0.0)
     return jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two)).within(0.0, 2 * _SCALE)
