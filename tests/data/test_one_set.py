@@ -16,7 +16,10 @@ import pyarrow as pa
 import pytest
 from data.containers import COLOUR, COUNT, FILES, LABELS, NAMES, database, structs, table, tar
 
+import genkit
 from genkit.data import ImageDataset, open_dataset
+
+REFERENCE = np.random.default_rng(6).integers(0, 256, (15, 8, 8, 3), dtype=np.uint8)
 
 
 def folder(root: Path) -> str:
@@ -31,6 +34,21 @@ def zipped(root: Path) -> str:
         for name, data in zip(NAMES, FILES, strict=True):
             archive.writestr(f"{name}.png", data)
     return str(root / "photos.zip")
+
+
+def stylegan_zip(root: Path) -> str:
+    return stylegan(root, None)
+
+
+def stylegan(root: Path, labels: list[int] | None) -> str:
+    """Write a zip as StyleGAN's dataset_tool.py does: shards of files, stored, and dataset.json."""
+    names = [f"00000/img{index:08d}.png" for index in range(COUNT)]
+    pairs = labels and [[name, label] for name, label in zip(names, labels, strict=True)]
+    with zipfile.ZipFile(root / "stylegan.zip", "w", compression=zipfile.ZIP_STORED) as archive:
+        for name, data in zip(names, FILES, strict=True):
+            archive.writestr(name, data)
+        archive.writestr("dataset.json", json.dumps({"labels": pairs}))
+    return str(root / "stylegan.zip")
 
 
 def one_tar(root: Path) -> str:
@@ -76,6 +94,7 @@ def npz_file(root: Path) -> str:
 CONTAINERS = [
     folder,
     zipped,
+    stylegan_zip,
     one_tar,
     tar_shards,
     parquet_file,
@@ -88,16 +107,33 @@ CONTAINERS = [
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Other images, of three classes."""
+    path = tmp_path_factory.mktemp("reference") / "reference.npz"
+    np.savez(path, images=REFERENCE, labels=np.arange(15) % 3)
+    return str(path)
+
+
+def score(data: ImageDataset, reference: str, metric: str) -> float:
+    record = genkit.compare(data, reference, metrics=[metric], features="pixels", device="cpu").record
+    return next(found.value for found in record.scores if found.metric == metric)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, reference: str) -> tuple[str, float]:
+    """The content hash and the FID of the folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return open_dataset(folder(tmp_path_factory.mktemp("set"))).sha256
+        data = open_dataset(folder(tmp_path_factory.mktemp("set")))
+        return data.sha256, score(data, reference, "fid")
 
 
 @pytest.mark.parametrize("make", CONTAINERS)
-def test_one_set_has_one_hash_in_every_container(make: Callable[[Path], str], tmp_path: Path, expected: str) -> None:
+def test_one_set_has_one_hash_and_one_fid_in_every_container(
+    make: Callable[[Path], str], tmp_path: Path, expected: tuple[str, float], reference: str
+) -> None:
     data = open_dataset(make(tmp_path))
-    assert data.sha256 == expected
+    assert (data.sha256, score(data, reference, "fid")) == expected
     assert not data.notes
     whole = data.everything()
     assert whole.order is not None
@@ -133,13 +169,64 @@ def numbers_beside(root: Path) -> str:
     return str(root / "a.npz")
 
 
-@pytest.mark.parametrize("make", [cls, json_beside, class_label, plain_column, numbers_beside])
-def test_one_labelled_set_has_one_hash_in_every_container(make: Callable[[Path], str], tmp_path: Path) -> None:
+def stylegan_labels(root: Path) -> str:
+    return stylegan(root, LABELS)
+
+
+def metadata_beside(root: Path) -> str:
+    path = Path(folder(root))
+    rows = [{"file_name": f"{name}.png", "label": label} for name, label in zip(NAMES, LABELS, strict=True)]
+    (path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return str(path)
+
+
+def class_folders(root: Path, name: Callable[[int], str] = lambda index: "") -> str:
+    for index, (file, data) in enumerate(zip(NAMES, FILES, strict=True)):
+        path = root / "classes" / name(index) / str(LABELS[index]) / f"{file}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return str(root / "classes")
+
+
+def imagenet(root: Path) -> str:
+    return class_folders(root, lambda index: "train" if index < 6 else "val")
+
+
+LABELLED = [
+    cls,
+    json_beside,
+    class_label,
+    plain_column,
+    numbers_beside,
+    stylegan_labels,
+    metadata_beside,
+    class_folders,
+    imagenet,
+]
+
+
+@pytest.fixture(scope="module")
+def expected_per_class(tmp_path_factory: pytest.TempPathFactory, reference: str) -> tuple[str, float]:
+    """The content hash of the labelled images, and their FID per class."""
+    root = tmp_path_factory.mktemp("labelled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENKIT_CACHE", str(root / "cache"))
+        np.savez(root / "same.npz", x=COLOUR, y=np.array(LABELS))
+        data = open_dataset(str(root / "same.npz"))
+        return data.sha256, score(data, reference, "fid_per_class")
+
+
+@pytest.mark.parametrize("make", LABELLED)
+def test_one_labelled_set_has_one_hash_and_one_fid_per_class_in_every_layout(
+    make: Callable[[Path], str], tmp_path: Path, expected_per_class: tuple[str, float], reference: str
+) -> None:
     data = open_dataset(make(tmp_path))
     assert data.classes == ("0", "1", "2")
-    assert labels_in_order(data) == LABELS
-    np.savez(tmp_path / "same.npz", x=COLOUR, y=np.array(LABELS))
-    assert data.sha256 == open_dataset(str(tmp_path / "same.npz")).sha256
+    sha256, value = expected_per_class
+    assert score(data, reference, "fid_per_class") == pytest.approx(value, rel=1e-9)
+    if make not in (class_folders, imagenet):  # which are in the order of their folders, and split by them
+        assert data.sha256 == sha256
+        assert labels_in_order(data) == LABELS
 
 
 def labels_in_order(data: ImageDataset) -> list[int]:
