@@ -32,6 +32,28 @@ def test_every_likelihood_is_documented(name):
     assert f"genkit.models.likelihoods.{name}" in DOCUMENTED
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("models.gan.GANOptions", "models.gan.ConditionalGAN", "data.dataset.Split", "data.source.Item"),
+        *("data.source.Source", "data.source.SourceItems", "data.source.DatasetRequest"),
+        *("features.extractor.Extractor", "features.extractor.FeatureRequest", "metrics.Evidence"),
+    ],
+)
+def test_what_a_plugin_is_given_or_inherits_is_documented(name):
+    assert f"genkit.{name}" in DOCUMENTED, f"docs/reference/api.md lacks genkit.{name}"
+
+
+def test_every_attribute_that_a_model_states_is_documented():
+    listed = re.search(
+        r"autoclass:: genkit.GenerativeModel\n   :members: (.*)\n   :undoc-members:", (REFERENCE / "api.md").read_text()
+    )
+    stated = {
+        name for name in vars(genkit.GenerativeModel)["__annotations__"] if name not in ("Options", "augmentation")
+    }
+    assert stated <= set(listed.group(1).split(", "))
+
+
 def test_every_hook_is_documented():
     text = (REFERENCE / "api.md").read_text()
     for name in vars(hookspecs):
