@@ -1,10 +1,15 @@
-"""Choosing the device."""
+"""Choosing the device, and the precision of training on it."""
 
 from __future__ import annotations
+
+import contextlib
+from typing import Any
 
 import torch
 
 from genkit.errors import UsageError
+
+PRECISIONS = ("float32", "bfloat16")
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -22,3 +27,24 @@ def pick_device(wanted: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"there is no device {wanted!r} here: {str(error).splitlines()[0]}") from error
     return device
+
+
+def pick_precision(wanted: str | None, device: torch.device) -> str:
+    """Return the precision of training; without a wish bfloat16 on CUDA where that is supported, else float32.
+
+    Raises UsageError for a precision that there is not, or not on this device.
+    """
+    native = device.type != "cuda" or torch.cuda.is_bf16_supported()
+    if not wanted:
+        return "bfloat16" if device.type == "cuda" and native else "float32"
+    if wanted not in PRECISIONS:
+        raise UsageError(f"there is no precision {wanted!r} to train in: choose {' or '.join(PRECISIONS)}")
+    if wanted == "bfloat16" and not native:
+        raise UsageError(f"{device} does not compute in bfloat16: give a new run --precision float32")
+    return wanted
+
+
+def autocast(device: torch.device, precision: str) -> Any:
+    """Return the context in which losses are computed: mixed precision for bfloat16, weights staying float32."""
+    mixed = precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if mixed else contextlib.nullcontext()

@@ -83,6 +83,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
             f"{config.dataset}: {config.summary}",
         ],
         ["budget", f"{config.budget}, batch {config.batch}, seed {config.seed}"],
+        ["device", f"{config.device}, {config.precision}".removesuffix(", ")],
         ["state", f"{status.state}: {status.images:,} images in {status.seconds:.0f} s {status.reason}".strip()],
         ["checkpoints", ", ".join(path.name for path in run.checkpoints()) or "-"],
         ["command", config.command],

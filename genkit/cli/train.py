@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -34,7 +34,7 @@ class Count(click.ParamType[int]):
 
 
 _FIXED = (
-    *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed", "milestones"),
+    *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed", "milestones", "precision"),
     *(name for name in OPENING if name not in MOVABLE),
 )
 """Settings that a run keeps from its start, so --resume does not take them; its data may have been moved."""
@@ -66,6 +66,11 @@ _FIXED = (
 @option("--images", type=Count(), section="Budget", help="Images to train on, e.g. 500k; default: the preset's.")
 @option("--minutes", type=float, section="Budget", help="Minutes to train instead (not bit-reproducible).")
 @option("--batch", type=click.IntRange(min=1), section="Budget", help="Images per batch; default: the preset's.")
+@option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Of the losses; bfloat16 is mixed precision, the default on CUDA. Elsewhere it is float32.",
+)
 @option(
     "--checkpoint-seconds",
     type=float,
@@ -115,6 +120,7 @@ def command(
     batch: int | None,
     seed: int,
     milestones: int,
+    precision: Literal["float32", "bfloat16"] | None,
     device: str,
     root: Path,
     checkpoint_seconds: float,
@@ -163,6 +169,7 @@ def command(
                 batch=batch,
                 seed=seed,
                 milestones=milestones,
+                precision=precision,
                 device=device,
                 root=root,
                 settings=settings,

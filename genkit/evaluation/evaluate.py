@@ -118,6 +118,7 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
         budget=run.config.budget,
         batch=run.config.batch,
         processes=run.config.processes,
+        precision=run.config.precision,
         seconds=round(meta["seconds"], 3),
         weights=weights,
         finished=run.finished and checkpoint.name == run.newest_checkpoint().name,

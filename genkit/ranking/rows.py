@@ -99,7 +99,10 @@ class Row:
 def entry_of(record: Record) -> str:
     """Identifies a record's entry: model, options and training settings, all but the seed."""
     subject, training = record.subject, record.training
-    trained = (_budget(training), training.batch, training.processes, training.weights) if training else ()
+    trained: tuple[object, ...] = ()
+    if training:
+        trained = _budget(training), training.batch, training.processes, training.weights
+        trained += ("bfloat16",) if training.precision == "bfloat16" else ()
     made = subject.kind, subject.dist, subject.version, subject.name
     return repr((*made, sorted(current_names(subject.options).items()), trained))
 
@@ -143,6 +146,7 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
         if other.training:
             known |= {"budget": _budget(other.training), "weights": other.training.weights}
             known |= {"batch": f"batch {other.training.batch}", "processes": f"{other.training.processes} processes"}
+            known |= {"precision": other.training.precision or "float32"}
         return known | {
             "dist": other.subject.dist,
             "version": f"version {other.subject.version}",

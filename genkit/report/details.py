@@ -70,6 +70,7 @@ def reproduce(record: Record) -> str:
     amount, _, unit = (trained.budget if trained.finished else f"{trained.images} images").partition(" ")
     train += [f"--{unit}" if unit in ("images", "minutes") else "--images", amount.replace(",", "")]
     train += ["--batch", str(trained.batch)]
+    train += ["--precision", trained.precision] if trained.precision else []
     for key, value in subject.options.items():
         if value is not None:
             train += ["-o", f"{key}={_assigned(value)}"]

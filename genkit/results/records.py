@@ -117,6 +117,8 @@ class Training:
     """"ema" or "raw"."""
     finished: bool = True
     processes: int = 1
+    precision: str = ""
+    """"float32" or "bfloat16"; empty in older records and runs, which did not say."""
 
 
 @dataclass(frozen=True)

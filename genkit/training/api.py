@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from genkit.data import ImageDataset, open_dataset
 from genkit.data.open import OpenOptions
 from genkit.data.summary import describe_data
-from genkit.devices import pick_device
+from genkit.devices import pick_device, pick_precision
 from genkit.errors import GenkitError, UsageError
 from genkit.models.base import GenerativeModel, Preset
 from genkit.options import build, override, to_json
@@ -70,6 +70,7 @@ def train(
     seed: int = 0,
     milestones: int = 0,
     device: str = "auto",
+    precision: Literal["float32", "bfloat16"] | None = None,
     root: Path | str = "runs",
     settings: Settings | None = None,
     dataset_options: Mapping[str, Any] | None = None,
@@ -84,9 +85,11 @@ def train(
 
     The budget is ``images`` (all that are drawn count; "500k" is 500,000) or ``minutes``; without either, the preset's.
     ``preset`` is "cpu" or "gpu" whatever the device, as a budget must not depend on the machine. ``options`` override
-    the preset's. ``milestones`` checkpoints are kept at even distances, to be measured later. Without ``on_event`` a
-    notebook shows the progress. Raises UsageError for invalid options, preset or device, TrainingError if the run
-    fails, Interrupted after Ctrl-C or SIGTERM.
+    the preset's. ``milestones`` checkpoints are kept at even distances, to be measured later. ``precision``
+    is that of the losses: "bfloat16" is mixed precision by torch.autocast, with weights and optimisers in float32, and
+    the default on CUDA where it is supported; elsewhere that is "float32". Without ``on_event`` a notebook shows the
+    progress. Raises UsageError for invalid options, preset, device or precision, TrainingError if the run fails,
+    Interrupted after Ctrl-C or SIGTERM.
     """
     refuse_unknown(opening, [field.name for field in dataclasses.fields(OpenOptions)])
     if images is not None and minutes is not None:
@@ -101,6 +104,7 @@ def train(
     offer = registry().find(ModelSpec, model)
     cls = model_class(model)
     target = pick_device(device)
+    precise = pick_precision(precision, target)
     open_options: dict[str, Any] = {**(dataset_options or {}), **opening}
     given = reference_of(dataset, Path(root))
     data = given if isinstance(given, ImageDataset) else open_dataset(given, **open_options)
@@ -129,6 +133,7 @@ def train(
         milestones=milestones,
         opening=OpenOptions(**open_options),
         device=str(target),
+        precision=precise,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         command=shlex.join(["genkit", *sys.argv[1:]]),
         environment=describe(),
@@ -156,8 +161,8 @@ def resume(
 ) -> Run:
     """Resume a run from its newest checkpoint; on the same CPU, torch and number of threads it ends bit-identical.
 
-    ``dataset`` says where the data is now, if it was moved. Raises MissingError without a run or its data, DataError if
-    the data set's content has changed.
+    ``dataset`` says where the data is now, if it was moved. Raises UsageError where the run's precision can't be had,
+    MissingError without a run or its data, DataError if the data set's content has changed.
     """
     if not isinstance(run, Run):
         run = named_run(run)
@@ -169,6 +174,7 @@ def resume(
         if device is not None:
             raise
         raise UsageError(f"{error}; --device cpu goes on here, without bit-identity") from error
+    pick_precision(run.config.precision, target)
     data = open_run_dataset(run, dataset)
     distributed.start(target)
     if distributed.world() != run.config.processes:

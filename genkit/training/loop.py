@@ -11,6 +11,7 @@ import torch
 
 from genkit.data import ImageDataset
 from genkit.data.stream import BatchStream
+from genkit.devices import pick_precision
 from genkit.errors import Interrupted
 from genkit.models.base import GenerativeModel, Phase
 from genkit.training import distributed, snapshot
@@ -41,7 +42,7 @@ class Loop:
             data.train, config.batch, config.seed, device, rank=self.rank, world=distributed.world()
         )
         self.phases = model.phases()
-        self.runner = PhaseRunner(model, self.phases, config.seed, device)
+        self.runner = PhaseRunner(model, self.phases, config.seed, device, pick_precision(config.precision, device))
         self.ema = Ema(model, model.ema, model.ema_half_life)
         self.state = snapshot.State(model, self.ema, self.runner, self.stream)
         self.monitor = Monitor(run, self.state, device, settings, tell)

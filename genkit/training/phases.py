@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from typing import Any
 
 import torch
 from torch import nn
 
 from genkit.data.stream import Batch
+from genkit.devices import autocast
 from genkit.errors import PluginError, TrainingError
 from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.seeds import derive
@@ -31,7 +30,14 @@ class PhaseRunner:
     ``window`` holds what was logged since the last log line; ``skips`` the consecutive skipped repeats of each phase.
     """
 
-    def __init__(self, model: GenerativeModel, phases: list[Phase], seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: GenerativeModel,
+        phases: list[Phase],
+        seed: int,
+        device: torch.device,
+        precision: str = "float32",
+    ) -> None:
         self.model = model
         self.phases = phases
         self.seed = seed
@@ -62,8 +68,7 @@ class PhaseRunner:
         self._generator = torch.Generator(device)
         self._augmentation = model.augmentation
         self._rank = distributed.rank()
-        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        self._precision: Any = torch.autocast("cuda", torch.bfloat16) if bf16 else contextlib.nullcontext()
+        self._precision = autocast(device, precision)
 
     def step(self, index: int, repeat: int, images_seen: int, stage: int, phase: str = "prepare") -> Step:
         """Return the Step of one repeat of a phase; all random generators are reseeded from these arguments."""

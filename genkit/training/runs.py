@@ -40,7 +40,8 @@ class RunConfig:
 
     ``images`` or ``minutes`` is the budget, ``batch`` the size for each of the ``processes``; ``opening`` has the
     options to open the data set again. ``milestones`` checkpoints are kept at even distances of a budget in images.
-    ``dataset_summary`` says what the data set was understood as; empty in older runs.
+    ``dataset_summary`` says what the data set was understood as; empty in older runs. So is ``precision``, "float32" or
+    "bfloat16", which then is what ``pick_precision`` takes on the device.
     """
 
     model: str
@@ -59,6 +60,7 @@ class RunConfig:
     milestones: Annotated[int, Ge(0)] = 0
     opening: OpenOptions = field(default_factory=OpenOptions)
     device: str = "cpu"
+    precision: str = ""
     dataset_summary: str = ""
     created: str = ""
     command: str = ""

@@ -35,6 +35,7 @@ def test_entries_of_one_name_have_distinct_labels():
         ({"budget": "400,000 images"}, {"budget": "2 minutes"}),
         ({"weights": "ema"}, {"weights": "raw"}),
         ({"batch": 64}, {"batch": 128}),
+        ({}, {"precision": "bfloat16"}),
         ({}, {"finished": False, "images": 399_000}),
     ],
 )

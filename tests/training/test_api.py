@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -16,12 +18,12 @@ from toys import ToyTrouble, Trouble
 
 import genkit
 from genkit.data import ImageDataset, Split
-from genkit.errors import DataError, GenkitError, MissingError, TrainingError, UsageError
+from genkit.errors import DataError, GenkitError, Interrupted, MissingError, TrainingError, UsageError
 from genkit.models import GenerativeModel, Preset
 from genkit.training import checkpoint
 from genkit.training.api import find_preset, resume, train
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Status
+from genkit.training.runs import Status, find_runs, open_run
 from genkit.training.settings import Settings
 
 
@@ -328,3 +330,36 @@ def test_a_run_of_a_missing_device_says_how_it_goes_on(run_toy, tmp_path):
         UsageError, match="there is no device 'abacus' here: .*; --device cpu goes on here, without bit-"
     ):
         resume(elsewhere)
+
+
+def test_a_precision_is_recorded_and_kept_when_resumed(digits, tmp_path):
+    runs = {
+        precision: train("conv-vae", digits, images=640, precision=precision, root=tmp_path, device="cpu")
+        for precision in (None, "float32", "bfloat16")
+    }
+    assert [run.config.precision for run in runs.values()] == ["float32", "float32", "bfloat16"]
+    plain, same, mixed = (checkpoint.load(run.newest_checkpoint(), "model/")[0] for run in runs.values())
+    assert all(torch.equal(plain[name], same[name]) for name in plain)
+    assert not all(torch.equal(plain[name], mixed[name]) for name in plain)
+    assert {tensor.dtype for tensor in mixed.values()} == {tensor.dtype for tensor in plain.values()}
+
+    def stop(event):
+        if event["kind"] == "log" and event["images"] == 320:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        train("conv-vae", digits, images=640, precision="bfloat16", root=tmp_path / "b", device="cpu", on_event=stop)
+    (run,) = find_runs(tmp_path / "b")
+    resumed = checkpoint.load(resume(run, dataset=digits).newest_checkpoint(), "model/")[0]
+    assert all(torch.equal(mixed[name], resumed[name]) for name in mixed)
+
+
+def test_a_run_of_before_trains_in_the_precision_of_its_device(digits, tmp_path):
+    run = train("conv-vae", digits, images=64, root=tmp_path, device="cpu")
+    old = json.loads((run.path / "run.json").read_text())
+    del old["precision"]
+    (run.path / "run.json").write_text(json.dumps(old))
+    (run.path / "status.json").unlink()
+    opened = open_run(run.path)
+    assert opened.config.precision == ""
+    assert resume(opened, dataset=digits).finished
