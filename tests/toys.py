@@ -48,7 +48,7 @@ class ToyGAN(GenerativeModel):
         return [
             Phase("critic", self.critic, critic, repeats=2, clip=1.0),
             Phase("penalty", self.critic, critic, every=4),
-            Phase("generator", self.generator, generator, schedule=lambda images: 0.5 ** (images / 500)),
+            Phase("generator", self.generator, generator, schedule=lambda step: 0.5 ** (step.images_seen / 500)),
         ]
 
     def loss(self, phase, batch, step):

@@ -128,6 +128,7 @@ def training_updates(
     index = 0
     for stage in range(model.stages):
         model.prepare_stage(stage, data.train, runner.step(index, 0, stream.drawn, stage))
+        model.enter_stage(stage, data.train, runner.step(0, 0, stream.drawn, stage, "enter"))
         staged = [phase for phase in phases if phase.stage == stage]
         model.train()
         for _ in range(steps if staged else 0):

@@ -8,8 +8,6 @@ import torch
 
 from genkit.data import Split
 from genkit.models.base import GenerativeModel, Step
-from genkit.training import checkpoint
-from genkit.training.ema import Ema
 from genkit.training.runs import Run, checkpoint_meta, load
 
 
@@ -30,21 +28,11 @@ def load_for_evaluation(
 ) -> GenerativeModel:
     """Load a checkpoint's model as if training had ended there.
 
-    Later stages are prepared from the raw weights, as in training, if none of them has phases. ``raw`` returns the raw
-    weights instead of their moving averages. Raises like genkit.training.runs.load.
+    Later stages are prepared as in training, where the averages of what is finished are its weights, if none of them
+    has phases. ``raw`` takes the raw weights instead. Raises like genkit.training.runs.load.
     """
     stage = checkpoint_meta(path)["stage"]
     model = load(run, checkpoint_path=path, raw=raw).to(device)
-    later = range(stage + 1, model.stages)
-    if not later or last_trained_stage(model) > stage:
-        return model
-    if not raw:
-        model = load(run, checkpoint_path=path, raw=True).to(device)
-    average = Ema(model, model.ema, model.ema_half_life)
-    tensors, _ = checkpoint.load(path, "ema/")
-    average.restore({name.removeprefix("ema/"): tensor for name, tensor in tensors.items()})
-    with average.copying_changes():
-        prepare_stages(model, train, later)
-    if not raw:
-        model.load_state_dict(average.average, strict=False)
+    if last_trained_stage(model) <= stage:
+        prepare_stages(model, train, range(stage + 1, model.stages))
     return model.eval()

@@ -24,22 +24,27 @@ from genkit.models.augment import Augmentation
 if TYPE_CHECKING:
     from genkit.data.dataset import Split
 
-Schedule = Callable[[int], float]
-"""Number of training images so far -> factor on the learning rate."""
+Schedule = Callable[["Step"], float]
+"""A training step -> factor on the learning rate."""
 
 
 @dataclass
 class Step:
     """What the training loop passes to a loss.
 
-    ``index`` counts training steps and ``images_seen`` training images, both from 0. ``generator`` is for all random
-    draws; it is reseeded for every call of a loss, so a resumed run draws what an uninterrupted run would.
+    ``index`` counts training steps and ``images_seen`` training images, both from 0; ``stage_images`` counts those of
+    the current stage. ``progress`` and ``stage_progress`` are the shares of the whole budget and of the stage's that
+    are used, in [0, 1]. ``generator`` is for all random draws; it is reseeded for every call of a loss, so a resumed
+    run draws what an uninterrupted run would.
     """
 
     index: int
     images_seen: int
     generator: torch.Generator
     stage: int = 0
+    stage_images: int = 0
+    progress: float = 0.0
+    stage_progress: float = 0.0
     logged: dict[str, Tensor] = field(default_factory=dict)
     sum: Callable[[Tensor], Tensor] = lambda tensor: tensor
     """Sums a tensor over all training processes."""
@@ -80,7 +85,8 @@ class Phase:
     ``step.index % every == 0``, and its loss is multiplied by ``every`` (lazy regularisation). ``stage``: stages are
     trained one after another, from 0, and then frozen. ``clip``: maximum gradient norm. ``skip_above``: updates with a
     larger gradient norm are skipped, counted and logged; 20 in a row stop the run. ``schedule``: factor on the
-    learning rate as a function of the number of training images so far.
+    learning rate as a function of the step, e.g. of its ``images_seen`` or ``stage_progress``. ``autocast=False``: the
+    loss is computed in float32 on CUDA too, where losses run in bfloat16 otherwise.
     """
 
     name: str
@@ -92,6 +98,7 @@ class Phase:
     clip: float | None = None
     skip_above: float | None = None
     schedule: Schedule | None = None
+    autocast: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,11 @@ class GenerativeModel(nn.Module):
     - ``draw_latent(n, *, generator) -> latent`` and ``decode(latent, condition=None) -> images``
     - ``encode(images) -> latent`` and ``posterior(images) -> Distribution``
     - ``kl(images) -> [N]``: KL of each image's posterior from the prior, in nats
-    - ``prepare_stage(stage, train_data, step)``: called before each stage, e.g. to fit a closed form or a mixture
+    - ``complete(images, known, *, generator, condition=None) -> images``: draws what ``known`` (bool [N, 1, H, W])
+      leaves open
+    - ``prepare_stage(stage, train_data, step)``: called once before each stage, e.g. to fit a closed form or a mixture
+    - ``enter_stage(stage, train_data, step)``: called on every entry into a stage, after a resume too, e.g. to derive
+      what no checkpoint holds
     - ``after_step(step)``: called after each training step, e.g. to update a codebook
     - ``logits(images) -> [N]``: the discriminator's, higher for real; conformance checks use it to test the labels
 
@@ -132,6 +143,10 @@ class GenerativeModel(nn.Module):
 
     Options: ClassVar[type] = NoOptions
     stages: ClassVar[int] = 1
+    stage_shares: ClassVar[tuple[float, ...]] = ()
+    """The share of the budget of each stage, of any positive sum; empty: stages with phases share it evenly."""
+    stage_batches: ClassVar[tuple[float, ...]] = ()
+    """A factor on the batch size for each stage; empty: 1."""
     presets: ClassVar[Mapping[str, Preset]] = {"default": Preset(images=200_000)}
     ema: ClassVar[tuple[str, ...]] = ()
     ema_half_life: ClassVar[int] = 10_000
@@ -177,7 +192,17 @@ class GenerativeModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not sample")
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
-        """Prepare for a stage before it starts; does nothing by default."""
+        """Prepare for a stage before it starts; does nothing by default.
+
+        Not called again on a resume within the stage: keep what it makes in buffers or parameters, which checkpoints
+        hold, not in attributes. The moving averages of earlier stages' modules are their weights by now, for good.
+        """
+
+    def enter_stage(self, stage: int, train_data: Split, step: Step) -> None:
+        """Derive what a stage needs and no checkpoint holds; does nothing by default.
+
+        Called after ``prepare_stage`` and on every resume; ``step.generator`` draws the same each time.
+        """
 
     def after_step(self, step: Step) -> None:
         """Called after every training step; does nothing by default."""
@@ -205,6 +230,7 @@ CAPABILITIES = {
     "posterior": "has no posterior",
     "kl": "has no posterior and prior",
     "logits": "has no discriminator",
+    "complete": "does not complete images",
 }
 """Optional method of a model -> how messages describe a model without it."""
 

@@ -68,3 +68,10 @@ def agree(text: str, device: torch.device) -> str:
 def any_of(flag: bool, device: torch.device) -> bool:
     """Whether the flag is set in any process."""
     return flag if world() == 1 else bool(total(torch.tensor(float(flag), device=device)) > 0)
+
+
+def mean(value: float, device: torch.device) -> float:
+    """Return the mean of a number over all processes."""
+    if world() == 1:
+        return value
+    return float(total(torch.tensor(value, dtype=torch.float64, device=device))) / world()

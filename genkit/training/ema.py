@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -60,6 +60,19 @@ class Ema:
         """Set the averages to those of a checkpoint."""
         for key, tensor in self.average.items():
             tensor.copy_(state[key])
+
+    @torch.no_grad()
+    def settle(self, finished: Iterable[nn.Module]) -> None:
+        """Make the averages the weights of modules that no later stage trains, so that the two stay equal."""
+        modules = list(finished)
+        own = {id(tensor) for module in modules for tensor in module.parameters()}
+        for key, live in self.model.named_parameters(remove_duplicate=False):
+            if key in self.average and id(live) in own:
+                live.copy_(self.average[key])
+        owners = {id(module._buffers) for module in modules}
+        for owner, name, key in self._buffers:
+            if id(owner) in owners:
+                owner[name].copy_(self.average[key])  # type: ignore[union-attr]
 
     @contextmanager
     def copying_changes(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from genkit.data import ImageDataset
 from genkit.data.stream import BatchStream
 from genkit.devices import pick_precision
 from genkit.errors import Interrupted
-from genkit.models.base import GenerativeModel, Phase
+from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.training import distributed, snapshot
 from genkit.training.ema import Ema
 from genkit.training.monitor import Monitor
@@ -21,6 +21,7 @@ from genkit.training.phases import PhaseRunner
 from genkit.training.runs import Run
 from genkit.training.settings import Settings
 from genkit.training.signals import StopSignal
+from genkit.training.stages import Stages
 
 
 class Loop:
@@ -45,10 +46,11 @@ class Loop:
         self.runner = PhaseRunner(model, self.phases, config.seed, device, pick_precision(config.precision, device))
         self.ema = Ema(model, model.ema, model.ema_half_life)
         self.state = snapshot.State(model, self.ema, self.runner, self.stream)
-        self.monitor = Monitor(run, self.state, device, settings, tell)
+        self.monitor = Monitor(run, self.state, data.test, device, settings, tell)
         self.stop = StopSignal()
-        self._stages = [s for s in range(model.stages) if any(phase.stage == s for phase in self.phases)]
+        self.stages = Stages(model, self.phases, config)
         self._milestones: list[int] = []
+        self._seconds = 0.0
         self._has_after_step = type(model).after_step is not GenerativeModel.after_step
 
     def train(self) -> None:
@@ -74,14 +76,18 @@ class Loop:
 
     def _train_stage(self, stage: int) -> None:
         """Prepare a stage, unless the checkpoint is of it, and step until its share of the budget is used."""
-        if stage > self.state.stage:
-            self.state.stage = stage
-            with self.ema.copying_changes():
-                step = self.runner.step(self.state.index, 0, self.stream.drawn, stage)
-                self.model.prepare_stage(stage, self.data.train, step)
+        state, train_data = self.state, self.data.train
+        self._read_clock()
+        self.stream.batch = self.stages.batch(stage)
+        self.runner.train_mode(stage)
+        with self.ema.copying_changes():
+            if stage > state.stage:
+                state.stage, state.stage_drawn, state.stage_seconds = stage, state.drawn, self._seconds
+                self.ema.settle(self.runner.finished(stage))
+                self.model.prepare_stage(stage, train_data, self._make_step(state.index, 0, "prepare"))
+            self.model.enter_stage(stage, train_data, self._make_step(0, 0, "enter"))
         phases = [phase for phase in self.phases if phase.stage == stage]
         last_saved = time.monotonic()
-        self.runner.train_mode(stage)
         while phases and not self._spent(stage):
             self._step(phases)
             self._keep_milestone()
@@ -101,20 +107,26 @@ class Loop:
                 continue
             for repeat in range(phase.repeats):
                 batch = shared if repeat == 0 else self.stream.next()
-                step = self.runner.step(state.index, repeat, self.stream.drawn, state.stage, phase.name)
-                self.runner.run(phase, batch, step)
+                self.runner.run(phase, batch, self._make_step(state.index, repeat, phase.name))
         self.ema.update(self.stream.drawn - before, self.stream.drawn)
         if self._has_after_step:
-            self.model.after_step(self.runner.step(state.index, 0, self.stream.drawn, state.stage, "after"))
+            self.model.after_step(self._make_step(state.index, 0, "after"))
         state.index += 1
 
+    def _make_step(self, index: int, repeat: int, phase: str) -> Step:
+        """Return the step that a phase, or a method of the model outside a phase, is given."""
+        step = self.runner.step(index, repeat, self.state.drawn, self.state.stage, phase)
+        return self.stages.locate(step, self.state, self._seconds)
+
     def _spent(self, stage: int) -> bool:
-        """Whether the stage has used its share; stages with phases share the budget evenly."""
-        share = (self._stages.index(stage) + 1) / len(self._stages)
-        if self.run.config.images is not None:
-            return self.stream.drawn >= self.run.config.images * share
-        assert self.run.config.minutes is not None
-        return distributed.any_of(self.state.seconds >= 60 * self.run.config.minutes * share, self.device)
+        """Whether the stage has used its share of the budget."""
+        self._read_clock()
+        return self.stages.spent(stage, self.state.drawn, self._seconds)
+
+    def _read_clock(self) -> None:
+        """Read the time, which all processes agree on, if the budget is in minutes."""
+        if self.run.config.images is None:
+            self._seconds = distributed.mean(self.state.seconds, self.device)
 
     def _keep_milestone(self) -> None:
         """Keep a checkpoint where one is due; a run that resumes from an older one writes the same again."""

@@ -11,10 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
+from genkit.data.dataset import Split
 from genkit.data.images import save_grid
 from genkit.errors import GenkitError
+from genkit.models.base import capabilities
 from genkit.seeds import derive
 from genkit.training import distributed
 from genkit.training.runs import Run, Status
@@ -38,11 +42,12 @@ class Monitor:
         self,
         run: Run,
         state: State,
+        test: Split,
         device: torch.device,
         settings: Settings,
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
-        self.run, self.state, self.device, self.tell = run, state, device, tell
+        self.run, self.state, self.test, self.device, self.tell = run, state, test, device, tell
         self.rank = distributed.rank()
         steps = (run.config.images or 0) // (run.config.batch * distributed.world())
         self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
@@ -106,18 +111,34 @@ class Monitor:
         self.event("log", values=means)
 
     def preview(self, path: Path) -> None:
-        """Write a grid of samples from the averaged weights; leaves the model in training mode."""
+        """Write a grid of samples from the averaged weights; leaves the model in training mode.
+
+        Before the last stage a model that reconstructs can't draw yet: the grid has rows of test images instead, each
+        above the row of their reconstructions.
+        """
         if self.rank:
             return
         state = self.state
-        generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
-        classes = self.run.config.data.num_classes
-        labels = torch.arange(PREVIEW, device=self.device) % classes if classes else None
         path.parent.mkdir(exist_ok=True)
         state.model.eval()
         with torch.no_grad(), state.ema.applied():
-            save_grid(state.model.sample(PREVIEW, generator=generator, condition=labels), path)
+            early = state.stage < state.model.stages - 1 and "reconstruct" in capabilities(state.model)
+            save_grid(self._reconstructions() if early else self._samples(), path)
         state.runner.train_mode(state.stage)
+
+    def _samples(self) -> Tensor:
+        generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
+        classes = self.run.config.data.num_classes
+        labels = torch.arange(PREVIEW, device=self.device) % classes if classes else None
+        return self.state.model.sample(PREVIEW, generator=generator, condition=labels)
+
+    def _reconstructions(self) -> Tensor:
+        """Return rows of test images, picked evenly, and of their reconstructions in turn."""
+        picked = np.linspace(0, len(self.test) - 1, PREVIEW // 2).astype(np.int64)
+        images = self.test.images(picked).to(self.device)
+        reconstructed: Tensor = self.state.model.reconstruct(images)  # type: ignore[operator]
+        rows = [part.unflatten(0, (-1, 10)) for part in (images, reconstructed)]
+        return torch.stack(rows, 1).flatten(0, 2)
 
     def status(self, name: str, reason: str = "") -> None:
         """Write status.json."""

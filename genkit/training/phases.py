@@ -14,7 +14,7 @@ from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.seeds import derive
 from genkit.training import distributed
 
-ALIKE_ON_ALL_PROCESSES = ("prepare", "after")
+ALIKE_ON_ALL_PROCESSES = ("prepare", "enter", "after")
 """Steps outside a phase change the model directly, so all processes draw the same random numbers in them."""
 
 GLOBAL_SEED_MASK = 0x2545F4914F6CDD1D
@@ -92,7 +92,7 @@ class PhaseRunner:
     def run(self, phase: Phase, batch: Batch, step: Step) -> None:
         """Run one repeat of a phase; raises TrainingError, naming the phase, for a loss that is not finite."""
         self._enable(phase.name)
-        with self._precision:
+        with self._precision if phase.autocast else contextlib.nullcontext():
             loss = self.model.loss(phase.name, batch, step)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -108,7 +108,7 @@ class PhaseRunner:
         distributed.average_gradients(own)
         if self._clip_and_check(phase, own, step):
             if id(phase.optimizer) in self._scheduled:
-                factor = phase.schedule(step.images_seen) if phase.schedule is not None else 1.0
+                factor = phase.schedule(step) if phase.schedule is not None else 1.0
                 for group, rate in zip(phase.optimizer.param_groups, self._rates[id(phase.optimizer)], strict=True):
                     group["lr"] = rate * factor
             phase.optimizer.step()
@@ -127,11 +127,19 @@ class PhaseRunner:
     def train_mode(self, stage: int) -> None:
         """Put the model in training mode, except for modules that only finished stages train: those are frozen."""
         self.model.train()
+        for module in self.finished(stage):
+            module.eval()
+
+    def finished(self, stage: int) -> list[nn.Module]:
+        """Return the modules, and their submodules, that only stages before this one train."""
         moving = {id(p) for phase in self.phases if phase.stage >= stage for p in phase.module.parameters()}
-        for phase in self.phases:
-            for module in phase.module.modules() if phase.stage < stage else ():
-                if not any(id(parameter) in moving for parameter in module.parameters()):
-                    module.eval()
+        return [
+            module
+            for phase in self.phases
+            if phase.stage < stage
+            for module in phase.module.modules()
+            if not any(id(parameter) in moving for parameter in module.parameters())
+        ]
 
     def means(self) -> dict[str, float]:
         """Return the means of what was logged since the last call, and start a new window."""

@@ -22,8 +22,9 @@ from genkit.training.runs import Run
 class State:
     """All that changes while a run trains.
 
-    ``index``: steps done; ``stage``: the current stage, -1 before the first; ``log_offset``: bytes of log.jsonl at the
-    last snapshot; ``began``: when training would have begun had it never been interrupted, by ``time.monotonic``.
+    ``index``: steps done; ``stage``: the current stage, -1 before the first; ``stage_drawn`` and ``stage_seconds``: the
+    images and seconds at its beginning, 0 in checkpoints of before they were stored; ``log_offset``: bytes of log.jsonl
+    at the last snapshot; ``began``: when training would have begun without interruptions, by ``time.monotonic``.
     """
 
     model: GenerativeModel
@@ -32,6 +33,8 @@ class State:
     stream: BatchStream
     index: int = 0
     stage: int = -1
+    stage_drawn: int = 0
+    stage_seconds: float = 0.0
     log_offset: int = 0
     began: float = field(default_factory=time.monotonic)
 
@@ -60,6 +63,8 @@ def save(state: State, path: Path) -> None:
     meta = {
         "index": state.index,
         "stage": state.stage,
+        "stage_drawn": state.stage_drawn,
+        "stage_seconds": state.stage_seconds,
         "drawn": state.drawn,
         "seconds": state.seconds,
         "log_offset": state.log_offset,
@@ -96,4 +101,5 @@ def restore(state: State, run: Run) -> None:
         state.runner.window[name] = tensors[f"log/{name}"].tolist()
     state.runner.skips = dict(meta["skips"])
     state.index, state.stage, state.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
+    state.stage_drawn, state.stage_seconds = meta.get("stage_drawn", 0), meta.get("stage_seconds", 0.0)
     state.log_offset, state.began = meta["log_offset"], time.monotonic() - meta["seconds"]

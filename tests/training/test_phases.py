@@ -110,7 +110,7 @@ def test_clip_bounds_the_norm_of_the_own_gradient():
 
 def test_the_schedule_is_a_factor_on_the_rate_over_images_seen():
     model = Pair()
-    phase = Phase("a", model.a, sgd(model.a), schedule=lambda images: 1 / (1 + images))
+    phase = Phase("a", model.a, sgd(model.a), schedule=lambda step: 1 / (1 + step.images_seen))
     runner = PhaseRunner(model, [phase], 0, CPU)
     run(runner, phase, images_seen=0)
     run(runner, phase, images_seen=1)
@@ -214,7 +214,7 @@ def test_two_phases_of_one_name_are_refused():
 def test_a_schedule_is_the_phase_s_own_where_an_optimiser_is_shared():
     model = Pair(lambda model, phase, step: model.a.w)
     optimizer = sgd(model.a)
-    slow = Phase("slow", model.a, optimizer, schedule=lambda images: 0.1)
+    slow = Phase("slow", model.a, optimizer, schedule=lambda step: 0.1)
     full = Phase("full", model.a, optimizer)
     runner = PhaseRunner(model, [slow, full], 0, CPU)
     run(runner, slow)

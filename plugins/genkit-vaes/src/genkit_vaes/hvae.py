@@ -64,7 +64,7 @@ class HVAE(VAE):
         adam = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
         channels, height, width = self.data.shape
         limit = self.options.skip_above * channels * height * width
-        return [Phase("vae", self, adam, skip_above=limit, schedule=lambda images: min(1.0, images / 5000))]
+        return [Phase("vae", self, adam, skip_above=limit, schedule=lambda step: min(1.0, step.images_seen / 5000))]
 
     def terms(self, observed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return distortion and the sum of all layers' KL [N] at one draw of the posterior."""
