@@ -9,6 +9,7 @@ state without its threads, which would hang.
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -164,6 +165,7 @@ def _work(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     torch.set_num_threads(threads)
     prepare()
+    logging.getLogger("genkit.data").setLevel(logging.ERROR)  # how the data is read was said when the plan was made
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     try:
         with FileLock(lock_file(bench.jobs, job), timeout=0):

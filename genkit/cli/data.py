@@ -133,6 +133,4 @@ def opened(function: Callable[..., ImageDataset], *arguments: Any, **options: An
         click.echo(f"{data.name}: left out {files}", err=True)
         for each in data.left_out:
             click.echo(f"  {each}", err=True)
-    for note in data.notes:
-        click.echo(f"{data.name}: {note}", err=True)
     return data

@@ -1,9 +1,8 @@
 """The layout of a tree of files: which images are whose split, and what their labels and captions are.
 
-Splits are folders at the top, in any case: ``train``, and ``test`` or, without it, ``val``, ``valid`` or
-``validation``. Labels come from the first of these that is there: a file that the user names, ``dataset.json`` of
-StyleGAN's tools, ``metadata.csv``, ``.jsonl`` or ``.parquet`` of Hugging Face, class folders. A class folder is a
-folder of the first level; deeper folders belong to their class.
+Splits are folders at the top: see genkit.data.splits. Labels come from the first of these that is there: a file that
+the user names, ``dataset.json`` of StyleGAN's tools, ``metadata.csv``, ``.jsonl`` or ``.parquet`` of Hugging Face,
+class folders. A class folder is a folder of the first level; deeper folders belong to their class.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from genkit.data.annotations import METADATA, STYLEGAN, Annotations, caption_lines, is_stylegan, parse
-from genkit.data.labelling import name_classes
-from genkit.data.source import SPLITS, DatasetRequest, SplitName, unreadable
+from genkit.data.labelling import listed, name_classes
+from genkit.data.source import DatasetRequest, SplitName, unreadable
+from genkit.data.splits import find_splits
 from genkit.errors import DataError
 
 _SHARD = re.compile(r"\d{5}/img\d{8}\.\w+")
@@ -50,7 +50,7 @@ def layout(
 
     Raises DataError where splits or labels can't be told, with the choice that tells them.
     """
-    splits, inner, notes = _splits(images, location)
+    splits, inner, notes = find_splits(images, location, request.labels)
     kept = [name for name in images if name in inner]
     members = [Member(name, splits.get(name), None) for name in kept]
     files = _annotations(kept, others, read, location, request)
@@ -98,45 +98,9 @@ def _by_folders(
         return Layout(members, (), [*notes, "images in folders and outside them are read without labels"], undecided)
     classes = tuple(sorted({inner[name][0] for name in foldered}))
     numbers = {label: index for index, label in enumerate(classes)}
+    if classes and not request.labels:
+        notes = [*notes, f"its folders are read as classes: {listed(classes)} (--labels none leaves them out)"]
     return Layout([replace(each, label=numbers.get(inner[each.name][0])) for each in members], classes, notes)
-
-
-def _splits(images: list[str], location: str) -> tuple[dict[str, SplitName], dict[str, list[str]], list[str]]:
-    """Return each image's split if there are splits, its path within them, and notes; leaves out what is not used."""
-    inner = _strip({name: name.split("/") for name in images})
-    tops = {parts[0] for parts in inner.values() if len(parts) > 1}
-    kinds = {top: SPLITS[top.lower()] for top in tops if top.lower() in SPLITS}
-    if "train" not in kinds.values() or len(set(kinds.values())) == 1:
-        if len(set(kinds.values())) == 2 and len(kinds) == len(tops):
-            raise DataError(
-                f"{location} has {' and '.join(f'{top}/' for top in sorted(kinds))} but no train/: give one of them, "
-                "or add --labels folders or none if they are no splits"
-            )
-        return {}, inner, []
-    if len(set(kinds.values())) < len(kinds):
-        raise DataError(f"{location} has {', '.join(f'{top}/' for top in sorted(kinds))}, of which two are one split")
-    test = "test" if "test" in kinds.values() else "val"
-    notes = []
-    if test == "test" and "val" in kinds.values():
-        left = next(top for top, kind in kinds.items() if kind == "val")
-        inner = {name: parts for name, parts in inner.items() if parts[0] != left or len(parts) == 1}
-        notes.append(f"{left}/ is left out: train/ is measured against test/")
-    elif test == "val":
-        notes.append(f"{next(top for top, kind in kinds.items() if kind == 'val')}/ is the test split")
-    splits: dict[str, SplitName] = {}
-    for name, parts in inner.items():
-        if len(parts) == 1 or parts[0] not in kinds:
-            folders = " and ".join(f"{top}/" for top in sorted(kinds, key=lambda top: kinds[top] != "train"))
-            raise DataError(f"{location} has {folders} but also {name} next to them: move it into one of them")
-        splits[name] = "train" if kinds[parts[0]] == "train" else "test"
-    return splits, _strip({name: parts[1:] for name, parts in inner.items()}), notes
-
-
-def _strip(names: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Drop the folders that contain everything."""
-    while len({parts[0] for parts in names.values()}) == 1 and all(len(parts) > 1 for parts in names.values()):
-        names = {name: parts[1:] for name, parts in names.items()}
-    return names
 
 
 def _annotations(

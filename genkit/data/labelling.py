@@ -27,8 +27,10 @@ def number_classes(parts: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.
     classes = tuple(map(str, used.tolist()))
     if not len(used) or used[-1] == len(used) - 1:
         return list(parts), classes, ""
-    listed = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-    note = f"only labels {listed} occur: they are the {len(classes)} classes, and the numbers between them are none"
+    note = (
+        f"only labels {listed(classes)} occur: they are the {len(classes)} classes, "
+        "and the numbers between them are none"
+    )
     return [np.searchsorted(used, part).astype(np.int64) for part in parts], classes, note
 
 
@@ -49,7 +51,12 @@ def name_classes(labels: Sequence[int | str]) -> tuple[list[int], tuple[str, ...
 def empty_classes(classes: Sequence[str], used: Set[int]) -> list[str]:
     """Return a note that names the classes which no label has; empty if all are used."""
     empty = [name for index, name in enumerate(classes) if index not in used]
-    return [f"no image is of class {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}"] if empty else []
+    return [f"no image is of class {listed(empty)}"] if empty else []
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a text, of more than ten the first ten."""
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
 def single_labels(array: NDArray[np.generic]) -> tuple[NDArray[np.int64], str]:

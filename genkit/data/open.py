@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from genkit.data.dataset import ImageDataset
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
+
+_LOG = logging.getLogger(__name__)
 
 PATH = "PATH"
 """The argument of a DatasetSpec whose argument is a path."""
@@ -101,6 +104,8 @@ def _opened(
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
     data = dataset_of(source, reference, progress, measured=measured)
     request.expect(reference, *data.info().shape)
+    for note in data.notes:
+        _LOG.warning("%s: %s", data.name, note)
     return data
 
 

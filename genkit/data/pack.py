@@ -32,7 +32,7 @@ from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.paths import cache_dir, write_atomic
 
-VERSION = 2
+VERSION = 3
 """Version of the rules for reading sources; a new version reads every source again."""
 
 TEST_SHARE = 0.2
