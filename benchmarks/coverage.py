@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from genkit.metrics.authpct import authenticity
+from genkit.metrics.clipped_density import clipped_density_score
 from genkit.metrics.cmmd import cmmd_distance
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.fid_inf import frechet_distance_infinity
@@ -24,6 +25,7 @@ from genkit.metrics.fid_per_class import fid_per_class
 from genkit.metrics.is_ import inception_score
 from genkit.metrics.kid import Subsets, kernel_distance
 from genkit.metrics.mifid import memorization_distance
+from genkit.metrics.mind import monge_distance
 from genkit.metrics.numerics.frechet import FeatureStatistics, distance, frechet_distance
 from genkit.metrics.numerics.manifold import Neighbourhood, manifold_scores
 from genkit.metrics.numerics.means import mean_score
@@ -92,13 +94,16 @@ class Kinds:
 
 
 def shares(shift: float, scale: float, rng: np.random.Generator) -> dict[str, Score]:
-    """Precision, recall, density and coverage of two Gaussians, and how many samples are authentic."""
+    """Precision, recall, density, coverage and their kin of two Gaussians, and how many samples are authentic."""
     real, generated = rng.standard_normal((2, 500, 8))
     generated = generated * scale + shift
     found = manifold_scores(
         real, generated, precision_recall=Neighbourhood(3), density_coverage=Neighbourhood(5, strict=True)
     )
-    return found | {"authpct": authenticity(real, generated)}
+    return found | {
+        "clipped_density": clipped_density_score(real, generated),
+        "authpct": authenticity(real, generated),
+    }
 
 
 def copies(rng: np.random.Generator) -> Score:
@@ -131,6 +136,9 @@ def experiments() -> Iterator[tuple[str, Callable[[np.random.Generator], Mapping
         yield one(f"cmmd, {where}", Gaussians(16, 360, 500, alike=alike).by(cmmd_distance))
     yield one("cmmd of 20 kinds, n=500 against 500", Kinds(500, 20, 8).cmmd)
     yield one("cmmd of 5 kinds, n=150 against 150", Kinds(150, 5, 4).cmmd)
+    for d, n, m, alike in ((8, 360, 500, False), (64, 1437, 1437, False), (8, 360, 360, True), (64, 40, 40, False)):
+        where = f"d={d}, n={n} against {m}" + ", alike" * alike
+        yield one(f"mind, {where}", Gaussians(d, n, m, alike=alike).by(monge_distance, directions=100))
     yield one("is, 10 splits of 200, 10 classes", Kinds(2000, 50, 10).inception_score)
     yield one("is, 10 splits of 500, 100 classes", Kinds(5000, 200, 100).inception_score)
     for d, n in ((8, 360), (64, 1437), (64, 40)):

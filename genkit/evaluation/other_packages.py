@@ -137,6 +137,8 @@ def _fidelity_prc(score: RecordedScore, sets: Sets) -> Ask | str:
     chosen = _parameters(score)
     if chosen.get("strict") is not False:
         return "it counts a sample on the edge of a neighbourhood as inside, the record does not"
+    if chosen.get("beta", 1) != 1:
+        return "it weights precision and recall equally, the record does not"
     return score.metric, {"prc": True, "prc_neighborhood": chosen["k"]}
 
 
@@ -150,6 +152,7 @@ _FIDELITY: Mapping[str, Callable[[RecordedScore, Sets], Ask | str]] = {
     "is": _fidelity_is,
     "precision": _fidelity_prc,
     "recall": _fidelity_prc,
+    "f_score": _fidelity_prc,
 }
 
 
@@ -258,8 +261,14 @@ def _torchmetrics_features(sets: Sets, images: Images, what: str, progress: Prog
 
 def reconstruction(score: RecordedScore, originals: Tensor, reconstructions: Tensor) -> float | str:
     """Return torchmetrics' value of a score of reconstructions, float32 [n, C, H, W] in [0, 1], or why it has none."""
-    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+    from torchmetrics.functional.image import (
+        multiscale_structural_similarity_index_measure,
+        peak_signal_noise_ratio,
+        structural_similarity_index_measure,
+    )
 
+    if score.metric == "ms_ssim":
+        return float(multiscale_structural_similarity_index_measure(reconstructions, originals, data_range=1.0))
     if score.metric == "psnr":
         return float(peak_signal_noise_ratio(reconstructions, originals, data_range=1.0, dim=(1, 2, 3)))
     if score.metric == "ssim":

@@ -40,8 +40,10 @@ TOLERANCES: Mapping[str, float] = {
     "mifid": 1e-4,
     "precision": 2e-3,
     "recall": 2e-3,
+    "f_score": 2e-3,
     "psnr": 1e-5,
     "ssim": 1e-5,
+    "ms_ssim": 1e-5,
 }
 """The largest relative difference that verifies a metric; docs/reference/parity.md states and explains them."""
 
@@ -49,7 +51,7 @@ SINGULAR = 2e-3
 """That of Frechet distances where a set has no more images than features: the packages' matrix root is inexact."""
 
 BORDERLINE = 2.5
-"""Images that precision and recall may count differently: float32 distances decide for those on the border."""
+"""Images that precision and recall, and so the F-score, may count differently: those on the border, in float32."""
 
 FLOORS: Mapping[str, float] = {"fid": 1.0, "mifid": 1.0, "kid": 0.1}
 """Values below these are compared as if they were these: a distance near 0 is a difference of rounded numbers.
@@ -58,7 +60,7 @@ A KID is one of means of kernels, which are above 1: rounded to a millionth, the
 """
 
 PACKAGES = {"torch-fidelity": other_packages.torch_fidelity, "torchmetrics": other_packages.torchmetrics}
-RECONSTRUCTIONS = ("psnr", "ssim")
+RECONSTRUCTIONS = ("psnr", "ssim", "ms_ssim")
 
 
 @dataclass(frozen=True)
@@ -250,9 +252,10 @@ def _check(score: RecordedScore, package: str, features: str, answer: float | st
 
 
 def _tolerance(score: RecordedScore, sets: Sets) -> float:
-    if score.metric in ("precision", "recall"):
-        counted = sets.samples if score.metric == "precision" else sets.reference
-        return max(TOLERANCES[score.metric], BORDERLINE / len(counted) / max(score.value, 1 / len(counted)))
+    if score.metric in ("precision", "recall", "f_score"):
+        counted = {"precision": len(sets.samples), "recall": len(sets.reference)}
+        least = counted.get(score.metric, min(counted.values()))
+        return max(TOLERANCES[score.metric], BORDERLINE / least / max(score.value, 1 / least))
     width = sets.extractor.dim or sets.samples[0].size  # pixels' width is that of the images
     singular = width >= min(len(sets.samples), len(sets.reference))
     return SINGULAR if singular and score.metric in ("fid", "mifid") else TOLERANCES[score.metric]

@@ -25,7 +25,7 @@ from genkit.evaluation.verify import SINGULAR, TOLERANCES, verify
 from genkit.training.api import train
 
 ROOT = Path(__file__).resolve().parents[2]
-METRICS = ["fid", "kid", "is", "precision", "recall", "mifid"]
+METRICS = ["fid", "kid", "is", "precision", "recall", "f_score", "mifid"]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,9 @@ def test_inception_with_random_weights_on_real_images(folders, weights, tmp_path
     assert found.ok, found
     own = {check.score.partition("[")[0] for check in found.compared if check.features == "its own Inception"}
     assert own == (
-        {"fid", "kid", "is", "precision", "recall"} if protocol == "torch-fidelity" else {"fid", "kid", "mifid"}
+        {"fid", "kid", "is", "precision", "recall", "f_score"}
+        if protocol == "torch-fidelity"
+        else {"fid", "kid", "mifid"}
     )
     assert {check.package for check in found.compared} == {"torch-fidelity", "torchmetrics"}
 
@@ -89,7 +91,7 @@ def test_a_run_is_verified_with_the_data_sets_own_extractor(record):
     assert found.ok, found
     checked = {(check.score.partition("[")[0].partition("@")[0], check.package) for check in found.compared}
     assert checked == {
-        *((name, "torch-fidelity") for name in ("fid", "kid", "is", "precision", "recall")),
+        *((name, "torch-fidelity") for name in METRICS[:-1]),
         *((name, "torchmetrics") for name in ("fid", "kid", "mifid", "psnr")),
     }
     assert "fid[digits-cnn]@360" in {check.score for check in found.compared}
@@ -112,6 +114,25 @@ def test_reconstructions_large_enough_are_verified_by_ssim_too(folders, tmp_path
     assert found.ok and [check.score for check in found.compared] == ["psnr", "ssim"], found
     wrong = edited(record, "ssim", value=0.5)
     assert not verify(wrong, metrics="ssim").ok
+
+
+def test_ms_ssim_of_large_reconstructions_is_verified(folders, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for path in sorted(folders[1].iterdir()):
+        Image.open(path).resize((176, 176)).save(images / path.name)
+    run = train("conv-vae", f"folder:{images}", images=8, batch=4, options={"width": 8}, root=tmp_path / "runs")
+    record = evaluate(run, count=8, metrics=["ms_ssim"]).path
+    found = verify(record)
+    assert found.ok and [check.package for check in found.compared] == ["torchmetrics"], found
+    assert not verify(edited(record, "ms_ssim", value=0.5)).ok
+
+
+def test_a_weighted_f_score_has_no_other_package(run):
+    record = evaluate(run, count=400, metrics=["f_score"], parameters={"f_score": {"beta": 2}}).path
+    (check,) = verify(record).checks
+    record.unlink()
+    assert check.reason == "it weights precision and recall equally, the record does not"
 
 
 def test_a_run_is_named_by_its_id_and_its_newest_record_is_taken(run, record):

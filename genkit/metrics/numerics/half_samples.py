@@ -12,6 +12,7 @@ that would have this variance: it is asymmetric near 0 and 1, and not empty wher
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,16 @@ class ResampledMean:
     def exchanged(self) -> ResampledMean:
         """Return this mean with the two samples exchanged."""
         return ResampledMean(self.whole, self.without_generated, self.without_real, self.halves, self.rows)
+
+    def with_other(self, other: ResampledMean, combine: Callable[[Array, Array], Array]) -> ResampledMean:
+        """Return ``combine`` of this mean and another of the same samples, in the whole and in each part."""
+        return ResampledMean(
+            float(combine(np.array(self.whole), np.array(other.whole))),
+            combine(self.without_real, other.without_real),
+            combine(self.without_generated, other.without_generated),
+            combine(self.halves, other.halves),
+            min(self.rows, other.rows),
+        )
 
     def score(self, *, n: int, top: float = math.inf) -> Score:
         """Return the score of ``n`` examples with an interval for the mean, or for a share of a finite ``top``."""

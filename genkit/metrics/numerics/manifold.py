@@ -1,4 +1,4 @@
-"""k-nearest-neighbour balls and the points inside them: precision, recall, density and coverage in one pass.
+"""k-nearest-neighbour balls and the points inside them: precision, recall, density, coverage and their kin in one pass.
 
 Whether a point is in a ball is decided as in float64, also for the parts of the sets that replicates and intervals
 need.
@@ -18,6 +18,7 @@ from genkit.errors import UsageError
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
 from genkit.metrics.numerics.distances import Indices, Points, Tile, pair_of_points, pairs, tiles
+from genkit.metrics.numerics.expected_coverage import share_of_good
 from genkit.metrics.numerics.half_samples import Array, Counts, Parts, ResampledMean
 from genkit.metrics.numerics.neighbours import squared_radii
 from genkit.results.score import Score
@@ -42,12 +43,15 @@ def manifold_scores(
     *,
     precision_recall: Neighbourhood | None = None,
     density_coverage: Neighbourhood | None = None,
+    beta: float = 1.0,
     blocks: int = jackknife.BLOCKS,
 ) -> dict[str, Score]:
-    """Return precision and recall, density and coverage, or all four, of two feature sets [n, d] and [m, d].
+    """Return the scores of two feature sets [n, d] and [m, d] by name, for either neighbourhood or both.
 
-    One pass over the distances serves both pairs, also with different neighbourhoods. Raises UsageError if k is not a
-    positive integer, DataError for fewer than k + 1 rows, and what ``checked_pair`` raises.
+    Of ``precision_recall``: precision, recall and f_score; of ``density_coverage``: density, coverage and
+    clipped_coverage. ``beta`` is the weight of recall in the F-score. One pass over the distances serves all, also with
+    different neighbourhoods. Raises UsageError if k is not a positive integer, DataError for fewer than k + 1 rows, and
+    what ``checked_pair`` raises.
     """
     neighbourhoods = [each for each in (precision_recall, density_coverage) if each]
     for each in neighbourhoods:
@@ -57,19 +61,27 @@ def manifold_scores(
     one, two = checked_pair(real, generated, at_least=least)
     x, y = pair_of_points(one, two, Parts.of_samples(blocks, len(one), len(two), least=least))
     radii = squared_radii(x, {each.k for each in neighbourhoods})
-    about_real: list[_Balls] = []
-    about_generated: list[_Balls] = []
+    about_real: list[Balls] = []
+    about_generated: list[Balls] = []
     means: dict[str, Callable[[], ResampledMean]] = {}
     if precision_recall:
         precision = Manifold(x, y, radii, precision_recall)
         recall = Manifold(y, x, squared_radii(y, {precision_recall.k}), precision_recall)
         about_real.append(precision)
         about_generated.append(recall)
-        means |= {"precision": precision.share, "recall": lambda: recall.share().exchanged()}
+        means |= {
+            "precision": precision.share,
+            "recall": lambda: recall.share().exchanged(),
+            "f_score": lambda: precision.share().with_other(recall.share().exchanged(), _f_score(beta)),
+        }
     if density_coverage:
         counts = BallCounts(x, y, radii, density_coverage)
         about_real.append(counts)
-        means |= {"density": counts.density, "coverage": counts.coverage}
+        means |= {
+            "density": counts.density,
+            "coverage": counts.coverage,
+            "clipped_coverage": counts.clipped_coverage,
+        }
     for tile in tiles(x, y):
         for balls in about_real:
             balls.add(tile)
@@ -81,11 +93,24 @@ def manifold_scores(
     if density_coverage and density_coverage.strict and (empty := counts.empty()):
         k = density_coverage.k
         note = f"{empty:,} of {len(one):,} real rows occur more than {k} times: their neighbourhoods are empty"
-        scores |= {name: dataclasses.replace(scores[name], note=note) for name in ("density", "coverage")}
+        scores |= {name: dataclasses.replace(scores[name], note=note) for name in _OF_BALLS}
     return scores
 
 
-class _Balls:
+_OF_BALLS = ("density", "coverage", "clipped_coverage")
+
+
+def _f_score(beta: float) -> Callable[[Array, Array], Array]:
+    """Return the weighted harmonic mean of precision and recall, 0 where both are 0."""
+
+    def combine(precision: Array, recall: Array) -> Array:
+        weighted = beta**2 * precision + recall
+        return (1 + beta**2) * precision * recall / np.where(weighted > 0, weighted, 1.0)
+
+    return combine
+
+
+class Balls:
     """The balls about ``centres`` and the other set's ``points``."""
 
     def __init__(
@@ -94,6 +119,7 @@ class _Balls:
         squared = squared_radii[neighbourhood.k]
         self._radii = np.nextafter(squared, -np.inf) if neighbourhood.strict else squared
         self._largest = self._radii.max(axis=1)
+        self._least = np.where(centres.copies > 0, self._radii, np.inf).min(axis=1)
         self._centres = centres
         self._points = points
         self._whole = centres.parts.blocks
@@ -102,7 +128,7 @@ class _Balls:
         """Process a tile whose rows are centres and whose columns are points."""
         near = tile.possibly_within(self._largest[tile.rows])
         if np.count_nonzero(near) > _CROWDED * near.size:
-            sure = tile.surely_within(self._radii[tile.rows, self._whole])
+            sure = tile.surely_within(self._least[tile.rows])
             self._add_sure(tile.rows, tile.columns, sure.astype(np.float32))
             near &= ~sure
         i, j = pairs(near & self._open(tile.columns))
@@ -125,14 +151,14 @@ class _Balls:
         return np.ones(columns.stop - columns.start, np.bool_)
 
     def _add_sure(self, rows: slice, columns: slice, within: NDArray[np.float32]) -> None:
-        """Add pairs within the radius in the whole set, and so in every part: with fewer rows, radii only grow."""
+        """Add pairs within the least radius of all parts that hold the centre."""
         raise NotImplementedError
 
     def _add_pairs(self, centre: Indices, point: Indices, within: Flags) -> None:
         raise NotImplementedError
 
 
-class Manifold(_Balls):
+class Manifold(Balls):
     """The union of the balls; ``covered`` [v, parts] is whether a point lies in the union of each part's balls."""
 
     def __init__(
@@ -149,7 +175,7 @@ class Manifold(_Balls):
         return np.logical_not(self.covered[columns].all(axis=1))
 
     def _add_sure(self, rows: slice, columns: slice, within: NDArray[np.float32]) -> None:
-        self.covered[columns] |= _product(within.T, self._centres.copies[rows]) > 0
+        self.covered[columns] |= product(within.T, self._centres.copies[rows]) > 0
 
     def _add_pairs(self, centre: Indices, point: Indices, within: Flags) -> None:
         order = np.argsort(point, kind="stable")
@@ -158,7 +184,7 @@ class Manifold(_Balls):
         self.covered[point[starts]] |= np.logical_or.reduceat(within[order], starts, axis=0)
 
 
-class BallCounts(_Balls):
+class BallCounts(Balls):
     """The number of points in each ball, copies included.
 
     ``inside`` [u, parts] counts points in the balls of each part's radii; in a half, points of the same half.
@@ -189,16 +215,28 @@ class BallCounts(_Balls):
         sizes = self._centres.sizes
         return self._resampled(self.inside > 0, self.inside_rest > 0, sizes, sizes[self._whole])
 
+    def clipped_coverage(self) -> ResampledMean:
+        """Return the mean number of points in a ball, at most k, over k, as a share of good points."""
+        k, sizes, opposite = self._k, self._centres.sizes, self._points.opposite.sum(axis=0)
+        values, rest = np.minimum(self.inside, k), np.minimum(self.inside_rest, k)
+        by_part, without = self._sums(values, rest, k * sizes, k * sizes[self._whole])
+        shares = [share_of_good(y, int(n), int(m), k) for y, n, m in zip(by_part, sizes, opposite, strict=True)]
+        n, others = int(sizes[self._whole]), self._points.sizes[: self._whole]
+        rest_shares = [share_of_good(y, n, int(m), k) for y, m in zip(without, others, strict=True)]
+        return self._centres.parts.resampled(np.array(shares), np.array(rest_shares), n)
+
     def _resampled(self, values: NDArray[Any], rest: NDArray[Any], over: Any, rest_over: Any) -> ResampledMean:
-        """Return sums over the balls, weighted by copies of their centres, over ``over`` [parts] and ``rest_over``."""
-        copies = self._centres.copies.astype(np.float64)
-        by_part = (copies * values).sum(axis=0) / over
-        without = copies[:, self._whole] @ rest / rest_over
+        by_part, without = self._sums(values, rest, over, rest_over)
         return self._centres.parts.resampled(by_part, without, int(self._centres.sizes[self._whole]))
 
+    def _sums(self, values: NDArray[Any], rest: NDArray[Any], over: Any, rest_over: Any) -> tuple[Array, Array]:
+        """Return sums over the balls, weighted by copies of their centres, over ``over`` [parts] and ``rest_over``."""
+        copies = self._centres.copies.astype(np.float64)
+        return (copies * values).sum(axis=0) / over, copies[:, self._whole] @ rest / rest_over
+
     def _add_sure(self, rows: slice, columns: slice, within: NDArray[np.float32]) -> None:
-        self.inside[rows] += _product(within, self._points.opposite[columns])
-        self.inside_rest[rows] += _product(within, self._points.copies[columns, : self._whole])
+        self.inside[rows] += product(within, self._points.opposite[columns])
+        self.inside_rest[rows] += product(within, self._points.copies[columns, : self._whole])
 
     def _add_pairs(self, centre: Indices, point: Indices, within: Flags) -> None:
         starts = np.flatnonzero(np.diff(centre, prepend=-1))  # pairs come row by row
@@ -207,6 +245,6 @@ class BallCounts(_Balls):
         self.inside_rest[centre[starts]] += np.add.reduceat(rest, starts, axis=0)
 
 
-def _product(within: NDArray[np.float32], copies: Counts) -> Counts:
+def product(within: NDArray[np.float32], copies: Counts) -> Counts:
     """Return within @ copies, exact in float32 up to 2^24."""
     return (within @ copies.astype(np.float32)).astype(np.int32)

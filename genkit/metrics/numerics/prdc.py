@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: public functions, and the scores of one evaluation from a single pass."""
+"""Precision, recall, density, coverage and their kin: public functions, and one evaluation's scores from one pass."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.manifold import Neighbourhood, manifold_scores
 from genkit.results.score import Score
+
+_MANIFOLD = ("precision", "recall", "f_score")
+_BALLS = ("density", "coverage", "clipped_coverage")
 
 
 class PrecisionRecall(NamedTuple):
@@ -42,7 +45,7 @@ def precision_recall(
     k + 1 rows, DataError or UsageError for invalid features.
     """
     scores = manifold_scores(real, generated, precision_recall=Neighbourhood(k, strict), blocks=blocks)
-    return PrecisionRecall(**scores)
+    return PrecisionRecall(scores["precision"], scores["recall"])
 
 
 def density_coverage(
@@ -59,29 +62,30 @@ def density_coverage(
     Interval, replicates, memory and errors are as for ``precision_recall``.
     """
     scores = manifold_scores(real, generated, density_coverage=Neighbourhood(k, strict), blocks=blocks)
-    return DensityCoverage(**scores)
+    return DensityCoverage(scores["density"], scores["coverage"])
 
 
 def prdc_score(evidence: Evidence, metric: str) -> Score:
-    """Return one of the four scores with its own neighbourhood; metrics measured beside it share the pass."""
+    """Return one of these scores with its own neighbourhood; metrics measured beside it share the pass."""
 
     def neighbourhood(*metrics: str) -> Neighbourhood | None:
         names = (metric,) if metric in metrics else metrics
         parameters = next((chosen for name in names if (chosen := evidence.parameters_of(name)) is not None), None)
-        return Neighbourhood(**parameters) if parameters is not None else None
+        return Neighbourhood(parameters["k"], parameters.get("strict", True)) if parameters is not None else None
 
-    for_manifold, for_balls = neighbourhood("precision", "recall"), neighbourhood("density", "coverage")
+    for_manifold, for_balls = neighbourhood(*_MANIFOLD), neighbourhood(*_BALLS)
+    beta = (evidence.parameters_of("f_score") or {}).get("beta", 1.0)
 
     def compute() -> dict[str, Score]:
         features = evidence.real_features, evidence.generated_features
-        return manifold_scores(*features, precision_recall=for_manifold, density_coverage=for_balls)
+        return manifold_scores(*features, precision_recall=for_manifold, density_coverage=for_balls, beta=beta)
 
     try:
         scores: dict[str, Score] = evidence.cached(f"prdc {for_manifold} {for_balls}", compute)
     except DataError:  # too few rows for the larger k need not be too few for this metric's own
         if for_manifold is None or for_balls is None:
             raise
-        if metric in ("precision", "recall"):
+        if metric in _MANIFOLD:
             for_balls = None
         else:
             for_manifold = None

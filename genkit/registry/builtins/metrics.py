@@ -77,6 +77,19 @@ def _distances() -> Iterator[MetricSpec]:
         paper="arXiv:2401.09603",
     )
     yield MetricSpec(
+        "mind",
+        "genkit.metrics.mind:mind",
+        group="samples",
+        needs=("features",),
+        depends_on=_SAMPLES,
+        parameters={
+            "directions": Parameter(1000, "random directions that features are projected on", low=1, high=100_000),
+            "seed": Parameter(2020, "draws the directions, and the rows of the larger set", low=0, high=2**32 - 1),
+        },
+        summary="Monge inception distance: squared Wasserstein distance of projected features, times 3 d",
+        paper="arXiv:2605.06797",
+    )
+    yield MetricSpec(
         "is",
         "genkit.metrics.is_:is_",
         direction="higher",
@@ -132,6 +145,20 @@ def _neighbours() -> Iterator[MetricSpec]:
             summary=summary,
             paper="arXiv:1904.06991",
         )
+    yield MetricSpec(
+        "f_score",
+        "genkit.metrics.f_score:f_score",
+        direction="higher",
+        group="samples",
+        needs=("features",),
+        depends_on=_SAMPLES,
+        parameters={
+            **_neighbourhood(3, False),
+            "beta": Parameter(1.0, "weight of recall; 1: the harmonic mean", low=1e-3, high=1e3),
+        },
+        summary="Weighted harmonic mean of precision and recall",
+        paper="arXiv:1904.06991",
+    )
     for name, summary in (
         ("density", "Mean number of real neighbourhoods that a sample lies in, over k; 1 for equal distributions"),
         ("coverage", "Share of real images whose neighbourhood contains a sample"),
@@ -146,6 +173,21 @@ def _neighbours() -> Iterator[MetricSpec]:
             parameters=_neighbourhood(5, True),
             summary=summary,
             paper="arXiv:2002.09797",
+        )
+    for name, summary in (
+        ("clipped_density", "Density in balls of clipped radius, at most 1 a sample, over that of real images"),
+        ("clipped_coverage", "Share of good samples that would cover the neighbourhoods of real images as well"),
+    ):
+        yield MetricSpec(
+            name,
+            f"genkit.metrics.{name}:{name}",
+            direction="higher",
+            group="samples",
+            needs=("features",),
+            depends_on=_SAMPLES,
+            parameters={"k": _neighbourhood(5, True)["k"]},
+            summary=summary,
+            paper="arXiv:2507.01761",
         )
     yield MetricSpec(
         "mifid",

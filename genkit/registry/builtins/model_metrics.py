@@ -22,6 +22,13 @@ def _reconstruction() -> Iterator[MetricSpec]:
         ("psnr", "higher", "dB", "Peak signal-to-noise ratio of reconstructed test images", ""),
         ("ssim", "higher", "", "Structural similarity of reconstructed test images", "doi:10.1109/TIP.2003.819861"),
         (
+            "ms_ssim",
+            "higher",
+            "",
+            "Structural similarity of reconstructed test images at five scales; from 176 pixels",
+            "doi:10.1109/ACSSC.2003.1292216",
+        ),
+        (
             "lpips",
             "lower",
             "",

@@ -5,6 +5,7 @@ import pytest
 
 from genkit.errors import DataError, UsageError
 from genkit.metrics.numerics import distances
+from genkit.metrics.numerics.expected_coverage import share_of_good
 from genkit.metrics.numerics.jackknife import block_of
 from genkit.metrics.numerics.manifold import Neighbourhood, manifold_scores
 from genkit.results.intervals import t_quantile
@@ -15,14 +16,23 @@ def rows(n, d, seed, dtype=np.float32):
 
 
 def expected(real, generated, k, strict):
-    """Precision, recall, density and coverage by all distances in float64."""
+    """Precision, recall, F-score, density, coverage and clipped coverage by all distances in float64."""
     inside = np.less if strict else np.less_equal
     x, y = real.astype(np.float64), generated.astype(np.float64)
     across = np.square(x[:, None] - y).sum(axis=2)
     r, s = (np.sort(np.square(z[:, None] - z).sum(axis=2), axis=1)[:, k] for z in (x, y))
     held = inside(across, r[:, None])
     recalled = inside(across, s)
-    return [held.any(axis=0).mean(), recalled.any(axis=1).mean(), held.sum(axis=0).mean() / k, held.any(axis=1).mean()]
+    p, q = held.any(axis=0).mean(), recalled.any(axis=1).mean()
+    filled = share_of_good(np.minimum(held.sum(axis=1), k).sum() / (k * len(x)), len(x), len(y), k)
+    return [
+        p,
+        q,
+        2 * p * q / (p + q) if p + q else 0.0,
+        held.sum(axis=0).mean() / k,
+        held.any(axis=1).mean(),
+        filled,
+    ]
 
 
 def clusters(seed, spread):
@@ -57,7 +67,7 @@ def test_decisions_are_those_of_float64(name, k, strict):
     found = manifold_scores(
         real, generated, precision_recall=Neighbourhood(k, strict), density_coverage=Neighbourhood(k, strict)
     )
-    assert list(found) == ["precision", "recall", "density", "coverage"]
+    assert list(found) == ["precision", "recall", "f_score", "density", "coverage", "clipped_coverage"]
     assert [score.value for score in found.values()] == pytest.approx(expected(real, generated, k, strict), rel=1e-14)
 
 
@@ -72,7 +82,7 @@ def test_replicates_and_halves_are_the_values_of_the_remaining_rows(name):
         without_generated = expected(real, generated[y_block != block], 3, False)
         assert [score.replicates[block] for score in found] == pytest.approx(without_real, rel=1e-14)
         assert [score.replicates[20 + block] for score in found] == pytest.approx(without_generated, rel=1e-14)
-    squares = np.zeros(4)
+    squares = np.zeros(6)
     for split in range(1, 16):
         first, second = (
             np.array(expected(*(z[half(len(z), split) == side] for z in (real, generated)), 3, False))
