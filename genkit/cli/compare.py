@@ -96,6 +96,7 @@ def command(
         device=device,
     )
     given = config.extractors == [GIVEN]
+    opening = {**opening, **config.protocol_preset.opening}
     images, against = (
         each if given else open_side(each, each, lambda name: open_images(name, opening))
         for each in (samples, reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,5 +88,7 @@ def _value(score: RecordedScore | None) -> float | None:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, Mapping):  # how files were read
+        return ", ".join(f"{key}={each}" for key, each in value.items()) or "as they are"
     text = "-" if value is None else str(value)
     return text[:12] if len(text) == 64 else text

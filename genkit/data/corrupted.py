@@ -77,5 +77,6 @@ def _corrupted(split: Split, description: str, corruption: Callable[[Image], Ima
         split.order,
         split.captions,
         split.names,
+        split.sizes,
         corruption,
     )

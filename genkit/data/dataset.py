@@ -37,6 +37,8 @@ class Split:
     ``pixels``: uint8 [N, C, H, W] in 0 .. levels-1, usually memory-mapped; ``labels``: int64 [N] or None.
     ``order``: int64 [N], the indices of the images in their source's order, or None if it is that of ``pixels``.
     ``captions``: the texts of each image, or None for data without texts. ``names``: the images' files, or None.
+    ``sizes``: int64 [N, 2], the height and width of each image in the corner of its pixels, for images of several sizes
+    that are only measured; else None.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Split:
     order: NDArray[np.int64] | None = None
     captions: Sequence[tuple[str, ...]] | None = None
     names: Sequence[str] | None = None
+    sizes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -76,7 +79,8 @@ class ImageDataset:
     and splits); ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files left out.
     ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
     its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
-    ``notes`` say how an input was read that can be read in several ways.
+    ``notes`` say how an input was read that can be read in several ways; ``departures``, what of it packages that only
+    ``convert("RGB")`` would have read otherwise.
     """
 
     name: str
@@ -89,6 +93,7 @@ class ImageDataset:
     own_splits: bool = True
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    departures: tuple[str, ...] = ()
 
     def everything(self) -> Split:
         """Return all images, training images first; nothing is copied if the data set is packed."""

@@ -11,6 +11,9 @@ rules:
 - the EXIF orientation is applied (in a PNG, if it stands before the pixels)
 - only the first frame of an animation is used
 - resizing is one antialiased Lanczos resampling of the centred square or of the whole image
+
+Most packages for FID have Pillow's ``convert("RGB")`` as their only rule, ``decoding="rgb"`` here: transparency is
+dropped, the orientation ignored, and 16-bit and float values are clipped at 255.
 """
 
 from __future__ import annotations
@@ -25,11 +28,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from genkit.data.npy import to_levels
-from genkit.data.source import MAX_PIXELS, Crop
+from genkit.data.source import MAX_PIXELS, Crop, Decoding
 from genkit.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
 _GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
+_TRANSPARENT = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,22 +48,33 @@ _TRANSPOSE = {
 
 @dataclass(frozen=True)
 class Header:
-    """Height and width after the EXIF orientation, whether the image is grey, and whether its values have 16 bits."""
+    """Height and width as decoded, whether the image is grey, and whether its values have 16 bits.
+
+    ``special`` names what genkit's decoding and "rgb" treat differently.
+    """
 
     height: int
     width: int
     grey: bool
     deep: bool = False
+    special: tuple[str, ...] = ()
 
 
-def read_header(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Header:
+def read_header(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, *, decoding: Decoding = "genkit") -> Header:
     """Return an image's size and kind without decoding its pixels; raises DataError, which names the file."""
     with _open(file, name, max_pixels) as image:
         try:
             width, height = image.size
-            if _orientation(image) >= 5:
+            orientation, mode = _orientation(image), image.mode
+            if orientation >= 5 and decoding == "genkit":
                 width, height = height, width
-            return Header(height, width, image.mode in _GREY, image.mode.startswith("I"))
+            differ = {
+                "transparency": mode in _TRANSPARENT or "transparency" in image.info,
+                "an EXIF orientation": orientation in _TRANSPOSE,
+                "values of more than 8 bits": mode.startswith("I") or mode == "F",
+            }
+            special = tuple(what for what, applies in differ.items() if applies)
+            return Header(height, width, mode in _GREY, mode.startswith("I"), special)
         except MemoryError:
             raise
         except Exception as error:  # Pillow's parsers raise anything at all on broken files
@@ -75,6 +90,7 @@ def decode(
     crop: Crop = "center",
     values: tuple[float, float] | None = None,
     max_pixels: int = MAX_PIXELS,
+    decoding: Decoding = "genkit",
 ) -> NDArray[np.uint8]:
     """Return an image's pixels, uint8 [1, H, W] or [3, H, W] in 0 .. 255.
 
@@ -85,9 +101,10 @@ def decode(
     """
     with _open(file, name, max_pixels) as image:
         try:
-            orientation = _orientation(image)
+            orientation = _orientation(image) if decoding == "genkit" else 1
             image.load()
-            flat = _flatten(image, name, values)
+            plain = decoding == "rgb" and values is None
+            flat = image.convert("RGB") if plain else _flatten(image, name, values)
         except (MemoryError, DataError):
             raise
         except Exception as error:
@@ -156,7 +173,7 @@ def _flatten(image: Image.Image, name: str, values: tuple[float, float] | None) 
     mode, transparent = image.mode, image.info.get("transparency")
     if mode.startswith("I") or mode == "F":
         return Image.fromarray(_numbers(np.asarray(image), transparent, name, values))
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or transparent is not None:
+    if mode in _TRANSPARENT or transparent is not None:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     flat = image.convert("L" if mode in _GREY else "RGB")
     return flat if values is None else Image.fromarray(to_levels(np.asarray(flat), values))

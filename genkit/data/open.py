@@ -127,6 +127,7 @@ def dataset_of(
         own_splits=pack.own_splits,
         left_out=pack.left_out,
         notes=pack.notes,
+        departures=pack.departures,
     )
 
 

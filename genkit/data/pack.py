@@ -46,7 +46,7 @@ class PackedSource:
 
     ``skipped`` bad images, the first of which ``left_out`` names with the reason; whether the splits are the source's
     own; ``notes`` on how it was read; ``names`` of the images' files, training images first, empty if they have none;
-    ``undecided`` as in SourceItems.
+    ``undecided`` and ``departures`` as in SourceItems.
     """
 
     packed: Packed
@@ -56,6 +56,7 @@ class PackedSource:
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     undecided: str = ""
+    departures: tuple[str, ...] = ()
 
 
 def pack_source(source: Source, progress: Progress | None = None, *, measured: bool = False) -> PackedSource:
@@ -121,6 +122,7 @@ def _known(entry: Path, root: Path) -> PackedSource | None:
             notes,
             names,
             str(found.get("undecided", "")),
+            tuple(map(str, found["departures"])),  # of before without them, sources are read once more
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -157,6 +159,7 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
             "left_out": contents.left_out,
             "notes": contents.notes,
             "undecided": contents.undecided,
+            "departures": contents.departures,
             "names": names if any(names) else [],
         }
     finally:
@@ -187,7 +190,10 @@ def _fill_empty_split(
 
 def _verify(item: Item, contents: SourceItems, name: str) -> None:
     pixels, label, count = item.pixels, item.label, len(contents.classes)
-    if pixels.dtype != np.uint8 or pixels.shape != contents.shape:
+    fits = pixels.shape == contents.shape or (
+        contents.mixed and pixels.ndim == 3 and all(map(int.__le__, pixels.shape, contents.shape))
+    )
+    if pixels.dtype != np.uint8 or not fits:
         raise DataError(f"{name} gives an image of {pixels.dtype} {pixels.shape} where uint8 {contents.shape} is due")
     if contents.levels < 256 and pixels.max() >= contents.levels:
         raise DataError(f"{name} gives level {pixels.max()} where 0 .. {contents.levels - 1} is due")

@@ -52,12 +52,21 @@ class PackWriter:
         self._places = (array.array("q"), array.array("q"))
         self._captions: tuple[list[tuple[str, ...]], list[tuple[str, ...]]] = ([], [])
         self._names: tuple[list[str], list[str]] = ([], [])
+        self._sizes: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] = ([], [])
         self.counts = [0, 0]
 
     def append(self, item: Item, *, test: bool, place: int | None = None) -> None:
-        """Write one image, uint8 [C, H, W]; ``place`` is its index in the source, by default after the last."""
+        """Write one image, uint8 [C, H, W], a smaller one in the corner of zeros.
+
+        ``place`` is its index in the source, by default after the last.
+        """
         self._places[test].append(sum(self.counts) if place is None else place)
-        data = np.ascontiguousarray(item.pixels).data
+        pixels, size = item.pixels, item.pixels.shape[1:]
+        if size != self.shape[1:]:
+            pixels = np.zeros(self.shape, np.uint8)
+            pixels[:, : size[0], : size[1]] = item.pixels
+        self._sizes[test].append(size)
+        data = np.ascontiguousarray(pixels).data
         self._files[test].write(data)
         self._hashes[test].update(data)
         self._labels[test].append(-1 if item.label is None else item.label)
@@ -70,9 +79,9 @@ class PackWriter:
         size = int(np.prod(self.shape))
         for test, (file, start) in enumerate(zip(self._files, (self._header, 0), strict=True)):
             file.seek(start)
-            texts = zip(self._captions[test], self._names[test], strict=True)
-            for label, place, (captions, name) in zip(self._labels[test], self._places[test], texts, strict=True):
-                pixels = np.frombuffer(file.read(size), dtype=np.uint8).reshape(self.shape)
+            texts = zip(self._captions[test], self._names[test], self._sizes[test], strict=True)
+            for label, place, (captions, name, own) in zip(self._labels[test], self._places[test], texts, strict=True):
+                pixels = np.frombuffer(file.read(size), dtype=np.uint8).reshape(self.shape)[:, : own[0], : own[1]]
                 yield place, Item(pixels, None if label < 0 else label, None, captions, name)
 
     def names(self) -> list[str]:
@@ -87,7 +96,8 @@ class PackWriter:
     def finish(self, contents: SourceItems) -> str:
         """Join the splits, write labels and metadata, sync all to disk; return the sha256 of the content.
 
-        It covers the pixels, labels, captions, class names, levels, splits and shape, not the files' names.
+        It covers the pixels, labels, captions, class names, levels, splits and shape, several sizes if there are, not
+        the files' names.
         """
         labels = np.array([*self._labels[0], *self._labels[1]], dtype="<i8")
         meta: dict[str, Any] = {
@@ -103,6 +113,10 @@ class PackWriter:
         texts = {"captions.json": json.dumps(captions).encode()} if any(captions) else {}
         if texts:
             meta["captions_sha256"] = hashlib.sha256(texts["captions.json"]).hexdigest()
+        sizes = np.array([*self._sizes[0], *self._sizes[1]], dtype="<i8")
+        if contents.mixed:
+            meta["sizes_sha256"] = hashlib.sha256(sizes.tobytes()).hexdigest()
+            texts["sizes.json"] = json.dumps(sizes.tolist()).encode()
         sha256 = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
         pixels, test = self._files
         pixels.seek(0, os.SEEK_END)
@@ -149,7 +163,8 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         if pixels.shape != (count + meta["test"], *meta["shape"]) or labels is None or len(labels) != len(pixels):
             return None
         captions = json.loads((folder / "captions.json").read_bytes()) if "captions_sha256" in meta else None
-        if any(each is not None and len(each) != len(pixels) for each in (order, captions)):
+        sizes = np.array(json.loads((folder / "sizes.json").read_bytes())) if "sizes_sha256" in meta else None
+        if any(each is not None and len(each) != len(pixels) for each in (order, captions, sizes)):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
@@ -160,13 +175,14 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
     def split(name: str, part: slice) -> Split:
         own_labels = None if labels is None else labels[part]
         own_captions = None if captions is None else captions[part]
-        return Split(name, pixels[part], own_labels, levels, None, own_captions)
+        own_sizes = None if sizes is None else sizes[part]
+        return Split(name, pixels[part], own_labels, levels, None, own_captions, None, own_sizes)
 
     return Packed(
         sha256,
         train=split("train", slice(count)),
         test=split("test", slice(count, None)),
-        whole=Split("all", pixels, labels, levels, order, captions),
+        whole=Split("all", pixels, labels, levels, order, captions, None, sizes),
         classes=classes,
     )
 

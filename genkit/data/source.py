@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from genkit.errors import DataError, MissingError, UsageError
 
 Crop = Literal["center", "none"]
+Decoding = Literal["genkit", "rgb"]
 Size = int | tuple[int, int]
 SplitName = Literal["train", "test"]
 
@@ -56,6 +57,8 @@ class DatasetRequest:
     "folders", "none", or the path of a file with one line per image; empty: as the layout says. ``glob``: only files
     whose name or path in the data set matches. ``values``: the (low, high) of the file's values that become 0 and 255.
     ``array``: the array of an npz that holds the images. ``max_pixels``: the most pixels that one image may have.
+    ``decoding``: the rules of genkit.data.decode, or "rgb", Pillow's ``convert("RGB")`` alone, which most packages for
+    FID use; images to measure may then have several sizes.
     """
 
     argument: str = ""
@@ -69,6 +72,7 @@ class DatasetRequest:
     values: tuple[float, float] | None = None
     array: str = ""
     max_pixels: int = MAX_PIXELS
+    decoding: Decoding = "genkit"
 
     def __post_init__(self) -> None:
         for name in ("size", "values"):
@@ -81,6 +85,8 @@ class DatasetRequest:
             raise UsageError(f"range {self.values[0]:g} to {self.values[1]:g} is empty: give the lower value first")
         if self.crop not in ("center", "none"):
             raise UsageError(f"crop {self.crop!r} is neither 'center' nor 'none'")
+        if self.decoding not in ("genkit", "rgb"):
+            raise UsageError(f"decoding {self.decoding!r} is neither 'genkit' nor 'rgb'")
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -138,6 +144,8 @@ class SourceItems:
     ``skipped`` counts bad images that were left out before ``items``; ``left_out`` names them with the reason.
     ``notes``: sentences that say how an input was read that can be read in several ways. ``undecided``: why it can be
     measured as it was read but not trained on, with the choice to make; empty if it can.
+    ``mixed``: items may be smaller than ``shape``, each of a size of its own. ``departures``: what of these images
+    ``convert("RGB")`` alone would have read otherwise.
     """
 
     shape: tuple[int, int, int]
@@ -149,6 +157,8 @@ class SourceItems:
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     undecided: str = ""
+    mixed: bool = False
+    departures: tuple[str, ...] = ()
 
 
 class Source(ABC):

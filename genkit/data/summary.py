@@ -16,7 +16,8 @@ def describe_data(data: ImageDataset) -> str:
     The size is height x width; the number after a class counts all its images. Classes without training images are
     named, as no model learns them.
     """
-    parts = [_images(len(data.train) + len(data.test), data.info())]
+    at_most = "" if data.train.sizes is None else "up to "
+    parts = [_images(len(data.train) + len(data.test), data.info(), at_most=at_most)]
     if data.classes:
         counts = class_counts(data)
         train, test = (counts[name] for name in ("train", "test"))
@@ -50,11 +51,11 @@ def class_counts(data: ImageDataset) -> dict[str, list[int]]:
     }
 
 
-def _images(count: int, info: DataInfo, what: str = "images") -> str:
+def _images(count: int, info: DataInfo, what: str = "images", *, at_most: str = "") -> str:
     channels, height, width = info.shape
     colour = {1: "grey", 3: "RGB"}.get(channels, f"with {channels} channels")
     levels = "" if info.levels == 256 else f" of {info.levels} levels"
-    return f"{count:,} {what if count != 1 else what.removesuffix('s')} {height}x{width} {colour}{levels}"
+    return f"{count:,} {what if count != 1 else what.removesuffix('s')} {at_most}{height}x{width} {colour}{levels}"
 
 
 def _classes(names: list[str]) -> str:

@@ -101,11 +101,16 @@ class TreeSource(Source):
         if not headers:
             left_out = f" but {len(names)} bad files" if names else ""
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG or JPEG files, for example")
-        height, width = self._common_size(headers)
+        height, width, mixed = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
         found = self._layout(list(headers))
         notes = [*self.tree.notes(), *found.notes]
-        deep = self.request.values is None and all(header.deep for header in headers.values())
+        own = self.request.decoding == "genkit"
+        deep = own and self.request.values is None and all(header.deep for header in headers.values())
+        if not own and any(header.deep for header in headers.values()):
+            notes.append('16-bit values above 255 are read as 255, as by convert("RGB") in other packages')
+        if mixed:
+            notes.append("the images have several sizes, and features are made of each at its own")
         return SourceItems(
             shape=(1 if grey else 3, height, width),
             count=len(found.members),
@@ -114,8 +119,24 @@ class TreeSource(Source):
             skipped=len(names) - len(headers),
             left_out=self.left_out,
             notes=notes,
-            undecided=found.undecided,
+            undecided=found.undecided or mixed,
+            mixed=bool(mixed),
+            departures=self._departures(headers, grey, (height, width)),
         )
+
+    def _departures(self, headers: dict[str, Header], grey: bool, size: tuple[int, int]) -> tuple[str, ...]:
+        """Return what of these images ``convert("RGB")`` alone would have read otherwise."""
+        request, every = self.request, headers.values()
+        own = request.decoding == "genkit"
+        special = dict.fromkeys(each for header in every for each in header.special if own)
+        departures = {
+            f"{' and '.join(special)} read by genkit's rules": bool(special),
+            f"resized to {size[0]}x{size[1]}": any((each.height, each.width) != size for each in every)
+            and request.shape is not None,
+            "made grey": grey and not all(each.grey for each in every),
+            "a range of values": request.values is not None,
+        }
+        return tuple(what for what, applies in departures.items() if applies)
 
     def _matching(self, names: list[str]) -> list[str]:
         pattern = self.request.glob
@@ -141,20 +162,25 @@ class TreeSource(Source):
 
     def _header(self, name: str) -> Header:
         with self.tree.open(name) as file:
-            return read_header(file, self.tree.full_name(name), self.request.max_pixels)
+            return read_header(file, self.tree.full_name(name), self.request.max_pixels, decoding=self.request.decoding)
 
-    def _common_size(self, headers: dict[str, Header]) -> tuple[int, int]:
+    def _common_size(self, headers: dict[str, Header]) -> tuple[int, int, str]:
+        """Return the common or largest height and width, and why images of several sizes can't be trained on."""
         if self.request.shape is not None:
-            return self.request.shape
+            return *self.request.shape, ""
         (first, header), *others = headers.items()
         sides = [min(each.height, each.width) for each in headers.values()]
         for name, other in others:
             if (other.height, other.width) != (header.height, header.width):
-                raise DataError(
+                several = (
                     f"{self.name} has images of different sizes: {first} is {header.width}x{header.height}, "
                     f"{name} is {other.width}x{other.height}; give one size, e.g. --size {min(sides)}"
                 )
-        return header.height, header.width
+                if self.request.decoding == "genkit":
+                    raise DataError(several)
+                heights, widths = ([getattr(each, side) for each in headers.values()] for side in ("height", "width"))
+                return max(heights), max(widths), several
+        return header.height, header.width, ""
 
     def _items(self, members: list[Member], grey: bool, notes: list[str]) -> Iterator[Item | None]:
         """Yield the images; note at the end if those of 16 bits reach little of their range."""
@@ -181,6 +207,7 @@ class TreeSource(Source):
                 crop=self.request.crop,
                 values=self.request.values,
                 max_pixels=self.request.max_pixels,
+                decoding=self.request.decoding,
             )
         return Item(pixels, member.label, member.split, member.captions, member.shown or member.name)
 

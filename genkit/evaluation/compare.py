@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -59,7 +60,8 @@ def compare(
     Options are given as one ``config``, or as its fields, e.g. ``features="inception"``. All images are used, or a
     random ``count`` of them. The reference is the training split of a data set that came with splits, else all its
     images. The extractor is the reference's own, or ``inception`` if it has none. Class folders named like the
-    reference's classes give labels. ``origin`` records where the images are from; ``keep`` is the evaluator's.
+    reference's classes give labels. ``origin`` records where the images are from; ``keep`` is the evaluator's. Paths
+    are opened by the rules of the protocol's package, by which images may have several sizes.
 
     Either side may be statistics, a FeatureStatistics or an .npz file with ``mu`` and ``sigma``: fid is then measured,
     without an interval; of a reference's file with images too, fid comes from the statistics and the rest from the
@@ -69,13 +71,14 @@ def compare(
     Raises DataError for a set of fewer than two images, UsageError for shapes that an extractor can't compare,
     Unmeasurable if no requested metric applies.
     """
+    config = resolve_config(config, options, WHOLE)
+    opening = config.protocol_preset.opening
     if isinstance(samples, Path | str) and isinstance(reference, Path | str):
         origin = origin or {
             "samples": absolute_reference_or_same(str(samples)),
             "reference": absolute_reference_or_same(str(reference)),
-            "opening": {},
+            "opening": dict(opening),
         }
-    config = resolve_config(config, options, WHOLE)
     if folder is not None:
         store.ready(folder)
     if config.extractors == [GIVEN]:
@@ -86,8 +89,9 @@ def compare(
     if GIVEN in config.extractors:
         raise UsageError("--features given compares files of features: leave the other extractors out")
     name = name or (str(samples) if isinstance(samples, Path | str) else "images")
-    samples = samples if isinstance(samples, Split) else open_side(samples, "samples")
-    against = open_side(reference, "reference")
+    open_set = functools.partial(open_images, **opening)
+    samples = samples if isinstance(samples, Split) else open_side(samples, "samples", open_set)
+    against = open_side(reference, "reference", open_set)
     if isinstance(samples, Statistics) or isinstance(against, Statistics):
         if paired or save_stats is not None:
             raise UsageError("statistics are given in place of images: leave --paired and --save-stats out")
@@ -100,6 +104,8 @@ def compare(
             raise UsageError("pairs are compared without features: leave --save-stats out")
         return _kept(compare_pairs(split, against, config, name, options, progress), folder)
     evaluator = _evaluator(name, split, against, config, progress, keep)
+    if isinstance(samples, ImageDataset):
+        config.say_departures(samples)
     if save_stats is not None:
         save_reference_statistics(save_stats, evaluator)
     subject = Subject(name, kind="images", options=options)
@@ -138,8 +144,11 @@ def _evaluator(
     else:
         evaluator = StatisticsEvaluator(statistics, *arguments, against=against, keep=keep)
     shape, other = split.pixels.shape[1:], against.pixels.shape[1:]
+    mixed = split.sizes is not None or against.sizes is not None
     for extractor in evaluator.extractors:
         extractor.accepts(shape)
+        if extractor.dim == 0 and mixed:
+            raise UsageError(f"{extractor.name} compares images of one size: make them so with --size")
         if extractor.dim == 0 and shape != other:
             here, there = ("x".join(map(str, each)) for each in (shape, other))
             raise UsageError(

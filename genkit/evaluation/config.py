@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from genkit.data import ImageDataset
 from genkit.errors import UsageError
 from genkit.registry.discovery import registry
 from genkit.registry.parameters import checked_parameters
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocols import ProtocolPreset, find_protocol
+
+_LOG = logging.getLogger(__name__)
 
 COUNT = 5_000
 CHUNK = 250
@@ -80,6 +84,13 @@ class EvalConfig:
     def protocol_preset(self) -> ProtocolPreset:
         """The protocol preset; raises UnknownName."""
         return find_protocol(self.protocol) if isinstance(self.protocol, str) else self.protocol
+
+    def say_departures(self, data: ImageDataset) -> None:
+        """Log in which ways a data set was read otherwise than by the package whose protocol is asked for."""
+        if self.protocol_preset.opening and data.departures:
+            package = self.protocol if isinstance(self.protocol, str) else "the protocol's package"
+            read = ", ".join(data.departures)
+            _LOG.warning("%s: %s, unlike in %s, whose own number may differ", data.name, read, package)
 
 
 def _names(given: str | Sequence[str]) -> list[str]:

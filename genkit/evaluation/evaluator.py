@@ -80,6 +80,7 @@ class Evaluator:
             found = [registry().find(MetricSpec, each) for each in wanted]
             self.specs = list({offer.qualified: offer.spec for offer in found}.values())
         self._check_parameters()
+        self.config.say_departures(dataset)
         self.extractors = self._load_extractors() if any(map(needs_extractor, self.specs)) else []
 
     def _check_parameters(self) -> None:
@@ -217,6 +218,9 @@ class Evaluator:
             for spec in specs
             if (reason := missing_capability(spec, subject.name, model, labelled=labelled, trained=trained))
         }
+        if isinstance(samples, SplitImages) and samples.split.sizes is not None:
+            several = "the images have several sizes: make them one with --size"
+            missing |= {spec.name: several for spec in specs if "images" in spec.needs}
         measured = [spec for spec in specs if spec.name not in missing]
         keep_images = any("images" in spec.needs for spec in measured)
         evidence = Evidence(

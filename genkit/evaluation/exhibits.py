@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -130,7 +129,7 @@ def _sampled(evidence: Evidence, places: NDArray[np.int64]) -> NDArray[np.uint8]
 def _draw(samples: Samples, places: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Draw some of the samples again, [n, C, H, W]; chunks are independent, so only theirs are drawn."""
     if isinstance(samples, SplitImages):
-        samples = dataclasses.replace(samples, chunk=1)  # its images do not depend on chunks
+        return samples.at(places)
     by_index: dict[int, NDArray[np.uint8]] = {}
     starts = places - places % samples.chunk
     for start in np.unique(starts):

@@ -29,7 +29,10 @@ from genkit.results.protocols import ProtocolPreset
 from genkit.results.records import Record, RecordedScore
 from genkit.training.run_data import open_run_dataset
 
-_REPEATABLE = ("samples.", "features.", "likelihood.seed", "parameters.")
+OPENING = "opening"
+"""The choice of how files of images were read, where two records opened the same files in different ways."""
+
+_REPEATABLE = ("samples.", "features.", "likelihood.seed", "parameters.", OPENING)
 """Choices that can be changed; data and weights are fixed."""
 
 
@@ -72,9 +75,10 @@ def explain(
     """Explain the differences of all scores of two records except times, or of one metric, choice by choice.
 
     If both are of one checkpoint or one set of images, it is measured again with one choice changed after the other;
-    ``weights`` is the extractor's file if it needs one, ``dataset`` where a run's data is now, if it was moved. For
-    different subjects only the differing choices are listed, for a score in only one record the reason. Raises
-    MissingError or DataError for files that are not records, UnknownName for a metric that neither record has.
+    the first is ``opening``, how the files were read, if that differs. ``weights`` is the extractor's file if it needs
+    one, ``dataset`` where a run's data is now, if it was moved. For different subjects only the differing choices are
+    listed, for a score in only one record the reason. Raises MissingError or DataError for files that are not records,
+    UnknownName for a metric that neither record has.
     """
     paths = Path(first), Path(second)
     records = [read_record(path) for path in paths]
@@ -88,11 +92,12 @@ def explain(
     if not names:
         raise UnknownName("score in either record", metric or "-", known)
     measure, reason = _remeasure(paths[0], records[0], records[1], weights, dataset, progress)
+    openings = _openings(*records)
     explanations = []
     for name in names:
         here, there = one.get(name), other.get(name)
         if here is not None and there is not None:
-            explanations.append(_explained(here, there, measure, reason))
+            explanations.append(_explained(here, there, openings, measure, reason))
         else:
             which, record = ("second", records[1]) if there is None else ("first", records[0])
             explanations.append(Explanation(name, here, there, reason=_absent(which, record, known[name])))
@@ -114,9 +119,17 @@ Measure = Callable[[RecordedScore, Mapping[str, Any]], float]
 """Measures a score under other choices."""
 
 
-def _explained(first: RecordedScore, second: RecordedScore, measure: Measure | None, reason: str) -> Explanation:
+def _explained(
+    first: RecordedScore,
+    second: RecordedScore,
+    openings: tuple[Mapping[str, Any], Mapping[str, Any]] | None,
+    measure: Measure | None,
+    reason: str,
+) -> Explanation:
     keys = [key for key in dict.fromkeys([*first.choices, *second.choices]) if _differs(first, second, key)]
     changes = [Change(key, first.choices.get(key), second.choices.get(key)) for key in keys]
+    if openings is not None:  # what the files hold for a metric follows from how they are read
+        changes = [Change(OPENING, *openings), *(each for each in changes if each.choice != "data.sha256")]
     fixed = [change.choice for change in changes if not change.choice.startswith(_REPEATABLE)]
     if first.version != second.version:
         fixed.append("metric version")
@@ -125,12 +138,24 @@ def _explained(first: RecordedScore, second: RecordedScore, measure: Measure | N
     if reason or measure is None or not changes:
         return Explanation(first.name, first, second, tuple(changes), None, reason)
     choices = dict(first.choices)
+    if openings is not None:
+        choices[OPENING] = openings[0]
     start = measure(first, choices)
     measured = []
     for change in changes:
         choices[change.choice] = change.after
         measured.append(Change(change.choice, change.before, change.after, measure(first, choices)))
     return Explanation(first.name, first, second, tuple(measured), start)
+
+
+def _openings(first: Record, second: Record) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Return how two records opened the same files, if they read other images from them; else None."""
+    one, other = first.subject.options, second.subject.options
+    files = [(each.get("samples"), each.get("reference")) for each in (one, other)]
+    if OPENING not in one or OPENING not in other or files[0] != files[1] or one[OPENING] == other[OPENING]:
+        return None
+    read = [(each.subject.options.get("sha256"), each.protocol["data"]["sha256"]) for each in (first, second)]
+    return None if read[0] == read[1] else (one[OPENING], other[OPENING])
 
 
 def _differs(one: RecordedScore, other: RecordedScore, key: str) -> bool:
@@ -155,8 +180,10 @@ def _remeasure(
             return None, f"they are of different weights: {_described(first)} and {_described(second)}"
         return _remeasure_run(path, first, weights, dataset, progress)
     refuse_dataset(dataset)
+    if _openings(first, second) is not None:
+        return _remeasure_images([first, second], weights, progress)
     if first.subject.options.get("sha256", 0) == second.subject.options.get("sha256", 1):
-        return _remeasure_images(first, weights, progress)
+        return _remeasure_images([first], weights, progress)
     return None, f"they are of different subjects: {_described(first)} and {_described(second)}"
 
 
@@ -188,14 +215,19 @@ def _remeasure_run(
     return measure, ""
 
 
-def _remeasure_images(record: Record, weights: Path | str | None, progress: Progress) -> tuple[Measure | None, str]:
+def _remeasure_images(
+    records: list[Record], weights: Path | str | None, progress: Progress
+) -> tuple[Measure | None, str]:
+    """Return a function that measures the sets of images of these records again, each opened as its record says."""
     try:
-        samples, reference = image_sets_of(record)
+        opened = [image_sets_of(record) for record in records]
     except (DataError, MissingError) as error:
         return None, str(error)
+    openings = [record.subject.options[OPENING] for record in records]
 
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
         config = _config(score, choices, weights)
+        samples, reference = opened[openings.index(choices[OPENING]) if OPENING in choices else 0]
         return _value(compare(samples, reference, config, progress=progress, keep=True).record, score)
 
     return measure, ""

@@ -53,6 +53,8 @@ def compare_pairs(
             f"{name} is {here} and {truths.name} {there} (channels x height x width), and pairs have one shape: "
             "make them so with --size or --grey"
         )
+    if restored.sizes is not None or against.sizes is not None:
+        raise UsageError(f"pairs have one shape, and {name} or {truths.name} has several: make them so with --size")
     places = pairs(restored, against, name, truths.name)
     if config.count < len(restored):
         raise UsageError(f"all {len(restored):,} pairs are measured: leave the number of samples out")

@@ -165,6 +165,8 @@ class WrittenImages:
 
     def _file(self, name: str, samples: Samples) -> NDArray[np.uint8]:
         if name not in self._files:
+            if isinstance(samples, SplitImages) and samples.split.sizes is not None:
+                raise DataError("images of several sizes can't be given to other packages: measure them with --size")
             file: NDArray[np.uint8] | None = None
             done = 0
             for chunk in samples.chunks():

@@ -93,7 +93,10 @@ class ModelSamples:
 
 @dataclass
 class SplitImages:
-    """All images of a split, or a random ``count`` of them; ``content`` is the hash of its data set."""
+    """All images of a split, or a random ``count`` of them; ``content`` is the hash of its data set.
+
+    Images of several sizes come one by one, each without what its pixels are padded with.
+    """
 
     split: Split
     count: int
@@ -101,10 +104,23 @@ class SplitImages:
     seed: int = 0
     content: str = ""
 
+    def __post_init__(self) -> None:
+        if self.split.sizes is not None:
+            self.chunk = 1
+
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
         """Yield all images in the order of their source, or a random subset of them."""
+        sizes = self.split.sizes
         for first in range(start, self.count, self.chunk):
-            yield torch.from_numpy(np.array(self.split.uint8(self._places[first : first + self.chunk])))
+            images = self.at(np.arange(first, min(first + self.chunk, self.count)))
+            if sizes is not None:
+                height, width = sizes[self._places[first]]
+                images = np.ascontiguousarray(images[..., :height, :width])
+            yield torch.from_numpy(images)
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the images at these places of the order, [n, C, H, W], those of several sizes padded."""
+        return np.array(self.split.uint8(self._places[places]))
 
     def labels(self) -> NDArray[np.int64] | None:
         """Return the labels of the images, in the order of the chunks."""
@@ -134,7 +150,9 @@ class SplitImages:
         subset = {"count": self.count, "seed": self.seed} if self.count < len(self.split) else {}
         content = self.content or hashlib.sha256(np.ascontiguousarray(self.split.pixels).data).hexdigest()
         order = hashlib.sha256(self._places.tobytes()).hexdigest()
-        return {"content": content, "split": self.split.name, "levels": self.split.levels, "order": order, **subset}
+        sizes = {} if self.split.sizes is None else {"sizes": hashlib.sha256(self.split.sizes.tobytes()).hexdigest()}
+        identity = {"content": content, "split": self.split.name, "levels": self.split.levels, "order": order}
+        return {**identity, **sizes, **subset}
 
 
 def _code_of(cls: type) -> str:

@@ -15,15 +15,22 @@ from genkit.errors import UnknownName
 
 @dataclass(frozen=True)
 class ProtocolPreset:
-    """How samples are quantised to uint8, choices of the Inception extractor, and parameters by metric."""
+    """How samples are quantised to uint8, choices of the Inception extractor, and parameters by metric.
+
+    ``opening``: how files of images are opened, as arguments of open_images.
+    """
 
     quantisation: str = "round-half-even"
     features: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    opening: Mapping[str, Any] = field(default_factory=dict)
 
 
 _KID = {"subsets": 100, "size": 1000, "seed": 2020, "shrink": False, "generated_first": True}
 """torch-fidelity's, which draws the generated subset first; only torchmetrics draws the real one first."""
+
+_RGB = {"decoding": "rgb"}
+"""All but torchmetrics, which takes tensors, read files by Pillow's ``convert("RGB")`` alone."""
 
 _SHRINKING = {**_KID, "seed": 0, "shrink": True}
 
@@ -36,6 +43,7 @@ PROTOCOLS: Mapping[str, ProtocolPreset] = {
             "fid": {"mean_dtype": "float32"},
             "kid": _KID,
         },
+        opening=_RGB,
     ),
     "torchmetrics": ProtocolPreset(
         quantisation="truncate",
@@ -51,9 +59,11 @@ PROTOCOLS: Mapping[str, ProtocolPreset] = {
             "fid": {"mean_dtype": "float32"},
             "kid": _SHRINKING,
         },
+        opening=_RGB,
     ),
     "pytorch-fid": ProtocolPreset(
         features={"resize": "bilinear", "normalisation": "127.5"},
+        opening=_RGB,
     ),
     "stylegan3": ProtocolPreset(
         parameters={
@@ -61,6 +71,7 @@ PROTOCOLS: Mapping[str, ProtocolPreset] = {
             "kid": _SHRINKING,
             "is": {"rule": "stylegan3"},
         },
+        opening=_RGB,
     ),
 }
 

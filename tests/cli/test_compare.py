@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 
 def test_two_folders_of_images_are_compared_with_no_model(genkit, photos):
@@ -92,3 +93,25 @@ def test_images_of_other_shapes_than_the_reference_are_said_to_be_so(genkit, pho
     assert "width): random-conv keeps sizes" in genkit("compare", "tall.npz", "a", *how).err
     refused = genkit("compare", "colour.npz", "digits", "--metrics", "kid")
     assert (refused.code, "keeps sizes" in refused.err) == (2, False)
+
+
+def test_a_protocol_reads_files_as_its_package_and_explain_knows_how_they_were_read(genkit):
+    Path("a").mkdir()
+    for index in range(12):
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8 + index % 2, 4), np.uint8)
+        Image.fromarray(pixels).save(f"a/{index}.png")
+    how = ("--features", "random-conv", "--metrics", "fid", "--json")
+    own = genkit("compare", "a", "a", *how, "--protocol", "torch-fidelity")
+    assert own.code == 0, own.err
+    assert "12 images up to 8x9 RGB" in own.err
+    assert "the images have several sizes, and features are made of each at its own" in own.err
+    assert "own number may differ" not in own.err
+    resized = genkit("compare", "a", "a", *how, "--protocol", "torch-fidelity", "--size", "8")
+    assert "a: resized to 8x8, unlike in torch-fidelity, whose own number may differ" in resized.err
+    Path("one.json").write_text(resized.out)
+    Path("two.json").write_text(own.out)
+    explained = genkit("explain", "one.json", "two.json")
+    assert explained.code == 0, explained.err
+    assert "opening  size=8, decoding=rgb  ->  decoding=rgb" in explained.out
+    refused = genkit("compare", "a", "a", *how)
+    assert "a has images of different sizes" in refused.err

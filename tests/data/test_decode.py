@@ -187,3 +187,43 @@ def test_a_huge_image_is_read_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_header(encoded(Image.fromarray(np.zeros((10_000, 10_000), np.uint8))), "x").height == 10_000
+
+
+def special() -> dict[str, io.BytesIO]:
+    """Files whose pixels other packages read otherwise than genkit: Pillow's ``convert("RGB")`` and nothing else."""
+    rng = np.random.default_rng(0)
+    rgba = Image.fromarray(rng.integers(0, 256, (4, 6, 4), dtype=np.uint8))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    palette = rgba.convert("RGB").quantize(8)
+    return {
+        "alpha": encoded(rgba),
+        "grey and alpha": encoded(rgba.convert("LA")),
+        "palette": encoded(palette, transparency=0),
+        "turned": encoded(rgba.convert("RGB"), exif=turned),
+        "16 bits": encoded(Image.fromarray(rng.integers(0, 65536, (4, 6)).astype(np.uint16))),
+        "float": encoded(Image.fromarray(rng.uniform(0, 300, (4, 6)).astype(np.float32)), "TIFF"),
+    }
+
+
+@pytest.mark.parametrize("kind", special())
+def test_decoding_rgb_is_pillows_conversion_alone(kind: str) -> None:
+    file = special()[kind]
+    header = read_header(file, "x", decoding="rgb")
+    file.seek(0)
+    expected = np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1)
+    file.seek(0)
+    found = decode(file, "x", grey=header.grey, decoding="rgb")
+    assert (header.height, header.width) == (4, 6) == found.shape[1:]
+    assert header.special
+    assert np.array_equal(np.broadcast_to(found, expected.shape), expected)
+
+
+def test_plain_images_are_read_alike_by_both_decodings() -> None:
+    for mode in ("L", "RGB", "1", "P", "CMYK"):
+        values = np.random.default_rng(1).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+        file = encoded(Image.fromarray(values).convert(mode), "TIFF")
+        header = read_header(file, "x")
+        assert header.special == ()
+        other, one = (decode(file, "x", grey=header.grey, decoding=rules) for rules in ("rgb", "genkit"))
+        assert np.array_equal(other, one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genkit.data import ImageDataset, open_dataset
+from genkit.data import ImageDataset, open_dataset, open_images
 from genkit.data.arrange import layout
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
 from genkit.data.source import DatasetRequest
+from genkit.data.summary import describe_data
 from genkit.errors import DataError, MissingError, UsageError
+from genkit.evaluation.samples import SplitImages
 
 Photos = Callable[..., Path]
 
@@ -242,3 +245,36 @@ def test_a_link_upwards_that_is_added_later_is_said_too(photos: Photos) -> None:
     assert open_dataset(f"folder:{root / 'set'}").notes == ()
     (root / "set" / "up").symlink_to("..")
     assert "leads to a folder above" in " ".join(open_dataset(f"folder:{root / 'set'}").notes)
+
+
+def test_images_of_several_sizes_are_measured_each_at_its_own_by_the_decoding_of_other_packages(tmp_path: Path) -> None:
+    shapes = [(9, 7), (6, 8), (6, 8), (4, 4)]
+    drawn = [np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8) for seed, shape in enumerate(shapes)]
+    for index, pixels in enumerate(drawn):
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    for _ in range(2):  # packed, then from the cache
+        data = open_images(f"folder:{tmp_path}", decoding="rgb")
+        whole = data.everything()
+        assert whole.order is not None
+        assert whole.sizes is not None
+        found = SplitImages(whole, len(whole), 250, content=data.sha256).chunks()
+        for image, expected in zip(found, drawn, strict=True):
+            assert np.array_equal(image[0].permute(1, 2, 0), expected)
+        assert [tuple(size) for size in whole.sizes[whole.order]] == shapes
+    assert "up to 9x8" in describe_data(data)
+    assert "several sizes" in data.notes[0]
+    shutil.copytree(tmp_path, other := tmp_path / "padded")
+    padded = np.zeros((9, 8, 3), np.uint8)
+    padded[:4, :4] = drawn[3]
+    Image.fromarray(padded).save(other / "3.png")
+    assert open_images(f"folder:{other}", decoding="rgb").sha256 != data.sha256
+
+
+def test_what_other_packages_would_read_otherwise_is_known(photos: Photos) -> None:
+    folder = photos("a.png", "b.png")
+    assert open_dataset(f"folder:{folder}").departures == ()
+    assert open_dataset(f"folder:{folder}", size=4).departures == ("resized to 4x4",)
+    Image.new("RGBA", (6, 6), (1, 2, 3, 4)).save(folder / "c.png")
+    found = open_dataset(f"folder:{folder}", size=4, grey=True).departures
+    assert found == ("transparency read by genkit's rules", "resized to 4x4", "made grey")
+    assert open_images(f"folder:{folder}", decoding="rgb").departures == ()

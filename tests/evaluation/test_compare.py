@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from genkit.data import Split
+from genkit.data import Split, open_images
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
@@ -142,3 +144,40 @@ def test_labels_that_the_reference_has_not_are_not_used_and_that_is_said(digits,
     caplog.clear()
     compare(digits, digits, metrics="kid", count=100)
     assert "labels are not used" not in caplog.text
+
+
+def test_a_protocol_reads_paths_as_its_package_and_says_what_was_read_otherwise(tmp_path, caplog):
+    for index in range(12):
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 4), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    asked = {
+        "features": "random-conv",
+        "metrics": "kid",
+        "protocol": "torch-fidelity",
+        "parameters": {"kid": {"size": 9}},
+    }
+    (plain := tmp_path / "plain").mkdir()
+    for index in range(12):
+        Image.open(tmp_path / f"{index}.png").convert("RGB").save(plain / f"{index}.png")
+    set_of_plain = compare(plain, plain, **asked).record.scores[0]
+    read = compare(shutil.copytree(tmp_path, tmp_path.parent / "alpha", ignore=lambda *_: ["plain"]), plain, **asked)
+    assert read.record.scores[0].value == set_of_plain.value
+    assert read.record.subject.options["opening"] == {"decoding": "rgb"}
+    assert "own number may differ" not in caplog.text
+    opened = open_images(f"folder:{tmp_path.parent / 'alpha'}")
+    assert compare(opened, plain, **asked).record.scores[0].value != set_of_plain.value
+    words = "transparency read by genkit's rules, unlike in torch-fidelity, whose own number may differ"
+    assert words in caplog.text
+    caplog.clear()
+    compare(opened, plain, features="random-conv", metrics="kid")
+    assert "may differ" not in caplog.text
+
+
+def test_images_of_several_sizes_are_not_compared_pixel_by_pixel(tmp_path):
+    for index in range(6):
+        Image.new("RGB", (8, 8 + index % 2)).save(tmp_path / f"{index}.png")
+    asked = {"metrics": "kid", "protocol": "torch-fidelity"}
+    with pytest.raises(UsageError, match="pixels compares images of one size: make them so with --size"):
+        compare(tmp_path, tmp_path, features="pixels", **asked)
+    with pytest.raises(UsageError, match="pairs have one shape, .* has several"):
+        compare(tmp_path, tmp_path, paired=True, metrics="mse", protocol="torch-fidelity")

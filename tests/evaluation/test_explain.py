@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from genkit.data import open_images
 from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation.compare import compare
@@ -120,6 +123,30 @@ def test_sets_of_images_are_found_again_by_where_they_are_from(digits, tmp_path)
     assert found.changes[0].value == pytest.approx(found.second.value, rel=1e-9)
     with pytest.raises(UsageError, match="this record compared two sets of images"):
         explain(*paths, dataset="digits")
+
+
+def test_how_the_files_were_read_is_a_choice_like_others(tmp_path):
+    for name, high in (("a", 256), ("b", 200)):
+        (tmp_path / name).mkdir()
+        for index in range(12):
+            pixels = np.random.default_rng(index).integers(0, high, (9, 8 + index % 2, 4), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    sets = [f"folder:{tmp_path / name}" for name in "ab"]
+    first, second = (
+        compare(
+            *(open_images(name, **opening) for name in sets),
+            EvalConfig(metrics=["kid"], features="random-conv", count=count),
+            origin={"samples": sets[0], "reference": sets[1], "opening": opening},
+            folder=tmp_path,
+        )
+        for opening, count in (({"size": 8}, 12), ({"decoding": "rgb"}, 10))
+    )
+    (found,) = explain(first.path, second.path)
+    assert [each.choice for each in found.changes] == ["opening", "samples.count"]
+    assert (found.changes[0].before, found.changes[0].after) == ({"size": 8}, {"decoding": "rgb"})
+    assert found.start == pytest.approx(found.first.value, rel=1e-9)
+    assert found.changes[0].value not in (found.start, found.changes[1].value)
+    assert found.changes[1].value == pytest.approx(found.second.value, rel=1e-9)
 
 
 def test_records_of_two_sets_of_images_name_them_by_their_content(digits, tmp_path):

@@ -220,3 +220,70 @@ def test_lower_precision_is_another_number_and_needs_its_device(measured):
     assert rough.value == pytest.approx(exact.value, rel=0.1)
     with pytest.raises(UsageError, match="tf32 is a precision of NVIDIA GPUs"):
         measured("genkit-tf32", "fid")
+
+
+@pytest.fixture(scope="module")
+def unlike(tmp_path_factory):
+    """Two folders of images of several sizes: transparent, turned by EXIF and grey ones."""
+    root = tmp_path_factory.mktemp("unlike")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for seed, (name, high) in enumerate((("samples", 200), ("reference", 256))):
+        (root / name).mkdir()
+        rng = np.random.default_rng(seed)
+        for index in range(COUNTS[name]):
+            small = Image.fromarray(rng.integers(0, high, (6, 8, 4), dtype=np.uint8))
+            image = small.resize((41 + index % 2 * 5, 30 + index % 3 * 7), Image.Resampling.BICUBIC)
+            path = root / name / f"{index:03d}"
+            if index % 3 == 1:
+                image.convert("RGB").save(path.with_suffix(".jpg"), exif=turned)
+            else:
+                (image.convert("L") if index % 3 else image).save(path.with_suffix(".png"))
+    return root / "samples", root / "reference"
+
+
+@pytest.mark.parametrize("package", ["pytorch-fid", "clean-fid", "torch-fidelity"])
+def test_files_are_decoded_as_the_package_does_and_resized_one_by_one(unlike, weights, seen_at_64, package):
+    found = compare(*unlike, metrics="fid", features="inception-64", weights=weights, protocol=package).record
+    sets = [[np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.iterdir())] for folder in unlike]
+    resize, half = {
+        "pytorch-fid": (centred_resize, 127.5),
+        "clean-fid": (clean_resize, 128),
+        "torch-fidelity": (grid_resize, 128),
+    }[package]
+    rows = [seen_at_64(np.stack([resize(image) for image in images]), half) for images in sets]
+    expected = references.frechet(*(references.moments(each, np.float64) for each in rows))
+    assert found.scores[0].value == pytest.approx(expected, rel=1e-4)
+
+
+def test_pytorch_fids_own_command_reads_such_files_alike(unlike, weights, monkeypatch):
+    pytest.importorskip("pytorch_fid")
+    from pytorch_fid import fid_score, inception
+
+    monkeypatch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: torch.load(weights, weights_only=True))
+    theirs = fid_score.calculate_fid_given_paths([str(each) for each in unlike], 1, "cpu", 64, num_workers=0)
+    ours = compare(*unlike, metrics="fid", features="inception-64", weights=weights, protocol="pytorch-fid").record
+    assert ours.scores[0].value == pytest.approx(theirs, rel=1e-5)
+
+
+def centred_resize(image):
+    """pytorch-fid's: bilinear with aligned pixel centres, without antialiasing."""
+    for axis in (0, 1):
+        places = ((np.arange(299) + 0.5) * (image.shape[axis] / 299) - 0.5).clip(0)
+        low = places.astype(int)
+        part = (places - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        high = np.minimum(low + 1, image.shape[axis] - 1)
+        image = (1 - part) * image.take(low, axis) + part * image.take(high, axis)
+    return image.transpose(2, 0, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def seen_at_64(weights):
+    """Features at the first pool of float images [N, C, 299, 299] of levels 0 .. 255, normalised around ``half``."""
+    network = InceptionV3(torch.load(weights, weights_only=True), layer="64")
+
+    def see(images, half):
+        with torch.no_grad():
+            return torch.cat([network((each - half) / half)[0] for each in torch.from_numpy(images).split(4)]).numpy()
+
+    return see
