@@ -2,7 +2,7 @@
 
     from genkit.models import GAN, VAE, GenerativeModel, Phase, Preset, Batch, Step, DataInfo
 
-Building blocks are in ``genkit.models.losses``, ``layers``, ``augment`` and ``likelihoods``.
+Building blocks are in ``genkit.models.losses``, ``layers``, ``codebook``, ``augment`` and ``likelihoods``.
 """
 
 from genkit.data.dataset import DataInfo

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from genkit.models import Batch, DataInfo, Phase, Preset, Step
+from genkit.models.codebook import AverageCodebook, LearnedCodebook
 from genkit.models.layers import halvings
 from genkit.models.precision import full_precision, promoted
 from genkit.models.vae import Autoencoder
-from genkit_vaes.codebook import AverageCodebook, LearnedCodebook
 from genkit_vaes.networks import doubling, halving
 from genkit_vaes.splits import map_split, random_images
 

@@ -1,4 +1,4 @@
-"""Codebooks of a VQ-VAE, learned by gradient or as moving averages."""
+"""Codebooks of vector quantisation, learned by gradient or as moving averages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, one_hot
 
-from genkit.models import Step
+from genkit.models.base import Step
 
 
 class Codebook(nn.Module):
