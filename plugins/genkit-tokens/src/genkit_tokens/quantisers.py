@@ -1,0 +1,93 @@
+"""Quantisers: vectors of a tokenizer's grid to tokens and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from genkit.models import Step
+from genkit.models.codebook import AverageCodebook
+
+EPSILON = 1e-3
+"""The outermost levels of FSQ are reached by finite vectors."""
+
+
+class FSQ(nn.Module):
+    """Finite scalar quantisation: each dimension of a bounded vector is rounded to one of its levels.
+
+    With L levels, half = (L - 1)(1 + eps) / 2 and off = 1/2 for even L, else 0, a number z becomes
+    ``round(tanh(z + atanh(off / half)) half - off) / floor(L / 2)`` (arXiv:2309.15505). Nothing is learned, no code can
+    die. A token is the number with the levels as its digits, the first dimension's the least significant.
+    """
+
+    reach: Tensor
+    offset: Tensor
+    middle: Tensor
+    bases: Tensor
+    levels: Tensor
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        super().__init__()
+        count = torch.tensor(levels)
+        self.codes, self.size = int(count.prod()), len(levels)
+        self.register_buffer("levels", count, persistent=False)
+        self.register_buffer("reach", (count - 1) * (1 + EPSILON) / 2, persistent=False)
+        self.register_buffer("offset", torch.where(count % 2 == 0, 0.5, 0.0), persistent=False)
+        self.register_buffer("middle", count // 2, persistent=False)
+        self.register_buffer("bases", torch.cat([torch.ones(1).long(), count.cumprod(0)[:-1]]), persistent=False)
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the quantised vectors [..., size] with the straight-through gradient, tokens [...] and a zero loss."""
+        bounded = torch.tanh(vectors + torch.atanh(self.offset / self.reach)) * self.reach - self.offset
+        rounded = bounded + (bounded.round() - bounded).detach()
+        digits = bounded.detach().round().long() + self.middle
+        return rounded / self.middle, (digits * self.bases).sum(-1), vectors.new_zeros(())
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """Return the vectors [..., size] of tokens [...]."""
+        digits = tokens[..., None].div(self.bases, rounding_mode="floor") % self.levels
+        return (digits - self.middle) / self.middle
+
+    def initialise(self, vectors: Tensor) -> None:
+        """Do nothing: the levels are fixed."""
+
+    def update(self, step: Step) -> None:
+        """Do nothing: the levels are fixed."""
+
+
+class VQ(nn.Module):
+    """Vector quantisation with a codebook of moving averages, whose unused vectors restart (arXiv:1711.00937).
+
+    The loss is the commitment |z - sg[e]|^2, which pulls the encoder alone; the averages move the codebook.
+    """
+
+    def __init__(self, codes: int, size: int) -> None:
+        super().__init__()
+        self.codes, self.size = codes, size
+        self.codebook = AverageCodebook(codes, size)
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the nearest vectors [..., size] with the straight-through gradient, tokens [...], the commitment."""
+        tokens = self.codebook.nearest(vectors)
+        nearest = self.codebook(tokens)
+        if self.training:
+            self.codebook.record(vectors, tokens)
+        return vectors + (nearest - vectors).detach(), tokens, (vectors - nearest).square().mean()
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """Return the vectors [..., size] of tokens [...]."""
+        vectors: Tensor = self.codebook(tokens)
+        return vectors
+
+    def initialise(self, vectors: Tensor) -> None:
+        """Set the codebook to some of the vectors [n, size]."""
+        self.codebook.initialise(vectors[: self.codes])
+
+    def update(self, step: Step) -> None:
+        """Move the averages after a training step."""
+        self.codebook.update(step)
+
+
+Quantiser = FSQ | VQ

@@ -1,0 +1,197 @@
+"""Bases of token models: the two stages, labels, drawing, and the bound on the log-likelihood."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from genkit.models import Batch, GenerativeModel, Phase, Step
+from genkit.models.precision import full_precision
+from genkit_tokens.sampling import TokenSampling
+from genkit_tokens.tokenizer import Tokenizer, TokenizerOptions, perplexity
+from genkit_tokens.transformer import Transformer, TransformerOptions
+
+if TYPE_CHECKING:
+    from genkit.data import Split
+
+CACHE_BYTES = 1 << 28
+"""Memory of the keys and values of images that are drawn at once."""
+
+SCORED_AT_ONCE = 256
+"""Most images, times classes, whose tokens are scored at once."""
+
+
+@dataclass
+class TokenOptions(TransformerOptions, TokenizerOptions):
+    """Options of a token model."""
+
+
+class TokenModel(GenerativeModel):
+    """Base of token models: the tokenizer is trained first, then the transformer on its tokens.
+
+    A subclass sets ``tokenizer`` and ``transformer`` and defines ``logits_of_tokens`` and ``draw_tokens``. Images are
+    tokenised anew at every step: nothing is kept between stages but the tokenizer's weights.
+    """
+
+    Options = TokenOptions
+    Sampling = TokenSampling
+    stages = 2
+    stage_shares = (1.0, 3.0)
+    ema = ("tokenizer", "transformer")
+    conditional: ClassVar[bool] = True
+    options: TokenOptions
+    sampling: TokenSampling
+    tokenizer: Tokenizer
+    transformer: Transformer
+
+    def phases(self) -> list[Phase]:
+        """Return the tokenizer's phase, then the transformer's: AdamW, warm-up, and cosine over the stage's images."""
+        options = self.options
+        first = torch.optim.AdamW(self.tokenizer.parameters(), options.tokenizer_rate, (0.9, 0.99), weight_decay=0.0)
+        second = torch.optim.AdamW(decayed(self.transformer), options.learning_rate, (0.9, 0.95))
+        return [
+            Phase("tokenizer", self.tokenizer, first, stage=0, clip=1.0, schedule=warm_cosine),
+            Phase("transformer", self.transformer, second, stage=1, clip=1.0, schedule=warm_cosine),
+        ]
+
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        """Return the tokenizer's loss, or the cross-entropy of the tokens in nats a token."""
+        if phase == "tokenizer":
+            loss, tokens = self.tokenizer(batch.images)
+            step.log(perplexity=perplexity(tokens, self.tokenizer.quantiser.codes))
+            return loss  # type: ignore[no-any-return]
+        labels = self.keep_some(self.labels_of(batch), step.generator)
+        return self.token_loss(self.tokenizer.tokens(batch.images), labels, step)
+
+    def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
+        """Return the mean cross-entropy of tokens [N, T] of images with labels [N], which may be "any class"."""
+        raise NotImplementedError(f"{type(self).__name__} has no loss of tokens")
+
+    def draw_tokens(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw tokens [N, T] of images with labels [N]."""
+        raise NotImplementedError(f"{type(self).__name__} draws no tokens")
+
+    def labels_of(self, batch: Batch) -> Tensor:
+        """Return a batch's labels [N]; "any class" where the data has none."""
+        if batch.labels is None or not self.transformer.classes:
+            return self.transformer.any_class(len(batch))
+        return batch.labels
+
+    def keep_some(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return labels [N], some at random replaced by "any class"."""
+        left_out = torch.rand(labels.shape, generator=generator, device=labels.device) < self.options.label_dropout
+        return torch.where(left_out, self.transformer.classes, labels)
+
+    def after_step(self, step: Step) -> None:
+        """Move a codebook of averages, while the tokenizer is trained."""
+        if step.stage == 0:
+            self.tokenizer.quantiser.update(step)
+
+    @torch.no_grad()
+    def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
+        """Before the first stage, set a codebook to vectors of training images."""
+        if stage == 0:
+            chosen = torch.randint(len(train_data), (2048,), generator=step.generator, device=self.device)
+            images = train_data.images(chosen.cpu().numpy()).to(self.device)
+            vectors = self.tokenizer.vectors(self.tokenizer.likelihood.observe(images)).flatten(0, -2)
+            order = torch.randperm(len(vectors), generator=step.generator, device=self.device)
+            self.tokenizer.quantiser.initialise(vectors[order])
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """Return the tokens [N, T] of images, row by row."""
+        return self.tokenizer.tokens(images)
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return the expected images of the images' tokens."""
+        return self.tokenizer.images(self.tokens(images))
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw ``n`` images: the decoder's means at drawn tokens. ``condition``: labels [n], drawn if left out."""
+        labels = self.draw_labels(n, generator) if condition is None else condition
+        if not self.transformer.classes:
+            labels = self.transformer.any_class(n)
+        drawn = [self.tokenizer.images(self.draw_tokens(part, generator)) for part in self.parts(labels)]
+        return torch.cat(drawn) if drawn else torch.empty(0, *self.data.shape, device=self.device)
+
+    def draw_labels(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw labels [n] with the classes' frequencies in the training data; "any class" where it has none."""
+        if not self.transformer.classes:
+            return self.transformer.any_class(n)
+        frequencies = torch.tensor(self.data.class_frequencies, device=self.device)
+        return torch.multinomial(frequencies, n, replacement=True, generator=generator)
+
+    def parts(self, rows: Tensor) -> Iterator[Tensor]:
+        """Yield rows [N, ...] in parts whose caches fit ``CACHE_BYTES``, with both halves of guidance."""
+        yield from rows.split(max(1, CACHE_BYTES // (2 * self.transformer.cache_bytes(self.transformer.slots))))
+
+
+class NormalisedTokenModel(TokenModel):
+    """Base of token models with a probability p(z | c) of an image's tokens: a subclass defines ``log_prior``."""
+
+    @property
+    def observation(self) -> str:  # type: ignore[override]
+        """The kind of log-probability that ``log_likelihood`` bounds."""
+        return self.tokenizer.likelihood.name
+
+    @property
+    def binarisation(self) -> str:  # type: ignore[override]
+        """How images are made binary, or "none"."""
+        return self.tokenizer.likelihood.binarisation
+
+    def log_prior(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Return log p(tokens | label) [N] in nats, of the model itself: without guidance or filters."""
+        raise NotImplementedError(f"{type(self).__name__} has no probability of tokens")
+
+    @torch.no_grad()
+    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
+        """Return a lower bound [N] on log p(images) in nats: log p(z) + log p(image | z) at the image's own tokens z.
+
+        p(image) is a sum over all z, so any one z bounds it. Classes are summed out by their frequencies. Tokens are a
+        function of the image: more ``importance_samples`` change nothing.
+        """
+        bounds = []
+        likelihood = self.tokenizer.likelihood
+        for group in images.split(max(1, SCORED_AT_ONCE // max(1, self.transformer.classes))):
+            observed = torch.stack([likelihood.observe(image, generator) for image in group])
+            tokens = self.tokens(group)
+            with full_precision(images.device):
+                log_p = likelihood.log_prob(self.tokenizer.decode(tokens), observed)
+                bounds.append(log_p + self.log_mixture(tokens))
+        return torch.cat(bounds)
+
+    def log_mixture(self, tokens: Tensor) -> Tensor:
+        """Return log p(z) [N] = log sum_c p(c) p(z | c) of tokens [N, T]."""
+        if not self.transformer.classes:
+            return self.log_prior(tokens, self.transformer.any_class(len(tokens)))
+        each = [
+            math.log(frequency) + self.log_prior(tokens, torch.full((len(tokens),), label, device=tokens.device))
+            for label, frequency in enumerate(self.data.class_frequencies)
+            if frequency
+        ]
+        return torch.logsumexp(torch.stack(each), 0)
+
+
+def log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Return the summed log-probability [N] of tokens [N, T] under logits [N, T, codes]."""
+    return -cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), reduction="none").view(tokens.shape).sum(1)
+
+
+def decayed(module: nn.Module) -> list[dict[str, object]]:
+    """Return a module's parameters in two groups: matrices with a weight decay of .05, and the others with none."""
+    matrices = [p for p in module.parameters() if p.ndim > 1]
+    others = [p for p in module.parameters() if p.ndim < 2]
+    return [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+
+
+def warm_cosine(step: Step) -> float:
+    """Return the factor on the learning rate: from .1 to 1 in 2 % of the stage, then along a cosine to .01."""
+    warm = min(1.0, 0.1 + 0.9 * step.stage_progress / 0.02)
+    return warm * (0.505 + 0.495 * math.cos(math.pi * step.stage_progress))
