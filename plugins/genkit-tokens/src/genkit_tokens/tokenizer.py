@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Gt, Len
+from annotated_types import Ge, Gt, Le, Len
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, silu
 
@@ -24,6 +25,7 @@ class TokenizerOptions:
     ``quantiser``: "fsq" with so many ``levels`` a dimension, or "vq" with a codebook of ``codes`` vectors of ``size``
     numbers and a weight of its ``commitment`` loss. ``likelihood``: of grey levels ("logistic") or binary pixels
     ("bernoulli"), made binary by ``binarisation``. ``channels``: of the convolutions at full resolution.
+    ``halvings``: how often images are halved on their way to the grid of tokens; 0: once or twice, by their size.
     """
 
     quantiser: Literal["fsq", "vq"] = "fsq"
@@ -34,6 +36,7 @@ class TokenizerOptions:
     likelihood: Literal["logistic", "bernoulli"] = "logistic"
     binarisation: Literal["dynamic", "static"] = "dynamic"
     channels: Annotated[int, Ge(1)] = 24
+    halvings: Annotated[int, Ge(0), Le(5)] = 0
     tokenizer_rate: Annotated[float, Gt(0)] = 2e-3
 
 
@@ -46,8 +49,9 @@ class Tokenizer(nn.Module):
 
     def __init__(self, options: TokenizerOptions, data: DataInfo, quantiser: Quantiser | None = None) -> None:
         super().__init__()
-        count, *grid = halvings(*data.shape[1:], most=2)
-        self.grid = (grid[0], grid[1])
+        count = options.halvings or halvings(*data.shape[1:], most=2)[0]
+        rows, columns = (math.ceil(side / 2**count) for side in data.shape[1:])
+        self.grid = (rows, columns)
         self.likelihood = likelihood_of(options, data)
         self.commitment = options.commitment
         if quantiser is None:

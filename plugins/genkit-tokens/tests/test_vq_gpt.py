@@ -1,0 +1,194 @@
+"""vq-gpt: what it learns, how it is drawn, its bound, and what a resumed training ends in."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from genkit_tokens.sampling import TokenSampling
+from genkit_tokens.vq_gpt import VQGPT
+from torch.nn.functional import cross_entropy
+
+from genkit.conformance import Result
+from genkit.models import Batch, DataInfo, Step
+
+Make = Callable[..., Any]
+LABELS = torch.tensor([0, 1, 2, 1])
+
+
+def step(stage: int = 1, seed: int = 0) -> Step:
+    return Step(0, 0, torch.Generator().manual_seed(seed), stage)
+
+
+def images(n: int = 4, shape: tuple[int, int, int] = (1, 8, 8)) -> torch.Tensor:
+    return torch.randint(0, 17, (n, *shape), generator=torch.Generator().manual_seed(1)) / 16
+
+
+def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(make: Make) -> None:
+    """Every step of drawing with the cache is compared with the whole sequence without it."""
+    model = make(VQGPT)
+    for scale in (0.0, 0.5, 1.0, 1.5):
+        model.sampling = TokenSampling(guidance=scale)
+        seen = []
+        guided = __import__("genkit_tokens.vq_gpt", fromlist=["probabilities"])
+        original = guided.probabilities
+        guided.probabilities = lambda logits, sampling, keep=seen, to=original: (
+            keep.append(logits),
+            to(logits, sampling),
+        )[1]
+        try:
+            tokens = model.draw_tokens(LABELS, torch.Generator().manual_seed(0))
+        finally:
+            guided.probabilities = original
+        with torch.no_grad():
+            asked, anyway = model.logits_of(tokens, LABELS), model.logits_of(tokens, model.transformer.any_class(4))
+        expected = anyway + scale * (asked - anyway)
+        assert (torch.stack(seen, 1) - expected).abs().max() < 1e-5
+        assert expected.std() > 0.1
+
+
+@torch.no_grad()
+def test_the_class_moves_the_last_tokens_logits_and_batch_mates_do_not(make: Make) -> None:
+    model = make(VQGPT)
+    tokens = model.tokens(images())
+    whole = model.logits_of(tokens, LABELS)
+    moved = model.logits_of(tokens, (LABELS + 1) % 3)[:, -1] - whole[:, -1]
+    assert (moved.abs().amax(1) > 1e-3).all()
+    permuted = model.logits_of(tokens[:2], LABELS[[1, 0]])[:, -1] - whole[:2, -1]
+    assert (permuted.abs().amax(1) > 1e-3).all()
+    assert (model.logits_of(tokens[:1], LABELS[:1]) - whole[:1]).abs().max() < 1e-5
+
+
+def test_the_loss_is_the_mean_cross_entropy_in_nats_a_token_and_moves_the_transformer_alone(make: Make) -> None:
+    model = make(VQGPT, label_dropout=0.0)
+    batch = Batch(images(), LABELS)
+    loss = model.loss("transformer", batch, step())
+    tokens = model.tokens(batch.images)
+    expected = -model.logits_of(tokens, LABELS).log_softmax(-1).gather(2, tokens[..., None]).mean()
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert all(p.grad is None for p in model.tokenizer.parameters())
+    assert all(p.grad is not None for name, p in model.transformer.named_parameters())
+
+
+def test_labels_are_left_out_by_the_steps_generator_in_training_and_never_elsewhere(make: Make) -> None:
+    model = make(VQGPT, label_dropout=0.4)
+    many = torch.arange(3000) % 3
+    kept = model.keep_some(many, torch.Generator().manual_seed(0))
+    assert (kept == 3).float().mean().item() == pytest.approx(0.4, abs=0.03)
+    assert kept.equal(model.keep_some(many, torch.Generator().manual_seed(0)))
+    assert (kept[kept < 3] == many[kept < 3]).all()
+    bounds = [model.log_likelihood(images(), generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    assert bounds[0].equal(bounds[1])
+
+
+def test_any_class_is_trained(make: Make) -> None:
+    model = make(VQGPT, label_dropout=0.5)
+    model.loss("transformer", Batch(images(), LABELS), step()).backward()
+    assert model.transformer.labels.weight.grad[3].any()
+
+
+def test_the_bound_sums_out_classes_by_their_frequencies_and_ignores_how_images_are_drawn(make: Make) -> None:
+    model = make(VQGPT)
+    given = images()
+    bound = model.log_likelihood(given, generator=torch.Generator())
+    tokens = model.tokens(given)
+    with torch.no_grad():
+        prior = torch.zeros(4)
+        for label, frequency in enumerate(model.data.class_frequencies):
+            logits = model.logits_of(tokens, torch.full((4,), label))
+            prior += frequency * torch.exp(-cross_entropy(logits.mT, tokens, reduction="none").sum(1))
+        expected = prior.log() + model.tokenizer.likelihood.log_prob(model.tokenizer.decode(tokens), given)
+    torch.testing.assert_close(bound, expected)
+    model.sampling = TokenSampling(guidance=3.0, temperature=0.5, top_k=2)
+    assert model.log_likelihood(given, generator=torch.Generator()).equal(bound)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_probabilities_of_all_tiny_images_sum_to_one_at_most(make: Make, labelled: bool) -> None:
+    classes = {"num_classes": 2, "class_frequencies": (0.3, 0.7)} if labelled else {}
+    model = make(VQGPT, DataInfo((1, 2, 2), 3, **classes))
+    every = torch.tensor(list(itertools.product((0, 0.5, 1), repeat=4))).view(81, 1, 2, 2)
+    total = model.log_likelihood(every, generator=torch.Generator()).exp().sum().item()
+    assert 0 < total <= 1
+
+
+def test_probabilities_of_all_token_sequences_sum_to_one(make: Make) -> None:
+    model = make(VQGPT, DataInfo((1, 4, 4), 17, 3, (0.2, 0.3, 0.5)), levels=[3])
+    every = torch.tensor(list(itertools.product(range(3), repeat=4)))
+    assert model.tokenizer.length == 4
+    with torch.no_grad():
+        assert model.log_mixture(every).exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_draws_have_the_joint_law_of_the_model(make: Make) -> None:
+    """Three codes at four places: 81 outcomes."""
+    model = make(VQGPT, DataInfo((1, 4, 4), 17, 3, (0.2, 0.3, 0.5)), levels=[3])
+    model.sampling = TokenSampling(guidance=1.5, temperature=1.5)
+    every = torch.tensor(list(itertools.product(range(3), repeat=4)))
+    with torch.no_grad():
+        anyway = model.logits_of(every, model.transformer.any_class(81))
+        asked = model.logits_of(every, torch.full((81,), 2))
+    law = ((anyway + 1.5 * (asked - anyway)) / 1.5).log_softmax(-1).gather(2, every[..., None]).sum((1, 2)).exp()
+    drawn = model.draw_tokens(torch.full((20_000,), 2), torch.Generator().manual_seed(0))
+    counts = torch.bincount((drawn * torch.tensor([27, 9, 3, 1])).sum(1), minlength=81)
+    expected = 20_000 * law
+    rare = expected < 5
+    pooled = torch.cat([expected[~rare], expected[rare].sum()[None]])
+    found = torch.cat([counts[~rare], counts[rare].sum()[None]])
+    chi_square = ((found - pooled).square() / pooled.clamp_min(1e-9)).sum().item()
+    assert chi_square < len(pooled) + 4 * math.sqrt(2 * len(pooled))
+
+
+def test_weight_decay_is_of_matrices_alone(make: Make) -> None:
+    model = make(VQGPT)
+    first, second = model.phases()
+    assert (first.stage, second.stage, second.clip) == (0, 1, 1.0)
+    matrices, others = second.optimizer.param_groups
+    assert (matrices["weight_decay"], others["weight_decay"]) == (0.05, 0.0)
+    assert all(p.ndim > 1 for p in matrices["params"]) and all(p.ndim == 1 for p in others["params"])
+    assert {id(p) for p in [*matrices["params"], *others["params"]]} == {id(p) for p in model.transformer.parameters()}
+    assert second.optimizer.defaults["betas"] == (0.9, 0.95)
+
+
+def test_the_learning_rate_follows_the_images_of_its_own_stage(make: Make) -> None:
+    schedule = make(VQGPT).phases()[1].schedule
+    factors = [schedule(Step(0, 10**6, torch.Generator(), 1, stage_progress=share)) for share in (0, 0.02, 0.5, 1)]
+    assert factors == pytest.approx([0.1, 1, 0.505, 0.01], abs=0.01)
+
+
+def test_a_codebook_does_not_move_after_its_stage(make: Make) -> None:
+    model = make(VQGPT, quantiser="vq", codes=8, size=3)
+    model.train()
+    model.tokenizer(images())
+    before = model.tokenizer.quantiser.codebook.vectors.clone()
+    model.after_step(step(stage=1))
+    assert model.tokenizer.quantiser.codebook.vectors.equal(before)
+    model.after_step(step(stage=0))
+    assert not model.tokenizer.quantiser.codebook.vectors.equal(before)
+
+
+def test_images_without_labels_are_of_any_class(make: Make) -> None:
+    model = make(VQGPT, DataInfo((1, 8, 8), 17))
+    drawn = model.sample(3, generator=torch.Generator().manual_seed(0))
+    model.sampling = TokenSampling(guidance=4.0)
+    assert model.sample(3, generator=torch.Generator().manual_seed(0)).equal(drawn)
+    assert model.loss("transformer", Batch(images()), step()).isfinite()
+
+
+def test_a_large_order_is_drawn_in_parts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(VQGPT)
+    row = 2 * model.transformer.cache_bytes(model.tokenizer.length)
+    monkeypatch.setattr("genkit_tokens.token_model.CACHE_BYTES", 5 * row)
+    assert [len(part) for part in model.parts(torch.zeros(12))] == [5, 5, 2]
+    assert model.sample(12, generator=torch.Generator().manual_seed(0)).shape == (12, 1, 8, 8)
+
+
+@pytest.mark.parametrize("options", [{}, {"quantiser": "vq", "codes": 8, "size": 3, "dropout": 0.1}])
+def test_a_resumed_training_ends_alike(options: dict[str, Any], examine: Callable[..., Result]) -> None:
+    found = examine(VQGPT, "resume", **options)
+    assert found.status == "passed", found
