@@ -72,11 +72,11 @@ def test_two_levels_are_refused() -> None:
 
 def test_the_commitment_pulls_the_encoder_alone() -> None:
     torch.manual_seed(0)
-    vq = VQ(6, 3)
+    vq = VQ(6, 3, 0.25)
     z = torch.randn(4, 5, 3, requires_grad=True)
     quantised, tokens, commitment = vq(z)
     (pull,) = torch.autograd.grad(commitment, z, retain_graph=True)
-    torch.testing.assert_close(pull, 2 * (z - vq.lookup(tokens)).detach() / z.numel())
+    torch.testing.assert_close(pull, 0.25 * 2 * (z - vq.lookup(tokens)).detach() / z.numel())
     (through,) = torch.autograd.grad(quantised.sum(), z)
     assert torch.equal(through, torch.ones_like(z))
     assert not list(vq.parameters())  # the averages move the codebook, and nothing else does
@@ -84,7 +84,7 @@ def test_the_commitment_pulls_the_encoder_alone() -> None:
 
 def test_vq_moves_in_training_and_never_in_evaluation() -> None:
     torch.manual_seed(0)
-    vq, step = VQ(6, 3), Step(0, 0, torch.Generator())
+    vq, step = VQ(6, 3, 0.25), Step(0, 0, torch.Generator())
     z = torch.randn(4, 5, 3)
     vq.initialise(z.flatten(0, 1))
     before = vq.codebook.vectors.clone()

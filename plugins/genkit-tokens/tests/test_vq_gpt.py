@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from genkit_tokens.sampling import TokenSampling
-from genkit_tokens.vq_gpt import VQGPT
+from genkit_tokens import vq_gpt
+from genkit_tokens.vq_gpt import VQGPT, VQGPTSampling
 from torch.nn.functional import cross_entropy
 
 from genkit.conformance import Result
+from genkit.errors import UsageError
 from genkit.models import Batch, DataInfo, Step
 
 Make = Callable[..., Any]
@@ -28,24 +29,20 @@ def images(n: int = 4, shape: tuple[int, int, int] = (1, 8, 8)) -> torch.Tensor:
     return torch.randint(0, 17, (n, *shape), generator=torch.Generator().manual_seed(1)) / 16
 
 
-def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(make: Make) -> None:
+@torch.no_grad()
+def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every step of drawing with the cache is compared with the whole sequence without it."""
     model = make(VQGPT)
     for scale in (0.0, 0.5, 1.0, 1.5):
-        model.sampling = TokenSampling(guidance=scale)
-        seen = []
-        guided = __import__("genkit_tokens.vq_gpt", fromlist=["probabilities"])
-        original = guided.probabilities
-        guided.probabilities = lambda logits, sampling, keep=seen, to=original: (
-            keep.append(logits),
-            to(logits, sampling),
-        )[1]
-        try:
-            tokens = model.draw_tokens(LABELS, torch.Generator().manual_seed(0))
-        finally:
-            guided.probabilities = original
-        with torch.no_grad():
-            asked, anyway = model.logits_of(tokens, LABELS), model.logits_of(tokens, model.transformer.any_class(4))
+        model.sampling = VQGPTSampling(guidance=scale)
+        seen: list[torch.Tensor] = []
+        monkeypatch.setattr(
+            vq_gpt, "probabilities", lambda logits, how, seen=seen: (seen.append(logits), logits.softmax(-1))[1]
+        )
+        tokens = model.draw_tokens(LABELS, torch.Generator().manual_seed(0))
+        asked, anyway = model.logits_of(tokens, LABELS), model.logits_of(tokens, model.transformer.any_class(4))
         expected = anyway + scale * (asked - anyway)
         assert (torch.stack(seen, 1) - expected).abs().max() < 1e-5
         assert expected.std() > 0.1
@@ -104,7 +101,7 @@ def test_the_bound_sums_out_classes_by_their_frequencies_and_ignores_how_images_
             prior += frequency * torch.exp(-cross_entropy(logits.mT, tokens, reduction="none").sum(1))
         expected = prior.log() + model.tokenizer.likelihood.log_prob(model.tokenizer.decode(tokens), given)
     torch.testing.assert_close(bound, expected)
-    model.sampling = TokenSampling(guidance=3.0, temperature=0.5, top_k=2)
+    model.sampling = VQGPTSampling(guidance=3.0, temperature=0.5, top_k=2)
     assert model.log_likelihood(given, generator=torch.Generator()).equal(bound)
 
 
@@ -125,10 +122,11 @@ def test_probabilities_of_all_token_sequences_sum_to_one(make: Make) -> None:
         assert model.log_mixture(every).exp().sum().item() == pytest.approx(1, abs=1e-5)
 
 
-def test_draws_have_the_joint_law_of_the_model(make: Make) -> None:
-    """Three codes at four places: 81 outcomes."""
+@pytest.mark.parametrize("jacobi", [0, 2, 3, 5])
+def test_draws_have_the_joint_law_of_the_model(make: Make, jacobi: int) -> None:
+    """Three codes at four places: 81 outcomes; one token after another, and by speculative Jacobi decoding."""
     model = make(VQGPT, DataInfo((1, 4, 4), 17, 3, (0.2, 0.3, 0.5)), levels=[3])
-    model.sampling = TokenSampling(guidance=1.5, temperature=1.5)
+    model.sampling = VQGPTSampling(guidance=1.5, temperature=1.5, jacobi=jacobi)
     every = torch.tensor(list(itertools.product(range(3), repeat=4)))
     with torch.no_grad():
         anyway = model.logits_of(every, model.transformer.any_class(81))
@@ -175,7 +173,7 @@ def test_a_codebook_does_not_move_after_its_stage(make: Make) -> None:
 def test_images_without_labels_are_of_any_class(make: Make) -> None:
     model = make(VQGPT, DataInfo((1, 8, 8), 17))
     drawn = model.sample(3, generator=torch.Generator().manual_seed(0))
-    model.sampling = TokenSampling(guidance=4.0)
+    model.sampling = VQGPTSampling(guidance=4.0)
     assert model.sample(3, generator=torch.Generator().manual_seed(0)).equal(drawn)
     assert model.loss("transformer", Batch(images()), step()).isfinite()
 
@@ -184,7 +182,7 @@ def test_a_large_order_is_drawn_in_parts(make: Make, monkeypatch: pytest.MonkeyP
     model = make(VQGPT)
     row = 2 * model.transformer.cache_bytes(model.tokenizer.length)
     monkeypatch.setattr("genkit_tokens.token_model.CACHE_BYTES", 5 * row)
-    assert [len(part) for part in model.parts(torch.zeros(12))] == [5, 5, 2]
+    assert model.drawn_at_once == 5
     assert model.sample(12, generator=torch.Generator().manual_seed(0)).shape == (12, 1, 8, 8)
 
 
@@ -192,3 +190,32 @@ def test_a_large_order_is_drawn_in_parts(make: Make, monkeypatch: pytest.MonkeyP
 def test_a_resumed_training_ends_alike(options: dict[str, Any], examine: Callable[..., Result]) -> None:
     found = examine(VQGPT, "resume", **options)
     assert found.status == "passed", found
+
+
+def test_jacobi_decoding_takes_fewer_passes_where_drafts_are_right(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(VQGPT, scale=0.02)  # codes are all about as likely as uniform drafts take them to be
+    passes = []
+    original = model.transformer.at
+    monkeypatch.setattr(model.transformer, "at", lambda *given: (passes.append(1), original(*given))[1])
+    model.sampling = VQGPTSampling(jacobi=8)
+    model.draw_tokens(LABELS[:1], torch.Generator().manual_seed(0))
+    assert len(passes) < 8 < model.tokenizer.length
+
+
+def test_the_lower_half_is_completed_and_known_pixels_stay(make: Make) -> None:
+    model = make(VQGPT)
+    given, known = images(), torch.ones(4, 1, 8, 8, dtype=torch.bool)
+    known[:, :, 5:] = False
+    drawn = [model.complete(given, known, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    assert torch.equal(drawn[0][known], given[known])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert drawn[0].min() >= 0 and drawn[0].max() <= 1
+    hidden = torch.where(known, given, torch.rand(given.shape))
+    assert model.complete(hidden, known, generator=torch.Generator().manual_seed(0)).equal(drawn[0])
+
+
+def test_a_hole_before_known_tokens_is_refused_by_the_name_of_the_model_to_take(make: Make) -> None:
+    known = torch.ones(4, 1, 8, 8, dtype=torch.bool)
+    known[:, :, :3] = False
+    with pytest.raises(UsageError, match="use maskgit"):
+        make(VQGPT).complete(images(), known, generator=torch.Generator())

@@ -60,21 +60,22 @@ class FSQ(nn.Module):
 class VQ(nn.Module):
     """Vector quantisation with a codebook of moving averages, whose unused vectors restart (arXiv:1711.00937).
 
-    The loss is the commitment |z - sg[e]|^2, which pulls the encoder alone; the averages move the codebook.
+    The loss is ``commitment`` |z - sg[e]|^2, which pulls the encoder alone; the averages move the codebook.
     """
 
-    def __init__(self, codes: int, size: int) -> None:
+    def __init__(self, codes: int, size: int, commitment: float) -> None:
         super().__init__()
-        self.codes, self.size = codes, size
+        self.codes, self.size, self.commitment = codes, size, commitment
         self.codebook = AverageCodebook(codes, size)
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the nearest vectors [..., size] with the straight-through gradient, tokens [...], the commitment."""
+        """Return the nearest vectors [..., size] with the straight-through gradient, tokens [...], and the loss."""
         tokens = self.codebook.nearest(vectors)
         nearest = self.codebook(tokens)
         if self.training:
             self.codebook.record(vectors, tokens)
-        return vectors + (nearest - vectors).detach(), tokens, (vectors - nearest).square().mean()
+        loss = self.commitment * (vectors - nearest).square().mean()
+        return vectors + (nearest - vectors).detach(), tokens, loss
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Return the vectors [..., size] of tokens [...]."""
@@ -88,6 +89,3 @@ class VQ(nn.Module):
     def update(self, step: Step) -> None:
         """Move the averages after a training step."""
         self.codebook.update(step)
-
-
-Quantiser = FSQ | VQ

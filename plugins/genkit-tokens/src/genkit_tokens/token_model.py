@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from genkit.models import Batch, GenerativeModel, Phase, Step
+from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Step
 from genkit.models.precision import full_precision
 from genkit_tokens.sampling import TokenSampling
 from genkit_tokens.tokenizer import Tokenizer, TokenizerOptions, perplexity
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 
 CACHE_BYTES = 1 << 28
 """Memory of the keys and values of images that are drawn at once."""
+
+Given = tuple[Tensor, Tensor] | None
+"""Tokens [N, T], and which of them are known, bool [N, T]."""
 
 SCORED_AT_ONCE = 256
 """Most images, times classes, whose tokens are scored at once."""
@@ -50,6 +52,10 @@ class TokenModel(GenerativeModel):
     tokenizer: Tokenizer
     transformer: Transformer
 
+    def __init__(self, options: TokenOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.sampling = self.Sampling()
+
     def phases(self) -> list[Phase]:
         """Return the tokenizer's phase, then the transformer's: AdamW, warm-up, and cosine over the stage's images."""
         options = self.options
@@ -73,8 +79,8 @@ class TokenModel(GenerativeModel):
         """Return the mean cross-entropy of tokens [N, T] of images with labels [N], which may be "any class"."""
         raise NotImplementedError(f"{type(self).__name__} has no loss of tokens")
 
-    def draw_tokens(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw tokens [N, T] of images with labels [N]."""
+    def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
+        """Draw tokens [N, T] of images with labels [N]; of ``given`` tokens [N, T] those that are known stay."""
         raise NotImplementedError(f"{type(self).__name__} draws no tokens")
 
     def labels_of(self, batch: Batch) -> Tensor:
@@ -118,8 +124,24 @@ class TokenModel(GenerativeModel):
         labels = self.draw_labels(n, generator) if condition is None else condition
         if not self.transformer.classes:
             labels = self.transformer.any_class(n)
-        drawn = [self.tokenizer.images(self.draw_tokens(part, generator)) for part in self.parts(labels)]
+        drawn = [self.tokenizer.images(self.draw_tokens(part, generator)) for part in labels.split(self.drawn_at_once)]
         return torch.cat(drawn) if drawn else torch.empty(0, *self.data.shape, device=self.device)
+
+    @torch.no_grad()
+    def complete(
+        self, images: Tensor, known: Tensor, *, generator: torch.Generator, condition: Tensor | None = None
+    ) -> Tensor:
+        """Return images whose unknown pixels are drawn; ``known``: bool [N, 1, H, W], True where pixels stay.
+
+        A token is known only where all pixels that it depends on are. ``condition``: labels [N]; any class if left out.
+        Raises UsageError for a hole that the model can't fill.
+        """
+        anyone = self.transformer.any_class(len(images))
+        labels = anyone if condition is None or not self.transformer.classes else condition
+        tokens, kept = self.tokens(images), self.tokenizer.known(known)
+        parts = zip(*(rows.split(self.drawn_at_once) for rows in (labels, tokens, kept)), strict=True)
+        filled = torch.cat([self.draw_tokens(part, generator, (own, stays)) for part, own, stays in parts])
+        return torch.where(known, images, self.tokenizer.images(filled))
 
     def draw_labels(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw labels [n] with the classes' frequencies in the training data; "any class" where it has none."""
@@ -128,9 +150,10 @@ class TokenModel(GenerativeModel):
         frequencies = torch.tensor(self.data.class_frequencies, device=self.device)
         return torch.multinomial(frequencies, n, replacement=True, generator=generator)
 
-    def parts(self, rows: Tensor) -> Iterator[Tensor]:
-        """Yield rows [N, ...] in parts whose caches fit ``CACHE_BYTES``, with both halves of guidance."""
-        yield from rows.split(max(1, CACHE_BYTES // (2 * self.transformer.cache_bytes(self.transformer.slots))))
+    @property
+    def drawn_at_once(self) -> int:
+        """How many images' caches fit ``CACHE_BYTES``, with both halves of guidance."""
+        return max(1, CACHE_BYTES // (2 * self.transformer.cache_bytes(self.transformer.slots)))
 
 
 class NormalisedTokenModel(TokenModel):

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, silu
 
 from genkit.models import DataInfo
-from genkit.models.layers import Crop, halvings
+from genkit.models.layers import Crop, Size, halvings
 from genkit.models.likelihoods import Bernoulli, DiscretizedLogistic, Likelihood
 from genkit.models.precision import full_precision, promoted
-from genkit_tokens.quantisers import FSQ, VQ, Quantiser
+from genkit_tokens.quantisers import FSQ, VQ
 
 
 @dataclass
@@ -47,16 +47,13 @@ class Tokenizer(nn.Module):
     constant in evaluation, so a token depends on no pixel outside its receptive field.
     """
 
-    def __init__(self, options: TokenizerOptions, data: DataInfo, quantiser: Quantiser | None = None) -> None:
+    def __init__(self, options: TokenizerOptions, data: DataInfo) -> None:
         super().__init__()
         count = options.halvings or halvings(*data.shape[1:], most=2)[0]
-        rows, columns = (math.ceil(side / 2**count) for side in data.shape[1:])
-        self.grid = (rows, columns)
+        _, height, width = data.shape
+        self.grid: Size = (math.ceil(height / 2**count), math.ceil(width / 2**count))
         self.likelihood = likelihood_of(options, data)
-        self.commitment = options.commitment
-        if quantiser is None:
-            quantiser = FSQ(options.levels) if options.quantiser == "fsq" else VQ(options.codes, options.size)
-        self.quantiser = quantiser
+        self.quantiser = quantiser = quantiser_of(options)
         width, deep = options.channels, options.channels << count
         layers: list[nn.Module] = [nn.Conv2d(data.shape[0], width, 3, padding=1), nn.SiLU()]
         for i in range(count):
@@ -86,11 +83,11 @@ class Tokenizer(nn.Module):
         observed = self.likelihood.observe(images)
         vectors = self.vectors(observed)
         with full_precision(images.device):
-            quantised, tokens, commitment = self.quantiser(vectors)
+            quantised, tokens, extra = self.quantiser(vectors)
         params = self.params(quantised)
         with full_precision(images.device):
             distortion = self.likelihood.distortion(params, observed).mean() / observed[0].numel()
-            return distortion + self.commitment * commitment, tokens.flatten(1)
+            return distortion + extra, tokens.flatten(1)
 
     @torch.no_grad()
     def tokens(self, images: Tensor) -> Tensor:
@@ -131,6 +128,13 @@ class Residual(nn.Module):
         """Return [N, channels, H, W]."""
         hidden: Tensor = self.second(silu(self.first(silu(inputs))))
         return inputs + hidden
+
+
+def quantiser_of(options: TokenizerOptions) -> FSQ | VQ:
+    """Return the quantiser that the options name."""
+    if options.quantiser == "fsq":
+        return FSQ(options.levels)
+    return VQ(options.codes, options.size, options.commitment)
 
 
 def likelihood_of(options: TokenizerOptions, data: DataInfo) -> Likelihood:

@@ -104,13 +104,17 @@ class Transformer(nn.Module):
         ``mask`` [S, slots so far] says which slots each may attend to; None: all that there are. ``cache``: holds the
         slots before ``start``, and then these too.
         """
-        place = slice(start, start + contents.shape[1])
-        hidden = contents + self.positions[place]
-        turn = self.cosines[place, None], self.sines[place, None]
-        for block in self.blocks:
-            hidden = block(hidden, turn, mask, cache)
+        logits = self.at(contents, slice(start, start + contents.shape[1]), mask, cache)
         if cache is not None:
             cache.length += contents.shape[1]
+        return logits
+
+    def at(self, contents: Tensor, places: slice | Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
+        """Return the logits of slots at ``places``, the same for all rows or int64 [N, S]."""
+        hidden = contents + self.positions[places]
+        turn = self.cosines[places].unsqueeze(-2), self.sines[places].unsqueeze(-2)
+        for block in self.blocks:
+            hidden = block(hidden, turn, mask, cache)
         logits: Tensor = self.head(self.norm(hidden))
         return logits
 

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from genkit.errors import UsageError
 from genkit.models import DataInfo, Preset, Step
-from genkit_tokens.sampling import Guidance, draw, probabilities
-from genkit_tokens.token_model import NormalisedTokenModel, TokenOptions, log_probability
+from genkit_tokens.jacobi import draw_by_jacobi
+from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
+from genkit_tokens.token_model import Given, NormalisedTokenModel, TokenOptions, log_probability
 from genkit_tokens.tokenizer import Tokenizer
 from genkit_tokens.transformer import Transformer, causal, grid_coordinates
+
+
+@dataclass
+class VQGPTSampling(TokenSampling):
+    """``jacobi``: so many tokens are drafted at once and verified together, exact in distribution; 0: one by one."""
+
+    jacobi: Annotated[int, Ge(0)] = 0
 
 
 class VQGPT(NormalisedTokenModel):
     """p(z | c) = prod_t p(z_t | z_<t, c) of the tokens z in raster order, after LlamaGen (arXiv:2406.06525).
 
-    The class is a prefix of the sequence. Drawing keeps the keys and values of all tokens so far in a cache.
+    The class is a prefix of the sequence. Drawing keeps the keys and values of all tokens so far in a cache; with
+    ``jacobi`` it is speculative Jacobi decoding (arXiv:2410.01699), for small batches.
     """
 
+    Sampling = VQGPTSampling
+    sampling: VQGPTSampling
     presets = {
         "digits": Preset(images=200_000, batch=64, options={"channels": 32, "width": 64, "layers": 4, "dropout": 0.1}),
         "mnist": Preset(images=400_000, batch=64, options={"likelihood": "bernoulli"}),
@@ -35,7 +51,8 @@ class VQGPT(NormalisedTokenModel):
         self.tokenizer = Tokenizer(options, data)
         codes = self.tokenizer.quantiser.codes
         places = grid_coordinates(*self.tokenizer.grid)[:-1]  # the last token is never an input
-        self.transformer = Transformer(options, nn.Embedding(codes, options.width), places, codes, data.num_classes)
+        embedding = nn.Embedding(codes, options.width)
+        self.transformer = Transformer(options, embedding, places, codes, data.num_classes)
 
     def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
         """Return the mean cross-entropy of each token given those before it."""
@@ -43,27 +60,36 @@ class VQGPT(NormalisedTokenModel):
 
     def logits_of(self, tokens: Tensor, labels: Tensor) -> Tensor:
         """Return the logits [N, T, codes] of every token given those before it and the label."""
-        contents = torch.cat([self.transformer.labels(labels)[:, None], self.embed(tokens[:, :-1])], 1)
+        contents = self.contents(labels, tokens[:, :-1])
         return self.transformer(contents, mask=causal(contents.shape[1], contents.device))  # type: ignore[no-any-return]
+
+    def contents(self, labels: Tensor, tokens: Tensor) -> Tensor:
+        """Return the contents [N, 1 + S, width] of the slots of labels [N] and of tokens [N, S] after them."""
+        return torch.cat([self.transformer.labels(labels)[:, None], self.transformer.embedding(tokens)], 1)
 
     def log_prior(self, tokens: Tensor, labels: Tensor) -> Tensor:
         """Return log p(tokens | label) [N] in nats."""
         return log_probability(self.logits_of(tokens, labels), tokens)
 
-    def draw_tokens(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw tokens [N, T] one after another; both halves of guidance go on with the same token."""
+    def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
+        """Draw tokens [N, T] one after another; both halves of guidance go on with the same token.
+
+        Raises UsageError where a known token comes after one that isn't.
+        """
         length = self.tokenizer.length
+        if given is not None and bool((given[1][:, 1:] & ~given[1][:, :-1]).any()):
+            raise UsageError(
+                "vq-gpt fills a hole only where it comes last, row by row from the top left: use maskgit for this one"
+            )
         guidance = Guidance(labels, self.transformer.any_class(len(labels)), self.sampling.guidance)
+        if self.sampling.jacobi and given is None:
+            return draw_by_jacobi(self.transformer, guidance, length, self.sampling, self.sampling.jacobi, generator)
         tokens = torch.empty(len(labels), length, dtype=torch.int64, device=labels.device)
         cache = self.transformer.cache(len(guidance.labels), length)
         contents = self.transformer.labels(guidance.labels)[:, None]
         for place in range(length):
             logits = guidance.guide(self.transformer(contents, place, cache=cache)[:, -1])
-            tokens[:, place] = draw(probabilities(logits, self.sampling), generator)
-            contents = guidance.double(self.embed(tokens[:, place, None]))
+            drawn = draw(probabilities(logits, self.sampling), generator)
+            tokens[:, place] = drawn if given is None else torch.where(given[1][:, place], given[0][:, place], drawn)
+            contents = guidance.double(self.transformer.embedding(tokens[:, place, None]))
         return tokens
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Return the contents [N, S, width] of tokens' slots."""
-        embedded: Tensor = self.transformer.embedding(tokens)
-        return embedded

@@ -1,0 +1,103 @@
+"""maskgit: a transformer that fills in masked tokens, the surest ones first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from genkit.models import DataInfo, Preset, Step
+from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
+from genkit_tokens.token_model import Given, TokenModel, TokenOptions
+from genkit_tokens.tokenizer import Tokenizer
+from genkit_tokens.transformer import Transformer, grid_coordinates
+
+
+@dataclass
+class MaskGITSampling(TokenSampling):
+    """``steps``: passes of the transformer; ``noise``: of the choice of tokens that stay, fading with the steps."""
+
+    steps: Annotated[int, Ge(1)] = 8
+    noise: Annotated[float, Ge(0)] = 4.5
+
+
+class MaskGIT(TokenModel):
+    """Masked tokens given the others and the class, a share of arccos(u) / (pi / 2) of them masked (arXiv:2202.04200).
+
+    At every step of drawing all masked tokens are drawn, and the surest stay, by the logarithm of their probability
+    plus fading Gumbel noise. There is no probability of the tokens, so no bound on the log-likelihood.
+    """
+
+    Sampling = MaskGITSampling
+    sampling: MaskGITSampling
+    presets = {
+        "digits": Preset(images=200_000, batch=64, options={"channels": 32, "width": 64, "layers": 4, "dropout": 0.1}),
+        "mnist": Preset(images=400_000, batch=64, options={"likelihood": "bernoulli"}),
+        "default": Preset(images=300_000, batch=64, options={"levels": [8, 8, 8]}),
+        "gpu": Preset(
+            images=20_000_000,
+            batch=256,
+            options={"levels": [8, 5, 5, 5], "channels": 64, "width": 512, "layers": 12, "heads": 8},
+        ),
+    }
+
+    def __init__(self, options: TokenOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.tokenizer = Tokenizer(options, data)
+        self.mask = self.tokenizer.quantiser.codes  # one more than the last code
+        embedding = nn.Embedding(self.mask + 1, options.width)
+        places = grid_coordinates(*self.tokenizer.grid)
+        self.transformer = Transformer(options, embedding, places, self.mask, data.num_classes)
+
+    def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
+        """Return the mean cross-entropy of the masked tokens."""
+        masked = self.draw_mask(len(tokens), tokens.shape[1], step.generator)
+        logits = self.logits_of(tokens.masked_fill(masked, self.mask), labels)
+        return cross_entropy(logits[masked].float(), tokens[masked])
+
+    def draw_mask(self, n: int, length: int, generator: torch.Generator) -> Tensor:
+        """Draw which tokens [n, length] of each image are masked: at least one."""
+        u = torch.rand(n, 1, generator=generator, device=generator.device)
+        count = (masked_share(u) * length).ceil().clamp_min(1)
+        order = torch.rand(n, length, generator=generator, device=generator.device).argsort(1).argsort(1)
+        return order < count
+
+    def logits_of(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Return the logits [N, T, codes] of tokens [N, T], some of them ``mask``; each sees all others."""
+        label = self.transformer.labels(labels)[:, None]
+        return self.transformer(torch.cat([label, self.transformer.embedding(tokens)], 1))[:, 1:]  # type: ignore[no-any-return]
+
+    def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
+        """Draw tokens [N, T], at least one more of each image at every step."""
+        shape, sampling = (len(labels), self.tokenizer.length), self.sampling
+        guidance = Guidance(labels, self.transformer.any_class(len(labels)), sampling.guidance)
+        if given is None:
+            tokens = torch.full(shape, self.mask, device=labels.device)
+        else:
+            tokens = given[0].masked_fill(~given[1], self.mask)
+        left = wanted = (tokens == self.mask).sum(1, keepdim=True)
+        for step in range(sampling.steps):
+            if not bool(left.any()):
+                break
+            share = (step + 1) / sampling.steps
+            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.labels))
+            probability = probabilities(logits, sampling)
+            drawn = draw(probability, generator)
+            noise = -torch.empty(shape, device=labels.device).exponential_(generator=generator).log()
+            # The noise is on the confidence alone: the tokens themselves are drawn from the model.
+            sure = probability.gather(-1, drawn[..., None]).squeeze(-1).log() + sampling.noise * (1 - share) * noise
+            masked = tokens == self.mask
+            left = torch.minimum((masked_share(share) * wanted).floor().long(), left - 1).clamp_min(0)
+            rank = sure.masked_fill(~masked, math.inf).argsort(1, descending=True).argsort(1)
+            tokens = torch.where(masked & (rank < shape[1] - left), drawn, tokens)
+        return tokens
+
+
+def masked_share(u: Tensor | float) -> Tensor:
+    """Return arccos(u) / (pi / 2): 1 at 0, 0 at 1."""
+    return torch.arccos(torch.as_tensor(u)) / (math.pi / 2)
