@@ -1,4 +1,4 @@
-"""Bases of token models: the two stages, labels, drawing, and the bound on the log-likelihood."""
+"""The base of token models: the two stages, labels, drawing and completion."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Step
-from genkit.models.precision import full_precision
 from genkit_tokens.sampling import TokenSampling
 from genkit_tokens.tokenizer import Tokenizer, TokenizerOptions, perplexity
 from genkit_tokens.transformer import Transformer, TransformerOptions
@@ -24,9 +22,6 @@ CACHE_BYTES = 1 << 28
 
 Given = tuple[Tensor, Tensor] | None
 """Tokens [N, T], and which of them are known, bool [N, T]."""
-
-SCORED_AT_ONCE = 256
-"""Most images, times classes, whose tokens are scored at once."""
 
 
 @dataclass
@@ -154,57 +149,6 @@ class TokenModel(GenerativeModel):
     def drawn_at_once(self) -> int:
         """How many images' caches fit ``CACHE_BYTES``, with both halves of guidance."""
         return max(1, CACHE_BYTES // (2 * self.transformer.cache_bytes(self.transformer.slots)))
-
-
-class NormalisedTokenModel(TokenModel):
-    """Base of token models with a probability p(z | c) of an image's tokens: a subclass defines ``log_prior``."""
-
-    @property
-    def observation(self) -> str:  # type: ignore[override]
-        """The kind of log-probability that ``log_likelihood`` bounds."""
-        return self.tokenizer.likelihood.name
-
-    @property
-    def binarisation(self) -> str:  # type: ignore[override]
-        """How images are made binary, or "none"."""
-        return self.tokenizer.likelihood.binarisation
-
-    def log_prior(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Return log p(tokens | label) [N] in nats, of the model itself: without guidance or filters."""
-        raise NotImplementedError(f"{type(self).__name__} has no probability of tokens")
-
-    @torch.no_grad()
-    def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
-        """Return a lower bound [N] on log p(images) in nats: log p(z) + log p(image | z) at the image's own tokens z.
-
-        p(image) is a sum over all z, so any one z bounds it. Classes are summed out by their frequencies. Tokens are a
-        function of the image: more ``importance_samples`` change nothing.
-        """
-        bounds = []
-        likelihood = self.tokenizer.likelihood
-        for group in images.split(max(1, SCORED_AT_ONCE // max(1, self.transformer.classes))):
-            observed = torch.stack([likelihood.observe(image, generator) for image in group])
-            tokens = self.tokens(group)
-            with full_precision(images.device):
-                log_p = likelihood.log_prob(self.tokenizer.decode(tokens), observed)
-                bounds.append(log_p + self.log_mixture(tokens))
-        return torch.cat(bounds)
-
-    def log_mixture(self, tokens: Tensor) -> Tensor:
-        """Return log p(z) [N] = log sum_c p(c) p(z | c) of tokens [N, T]."""
-        if not self.transformer.classes:
-            return self.log_prior(tokens, self.transformer.any_class(len(tokens)))
-        each = [
-            math.log(frequency) + self.log_prior(tokens, torch.full((len(tokens),), label, device=tokens.device))
-            for label, frequency in enumerate(self.data.class_frequencies)
-            if frequency
-        ]
-        return torch.logsumexp(torch.stack(each), 0)
-
-
-def log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return the summed log-probability [N] of tokens [N, T] under logits [N, T, codes]."""
-    return -cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), reduction="none").view(tokens.shape).sum(1)
 
 
 def decayed(module: nn.Module) -> list[dict[str, object]]:

@@ -13,8 +13,9 @@ from torch.nn.functional import cross_entropy
 from genkit.errors import UsageError
 from genkit.models import DataInfo, Preset, Step
 from genkit_tokens.jacobi import draw_by_jacobi
+from genkit_tokens.normalised import NormalisedTokenModel, log_probability
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
-from genkit_tokens.token_model import Given, NormalisedTokenModel, TokenOptions, log_probability
+from genkit_tokens.token_model import Given, TokenOptions
 from genkit_tokens.tokenizer import Tokenizer
 from genkit_tokens.transformer import Transformer, causal, grid_coordinates
 

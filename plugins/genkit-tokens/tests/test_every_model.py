@@ -1,0 +1,81 @@
+"""Properties of every token model of the package: all shapes, presets, a line in the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from genkit_tokens.plugin import genkit_models
+
+from genkit.models import Batch, DataInfo, Step, capabilities
+from genkit.registry.specs import ModelSpec
+from genkit.training.phases import PhaseRunner
+from genkit.training.runs import make_model, model_class
+
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 21)]
+SPECS = {spec.name: spec for spec in genkit_models()}
+SMALL: dict[str, Any] = {"channels": 4, "width": 16, "layers": 1, "heads": 2}
+CLASSES: dict[str, Any] = {"num_classes": 3, "class_frequencies": (0.2, 0.3, 0.5)}
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", SPECS)
+def test_it_trains_and_draws_on_every_shape(name: str, shape: tuple[int, int, int], labelled: bool) -> None:
+    torch.manual_seed(0)
+    model = make_model(name, SMALL, DataInfo(shape, 17, **(CLASSES if labelled else {})))
+    images = torch.randint(0, 17, (4, *shape)) / 16
+    labels = torch.tensor([0, 1, 2, 0]) if labelled else None
+    phases = model.phases()
+    runner = PhaseRunner(model, phases, 0, torch.device("cpu"))
+    for phase in phases:
+        runner.train_mode(phase.stage)
+        runner.run(phase, Batch(images, labels), runner.step(0, 0, 4, phase.stage, phase.name))
+    model.eval()
+    for condition in (labels, None):
+        drawn = model.sample(4, generator=torch.Generator().manual_seed(0), condition=condition)
+        assert drawn.shape == (4, *shape)
+        assert drawn.min() >= 0 and drawn.max() <= 1
+    assert model.reconstruct(images).shape == images.shape  # type: ignore[operator]
+    if "log_likelihood" in capabilities(model):
+        bound = model.log_likelihood(images, generator=torch.Generator())  # type: ignore[operator]
+        assert bound.shape == (4,) and bound.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_its_losses_are_finite_and_float32_under_autocast(name: str) -> None:
+    torch.manual_seed(0)
+    model = make_model(name, SMALL, DataInfo((1, 8, 8), 17, **CLASSES))
+    images, labels = torch.randint(0, 17, (4, 1, 8, 8)) / 16, torch.tensor([0, 1, 2, 0])
+    for phase in model.phases():
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            step = Step(0, 0, torch.Generator().manual_seed(0), phase.stage)
+            loss = model.loss(phase.name, Batch(images, labels), step)
+            tokens = model.tokens(images)  # type: ignore[operator]
+        assert loss.dtype == torch.float32
+        loss.backward()
+        assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
+        assert tokens.equal(model.tokens(images))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_it_has_presets_for_two_cores_and_for_a_gpu(name: str) -> None:
+    presets = dict(model_class(name).presets)
+    assert set(presets) == {"digits", "mnist", "default", "gpu"}
+    gpu = presets.pop("gpu")
+    assert all(gpu.images >= 5 * preset.images for preset in presets.values())
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_the_readme_has_its_paper(spec: ModelSpec) -> None:
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    (row,) = (line for line in readme.splitlines() if line.startswith(f"| `{spec.name}` |"))
+    assert spec.paper and spec.paper in row
+
+
+def test_architectures_are_short() -> None:
+    sources = Path(__file__).parents[1].joinpath("src/genkit_tokens").glob("*.py")
+    assert all(len(path.read_text().splitlines()) <= 200 for path in sources)
