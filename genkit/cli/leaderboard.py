@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=NAMES,
     shell_complete=complete_measured,
     section="Ranking",
-    help="Data set, by default the newest record's; several, comma-separated, add average ranks.",
+    help="Data set or its path, by default the newest record's; several, comma-separated, add average ranks.",
 )
 @option(
     "--score",

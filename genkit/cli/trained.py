@@ -99,7 +99,7 @@ def find_or_train(
     runs = [run for run in found if run.config.dataset_sha256 == data.sha256]
     finished = [run for run in runs if run.finished]
     run = finished[-1] if finished else _train(model, data, runs, opening, device, root)
-    return run, dataclasses.replace(data, name=run.config.dataset)
+    return run, dataclasses.replace(data, name=run.config.dataset, short_name=run.config.dataset_slug)
 
 
 def _train(model: str, data: ImageDataset, partial: list[Run], opening: dict[str, Any], device: str, root: Path) -> Run:

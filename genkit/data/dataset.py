@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genkit.data.source import SPLITS
+
 
 @dataclass(frozen=True)
 class DataInfo:
@@ -80,20 +82,49 @@ class ImageDataset:
     ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
     its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
     ``notes`` say how an input was read that can be read in several ways; ``departures``, what of it packages that only
-    ``convert("RGB")`` would have read otherwise.
+    ``convert("RGB")`` would have read otherwise. ``short_name``: the slug that a run recorded.
     """
 
     name: str
-    sha256: str
-    train: Split
-    test: Split
-    classes: tuple[str, ...] = ()
-    skipped: int = 0
-    whole: Split | None = field(default=None, repr=False)
-    own_splits: bool = True
-    left_out: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    levels: int = 256
+    order: NDArray[np.int64] | None = None
+    captions: Sequence[tuple[str, ...]] | None = None
+    names: Sequence[str] | None = None
+    sizes: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def images(self, indices: slice | NDArray[np.int64]) -> Tensor:
+        """Return float32 images [n, C, H, W] in [0, 1]."""
+        return torch.from_numpy(np.array(self.pixels[indices])).float().div_(self.levels - 1)
+
+    def uint8(self, indices: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return images as uint8 [n, C, H, W] in 0 .. 255, rounded half to even, as metrics take them."""
+        pixels = np.array(self.pixels[indices])
+        if self.levels == 256:
+            return pixels
+        table: NDArray[np.uint8] = np.rint(np.arange(self.levels) * (255 / (self.levels - 1))).astype(np.uint8)
+        return table[pixels]
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Yield all images in order, ``size`` at a time, as float32."""
+        for start in range(0, len(self), size):
+            yield self.images(slice(start, start + size))
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """A packed data set with its two splits.
+
+    ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels
+    and splits); ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files left out.
+    ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
+    its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
     departures: tuple[str, ...] = ()
+    short_name: str = ""
 
     def everything(self) -> Split:
         """Return all images, training images first; nothing is copied if the data set is packed."""
@@ -107,10 +138,14 @@ class ImageDataset:
 
     @property
     def slug(self) -> str:
-        """A short name that is safe as a folder's: ``digits``, ``folder-photos``."""
+        """A short name that is safe as a folder's: ``digits``, ``folder-photos``, ``folder-cats-train``."""
         kind, _, argument = self.name.partition(":")
-        last = "".join(c if c.isalnum() else "-" for c in argument.replace("\\", "/").rstrip("/").rpartition("/")[2])
-        return f"{kind}-{last}".strip("-") if argument else kind
+        if self.short_name or not argument:
+            return self.short_name or kind
+        *above, last = ["", *argument.replace("\\", "/").rstrip("/").split("/")]
+        names = [above[-1], last] if last.lower() in SPLITS else [last]  # a split alone names no data set
+        words = ["".join(c if c.isalnum() else "-" for c in name) for name in names]
+        return "-".join([kind, *filter(None, words)]).strip("-")
 
     @property
     def levels(self) -> int:

@@ -23,6 +23,7 @@ from genkit.ranking.columns import (
     mean_over_seeds,
     means_over_seeds,
 )
+from genkit.ranking.datasets import choose, choose_dataset, models_or_baselines
 from genkit.ranking.milestones import milestones_of, orphans, split_milestones
 from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, weights_key
 from genkit.results.records import Record, RecordedScore
@@ -120,12 +121,12 @@ def rank(
     records = sorted(records, key=lambda record: record.created)
     everything = [record for record in records if record.dataset == dataset]
     here, earlier = split_milestones(everything)
-    candidates = [record for record in _models_or_baselines(here) if record.scores]
+    candidates = [record for record in models_or_baselines(here) if record.scores]
     if not candidates:
         raise MissingError(f"no record of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
     if score:
-        score = _choose("score", _of_metric(score, names), names, f" of {dataset}")
+        score = choose("score", _of_metric(score, names), names, f" of {dataset}")
     else:
         score = _default_score(candidates, protocol)
     fingerprint = protocol or _largest_protocol(candidates, score)
@@ -168,19 +169,6 @@ def rank(
     )
 
 
-def choose_dataset(records: Sequence[Record], wanted: str | None) -> str:
-    """Return the data set named, by default the newest record's; errors as in ``rank``."""
-    if not records:
-        raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
-    newest = max(_models_or_baselines(records), key=lambda record: record.created)
-    return _choose("data set", wanted or newest.dataset, [record.dataset for record in records])
-
-
-def _models_or_baselines(records: Sequence[Record]) -> Sequence[Record]:
-    """The records of models and images, or those of baselines if there are no others."""
-    return [record for record in records if record.subject.kind != "baseline"] or records
-
-
 def _default_score(records: Sequence[Record], protocol: str | None) -> str:
     """The score of images that ranks most entries, then the newest record's first, under ``protocol`` if given.
 
@@ -214,16 +202,8 @@ def _of_metric(wanted: str, names: list[str]) -> str:
     """
     if wanted in names:
         return wanted
-    mine = [name for name in names if name.partition("[")[0] == wanted]
+    mine = [name for name in names if name.partition("[")[0].lower() == wanted.lower()]
     return ([name for name in mine if "@" not in name] or mine or [wanted])[-1]
-
-
-def _choose(kind: str, wanted: str, available: list[str], of: str = "") -> str:
-    if wanted not in available:
-        names = ", ".join(sorted(set(available)))
-        metrics = [name.partition("[")[0] for name in available]
-        raise UnknownName(kind, wanted, [*available, *metrics], f" The records{of} have: {names}")
-    return wanted
 
 
 def _largest_protocol(records: Sequence[Record], score: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import fmean
 
 from genkit.errors import MissingError
-from genkit.ranking.board import Board, choose_dataset, rank
+from genkit.ranking.board import Board, rank
+from genkit.ranking.datasets import choose_dataset, told_apart
 from genkit.ranking.rows import Row
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
@@ -84,7 +85,7 @@ def recommend(
     for problem in contents.problems:
         unreadable(problem)
     return recommend_from(
-        contents.records,
+        told_apart(contents.records),
         dataset=dataset,
         score=score,
         latency_ms=latency_ms,

@@ -11,6 +11,8 @@ from pathlib import Path
 from genkit.ranking.across import Across, across
 from genkit.ranking.agreement import Agreement, Overall, agreement, overall
 from genkit.ranking.board import COSTS, Board, rank
+from genkit.ranking.datasets import told_apart
+from genkit.report.measured import measured_at
 from genkit.results import store
 from genkit.results.jobs import failures
 from genkit.results.records import Record
@@ -75,17 +77,20 @@ def leaderboard(
     """Rank the records of a folder or an fsspec URL.
 
     ``dataset`` is that of the newest record by default; if several are given, the board is of the first, and models are
-    compared over all. ``score`` is a score or metric, by default the one that ranks most entries. Raises MissingError
-    if there is nothing to rank and UnknownName for a data set or score that no record has.
+    compared over all. A path means the data that was measured there, or that is there now. Several contents of one name
+    are told apart as ``NAME@HASH``. ``score`` is a score or metric, by default the one that ranks most entries. Raises
+    MissingError if there is nothing to rank and UnknownName for a data set or score that no record has.
     """
     contents = store.read(root)
+    records = told_apart(contents.records)
     first, *more = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset) or [None]
-    board = rank(contents.records, dataset=first, score=score)
+    first, *more = (each and measured_at(each, records, root) for each in (first, *more))
+    board = rank(records, dataset=first, score=score)
     metric = board.score.partition("[")[0]
-    failed = failures(root, [record for record in contents.records if record.dataset == board.dataset])
+    failed = failures(root, [record for record in records if record.dataset == board.dataset])
     return Leaderboard(
         dataclasses.replace(board, problems=tuple(contents.problems), failed=failed),
-        elsewhere=tuple(rank(contents.records, dataset=name, score=metric) for name in more),
-        records=tuple(contents.records),
+        elsewhere=tuple(rank(records, dataset=name, score=metric) for name in more if name),
+        records=tuple(records),
         origins=contents.origins,
     )

@@ -27,8 +27,8 @@ def open_run_dataset(
 
     ``dataset`` says where it is now, if it was moved or the run was imported: the content decides, not the name. So
     does ``labels`` for a file of labels. Downloaded data is looked for in ``data_root``, else ``GENKIT_DATA``, else the
-    folder recorded in the run. Raises MissingError if there is nothing at the recorded place, DataError if the content
-    has changed.
+    folder recorded in the run. It keeps the short name that the run recorded, so that what is measured of it stays
+    comparable. Raises MissingError if there is nothing at the recorded place, DataError if the content has changed.
     """
     if not isinstance(dataset, ImageDataset):
         options = dataclasses.asdict(run.config.opening)
@@ -44,7 +44,7 @@ def open_run_dataset(
                 raise
             raise MissingError(f"{error}; {ELSEWHERE}") from error
     check_unchanged(dataset, run)
-    return dataset
+    return dataclasses.replace(dataset, short_name=run.config.dataset_slug)
 
 
 def check_unchanged(data: ImageDataset, run: Run) -> None:

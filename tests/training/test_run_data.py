@@ -98,3 +98,9 @@ def test_other_pixels_in_the_same_numbers_are_told_apart(run, tmp_path):
     Image.fromarray(pixels).save(file)
     with pytest.raises(DataError, match="its pixels, labels or .* differ, though it still has|it had .* train"):
         open_run_dataset(run)
+
+
+def test_moved_data_keeps_the_name_that_its_run_recorded(run, tmp_path):
+    (tmp_path / "q").rename(tmp_path / "q2")
+    data = open_run_dataset(run, tmp_path / "q2")
+    assert (data.name, data.slug) == (f"folder:{tmp_path / 'q2'}", "folder-q")
