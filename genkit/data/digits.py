@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.data.pack import split_hash
+from genkit.data.division import split_hash
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 
 TEST_PER_CLASS = 36

@@ -6,9 +6,7 @@
 ``pixels.npy`` holds the training images, then the test images, so that both splits and the whole are views of one map.
 A folder is built under a temporary name, synced and renamed, so it is never incomplete.
 
-A source without splits is split by content: an image is a test image if the blake2b hash of its packed pixels lies in
-the lowest fifth, so copies of an image are all in one split. With two or more different images neither split is empty;
-copies of one image are all training images.
+A source without splits is split by content: see genkit.data.division.
 """
 
 from __future__ import annotations
@@ -26,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from genkit.data.division import Division
 from genkit.data.packed import Packed, PackWriter, open_packed
 from genkit.data.source import Item, Source, SourceItems
 from genkit.downloads import Progress
@@ -35,7 +34,6 @@ from genkit.paths import cache_dir, write_atomic
 VERSION = 3
 """Version of the rules for reading sources; a new version reads every source again."""
 
-TEST_SHARE = 0.2
 _ABANDONED = 24 * 3600.0
 """Seconds without a write after which an unfinished pack counts as abandoned."""
 
@@ -101,12 +99,6 @@ def _refuse_undecided(undecided: str, measured: bool) -> None:
         raise DataError(undecided)
 
 
-def split_hash(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
-    """Return the blake2b hash of an image's pixels as a number in [0, 1)."""
-    digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
-
-
 def _known(entry: Path, root: Path) -> PackedSource | None:
     try:
         found = json.loads(entry.read_bytes())
@@ -131,27 +123,30 @@ def _known(entry: Path, root: Path) -> PackedSource | None:
 def _write(contents: SourceItems, folder: Path, progress: Progress | None, name: str) -> dict[str, Any]:
     """Write all images into ``folder/pack``; return the facts of the index entry."""
     writer = PackWriter(folder / "pack", contents.shape)
-    skipped, lowest, highest, own_splits = 0, 1.0, 0.0, False
+    skipped, own_splits = 0, False
+    division = Division()
     try:
         for done, item in enumerate(contents.items, start=1):
             if item is None:
                 skipped += 1
             else:
                 _verify(item, contents, name)
-                position = split_hash(item.pixels)
-                lowest, highest = min(lowest, position), max(highest, position)
                 own_splits |= item.split is not None
-                writer.append(item, test=position < TEST_SHARE if item.split is None else item.split == "test")
+                by_content = division.add(item)
+                writer.append(item, test=by_content if item.split is None else item.split == "test")
             if progress is not None:
                 progress(done, contents.count)
         if not any(writer.counts):
             raise DataError(f"{name} has no usable image ({skipped} bad): give it some that can be read")
         if own_splits and not all(writer.counts):
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
-        if all(writer.counts) or (lowest == highest and writer.counts[0]):
-            sha256, names = writer.finish(contents), writer.names()
-        else:
-            sha256, names = _fill_empty_split(writer, contents, folder, lowest, highest)
+        changed = None if own_splits else division.mended()
+        if changed is not None:
+            writer = _divided(writer, contents, folder / "again", changed)
+        sha256, names = writer.finish(contents), writer.names()
+        if changed is not None:
+            shutil.rmtree(folder / "pack")
+            writer.folder.rename(folder / "pack")
         return {
             "sha256": sha256,
             "skipped": skipped + contents.skipped,
@@ -166,26 +161,18 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
         writer.close()
 
 
-def _fill_empty_split(
-    first: PackWriter, contents: SourceItems, folder: Path, lowest: float, highest: float
-) -> tuple[str, list[str]]:
-    """Write a small set again whose hashes put all images into one split: the image nearest the border moves.
-
-    Copies of one image that are all test images become training images.
-    """
-    first_was_test = first.counts[0] == 0
-    second = PackWriter(folder / "again", contents.shape)
+def _divided(first: PackWriter, contents: SourceItems, folder: Path, test: list[bool]) -> PackWriter:
+    """Return a pack's images in ``folder`` under another division; ``test`` is in the source's order."""
+    second = PackWriter(folder, contents.shape)
     try:
         for place, item in first.items():
-            position = split_hash(item.pixels)
-            second.append(item, test=position < highest if first_was_test else position <= lowest, place=place)
-        sha256 = second.finish(contents)
-    finally:
+            second.append(item, test=test[place], place=place)
+    except BaseException:
         second.close()
-    first.close()
-    shutil.rmtree(first.folder)
-    second.folder.rename(first.folder)
-    return sha256, second.names()
+        raise
+    finally:
+        first.close()
+    return second
 
 
 def _verify(item: Item, contents: SourceItems, name: str) -> None:

@@ -14,22 +14,22 @@ def describe_data(data: ImageDataset) -> str:
     """Return a line such as ``300 images 32x32 RGB, 2 classes: cross 83, disc 217; train 246, test 54``.
 
     The size is height x width; the number after a class counts all its images. Classes without training images are
-    named, as no model learns them.
+    named, as no model learns them, and classes of a single image, as none is left to test them.
     """
     at_most = "" if data.train.sizes is None else "up to "
     parts = [_images(len(data.train) + len(data.test), data.info(), at_most=at_most)]
-    if data.classes:
-        counts = class_counts(data)
-        train, test = (counts[name] for name in ("train", "test"))
-        names = [f"{name} {train[place] + test[place]:,}" for place, name in enumerate(data.classes)]
-        parts[0] += f", {_classes(names)}"
+    counts = class_counts(data)
+    classes = list(zip(data.classes, counts["train"], counts["test"], strict=True))
+    if classes:
+        parts[0] += f", {_classes([f'{name} {train + test:,}' for name, train, test in classes])}"
     captions = sum(len(texts) for split in (data.train, data.test) for texts in split.captions or ())
     if captions:
         parts[0] += f", {captions:,} captions"
     parts.append(f"train {len(data.train):,}, test {len(data.test):,}")
-    empty = [name for name, count in zip(data.classes, class_counts(data)["train"], strict=True) if not count]
-    if empty:
+    if empty := [name for name, train, _ in classes if not train]:
         parts.append(f"no training images of {_listed(empty)}")
+    if single := [name for name, train, test in classes if (train, test) == (1, 0)]:
+        parts.append(f"a single image, in train, of {_listed(single)}")
     return "; ".join(parts)
 
 

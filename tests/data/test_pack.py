@@ -16,9 +16,9 @@ import torch
 
 from genkit.data import pack, packed
 from genkit.data import tree as tree_module
+from genkit.data.division import TEST_SHARE, split_hash
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
-from genkit.data.pack import TEST_SHARE, split_hash
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 from genkit.errors import DataError
 
