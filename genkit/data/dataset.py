@@ -86,43 +86,15 @@ class ImageDataset:
     """
 
     name: str
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
-    levels: int = 256
-    order: NDArray[np.int64] | None = None
-    captions: Sequence[tuple[str, ...]] | None = None
-    names: Sequence[str] | None = None
-    sizes: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def images(self, indices: slice | NDArray[np.int64]) -> Tensor:
-        """Return float32 images [n, C, H, W] in [0, 1]."""
-        return torch.from_numpy(np.array(self.pixels[indices])).float().div_(self.levels - 1)
-
-    def uint8(self, indices: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return images as uint8 [n, C, H, W] in 0 .. 255, rounded half to even, as metrics take them."""
-        pixels = np.array(self.pixels[indices])
-        if self.levels == 256:
-            return pixels
-        table: NDArray[np.uint8] = np.rint(np.arange(self.levels) * (255 / (self.levels - 1))).astype(np.uint8)
-        return table[pixels]
-
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        """Yield all images in order, ``size`` at a time, as float32."""
-        for start in range(0, len(self), size):
-            yield self.images(slice(start, start + size))
-
-
-@dataclass(frozen=True)
-class ImageDataset:
-    """A packed data set with its two splits.
-
-    ``name`` is what the user wrote (``digits``, ``folder:photos``); ``sha256`` is of the packed content (levels, labels
-    and splits); ``classes`` has the names of the labels, or is empty; ``skipped`` counts the bad files left out.
-    ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
-    its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
+    sha256: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...] = ()
+    skipped: int = 0
+    whole: Split | None = field(default=None, repr=False)
+    own_splits: bool = True
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
     short_name: str = ""
 
