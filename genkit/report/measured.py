@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from genkit.data import open_images
-from genkit.data.open import absolute_reference
 from genkit.errors import GenkitError, UnknownName
 from genkit.ranking.datasets import content
 from genkit.results.locations import is_url
@@ -23,6 +21,8 @@ def measured_at(wanted: str, records: Sequence[Record], root: Path | str) -> str
     names = {record.dataset.lower() for record in records} | {record.dataset.partition("@")[0] for record in records}
     if wanted.lower() in names:
         return wanted
+    from genkit.data.open import absolute_reference  # brings torch, which names need not
+
     try:
         reference = absolute_reference(wanted)
     except GenkitError:
@@ -52,6 +52,8 @@ def _recorded(reference: str, records: Sequence[Record], root: Path | str) -> se
 
 
 def _content_now(reference: str) -> set[str]:
+    from genkit.data import open_images
+
     try:
         return {open_images(reference).sha256}
     except GenkitError:
