@@ -19,7 +19,7 @@ RENAMED = {"discriminator_turns": "d_steps", "discriminator_rate": "d_learning_r
 """Old name of an option -> its name now. Old names are read wherever options are: command line, TOML, runs, records."""
 
 
-LATER = {"kl_warmup": 0}
+LATER: dict[str, Any] = {"kl_warmup": 0, "truncation": 1.0}
 """Options that models got after their first runs, with the value that changes nothing. It is not stored, so that runs,
 records and boards of before stay equal to those of now."""
 

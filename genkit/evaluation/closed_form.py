@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,15 +26,22 @@ def last_trained_stage(model: GenerativeModel) -> int:
 
 
 def load_for_evaluation(
-    run: Run, path: Path, train: Split, device: torch.device, *, raw: bool = False
+    run: Run,
+    path: Path,
+    train: Split,
+    device: torch.device,
+    *,
+    raw: bool = False,
+    sampling: Mapping[str, Any] | None = None,
 ) -> GenerativeModel:
     """Load a checkpoint's model as if training had ended there.
 
     Later stages are prepared as in training, where the averages of what is finished are its weights, if none of them
-    has phases. ``raw`` takes the raw weights instead. Raises like genkit.training.runs.load.
+    has phases. ``raw`` takes the raw weights instead; ``sampling`` changes options of drawing.
+    Raises like genkit.training.runs.load.
     """
     stage = checkpoint_meta(path)["stage"]
-    model = load(run, checkpoint_path=path, raw=raw).to(device)
+    model = load(run, checkpoint_path=path, raw=raw, sampling=sampling).to(device)
     if last_trained_stage(model) <= stage:
         prepare_stages(model, train, range(stage + 1, model.stages))
     return model.eval()

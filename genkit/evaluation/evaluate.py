@@ -18,6 +18,7 @@ from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves
 from genkit.features.cache import Progress, quiet
 from genkit.models.base import GenerativeModel
+from genkit.models.drawing import sampling_of
 from genkit.registry.discovery import registry
 from genkit.results import store
 from genkit.results.records import Record, Subject, Training
@@ -57,6 +58,7 @@ def evaluate(
     evaluator: Evaluator | None = None,
     checkpoint: Path | None = None,
     raw: bool = False,
+    sampling: Mapping[str, Any] | None = None,
     progress: Progress = quiet,
     **options: Any,
 ) -> Evaluation:
@@ -64,6 +66,7 @@ def evaluate(
 
     Options are given as one ``config``, or as its fields: ``evaluate(run, count=1000, metrics=["fid"])``. ``dataset``
     says where the run's data is now, if it was moved. ``raw`` measures the raw weights instead of their moving average;
+    ``sampling`` changes options of drawing, e.g. ``{"guidance": 2}``; boards rank what a run draws with its own.
     ``evaluator`` shares its reference features with other runs. Raises MissingError without a checkpoint or an
     extractor, DataError if the data set has changed, UsageError for the checkpoint of another run.
     """
@@ -76,21 +79,28 @@ def evaluate(
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
     store.ready(run.path)
     evaluator = evaluator or Evaluator(open_run_dataset(run, dataset), resolve_config(config, options, COUNT), progress)
-    measured = measure_run(run, evaluator, path, raw=raw)
+    measured = measure_run(run, evaluator, path, raw=raw, sampling=sampling)
     return Evaluation(measured.record, store_record(run.path, measured))
 
 
-def measure_run(run: Run, evaluator: Evaluator, checkpoint: Path, *, raw: bool = False) -> Measurement:
+def measure_run(
+    run: Run,
+    evaluator: Evaluator,
+    checkpoint: Path,
+    *,
+    raw: bool = False,
+    sampling: Mapping[str, Any] | None = None,
+) -> Measurement:
     """Measure a checkpoint of a run as if training had ended there; its learning curves are exhibits too."""
-    model = load_for_evaluation(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw)
+    model = load_for_evaluation(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw, sampling=sampling)
     record, exhibits = evaluator.measure(
-        subject_of(run), model=model, training=training_of(run, checkpoint, weights_of(model, raw))
+        subject_of(run, model), model=model, training=training_of(run, checkpoint, weights_of(model, raw))
     )
     return Measurement(record, {**exhibits, **curves(run.path / "log.jsonl")})
 
 
-def subject_of(run: Run) -> Subject:
-    """Return the subject of a run's records."""
+def subject_of(run: Run, model: GenerativeModel) -> Subject:
+    """Return the subject of a run's records, given its model with the options that it draws with."""
     family = run.offer().spec.family
     return Subject(
         name=run.config.model,
@@ -99,6 +109,7 @@ def subject_of(run: Run) -> Subject:
         dist=run.config.dist,
         version=run.config.version,
         options=run.config.options,
+        sampling=sampling_of(model),
     )
 
 
@@ -121,6 +132,7 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
         precision=run.config.precision,
         seconds=round(meta["seconds"], 3),
         weights=weights,
+        sampling=sampling_of(run.make_model()),
         finished=run.finished and checkpoint.name == run.newest_checkpoint().name,
     )
 

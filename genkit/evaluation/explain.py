@@ -210,7 +210,12 @@ def _remeasure_run(
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
         evaluator = Evaluator(data, _config(score, choices, weights), progress, keep=True)
         assert record.training is not None
-        return _value(measure_run(run, evaluator, checkpoint, raw=record.training.weights == "raw").record, score)
+        return _value(
+            measure_run(
+                run, evaluator, checkpoint, raw=record.training.weights == "raw", sampling=record.subject.sampling
+            ).record,
+            score,
+        )
 
     return measure, ""
 

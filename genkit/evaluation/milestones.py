@@ -81,7 +81,7 @@ def _milestone_score(
     scores = [score for record in of_it for score in record.scores if score.fingerprint in wanted]
     if not scores or missing(evaluator, of_it, [spec], unfitted, count):
         model = load_for_evaluation(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
-        record = evaluator.measure_one(spec, subject_of(run), model, training)
+        record = evaluator.measure_one(spec, subject_of(run, model), model, training)
         store_record(folder, Measurement(record, {}))
         scores = [*record.scores]
     return MilestoneScore(training.images, scores[0])

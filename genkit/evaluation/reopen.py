@@ -129,7 +129,9 @@ def reopen(
         data = open_run_dataset(run, dataset)
         if data.sha256 != record.protocol["data"]["sha256"]:
             raise DataError(f"{data.name} has changed since {record.subject.name} was measured")
-        model = load_for_evaluation(run, checkpoint, data.train, target, raw=record.training.weights == "raw")
+        model = load_for_evaluation(
+            run, checkpoint, data.train, target, raw=record.training.weights == "raw", sampling=record.subject.sampling
+        )
         drawn = ModelSamples(
             model, sampling["count"], sampling["chunk"], sampling["seed"], target, sampling["quantisation"]
         )

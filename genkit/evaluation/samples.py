@@ -18,6 +18,7 @@ from torch import Tensor
 from genkit.data import Split
 from genkit.data.images import in_range, quantize, truncate
 from genkit.models.base import GenerativeModel
+from genkit.models.drawing import sampling_of
 from genkit.seeds import derive
 
 QUANTISATION: dict[str, Callable[[Tensor], Tensor]] = {"round-half-even": quantize, "truncate": truncate}
@@ -71,6 +72,7 @@ class ModelSamples:
             "model": f"{cls.__module__}.{cls.__qualname__}",
             "code": _code_of(cls),
             "options": repr(self.model.options),
+            **({"sampling": drawn_with} if (drawn_with := sampling_of(self.model)) else {}),
             "data": repr(self.model.data),
             "weights": weights.hexdigest(),
             "count": self.count,

@@ -103,11 +103,16 @@ class Phase:
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings with which a model trains well: a budget in images, a batch size, options other than the defaults."""
+    """Settings with which a model trains well: a budget in images, a batch size, options other than the defaults.
+
+    ``sampling``: options of drawing other than the defaults, chosen on training data. Boards rank what is drawn with
+    them.
+    """
 
     images: int
     batch: int = 64
     options: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -134,7 +139,9 @@ class GenerativeModel(nn.Module):
     - ``after_step(step)``: called after each training step, e.g. to update a codebook
     - ``logits(images) -> [N]``: the discriminator's, higher for real; conformance checks use it to test the labels
 
-    ``Options`` is a plain dataclass, validated by genkit and stored as JSON. ``presets`` maps the name of a data set,
+    ``Options`` is a plain dataclass, validated by genkit and stored as JSON. ``Sampling`` is another, with a default
+    for each field: options of drawing that may be changed after training, such as a guidance. ``sample`` reads them
+    from ``self.sampling``. ``presets`` maps the name of a data set,
     or "default" for all others, to a Preset that two CPU cores train in minutes, and "gpu" to one for a GPU and any
     data set. ``ema`` names the submodules whose exponential moving average is evaluated. ``observation`` and
     ``binarisation`` name the observation model of ``log_likelihood``; only equal ones are compared.
@@ -142,6 +149,7 @@ class GenerativeModel(nn.Module):
     """
 
     Options: ClassVar[type] = NoOptions
+    Sampling: ClassVar[type] = NoOptions
     stages: ClassVar[int] = 1
     stage_shares: ClassVar[tuple[float, ...]] = ()
     """The share of the budget of each stage, of any positive sum; empty: stages with phases share it evenly."""
@@ -165,6 +173,7 @@ class GenerativeModel(nn.Module):
     def __init__(self, options: Any, data: DataInfo) -> None:
         super().__init__()
         self.options = options
+        self.sampling: Any = self.Sampling()
         self.data = data
         self.augmentation = Augmentation()
 

@@ -46,6 +46,17 @@ class GANOptions:
     ada_images: Annotated[int, Ge(1)] = 500_000
 
 
+@dataclass
+class GANSampling:
+    """Options of drawing of every GAN.
+
+    ``truncation`` scales latents: below 1, samples come nearer to the average image and lose variety
+    (arXiv:1812.04948's psi, on z).
+    """
+
+    truncation: Annotated[float, Ge(0)] = 1.0
+
+
 class GAN(GenerativeModel):
     """Base of every GAN: a generator and a discriminator, each with an Adam of its own (arXiv:1406.2661).
 
@@ -54,6 +65,7 @@ class GAN(GenerativeModel):
     ``discriminator_loss`` or ``generator_loss`` for more loss terms, and ``phases`` for more phases.
     """
 
+    Sampling: ClassVar[type] = GANSampling
     ema: ClassVar[tuple[str, ...]] = ("generator",)
     generator: nn.Module
     discriminator: nn.Module
@@ -151,8 +163,10 @@ class GAN(GenerativeModel):
         return None
 
     def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw latents [n, latent] from N(0, 1)."""
-        return torch.randn(n, self.latent, generator=generator, device=self.device)
+        """Draw latents [n, latent] from N(0, 1); outside training their scale is the truncation."""
+        latent = torch.randn(n, self.latent, generator=generator, device=self.device)
+        scale = getattr(self.sampling, "truncation", 1.0)  # a subclass may draw with other options
+        return latent if self.training or scale == 1 else latent * scale
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the generator's images in [0, 1] of latents [N, latent]."""

@@ -24,8 +24,8 @@ from genkit.ranking.columns import (
     means_over_seeds,
 )
 from genkit.ranking.datasets import choose, choose_dataset, models_or_baselines
-from genkit.ranking.milestones import milestones_of, orphans, split_milestones
-from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, weights_key
+from genkit.ranking.milestones import ORPHANED, milestones_of, orphans, split_milestones
+from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, other_point, split_points, weights_key
 from genkit.results.records import Record, RecordedScore
 from genkit.results.score import Direction
 
@@ -119,11 +119,12 @@ def rank(
     """
     dataset = choose_dataset(records, dataset)
     records = sorted(records, key=lambda record: record.created)
-    everything = [record for record in records if record.dataset == dataset]
-    here, earlier = split_milestones(everything)
+    own, elsewhere = split_points([record for record in records if record.dataset == dataset])
+    here, earlier = split_milestones(own)
     candidates = [record for record in models_or_baselines(here) if record.scores]
     if not candidates:
-        raise MissingError(f"no record of {dataset} holds a score")
+        swept = "of its runs' own options of drawing " if elsewhere else ""
+        raise MissingError(f"no record {swept}of {dataset} holds a score")
     names = [s.name for record in candidates for s in reversed(record.scores)]
     if score:
         score = choose("score", _of_metric(score, names), names, f" of {dataset}")
@@ -133,10 +134,8 @@ def rank(
     reference = next(s for r in here for s in r.scores if s.name == score and s.fingerprint == fingerprint)
     direction = reference.direction
     kept, left_out = _comparable(here, score, reference)
-    left_out += [
-        (describe(record), "a milestone of a run without a record of its last checkpoint")
-        for record in orphans(kept, earlier, score)
-    ]
+    left_out += [(describe(record), ORPHANED) for record in orphans(kept, earlier, score)]
+    left_out += [(describe(record), other_point(record)) for record in elsewhere]
     left_out += [(describe(record), f"measured on {record.dataset}") for record in records if record.dataset != dataset]
     groups = entries(kept)
     history = histories(here)

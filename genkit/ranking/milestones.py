@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from genkit.ranking.rows import Milestone
 from genkit.results.records import Record
 
+ORPHANED = "a milestone of a run without a record of its last checkpoint"
+
 
 def split_milestones(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:
     """Split records into those of last checkpoints and those of earlier ones, by run.

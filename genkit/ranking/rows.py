@@ -104,7 +104,8 @@ def entry_of(record: Record) -> str:
         trained = _budget(training), training.batch, training.processes, training.weights
         trained += ("bfloat16",) if training.precision == "bfloat16" else ()
     made = subject.kind, subject.dist, subject.version, subject.name
-    return repr((*made, sorted(current_names(subject.options).items()), trained))
+    drawn = (sorted(subject.sampling.items()),) if subject.sampling else ()
+    return repr((*made, sorted(current_names(subject.options).items()), trained, *drawn))
 
 
 def _budget(training: Training) -> str:
@@ -142,7 +143,8 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
     """The options, budget, batch size and weights in which an entry differs from others of the same name."""
 
     def facts(other: Record) -> dict[str, str]:
-        known = {key: f"{key}={value}" for key, value in current_names(other.subject.options).items()}
+        used = {**current_names(other.subject.options), **other.subject.sampling}
+        known = {key: f"{key}={value}" for key, value in used.items()}
         if other.training:
             known |= {"budget": _budget(other.training), "weights": other.training.weights}
             known |= {"batch": f"batch {other.training.batch}", "processes": f"{other.training.processes} processes"}
@@ -155,6 +157,19 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
 
     namesakes = [facts(group[0]) for group in groups.values() if group[0].subject.name == record.subject.name]
     return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
+
+
+def split_points(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Split records into those drawn with their run's own options, which boards rank, and those of a sweep."""
+    own = [record for record in records if record.at_own_point]
+    return own, [record for record in records if not record.at_own_point]
+
+
+def other_point(record: Record) -> str:
+    """Say in which options of drawing a record differs from its run's own."""
+    own = record.training.sampling if record.training else {}
+    changed = {key: value for key, value in record.subject.sampling.items() if own.get(key) != value}
+    return f"drawn with {', '.join(f'{key}={value}' for key, value in changed.items())}, not with its run's own options"
 
 
 def weights_key(record: Record) -> str:

@@ -100,6 +100,8 @@ class Subject:
     dist: str = ""
     version: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    sampling: dict[str, Any] = field(default_factory=dict)
+    """The options of drawing that were used."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class Training:
     weights: str
     """"ema" or "raw"."""
     finished: bool = True
+    sampling: dict[str, Any] = field(default_factory=dict)
+    """The run's own options of drawing, which boards rank."""
     processes: int = 1
     precision: str = ""
     """"float32" or "bfloat16"; empty in older records and runs, which did not say."""
@@ -139,6 +143,11 @@ class Record:
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
     schema: int = SCHEMA
+
+    @property
+    def at_own_point(self) -> bool:
+        """Whether a model was drawn from with its run's own options of drawing, so that boards rank it."""
+        return self.training is None or self.subject.sampling == self.training.sampling
 
     @property
     def protocol_fingerprint(self) -> str:
@@ -165,6 +174,9 @@ def to_json(record: Record) -> str:
     document = dataclasses.asdict(record)
     try:
         document["protocol_fingerprint"] = record.protocol_fingerprint
+        for part in (document["subject"], document["training"] or {}):
+            if not part.get("sampling", True):
+                del part["sampling"]  # a model without options of drawing has the records of before there were any
         for plain, score in zip(document["scores"], record.scores, strict=True):
             plain["fingerprint"] = score.fingerprint
         return json.dumps(document, indent=1, allow_nan=False) + "\n"

@@ -22,6 +22,7 @@ from genkit.data.summary import describe_data
 from genkit.devices import pick_device, pick_precision
 from genkit.errors import GenkitError, UsageError
 from genkit.models.base import GenerativeModel, Preset
+from genkit.models.drawing import split_options
 from genkit.options import build, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
@@ -85,11 +86,11 @@ def train(
 
     The budget is ``images`` (all that are drawn count; "500k" is 500,000) or ``minutes``; without either, the preset's.
     ``preset`` is "cpu" or "gpu" whatever the device, as a budget must not depend on the machine. ``options`` override
-    the preset's. ``milestones`` checkpoints are kept at even distances, to be measured later. ``precision``
-    is that of the losses: "bfloat16" is mixed precision by torch.autocast, with weights and optimisers in float32, and
-    the default on CUDA where it is supported; elsewhere that is "float32". Without ``on_event`` a notebook shows the
-    progress. Raises UsageError for invalid options, preset, device or precision, TrainingError if the run fails,
-    Interrupted after Ctrl-C or SIGTERM.
+    the preset's, those of drawing too. ``milestones`` checkpoints are kept at even distances, to be measured later.
+    ``precision`` is that of the losses: "bfloat16" is mixed precision by torch.autocast, with weights and optimisers in
+    float32, and the default on CUDA where it is supported; elsewhere that is "float32". Without ``on_event`` a notebook
+    shows the progress. Raises UsageError for invalid options, preset, device or precision, TrainingError if the run
+    fails, Interrupted after Ctrl-C or SIGTERM.
     """
     refuse_unknown(opening, [field.name for field in dataclasses.fields(OpenOptions)])
     if images is not None and minutes is not None:
@@ -113,13 +114,16 @@ def train(
     if open_options.get("labels", "") not in ("", "folders", "none"):
         open_options["labels"] = str(Path(open_options["labels"]).expanduser().absolute())
     chosen = find_preset(model, data.name, preset)
-    built: Any = build(cls.Options, override(chosen.options, options or {}), model)
+    trained_with, drawn_with = split_options(cls, options or {})
+    built: Any = build(cls.Options, override(chosen.options, trained_with), model)
+    sampling: Any = build(cls.Sampling, {**chosen.sampling, **drawn_with}, model)
     distributed.start(target)
     config = RunConfig(
         model=offer.spec.name,
         dist=offer.plugin.dist,
         version=offer.plugin.version,
         options=to_json(built),
+        sampling=to_json(sampling),
         dataset=data.name,
         dataset_slug=data.slug,
         dataset_sha256=data.sha256,

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,6 +22,7 @@ from genkit.data.open import OpenOptions, absolute_reference_or_same
 from genkit.data.summary import describe_info
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.models.base import GenerativeModel
+from genkit.models.drawing import draw_with
 from genkit.options import build
 from genkit.paths import write_atomic
 from genkit.registry.discovery import Offer, registry
@@ -39,7 +40,8 @@ class RunConfig:
     """How a run is made; ``model`` is the name that the distribution ``dist`` offers.
 
     ``images`` or ``minutes`` is the budget, ``batch`` the size for each of the ``processes``; ``opening`` has the
-    options to open the data set again. ``milestones`` checkpoints are kept at even distances of a budget in images.
+    options to open the data set again. ``sampling``: the options that the model draws with unless others are named.
+    ``milestones`` checkpoints are kept at even distances of a budget in images.
     ``dataset_summary`` says what the data set was understood as; empty in older runs. So is ``precision``, "float32" or
     "bfloat16", which then is what ``pick_precision`` takes on the device.
     """
@@ -53,6 +55,7 @@ class RunConfig:
     dataset_sha256: str
     data: DataInfo
     batch: Annotated[int, Ge(1)]
+    sampling: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     images: Annotated[int, Ge(1)] | None = None
     minutes: Annotated[float, Gt(0)] | None = None
@@ -117,7 +120,8 @@ class Run:
 
     def make_model(self) -> GenerativeModel:
         """Build the run's model, untrained."""
-        return make_model(self.offer().qualified, self.config.options, self.config.data)
+        config = self.config
+        return draw_with(make_model(self.offer().qualified, config.options, config.data), config.sampling, config.model)
 
     @property
     def status(self) -> Status:
@@ -268,11 +272,18 @@ def model_class(name: str) -> type[GenerativeModel]:
     return cls
 
 
-def load(run: Run | Path | str, *, checkpoint_path: Path | str | None = None, raw: bool = False) -> GenerativeModel:
+def load(
+    run: Run | Path | str,
+    *,
+    checkpoint_path: Path | str | None = None,
+    raw: bool = False,
+    sampling: Mapping[str, Any] | None = None,
+) -> GenerativeModel:
     """Load a run's model in eval mode, with averaged weights unless ``raw``.
 
-    ``run`` is a run, its folder, its id, or one of its checkpoints. Raises MissingError without a run or checkpoint and
-    DataError for one that does not fit.
+    ``run`` is a run, its folder, its id, or one of its checkpoints. ``sampling`` changes options of drawing, e.g.
+    ``{"guidance": 2}``, and raises OptionsError for one that the model does not have. Raises MissingError
+    without a run or checkpoint and DataError for one that does not fit.
     """
     if not isinstance(run, Run):
         if checkpoint_path is None and Path(run).suffix == ".safetensors":
@@ -285,7 +296,7 @@ def load(run: Run | Path | str, *, checkpoint_path: Path | str | None = None, ra
     state: dict[str, Tensor] = {name.removeprefix("model/"): tensor for name, tensor in tensors.items()}
     state |= {name.removeprefix("ema/"): tensor for name, tensor in averages.items()}
     checkpoint.restore_module(model, state, str(path))
-    return model.eval()
+    return draw_with(model.eval(), sampling or {}, run.config.model)
 
 
 def checkpoint_meta(path: Path) -> dict[str, Any]:

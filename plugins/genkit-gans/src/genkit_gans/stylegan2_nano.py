@@ -107,9 +107,23 @@ class StyleGAN2Nano(GAN):
         return self.options.path_length * penalty
 
     def generate(self, n: int, labels: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
-        """Return images [n, C, H, W] of new latents and new noise."""
-        images: Tensor = self.generator(self.draw_latent(n, generator=generator), generator)
+        """Return images [n, C, H, W] of new latents and new noise; outside training their styles are truncated."""
+        styles = self.generator.mapping(self.draw_latent(n, generator=generator))
+        if not self.training and self.sampling.truncation != 1:
+            styles = self._mean_style().lerp(styles, self.sampling.truncation)
+        images: Tensor = self.generator.synthesis(styles, generator)
         return images.float()
+
+    def draw_latent(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw latents [n, latent] from N(0, 1); their scale has no effect here, as the mapping normalises them."""
+        return torch.randn(n, self.latent, generator=generator, device=self.device)
+
+    def _mean_style(self) -> Tensor:
+        """Return the mean style [1, latent], of 4,096 latents that are always the same (arXiv:1812.04948, B)."""
+        generator = torch.Generator(self.device).manual_seed(0)
+        latents = torch.randn(4096, self.latent, generator=generator, device=self.device)
+        mean: Tensor = self.generator.mapping(latents).mean(0, keepdim=True)
+        return mean
 
     def decode(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the generator's images in [0, 1] of latents, with fixed noise."""
