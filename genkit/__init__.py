@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from genkit.evaluation.evaluate import evaluate
     from genkit.evaluation.evaluator import Evaluator
     from genkit.evaluation.explain import explain
+    from genkit.evaluation.sweep import sweep
     from genkit.evaluation.verify import verify
     from genkit.features import load_extractor
     from genkit.latent.api import edit, interpolate, reconstruct, sample, sample_to_folder, traverse
@@ -60,6 +61,7 @@ _HOMES = {
     "resume": "genkit.training.api",
     "sample": "genkit.latent.api",
     "sample_to_folder": "genkit.latent.api",
+    "sweep": "genkit.evaluation.sweep",
     "train": "genkit.training.api",
     "traverse": "genkit.latent.api",
     "verify": "genkit.evaluation.verify",
@@ -95,6 +97,7 @@ __all__ = [
     "resume",
     "sample",
     "sample_to_folder",
+    "sweep",
     "train",
     "traverse",
     "verify",

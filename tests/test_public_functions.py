@@ -24,6 +24,7 @@ WITHOUT_COMMAND = {
     "calibrate": "genkit eval --calibrate",
     "resume": "genkit train --resume",
     "sample_to_folder": "genkit sample --out",
+    "sweep": "genkit eval --sweep",
     "load": "a model, for code alone",
     "load_extractor": "an extractor, for code alone",
     "open_dataset": "a data set, for code alone",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from genkit.cli.completions import complete_model, complete_run
 from genkit.cli.data import MOVABLE, OPENING, dataset_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, given, json_option, refuse, runs_option
-from genkit.cli.parameters import metric_parameters
+from genkit.cli.options import FILE, device_option, drawing_option, given, json_option, refuse, runs_option
+from genkit.cli.output import echo_json
+from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.trained import data_of, find_or_train, say_partial
 from genkit.errors import MissingError, UsageError
 
@@ -43,6 +45,15 @@ SHOWN = ("real test", "noise")
 )
 @option("--checkpoint", type=FILE, section="Model", help="Measure this checkpoint of a run.")
 @option("--raw", is_flag=True, section="Model", help="Measure the raw weights, not their moving average.")
+@drawing_option
+@option(
+    "--sweep",
+    "swept",
+    multiple=True,
+    metavar="NAME=V1,V2",
+    section="Model",
+    help="Measure at each of these values of an option of drawing; repeatable.",
+)
 @option("--samples", "samples_path", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
 @option("--reference", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
 @dataset_options
@@ -87,6 +98,8 @@ def command(
     run_id: str | None,
     checkpoint: Path | None,
     raw: bool,
+    drawing: tuple[str, ...],
+    swept: tuple[str, ...],
     samples_path: str | None,
     reference: str | None,
     dataset: str,
@@ -111,6 +124,7 @@ def command(
     \b
     genkit eval --model dcgan
     genkit eval --run 7f3a --metrics fid,kid -n 10000
+    genkit eval --model dcgan --sweep truncation=0.5,0.75,1
     """
     from genkit.evaluation.config import EvalConfig
     from genkit.options import parse_assignments
@@ -143,7 +157,12 @@ def command(
         data = data_of(run, given(ctx, "dataset", dataset), **{name: opening.get(name) for name in MOVABLE})
     if milestones and not run.milestones():
         raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
-    _evaluate(run, data, config, checkpoint, raw, root, calibrate, as_json)
+    if swept and drawing:
+        raise UsageError("-o and --sweep: give a value that stays the same to --sweep too, such as --sweep guidance=2")
+    if swept:
+        _sweep(run, data, config, checkpoint, raw, sweep_values(swept), as_json)
+        return
+    _evaluate(run, data, config, checkpoint, raw, parse_assignments(drawing), root, calibrate, as_json)
     if milestones:
         _evaluate_milestones(run, data, config, raw)
 
@@ -180,12 +199,39 @@ def _evaluate_milestones(run: Run, data: ImageDataset, config: EvalConfig, raw: 
         click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
 
 
+def _sweep(
+    run: Run,
+    data: ImageDataset,
+    config: EvalConfig,
+    checkpoint: Path | None,
+    raw: bool,
+    values: dict[str, list[Any]],
+    as_json: bool,
+) -> None:
+    """Measure a run at each point and print a row for each, or all records as JSON."""
+    from genkit.cli.progress import work_bar
+    from genkit.evaluation.evaluator import Evaluator
+    from genkit.evaluation.sweep import sweep
+    from genkit.report.text import sweep_table
+    from genkit.results.records import to_json
+
+    with interruptible("the same command goes on with the remaining points"), work_bar() as show:
+        done = sweep(run, values, evaluator=Evaluator(data, config, show), checkpoint=checkpoint, raw=raw)
+    if as_json:
+        echo_json([{**json.loads(to_json(each.record)), "path": str(each.path)} for each in done])
+        return
+    click.echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
+    click.echo(sweep_table([each.record for each in done], list(values)))
+    click.echo("* the run's own options, which boards rank     next: genkit leaderboard --html report.html")
+
+
 def _evaluate(
     run: Run,
     data: ImageDataset,
     config: EvalConfig,
     checkpoint: Path | None,
     raw: bool,
+    sampling: dict[str, Any],
     root: Path,
     calibrate: bool,
     as_json: bool,
@@ -202,7 +248,7 @@ def _evaluate(
     with work_bar() as show:
         evaluator = Evaluator(data, config, show)
         with interruptible():
-            done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
+            done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw, sampling=sampling)
         if calibrate:
             with interruptible(f"record {done.path} is kept; the calibration baselines are not measured yet"):
                 measure_calibration(evaluator, folder)

@@ -60,10 +60,17 @@ def _show(name: str, as_json: bool) -> None:
     built: typing.Any = build(cls.Options, {}, name)
     unset = {field.name: LATER[field.name] for field in dataclasses.fields(built) if field.name in LATER}
     options = {**to_json(built), **unset}
+    drawing = dataclasses.asdict(cls.Sampling())
     presets = {key: dataclasses.asdict(preset) for key, preset in cls.presets.items()}
     offered = ("sample", *capabilities(cls))
     if as_json:
-        facts = {"plugin": offer.plugin.dist, "options": options, "presets": presets, "offers": offered}
+        facts = {
+            "plugin": offer.plugin.dist,
+            "options": options,
+            "sampling": drawing,
+            "presets": presets,
+            "offers": offered,
+        }
         echo_json({**dataclasses.asdict(offer.spec), **facts})
         return
     click.echo(f"{offer.spec.name}: {offer.spec.summary}")
@@ -71,9 +78,10 @@ def _show(name: str, as_json: bool) -> None:
         f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}"
     )
     click.echo("options (-o key=value)")
-    explained = _explained(cls.Options)
-    rows = [[key, "-" if value is None else str(value), *explained[key]] for key, value in options.items()]
-    click.echo(table(rows or [["none", ""]], indent=2))
+    click.echo(_table(options, cls.Options))
+    if drawing:
+        click.echo("options of drawing, also after training (-o key=value)")
+        click.echo(_table(drawing, cls.Sampling))
     click.echo("presets (--preset cpu, by data set, or gpu)")
     rest = "other data" if presets.keys() - {"default", "gpu"} else "any data"
     places = {"default": ["cpu", rest], "gpu": ["gpu", "any data"]}
@@ -82,11 +90,18 @@ def _show(name: str, as_json: bool) -> None:
             *places.get(key, ["cpu", key]),
             f"{p['images']:,} images",
             f"batch {p['batch']}",
-            ", ".join(f"{k}={v}" for k, v in p["options"].items()),
+            ", ".join(f"{k}={v}" for k, v in {**p["options"], **p["sampling"]}.items()),
         ]
         for key, p in presets.items()
     ]
     click.echo(table(rows, indent=2))
+
+
+def _table(values: typing.Mapping[str, typing.Any], cls: type) -> str:
+    """Return a table of options: name, default, what it may be and what it does."""
+    explained = _explained(cls)
+    rows = [[key, "-" if value is None else str(value), *explained[key]] for key, value in values.items()]
+    return table(rows or [["none", ""]], indent=2)
 
 
 _COMMON = {

@@ -66,6 +66,23 @@ def metric_parameters(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def sweep_values(assignments: Iterable[str]) -> dict[str, list[Any]]:
+    """Parse ``NAME=V1,V2,...`` into values by option; raises UsageError for other forms or repetition."""
+    from genkit.options import parse_assignments
+
+    found: dict[str, list[Any]] = {}
+    for assignment in assignments:
+        name, separator, values = assignment.partition("=")
+        name = name.strip().replace("-", "_")
+        parts = [part.strip() for part in values.split(",")]
+        if not name or not separator or not all(parts):
+            raise UsageError(f"--sweep {assignment}: write NAME=V1,V2,..., such as guidance=1,1.5,2")
+        if name in found:
+            raise UsageError(f"--sweep {name} is given twice: put its values together")
+        found[name] = [parse_assignments([f"value={part}"])["value"] for part in parts]
+    return found
+
+
 class Size(click.ParamType[Any]):
     """A height and width: ``64``, or ``64x48`` for 64 high and 48 wide."""
 

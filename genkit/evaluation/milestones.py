@@ -75,6 +75,7 @@ def _milestone_score(
         record
         for record in known
         if record.training
+        and record.at_own_point
         and (record.training.checkpoint_sha256, record.training.weights) == (training.checkpoint_sha256, weights)
     ]
     wanted = set(fingerprints(evaluator, spec, unfitted, count).values())

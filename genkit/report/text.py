@@ -92,6 +92,32 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
     return "\n".join(lines)
 
 
+SWEPT = ("fid", "class_accuracy", "precision", "recall", "kid")
+"""Metrics that a table of a sweep shows, as far as they were measured; the first five measured if none of them was."""
+
+
+def sweep_table(records: Sequence[Record], options: Sequence[str]) -> str:
+    """The scores of one run over values of its options of drawing, a row a point; ``*`` marks the run's own."""
+    names = list(dict.fromkeys(score.name for record in records for score in record.scores if "@" not in score.name))
+    metrics = {score.name: score.metric for record in records for score in record.scores}
+    shown = [name for metric in SWEPT for name in names if metrics[name] == metric] or names[:5]
+    rows = [["", *options, *(cell for name in shown for cell in (name, ""))]]
+    for record in records:
+        row = ["*" if record.at_own_point else "", *(_plainly(record.subject.sampling.get(name)) for name in options)]
+        for name in shown:
+            found = record.score(name)
+            row += [
+                brief(found.value if found else None),
+                interval(found.ci_low, found.ci_high, brief) if found else "",
+            ]
+        rows.append(row)
+    return table(rows, right=range(1, 1 + len(options)), indent=2)
+
+
+def _plainly(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def heading(board: Board) -> str:
     """Say what a board ranks, under which protocol and by which noise."""
     noises = {row.noise for row in board.rows}

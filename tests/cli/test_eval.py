@@ -351,3 +351,36 @@ def test_eval_resumes_an_unfinished_run_whose_options_have_old_names(tmp_path, m
     run.write_status(Status("interrupted", 0, 0.0))
     found, _ = find_or_train("wgan-gp", "digits", {}, "cpu", tmp_path)
     assert found.path == run.path
+
+
+def test_a_sweep_prints_a_row_a_point_marks_the_runs_own_and_goes_on(genkit, tmp_path):
+    small = ("--metrics", "fid,precision", "-n", "300")
+    trained = genkit("train", "--model", "dcgan", "--images", "320", "-o", "width=4", "-o", "truncation=0.8")
+    assert trained.code == 0, trained.err
+    (run,) = Path("runs").glob("digits/dcgan/*")
+    result = genkit("eval", "--run", run, "--sweep", "truncation=0.4,0.8", *small)
+    assert result.code == 0, result.err
+    assert [line.split()[0] for line in result.out.splitlines()[2:4]] == ["0.4", "*"]
+    assert len(list(run.glob("records/*.json"))) == 2
+    as_json = genkit("eval", "--run", run, "--sweep", "truncation=0.4,0.8,1", "--json", *small)
+    assert [each["subject"]["sampling"]["truncation"] for each in json.loads(as_json.out)] == [0.4, 0.8, 1.0]
+    assert len(list(run.glob("records/*.json"))) == 3
+    one = genkit("eval", "--run", run, "-o", "truncation=0.6", "--no-calibrate", "--json", *small)
+    assert json.loads(one.out)["subject"]["sampling"] == {"truncation": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--sweep", "truncation"], "write NAME=V1,V2,..., such as guidance=1,1.5,2"),
+        (["--sweep", "truncation=1,,2"], "write NAME=V1,V2,..."),
+        (["--sweep", "truncation=1", "--sweep", "truncation=2"], "put its values together"),
+        (["--sweep", "truncation=1", "-o", "truncation=2"], "give a value that stays the same to --sweep too"),
+        (["--sweep", "guidance=1"], "ppca does not draw with 'guidance'. (it has no options of drawing)"),
+        (["-o", "guidance=1"], "ppca does not draw with 'guidance'. (it has no options of drawing)"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_one_sentence(genkit, ppca, arguments, complaint):
+    result = genkit("eval", "--model", "ppca", "--runs", ppca, *arguments)
+    assert result.code == 2
+    assert complaint in result.err

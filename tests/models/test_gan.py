@@ -13,6 +13,7 @@ from genkit.conformance import check
 from genkit.conformance.under_test import blobs
 from genkit.errors import Unmeasurable, UsageError
 from genkit.models import GAN, Batch, DataInfo, NoOptions, Step, capabilities
+from genkit.models.drawing import draw_with
 from genkit.models.gan import ConditionalGAN, GANOptions
 from genkit.models.losses import RELATIVISTIC
 
@@ -279,3 +280,10 @@ def test_a_conditional_model_refuses_data_without_labels_and_latents_without_cla
 def test_a_conditional_model_passes_the_checks() -> None:
     report = check(TinyConditional, dataset=blobs((1, 6, 6), 17, 3))
     assert report.named("failed") == []
+
+
+def test_truncation_scales_latents_when_drawing_and_never_in_training(model):
+    whole = model.eval().draw_latent(5, generator=torch.Generator().manual_seed(0))
+    draw_with(model, {"truncation": 0.5}, "tiny")
+    assert torch.equal(model.draw_latent(5, generator=torch.Generator().manual_seed(0)), whole * 0.5)
+    assert torch.equal(model.train().draw_latent(5, generator=torch.Generator().manual_seed(0)), whole)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, softplus
 
 from genkit.models import Batch, DataInfo, Phase, Step
+from genkit.models.drawing import draw_with
 from genkit.training.phases import PhaseRunner
 
 INFO = DataInfo((1, 8, 8))
@@ -270,3 +271,15 @@ def test_rate_and_betas_are_corrected_for_the_lazy_turns() -> None:
 
 def test_the_average_has_a_half_life_in_images() -> None:
     assert StyleGAN2Nano.ema_half_life == 500_000
+
+
+def test_truncation_moves_styles_towards_their_mean_when_drawing():
+    model = build().eval()
+
+    def drawn(truncation: float) -> Tensor:
+        draw_with(model, {"truncation": truncation}, "stylegan2-nano")
+        return model.sample(16, generator=torch.Generator().manual_seed(0)).flatten(1)
+
+    spreads = [drawn(truncation).std(0).mean().item() for truncation in (0.0, 0.5, 1.0)]
+    assert spreads[0] < spreads[1] < spreads[2]
+    assert torch.equal(model.sample(16, generator=torch.Generator().manual_seed(0)).flatten(1), drawn(1.0))
