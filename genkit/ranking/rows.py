@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean
 
-from genkit.options import current_names
+from genkit.options import LATER, current_names
 from genkit.results.records import Record, RecordedScore, Training
 
 
@@ -167,9 +167,9 @@ def split_points(records: Sequence[Record]) -> tuple[list[Record], list[Record]]
 
 def other_point(record: Record) -> str:
     """Say in which options of drawing a record differs from its run's own."""
-    own = record.training.sampling if record.training else {}
-    changed = {key: value for key, value in record.subject.sampling.items() if own.get(key) != value}
-    return f"drawn with {', '.join(f'{key}={value}' for key, value in changed.items())}, not with its run's own options"
+    own, used = record.training.sampling if record.training else {}, record.subject.sampling
+    changed = [f"{key}={used.get(key, LATER.get(key))}" for key in {**own, **used} if own.get(key) != used.get(key)]
+    return f"drawn with {', '.join(changed)}, not with its run's own options"
 
 
 def weights_key(record: Record) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 
 from genkit.errors import UnknownName
+from genkit.options import LATER
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 from genkit.results.records import Record, RecordedScore
@@ -103,7 +104,10 @@ def sweep_table(records: Sequence[Record], options: Sequence[str]) -> str:
     shown = [name for metric in SWEPT for name in names if metrics[name] == metric] or names[:5]
     rows = [["", *options, *(cell for name in shown for cell in (name, ""))]]
     for record in records:
-        row = ["*" if record.at_own_point else "", *(_plainly(record.subject.sampling.get(name)) for name in options)]
+        row = [
+            "*" if record.at_own_point else "",
+            *(_plainly(record.subject.sampling.get(name, LATER.get(name))) for name in options),
+        ]
         for name in shown:
             found = record.score(name)
             row += [

@@ -363,7 +363,10 @@ def test_a_sweep_prints_a_row_a_point_marks_the_runs_own_and_goes_on(genkit, tmp
     assert [line.split()[0] for line in result.out.splitlines()[2:4]] == ["0.4", "*"]
     assert len(list(run.glob("records/*.json"))) == 2
     as_json = genkit("eval", "--run", run, "--sweep", "truncation=0.4,0.8,1", "--json", *small)
-    assert [each["subject"]["sampling"]["truncation"] for each in json.loads(as_json.out)] == [0.4, 0.8, 1.0]
+    sampling = [each["subject"].get("sampling") for each in json.loads(as_json.out)]
+    assert sampling == [{"truncation": 0.4}, {"truncation": 0.8}, None]  # 1 is what GANs drew with before they had it
+    board = genkit("leaderboard")
+    assert "drawn with truncation=1.0, not with its run's own options" in board.out + board.err
     assert len(list(run.glob("records/*.json"))) == 3
     one = genkit("eval", "--run", run, "-o", "truncation=0.6", "--no-calibrate", "--json", *small)
     assert json.loads(one.out)["subject"]["sampling"] == {"truncation": 0.6}
