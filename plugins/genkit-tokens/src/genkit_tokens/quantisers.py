@@ -14,7 +14,28 @@ EPSILON = 1e-3
 """The outermost levels of FSQ are reached by finite vectors."""
 
 
-class FSQ(nn.Module):
+class Quantiser(nn.Module):
+    """Base of quantisers: ``codes`` tokens for vectors of ``size`` numbers; nothing is learned by default."""
+
+    codes: int
+    size: int
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the quantised vectors with the straight-through gradient, their tokens, and a loss."""
+        raise NotImplementedError(f"{type(self).__name__} does not quantise")
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """Return the vectors [..., size] of tokens [...]."""
+        raise NotImplementedError(f"{type(self).__name__} has no vectors")
+
+    def initialise(self, vectors: Tensor) -> None:
+        """Begin with some of the encoder's vectors [n, size]."""
+
+    def update(self, step: Step) -> None:
+        """Follow the encoder's vectors after a training step."""
+
+
+class FSQ(Quantiser):
     """Finite scalar quantisation: each dimension of a bounded vector is rounded to one of its levels.
 
     With L levels, half = (L - 1)(1 + eps) / 2 and off = 1/2 for even L, else 0, a number z becomes
@@ -50,14 +71,8 @@ class FSQ(nn.Module):
         digits = tokens[..., None].div(self.bases, rounding_mode="floor") % self.levels
         return (digits - self.middle) / self.middle
 
-    def initialise(self, vectors: Tensor) -> None:
-        """Do nothing: the levels are fixed."""
 
-    def update(self, step: Step) -> None:
-        """Do nothing: the levels are fixed."""
-
-
-class VQ(nn.Module):
+class VQ(Quantiser):
     """Vector quantisation with a codebook of moving averages, whose unused vectors restart (arXiv:1711.00937).
 
     The loss is ``commitment`` |z - sg[e]|^2, which pulls the encoder alone; the averages move the codebook.

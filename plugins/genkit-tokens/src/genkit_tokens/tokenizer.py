@@ -15,7 +15,7 @@ from genkit.models import DataInfo
 from genkit.models.layers import Crop, Size, halvings
 from genkit.models.likelihoods import Bernoulli, DiscretizedLogistic, Likelihood
 from genkit.models.precision import full_precision, promoted
-from genkit_tokens.quantisers import FSQ, VQ
+from genkit_tokens.quantisers import FSQ, VQ, Quantiser
 
 
 @dataclass
@@ -53,7 +53,8 @@ class Tokenizer(nn.Module):
         _, height, width = data.shape
         self.grid: Size = (math.ceil(height / 2**count), math.ceil(width / 2**count))
         self.likelihood = likelihood_of(options, data)
-        self.quantiser = quantiser = quantiser_of(options)
+        self.quantiser: Quantiser = self.make_quantiser(options)
+        quantiser = self.quantiser
         width, deep = options.channels, options.channels << count
         layers: list[nn.Module] = [nn.Conv2d(data.shape[0], width, 3, padding=1), nn.SiLU()]
         for i in range(count):
@@ -65,6 +66,12 @@ class Tokenizer(nn.Module):
             layers += [nn.ConvTranspose2d(width << (i + 1), width << i, 4, 2, 1), nn.SiLU()]
         layers += [nn.Conv2d(width, data.shape[0] * self.likelihood.parameters, 3, padding=1), Crop(*data.shape[1:])]
         self.decoder = nn.Sequential(*layers)
+
+    def make_quantiser(self, options: TokenizerOptions) -> Quantiser:
+        """Return the quantiser that the options name."""
+        if options.quantiser == "fsq":
+            return FSQ(options.levels)
+        return VQ(options.codes, options.size, options.commitment)
 
     @property
     def length(self) -> int:
@@ -128,13 +135,6 @@ class Residual(nn.Module):
         """Return [N, channels, H, W]."""
         hidden: Tensor = self.second(silu(self.first(silu(inputs))))
         return inputs + hidden
-
-
-def quantiser_of(options: TokenizerOptions) -> FSQ | VQ:
-    """Return the quantiser that the options name."""
-    if options.quantiser == "fsq":
-        return FSQ(options.levels)
-    return VQ(options.codes, options.size, options.commitment)
 
 
 def likelihood_of(options: TokenizerOptions, data: DataInfo) -> Likelihood:

@@ -1,0 +1,120 @@
+"""var: a transformer that predicts all tokens of the next scale at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, interpolate
+
+from genkit.models import DataInfo, Preset, Step
+from genkit_tokens.normalised import NormalisedTokenModel, log_probability
+from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
+from genkit_tokens.scales import ScaleTokenizer
+from genkit_tokens.token_model import Given, TokenOptions
+from genkit_tokens.transformer import Transformer
+
+
+@dataclass
+class VAROptions(TokenOptions):
+    """``scales``: from one token to the whole grid; ``codes``, ``size``: of the codebook that all scales share."""
+
+    scales: Annotated[int, Ge(2)] = 5
+
+
+@dataclass
+class VARSampling(TokenSampling):
+    """``guidance_ramp``: guidance rises from 1 at the first scale to ``guidance`` at the last."""
+
+    guidance_ramp: bool = False
+
+
+class VAR(NormalisedTokenModel):
+    """p(z | c) = prod_k p(z_k | z_<k, c) of the tokens z_k of a scale, all at once (arXiv:2404.02905).
+
+    The input of a scale is the sum of those before it, averaged over areas down to the scale's size.
+    """
+
+    Options = VAROptions
+    Sampling = VARSampling
+    options: VAROptions
+    sampling: VARSampling
+    tokenizer: ScaleTokenizer
+    complete = None  # type: ignore[assignment]
+    presets = {
+        "digits": Preset(images=200_000, batch=64, options={"channels": 32, "width": 64, "layers": 4, "dropout": 0.1}),
+        "mnist": Preset(images=400_000, batch=64, options={"likelihood": "bernoulli"}),
+        "default": Preset(images=300_000, batch=64, options={"codes": 512}),
+        "gpu": Preset(
+            images=20_000_000,
+            batch=256,
+            options={"codes": 2048, "channels": 64, "width": 512, "layers": 12, "heads": 8},
+        ),
+    }
+
+    def __init__(self, options: VAROptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.tokenizer = ScaleTokenizer(options, data, options.scales)
+        places = scale_coordinates(self.tokenizer.quantiser.sizes)
+        embedding = nn.Linear(options.size, options.width, bias=False)
+        self.transformer = Transformer(options, embedding, places, options.codes, data.num_classes)
+
+    def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
+        """Return the mean over scales of the mean cross-entropy of a scale's tokens."""
+        logits = self.logits_of(tokens, labels)
+        lengths = [rows * columns for rows, columns in self.tokenizer.quantiser.sizes]
+        parts = zip(logits.split(lengths, 1), tokens.split(lengths, 1), strict=True)
+        each = [cross_entropy(part.flatten(0, 1).float(), own.flatten()) for part, own in parts]
+        return torch.stack(each).mean()
+
+    def logits_of(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Return the logits [N, T, codes] of all tokens given those of the scales before theirs, and the label."""
+        quantiser = self.tokenizer.quantiser
+        with torch.no_grad():
+            sums = quantiser.sums(tokens)
+        inputs = [self.contents(total, scale + 1) for scale, total in enumerate(sums[:-1])]
+        contents = torch.cat([self.transformer.labels(labels)[:, None], *inputs], 1)
+        scale = torch.cat([torch.full((rows * columns,), k) for k, (rows, columns) in enumerate(quantiser.sizes)])
+        mask = (scale[:, None] >= scale).to(contents.device)
+        return self.transformer(contents, mask=mask)  # type: ignore[no-any-return]
+
+    def contents(self, total: Tensor, scale: int) -> Tensor:
+        """Return the contents [N, rows * columns, width] of a scale's slots, given the sum [N, size, H, W]."""
+        small = interpolate(total, self.tokenizer.quantiser.sizes[scale], mode="area")
+        contents: Tensor = self.transformer.embedding(small.flatten(2).mT)
+        return contents
+
+    def log_prior(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Return log p(tokens | label) [N] in nats."""
+        return log_probability(self.logits_of(tokens, labels), tokens)
+
+    def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
+        """Draw tokens [N, T] scale by scale."""
+        quantiser, sampling = self.tokenizer.quantiser, self.sampling
+        guidance = Guidance(labels, self.transformer.any_class(len(labels)), sampling.guidance)
+        cache = self.transformer.cache(len(guidance.labels), self.transformer.slots)
+        contents = self.transformer.labels(guidance.labels)[:, None]
+        total, tokens = torch.zeros((), device=labels.device), []
+        last = len(quantiser.sizes) - 1
+        for scale, size in enumerate(quantiser.sizes):
+            if sampling.guidance_ramp:
+                guidance.scale = 1 + (sampling.guidance - 1) * scale / max(1, last)
+            logits = guidance.guide(self.transformer(contents, cache.length, cache=cache))
+            tokens.append(draw(probabilities(logits, sampling), generator))
+            if scale < last:
+                total = total + quantiser.part(tokens[-1].unflatten(1, size), scale)
+                contents = guidance.double(self.contents(total, scale + 1))
+        return torch.cat(tokens, 1)
+
+
+def scale_coordinates(sizes: list[tuple[int, int]]) -> Tensor:
+    """Return the row and column [T, 2] of every token on the last scale's grid: the centre of its area."""
+    places = []
+    for rows, columns in sizes:
+        row = (torch.arange(rows) + 0.5) * sizes[-1][0] / rows - 0.5
+        column = (torch.arange(columns) + 0.5) * sizes[-1][1] / columns - 0.5
+        places.append(torch.cartesian_prod(row, column).reshape(-1, 2))
+    return torch.cat(places)
