@@ -50,7 +50,7 @@ class ScaleQuantiser(Quantiser):
 
     def part(self, tokens: Tensor, scale: int) -> Tensor:
         """Return what the tokens [N, rows, columns] of a scale add to the sum [N, size, H, W]."""
-        vectors = self.codebook(tokens).movedim(-1, 1)
+        vectors: Tensor = self.codebook(tokens).movedim(-1, 1)
         if self.sizes[scale] != self.sizes[-1]:
             vectors = interpolate(vectors, self.sizes[-1], mode="bicubic")
         refined: Tensor = self.refine[scale](vectors)
