@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -31,12 +32,17 @@ def build(page: Path, folder: Path) -> Path:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    project = re.search(r'^name = "(.*)"$', files["pyproject.toml"], re.MULTILINE).group(1)
-    entry = re.search(r"\[project.entry-points.genkit\]\n(.*?)\n", files["pyproject.toml"]).group(1).replace('"', "")
-    info = folder / "src" / f"{project.replace('-', '_')}-0.1.0.dist-info"
+    return installed(folder)
+
+
+def installed(folder: Path) -> Path:
+    """Write the metadata that installing the package in a folder would leave; return its ``src``, to be imported from."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    info = folder / "src" / f"{project['name'].replace('-', '_')}-0.1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project}\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text(f"[genkit]\n{entry}\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0.1.0\n")
+    entries = "".join(f"{name} = {module}\n" for name, module in project["entry-points"]["genkit"].items())
+    (info / "entry_points.txt").write_text(f"[genkit]\n{entries}")
     return folder / "src"
 
 
