@@ -116,7 +116,8 @@ class NpzSource(Source):
         try:
             channels = channels_first(shape)
         except ValueError as error:
-            raise DataError(f"{self.path}: {name} has shape {shape}, {error}") from error
+            hint = "; features are compared by --features given" if len(shape) == 2 else ""
+            raise DataError(f"{self.path}: {name} has shape {shape}, {error}{hint}") from error
         if note := reading_note(name, shape):
             self.notes.append(note)
         return shape[0], *channels

@@ -18,7 +18,7 @@ from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.samples import SplitImages
 from genkit.evaluation.scoring import column, score
-from genkit.evaluation.statistics import INCEPTION_WIDTH, Statistics, covariance_ddof, save_statistics
+from genkit.evaluation.statistics import INCEPTION_WIDTH, Statistics, covariance_ddof, read_statistics, save_statistics
 from genkit.features import own_extractor
 from genkit.features.cache import FeatureCache, Progress
 from genkit.features.extractor import Extractor
@@ -48,20 +48,33 @@ def compare_features(
 ) -> Measurement:
     """Measure two files of features, as read_features reads them, by all metrics of features alone; raises its errors.
 
-    The record's protocol has "given" in place of an extractor, so its scores are compared with no other's.
+    One of them may hold statistics, mu and sigma, which give fid alone. The record's protocol has "given" in place of an
+    extractor, so its scores are compared with no other's.
     """
-    real, generated = read_features(reference), read_features(samples)
-    if real.shape[1] != generated.shape[1]:
-        raise UsageError(
-            f"{samples} has {generated.shape[1]} features and {reference} {real.shape[1]}: take both from one extractor"
-        )
-    made, sha256 = Unrun(GIVEN, "unknown", real.shape[1]), content_hash(real)
-    dataset = _without_images(reference, sha256, "features", (1, 1, 1))
-    evaluator = _ArraysEvaluator(made, dataset, config, progress)
-    subject = Subject(samples, kind="images", options={**origin, "sha256": content_hash(generated)})
+    (real, real_sha256), (generated, sha256) = (_features_or_statistics(path) for path in (reference, samples))
+    width, other = (
+        len(each.mean) if isinstance(each, FeatureStatistics) else each.shape[1] for each in (real, generated)
+    )
+    if width != other:
+        raise UsageError(f"{samples} has {other} features and {reference} {width}: take both from one extractor")
+    dataset = _without_images(reference, real_sha256, "features", (1, 1, 1))
+    evaluator = _ArraysEvaluator(Unrun(GIVEN, "unknown", width), dataset, config, progress)
+    subject = Subject(samples, kind="images", options={**origin, "sha256": sha256})
     if save is not None:
+        if isinstance(real, FeatureStatistics):
+            raise UsageError(f"{reference} holds statistics already: leave --save-stats out")
         save_statistics(save, FeatureStatistics.fit(real, ddof=covariance_ddof(evaluator)))
-    return _measured(evaluator, subject, {GIVEN: (real, generated)}, min(len(generated), config.count))
+    count = 0 if isinstance(generated, FeatureStatistics) else min(len(generated), config.count)
+    return _measured(evaluator, subject, {GIVEN: (real, generated)}, count)
+
+
+def _features_or_statistics(path: str) -> tuple[Features | FeatureStatistics, str]:
+    """Return what a file holds, and the hash of its content."""
+    statistics = read_statistics(path)
+    if statistics is not None:
+        return statistics.gaussian, statistics.sha256
+    features = read_features(path)
+    return features, content_hash(features)
 
 
 def compare_statistics(

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from backbones import put_random_backbones
 from PIL import Image
+
+from genkit.features import load_extractor
+from genkit.metrics import FeatureStatistics, frechet_distance
+from genkit.metrics.numerics.perceptual import ALEX, similarity
 
 
 def test_two_folders_of_images_are_compared_with_no_model(genkit, photos):
@@ -115,3 +121,106 @@ def test_a_protocol_reads_files_as_its_package_and_explain_knows_how_they_were_r
     assert "opening  size=8, decoding=rgb  ->  decoding=rgb" in explained.out
     refused = genkit("compare", "a", "a", *how)
     assert "a has images of different sizes" in refused.err
+
+
+def scores_of(result):
+    assert result.code == 0, result.err
+    return {score["name"]: score for score in json.loads(result.out)["scores"]}
+
+
+@pytest.fixture
+def as_inception(monkeypatch):
+    """random-conv under Inception's name, which needs no weights."""
+
+    def load(name, **how):
+        extractor = load_extractor("random-conv")
+        extractor.name = name
+        return extractor
+
+    monkeypatch.setattr("genkit.evaluation.evaluator.load_extractor", load)
+    return load("inception")
+
+
+def test_guided_diffusions_file_gives_fid_from_its_statistics_and_the_rest_from_its_images(genkit, as_inception):
+    rng = np.random.default_rng(0)
+    images, samples = (rng.integers(0, high, (60, 8, 8, 3), dtype=np.uint8) for high in (256, 200))
+    whole = rng.normal(size=(500, as_inception.dim))
+    mean, covariance = whole.mean(0), np.cov(whole, rowvar=False)
+    spatial = {"mu_s": np.zeros(7), "sigma_s": np.eye(7)}
+    np.savez("reference.npz", images, mu=mean, sigma=covariance, more=np.zeros(3), **spatial)
+    np.savez("samples.npz", samples)
+    np.savez("plain.npz", images)
+    how = ("--metrics", "fid,precision", "--json")
+    both = genkit("compare", "samples.npz", "reference.npz", *how)
+    rows = as_inception(torch.from_numpy(samples.transpose(0, 3, 1, 2))).features.numpy()
+    expected = frechet_distance(FeatureStatistics(mean, covariance), rows).value
+    assert scores_of(both)["fid"]["value"] == pytest.approx(expected, rel=1e-9)
+    plain = scores_of(genkit("compare", "samples.npz", "plain.npz", *how))
+    assert scores_of(both)["precision"]["value"] == plain["precision"]["value"]
+    assert plain["fid"]["value"] != pytest.approx(expected, rel=0.1)
+    assert "fid is measured from its mu and sigma, the rest from its images, taken as those of inception" in both.err
+    assert "mu_s, sigma_s are not used" in both.err
+    assert "not read of its arrays: more" in both.err
+
+
+def test_statistics_that_are_saved_are_compared_in_place_of_their_images(genkit, photos):
+    photos("real", 80)
+    photos("fake", 60, 150)
+    how = ("--features", "random-conv", "--metrics", "fid", "--json")
+    whole = scores_of(genkit("compare", "fake", "real", *how, "--save-stats", "real.npz"))
+    again = genkit("compare", "fake", "real.npz", *how)
+    assert scores_of(again)["fid[random-conv]"]["value"] == pytest.approx(whole["fid[random-conv]"]["value"], rel=1e-6)
+    assert "real.npz: statistics, taken as those of random-conv, as files do not say" in again.err
+    shown = genkit("compare", "fake", "real.npz", *how[:-1])
+    assert "no interval: statistics do not say how many images they are of" in shown.out
+    two = genkit("compare", "real.npz", "real.npz", "--features", "random-conv", "--json")
+    assert scores_of(two)["fid[random-conv]"]["value"] == pytest.approx(0, abs=1e-9)
+    refused = genkit("compare", "fake", "real", *how, "--save-stats", "real.txt")
+    assert (refused.code, "name it real.txt.npz" in refused.err) == (2, True)
+    nowhere = genkit("compare", "fake", "real", *how, "--save-stats", "no/such/real.npz")
+    assert nowhere.code == 1
+    assert "real.npz can't be written" in nowhere.err
+
+
+def test_features_made_elsewhere_are_compared_without_images(genkit):
+    real, fake = (np.random.default_rng(seed).normal(seed, 1, (90, 5)) for seed in (0, 1))
+    np.save("fake.npy", fake)
+    torch.save(torch.from_numpy(real).float().view(90, 5, 1, 1), "real.pt")
+    done = genkit("compare", "fake.npy", "real.pt", "--features", "given", "--save-stats", "real.npz", "--json")
+    found = scores_of(done)
+    assert found["fid[given]"]["value"] == pytest.approx(frechet_distance(real.astype("f4"), fake).value, rel=1e-9)
+    assert {"kid[given]", "precision[given]"} <= found.keys()
+    np.testing.assert_allclose(np.load("real.npz")["sigma"], np.cov(real, rowvar=False), rtol=1e-5, atol=1e-7)
+    against = genkit("compare", "fake.npy", "real.npz", "--features", "given", "--json")
+    assert scores_of(against)["fid[given]"]["value"] == pytest.approx(found["fid[given]"]["value"], rel=1e-6)
+    lone = genkit("compare", "fake.npy", "real.npz", "--metrics", "fid")
+    assert lone.code == 1
+    assert "features are compared by --features given" in lone.err
+    missing = genkit("compare", "fake.npy", "none.npy", "--features", "given")
+    assert "there is no file none.npy" in missing.err
+
+
+def test_restored_images_are_compared_with_their_truths_by_name(genkit, tmp_path, monkeypatch):
+    put_random_backbones(tmp_path, monkeypatch, [ALEX])
+    truths = np.random.default_rng(0).integers(0, 250, (6, 64, 64, 3), dtype=np.uint8)
+    shift = np.arange(6, dtype=np.uint8)
+    for name, images, ending in (("truths", truths, "png"), ("restored", truths + shift[:, None, None, None], "bmp")):
+        Path(name).mkdir()
+        for index, pixels in enumerate(images):
+            Image.fromarray(pixels).save(f"{name}/{index}.{ending}")
+    done = genkit("compare", "restored", "truths", "--paired", "--metrics", "mse,psnr,lpips,kid", "--json")
+    found = scores_of(done)
+    assert "6 pairs by file names without their endings" in done.err
+    assert found["mse"]["value"] == pytest.approx(np.square(shift / 255).mean(), rel=1e-5)
+    one, two = (
+        torch.from_numpy(images.transpose(0, 3, 1, 2)).float() / 255 * 2 - 1
+        for images in (truths, truths + shift[:, None, None, None])
+    )
+    with torch.no_grad():
+        expected = similarity(ALEX)(two, one).mean()
+    assert found["lpips"]["value"] == pytest.approx(float(expected), rel=1e-4)
+    assert "leave --paired out" in json.loads(done.out)["absent"]["kid"]
+    Path("restored/5.bmp").unlink()
+    refused = genkit("compare", "restored", "truths", "--paired")
+    assert refused.code == 1
+    assert "1 images of" in refused.err

@@ -1,34 +1,16 @@
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-
 import pytest
 import torch
+from backbones import put_random_backbones
 
-from genkit.features import manifest
-from genkit.metrics.numerics.perceptual import ALEX, VGG
 from genkit.models import DataInfo, GenerativeModel
 
 
 @pytest.fixture
 def backbones(tmp_path, monkeypatch):
     """Random weights in torchvision's layout, in the cache, and a manifest of their hashes."""
-    from torchvision.models import alexnet, vgg16
-
-    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
-    made, files = {}, []
-    for given, network in ((ALEX, alexnet), (VGG, vgg16)):
-        torch.manual_seed(0)
-        state = {k: v for k, v in network(weights=None).state_dict().items() if k.startswith("features.")}
-        path = manifest.find(given.weights).path
-        path.parent.mkdir(exist_ok=True)
-        torch.save(state, path)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        files.append(dataclasses.replace(manifest.find(given.weights), sha256=sha256))
-        made[given.net] = state
-    monkeypatch.setattr(manifest, "WEIGHTS", tuple(files))
-    return made
+    return put_random_backbones(tmp_path, monkeypatch)
 
 
 class Recording(GenerativeModel):
