@@ -48,8 +48,8 @@ def compare_features(
 ) -> Measurement:
     """Measure two files of features, as read_features reads them, by all metrics of features alone; raises its errors.
 
-    One of them may hold statistics, mu and sigma, which give fid alone. The record's protocol has "given" in place of an
-    extractor, so its scores are compared with no other's.
+    One of them may hold statistics, mu and sigma, which give fid alone. The record's protocol has "given" in place of
+    an extractor, so its scores are compared with no other's.
     """
     (real, real_sha256), (generated, sha256) = (_features_or_statistics(path) for path in (reference, samples))
     width, other = (
