@@ -8,6 +8,10 @@ differs is the metric and not the network; tests/evaluation/test_presets.py comp
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -52,6 +56,42 @@ def frechet(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:
     statistics = [fid_features_to_statistics(torch.from_numpy(x.astype(np.float32))) for x in (real, generated)]
     theirs = fid_statistics_to_metric(*statistics, verbose=False)
     yield "Frechet distance, float32 means", "torch-fidelity", single, theirs["frechet_inception_distance"]
+
+
+def files(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:
+    """FID of two files of statistics, which ``--save-stats`` writes: genkit's command and pytorch-fid's own."""
+    from pytorch_fid.inception import FID_WEIGHTS_URL
+
+    from genkit.features.inception_layout import untrained_state
+
+    wide = np.random.default_rng(0)
+    mix = wide.normal(size=(2048, 2048)) / 45
+    sets = {"64 features": (real, generated)}
+    sets["2048 features"] = (wide.normal(size=(4000, 2048)) @ mix, 1.1 * wide.normal(size=(4000, 2048)) @ mix + 0.1)
+    for what, pair in sets.items():
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            hub = folder / "hub" / "checkpoints"
+            hub.mkdir(parents=True)
+            torch.save(untrained_state(), hub / Path(FID_WEIGHTS_URL).name)  # its command loads a network it won't run
+            for side, rows in zip(("real", "generated"), pair, strict=True):
+                np.save(folder / f"{side}.npy", rows)
+                saving = ["--features", "given", "--metrics", "fid", "--save-stats", f"{side}.npz"]
+                printed("genkit", "compare", f"{side}.npy", f"{side}.npy", *saving, folder=folder)
+            ours = printed("genkit", "compare", "generated.npz", "real.npz", "--json", folder=folder)
+            theirs = printed("pytorch-fid", "generated.npz", "real.npz", "--device", "cpu", folder=folder)
+            value = json.loads(ours)["scores"][0]["value"]
+            yield f"FID of statistics files, {what}", "pytorch-fid's command", value, float(theirs.split()[-1])
+
+
+def printed(command: str, *arguments: str, folder: Path) -> str:
+    """Run a command that is installed beside Python, with caches in its folder; return what it prints."""
+    environment = {**os.environ, "TORCH_HOME": str(folder), "GENKIT_CACHE": str(folder / "cache")}
+    path = str(Path(sys.executable).parent / command)
+    done = subprocess.run([path, *arguments], capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(f"{command} failed:\n{done.stderr}")
+    return done.stdout
 
 
 def memorization(real: np.ndarray, generated: np.ndarray) -> Iterator[Row]:
@@ -318,6 +358,7 @@ def main() -> None:
     real, generated, logits = features()
     rows = [
         *frechet(real, generated),
+        *files(real, generated),
         *memorization(real, generated),
         *kernels(real, generated),
         *scores(logits),
