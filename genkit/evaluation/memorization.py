@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genkit.metrics.numerics.arrays import checked_pair
 from genkit.metrics.numerics.distances import Indices, Points, pair_of_points
-from genkit.metrics.numerics.half_samples import Array, Parts
+from genkit.metrics.numerics.half_samples import Array
 from genkit.metrics.numerics.neighbours import nearest
 
 
@@ -32,7 +32,7 @@ def closest_pairs(training: Any, generated: Any, count: int) -> ClosePairs:
     genkit.metrics.authenticity.
     """
     one, two = checked_pair(training, generated)
-    training_points, generated_points = pair_of_points(one, two, Parts(2, 0))
+    training_points, generated_points = pair_of_points(one, two, blocks=2)
     neighbour, squared = _nearest(generated_points, training_points)
     spacing = _spacing(training_points, neighbour)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -57,7 +57,8 @@ def _nearest(queries: Points, base: Points) -> tuple[Indices, Array]:
 def _spacing(points: Points, rows: Indices) -> NDArray[np.float64]:
     """Return the squared distances from some distinct rows to their nearest other rows; 0 for duplicated rows."""
     chosen, place = np.unique(rows, return_inverse=True)
-    queries = Points(points.rows[points.first[chosen]], points.centre, points.parts)
+    first = points.first[chosen]
+    queries = Points(points.rows[first], points.centre, points.parts, points.repeats.of_rows(first))
     whole = points.parts.blocks
     spacing = np.concatenate([neighbours.squared_distance(2)[:, whole] for neighbours in nearest(queries, points, 2)])
     return np.asarray(spacing[place])

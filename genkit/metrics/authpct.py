@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
 from genkit.metrics.numerics.distances import pair_of_points
-from genkit.metrics.numerics.half_samples import Array, Parts
+from genkit.metrics.numerics.half_samples import Array
 from genkit.metrics.numerics.neighbours import Neighbours, nearest, squared_radii
+from genkit.metrics.numerics.repeats import counted_once
 from genkit.results.score import Score
 
 
@@ -30,12 +32,13 @@ def authenticity(training: Any, generated: Any, *, k: int = 1, blocks: int = jac
     if k < 1:
         raise UsageError(f"k is a number of neighbours, at least 1, not {k}")
     one, two = checked_pair(training, generated, at_least=k + 1)
-    parts = Parts.of_samples(blocks, len(one), len(two), least=k + 1)
-    training_points, generated_points = pair_of_points(one, two, parts)
+    training_points, generated_points = pair_of_points(one, two, blocks=blocks, least=k + 1)
     radii = squared_radii(training_points, {k})[k]
     bands = nearest(generated_points, training_points, 1)
     authentic = 100.0 * np.concatenate([_farther(neighbours, radii) for neighbours in bands])
-    return generated_points.mean(authentic).score(n=len(two), top=100.0)
+    score = generated_points.mean(authentic).score(n=len(two), top=100.0)
+    note = counted_once(real=training_points.repeats, generated=generated_points.repeats)
+    return dataclasses.replace(score, note=note)
 
 
 def authpct(evidence: Evidence) -> Score:

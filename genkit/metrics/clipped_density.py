@@ -13,9 +13,10 @@ from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
 from genkit.metrics.numerics.distances import Indices, Points, pair_of_points, tiles
-from genkit.metrics.numerics.half_samples import Array, Counts, Parts, ResampledMean
+from genkit.metrics.numerics.half_samples import Array, Counts, ResampledMean
 from genkit.metrics.numerics.manifold import Balls, Flags, Neighbourhood, product
 from genkit.metrics.numerics.neighbours import nearest
+from genkit.metrics.numerics.repeats import counted_once
 from genkit.results.score import Score
 
 
@@ -31,7 +32,7 @@ def clipped_density_score(real: Any, generated: Any, *, k: int = 5, blocks: int 
     if not isinstance(k, int | np.integer) or k < 1:
         raise UsageError(f"k must be a whole number of neighbours, at least 1, not {k!r}")
     one, two = checked_pair(real, generated, at_least=k + 1)
-    x, y = pair_of_points(one, two, Parts.of_samples(blocks, len(one), len(two), least=k + 1))
+    x, y = pair_of_points(one, two, blocks=blocks, least=k + 1)
     radii, of_real = _among_real(x, k)
     samples = _Memberships(x, y, {k: radii}, Neighbourhood(k))
     for tile in tiles(x, y):
@@ -39,7 +40,8 @@ def clipped_density_score(real: Any, generated: Any, *, k: int = 5, blocks: int 
     ratio = y.mean(np.minimum(samples.inside, k)).with_other(of_real, np.divide)
     at_most_1 = {name: np.minimum(getattr(ratio, name), 1.0) for name in ("whole", "without_real", "without_generated")}
     # The halves are left as they are: their differences make the interval, which is clipped itself.
-    return dataclasses.replace(ratio, **at_most_1).score(n=len(two), top=1.0)
+    score = dataclasses.replace(ratio, **at_most_1).score(n=len(two), top=1.0)
+    return dataclasses.replace(score, note=counted_once(real=x.repeats, generated=y.repeats))
 
 
 def clipped_density(evidence: Evidence) -> Score:
@@ -76,7 +78,7 @@ def _among_real(points: Points, k: int) -> tuple[Array, ResampledMean]:
     inside -= points.copies > 0  # itself
     means = (points.copies * np.minimum(inside, k)).sum(axis=0) / points.sizes
     blocks = points.parts.blocks
-    return clipped, points.parts.resampled(means, np.full(blocks, means[blocks]), int(points.sizes[blocks]))
+    return clipped, points.parts.resampled(means, np.full(blocks, means[blocks]), points.repeats.independent)
 
 
 def _squared_medians(squared: Array, copies: Counts) -> Array:

@@ -14,6 +14,7 @@ from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
 from genkit.metrics.numerics.mmd import Sample, mmd, v_statistic
 from genkit.metrics.numerics.moments import Array
+from genkit.metrics.numerics.repeats import Repeats, counted_once
 from genkit.metrics.numerics.unit_vectors import check_nonzero, normalised
 from genkit.results.score import Score
 
@@ -38,12 +39,16 @@ def cmmd_distance(real: Any, generated: Any, *, sigma: float = SIGMA, blocks: in
     for rows, what in zip(pair, ("real", "generated"), strict=True):
         check_nonzero(rows, f"{what} features")
     one, two = pair
-    count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
+    repeats = Repeats.of(one), Repeats.of(two)
+    count = jackknife.number_of_blocks(max(blocks, 3), *(each.independent for each in repeats))
     kernel = functools.partial(_gaussian, sigma=sigma)
-    values = _SCALE * mmd(Sample.whole(one, count), Sample.whole(two, count), kernel, v_statistic, count)[:, 0]
+    samples = Sample(one, repeats[0].blocks(count)), Sample(two, repeats[1].blocks(count))
+    values = _SCALE * mmd(*samples, kernel, v_statistic, count)[:, 0]
     deleted = values[1:].tolist()
     value = max(float(values[0]), 0.0)
-    return jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two)).within(0.0, 2 * _SCALE)
+    note = counted_once(real=repeats[0], generated=repeats[1])
+    score = jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two), note=note)
+    return score.within(0.0, 2 * _SCALE)
 
 
 def cmmd(evidence: Evidence) -> Score:

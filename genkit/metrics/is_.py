@@ -16,6 +16,7 @@ from genkit.errors import DataError, UnknownName, UsageError
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked
+from genkit.metrics.numerics.repeats import Repeats, counted_once
 from genkit.results.score import Score
 
 Array = NDArray[np.float64]
@@ -86,8 +87,9 @@ def inception_score(
             f"splits must be between 1 and the {n} rows of the logits, not {splits}: "
             f"measure more images, or set fewer splits, as -p is.splits={max(1, n // 10)} does"
         )
-    count = jackknife.number_of_blocks(blocks, n)
-    labels = jackknife.block_of(n, count)
+    repeats = Repeats.of(array)
+    count = jackknife.number_of_blocks(blocks, repeats.independent)
+    labels = repeats.blocks(count)
     parts = [_sums_by_block(array[rows], labels[rows], count) for rows in _RULES[rule].splits(n, splits)]
     wholes = [part.sum(axis=0) for part in parts]
     deleted = [
@@ -96,7 +98,8 @@ def inception_score(
     ]
     scores = _scores(wholes)
     score = jackknife.one_sample_score(float(np.mean(scores)), deleted, n).within(1.0, array.shape[1])
-    return dataclasses.replace(score, note=_looks(array) + _spread(scores, _RULES[rule].ddof))
+    notes = [counted_once(logits=repeats), _looks(array), _spread(scores, _RULES[rule].ddof)]
+    return dataclasses.replace(score, note="; ".join(filter(None, notes)))
 
 
 def is_(evidence: Evidence) -> Score:
@@ -113,7 +116,7 @@ def is_(evidence: Evidence) -> Score:
 def _looks(logits: Array) -> str:
     """Say if the rows are probabilities, of which a softmax makes nearly equal ones."""
     if logits.min() >= 0 and np.abs(logits.sum(axis=1) - 1).max() < _PROBABILITIES:
-        return "rows sum to 1, as probabilities do, but logits are expected: give logits, or their logarithm; "
+        return "rows sum to 1, as probabilities do, but logits are expected: give logits, or their logarithm"
     return ""
 
 

@@ -16,6 +16,7 @@ from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import LARGEST, checked_pair
 from genkit.metrics.numerics.mmd import Kernel, Sample, mmd, u_statistic
 from genkit.metrics.numerics.moments import Array
+from genkit.metrics.numerics.repeats import Repeats, counted_once
 from genkit.results.score import Score
 
 _SOME = 1000
@@ -81,9 +82,12 @@ def kernel_distance(
     features.
     """
     largest = min(_LARGEST, LARGEST ** (1 / max(degree, 1)))
-    one, two, square = _centred(*checked_pair(real, generated, at_least=3, largest=largest))
+    pair = checked_pair(real, generated, at_least=3, largest=largest)
+    repeats = Repeats.of(pair[0]), Repeats.of(pair[1])
+    one, two, square = _centred(*pair)
     width = one.shape[1] - _OFFSETS
-    count = jackknife.number_of_blocks(max(blocks, 3), len(one), len(two))
+    count = jackknife.number_of_blocks(max(blocks, 3), *(each.independent for each in repeats))
+    labels = repeats[0].blocks(count), repeats[1].blocks(count)
     scale = 1.0 / width if gamma is None else gamma
     constant = scale * square + coef
     powers = [math.comb(degree, power) * constant ** (degree - power) for power in range(2, degree + 1)]
@@ -113,11 +117,12 @@ def kernel_distance(
         return values
 
     if subsets is None:
-        each = mmd(Sample.whole(one, count), Sample.whole(two, count), kernel, u_statistic, count)
+        each = mmd(Sample(one, labels[0]), Sample(two, labels[1]), kernel, u_statistic, count)
         note = ""
     else:
-        each = _mmd_of_subsets(subsets, one, two, kernel, count)
+        each = _mmd_of_subsets(subsets, one, two, labels, kernel, count)
         note = f"{each.shape[1]} subsets, standard deviation {np.std(each[0]):.9g}"
+    note = "; ".join(filter(None, [counted_once(real=repeats[0], generated=repeats[1]), note]))
     value, *deleted = each.mean(axis=1).tolist()
     score = jackknife.two_sample_score(value, deleted[:count], deleted[count:], len(two))
     return dataclasses.replace(score, ci_high=max(score.ci_high, 0.0), note=note)
@@ -167,11 +172,17 @@ def _with_offsets(rows: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
     return extended
 
 
-def _mmd_of_subsets(subsets: Subsets, one: NDArray[Any], two: NDArray[Any], kernel: Kernel, blocks: int) -> Array:
+def _mmd_of_subsets(
+    subsets: Subsets,
+    one: NDArray[Any],
+    two: NDArray[Any],
+    labels: tuple[NDArray[np.intp], NDArray[np.intp]],
+    kernel: Kernel,
+    blocks: int,
+) -> Array:
     """Return the ``mmd`` of each subset, [1 + 2 B, s]: from one kernel over all rows if that is less work."""
     picks = subsets.draw(len(one), len(two))
     count, size = picks[0].shape
-    labels = [jackknife.block_of(len(rows), blocks) for rows in (one, two)]
     if 4 * count * size**2 < (len(one) + len(two)) ** 2:
         each = [
             mmd(Sample(one[i], labels[0][i]), Sample(two[j], labels[1][j]), kernel, u_statistic, blocks)

@@ -13,6 +13,7 @@ from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
 from genkit.metrics.numerics.moments import Array
+from genkit.metrics.numerics.repeats import Repeats, counted_once
 from genkit.results.score import Score
 
 _AT_ONCE = 64
@@ -39,23 +40,25 @@ def monge_distance(
     if not isinstance(directions, int | np.integer) or directions < 1:
         raise UsageError(f"directions is how many are drawn, at least 1, not {directions!r}")
     one, two = checked_pair(real, generated, at_least=3)
-    (first, second), unit = _drawn(one, two, int(directions), seed)
-    one, two = one[first], two[second]
+    whole = Repeats.of(one), Repeats.of(two)
+    chosen, unit = _drawn(one, two, int(directions), seed)
+    repeats = [each.of_rows(rows) for each, rows in zip(whole, chosen, strict=True)]
+    one, two = one[chosen[0]], two[chosen[1]]
     n, width = one.shape
-    count = jackknife.number_of_blocks(blocks, n)
-    labels = jackknife.block_of(n, count)
+    count = jackknife.number_of_blocks(blocks, *(each.independent for each in repeats))
+    labels = [each.blocks(count) for each in repeats]
     total, deleted = 0.0, np.zeros((2, count))
     for x, y in _projections(one, two, unit):
         orders = [np.argsort(each, axis=1) for each in (x, y)]
         x, y = (np.take_along_axis(each, order, axis=1) for each, order in zip((x, y), orders, strict=True))
         total += float(np.square(x - y).sum()) / n
-        blocks_of_sorted = [labels[order] for order in orders]
-        deleted[0] += _without_each(x, blocks_of_sorted[0], y, count)
-        deleted[1] += _without_each(y, blocks_of_sorted[1], x, count)
+        deleted[0] += _without_each(x, labels[0][orders[0]], y, count)
+        deleted[1] += _without_each(y, labels[1][orders[1]], x, count)
     scale = 3 * width / int(directions)
     left_out = max(len(real), len(generated)) - n
     larger = "real" if len(real) > len(generated) else "generated"
     note = f"{n:,} of {n + left_out:,} {larger} rows, drawn at random" if left_out else ""
+    note = "; ".join(filter(None, [note, counted_once(real=whole[0], generated=whole[1])]))
     without_real, without_generated = (scale * np.maximum(deleted, 0.0)).tolist()
     return jackknife.two_sample_score(scale * total, without_real, without_generated, n, note=note).within(0.0)
 

@@ -14,6 +14,7 @@ from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked
 from genkit.metrics.numerics.moments import Array
+from genkit.metrics.numerics.repeats import Repeats, counted_once
 from genkit.metrics.numerics.unit_vectors import check_nonzero, normalised
 from genkit.results.score import Score
 
@@ -32,21 +33,22 @@ def vendi_score(features: Any, *, q: float = 1.0, blocks: int = jackknife.BLOCKS
         raise UsageError(f"q is the order of the entropy, a number above 0, not {q}")
     rows = checked(features, "features", ndim=2, at_least=3)
     n, d = rows.shape
-    count = jackknife.number_of_blocks(blocks, n)
+    repeats = Repeats.of(rows)
+    count = jackknife.number_of_blocks(blocks, repeats.independent)
     if not rows.any():
         return jackknife.one_sample_score(1.0, [1.0] * count, n)
     check_nonzero(rows, "features")
-    labels = jackknife.block_of(n, count)
+    labels, note = repeats.blocks(count), counted_once(features=repeats)
     if n <= d:
         unit = normalised(rows)
         cosines = unit @ unit.T
         kept = [np.flatnonzero(labels != block) for block in range(count)]
         deleted = [_effective_number(cosines[np.ix_(keep, keep)], len(keep), q) for keep in kept]
-        return jackknife.one_sample_score(_effective_number(cosines, n, q), deleted, n).within(1.0, n)
+        return jackknife.one_sample_score(_effective_number(cosines, n, q), deleted, n, note=note).within(1.0, n)
     parts = [rows[labels == block] for block in range(count)]
     whole: Array = functools.reduce(np.add, map(_outer, parts))
     deleted = [_effective_number(whole - _outer(part), n - len(part), q) for part in parts]
-    return jackknife.one_sample_score(_effective_number(whole, n, q), deleted, n).within(1.0, d)
+    return jackknife.one_sample_score(_effective_number(whole, n, q), deleted, n, note=note).within(1.0, d)
 
 
 def vendi(evidence: Evidence) -> Score:

@@ -75,7 +75,7 @@ def test_images_that_occur_more_than_k_times_are_said_to_have_empty_neighbourhoo
     copied = np.tile(rows(20, 4, 0), (6, 1))
     found = clipped_coverage_score(copied, copied)
     assert found.value == 0
-    assert found.note == "120 of 120 real rows occur more than 5 times: their neighbourhoods are empty"
+    assert found.note.startswith("120 of 120 real rows occur more than 5 times: their neighbourhoods are empty")
 
 
 def test_few_rows_are_refused():

@@ -7,7 +7,6 @@ float64. The matrix of all pairs is never held.
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.metrics.numerics.half_samples import Array, Counts, Parts, ResampledMean
+from genkit.metrics.numerics.repeats import Repeats
 
 Rows = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
@@ -37,15 +37,14 @@ class Points:
     ``copies`` [u, parts] counts the copies of each distinct row in each part; ``sizes`` [parts] are their sums.
     """
 
-    def __init__(self, rows: Rows, centre: Rows | None, parts: Parts) -> None:
-        seen: dict[bytes, int] = {}
-        labels = [seen.setdefault(hashlib.sha256(row.tobytes()).digest(), len(seen)) for row in rows]
+    def __init__(self, rows: Rows, centre: Rows | None, parts: Parts, repeats: Repeats) -> None:
         self.rows = rows
         self.centre = centre
-        self.first: Indices = np.unique(labels, return_index=True)[1]
+        self.first: Indices = np.unique(repeats.kinds, return_index=True)[1]
         self.parts = parts
-        self.copies = np.zeros((len(seen), parts.halves.stop), np.int32)
-        np.add.at(self.copies, labels, parts.members(len(rows)))
+        self.repeats = repeats
+        self.copies = np.zeros((repeats.different, parts.halves.stop), np.int32)
+        np.add.at(self.copies, repeats.kinds, parts.members(repeats))
         self.sizes = self.copies.sum(axis=0)
         self.norms = self._norms()
 
@@ -64,7 +63,7 @@ class Points:
         by_part = (self.opposite * values).sum(axis=0) / self.opposite.sum(axis=0)
         whole = self.parts.blocks
         without = values[:, whole] @ self.copies[:, :whole] / self.sizes[:whole]
-        return self.parts.resampled(by_part, without, int(self.sizes[whole]))
+        return self.parts.resampled(by_part, without, self.repeats.independent)
 
     def bands(self) -> Iterator[slice]:
         """Yield slices that cover the distinct rows."""
@@ -107,11 +106,14 @@ class Points:
         return norms
 
 
-def pair_of_points(real: Rows, generated: Rows, parts: Parts) -> tuple[Points, Points]:
+def pair_of_points(real: Rows, generated: Rows, *, blocks: int, least: int | None = None) -> tuple[Points, Points]:
     """Return both sets relative to one centre, scaled by a power of two if their squares don't fit float32.
 
-    No centre is subtracted if the mean is nearer to the origin than the rows are to the mean.
+    No centre is subtracted if the mean is nearer to the origin than the rows are to the mean. ``blocks`` and ``least``
+    are those of ``Parts.of_samples``.
     """
+    repeats = Repeats.of(real), Repeats.of(generated)
+    parts = Parts.of_samples(blocks, *(each.independent for each in repeats), least=least)
     largest = max(max(float(x.max()), -float(x.min())) for x in (real, generated))
     exponent = int(np.frexp(largest)[1])
     if abs(exponent) > _EXPONENT:
@@ -119,7 +121,7 @@ def pair_of_points(real: Rows, generated: Rows, parts: Parts) -> tuple[Points, P
     centre = (real.mean(axis=0, dtype=np.float64) + generated.mean(axis=0, dtype=np.float64)) / 2
     squares = sum(float(np.einsum("ij,ij->", x, x, dtype=np.float64)) / len(x) for x in (real, generated))
     subtracted = None if 4 * centre @ centre < squares else centre.astype(np.result_type(real, generated))
-    return Points(real, subtracted, parts), Points(generated, subtracted, parts)
+    return Points(real, subtracted, parts, repeats[0]), Points(generated, subtracted, parts, repeats[1])
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.metrics.numerics import jackknife
+from genkit.metrics.numerics.repeats import Repeats
 from genkit.results.intervals import jackknife_interval, t_quantile
 from genkit.results.score import Score
 
@@ -36,10 +37,13 @@ class Parts:
     splits: int
 
     @classmethod
-    def of_samples(cls, blocks: int, *sizes: int, least: int) -> Parts:
-        """Return the parts of samples of these sizes, without halves if a half could have fewer than ``least`` rows."""
+    def of_samples(cls, blocks: int, *sizes: int, least: int | None = None) -> Parts:
+        """Return the parts of samples of these sizes.
+
+        Without halves if a half could have fewer than ``least`` rows, or if that is not given.
+        """
         smallest_half = _GROUPS // 2 * (min(sizes) // _GROUPS)
-        splits = _GROUPS - 1 if smallest_half >= least else 0
+        splits = _GROUPS - 1 if least is not None and smallest_half >= least else 0
         return cls(jackknife.number_of_blocks(blocks, *sizes), splits)
 
     @property
@@ -47,12 +51,12 @@ class Parts:
         """The columns of the halves."""
         return slice(self.blocks + 1, self.blocks + 1 + 2 * self.splits)
 
-    def members(self, n: int) -> Counts:
-        """Return 1 where a row is in a part and 0 elsewhere, [n, parts]."""
-        rest = jackknife.block_of(n, self.blocks)[:, None] != np.arange(self.blocks)
+    def members(self, rows: Repeats) -> Counts:
+        """Return 1 where a row is in a part and 0 elsewhere, [n, parts]; copies within a repeated set share theirs."""
+        rest = rows.blocks(self.blocks)[:, None] != np.arange(self.blocks)
         hadamard = [[(g & s).bit_count() % 2 for s in range(1, self.splits + 1)] for g in range(_GROUPS)]
-        first = np.array(hadamard, np.bool_)[jackknife.block_of(n, _GROUPS)]
-        return np.hstack([rest, np.ones((n, 1), np.bool_), first, ~first]).astype(np.int32)
+        first = np.array(hadamard, np.bool_)[rows.blocks(_GROUPS)]
+        return np.hstack([rest, np.ones((len(rest), 1), np.bool_), first, ~first]).astype(np.int32)
 
     def resampled(self, by_part: Array, without_generated: Array, rows: int) -> ResampledMean:
         """Collect values by part of the real set, [parts], and values without each block of the generated set, [B]."""
@@ -62,7 +66,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class ResampledMean:
-    """A mean over ``rows``: of the whole, without each block [B] of either sample, and of the halves [2 splits]."""
+    """A mean over ``rows`` that count, of the whole, without each block [B] of either sample, of halves [2 splits]."""
 
     whole: float
     without_real: Array

@@ -42,7 +42,7 @@ def two_sample_score(
     return Score(value, stderr, low, high, "two-sample block jackknife", n, replicates, note, rankable)
 
 
-def one_sample_score(value: float, deleted: Sequence[float], n: int) -> Score:
+def one_sample_score(value: float, deleted: Sequence[float], n: int, *, note: str = "") -> Score:
     """Return the score of a statistic of one sample, with an interval around the value."""
     stderr, low, high = jackknife_interval(value, deleted)
-    return Score(value, stderr, low, high, "block jackknife", n, tuple(deleted))
+    return Score(value, stderr, low, high, "block jackknife", n, tuple(deleted), note)

@@ -19,8 +19,9 @@ from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import checked_pair
 from genkit.metrics.numerics.distances import Indices, Points, Tile, pair_of_points, pairs, tiles
 from genkit.metrics.numerics.expected_coverage import share_of_good
-from genkit.metrics.numerics.half_samples import Array, Counts, Parts, ResampledMean
+from genkit.metrics.numerics.half_samples import Array, Counts, ResampledMean
 from genkit.metrics.numerics.neighbours import squared_radii
+from genkit.metrics.numerics.repeats import counted_once
 from genkit.results.score import Score
 
 Flags = NDArray[np.bool_]
@@ -59,7 +60,7 @@ def manifold_scores(
             raise UsageError(f"k must be a whole number of neighbours, at least 1, not {each.k!r}")
     least = max(each.k for each in neighbourhoods) + 1
     one, two = checked_pair(real, generated, at_least=least)
-    x, y = pair_of_points(one, two, Parts.of_samples(blocks, len(one), len(two), least=least))
+    x, y = pair_of_points(one, two, blocks=blocks, least=least)
     radii = squared_radii(x, {each.k for each in neighbourhoods})
     about_real: list[Balls] = []
     about_generated: list[Balls] = []
@@ -90,11 +91,13 @@ def manifold_scores(
     scores = {
         name: mean().score(n=len(two), top=math.inf if name == "density" else 1.0) for name, mean in means.items()
     }
+    copied = counted_once(real=x.repeats, generated=y.repeats)
+    notes = dict.fromkeys(means, copied)
     if density_coverage and density_coverage.strict and (empty := counts.empty()):
         k = density_coverage.k
         note = f"{empty:,} of {len(one):,} real rows occur more than {k} times: their neighbourhoods are empty"
-        scores |= {name: dataclasses.replace(scores[name], note=note) for name in _OF_BALLS}
-    return scores
+        notes |= dict.fromkeys(_OF_BALLS, "; ".join(filter(None, [note, copied])))
+    return {name: dataclasses.replace(score, note=notes[name]) for name, score in scores.items()}
 
 
 _OF_BALLS = ("density", "coverage", "clipped_coverage")
@@ -223,11 +226,12 @@ class BallCounts(Balls):
         shares = [share_of_good(y, int(n), int(m), k) for y, n, m in zip(by_part, sizes, opposite, strict=True)]
         n, others = int(sizes[self._whole]), self._points.sizes[: self._whole]
         rest_shares = [share_of_good(y, n, int(m), k) for y, m in zip(without, others, strict=True)]
-        return self._centres.parts.resampled(np.array(shares), np.array(rest_shares), n)
+        rows = self._centres.repeats.independent
+        return self._centres.parts.resampled(np.array(shares), np.array(rest_shares), rows)
 
     def _resampled(self, values: NDArray[Any], rest: NDArray[Any], over: Any, rest_over: Any) -> ResampledMean:
         by_part, without = self._sums(values, rest, over, rest_over)
-        return self._centres.parts.resampled(by_part, without, int(self._centres.sizes[self._whole]))
+        return self._centres.parts.resampled(by_part, without, self._centres.repeats.independent)
 
     def _sums(self, values: NDArray[Any], rest: NDArray[Any], over: Any, rest_over: Any) -> tuple[Array, Array]:
         """Return sums over the balls, weighted by copies of their centres, over ``over`` [parts] and ``rest_over``."""

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.errors import UsageError
-from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.moments import Array
 
 _TILE = 2048
@@ -38,17 +37,12 @@ def v_statistic(pairs: Array, diagonal: Array, size: Array) -> Array:
 
 
 class Sample:
-    """Features [n, d] in blocks; ``members`` [n, s] is 1 where a row is in a subset, else 0."""
+    """Features [n, d] in blocks, ``labels`` [n]; ``members`` [n, s] is 1 where a row is in a subset, by default 1."""
 
     def __init__(self, features: NDArray[Any], labels: NDArray[np.intp], members: Array | None = None) -> None:
         order = np.argsort(labels, kind="stable")
         self.features, self.order, self.labels = features, order, labels[order]
         self.members = (np.ones((len(features), 1)) if members is None else members)[order]
-
-    @classmethod
-    def whole(cls, features: NDArray[Any], blocks: int) -> Sample:
-        """Return a sample of all rows, in the jackknife's blocks."""
-        return cls(features, jackknife.block_of(len(features), blocks))
 
     def sizes(self, blocks: int) -> Array:
         """Return the number of rows of each block in each subset, [B, s]."""

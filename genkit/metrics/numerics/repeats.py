@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,9 @@ class Repeats:
     @classmethod
     def of(cls, rows: NDArray[Any]) -> Repeats:
         """Compare rows [n, d] by the hashes of their bytes: no copy of the rows is made."""
-        numbers: dict[int, int] = {}
-        kinds = np.array([numbers.setdefault(hash(row.tobytes()), len(numbers)) for row in rows], np.intp)
+        numbers: dict[bytes, int] = {}
+        digests = (hashlib.sha256(row.tobytes()).digest() for row in rows)
+        kinds = np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], np.intp)
         times = np.bincount(kinds)
         repeated = bool(len(times) > 1 and times.min() >= 2 and times.max() - times.min() <= 1)
         return cls(kinds, len(times), repeated)
@@ -36,6 +38,11 @@ class Repeats:
     def independent(self) -> int:
         """How many rows count: the different ones of a repeated set, else all."""
         return self.different if self.repeated else len(self.kinds)
+
+    def of_rows(self, rows: NDArray[np.intp] | slice) -> Repeats:
+        """Return which of some of the rows are equal; of a repeated set they are taken to be repeated too."""
+        there, kinds = np.unique(self.kinds[rows], return_inverse=True)
+        return Repeats(kinds, len(there), self.repeated)
 
     def blocks(self, count: int) -> NDArray[np.intp]:
         """Return the jackknife's block of each row, [n]; copies within a repeated set share theirs."""
@@ -46,3 +53,8 @@ class Repeats:
         """Say how many rows are different, or return an empty string if all are."""
         n = len(self.kinds)
         return f"{what}: {self.different:,} different of {n:,} rows" if self.different < n else ""
+
+
+def counted_once(**sets: Repeats) -> str:
+    """Say which sets, by name, are repeated: intervals count their different rows only. Else an empty string."""
+    return "; ".join(repeats.note(what) for what, repeats in sets.items() if repeats.repeated)

@@ -5,7 +5,6 @@ import pytest
 
 from genkit.metrics.numerics import distances
 from genkit.metrics.numerics.distances import pair_of_points, pairs, squared_distances, tiles
-from genkit.metrics.numerics.half_samples import Parts
 from genkit.metrics.numerics.jackknife import block_of
 
 
@@ -14,7 +13,7 @@ def rows(n, d, seed, dtype=np.float32):
 
 
 def points(real, generated):
-    return pair_of_points(real, generated, Parts(blocks=2, splits=0))
+    return pair_of_points(real, generated, blocks=2)
 
 
 def direct(one, two):

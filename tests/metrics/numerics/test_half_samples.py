@@ -6,12 +6,17 @@ from scipy.optimize import brentq
 
 from genkit.metrics.numerics.half_samples import Parts, ResampledMean
 from genkit.metrics.numerics.jackknife import block_of
+from genkit.metrics.numerics.repeats import Repeats
 from genkit.results.intervals import t_quantile
+
+
+def different(n):
+    return Repeats.of(np.arange(n)[:, None])
 
 
 def test_parts_are_all_but_a_block_then_all_then_halves():
     parts = Parts.of_samples(5, 64, 48, least=4)
-    members = parts.members(48)
+    members = parts.members(different(48))
     for block in range(5):
         assert (members[:, block] == (block_of(48, 5) != block)).all()
     assert members[:, 5].all()
@@ -20,7 +25,7 @@ def test_parts_are_all_but_a_block_then_all_then_halves():
 
 def test_halves_are_disjoint_equal_and_balanced():
     parts = Parts.of_samples(20, 160, least=4)
-    halves = parts.members(160)[:, parts.halves]
+    halves = parts.members(different(160))[:, parts.halves]
     first, second = halves[:, :15], halves[:, 15:]
     assert (first + second == 1).all()
     assert (first.sum(axis=0) == 80).all()
@@ -33,7 +38,7 @@ def test_of_a_mean_the_halves_give_its_variance():
     # 16 groups of 10: the classical variance of the mean from the means of groups.
     values = np.random.default_rng(0).standard_normal(160)
     parts = Parts.of_samples(20, 160, least=1)
-    members = parts.members(160)
+    members = parts.members(different(160))
     means = values @ members / members.sum(axis=0)
     score = parts.resampled(means, means[:20], 160).score(n=160)
     groups = block_of(160, 16)
@@ -44,7 +49,7 @@ def test_of_a_mean_the_halves_give_its_variance():
 def test_sets_too_small_to_halve_have_no_halves(n, least, splits):
     parts = Parts.of_samples(20, 100, n, least=least)
     assert parts.splits == splits
-    sizes = parts.members(n)[:, parts.halves].sum(axis=0)
+    sizes = parts.members(different(n))[:, parts.halves].sum(axis=0)
     assert not splits or sizes.min() >= least
 
 

@@ -16,7 +16,7 @@ def linear(x, y):
 
 
 def test_whole_and_without_each_block_it_is_the_distance_of_the_means():
-    found = mmd(Sample.whole(REAL, 5), Sample.whole(GENERATED, 5), linear, v_statistic, 5)[:, 0]
+    found = mmd(Sample(REAL, block_of(40, 5)), Sample(GENERATED, block_of(50, 5)), linear, v_statistic, 5)[:, 0]
     kept = (
         [REAL[block_of(40, 5) != block] for block in range(5)],
         [GENERATED[block_of(50, 5) != block] for block in range(5)],
@@ -27,7 +27,7 @@ def test_whole_and_without_each_block_it_is_the_distance_of_the_means():
 
 
 def test_the_u_statistic_leaves_out_the_diagonal():
-    found = mmd(Sample.whole(REAL, 5), Sample.whole(GENERATED, 5), linear, u_statistic, 5)[0, 0]
+    found = mmd(Sample(REAL, block_of(40, 5)), Sample(GENERATED, block_of(50, 5)), linear, u_statistic, 5)[0, 0]
     within = [(x @ x.T).sum() - np.square(x).sum() for x in (REAL, GENERATED)]
     expected = within[0] / (40 * 39) + within[1] / (50 * 49) - 2 * (REAL @ GENERATED.T).mean()
     assert found == pytest.approx(expected, rel=1e-9)
@@ -45,4 +45,4 @@ def test_subsets_are_measured_at_once():
 
 def test_blocks_leave_two_rows_at_least():
     with pytest.raises(UsageError, match="too small"):
-        mmd(Sample.whole(REAL[:2], 2), Sample.whole(GENERATED, 2), linear, v_statistic, 2)
+        mmd(Sample(REAL[:2], block_of(2, 2)), Sample(GENERATED, block_of(50, 2)), linear, v_statistic, 2)

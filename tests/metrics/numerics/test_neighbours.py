@@ -8,6 +8,7 @@ from genkit.metrics.numerics.distances import pair_of_points
 from genkit.metrics.numerics.half_samples import Parts
 from genkit.metrics.numerics.jackknife import block_of
 from genkit.metrics.numerics.neighbours import nearest, squared_radii
+from genkit.metrics.numerics.repeats import Repeats
 
 
 def rows(n, d, seed):
@@ -16,7 +17,7 @@ def rows(n, d, seed):
 
 def expected_radii(features, k):
     """By sorting all distances of each part, [n, parts]."""
-    members = PARTS.members(len(features)).astype(bool)
+    members = PARTS.members(Repeats.of(features)).astype(bool)
     radii = np.full(members.shape, -np.inf)
     for part, kept in enumerate(members.T):
         squared = np.sort(np.square(features[kept][:, None] - features[kept]).sum(axis=2), axis=1)
@@ -41,11 +42,11 @@ SETS = {
 @pytest.mark.parametrize("name", SETS)
 def test_radii_are_exact_in_every_part(name):
     features = SETS[name]
-    points, _ = pair_of_points(features, features, PARTS)
+    points, _ = pair_of_points(features, features, blocks=20, least=1)
     found = squared_radii(points, {1, 5})
     row = {features[first].tobytes(): u for u, first in enumerate(points.first)}
     mine = [row[x.tobytes()] for x in features]
-    members = PARTS.members(len(features)) > 0
+    members = PARTS.members(Repeats.of(features)) > 0
     for k in (1, 5):
         assert (np.where(members, found[k][mine], -np.inf) == expected_radii(features, k)).all()
         assert (np.isneginf(found[k]) == (points.copies == 0)).all()
@@ -53,7 +54,7 @@ def test_radii_are_exact_in_every_part(name):
 
 def test_tiles_and_candidates_do_not_matter(monkeypatch):
     features = rows(150, 6, 0)
-    points, _ = pair_of_points(features, features, PARTS)
+    points, _ = pair_of_points(features, features, blocks=20, least=1)
     whole = squared_radii(points, {3})[3]
     for band, candidates in ((8, 32), (41, 1), (64, 1000)):
         monkeypatch.setattr(distances, "_BAND", band)
@@ -63,7 +64,7 @@ def test_tiles_and_candidates_do_not_matter(monkeypatch):
 
 def test_neighbours_of_another_set_are_measured_and_ordered():
     base, queries = rows(90, 5, 0), rows(70, 5, 1)
-    x, y = pair_of_points(base, queries, PARTS)
+    x, y = pair_of_points(base, queries, blocks=20, least=1)
     (found,) = nearest(y, x, 2)
     squared = np.square(queries[:, None] - base).sum(axis=2)
     assert (found.squared == squared[found.row, found.neighbour]).all()
@@ -78,6 +79,6 @@ def test_only_a_few_candidates_are_measured(monkeypatch):
     original = neighbours.squared_distances
     monkeypatch.setattr(neighbours, "squared_distances", lambda *a: measured.append(len(a[1])) or original(*a))
     features = rows(1200, 8, 0)
-    points, _ = pair_of_points(features, features, PARTS)
+    points, _ = pair_of_points(features, features, blocks=20, least=1)
     squared_radii(points, {5})
     assert sum(measured) < 40 * 1200

@@ -129,7 +129,7 @@ def test_images_that_occur_more_than_k_times_have_empty_neighbourhoods_and_it_is
     found = density_coverage(rows, rows)
     for score in found:
         assert score.value == 0
-        assert score.note == "120 of 120 real rows occur more than 5 times: their neighbourhoods are empty"
+        assert score.note.startswith("120 of 120 real rows occur more than 5 times: their neighbourhoods are empty")
     assert precision_recall(rows, rows).precision.value == 1
-    assert {score.note for score in density_coverage(rows[:100], rows)} == {""}
+    assert not any("empty" in score.note for score in density_coverage(rows[:100], rows))
     assert density_coverage(rows, rows, strict=False).coverage.value == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genkit.metrics import frechet_distance, frechet_distance_infinity, memorization_distance
+from genkit import metrics
+from genkit.metrics import Subsets, frechet_distance, frechet_distance_infinity, memorization_distance
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.fid_per_class import fid_per_class
 from genkit.metrics.numerics.jackknife import block_of
@@ -72,6 +73,49 @@ def test_copies_of_the_reference_count_once_too():
     found = frechet_distance(np.tile(FIFTY, (4, 1)), features(400, seed=1))
     assert not found.rankable
     assert "real: 50 different of 200 rows" in found.note
+
+
+def test_some_rows_of_a_repeated_set_are_counted_once_too():
+    found = Repeats.of(np.tile(FIFTY, (3, 1))).of_rows(np.array([0, 50, 100, 7, 9]))
+    assert found.kinds.tolist() == [0, 0, 0, 1, 2]
+    assert (found.repeated, found.independent) == (True, 3)
+    assert len({*found.blocks(3)[:3]}) == 1
+
+
+OF_PAIRS = {
+    "kid": metrics.kernel_distance,
+    "kid of subsets": lambda *pair: metrics.kernel_distance(*pair, subsets=Subsets(count=200, size=40)),
+    "kid of few subsets": lambda *pair: metrics.kernel_distance(*pair, subsets=Subsets(count=3, size=40)),
+    "cmmd": metrics.cmmd_distance,
+    "mind": lambda *pair: metrics.monge_distance(*pair, directions=100),
+    "precision": lambda *pair: metrics.precision_recall(*pair).precision,
+    "recall": lambda *pair: metrics.precision_recall(*pair).recall,
+    "f_score": metrics.f_measure,
+    "density": lambda *pair: metrics.density_coverage(*pair).density,
+    "coverage": lambda *pair: metrics.density_coverage(*pair).coverage,
+    "clipped_density": metrics.clipped_density_score,
+    "clipped_coverage": metrics.clipped_coverage_score,
+    "authpct": metrics.authenticity,
+    "vendi": lambda _, generated: metrics.vendi_score(generated),
+    "is": lambda _, generated: metrics.inception_score(generated, splits=1),
+}
+
+
+@pytest.mark.parametrize("name", OF_PAIRS)
+def test_copies_of_the_samples_do_not_narrow_any_interval(name):
+    """Three times as many different rows would make it narrower, by about the root of three."""
+    real, few = features(200, 8, seed=1), features(50, 8, seed=2) * 1.2
+    once, thrice = OF_PAIRS[name](real, few), OF_PAIRS[name](real, np.tile(few, (3, 1)))
+    assert "50 different of 150 rows" in thrice.note
+    assert "different of" not in once.note
+    assert thrice.ci_high - thrice.ci_low > 0.75 * (once.ci_high - once.ci_low)
+
+
+@pytest.mark.parametrize("name", sorted(set(OF_PAIRS) - {"vendi", "is"}))
+def test_copies_of_real_images_are_said(name):
+    found = OF_PAIRS[name](np.tile(FIFTY[:, :8], (4, 1)), features(60, 8, seed=1))
+    assert "real: 50 different of 200 rows" in found.note
+    assert found.ci_low <= found.value <= found.ci_high
 
 
 def test_classes_repeated_and_not_are_measured_together():
