@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Step
+from genkit.models import Batch, GenerativeModel, Phase, Step
 from genkit_tokens.sampling import TokenSampling
 from genkit_tokens.tokenizer import Tokenizer, TokenizerOptions, perplexity
 from genkit_tokens.transformer import Transformer, TransformerOptions
@@ -46,10 +46,6 @@ class TokenModel(GenerativeModel):
     sampling: TokenSampling
     tokenizer: Tokenizer
     transformer: Transformer
-
-    def __init__(self, options: TokenOptions, data: DataInfo) -> None:
-        super().__init__(options, data)
-        self.sampling = self.Sampling()
 
     def phases(self) -> list[Phase]:
         """Return the tokenizer's phase, then the transformer's: AdamW, warm-up, and cosine over the stage's images."""
