@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from genkit.evaluation.sweep import sweep
     from genkit.evaluation.verify import verify
     from genkit.features import load_extractor
-    from genkit.latent.api import edit, interpolate, reconstruct, sample, sample_to_folder, traverse
+    from genkit.latent.api import interpolate, reconstruct, sample, sample_to_folder, traverse
+    from genkit.latent.edits import edit
     from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
     from genkit.ranking.recommend import recommend
     from genkit.report.leaderboard import leaderboard
@@ -47,7 +48,7 @@ _HOMES = {
     "calibrate": "genkit.evaluation.calibration",
     "check": "genkit.conformance",
     "compare": "genkit.evaluation.compare",
-    "edit": "genkit.latent.api",
+    "edit": "genkit.latent.edits",
     "evaluate": "genkit.evaluation.evaluate",
     "explain": "genkit.evaluation.explain",
     "interpolate": "genkit.latent.api",

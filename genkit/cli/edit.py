@@ -9,12 +9,13 @@ import click
 from genkit.cli.completions import complete_feature
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
+from genkit.cli.options import FILE, FOLDER, device_option, json_option, runs_option, seed_option, trained_options
+from genkit.cli.output import echo_written
 from genkit.cli.trained import data_of, run_with_data
 
 
 @click.command(cls=Command)
-@click.argument("targets", nargs=-1, type=FILE)
+@click.argument("targets", nargs=-1, type=click.Path(path_type=Path))
 @trained_options
 @option("--mask", type=FILE, section="Degradation", help="Fill in where this image is black.")
 @option("--factor", type=click.IntRange(min=2), section="Degradation", help="Enlarge by this factor.")
@@ -66,6 +67,7 @@ from genkit.cli.trained import data_of, run_with_data
 @option("--weights", type=FILE, section="Search", help="Weights file of the extractor.")
 @option("--grid", type=FILE, default=Path("edited.png"), show_default=True, section="Output", help="Output image.")
 @option("--out", type=FOLDER, section="Output", help="Also write single PNGs into this folder.")
+@json_option
 @seed_option
 @device_option
 @runs_option
@@ -73,6 +75,7 @@ def command(
     targets: tuple[Path, ...],
     model: str | None,
     run_id: str | None,
+    checkpoint: Path | None,
     dataset: str | None,
     data_root: Path | None,
     mask: Path | None,
@@ -88,13 +91,15 @@ def command(
     weights: Path | None,
     grid: Path,
     out: Path | None,
+    as_json: bool,
     seed: int,
     device: str,
     root: Path,
 ) -> None:
     """Fill in, enlarge or denoise images: find the model's image that is closest to what is given.
 
-    Without TARGETS, test images are degraded and restored, and shown above the originals.
+    TARGETS are files or folders of images, read as the run's data was. Without them, test images are degraded and
+    restored, and shown above the originals.
 
     \b
     genkit edit --model vae hole.png --mask mask.png
@@ -102,14 +107,15 @@ def command(
     genkit edit --model conv-vae --noise 0.3
     """
     from genkit.cli.progress import work_bar
-    from genkit.latent.api import check_edit, edit
+    from genkit.latent.edits import check_edit, edit
+    from genkit.latent.given import as_paths
 
-    check_edit(targets, mask=mask, factor=factor, noise=noise, out=out)
-    run = run_with_data(root, model, run_id, dataset)
+    check_edit(as_paths(targets), mask=mask, factor=factor, noise=noise, out=out)
+    run = run_with_data(root, model, run_id, dataset, checkpoint)
     data = None if targets else data_of(run, dataset, data_root)
     with work_bar() as show:
-        edit(
-            run,
+        found = edit(
+            checkpoint or run,
             targets,
             mask=mask,
             factor=factor,
@@ -129,5 +135,4 @@ def command(
             dataset=data,
             progress=show,
         )
-    for path in filter(None, (grid, out)):
-        click.echo(path)
+    echo_written(grid, out, found.sources, as_json=as_json)

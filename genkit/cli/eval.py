@@ -16,7 +16,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, drawing_option, given, json_option, refuse, runs_option
 from genkit.cli.output import echo_json
 from genkit.cli.parameters import metric_parameters, sweep_values
-from genkit.cli.trained import data_of, find_or_train, say_partial
+from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
 from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -175,17 +175,12 @@ def _parameters(assignments: tuple[str, ...], importance_samples: int | None) ->
 
 def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:
     """Return the named run, or the run that a checkpoint belongs to."""
-    from genkit.training.runs import find_run, open_run
+    from genkit.training.runs import find_run
 
     if run_id is not None:
         return find_run(root, run_id)
     assert checkpoint is not None
-    if not checkpoint.is_file():
-        raise MissingError(f"there is no checkpoint {checkpoint}")
-    folder = checkpoint.resolve().parent
-    if folder.name != "checkpoints" or not (folder.parent / "run.json").is_file():
-        raise UsageError(f"{checkpoint} belongs to no run: a checkpoint is measured in its run's checkpoints folder")
-    return open_run(folder.parent)
+    return run_of(checkpoint)
 
 
 def _evaluate_milestones(run: Run, data: ImageDataset, config: EvalConfig, raw: bool) -> None:

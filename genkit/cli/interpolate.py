@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from genkit.cli.help import Command, option
-from genkit.cli.options import device_option, runs_option, seed_option, trained_options, walk_options
+from genkit.cli.options import device_option, refuse, runs_option, seed_option, trained_options, walk_options
 from genkit.cli.trained import trained_run
 
 
 @click.command(cls=Command)
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=click.Path(path_type=Path))
 @trained_options
 @option(
     "-n",
@@ -26,9 +27,13 @@ from genkit.cli.trained import trained_run
 @seed_option
 @device_option
 @runs_option
+@click.pass_context
 def command(
+    ctx: click.Context,
+    images: tuple[Path, ...],
     model: str | None,
     run_id: str | None,
+    checkpoint: Path | None,
     dataset: str | None,
     walks: int,
     steps: int,
@@ -39,14 +44,22 @@ def command(
     device: str,
     root: Path,
 ) -> None:
-    """Interpolate between samples in a model's latent space.
+    """Interpolate between samples in a model's latent space, or from image to image.
+
+    IMAGES are two files or more, or a folder: each row leads from one to the next.
 
     \b
     genkit interpolate --model dcgan --gif walk.gif
+    genkit interpolate --model conv-vae A.png B.png
     """
     from genkit.latent.api import interpolate
 
-    run = trained_run(root, model, run_id, dataset)
-    interpolate(run, walks, steps, label=label, grid=grid, gif=gif, seed=seed, device=device)
+    if images:
+        refuse(ctx, ("walks",), "does not go with images: there is a row from each to the next")
+
+    run = trained_run(root, model, run_id, dataset, checkpoint)
+    interpolate(
+        checkpoint or run, walks, steps, images=images, label=label, grid=grid, gif=gif, seed=seed, device=device
+    )
     for path in filter(None, (grid, gif)):
         click.echo(path)

@@ -66,7 +66,10 @@ drawing_option = option(
 
 
 def trained_options(function: F) -> F:
-    """Add --model, --run and --dataset, which pick a trained run: ``model``, ``run_id`` and ``dataset``."""
+    """Add --model, --run, --checkpoint and --dataset, which pick a trained run.
+
+    They are the arguments ``model``, ``run_id``, ``checkpoint`` and ``dataset`` of ``genkit.cli.trained``.
+    """
     return options(
         option("--model", shell_complete=complete_model, section="Model", help="Use its newest finished run."),
         option(
@@ -77,6 +80,7 @@ def trained_options(function: F) -> F:
             section="Model",
             help="Use this run, by path or id.",
         ),
+        option("--checkpoint", type=FILE, section="Model", help="Use this checkpoint of a run."),
         option(
             "--dataset",
             shell_complete=complete_measured,

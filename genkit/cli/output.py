@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +16,21 @@ import click
 def echo_json(document: Any) -> None:
     """Print one JSON document on stdout."""
     click.echo(json.dumps(document, indent=2, allow_nan=False, default=str))
+
+
+def echo_written(grid: Path, out: Path | None, sources: Sequence[str], *, as_json: bool) -> None:
+    """Print what was written: a grid, and a file in ``out`` for each source; as JSON with the source of each."""
+    from genkit.latent.given import unique_names
+
+    if as_json:
+        files = (
+            [str(out / f"{name}.png") for name in unique_names(sources)] if out is not None else [None] * len(sources)
+        )
+        pairs = zip(sources, files, strict=True)
+        echo_json({"grid": str(grid), "images": [{"source": source, "file": file} for source, file in pairs]})
+        return
+    for path in filter(None, (grid, out)):
+        click.echo(path)
 
 
 def left_out(problem: str) -> None:

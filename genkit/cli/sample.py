@@ -36,6 +36,7 @@ from genkit.errors import UsageError
 def command(
     model: str | None,
     run_id: str | None,
+    checkpoint: Path | None,
     dataset: str | None,
     data_root: Path | None,
     count: int,
@@ -59,14 +60,14 @@ def command(
 
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
-    run = (run_with_data if labelled else trained_run)(root, model, run_id, dataset)
+    run = (run_with_data if labelled else trained_run)(root, model, run_id, dataset, checkpoint)
     if out is None:
-        sample(run, count, label=label, grid=grid, raw=raw, seed=seed, device=device)
+        sample(checkpoint or run, count, label=label, grid=grid, raw=raw, seed=seed, device=device)
         click.echo(grid)
         return
     with work_bar() as show:
         sample_to_folder(
-            run,
+            checkpoint or run,
             out,
             count,
             label=label,

@@ -18,22 +18,30 @@ if TYPE_CHECKING:
     from genkit.training.runs import Run
 
 
-def trained_run(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:
+def trained_run(
+    root: Path, model: str | None, run_id: str | None, dataset: str | None = None, checkpoint: Path | None = None
+) -> Run:
     """Return a run as ``run_with_data`` does, for a command that needs no data, so that --dataset picks runs only."""
-    if run_id is not None and model is None and dataset is not None:
+    if model is None and dataset is not None and (run_id is not None or checkpoint is not None):
         raise UsageError("--dataset goes with --model here: a run draws without its data")
-    return run_with_data(root, model, run_id, dataset)
+    return run_with_data(root, model, run_id, dataset, checkpoint)
 
 
-def run_with_data(root: Path, model: str | None, run_id: str | None, dataset: str | None = None) -> Run:
+def run_with_data(
+    root: Path, model: str | None, run_id: str | None, dataset: str | None = None, checkpoint: Path | None = None
+) -> Run:
     """Return the named run, or the newest finished one of a model; stderr says which, and if training is unfinished.
+
+    The run of a checkpoint is named by that file, whose weights are then used.
 
     ``dataset`` is a data set's name in the runs, or where the data is now; ``data_of`` opens it.
     """
     from genkit.training.runs import find_run, find_runs
 
-    if (model is None) == (run_id is None):
-        raise UsageError("name one of --model NAME and --run RUN")
+    if sum(each is not None for each in (model, run_id, checkpoint)) != 1:
+        raise UsageError("name one of --model NAME, --run RUN and --checkpoint FILE")
+    if checkpoint is not None:
+        return run_of(checkpoint)
     if run_id is not None:
         run = find_run(root, run_id)
         if not run.finished:
@@ -55,6 +63,18 @@ def run_with_data(root: Path, model: str | None, run_id: str | None, dataset: st
         )
     click.echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
     return finished[-1]
+
+
+def run_of(checkpoint: Path) -> Run:
+    """Return the run that a checkpoint belongs to; raises MissingError or UsageError if there is none."""
+    from genkit.training.runs import open_run
+
+    if not checkpoint.is_file():
+        raise MissingError(f"there is no checkpoint {checkpoint}")
+    folder = checkpoint.resolve().parent
+    if folder.name != "checkpoints" or not (folder.parent / "run.json").is_file():
+        raise UsageError(f"{checkpoint} belongs to no run: leave a checkpoint in its run's checkpoints folder")
+    return open_run(folder.parent)
 
 
 def data_of(run: Run, dataset: str | None, data_root: Path | None = None, labels: str | None = None) -> ImageDataset:

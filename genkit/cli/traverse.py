@@ -42,6 +42,7 @@ from genkit.errors import UsageError
 def command(
     model: str | None,
     run_id: str | None,
+    checkpoint: Path | None,
     dataset: str | None,
     data_root: Path | None,
     count: int,
@@ -61,9 +62,9 @@ def command(
     """
     from genkit.latent.api import traverse
 
-    run = run_with_data(root, model, run_id, dataset)
+    run = run_with_data(root, model, run_id, dataset, checkpoint)
     found = traverse(
-        run,
+        checkpoint or run,
         count,
         steps,
         dims=None if dims is None else _numbers(dims),

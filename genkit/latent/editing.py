@@ -19,6 +19,7 @@ from torch import Tensor
 from genkit.errors import DataError, UsageError
 from genkit.features.cache import Progress, quiet
 from genkit.features.extractor import Extractor
+from genkit.latent.pictures import classes_of
 from genkit.latent.walks import draw_latents
 from genkit.models.base import GenerativeModel
 
@@ -119,6 +120,26 @@ def search_latents(
 ) -> Tensor:
     """Return images [N, C, H, W] in [0, 1] that best explain degraded targets: in-painted, enlarged or denoised.
 
+    Arguments and errors are those of ``find_latents``.
+    """
+    _, images = find_latents(
+        model, target, degradation, search, extractor=extractor, condition=condition, progress=progress
+    )
+    return degradation.complete(degradation.known(target.to(model.device)), images).clamp(0, 1)
+
+
+def find_latents(
+    model: GenerativeModel,
+    target: Tensor,
+    degradation: Degradation,
+    search: Search | None = None,
+    *,
+    extractor: Extractor | None = None,
+    condition: Tensor | None = None,
+    progress: Progress = quiet,
+) -> tuple[Tensor, Tensor]:
+    """Return the latents whose images, once degraded, are closest to the targets, and these images [N, C, H, W].
+
     ``target``: degraded images [N, C, h, w] in [0, 1]; ``condition``: their classes [N], for conditional models. If the
     model encodes, one of the starts is the code of a first guess. The model is left in eval mode. Raises UsageError for
     a model without a latent space, or if only one of extractor and ``perceptual`` is given; DataError for targets of
@@ -157,8 +178,27 @@ def search_latents(
     with torch.no_grad():
         images = _decode(model, latent, classes)
         losses = objective(latent, images).view(search.starts, -1)
-        best = images.view(search.starts, -1, *images.shape[1:])[losses.argmin(0), torch.arange(len(target))]
-        return degradation.complete(target, best).clamp(0, 1)
+        best = losses.argmin(0), torch.arange(len(target))
+        found, drawn = (each.detach().view(search.starts, -1, *each.shape[1:])[best] for each in (latent, images))
+        return found, drawn
+
+
+def codes_of(model: GenerativeModel, images: Tensor, *, label: int | str | None = None, seed: int = 0) -> Tensor:
+    """Return the latent of each image [N, C, H, W]: its code or, without an encoder, what ``find_latents`` finds.
+
+    Raises UsageError for a model without a latent space, and for a conditional one without ``label``.
+    """
+    draw_latents(model, 1, seed)  # raises for a model without a latent space
+    if model.conditional and label is None:
+        raise UsageError("this model is conditional: give the class of the images by --class N, in Python label=N")
+    encode = getattr(model, "encode", None)
+    if encode is None:
+        classes = classes_of(model, len(images), label) if model.conditional else None
+        return find_latents(model, images, Degradation(), Search(seed=seed), condition=classes)[0]
+    model.eval()
+    with torch.no_grad():
+        codes: Tensor = encode(images.to(model.device))
+    return codes
 
 
 def _starts(model: GenerativeModel, guess: Tensor, search: Search) -> Tensor:

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genkit.data import Split
 from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
@@ -193,16 +192,15 @@ def _filling(folder: Path) -> Iterator[None]:
         raise GenkitError(f"{error.filename or folder} can't be written: {error.strerror or error}") from error
 
 
-def reconstructions(model: GenerativeModel, test: Split, count: int) -> tuple[Tensor, Tensor]:
-    """Return the first test images and their reconstructions; raises UsageError for a model that has none."""
+def reconstructions(model: GenerativeModel, images: Tensor) -> Tensor:
+    """Return reconstructions of images [N, C, H, W] in [0, 1]; raises UsageError for a model that has none."""
     reconstruct = getattr(model, "reconstruct", None)
     if reconstruct is None:
         raise UsageError(f"{type(model).__name__} does not reconstruct: choose a model that encodes images")
-    images = test.images(slice(0, count)).to(model.device)
     model.eval()
     with torch.no_grad():
-        again = in_range(reconstruct(images), f"reconstructions of {type(model).__name__}")
-    return images, again
+        parts = [reconstruct(part.to(model.device)) for part in images.split(CHUNK)]
+    return in_range(torch.cat(parts).cpu(), f"reconstructions of {type(model).__name__}")
 
 
 def write_reconstructions(images: Tensor, again: Tensor, path: Path) -> None:

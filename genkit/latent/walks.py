@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from genkit.data import Split
 from genkit.data.images import in_range
 from genkit.errors import UsageError
+from genkit.latent.given import picked
 from genkit.latent.pictures import classes_of
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
@@ -26,10 +28,20 @@ def walk_between(
     Walks have ``steps`` images. With a conditional model each walk has one class: ``label``, or all classes in turn.
     Raises UsageError for a model without a latent space or fewer than 2 steps.
     """
+    ends = draw_latents(model, 2 * walks, seed)
+    return walk_latents(model, ends[:walks], ends[walks:], steps, label=label)
+
+
+def walk_latents(
+    model: GenerativeModel, begin: Tensor, end: Tensor, steps: int, *, label: int | str | None = None
+) -> Tensor:
+    """Return images [walks * steps, C, H, W] in [0, 1] from each latent ``begin`` to its ``end``, as ``walk_between``.
+
+    Raises UsageError for fewer than 2 steps.
+    """
     if steps < 2:
         raise UsageError(f"a walk needs at least 2 steps, not {steps}")
-    ends = draw_latents(model, 2 * walks, seed)
-    begin, end = ends[:walks], ends[walks:]
+    walks = len(begin)
     path = torch.stack([slerp(begin, end, step / (steps - 1)) for step in range(steps)], dim=1)
     return decode_images(model, path.flatten(0, 1), classes_of(model, walks, label, repeats=steps))
 
@@ -77,7 +89,7 @@ def most_used(model: GenerativeModel, count: int, test: Split) -> list[int]:
         return list(range(min(count, size)))
     model.eval()
     with torch.no_grad():
-        codes = encode(test.images(slice(0, ENCODED)).to(model.device))
+        codes = encode(test.images(np.sort(picked(test, ENCODED))).to(model.device))
     order: list[int] = codes.flatten(1).var(0).argsort(descending=True, stable=True).tolist()
     return order[:count]
 

@@ -5,6 +5,7 @@ Tests sample, reconstruct, interpolate, traverse and edit of genkit.cli.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,12 @@ def test_test_images_are_spoilt_and_mended(genkit, vae, arguments):
         (("edit", "--model", "vae"), "name images to edit, or say how to degrade"),
         (("edit", "--model", "vae", "--factor", "3"), "can't be made 3 times smaller"),
         (("edit", "--model", "vae", "no.png"), "there is no no.png"),
-        (("edit", "--model", "vae", "a/x.png", "b/x.png", "--out", "o"), "two targets have the same file name"),
+        (("reconstruct", "--model", "vae", "no.png"), "there is no no.png: check the path"),
+        (("reconstruct", "--model", "vae", ".", "-n", "3"), "--count does not go with images"),
+        (("interpolate", "--model", "vae", ".", "-n", "3"), "--walks does not go with images"),
+        (("interpolate", "--model", "noise", "no.png"), "there is no no.png"),
+        (("sample", "--checkpoint", "no.safetensors"), "there is no checkpoint no.safetensors"),
+        (("sample", "--model", "vae", "--checkpoint", "no.safetensors"), "name one of --model NAME, --run RUN and"),
         (("edit", "--model", "vae", "--factor", "2", "--class", "3"), "draws no single class"),
         (("edit", "--model", "vae", "--mask", "no.png", "--factor", "2"), "choose one of --mask and --factor"),
         (("edit", "--model", "noise", "--factor", "2"), "Noise has no latent space"),
@@ -80,3 +86,29 @@ def test_what_can_not_be_is_said_in_a_sentence(genkit, vae, arguments, message):
     assert refused.code in (2, 3)
     assert message in refused.err
     assert "Traceback" not in refused.err
+
+
+def test_own_pictures_are_named_in_what_is_printed(genkit, vae):
+    Path("photos").mkdir()
+    for name in ("one", "two"):
+        Image.new("RGB", (30, 20), "grey").save(f"photos/{name}.png")
+    done = genkit("reconstruct", "photos", "--model", "vae", "--out", "again", "--json", "--runs", vae)
+    assert done.code == 0, done.err
+    assert json.loads(done.out) == {
+        "grid": "reconstructions.png",
+        "images": [{"source": f"photos/{name}.png", "file": f"again/{name}.png"} for name in ("one", "two")],
+    }
+    assert "2 of 2 images, such as photos/one.png, 20x30 in colour, are made 8x8 grey" in done.err
+    walked = genkit("interpolate", "photos/one.png", "photos/two.png", "--model", "vae", "--runs", vae)
+    assert (walked.code, walked.out) == (0, "interpolation.png\n"), walked.err
+    edited = genkit("edit", "photos", "--model", "vae", "--steps", "2", "--json", "--runs", vae)
+    assert [each["source"] for each in json.loads(edited.out)["images"]] == ["photos/one.png", "photos/two.png"]
+
+
+def test_a_checkpoint_stands_for_its_run(genkit, vae):
+    (path,) = vae.glob("digits/vae/*/checkpoints/*.safetensors")
+    for command in ("sample", "reconstruct", "interpolate", "traverse"):
+        by_file = genkit(command, "--checkpoint", path, "--grid", "a.png", "--runs", vae)
+        assert by_file.code == 0, by_file.err
+        assert genkit(command, "--model", "vae", "--grid", "b.png", "--runs", vae).code == 0
+        assert Path("a.png").read_bytes() == Path("b.png").read_bytes()

@@ -11,7 +11,8 @@ from PIL import Image
 
 import genkit
 from genkit.data.images import quantize
-from genkit.errors import UsageError
+from genkit.errors import MissingError, UsageError
+from genkit.latent.given import pick_test
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_labels_of_a_conditional_model_go_beside_its_samples(tmp_path, digits):
 
 def test_reconstructions_come_with_their_originals(run, digits):
     originals, reconstructions = genkit.reconstruct(run, 6)
-    assert torch.equal(originals, digits.test.images(slice(0, 6)))
+    assert torch.equal(originals, pick_test(digits.test, 6).images)
     error = (originals - reconstructions).square().mean()
     assert 0 < error < (originals - originals.mean()).square().mean()
 
@@ -99,3 +100,66 @@ def test_one_class_as_a_labelled_folder_leaves_no_empty_folders(tmp_path, digits
     run = genkit.train("cgan", digits, images=64, root=tmp_path, device="cpu", options={"width": 8})
     genkit.sample_to_folder(run, tmp_path / "files", 3, label=1, labelled=True)
     assert [path.name for path in (tmp_path / "files").iterdir()] == ["1"]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three images in a folder: 12x10 in colour, 8x8 grey, 8x8 grey."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    draws = np.random.default_rng(0)
+    Image.fromarray(draws.integers(0, 256, (12, 10, 3), np.uint8)).save(folder / "a.png")
+    for name in ("b", "c"):
+        Image.fromarray(draws.integers(0, 256, (8, 8), np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def test_own_pictures_are_reconstructed_and_the_results_named_after_them(run, photos, tmp_path):
+    found = genkit.reconstruct(run, images=[photos / "c.png", photos / "b.png"], out=tmp_path / "again")
+    pixels = np.asarray(Image.open(photos / "c.png")) / np.float32(255)
+    assert np.array_equal(found.originals[0, 0], pixels)
+    assert found.sources == (str(photos / "c.png"), str(photos / "b.png"))
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == ["b.png", "c.png"]
+    written = np.asarray(Image.open(tmp_path / "again" / "c.png"))
+    assert np.array_equal(written, quantize(found.reconstructions).numpy()[0, 0])
+    assert genkit.reconstruct(run, images=photos).sources[1:] == (str(photos / "b.png"), str(photos / "c.png"))
+
+
+def test_a_walk_leads_from_picture_to_picture(run, photos, tmp_path):
+    files = sorted(photos.iterdir())
+    walks = genkit.interpolate(run, images=files, steps=4, grid=tmp_path / "w.png")
+    assert walks.shape == (2, 4, 1, 8, 8)
+    codes = genkit.load(run).encode(genkit.reconstruct(run, images=files).originals)
+    ends = genkit.load(run).decode(codes, None)
+    torch.testing.assert_close(walks[:, 0], ends[:-1].clamp(0, 1))
+    torch.testing.assert_close(walks[:, -1], ends[1:].clamp(0, 1))
+    with pytest.raises(UsageError, match="give a second one besides"):
+        genkit.interpolate(run, images=files[0])
+
+
+def test_without_an_encoder_a_walk_begins_at_the_closest_image(digits, tmp_path):
+    run = genkit.train("gan", digits, images=640, root=tmp_path, device="cpu")
+    drawn = tmp_path / "drawn"
+    genkit.sample_to_folder(run, drawn, 2)
+    walks = genkit.interpolate(run, images=drawn, steps=2)
+    ends = genkit.sample(run, 2)
+    assert (walks[0] - ends).square().mean() < (ends[0] - ends[1]).square().mean() / 2
+
+
+def test_a_checkpoint_is_drawn_from(digits, tmp_path):
+    run = genkit.train("dcgan", digits, images=640, root=tmp_path, device="cpu", milestones=1, options={"width": 8})
+    (early,) = run.milestones()
+    assert torch.equal(genkit.sample(run, 2), genkit.sample(run.newest_checkpoint(), 2))
+    assert not torch.equal(genkit.sample(run, 2), genkit.sample(early, 2))
+
+
+def test_pictures_that_are_not_there_are_named(run, tmp_path):
+    with pytest.raises(MissingError, match=r"there is no .*no.png: check the path"):
+        genkit.reconstruct(run, images=tmp_path / "no.png")
+    with pytest.raises(UsageError, match="there are no images in"):
+        genkit.reconstruct(run, images=tmp_path)
+    (tmp_path / "a").mkdir()
+    for file in (tmp_path / "x.png", tmp_path / "a" / "x.png"):
+        Image.new("L", (8, 8)).save(file)
+    with pytest.raises(UsageError, match="two images have the same file name, x"):
+        genkit.reconstruct(run, images=[tmp_path / "x.png", tmp_path / "a" / "x.png"], out=tmp_path / "out")

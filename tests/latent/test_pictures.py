@@ -109,7 +109,8 @@ def test_reconstructions_stand_below_their_originals(tmp_path, digits, count):
         def reconstruct(self, images):
             return 1 - images
 
-    write_reconstructions(*reconstructions(Inverse(), digits.test, count), tmp_path / "x.png")
+    images = digits.test.images(slice(0, count))
+    write_reconstructions(images, reconstructions(Inverse(), images), tmp_path / "x.png")
     sheet = np.asarray(Image.open(tmp_path / "x.png")).astype(int)
     columns = min(10, count)
     cell = sheet.shape[1] // columns
@@ -123,7 +124,7 @@ def test_reconstructions_stand_below_their_originals(tmp_path, digits, count):
 
 def test_a_model_without_reconstruct_is_named(digits):
     with pytest.raises(UsageError, match="Plain does not reconstruct"):
-        reconstructions(Plain(), digits.test, 3)
+        reconstructions(Plain(), digits.test.images(slice(0, 3)))
 
 
 def test_a_labelled_folder_is_read_back_with_its_classes(tmp_path):
@@ -186,7 +187,7 @@ def test_what_is_out_of_range_is_drawn_by_no_command(tmp_path, digits, bad):
     for write in (
         lambda: draw(Diverged(), 2, seed=0),
         lambda: write_images(Diverged(), tmp_path / "out", 2, seed=0),
-        lambda: reconstructions(Diverged(), digits.test, 3),
+        lambda: reconstructions(Diverged(), digits.test.images(slice(0, 3))),
     ):
         with pytest.raises(PluginError, match="Diverged"):
             write()
