@@ -21,6 +21,9 @@ from genkit.models.base import GenerativeModel
 from genkit.models.drawing import sampling_of
 from genkit.seeds import derive
 
+CHUNK_PIXELS = 1 << 26
+"""Pixels that a chunk may have: 250 images of 512x512 fit."""
+
 QUANTISATION: dict[str, Callable[[Tensor], Tensor]] = {"round-half-even": quantize, "truncate": truncate}
 
 
@@ -97,7 +100,8 @@ class ModelSamples:
 class SplitImages:
     """All images of a split, or a random ``count`` of them; ``content`` is the hash of its data set.
 
-    Images of several sizes come one by one, each without what its pixels are padded with.
+    Chunks of large images are smaller, so that memory does not grow with their size. Images of several sizes come one
+    by one, each without what its pixels are padded with.
     """
 
     split: Split
@@ -107,8 +111,8 @@ class SplitImages:
     content: str = ""
 
     def __post_init__(self) -> None:
-        if self.split.sizes is not None:
-            self.chunk = 1
+        pixels = self.split.pixels.shape[-2] * self.split.pixels.shape[-1]
+        self.chunk = 1 if self.split.sizes is not None else max(1, min(self.chunk, CHUNK_PIXELS // pixels))
 
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
         """Yield all images in the order of their source, or a random subset of them."""
@@ -122,7 +126,7 @@ class SplitImages:
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the images at these places of the order, [n, C, H, W], those of several sizes padded."""
-        return np.array(self.split.uint8(self._places[places]))
+        return self.split.uint8(self._places[places])
 
     def labels(self) -> NDArray[np.int64] | None:
         """Return the labels of the images, in the order of the chunks."""
