@@ -180,7 +180,8 @@ def _from_path(reference: str) -> str:
     if path.suffix == ".tar" and "{" in path.name:
         return f"webdataset:{path}"
     head = reference.partition(":")[0]
-    if os.sep not in head and not head.startswith((".", "~")) and not path.is_file():
+    named = os.sep in head or head.startswith((".", "~")) or path.suffix.lower() in FILES
+    if not named and not path.is_file():
         return ""
     if path.exists():
         raise DataError(f"{path} is no folder, .zip or .npz of images, nor a .npy, .tar or .parquet file")

@@ -122,6 +122,8 @@ def open_side(
         return given
     if isinstance(given, Path | str):
         found = read_statistics(given)
+        if found is None and (path := Path(given)).is_file() and path.suffix.lower() in (".pt", ".safetensors"):
+            raise UsageError(f"{given} holds no images: features are compared by --features given")
         return open_set(str(given)) if found is None or found.with_images else found
     return images_given(given, what)
 

@@ -7,12 +7,16 @@ import functools
 import io
 import logging
 import os
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from genkit.data.npy import read_header
 from genkit.data.npz_names import STATISTICS
 from genkit.errors import DataError, UsageError
 from genkit.evaluation.evaluator import Evaluator, PlannedScore
@@ -27,6 +31,9 @@ from genkit.results.records import RecordedScore
 _LOG = logging.getLogger(__name__)
 
 INCEPTION_WIDTH = 2048
+_SAVE = "save it with numpy.savez(FILE, mu=mu, sigma=sigma)"
+_OTHER_NAMES = {"mean", "cov", "covariance", "m", "s", "means", "sigmas"}
+"""What other files call mean and covariance."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Statistics:
 
     def say_how_read(self, extractor: str) -> None:
         """Log one line: statistics do not record their extractor."""
-        rest = f"; {', '.join(self.unused)} are not used" if self.unused else ""
+        rest = f"; not used: {', '.join(self.unused)}" if self.unused else ""
         what = "fid is measured from its mu and sigma, the rest from its images" if self.with_images else "statistics"
         _LOG.warning("%s: %s, taken as those of %s, as files do not say%s", self.name, what, extractor, rest)
 
@@ -73,32 +80,57 @@ def read_statistics(reference: Path | str) -> Statistics | None:
     path = Path(os.path.expanduser(str(reference).removeprefix("npz:")))
     if path.is_file():
         refuse_pickle(path)
-    if path.suffix.lower() != ".npz" or not path.is_file():
+    if path.suffix.lower() != ".npz" or not path.is_file() or not zipfile.is_zipfile(path):
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            names = set(file.files)
-            if not names & {"mu", "sigma"}:
+            others = {name.lower(): name for name in file.files}
+            pair = {name: others.pop(name) for name in ("mu", "sigma") if name in others}
+            if not pair and not others.keys() & _OTHER_NAMES:
                 return None
-            with_images = bool(names - STATISTICS)
-            if not names >= {"mu", "sigma"}:
-                if with_images:
-                    return None
-                raise DataError(f"{path} has {', '.join(sorted(names))}: statistics are mu and sigma, so save both")
-            mean, cov = np.asarray(file["mu"], np.float64), np.asarray(file["sigma"], np.float64)
+            images = any(len(_shape(file, name)) > 2 for name in others.values() if name.lower() not in STATISTICS)
+            if not pair or (len(pair) == 1 and images):
+                if not images:
+                    raise DataError(f"{path} has {_listed(others)}: name statistics mu and sigma")
+                return None
+            if len(pair) == 1:
+                raise DataError(f"{path} has {_listed(file.files)}: statistics are mu and sigma, so save both")
+            mean, cov = (_real(file[name], f"{path}: {name}") for name in pair.values())
     except DataError:
         raise
     except Exception as error:
         cause = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(
-            f"{path} can't be read ({cause}): save it with numpy.savez(FILE, mu=mu, sigma=sigma)"
-        ) from error
-    mean = mean[0] if mean.ndim == 2 and len(mean) == 1 else mean
-    unused = tuple(sorted(names & STATISTICS - {"mu", "sigma"}))
+        if "allow_pickle" in cause:
+            cause = "it holds Python objects, which can run code when they are read"
+        raise DataError(f"{path} can't be read ({cause}): {_SAVE}") from error
+    mean = mean.reshape(-1) if mean.size == max(mean.shape, default=1) else mean
+    while cov.ndim > 2 and len(cov) == 1:
+        cov = cov[0]
+    cov = cov.reshape(1, 1) if cov.size == 1 else cov  # as numpy.cov has it of a single feature
+    unused = tuple(sorted(name for name in others.values() if name.lower() in STATISTICS or not images))
     try:
-        return Statistics(str(path), FeatureStatistics(mean, cov), with_images, unused)
+        return Statistics(str(path), FeatureStatistics(mean, cov), images, unused)
     except (DataError, UsageError) as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def _shape(file: Any, name: str) -> tuple[int, ...]:
+    """Return the shape of an array in an .npz file, without reading it."""
+    with file.zip.open(f"{name}.npy") as member:
+        return read_header(member)[0]
+
+
+def _real(array: NDArray[Any], what: str) -> NDArray[np.float64]:
+    """Return real numbers as float64; complex ones without an imaginary part are real."""
+    if array.dtype.kind == "c" and not array.imag.any():
+        array = array.real
+    if array.dtype.kind not in "fiu":
+        raise DataError(f"{what} must hold real numbers, not {array.dtype}: {_SAVE}")
+    return np.asarray(array, np.float64)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def save_statistics(path: Path | str, gaussian: FeatureStatistics) -> None:

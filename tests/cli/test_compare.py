@@ -159,7 +159,7 @@ def test_guided_diffusions_file_gives_fid_from_its_statistics_and_the_rest_from_
     assert scores_of(both)["precision"]["value"] == plain["precision"]["value"]
     assert plain["fid"]["value"] != pytest.approx(expected, rel=0.1)
     assert "fid is measured from its mu and sigma, the rest from its images, taken as those of inception" in both.err
-    assert "mu_s, sigma_s are not used" in both.err
+    assert "not used: mu_s, sigma_s" in both.err
     assert "not read of its arrays: more" in both.err
 
 
@@ -196,6 +196,10 @@ def test_features_made_elsewhere_are_compared_without_images(genkit):
     lone = genkit("compare", "fake.npy", "real.npz", "--metrics", "fid")
     assert lone.code == 1
     assert "features are compared by --features given" in lone.err
+    torch_file = genkit("compare", "real.pt", "real.npz")
+    assert "real.pt holds no images: features are compared by --features given" in torch_file.err
+    gone = genkit("compare", "gone.npz", "real.npz")
+    assert (gone.code, "gone.npz: check the path" in gone.err) == (3, True)
     missing = genkit("compare", "fake.npy", "none.npy", "--features", "given")
     assert "there is no file none.npy" in missing.err
 

@@ -89,7 +89,7 @@ def test_beside_images_fid_is_from_the_statistics_and_the_rest_from_the_images(d
     assert both.score("fid").value == pytest.approx(alone.scores[0].value, rel=1e-12)
     assert both.score("fid").fingerprint != plain.score("fid").fingerprint
     assert "fid is measured from its mu and sigma, the rest from its images" in caplog.text
-    assert "mu_s, sigma_s are not used" in caplog.text
+    assert "not used: mu_s, sigma_s" in caplog.text
     assert _unknown(both.score("fid")) == "it is measured from statistics, not from images"
     assert not _unknown(plain.score("fid"))
 
@@ -107,12 +107,42 @@ def test_statistics_of_another_width_are_refused(digits, tmp_path):
         ({"mu": np.zeros(3), "sigma": np.eye(4)}, r"mean has shape \[3\] and the covariance \[4, 4\]"),
         ({"mu": np.full(3, np.nan), "sigma": np.eye(3)}, "NaN or infinity"),
         ({"mu": np.zeros(2), "sigma": np.array([[1.0, 2], [0, 1]])}, "not symmetric"),
+        ({"mu": np.zeros(2), "sigma": -np.eye(2)}, "negative variances"),
+        ({"mu": np.zeros(2), "sigma": np.ones(2)}, r"covariance \[2\]"),
+        ({"mu": np.zeros((2, 2)), "sigma": np.eye(2)}, r"the mean must be \[d\], not an array of shape \[2, 2\]"),
+        ({"mu": np.zeros(2), "sigma": np.eye(2) + 1j}, "sigma must hold real numbers, not complex128"),
+        ({"mu": np.zeros(2) > 0, "sigma": np.eye(2)}, "mu must hold real numbers, not bool"),
+        ({"mu": np.zeros(2, object), "sigma": np.eye(2)}, "Python objects, which can run code .*numpy.savez"),
+        ({"mean": np.zeros(2), "cov": np.eye(2)}, "has cov, mean: name statistics mu and sigma"),
     ],
 )
 def test_what_is_no_mean_and_covariance_is_refused(tmp_path, arrays, words):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=words):
         read_statistics(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"mu": np.array([[1.0, 2]]), "sigma": np.eye(2)[None]},
+        {"mu": np.array([[1.0], [2]], np.float16), "sigma": np.eye(2, dtype=np.int64)},
+        {"MU": np.array([1.0, 2]), "Sigma": np.eye(2) + 0j},
+        {"mu": np.array([1, 2]), "sigma": np.eye(2, dtype=np.float32), "n": np.array(50)},
+    ],
+)
+def test_mean_and_covariance_are_taken_in_the_forms_they_come_in(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    found = read_statistics(tmp_path / "a.npz")
+    np.testing.assert_array_equal(found.gaussian.mean, [1, 2])
+    np.testing.assert_array_equal(found.gaussian.cov, np.eye(2))
+    assert not found.with_images
+    assert found.unused == (("n",) if "n" in arrays else ())
+
+
+def test_statistics_of_one_feature_are_numbers(tmp_path):
+    one = compare(written(tmp_path / "a.npz", (0.5, 4.0)), written(tmp_path / "b.npz", (1.5, 1.0))).record
+    assert one.scores[0].value == pytest.approx(1 + (2 - 1) ** 2)
 
 
 def test_pickled_statistics_are_not_opened(tmp_path):

@@ -99,6 +99,8 @@ def _to_numpy(values: Any, what: str) -> NDArray[Any]:
 
 def check_gaussian(mean: NDArray[Any], cov: NDArray[Any] | None) -> None:
     """Raise DataError or UsageError for a mean [d] and a covariance [d, d] that are of no distribution."""
+    if mean.ndim != 1:
+        raise UsageError(f"the mean must be [d], not an array of shape {list(mean.shape)}")
     checked(mean, "the mean", ndim=1, at_least=1)
     if cov is None:
         return
