@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,14 @@ import pytest
 import torch
 from genkit_tokens.plugin import genkit_models
 
+from genkit.conformance.under_test import blobs
 from genkit.models import Batch, DataInfo, Step, capabilities
 from genkit.registry.specs import ModelSpec
+from genkit.training import checkpoint
+from genkit.training.api import resume, train
 from genkit.training.phases import PhaseRunner
-from genkit.training.runs import make_model, model_class
+from genkit.training.runs import find_runs, make_model, model_class
+from genkit.training.settings import Settings
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 21)]
 SPECS = {spec.name: spec for spec in genkit_models()}
@@ -59,6 +64,36 @@ def test_its_losses_are_finite_and_float32_under_autocast(name: str) -> None:
         loss.backward()
         assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
         assert tokens.equal(model.tokens(images))  # type: ignore[operator]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECS)
+def test_a_training_killed_anywhere_ends_in_the_same_bits(name: str, tmp_path: Path) -> None:
+    """Ten random moments, on both sides of the border between the stages, and the border itself."""
+    data = blobs((1, 8, 8), 17, 3)
+    options = {**SMALL, "dropout": 0.1, **({"codes": 8, "size": 3} if name == "var" else {"levels": [4, 3]})}
+    settings: dict[str, Any] = {
+        "options": options,
+        "images": 24 * 16,
+        "batch": 16,
+        "device": "cpu",
+        "settings": Settings(checkpoint_seconds=0.0, keep=2, previews=0),
+    }
+    whole = checkpoint.load(train(name, data, root=tmp_path / "whole", **settings).newest_checkpoint())[0]
+    moments = random.Random(0).sample([moment for moment in range(1, 24) if moment != 6], 9)
+    for moment in (6, *moments):
+        folder = tmp_path / str(moment)
+
+        def stop(event: dict[str, Any], moment: int = moment) -> None:
+            if event["kind"] == "checkpoint" and event["step"] == moment:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(name, data, root=folder, on_event=stop, **settings)
+        (cut,) = find_runs(folder)
+        ended = checkpoint.load(resume(cut, dataset=data).newest_checkpoint())[0]
+        assert ended.keys() == whole.keys()
+        assert [key for key in whole if not torch.equal(whole[key], ended[key])] == []
 
 
 @pytest.mark.parametrize("name", SPECS)
