@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from genkit.cli.completions import complete_feature
 from genkit.cli.data import data_root_option
+from genkit.cli.drawing import drawing_options
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, FOLDER, device_option, json_option, runs_option, seed_option, trained_options
+from genkit.cli.options import (
+    FILE,
+    FOLDER,
+    device_option,
+    json_option,
+    refuse,
+    runs_option,
+    seed_option,
+    trained_options,
+)
 from genkit.cli.output import echo_written
 from genkit.cli.trained import data_of, run_with_data
 
@@ -18,6 +29,12 @@ from genkit.cli.trained import data_of, run_with_data
 @click.argument("targets", nargs=-1, type=click.Path(path_type=Path))
 @trained_options
 @option("--mask", type=FILE, section="Degradation", help="Fill in where this image is black.")
+@option(
+    "--hole",
+    type=click.Choice(["top", "bottom", "left", "right", "centre"]),
+    section="Degradation",
+    help="Fill in this half, or the centre.",
+)
 @option("--factor", type=click.IntRange(min=2), section="Degradation", help="Enlarge by this factor.")
 @option(
     "--noise",
@@ -67,11 +84,14 @@ from genkit.cli.trained import data_of, run_with_data
 @option("--weights", type=FILE, section="Search", help="Weights file of the extractor.")
 @option("--grid", type=FILE, default=Path("edited.png"), show_default=True, section="Output", help="Output image.")
 @option("--out", type=FOLDER, section="Output", help="Also write single PNGs into this folder.")
+@drawing_options()
 @json_option
 @seed_option
 @device_option
 @runs_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     targets: tuple[Path, ...],
     model: str | None,
     run_id: str | None,
@@ -79,6 +99,7 @@ def command(
     dataset: str | None,
     data_root: Path | None,
     mask: Path | None,
+    hole: str | None,
     factor: int | None,
     noise: float | None,
     count: int,
@@ -91,12 +112,15 @@ def command(
     weights: Path | None,
     grid: Path,
     out: Path | None,
+    sampling: dict[str, Any],
     as_json: bool,
     seed: int,
     device: str,
     root: Path,
 ) -> None:
     """Fill in, enlarge or denoise images: find the model's image that is closest to what is given.
+
+    Models that complete images, such as maskgit, draw what is missing; --class says of which class.
 
     TARGETS are files or folders of images, read as the run's data was. Without them, test images are degraded and
     restored, and shown above the originals.
@@ -105,19 +129,26 @@ def command(
     genkit edit --model vae hole.png --mask mask.png
     genkit edit --model dcgan --factor 2
     genkit edit --model conv-vae --noise 0.3
+    genkit edit --model maskgit --hole bottom --class 3
     """
     from genkit.cli.progress import work_bar
     from genkit.latent.edits import check_edit, edit
     from genkit.latent.given import as_paths
+    from genkit.models.base import capabilities
+    from genkit.training.runs import model_class
 
-    check_edit(as_paths(targets), mask=mask, factor=factor, noise=noise, out=out)
+    check_edit(as_paths(targets), mask=mask, hole=hole, factor=factor, noise=noise, out=out)
     run = run_with_data(root, model, run_id, dataset, checkpoint)
+    if (mask or hole) and "complete" in capabilities(model_class(run.offer().qualified)):
+        searching = ("steps", "starts", "prior", "perceptual", "features", "weights")
+        refuse(ctx, searching, f"is of searches: {run.config.model} draws what is missing, with the options of -o")
     data = None if targets else data_of(run, dataset, data_root)
     with work_bar() as show:
         found = edit(
             checkpoint or run,
             targets,
             mask=mask,
+            hole=hole,
             factor=factor,
             noise=noise,
             count=count,
@@ -128,6 +159,7 @@ def command(
             perceptual=perceptual,
             features=features,
             weights=weights,
+            sampling=sampling,
             grid=grid,
             out=out,
             seed=seed,

@@ -11,9 +11,10 @@ import click
 
 from genkit.cli.completions import complete_model, complete_run
 from genkit.cli.data import MOVABLE, OPENING, dataset_options
+from genkit.cli.drawing import drawing_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, drawing_option, given, json_option, refuse, runs_option
+from genkit.cli.options import FILE, device_option, given, json_option, refuse, runs_option
 from genkit.cli.output import echo_json
 from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
@@ -45,13 +46,13 @@ SHOWN = ("real test", "noise")
 )
 @option("--checkpoint", type=FILE, section="Model", help="Measure this checkpoint of a run.")
 @option("--raw", is_flag=True, section="Model", help="Measure the raw weights, not their moving average.")
-@drawing_option
+@drawing_options()
 @option(
     "--sweep",
     "swept",
     multiple=True,
     metavar="NAME=V1,V2",
-    section="Model",
+    section="Drawing",
     help="Measure at each of these values of an option of drawing; repeatable.",
 )
 @option("--samples", "samples_path", hidden=True, help="Moved: genkit compare SAMPLES REFERENCE.")
@@ -98,7 +99,7 @@ def command(
     run_id: str | None,
     checkpoint: Path | None,
     raw: bool,
-    drawing: tuple[str, ...],
+    sampling: dict[str, Any],
     swept: tuple[str, ...],
     samples_path: str | None,
     reference: str | None,
@@ -157,12 +158,12 @@ def command(
         data = data_of(run, given(ctx, "dataset", dataset), **{name: opening.get(name) for name in MOVABLE})
     if milestones and not run.milestones():
         raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
-    if swept and drawing:
+    if swept and sampling:
         raise UsageError("-o and --sweep: give a value that stays the same to --sweep too, such as --sweep guidance=2")
     if swept:
         _sweep(run, data, config, checkpoint, raw, sweep_values(swept), as_json)
         return
-    _evaluate(run, data, config, checkpoint, raw, parse_assignments(drawing), root, calibrate, as_json)
+    _evaluate(run, data, config, checkpoint, raw, sampling, root, calibrate, as_json)
     if milestones:
         _evaluate_milestones(run, data, config, raw)
 

@@ -54,16 +54,6 @@ device_option = option(
 )
 seed_option = option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 
-drawing_option = option(
-    "-o",
-    "--option",
-    "drawing",
-    multiple=True,
-    metavar="NAME=VALUE",
-    section="Model",
-    help="Option of drawing, e.g. guidance=1.5; genkit models NAME lists them; repeatable.",
-)
-
 
 def trained_options(function: F) -> F:
     """Add --model, --run, --checkpoint and --dataset, which pick a trained run.

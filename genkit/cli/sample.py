@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from genkit.cli.data import data_root_option
+from genkit.cli.drawing import drawing_options
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
 from genkit.cli.trained import data_of, run_with_data, trained_run
@@ -30,6 +32,7 @@ from genkit.errors import UsageError
 @option("--labelled", is_flag=True, section="Output", help="With --out: a folder per class, as a labelled data set.")
 @option("--class", "label", metavar="CLASS", help="Draw this class, by name or number (conditional models).")
 @option("--raw", is_flag=True, help="Draw from the raw weights, not their moving average.")
+@drawing_options("guidance", "temperature", "top_k", "top_p", "steps", "truncation")
 @seed_option
 @device_option
 @runs_option
@@ -45,6 +48,7 @@ def command(
     label: str | None,
     labelled: bool,
     raw: bool,
+    sampling: dict[str, Any],
     seed: int,
     device: str,
     root: Path,
@@ -54,6 +58,7 @@ def command(
     \b
     genkit sample --model dcgan
     genkit sample --model cgan --labelled --out more -n 5000
+    genkit sample --model vq-gpt --class 7 --guidance 1.5 --top-p 0.95
     """
     from genkit.cli.progress import work_bar
     from genkit.latent.api import sample, sample_to_folder
@@ -61,21 +66,19 @@ def command(
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
     run = (run_with_data if labelled else trained_run)(root, model, run_id, dataset, checkpoint)
-    if out is None:
-        sample(checkpoint or run, count, label=label, grid=grid, raw=raw, seed=seed, device=device)
-        click.echo(grid)
-        return
+    drawn: dict[str, Any] = {"label": label, "raw": raw, "sampling": sampling, "seed": seed, "device": device}
     with work_bar() as show:
+        if out is None:
+            sample(checkpoint or run, count, grid=grid, progress=show, **drawn)
+            click.echo(grid)
+            return
         sample_to_folder(
             checkpoint or run,
             out,
             count,
-            label=label,
             labelled=labelled,
-            raw=raw,
-            seed=seed,
-            device=device,
             dataset=data_of(run, dataset, data_root) if labelled and not run.config.data.class_names else None,
             progress=show,
+            **drawn,
         )
     click.echo(out)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,18 +27,25 @@ def sample(
     label: int | str | None = None,
     grid: Path | str | None = None,
     raw: bool = False,
+    sampling: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
+    progress: Progress = quiet,
 ) -> Tensor:
     """Draw images from a trained run, float32 [count, C, H, W] in [0, 1], and write them as one PNG ``grid`` if named.
 
     They are the first of the files that ``sample_to_folder`` writes with this seed.
     Of a conditional model all classes come in turn, or only ``label``. ``raw`` draws from the raw weights instead of
-    their moving average. Raises MissingError without a checkpoint, UsageError for a class that there is not.
+    their moving average; ``sampling`` changes options of drawing, e.g. ``{"guidance": 2}``. Raises MissingError without
+    a checkpoint, UsageError for a class that there is not, OptionsError for an option of drawing that there is not.
     """
     at_least_one(count, "image")
-    _, model = loaded(run, device, raw=raw)
-    images = torch.cat([images for images, _ in pictures.draw_in_order(model, count, seed=seed, label=label)])
+    _, model = loaded(run, device, raw=raw, sampling=sampling)
+    parts: list[Tensor] = []
+    for drawn, _ in pictures.draw_in_order(model, count, seed=seed, label=label):
+        parts.append(drawn)
+        progress("samples", sum(map(len, parts)), count)
+    images = torch.cat(parts)
     if grid is not None:
         pictures.write_grid(images, Path(grid))
     return images
@@ -52,6 +59,7 @@ def sample_to_folder(
     label: int | str | None = None,
     labelled: bool = False,
     raw: bool = False,
+    sampling: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
     dataset: ImageDataset | Path | str | None = None,
@@ -64,7 +72,7 @@ def sample_to_folder(
     run that did not record the names of its classes they are those of its data, which lies at ``dataset`` if moved.
     Raises GenkitError if the folder has files, and otherwise as ``sample``.
     """
-    opened, model = loaded(run, device, raw=raw)
+    opened, model = loaded(run, device, raw=raw, sampling=sampling)
     classes = opened.config.data.class_names if labelled else ()
     if labelled and not classes:
         classes = open_run_dataset(opened, dataset, data_root=data_root).classes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,10 @@ from genkit.errors import UsageError
 from genkit.features import load_extractor
 from genkit.features.cache import Progress, quiet
 from genkit.latent import pictures
+from genkit.latent.completion import HOLES, complete, known_around
 from genkit.latent.editing import Averaged, Degradation, Masked, Search, search_latents
 from genkit.latent.given import as_paths, at_least_one, loaded, pick_test, read_pictures, unique_names
+from genkit.models.base import capabilities
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run
 
@@ -40,6 +42,7 @@ def edit(
     targets: Sequence[Path | str] | Path | str = (),
     *,
     mask: Path | str | None = None,
+    hole: str | None = None,
     factor: int | None = None,
     noise: float | None = None,
     count: int = 10,
@@ -50,6 +53,7 @@ def edit(
     perceptual: float = 0.0,
     features: str | None = None,
     weights: Path | str | None = None,
+    sampling: Mapping[str, Any] | None = None,
     grid: Path | str | None = None,
     out: Path | str | None = None,
     seed: int = 0,
@@ -60,7 +64,11 @@ def edit(
 ) -> Edited:
     """Fill in, enlarge or denoise images: search for the latent whose image explains what is given.
 
-    ``mask`` fills in where that image is black, ``factor`` enlarges so many times, and without either images are
+    A model that completes images itself (``complete``), as token models do, fills in without a search: it draws what
+    is missing, of class ``label`` if named, with the options of drawing ``sampling``.
+
+    ``mask`` fills in where that image is black, ``hole`` a half ("top", "bottom", "left", "right") or the "centre", a
+    quarter of the image. ``factor`` enlarges so many times, and without either images are
     denoised; ``noise`` is the standard deviation of the noise, pixels in [0, 1]. ``targets`` are files or folders, read
     as the run's data was; without them ``count`` test images, of all classes in turn, are degraded and the truth is
     returned too; ``dataset`` says where they are now, if moved. ``steps``,
@@ -70,10 +78,11 @@ def edit(
     that there are not.
     """
     files = as_paths(targets)
-    check_edit(files, mask=mask, factor=factor, noise=noise, out=out)
+    check_edit(files, mask=mask, hole=hole, factor=factor, noise=noise, out=out)
     at_least_one(count, "image")
-    opened, model = loaded(run, device)
-    degradation = _degradation(opened, mask, factor, model.device)
+    opened, model = loaded(run, device, sampling=sampling)
+    degradation = _degradation(opened, mask, hole, factor, model.device)
+    completes = isinstance(degradation, Masked) and "complete" in capabilities(model)
     search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
     extractor = load_extractor(features, weights=weights, device=str(model.device)) if features else None
     truth, classes = None, None
@@ -86,12 +95,16 @@ def edit(
         given = _noisy(degradation(truth.to(model.device)), noise or 0.0, seed)
     if label is not None:
         classes = pictures.classes_of(model, len(given), label)
-    elif files and model.conditional:
+    elif files and model.conditional and not completes:
         raise UsageError("this model is conditional: give the class of the targets by --class N, in Python label=N")
     condition = classes if model.conditional else None
-    edited = search_latents(
-        model, given, degradation, search, extractor=extractor, condition=condition, progress=progress
-    ).cpu()
+    if completes:
+        assert isinstance(degradation, Masked)
+        edited = complete(model, given, degradation.mask, seed=seed, condition=condition, progress=progress)
+    else:
+        edited = search_latents(
+            model, given, degradation, search, extractor=extractor, condition=condition, progress=progress
+        ).cpu()
     if grid is not None:
         pictures.write_edits(given, edited, Path(grid), truth=truth)
     if out is not None:
@@ -102,20 +115,34 @@ def edit(
 
 
 def check_edit(
-    targets: Sequence[Path], *, mask: Path | str | None, factor: int | None, noise: float | None, out: Path | str | None
+    targets: Sequence[Path],
+    *,
+    mask: Path | str | None,
+    hole: str | None,
+    factor: int | None,
+    noise: float | None,
+    out: Path | str | None,
 ) -> None:
     """Raise UsageError for arguments of ``edit`` that do not fit together."""
-    if mask is not None and factor is not None:
-        raise UsageError("choose one of --mask and --factor")
+    if sum(each is not None for each in (mask, hole, factor)) > 1:
+        raise UsageError("choose one of --mask, --hole and --factor")
+    if hole not in (None, *HOLES):
+        raise UsageError(f"hole is {hole!r}: it is one of {', '.join(HOLES)}")
     if factor is not None and factor < 2:
         raise UsageError(f"images are enlarged by a factor of 2 or more, not {factor}")
-    if not targets and mask is None and factor is None and noise is None:
-        raise UsageError("name images to edit, or say how to degrade test images: --mask FILE, --factor N or --noise S")
+    if not targets and mask is None and hole is None and factor is None and noise is None:
+        raise UsageError(
+            "name images to edit, or say how to degrade test images: --mask FILE, --hole SIDE, --factor N or --noise S"
+        )
     if out is not None:
         unique_names(map(str, targets))
 
 
-def _degradation(run: Run, mask: Path | str | None, factor: int | None, device: torch.device) -> Degradation:
+def _degradation(
+    run: Run, mask: Path | str | None, hole: str | None, factor: int | None, device: torch.device
+) -> Degradation:
+    if hole is not None:
+        return Masked(known_around(hole, *run.config.data.shape[1:]).to(device))
     if mask is not None:
         (known,) = read_pictures([Path(mask)], run, channels=1).images[0]
         return Masked((known > 0.5).float().to(device))

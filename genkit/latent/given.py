@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,10 +50,12 @@ def unique_names(sources: Iterable[str]) -> list[str]:
     return names
 
 
-def loaded(run: Run | Path | str, device: str, *, raw: bool = False) -> tuple[Run, GenerativeModel]:
-    """Return a run, named also by one of its checkpoints, and its model on a device."""
+def loaded(
+    run: Run | Path | str, device: str, *, raw: bool = False, sampling: Mapping[str, Any] | None = None
+) -> tuple[Run, GenerativeModel]:
+    """Return a run, named also by one of its checkpoints, and its model on a device, with options of drawing."""
     opened = run if isinstance(run, Run) else named_run(run)
-    return opened, load(run, raw=raw).to(pick_device(device))
+    return opened, load(run, raw=raw, sampling=sampling).to(pick_device(device))
 
 
 def at_least_one(count: int, what: str) -> None:

@@ -72,7 +72,7 @@ def test_test_images_are_spoilt_and_mended(genkit, vae, arguments):
         (("sample", "--checkpoint", "no.safetensors"), "there is no checkpoint no.safetensors"),
         (("sample", "--model", "vae", "--checkpoint", "no.safetensors"), "name one of --model NAME, --run RUN and"),
         (("edit", "--model", "vae", "--factor", "2", "--class", "3"), "draws no single class"),
-        (("edit", "--model", "vae", "--mask", "no.png", "--factor", "2"), "choose one of --mask and --factor"),
+        (("edit", "--model", "vae", "--mask", "no.png", "--factor", "2"), "choose one of --mask, --hole and --factor"),
         (("edit", "--model", "noise", "--factor", "2"), "Noise has no latent space"),
         (("interpolate", "--model", "noise"), "Noise has no latent space"),
         (("interpolate", "--model", "vae", "--class", "3"), "draws no single class"),

@@ -66,7 +66,7 @@ def test_edits_of_test_images_come_with_the_truth(run):
     given, edited, truth = genkit.edit(run, noise=0.3, count=2, steps=30, starts=1)
     assert given.shape == edited.shape == truth.shape == (2, 1, 8, 8)
     assert (edited - truth).square().mean() < (given - truth).square().mean()
-    with pytest.raises(UsageError, match="choose one of --mask and --factor"):
+    with pytest.raises(UsageError, match="choose one of --mask, --hole and --factor"):
         genkit.edit(run, mask="mask.png", factor=2)
 
 
