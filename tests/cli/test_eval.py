@@ -176,7 +176,11 @@ def test_ctrl_c_during_calibration_loses_no_record(genkit, ppca, monkeypatch):
         (["compare", "x"], 2, "Missing argument 'REFERENCE'"),
         (["compare", "/nope", "digits"], 3, "there is no /nope: check the path"),
         (["eval", "--checkpoint", "gone.safetensors"], 3, "there is no checkpoint gone.safetensors"),
-        (["eval", "--checkpoint", __file__], 2, "belongs to no run: leave a checkpoint in its run's checkpoints folder"),
+        (
+            ["eval", "--checkpoint", __file__],
+            2,
+            "belongs to no run: leave a checkpoint in its run's checkpoints folder",
+        ),
         (["eval", "--model", "ppca", "--metrics", ""], 2, "it is empty"),
         (["eval", "--model", "ppca", "--features", ","], 2, "it is empty"),
         (["train", "--model", "dcgan", "-o", "widht=3"], 2, "Did you mean 'width'?"),
