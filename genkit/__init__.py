@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genkit import metrics
     from genkit.benchmark.api import bench
     from genkit.conformance import check
-    from genkit.data import open_dataset, open_images
+    from genkit.data import describe_dataset, open_dataset, open_images
     from genkit.evaluation.calibration import calibrate
     from genkit.evaluation.compare import compare
     from genkit.evaluation.config import EvalConfig
@@ -48,6 +48,7 @@ _HOMES = {
     "calibrate": "genkit.evaluation.calibration",
     "check": "genkit.conformance",
     "compare": "genkit.evaluation.compare",
+    "describe_dataset": "genkit.data",
     "edit": "genkit.latent.edits",
     "evaluate": "genkit.evaluation.evaluate",
     "explain": "genkit.evaluation.explain",
@@ -83,6 +84,7 @@ __all__ = [
     "calibrate",
     "check",
     "compare",
+    "describe_dataset",
     "edit",
     "evaluate",
     "explain",

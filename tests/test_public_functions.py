@@ -22,6 +22,7 @@ OTHER_NAMES = {"eval": "evaluate"}
 """eval is Python's own."""
 WITHOUT_COMMAND = {
     "calibrate": "genkit eval --calibrate",
+    "describe_dataset": "genkit datasets show",
     "resume": "genkit train --resume",
     "sample_to_folder": "genkit sample --out",
     "sweep": "genkit eval --sweep",

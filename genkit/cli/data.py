@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,6 +38,24 @@ MOVABLE = ("data_root", "labels")
 """Those that say where something is, which a run's data may have changed."""
 
 
+NAMED = 10
+"""Skipped files that are named."""
+
+_VERBOSE = "genkit.verbose"
+
+
+def _keep_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.meta[_VERBOSE] = value
+
+
+def skipped_lines(left_out: Sequence[str]) -> list[str]:
+    """Return the skipped files with their reasons: all with --verbose, else the first and how many more there are."""
+    ctx = click.get_current_context(silent=True)
+    if len(left_out) <= NAMED or (ctx is not None and ctx.meta.get(_VERBOSE)):
+        return list(left_out)
+    return [*left_out[:NAMED], f"and {len(left_out) - NAMED:,} more: add -v to name all"]
+
+
 def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how images are read; the command gets those given as ``opening``.
 
@@ -63,6 +81,15 @@ def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         option("--grey", is_flag=True, section="Data", help="Convert colour images of folders and zips to grey."),
         option("--skip-bad", is_flag=True, section="Data", help="Skip unreadable files and count them."),
+        option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_keep_verbose,
+            section="Data",
+            help="Name every skipped file with the reason, not only the first ten.",
+        ),
         option(
             "--labels",
             metavar="WHERE",
@@ -131,6 +158,6 @@ def opened(function: Callable[..., ImageDataset], *arguments: Any, **options: An
     if data.skipped:
         files = "1 bad file" if data.skipped == 1 else f"{data.skipped:,} bad files"
         click.echo(f"{data.name}: left out {files}", err=True)
-        for each in data.left_out:
-            click.echo(f"  {each}", err=True)
+        for each in skipped_lines(data.left_out):
+            click.echo(plain(f"  {each}"), err=True)
     return data

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from genkit.cli.help import ListCommand
+from genkit.cli.completions import complete_dataset
+from genkit.cli.data import opening_options, skipped_lines
+from genkit.cli.help import ListingGroup
 from genkit.cli.options import json_option
 from genkit.cli.output import echo_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import DatasetSpec
 from genkit.report.text import table
 
+if TYPE_CHECKING:
+    from genkit.data.facts import DatasetFacts
 
-@click.command(cls=ListCommand)
+
+@click.group(cls=ListingGroup)
+def command() -> None:
+    """List the data sets, or show one.
+
+    Without a command it lists.
+    """
+
+
+@command.command("list")
 @json_option
-def command(as_json: bool) -> None:
+def list_datasets(as_json: bool) -> None:
     """List the data sets."""
     offers = registry().offers(DatasetSpec)
     if as_json:
@@ -33,3 +48,46 @@ def command(as_json: bool) -> None:
         return
     rows = [[f"{o.spec.name}:{o.spec.argument}" if o.spec.argument else o.spec.name, o.spec.summary] for o in offers]
     click.echo(table(rows))
+
+
+@command.command()
+@click.argument("dataset", metavar="NAME", shell_complete=complete_dataset)
+@opening_options
+@json_option
+def show(dataset: str, opening: dict[str, Any], as_json: bool) -> None:
+    """Show what a data set, by name or path, was understood as.
+
+    \b
+    genkit datasets show digits
+    genkit datasets show photos/ --size 64
+    """
+    from genkit.cli.progress import work_bar
+    from genkit.data import describe_dataset
+
+    with work_bar() as show_progress:
+        found = describe_dataset(dataset, progress=lambda done, total: show_progress("packing", done, total), **opening)
+    if as_json:
+        echo_json(found.to_json())
+    else:
+        click.echo(_shown(found))
+
+
+def _shown(found: DatasetFacts) -> str:
+    channels, height, width = found.shape
+    splits = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
+    rows = [
+        ["from", found.origin],
+        ["shape", f"{channels}x{height}x{width} (channels x height x width)"],
+        ["values", f"{found.values[0]} to {found.values[1]}, of {found.levels} levels"],
+        ["splits", f"{splits} ({'its own' if found.own_splits else 'divided by content'})"],
+        ["captions", f"{found.captions:,}"] if found.captions else [],
+        ["sha256", found.sha256],
+        ["left out", f"{found.skipped:,} files"] if found.skipped else [],
+        *(["", each] for each in skipped_lines(found.left_out)),
+        *(["read as", note] for note in found.notes),
+    ]
+    parts = [str(found), table([row for row in rows if row], indent=2)]
+    if found.classes:
+        counts = [[name, *(f"{count:,}" for count in splits.values())] for name, splits in found.classes.items()]
+        parts.append(table([["class", *found.splits], *counts], right=(1, 2), indent=2))
+    return "\n".join(parts)

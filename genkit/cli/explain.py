@@ -11,6 +11,7 @@ import click
 
 from genkit.cli.completions import complete_dataset, complete_metric
 from genkit.cli.help import Command, option
+from genkit.cli.messages import data_described
 from genkit.cli.options import FILE, json_option
 from genkit.cli.output import echo_json
 
@@ -42,7 +43,7 @@ def command(
     from genkit.cli.progress import work_bar
     from genkit.evaluation.explain import explain
 
-    with work_bar() as show:
+    with data_described(), work_bar() as show:
         explanations = explain(first, second, metric=metric, weights=weights, dataset=dataset, progress=show)
     if as_json:
         echo_json([_document(explanation) for explanation in explanations])

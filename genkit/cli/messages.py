@@ -48,6 +48,18 @@ def messages_shown() -> Iterator[None]:
         logger.handlers[:] = before
 
 
+@contextlib.contextmanager
+def data_described() -> Iterator[None]:
+    """Show the line of what was understood of each data set that is opened meanwhile."""
+    logger = logging.getLogger("genkit.data")
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _show(message: str) -> None:
     """Print a message; a stderr that can't take it stops nothing."""
     if sys.stderr is not None:

@@ -8,6 +8,7 @@ import click
 
 from genkit.cli.completions import complete_dataset, complete_run
 from genkit.cli.help import Command, option
+from genkit.cli.messages import data_described
 from genkit.cli.options import FILE, device_option, json_option, runs_option
 from genkit.cli.output import echo_json
 from genkit.cli.parameters import NAMES
@@ -45,7 +46,7 @@ def command(
     from genkit.cli.progress import work_bar
     from genkit.evaluation.verify import verify
 
-    with work_bar() as show:
+    with data_described(), work_bar() as show:
         found = verify(
             target, runs=root, metrics=metrics, weights=weights, dataset=dataset, device=device, progress=show
         )

@@ -13,6 +13,7 @@ from genkit import paths
 from genkit.data.dataset import ImageDataset
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
+from genkit.data.summary import describe_data
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 
 _LOG = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ def _opened(
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
     data = dataset_of(source, reference, progress, measured=measured)
     request.expect(reference, *data.info().shape)
+    _LOG.info("%s: %s", data.name, describe_data(data))
     for note in data.notes:
         _LOG.warning("%s: %s", data.name, note)
     return data

@@ -42,7 +42,7 @@ _ABANDONED = 24 * 3600.0
 class PackedSource:
     """A packed data set, and what is known of its source besides the content.
 
-    ``skipped`` bad images, the first of which ``left_out`` names with the reason; whether the splits are the source's
+    ``skipped`` bad images, which ``left_out`` names with the reason; whether the splits are the source's
     own; ``notes`` on how it was read; ``names`` of the images' files, training images first, empty if they have none;
     ``undecided`` and ``departures`` as in SourceItems.
     """

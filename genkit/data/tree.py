@@ -25,9 +25,6 @@ from genkit.errors import DataError
 _NOTES = frozenset(
     [".parquet", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"]
 )
-_NAMED = 10
-"""Bad files that are named."""
-
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -213,14 +210,13 @@ class TreeSource(Source):
 
     @contextlib.contextmanager
     def _skipping(self) -> Iterator[None]:
-        """Suppress the DataError of a bad file if bad files are skipped; the first are kept with the reason."""
+        """Suppress the DataError of a bad file if bad files are skipped, and keep it with the reason."""
         try:
             yield
         except DataError as error:
             if not self.request.skip_bad:
                 raise
-            if len(self.left_out) < _NAMED:
-                self.left_out.append(str(error).partition(": ")[0])
+            self.left_out.append(str(error).rpartition(": ")[0] or str(error))
 
 
 def is_wanted(name: str) -> bool:

@@ -82,7 +82,8 @@ def test_data_that_was_moved_is_named_by_its_place_in_every_command_that_needs_i
         assert found.code in (0, 1 if command[0] == "verify" else 0), (command, found.err)
     by_model = genkit("reconstruct", "--model", "ppca", "--dataset", "q2")
     assert by_model.code == 0, by_model.err
-    assert genkit("explain", record, record, "--dataset", "q2").code == 0
+    explained = genkit("explain", record, record, "--dataset", "q2")
+    assert explained.code == 0 and "q2: 35 images" in explained.err
     assert genkit("sample", "--run", run, "--dataset", "q2").code == 2
 
 

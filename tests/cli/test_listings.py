@@ -23,6 +23,31 @@ def test_a_listing_names_what_there_is_as_text_and_json(genkit, command, name):
     assert name in [row["name"] for row in rows]
 
 
+def test_a_data_set_is_shown_as_text_and_json(genkit):
+    shown = genkit("datasets", "show", "digits")
+    assert shown.code == 0
+    assert shown.out.startswith("digits: 1,797 images 8x8 grey of 17 levels, 10 classes: 0 178")
+    assert "train 1,437, test 360 (its own)" in shown.out and "0 to 16, of 17 levels" in shown.out
+    found = json.loads(genkit("datasets", "show", "digits", "--json").out)
+    assert found["sha256"] in shown.out
+    unknown = genkit("datasets", "show", "digts")
+    assert unknown.code == 2 and "Did you mean 'digits'?" in unknown.err
+
+
+def test_skipped_files_are_named_the_first_ten_or_all(genkit, tmp_path):
+    from PIL import Image
+
+    for index in range(14):
+        (tmp_path / f"bad{index:02d}.png").write_bytes(b"")
+    for index in range(2):
+        Image.new("L", (4, 4), 100 * index).save(tmp_path / f"{index}.png")
+    few = genkit("datasets", "show", str(tmp_path), "--skip-bad").out
+    assert "bad09.png is empty" in few and "bad10" not in few and "and 4 more: add -v to name all" in few
+    assert "bad13.png is empty" in genkit("datasets", "show", str(tmp_path), "--skip-bad", "-v").out
+    compared = genkit("compare", str(tmp_path), str(tmp_path), "--skip-bad", "--features", "pixels", "--verbose")
+    assert "bad13.png is empty" in compared.err
+
+
 def test_a_model_is_shown_with_options_and_presets(genkit):
     shown = genkit("models", "dcgan")
     assert shown.code == 0

@@ -18,6 +18,7 @@ def test_a_run_is_verified_and_a_wrong_number_ends_with_1(genkit, run):
     done = genkit("verify", run.id)
     assert done.code == 0
     assert "4 of 4 numbers agree" in done.out and "torchmetrics" in done.out
+    assert done.err.count("digits: 1,797 images 8x8 grey of 17 levels, 10 classes: 0 178") == 1
     (record,) = (run.path / "records").glob("*.json")
     document = json.loads(record.read_text())
     document["scores"][0]["value"] *= 1.01
