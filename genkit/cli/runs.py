@@ -85,6 +85,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
         ["budget", f"{config.budget}, batch {config.batch}, seed {config.seed}"],
         ["device", f"{config.device}, {config.precision}".removesuffix(", ")],
         ["state", f"{status.state}: {status.images:,} images in {status.seconds:.0f} s {status.reason}".strip()],
+        *([["warning", status.warning]] if status.warning else []),
         ["checkpoints", ", ".join(path.name for path in run.checkpoints()) or "-"],
         ["command", config.command],
     ]

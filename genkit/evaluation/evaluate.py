@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from genkit.results import store
 from genkit.results.records import Record, Subject, Training
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, named_run
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,6 +83,8 @@ def evaluate(
     store.ready(run.path)
     evaluator = evaluator or Evaluator(open_run_dataset(run, dataset), resolve_config(config, options, COUNT), progress)
     measured = measure_run(run, evaluator, path, raw=raw, sampling=sampling)
+    if run.status.warning and path.name == run.newest_checkpoint().name:
+        _LOG.warning("run %s, as training found: %s", run.path, run.status.warning)
     return Evaluation(measured.record, store_record(run.path, measured))
 
 

@@ -14,6 +14,7 @@ from genkit.errors import Interrupted, TrainingError
 from genkit.training import distributed
 from genkit.training.monitor import Monitor
 from genkit.training.runs import Run, RunConfig
+from genkit.training.trouble import smaller_rate
 
 _NO_ROOM = re.compile(
     "can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed|Overflow when unpacking"
@@ -94,7 +95,5 @@ def _kept(run: Run) -> str:
 
 def _remedy(reason: str, config: RunConfig) -> list[str]:
     """What to try after numbers that are not finite: a smaller learning rate, as resuming repeats them exactly."""
-    rates = [f"-o {name}={config.options[name] / 10:g}" for name in config.options if name == "learning_rate"]
-    if not rates or not any(word in reason for word in (" nan", " inf", "-inf", "finite", "exploded")):
-        return []
-    return [f"try a smaller learning rate in a new run, e.g. {rates[0]}"]
+    diverged = any(word in reason for word in (" nan", " inf", "-inf", "finite", "exploded"))
+    return smaller_rate(config) if diverged else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import os
 import time
@@ -24,6 +25,9 @@ from genkit.training import distributed
 from genkit.training.runs import Run, Status
 from genkit.training.settings import Settings
 from genkit.training.snapshot import State
+from genkit.training.trouble import Trouble, huge, smaller_rate
+
+_LOG = logging.getLogger(__name__)
 
 PREVIEW = 100
 """Images in a sample grid, from the same latents every time."""
@@ -33,6 +37,9 @@ MOST_UNLOGGED = 1000
 
 PROGRESS_SECONDS = 0.2
 """Between two progress events."""
+
+EXAMINED = 0.5
+"""The share of the budget after which samples must differ: before, a model may not have learned much."""
 
 
 class Monitor:
@@ -55,6 +62,9 @@ class Monitor:
         self._minutes_between = (run.config.minutes or 0) / settings.previews if settings.previews else 0
         self._reached = math.inf
         self._last_progress = time.monotonic()
+        self._means: dict[str, float] = {}
+        self._trouble: Trouble | None = None
+        self.warning = run.status.warning
 
     @contextlib.contextmanager
     def log_open(self) -> Iterator[None]:
@@ -104,6 +114,7 @@ class Monitor:
         means = self.state.runner.means()
         if not means or self.rank:
             return
+        self._means = means
         line = {"step": self.state.index, "images": self.state.drawn, "seconds": round(self.state.seconds, 3)}
         line |= {name: value for name, value in means.items() if math.isfinite(value)}
         self._log.write(json.dumps(line).encode() + b"\n")
@@ -122,9 +133,26 @@ class Monitor:
         path.parent.mkdir(exist_ok=True)
         state.model.eval()
         with torch.no_grad(), state.ema.applied():
-            early = state.stage < state.model.stages - 1 and "reconstruct" in capabilities(state.model)
-            save_grid(self._reconstructions() if early else self._samples(), path)
+            early = state.stage < state.model.stages - 1
+            rows = early and "reconstruct" in capabilities(state.model)
+            images = self._reconstructions() if rows else self._samples()
+            save_grid(images, path)
         state.runner.train_mode(state.stage)
+        self._examine(None if early or self._used < EXAMINED else images)
+
+    def _examine(self, samples: Tensor | None) -> None:
+        """Say once if training has collapsed or diverged; status.json says so until a later grid is sound."""
+        found = huge(self._means)
+        if samples is not None and not found:
+            if self._trouble is None:
+                classes = self.run.config.data.num_classes if self.state.model.conditional else 0
+                self._trouble = Trouble(self.state.stream.split, PREVIEW, classes)
+            found = self._trouble.found(samples)
+        if found and not self.warning:
+            hint = "; ".join([found, *smaller_rate(self.run.config)])
+            _LOG.warning("run %s after %s images: %s", self.run.path, f"{self.state.drawn:,}", hint)
+            self.event("warning", reason=found)
+        self.warning = found
 
     def _samples(self) -> Tensor:
         generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
@@ -143,18 +171,25 @@ class Monitor:
     def status(self, name: str, reason: str = "") -> None:
         """Write status.json."""
         if not self.rank:
-            self.run.write_status(Status(name, self.state.drawn, round(self.state.seconds, 3), reason))
+            seconds = round(self.state.seconds, 3)
+            self.run.write_status(Status(name, self.state.drawn, seconds, reason, self.warning))
+
+    @property
+    def _used(self) -> float:
+        """The share of the budget used, in [0, 1]."""
+        config = self.run.config
+        minutes = self.state.seconds / 60
+        return min(1.0, self.state.drawn / config.images if config.images else minutes / (config.minutes or math.inf))
 
     def event(self, kind: str, **more: Any) -> None:
         """Tell observers of an event; ``done`` is the share of the budget used, in [0, 1]."""
-        config, seconds = self.run.config, self.state.seconds
-        used = self.state.drawn / config.images if config.images else seconds / (60 * (config.minutes or math.inf))
+        seconds = self.state.seconds
         self.tell(
             {
                 "kind": kind,
                 "run": str(self.run.path),
                 "images": self.state.drawn,
-                "done": min(1.0, used),
+                "done": self._used,
                 "seconds": seconds,
                 "stage": max(0, self.state.stage),
                 "step": self.state.index,

@@ -91,12 +91,16 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is; ``state`` is "running", "interrupted", "failed" or "finished"."""
+    """How far a run is; ``state`` is "running", "interrupted", "failed" or "finished".
+
+    ``warning`` says what is wrong with the newest samples, if they show that training has collapsed or diverged.
+    """
 
     state: str
     images: int = 0
     seconds: float = 0.0
     reason: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)
