@@ -26,6 +26,8 @@ from genkit.ranking.columns import (
 from genkit.ranking.datasets import choose, choose_dataset, models_or_baselines
 from genkit.ranking.milestones import ORPHANED, milestones_of, orphans, split_milestones
 from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, other_point, split_points, weights_key
+from genkit.registry.discovery import CORE, registry
+from genkit.registry.specs import MetricSpec
 from genkit.results.records import Record, RecordedScore
 from genkit.results.score import Direction
 
@@ -169,7 +171,9 @@ def rank(
 
 
 def _default_score(records: Sequence[Record], protocol: str | None) -> str:
-    """The score of images that ranks most entries, then the newest record's first, under ``protocol`` if given.
+    """The score of images that ranks most entries, under ``protocol`` if given.
+
+    Of scores that rank as many, one of genkit's own metrics comes first, then the newest record's first.
 
     Raises UnknownName if no score has that protocol.
     """
@@ -185,11 +189,13 @@ def _default_score(records: Sequence[Record], protocol: str | None) -> str:
         raise UnknownName("protocol", str(protocol), {fingerprint for _, fingerprint in entries})
     first = {score.name: -place for record in records for place, score in enumerate(record.scores)}
     newest = {score.name: record.created for record in records for score in record.scores}
+    metrics = {score.name: score.metric for record in records for score in record.scores}
+    own = {offer.spec.name for offer in registry().offers(MetricSpec) if offer.plugin.dist == CORE}
 
-    def key(name: str) -> tuple[bool, int, bool, str, int]:
+    def key(name: str) -> tuple[bool, int, bool, bool, str, int]:
         whole, _, at_test_size = name.partition("@")
         twice = bool(at_test_size) and whole in having
-        return name.partition("[")[0] not in COSTS, having[name], not twice, newest[name], first[name]
+        return metrics[name] not in COSTS, having[name], metrics[name] in own, not twice, newest[name], first[name]
 
     return max(having, key=key)
 

@@ -199,6 +199,17 @@ def test_a_model_measured_later_by_one_other_score_does_not_change_what_ranks():
     assert rank([*quality, *costs]).score == FID
 
 
+@pytest.mark.parametrize("name", ["a-metric", "zoom[digits-cnn]"])
+def test_of_scores_that_rank_as_many_one_of_genkits_own_is_the_default(name):
+    own = [record(n, score(value), score(value, name="kid[digits-cnn]")) for n, value in (("a", 1), ("b", 2))]
+    first = [record(n, score(value, name=name), score(value)) for n, value in (("a", 1), ("b", 2))]
+    later = [record(n, score(value, name=name)) for n, value in (("a", 2), ("b", 1))]
+    assert rank(first).score == FID
+    assert rank([*own, *later]).score == FID
+    assert rank([*own, *later, record("c", score(1.0, name=name))]).score == name
+    assert rank(later).score == name
+
+
 def test_a_data_set_with_baselines_only_can_be_asked_for():
     records = [record("a", score(1.0)), record("noise", score(9.0), kind="baseline", dataset="mnist")]
     assert rank(records, dataset="mnist").calibration[0].value == 9.0
