@@ -42,6 +42,7 @@ _ALL = (
     Check("phase-updates", phases.updates_stay_inside, ("loss",)),
     Check("sample-images", sampling.images_valid, ("loss",)),
     Check("sample-seeded", sampling.seeded, ("loss",)),
+    Check("sample-classes", sampling.classes_drawn, ("loss",)),
     Check("sample-state", sampling.state_unchanged, ("loss",)),
     Check("checkpoint", state.checkpoint_round_trip, ("loss",)),
     Check("training-repeats", state.training_repeats, ("checkpoint",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genkit.conformance.report import require
+from genkit.conformance.report import CheckFailed, CheckSkipped, require
 from genkit.conformance.under_test import ModelUnderTest, copied_state, first_of, identical, unequal_names
 from genkit.models.base import GenerativeModel
 
@@ -14,7 +14,7 @@ def images_valid(tested: ModelUnderTest) -> None:
     """Samples are ``n`` finite float32 images of the data's shape in [0, 1]; for all shapes, also before training."""
     model = tested.prepared()
     for n in (1, 5, 16):
-        for labels in (True, False):
+        for labels in (True,) if model.conditional else (True, False):
             require_valid_images(tested.sample(model, n, n, labels=labels), (n, *model.data.shape), "sample")
     for data in tested.buildable.values():
         other = tested.build(data.info())
@@ -46,6 +46,30 @@ def seeded(tested: ModelUnderTest) -> None:
         not identical(first, tested.sample(model, 8, 12)),
         "sample returns the same images for another generator: draw from the generator",
     )
+
+
+def classes_drawn(tested: ModelUnderTest) -> None:
+    """A conditional model that is asked for no classes draws them itself, from the generator alone."""
+    model = tested.prepared()
+    if not (model.conditional and model.data.num_classes):
+        raise CheckSkipped("draws no classes")
+    drawn = []
+    for n, seed, outside in ((1, 1, 1), (16, 11, 1), (16, 11, 2), (16, 12, 1)):
+        torch.manual_seed(outside)
+        try:
+            images = tested.sample(model, n, seed, labels=False)
+        except Exception as error:
+            raise CheckFailed(
+                f"sample without classes fails ({type(error).__name__}: {error}): with condition=None it draws them"
+            ) from error
+        require_valid_images(images, (n, *model.data.shape), "sample with condition=None")
+        drawn.append(images)
+    _, first, again, other = drawn
+    require(
+        identical(first, again),
+        "sample with condition=None draws from the global random state: pass the generator to the draw of the classes",
+    )
+    require(not identical(first, other), "sample with condition=None returns the same images for another generator")
 
 
 def state_unchanged(tested: ModelUnderTest) -> None:

@@ -156,6 +156,36 @@ class AlwaysTheSame(RightGAN):
         return super().sample(n, generator=torch.Generator().manual_seed(0))
 
 
+class RightConditional(RightGAN):
+    """Its classes are darker or brighter; where none are asked for, it draws them."""
+
+    conditional = True
+
+    def draw_classes(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return torch.randint(self.data.num_classes, (n,), generator=generator)
+
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        classes = self.draw_classes(n, generator=generator) if condition is None else condition
+        return super().sample(n, generator=generator) * (1 + classes[:, None, None, None]) / self.data.num_classes
+
+
+class NeedsClasses(RightConditional):
+    def draw_classes(self, n: int, *, generator: torch.Generator) -> Tensor:
+        raise TypeError("which classes?")
+
+
+class ClassesByChance(RightConditional):
+    def draw_classes(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return torch.randint(self.data.num_classes, (n,))
+
+
+class OneClassForAll(RightConditional):
+    """Draws a single image where it draws the classes itself."""
+
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        return super().sample(n if condition is not None else 1, generator=generator, condition=condition)
+
+
 class MovingStatistics(RightGAN):
     """Samples in train mode, which changes batch normalisation's running statistics."""
 
@@ -396,6 +426,9 @@ CASES: list[tuple[type[GenerativeModel], str, str]] = [
     (OneTooMany, "sample-images", "shape [2, 1, 6, 6], not [1, 1, 6, 6]"),
     (DoublePrecision, "sample-images", "torch.float64"),
     (GlobalChance, "sample-seeded", "global random state"),
+    (NeedsClasses, "sample-classes", "which classes?): with condition=None it draws them"),
+    (ClassesByChance, "sample-classes", "draws from the global random state"),
+    (OneClassForAll, "sample-classes", "sample with condition=None returns shape [1, 1, 6, 6], not [16"),
     (AlwaysTheSame, "sample-seeded", "same images for another generator"),
     (MovingStatistics, "sample-state", "running_mean"),
     (LeavesTrainMode, "sample-state", "out of eval mode"),
@@ -430,7 +463,7 @@ def ids(cases: Sequence[tuple[type[GenerativeModel], str, str]]) -> list[str]:
     return [case[0].__name__ for case in cases]
 
 
-@pytest.mark.parametrize("model", [RightGAN, RightVAE])
+@pytest.mark.parametrize("model", [RightGAN, RightVAE, RightConditional])
 def test_the_right_models_that_the_wrong_ones_grow_from_pass(model: type[GenerativeModel]) -> None:
     assert check(model, dataset=DATA).named("failed") == []
 

@@ -40,7 +40,7 @@ def families(tmp_path_factory):
 
 @pytest.mark.parametrize("module", MODELS.values())
 def test_a_model_of_the_page_is_short(module):
-    assert len(blocks(PAGE)[f"src/genkit_families/{module}.py"].splitlines()) <= 85
+    assert len(blocks(PAGE)[f"src/genkit_families/{module}.py"].splitlines()) <= 90
 
 
 @pytest.mark.slow
