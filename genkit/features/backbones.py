@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from genkit.errors import DataError, MissingError
@@ -45,11 +46,11 @@ class Backbone:
 class BackboneExtractor(Extractor):
     """Image embeddings, not normalised to unit length; no logits. Grey images are repeated to three channels."""
 
-    batch = 32
     has_logits = False
 
     def __init__(self, name: str, sha256: str, backbone: Backbone, chosen: dict[str, str], device: str) -> None:
         super().__init__(name, sha256, backbone.dim, backbone.module, device)
+        self.batch = 8 if self.device.type == "cpu" else 32  # attention takes 20 MB of memory per image
         self.backbone = backbone
         self.chosen = chosen
 
@@ -88,7 +89,8 @@ def dinov2(request: FeatureRequest) -> BackboneExtractor:
     path = request.weights or _pulled(name)
     state, sha256 = read_state(path, "DINOv2 weights")
     architecture = DINOV2[chosen["architecture"]]
-    module = timm.create_model(architecture, pretrained=False, num_classes=0, img_size=DINOV2_SIZE)
+    with torch.device("meta"):
+        module = timm.create_model(architecture, pretrained=False, num_classes=0, img_size=DINOV2_SIZE)
     convert = importlib.import_module("timm.models.vision_transformer").checkpoint_filter_fn
     _fill(module, lambda: convert(state, module), path, architecture)
     backbone = Backbone(module, DINOV2_SIZE, IMAGENET, module.num_features)
@@ -111,10 +113,12 @@ def clip(request: FeatureRequest) -> BackboneExtractor:
     state, sha256 = read_state(request.weights, "CLIP weights")
     architecture = chosen["architecture"]
     # not create_model: it warns that the network is untrained and configures the program's logging
-    model = open_clip.CLIP(**open_clip.get_model_config(architecture))
-    _fill(model, lambda: state, request.weights, architecture)
+    with torch.device("meta"):
+        visual = open_clip.CLIP(**open_clip.get_model_config(architecture)).visual
+    tower = {name.removeprefix("visual."): t for name, t in state.items() if name.startswith("visual.")}
+    _fill(visual, lambda: tower, request.weights, architecture)
     normalisation = Normalisation(open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
-    backbone = Backbone(model.visual, model.visual.image_size[0], normalisation, model.visual.output_dim)
+    backbone = Backbone(visual, visual.image_size[0], normalisation, visual.output_dim)
     return BackboneExtractor(own_name("clip", sha256), sha256, backbone, chosen, request.device)
 
 
@@ -133,8 +137,9 @@ def _pulled(name: str) -> Path:
 
 
 def _fill(module: nn.Module, state: Callable[[], Mapping[str, Tensor]], path: Path, architecture: str) -> None:
+    """Put weights into a module that has none, without a copy."""
     try:
-        module.load_state_dict(state())
+        module.load_state_dict({name: tensor.float() for name, tensor in state().items()}, assign=True)
     except (RuntimeError, KeyError, ValueError) as error:
         first = " ".join(str(error).split())[:200]
         raise DataError(f"{path} does not fit {architecture}: {first}") from error

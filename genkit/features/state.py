@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
+import zipfile
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError
 
 
 def read_state(path: Path, what: str) -> tuple[dict[str, Tensor], str]:
     """Return the tensors of a safetensors or PyTorch file by name, and the file's sha256.
 
-    ``what`` names the weights in messages ("Inception weights"). Raises MissingError for a file that can't be read,
-    DataError for one that holds anything but tensors.
+    ``what`` names the weights in messages ("Inception weights"). The tensors are mapped from the file, so that only
+    those in use are in memory. Raises MissingError for a file that can't be read, DataError for one that holds
+    anything but tensors.
     """
     try:
-        data = path.read_bytes()
+        sha256 = sha256_file(path)
     except OSError as error:
         raise MissingError(f"the {what} {path} can't be read: {error.strerror or error}") from error
     refusal = f"{path} is not a file of {what}: it must hold the network's tensors and nothing else"
     try:
-        state = _parse(data, safetensors=path.suffix == ".safetensors")
+        state = _mapped(path)
     except Exception as error:
         raise DataError(refusal) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise DataError(refusal)
-    return {str(name): value for name, value in state.items()}, hashlib.sha256(data).hexdigest()
+    return {str(name): value for name, value in state.items()}, sha256
 
 
-def _parse(data: bytes, *, safetensors: bool) -> object:
-    if safetensors:
-        from safetensors.torch import load
+def _mapped(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
 
-        return load(data)
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return load_file(path)
+    # files of before PyTorch 1.6 are no zips and can't be mapped
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
 
 
 def own_name(name: str, sha256: str, *published: str) -> str:

@@ -94,6 +94,20 @@ def test_clip_gives_the_image_embedding_of_open_clips_network(clip_weights, draw
     assert extractor.name == f"clip-{extractor.sha256[:8]}"
 
 
+@torch.inference_mode()
+def test_clip_needs_the_image_tower_alone_and_computes_in_single_precision(clip_weights, tmp_path, draw):
+    _, network = clip_weights
+    tower = {name: t.half() for name, t in network.state_dict().items() if name.startswith("visual.")}
+    save_file(tower, tmp_path / "half.safetensors")
+    extractor = clip(FeatureRequest("clip", tmp_path / "half.safetensors"))
+    assert {parameter.dtype for parameter in extractor.module.parameters()} == {torch.float32}
+    network.load_state_dict({name: t.float() for name, t in tower.items()}, strict=False)
+    images = draw(2, (3, 32, 32))
+    mean, std = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+    expected = network.encode_image(seen(images, 32, mean, std))
+    torch.testing.assert_close(extractor(images).features, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_every_choice_is_recorded(clip_weights, draw):
     path, _ = clip_weights
     plain = clip(FeatureRequest("clip", path))

@@ -67,3 +67,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_only_published_weights_have_the_plain_name():
     assert own_name("net", "abcdef0123456789", "abcdef0123456789") == "net"
     assert own_name("net", "abcdef0123456789", "another") == "net-abcdef01"
+
+
+def test_files_of_before_pytorch_1_6_are_read(tmp_path):
+    torch.save({"a": torch.arange(3.0)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    state, sha256 = read_state(tmp_path / "old.pth", "weights")
+    assert state["a"].tolist() == [0, 1, 2]
+    assert sha256 == hashlib.sha256((tmp_path / "old.pth").read_bytes()).hexdigest()
