@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 import torch
+from genkit_tokens.borrowed import borrow, hash_of
 from genkit_tokens.plugin import genkit_models
 
 from genkit.conformance.under_test import blobs
+from genkit.errors import UsageError
 from genkit.models import Batch, DataInfo, Step, capabilities
 from genkit.registry.specs import ModelSpec
 from genkit.training import checkpoint
 from genkit.training.api import resume, train
 from genkit.training.phases import PhaseRunner
-from genkit.training.runs import find_runs, make_model, model_class
+from genkit.training.runs import find_runs, load, make_model, model_class
 from genkit.training.settings import Settings
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 21)]
@@ -94,6 +96,23 @@ def test_a_training_killed_anywhere_ends_in_the_same_bits(name: str, tmp_path: P
         ended = checkpoint.load(resume(cut, dataset=data).newest_checkpoint())[0]
         assert ended.keys() == whole.keys()
         assert [key for key in whole if not torch.equal(whole[key], ended[key])] == []
+
+
+def test_a_tokenizer_of_another_run_is_used_as_it_is(tmp_path: Path) -> None:
+    data, options = blobs((1, 8, 8), 17, 3), {**SMALL, "levels": [4, 3]}
+    budget: dict[str, Any] = {"batch": 16, "device": "cpu", "root": tmp_path}
+    first = train("vq-gpt", data, options=options, images=160, **budget)
+    second = train("maskgit", data, options={**options, "tokenizer": str(first.path)}, images=64, **budget)
+    one, other = load(first), load(second)
+    state, borrowed = one.tokenizer.state_dict(), other.tokenizer.state_dict()  # type: ignore[union-attr]
+    assert all(torch.equal(state[name], borrowed[name]) for name in state)
+    assert other.options.tokenizer == f"{first.path}@{hash_of(state)}" == second.config.options["tokenizer"]
+    log = (second.path / "log.jsonl").read_text()
+    assert "transformer" in log and "perplexity" not in log
+    with pytest.raises(UsageError, match="another shape"):
+        train("maskgit", data, options={**options, "channels": 8, "tokenizer": str(first.path)}, images=64, **budget)
+    with pytest.raises(UsageError, match="no longer the one"):
+        borrow(other.tokenizer, f"{first.path}@0123456789abcdef")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from genkit.models import Batch, GenerativeModel, Phase, Step
+from genkit_tokens.borrowed import borrow, with_hash
 from genkit_tokens.sampling import TokenSampling
 from genkit_tokens.tokenizer import Tokenizer, TokenizerOptions, perplexity
 from genkit_tokens.transformer import Transformer, TransformerOptions
@@ -26,7 +27,17 @@ Given = tuple[Tensor, Tensor] | None
 
 @dataclass
 class TokenOptions(TransformerOptions, TokenizerOptions):
-    """Options of a token model."""
+    """Options of a token model.
+
+    ``tokenizer``: a run whose tokenizer is used, with the same options; the first stage is then skipped. The hash of
+    its weights is added to the name.
+    """
+
+    tokenizer: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.tokenizer = with_hash(self.tokenizer)
 
 
 class TokenModel(GenerativeModel):
@@ -52,16 +63,17 @@ class TokenModel(GenerativeModel):
         options = self.options
         first = torch.optim.AdamW(self.tokenizer.parameters(), options.tokenizer_rate, (0.9, 0.99), weight_decay=0.0)
         second = torch.optim.AdamW(decayed(self.transformer), options.learning_rate, (0.9, 0.95))
-        return [
+        phases = [
             Phase("tokenizer", self.tokenizer, first, stage=0, clip=1.0, schedule=warm_cosine),
             Phase("transformer", self.transformer, second, stage=1, clip=1.0, schedule=warm_cosine),
         ]
+        return phases[1:] if options.tokenizer else phases
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         """Return the tokenizer's loss, or the cross-entropy of the tokens in nats a token."""
         if phase == "tokenizer":
             loss, tokens = self.tokenizer(batch.images)
-            step.log(perplexity=perplexity(tokens, self.tokenizer.quantiser.codes))
+            self.log_use(tokens, step)
             return loss  # type: ignore[no-any-return]
         labels = self.keep_some(self.labels_of(batch), step.generator)
         return self.token_loss(self.tokenizer.tokens(batch.images), labels, step)
@@ -73,6 +85,10 @@ class TokenModel(GenerativeModel):
     def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
         """Draw tokens [N, T] of images with labels [N]; of ``given`` tokens [N, T] those that are known stay."""
         raise NotImplementedError(f"{type(self).__name__} draws no tokens")
+
+    def log_use(self, tokens: Tensor, step: Step) -> None:
+        """Log how many codes a batch uses, as if alike."""
+        step.log(perplexity=perplexity(tokens, self.tokenizer.quantiser.codes))
 
     def labels_of(self, batch: Batch) -> Tensor:
         """Return a batch's labels [N]; "any class" where the data has none."""
@@ -92,13 +108,22 @@ class TokenModel(GenerativeModel):
 
     @torch.no_grad()
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
-        """Before the first stage, set a codebook to vectors of training images."""
-        if stage == 0:
+        """Before the first stage, set a codebook to vectors of training images, or take another run's tokenizer."""
+        if stage == 0 and self.options.tokenizer:
+            borrow(self.tokenizer, self.options.tokenizer)
+        elif stage == 0:
             chosen = torch.randint(len(train_data), (2048,), generator=step.generator, device=self.device)
             images = train_data.images(chosen.cpu().numpy()).to(self.device)
             vectors = self.tokenizer.vectors(self.tokenizer.likelihood.observe(images)).flatten(0, -2)
             order = torch.randperm(len(vectors), generator=step.generator, device=self.device)
             self.tokenizer.quantiser.initialise(vectors[order])
+
+    def train(self, mode: bool = True) -> TokenModel:
+        """Set the mode of training or evaluation; another run's tokenizer stays in evaluation."""
+        super().train(mode)
+        if self.options.tokenizer:
+            self.tokenizer.eval()
+        return self
 
     def tokens(self, images: Tensor) -> Tensor:
         """Return the tokens [N, T] of images, row by row."""

@@ -15,6 +15,7 @@ from genkit_tokens.normalised import NormalisedTokenModel, log_probability
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 from genkit_tokens.scales import ScaleTokenizer
 from genkit_tokens.token_model import Given, TokenOptions
+from genkit_tokens.tokenizer import perplexity
 from genkit_tokens.transformer import Transformer
 
 
@@ -46,7 +47,11 @@ class VAR(NormalisedTokenModel):
     complete = None  # type: ignore[assignment]
     presets = {
         "digits": Preset(images=200_000, batch=64, options={"channels": 32, "width": 64, "layers": 4, "dropout": 0.1}),
-        "mnist": Preset(images=400_000, batch=64, options={"likelihood": "bernoulli"}),
+        "mnist": Preset(
+            images=400_000,
+            batch=64,
+            options={"likelihood": "bernoulli", "halvings": 3, "channels": 20, "layers": 6},
+        ),
         "default": Preset(images=300_000, batch=64, options={"codes": 512}),
         "gpu": Preset(
             images=20_000_000,
@@ -61,6 +66,11 @@ class VAR(NormalisedTokenModel):
         places = scale_coordinates(self.tokenizer.quantiser.sizes)
         embedding = nn.Linear(options.size, options.width, bias=False)
         self.transformer = Transformer(options, embedding, places, options.codes, data.num_classes)
+
+    def log_use(self, tokens: Tensor, step: Step) -> None:
+        """Log how many codes a batch uses at each scale, as if alike: a collapse shows at the coarse ones first."""
+        for scale, part in enumerate(self.tokenizer.quantiser.split(tokens)):
+            step.log(**{f"perplexity_{scale + 1}": perplexity(part, self.options.codes)})
 
     def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
         """Return the mean over scales of the mean cross-entropy of a scale's tokens."""

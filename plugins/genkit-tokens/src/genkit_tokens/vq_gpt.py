@@ -38,7 +38,11 @@ class VQGPT(NormalisedTokenModel):
     sampling: VQGPTSampling
     presets = {
         "digits": Preset(images=200_000, batch=64, options={"channels": 32, "width": 64, "layers": 4, "dropout": 0.1}),
-        "mnist": Preset(images=400_000, batch=64, options={"likelihood": "bernoulli"}),
+        "mnist": Preset(
+            images=400_000,
+            batch=64,
+            options={"likelihood": "bernoulli", "halvings": 3, "channels": 20, "levels": [8, 8, 8], "layers": 6},
+        ),
         "default": Preset(images=300_000, batch=64, options={"levels": [8, 8, 8]}),
         "gpu": Preset(
             images=20_000_000,
