@@ -79,7 +79,7 @@ def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
             section="Data",
             help="With --size: cut out the middle square (default), or squeeze the whole image.",
         ),
-        option("--grey", is_flag=True, section="Data", help="Convert colour images of folders and zips to grey."),
+        option("--grey", is_flag=True, section="Data", help="Convert colour images to grey."),
         option("--skip-bad", is_flag=True, section="Data", help="Skip unreadable files and count them."),
         option(
             "-v",

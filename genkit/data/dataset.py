@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -114,9 +115,11 @@ class ImageDataset:
         kind, _, argument = self.name.partition(":")
         if self.short_name or not argument:
             return self.short_name or kind
+        argument, _, pattern = argument.partition("?glob=")
         *above, last = ["", *argument.replace("\\", "/").rstrip("/").split("/")]
         names = [above[-1], last] if last.lower() in SPLITS else [last]  # a split alone names no data set
         words = ["".join(c if c.isalnum() else "-" for c in name) for name in names]
+        words += ["-".join(re.findall(r"[^\W_]+", pattern))]
         return "-".join([kind, *filter(None, words)]).strip("-")
 
     @property

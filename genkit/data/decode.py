@@ -111,6 +111,11 @@ def decode(
             raise _damaged(name, error) from error
     if orientation in _TRANSPOSE:
         flat = flat.transpose(_TRANSPOSE[orientation])
+    return fit(flat, grey=grey, size=size, crop=crop)
+
+
+def fit(flat: Image.Image, *, grey: bool, size: tuple[int, int] | None, crop: Crop) -> NDArray[np.uint8]:
+    """Return the pixels of an image of mode L or RGB in a size and colour, as ``decode`` does."""
     flat = flat.convert("L" if grey else "RGB")
     if size is not None and (flat.height, flat.width) != size:
         lanczos = Image.Resampling.LANCZOS

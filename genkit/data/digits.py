@@ -56,4 +56,5 @@ def _items(pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[Ite
 def digits(request: DatasetRequest) -> Source:
     """Return the source of ``digits``."""
     request.expect("digits", 1, 8, 8)
+    request.refuse_glob("digits")
     return Digits()

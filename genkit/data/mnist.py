@@ -119,5 +119,5 @@ def _items(arrays: dict[str, NDArray[np.uint8]]) -> Iterator[Item]:
 
 def mnist(request: DatasetRequest) -> Source:
     """Return the source of ``mnist``."""
-    request.expect("mnist", 1, 28, 28)
+    request.refuse_glob("mnist")
     return Mnist(request.data_root)

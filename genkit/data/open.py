@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from genkit import paths
 from genkit.data.dataset import ImageDataset
+from genkit.data.fitted import Fitted
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
 from genkit.data.summary import describe_data
@@ -20,6 +22,11 @@ _LOG = logging.getLogger(__name__)
 
 PATH = "PATH"
 """The argument of a DatasetSpec whose argument is a path."""
+
+GLOB = "?glob="
+"""What stands between a path and the pattern of the files that are read."""
+
+_QUERY = re.compile(r"\?(size|crop|grey|labels|range|array|skip_bad|data_root|max_pixels)(=|$)")
 
 FILES = {
     ".zip": "zip",
@@ -65,10 +72,12 @@ def open_dataset(
 ) -> ImageDataset:
     """Open a data set: ``digits``, ``mnist``, ``folder:PATH``, ``zip:PATH``, ``npz:PATH`` or one of a plugin's.
 
+    ``folder:PATH?glob=*_fake_B.png`` reads only the files that match, as ``glob`` does.
+
     The first time it is packed into the cache; after that the files are not read again unless they change. A bare PATH
     of a folder, .zip or .npz works too, unless a data set has that name; the data set's name has the absolute path.
-    ``data_root`` is the folder of downloaded data (default ``GENKIT_DATA``). ``size`` resizes images of folders and
-    zips to size x size: their centred square, or the whole image with ``crop="none"``; ``grey`` turns colour grey.
+    ``data_root`` is the folder of downloaded data (default ``GENKIT_DATA``). ``size`` resizes images to
+    size x size: their centred square, or the whole image with ``crop="none"``; ``grey`` turns colour grey.
     ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is called with images done and images
     in all. ``labels``, ``glob``, ``values``, ``array`` and ``max_pixels`` are those of DatasetRequest. Raises
     UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data that can't
@@ -97,12 +106,18 @@ def _opened(
     from genkit.registry.discovery import registry
 
     reference = absolute_reference(reference)
-    spec, argument = registry().dataset(reference)
+    path, pattern = split_glob(reference)
+    if pattern and options.glob not in ("", pattern):
+        raise UsageError(f"{reference} has a pattern of its own: leave the glob {options.glob!r} out")
+    options = replace(options, glob=pattern or options.glob)
+    spec, argument = registry().dataset(path)
     root = options.data_root or paths.data_root()
     request = replace(options, argument=argument, data_root=None if root is None else Path(root))
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
+    if request.shape is not None or request.grey:
+        source = Fitted(source, request)
     data = dataset_of(source, reference, progress, measured=measured)
     request.expect(reference, *data.info().shape)
     _LOG.info("%s: %s", data.name, describe_data(data))
@@ -136,8 +151,38 @@ def dataset_of(
 def absolute_reference(reference: str) -> str:
     """Return the reference with an absolute path: both ``photos`` and ``folder:photos`` become ``folder:/.../photos``.
 
-    Raises UnknownName, MissingError for a bare path that does not exist, DataError if it is no folder, zip or npz.
+    A pattern ``?glob=...`` stays behind it. Raises UnknownName, MissingError for a bare path that does not exist,
+    DataError if it is no folder, zip or npz.
     """
+    from genkit.registry.discovery import registry
+
+    reference, pattern = split_glob(reference)
+    found = _absolute_reference(reference)
+    if not pattern:
+        return found
+    if registry().dataset(found)[0].argument != PATH:
+        raise UsageError(f"{reference} has no files to choose from: leave {GLOB}{pattern} out")
+    return f"{found}{GLOB}{pattern}"
+
+
+def split_glob(reference: str) -> tuple[str, str]:
+    """Return a reference without its ``?glob=PATTERN``, and the pattern; raises UsageError for what else stands there.
+
+    A file or folder whose name has a question mark is no pattern.
+    """
+    path, _, pattern = reference.partition(GLOB)
+    if path != reference and not os.path.exists(reference.partition(":")[2] or reference):
+        if not pattern:
+            raise UsageError(f"{reference} names no pattern: write {GLOB}PATTERN, such as {GLOB}*.png")
+        return path, pattern
+    if (found := _QUERY.search(reference)) and not os.path.exists(reference.partition(":")[2] or reference):
+        raise UsageError(
+            f"{reference}: of the options only {GLOB}PATTERN stands behind a path, {found[1]} is an option of its own"
+        )
+    return reference, ""
+
+
+def _absolute_reference(reference: str) -> str:
     from genkit.registry.discovery import registry
     from genkit.registry.specs import DatasetSpec
 

@@ -113,11 +113,19 @@ class DatasetRequest:
     def expect(self, name: str, channels: int, height: int, width: int) -> None:
         """Raise UsageError if ``size`` or ``grey`` does not match data of a fixed shape."""
         if self.grey and channels != 1:
-            raise UsageError(f"images of {name} are not made grey: only those of folders and zips are")
+            raise UsageError(f"images of {name} are not made grey: leave that out")
         if self.shape is not None and (height, width) != self.shape:
             raise UsageError(
                 f"images of {name} are {height}x{width} and are not resized to {self.shape[0]}x{self.shape[1]}: "
-                "only those of folders and zips are, so leave the size out"
+                "they do not have the 256 levels of photographs, so leave the size out"
+            )
+
+    def refuse_glob(self, name: str) -> None:
+        """Raise UsageError if files are to be chosen by their names in data that has none."""
+        if self.glob:
+            raise UsageError(
+                f"{name} has no files to choose from by {self.glob!r}: "
+                "write the pattern behind the path that is meant, as PATH?glob=PATTERN"
             )
 
 

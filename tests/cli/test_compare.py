@@ -228,3 +228,18 @@ def test_restored_images_are_compared_with_their_truths_by_name(genkit, tmp_path
     refused = genkit("compare", "restored", "truths", "--paired")
     assert refused.code == 1
     assert "1 images of" in refused.err
+
+
+def test_each_side_may_choose_its_files_in_one_folder(genkit):
+    Path("out").mkdir()
+    for index in range(8):
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8), np.uint8)
+        Image.fromarray(pixels).save(f"out/{index}_{'fake_B' if index % 2 else 'real_A'}.png")
+    sides = "out?glob=*_fake_B.png", "out?glob=*_real_A.png"
+    done = genkit("compare", *sides, "--features", "pixels", "--metrics", "fid", "--json")
+    assert done.code == 0, done.err
+    assert "4 images 8x8 grey" in done.err
+    options = json.loads(done.out)["subject"]["options"]
+    assert all(options[which].endswith(side) for which, side in zip(("samples", "reference"), sides, strict=True))
+    both = genkit("compare", *sides, "--glob", "*.png")
+    assert both.code == 2 and "has a pattern of its own" in both.err

@@ -89,10 +89,9 @@ def test_colour_becomes_grey_by_luma_where_asked(photos: Photos) -> None:
     assert open_dataset(str(path)).info().shape[0] == 3
 
 
-def test_a_data_set_in_colour_of_its_own_is_not_made_grey(tmp_path: Path) -> None:
-    np.savez(tmp_path / "c.npz", images=np.zeros((4, 5, 5, 3), np.uint8))
-    with pytest.raises(UsageError, match="are not made grey: only those of folders and zips"):
-        open_dataset(str(tmp_path / "c.npz"), grey=True)
+def test_arrays_in_colour_are_made_grey_too(tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", images=np.arange(300, dtype=np.uint16).reshape(4, 5, 5, 3).astype(np.uint8))
+    assert open_dataset(str(tmp_path / "c.npz"), grey=True).info().shape == (1, 5, 5)
 
 
 def test_the_format_is_told_by_the_content(photos: Photos) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from genkit.data import mnist, open_dataset
 from genkit.data.idx import parse_idx, read_bytes
-from genkit.errors import DataError, MissingError, UsageError
+from genkit.errors import DataError, MissingError
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -86,11 +86,6 @@ def test_offline_says_that_the_data_root_was_searched_or_is_not_there(
         open_dataset("mnist", data_root=tmp_path)
     with pytest.raises(MissingError, match=rf"; the data root {tmp_path / 'nope'} does not exist$"):
         open_dataset("mnist", data_root=tmp_path / "nope")
-
-
-def test_another_size_is_refused() -> None:
-    with pytest.raises(UsageError, match="images of mnist are 28x28"):
-        open_dataset("mnist", size=32)
 
 
 def test_real_mnist_in_its_own_split(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,17 +166,16 @@ def test_a_missing_file_is_missing(tmp_path: Path) -> None:
         opened(tmp_path / "none.npz")
 
 
-def test_another_size_is_refused_before_packing(save: Any) -> None:
-    with pytest.raises(UsageError, match="are 4x5 and are not resized to 8x8"):
-        opened(save(images=GREY), size=8)
+def test_another_size_is_made_also_when_the_data_is_packed_already(save: Any) -> None:
+    path = save(images=GREY)
+    assert open_dataset(f"npz:{path}").info().shape == (1, 4, 5)
+    assert open_dataset(f"npz:{path}", size=8).info().shape == (1, 8, 8)
+    assert open_dataset(f"npz:{path}", size=(4, 5)).sha256 == open_dataset(f"npz:{path}").sha256
 
 
-def test_another_size_is_refused_also_when_the_data_is_packed_already(save: Any) -> None:
-    path = save(images=GREY[:, :, :4])
-    assert open_dataset(f"npz:{path}").info().shape == (1, 4, 4)
-    with pytest.raises(UsageError, match="are 4x4 and are not resized to 8x8"):
-        open_dataset(f"npz:{path}", size=8)
-    assert open_dataset(f"npz:{path}", size=4).info().shape == (1, 4, 4)
+def test_files_are_not_chosen_in_an_array(save: Any) -> None:
+    with pytest.raises(UsageError, match=r"no files to choose from by '\*\.png'.*PATH\?glob=PATTERN"):
+        opened(save(images=GREY), glob="*.png")
 
 
 def with_header(save: Any, member: str, **header: Any) -> Path:

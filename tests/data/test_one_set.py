@@ -264,9 +264,15 @@ def test_captions_of_tar_and_parquet_are_one_data_set(tmp_path: Path) -> None:
     assert [whole.captions[place] for place in whole.order] == [(text,) for text in texts]
 
 
-@pytest.mark.parametrize("make", [one_tar, tar_shards, parquet_file, lmdb_folder])
+@pytest.mark.parametrize("make", [zipped, one_tar, tar_shards, parquet_file, lmdb_folder, npy_file, npz_file])
 def test_size_and_grey_work_as_for_folders(make: Callable[[Path], str], tmp_path: Path) -> None:
-    how: dict[str, Any] = {"size": 4, "grey": True}
-    reference = open_dataset(make(tmp_path), **how)
-    assert reference.info().shape == (1, 4, 4)
-    assert reference.sha256 == open_dataset(folder(tmp_path), **how).sha256
+    path, photos = make(tmp_path), folder(tmp_path)
+    how: dict[str, Any]
+    for how, shape in (
+        ({"size": 4, "grey": True}, (1, 4, 4)),
+        ({"size": (5, 11)}, (3, 5, 11)),
+        ({"size": 16, "crop": "none"}, (3, 16, 16)),
+    ):
+        reference = open_dataset(path, **how)
+        assert reference.info().shape == shape
+        assert reference.sha256 == open_dataset(photos, **how).sha256

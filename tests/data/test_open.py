@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -132,3 +133,67 @@ def test_what_is_no_path_of_this_machine_is_refused_with_what_to_give(reference,
 
 def test_a_model_is_told_the_names_of_the_classes():
     assert open_dataset("digits").info().class_names == tuple("0123456789")
+
+
+def globbed(photos: Callable[..., Path]) -> Path:
+    return photos(*(f"sub/{index}_{kind}.png" for index in range(3) for kind in ("fake_B", "real_A")))
+
+
+@pytest.mark.parametrize("form", ["{root}", "folder:{root}", "{root}.zip", "zip:{root}.zip", "{root}.tar"])
+@pytest.mark.parametrize("pattern", ["*_fake_B.png", "sub/*_fake_B.png"])
+def test_a_pattern_behind_a_path_chooses_files_as_the_option_does(
+    photos: Callable[..., Path], form: str, pattern: str
+) -> None:
+    root = globbed(photos)
+    for kind in ("zip", "tar"):
+        shutil.make_archive(str(root), kind, root)
+    data = open_dataset(f"{form.format(root=root)}?glob={pattern}")
+    assert data.sha256 == open_dataset(form.format(root=root), glob=pattern).sha256
+    assert len(data.everything()) == 3
+    assert open_dataset(data.name).sha256 == data.sha256
+    assert data.slug == f"{data.name.partition(':')[0]}-{Path(form.format(root=root)).name.replace('.', '-')}-" + (
+        "sub-fake-B-png" if "/" in pattern else "fake-B-png"
+    )
+
+
+def test_a_pattern_that_can_not_be_taken_is_refused(photos: Callable[..., Path], tmp_path: Path) -> None:
+    root = globbed(photos)
+    np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 4), np.uint8))
+    for reference, words in (
+        ("digits?glob=*", "digits has no files to choose from"),
+        (f"{tmp_path}/a.npz?glob=*.png", "has no files to choose from"),
+        (f"{root}?glob=", r"names no pattern: write \?glob=PATTERN"),
+        (f"{root}?size=32", r"size is an option of its own"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            open_images(reference)
+    with pytest.raises(UsageError, match="has a pattern of its own"):
+        open_images(f"{root}?glob=*_fake_B.png", glob="*_real_A.png")
+    with pytest.raises(DataError, match=r"no file that matches '\*\.gif'"):
+        open_images(f"{root}?glob=*.gif")
+    odd = root.parent / "what?glob=x"
+    shutil.copytree(root, odd)
+    assert len(open_images(str(odd)).everything()) == 6
+
+
+def photographs(request: Any) -> Any:
+    from genkit.data.source import Item, Source, SourceItems
+
+    class Photographs(Source):
+        name = "photographs"
+
+        def key(self) -> Any:
+            return "photographs"
+
+        def read(self) -> SourceItems:
+            pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 9), np.uint8)
+            return SourceItems((3, 6, 9), 4, [Item(each) for each in pixels])
+
+    return Photographs()
+
+
+def test_a_source_that_ignores_the_size_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DatasetSpec, "load", lambda self: photographs)
+    assert open_images("digits").info().shape == (3, 6, 9)
+    assert open_images("digits", size=4, grey=True).info().shape == (1, 4, 4)
+    assert open_images("digits", grey=True).info().shape == (1, 6, 9)

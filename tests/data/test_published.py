@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from genkit.data import open_dataset, published
-from genkit.errors import DataError, MissingError, UsageError
+from genkit.errors import DataError, MissingError
 
 RNG = np.random.default_rng(3)
 
@@ -126,8 +126,3 @@ def test_offline_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monkey
         open_dataset(name)
     with pytest.raises(MissingError, match=rf"; the data root {tmp_path} does not have it either$"):
         open_dataset(name, data_root=tmp_path)
-
-
-def test_another_size_is_refused() -> None:
-    with pytest.raises(UsageError, match="images of cifar10 are 32x32"):
-        open_dataset("cifar10", size=64)

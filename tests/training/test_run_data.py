@@ -104,3 +104,12 @@ def test_moved_data_keeps_the_name_that_its_run_recorded(run, tmp_path):
     (tmp_path / "q").rename(tmp_path / "q2")
     data = open_run_dataset(run, tmp_path / "q2")
     assert (data.name, data.slug) == (f"folder:{tmp_path / 'q2'}", "folder-q")
+
+
+def test_a_run_on_chosen_files_opens_them_again(toy_models, tmp_path):
+    pictures(tmp_path / "q", 20, classes=())
+    pattern = f"{tmp_path / 'q'}?glob=01*.png"
+    run = train("toy-trouble", pattern, images=16, root=tmp_path / "runs", device="cpu")
+    assert run.config.dataset == f"folder:{pattern}"
+    assert len(open_run_dataset(run).everything()) == 10
+    assert resume(run).finished
