@@ -10,7 +10,7 @@ import click
 from genkit.cli.data import open_images, opening_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, json_option, runs_option
+from genkit.cli.options import FILE, device_option, json_option, runs_option, same_runs
 from genkit.cli.parameters import metric_parameters
 from genkit.errors import UsageError
 
@@ -127,7 +127,7 @@ def command(
     if isinstance(images, ImageDataset) and isinstance(against, ImageDataset):
         _note_shapes(images, against, done.record)
     if not as_json:
-        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {slug}")
+        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {slug}{same_runs()}")
     if found is not None and not found.ok:
         ctx.exit(1)
 

@@ -14,7 +14,7 @@ from genkit.cli.data import MOVABLE, OPENING, dataset_options
 from genkit.cli.drawing import drawing_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, given, json_option, refuse, runs_option
+from genkit.cli.options import FILE, device_option, given, json_option, refuse, runs_option, same_runs
 from genkit.cli.output import echo_json
 from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
@@ -218,7 +218,9 @@ def _sweep(
         return
     click.echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
     click.echo(sweep_table([each.record for each in done], list(values)))
-    click.echo("* the run's own options, which boards rank     next: genkit leaderboard --html report.html")
+    click.echo(
+        "* the run's own options, which boards rank     next: genkit leaderboard --html report.html{same_runs()}"
+    )
 
 
 def _evaluate(
@@ -256,4 +258,4 @@ def _evaluate(
         say_partial(run)
     show_evaluation(done, as_json, str(page), {name: baselines[name] for name in SHOWN if name in baselines})
     if not as_json:
-        click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard")
+        click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard{same_runs()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,13 @@ def refuse(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
     for param in ctx.command.params:
         if param.name in names and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{max(param.opts, key=len)} {reason}")
+
+
+def same_runs() -> str:
+    """Return `` --runs DIR`` for the next command that a message names, if this one was given it."""
+    ctx = click.get_current_context()
+    stated = ctx.get_parameter_source("root") is ParameterSource.COMMANDLINE
+    return f" --runs {shlex.quote(str(ctx.params['root']))}" if stated else ""
 
 
 def given(ctx: click.Context, name: str, value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genkit.cli.options import same_runs
 from genkit.cli.output import left_out
 from genkit.errors import GenkitError, MissingError, UsageError, suggestion
 from genkit.registry.discovery import registry
@@ -59,7 +60,7 @@ def run_with_data(
         on = f" on {dataset}" if dataset is not None else ""
         raise MissingError(
             f"there is no finished run of {model}{on} in {root}.{suggestion(dataset or '', known)}  "
-            f"(genkit train --model {model} makes one)"
+            f"(genkit train --model {model}{f' --dataset {dataset}' if dataset else ''}{same_runs()} makes one)"
         )
     click.echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
     return finished[-1]

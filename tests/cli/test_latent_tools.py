@@ -112,3 +112,10 @@ def test_a_checkpoint_stands_for_its_run(genkit, vae):
         assert by_file.code == 0, by_file.err
         assert genkit(command, "--model", "vae", "--grid", "b.png", "--runs", vae).code == 0
         assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
+def test_the_next_step_that_is_named_is_for_the_same_folder_and_data(genkit, tmp_path):
+    none = genkit("sample", "--model", "dcgan", "--dataset", "mnist", "--runs", tmp_path / "my runs")
+    assert none.code == 3
+    assert f"(genkit train --model dcgan --dataset mnist --runs '{tmp_path / 'my runs'}' makes one)" in none.err
+    assert "(genkit train --model dcgan makes one)" in genkit("sample", "--model", "dcgan").err
