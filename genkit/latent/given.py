@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from genkit.data.folder import FolderTree
 from genkit.data.source import unreadable
 from genkit.data.tree import is_wanted
 from genkit.devices import pick_device
-from genkit.errors import MissingError, UsageError
+from genkit.errors import DataError, MissingError, UsageError
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
 from genkit.training.runs import Run, load, named_run
 
 _LOG = logging.getLogger(__name__)
+
+_SKIPPING = re.compile(",? or leave bad files out with --skip-bad")
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def read_pictures(paths: Sequence[Path], run: Run, *, shrunk: int = 1, channels:
     channels = channels or colours
     size = (height // shrunk, width // shrunk)
     images: list[Tensor] = []
-    changed: dict[str, str] = {}
+    changed: list[tuple[Path, str]] = []
     for path in paths:
         try:
             with path.open("rb") as file:
@@ -109,15 +112,17 @@ def read_pictures(paths: Sequence[Path], run: Run, *, shrunk: int = 1, channels:
                 )
         except OSError as error:
             raise unreadable(path, error) from error
+        except DataError as error:  # data sets can be read without their bad files
+            raise DataError(_SKIPPING.sub(" or leave it out", str(error))) from error
         if (header.height, header.width, header.grey) != (*size, channels == 1):
-            changed[str(path)] = f"{header.height}x{header.width} {_colours(header.grey)}"
+            changed.append((path, f"{header.height}x{header.width} {_colours(header.grey)}"))
         images.append(torch.from_numpy(pixels.copy()).float() / 255)
     if changed:
-        first, was = next(iter(changed.items()))
+        first, was = changed[0]
         several = len(paths) > 1
         _LOG.warning(
             "%s, %s, %s made %dx%d %s: %s, as the run's data was",
-            f"{len(changed)} of {len(paths)} images, such as {first}" if several else first,
+            f"{len(changed)} of {len(paths)} images, such as {first}" if several else str(first),
             was,
             "are" if several else "is",
             *size,

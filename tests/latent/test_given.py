@@ -12,6 +12,7 @@ from PIL import Image
 import genkit
 from genkit.data import Split
 from genkit.data.decode import decode
+from genkit.errors import DataError
 from genkit.latent.given import pick_test, read_pictures
 
 
@@ -77,3 +78,10 @@ def test_a_mask_of_another_size_is_resized_with_its_picture(run, tmp_path):
     found = genkit.edit(run, tmp_path / "hole.png", mask=tmp_path / "mask.png", steps=1, starts=1)
     assert (found.edited[0, 0, :, 5:] * 255).round().unique().tolist() == [200]
     assert not (found.edited[0, 0, :, :3] * 255).round().eq(200).all()
+
+
+def test_a_file_that_is_no_picture_is_named_without_flags_of_data_sets(run, tmp_path):
+    for name, content in (("notes.png", b"not a picture"), ("empty.png", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name} is .* or leave it out$"):
+            read_pictures([tmp_path / name], run)
