@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -44,6 +46,24 @@ def installed(folder: Path) -> Path:
     entries = "".join(f"{name} = {module}\n" for name, module in project["entry-points"]["genkit"].items())
     (info / "entry_points.txt").write_text(f"[genkit]\n{entries}")
     return folder / "src"
+
+
+@contextlib.contextmanager
+def offered(page: Path, folder: Path) -> Iterator[None]:
+    """Build a page's package and, within the context, have this process's registry offer what it offers."""
+    from genkit.registry.discovery import registry
+
+    source = build(page, folder)
+    (package,) = (path.name for path in source.iterdir() if path.suffix != ".dist-info")
+    sys.path.insert(0, str(source))
+    registry.cache_clear()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(source))
+        registry.cache_clear()
+        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+            del sys.modules[name]
 
 
 def genkit(folder: Path, *arguments: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
-from pages import DOCS, blocks, build
+from pages import DOCS, blocks, offered
 
 from genkit.conformance import check
 from genkit.evaluation.evaluate import evaluate
@@ -28,14 +26,8 @@ EVERY_STEP = Settings(checkpoint_seconds=0.0, keep=2, previews=0)
 @pytest.fixture(scope="module")
 def families(tmp_path_factory):
     """Install the page's package for the tests of this module."""
-    source = str(build(PAGE, tmp_path_factory.mktemp("families")))
-    sys.path.insert(0, source)
-    registry.cache_clear()
-    yield
-    sys.path.remove(source)
-    registry.cache_clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "genkit_families"]:
-        del sys.modules[name]
+    with offered(PAGE, tmp_path_factory.mktemp("families")):
+        yield
 
 
 @pytest.mark.parametrize("module", MODELS.values())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
-from pages import DOCS, blocks, build
+from pages import DOCS, blocks, offered
 
 from genkit.conformance import check
 from genkit.evaluation.evaluate import evaluate
-from genkit.registry.discovery import registry
 from genkit.training.api import train
 from genkit.training.runs import load
 
@@ -20,14 +17,8 @@ PAGE = DOCS / "howto" / "add-a-token-model.md"
 @pytest.fixture(scope="module")
 def halton(tmp_path_factory):
     """Install the page's package for the tests of this module."""
-    source = str(build(PAGE, tmp_path_factory.mktemp("halton")))
-    sys.path.insert(0, source)
-    registry.cache_clear()
-    yield
-    sys.path.remove(source)
-    registry.cache_clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "genkit_halton"]:
-        del sys.modules[name]
+    with offered(PAGE, tmp_path_factory.mktemp("halton")):
+        yield
 
 
 def test_the_model_is_short():
