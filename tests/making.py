@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from genkit.results.records import Record, RecordedScore, Subject, Training
 
 CHOICES = {"data.name": "digits", "samples.count": 5000, "features.extractor": "digits-cnn"}
+SWEPT = ("fid[digits-cnn]", "class_accuracy[digits-cnn]", "recall[digits-cnn]", "precision[digits-cnn]")
 _ticks = itertools.count()
 
 
@@ -55,3 +57,13 @@ def record(name, *scores, kind="model", options=None, trained=None, dist="genkit
         "training": trained if trained is not None or kind != "model" else training(),
     }
     return Record(**{**facts, **changes})
+
+
+def point(trained, names=SWEPT, /, *, value=1.0, own=None, options=None, choices=None, **sampling):
+    """A record of a run whose own guidance is 1, unless ``own`` says otherwise, drawn with ``sampling``."""
+    known = {**CHOICES, **(choices or {})}
+    scores = [score(value + place, name=name, choices=known) for place, name in enumerate(names)]
+    trained = replace(trained, sampling={"guidance": 1.0} if own is None else own)
+    protocol = {"data": {"name": "digits"}, "samples": {"count": known["samples.count"]}}
+    made = record("gpt", *scores, trained=trained, options=options, protocol=protocol)
+    return replace(made, subject=replace(made.subject, sampling=sampling))

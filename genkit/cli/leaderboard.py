@@ -114,9 +114,14 @@ def _write(found: Leaderboard, page: Path) -> None:
 
 def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
     """Say on stderr what the board leaves out: one by one with ``why`` or if nothing is ranked, else how many."""
+    from genkit.ranking.rows import describe
+    from genkit.ranking.sweeps import plotted
     from genkit.report import text
 
     board = found.board
+    points = plotted(found.sweep_plots)
+    drawn = {describe(record) for point in points for record in point.records}
+    others = [reason for record, reason in board.left_out if record not in drawn]
     if not board.rows:
         click.echo(f"nothing here can be ranked by {board.score}", err=True)
     if why or not board.rows:
@@ -126,11 +131,14 @@ def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
             for name in text.columns(board, wanted):
                 if name in row.blank:
                     click.echo(f"{row.label} has no {name} here: {row.blank[name]}", err=True)
-    elif board.left_out:
-        records = "1 record" if len(board.left_out) == 1 else f"{len(board.left_out)} records"
-        reason, count = Counter(reason for _, reason in board.left_out).most_common(1)[0]
+    elif others:
+        records = "1 record" if len(others) == 1 else f"{len(others)} records"
+        reason, count = Counter(others).most_common(1)[0]
         most = f", {count} of them: {shorten(reason, 80)}" if count > 1 else ""
         click.echo(f"{records} left out{most}: add --why to see which, and why", err=True)
+    if points:
+        swept = "1 point of a sweep is" if len(points) == 1 else f"{len(points)} points of sweeps are"
+        click.echo(f"{swept} not ranked, but in the plots of the page that --html writes", err=True)
 
 
 def _elsewhere(found: Leaderboard) -> None:

@@ -29,7 +29,7 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Two or more points of the same weights and protocol. ``options`` are those in which the points differ.
+    """Two or more points of the same weights and protocol, in the order of the values of ``options``, which differ.
 
     ``entry`` is the key of the board's row.
     """
@@ -51,6 +51,11 @@ class Curve:
     held: dict[str, Any]
     points: tuple[Point, ...]
 
+    def texts(self) -> list[str]:
+        """Return a text for each point: the option's value, and its name at the first."""
+        first, *more = (value_text(point.values[self.option]) for point in self.points)
+        return [f"{self.option} {first}", *more]
+
 
 @dataclass(frozen=True, eq=False)
 class SweepPlot:
@@ -69,9 +74,10 @@ class SweepPlot:
 
 def sweeps(records: Sequence[Record]) -> list[Sweep]:
     """Return what was swept among records of one data set."""
+    moved = {record.training.run for record in records if record.training and not record.at_own_point}
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.created):
-        if record.training:
+        if record.training and record.training.run in moved:
             images = repr([record.protocol.get(part) for part in ("data", "samples")])
             groups[weights_key(_as_ranked(record)), images].append(record)
     swept = [group for group in groups.values() if len({_place(record) for record in group}) > 1]
@@ -129,6 +135,7 @@ def _sweep(records: Sequence[Record], labels: dict[str, str]) -> Sweep:
         values = {name: used.get(name, LATER.get(name)) for name in names}
         drawn.append(Point(values, group[0].at_own_point, tuple(group), scores))
     options = tuple(name for name in names if len({repr(point.values[name]) for point in drawn}) > 1)
+    drawn.sort(key=lambda point: [_order(point.values[name]) for name in options])
     entry = entry_of(newest)
     return Sweep(entry, labels[entry], training.run, training.seed, options, tuple(drawn))
 
@@ -170,7 +177,7 @@ def _curves(sweep: Sweep, points: Sequence[Point]) -> list[Curve]:
             groups[repr([point.values[name] for name in others])].append(point)
         for group in groups.values():
             held = {name: group[0].values[name] for name in others}
-            joined.append(Curve(sweep, option, held, tuple(sorted(group, key=lambda p: _order(p.values[option])))))
+            joined.append(Curve(sweep, option, held, tuple(group)))
     kept: list[Curve] = []
     seen: set[int] = set()
     for curve in sorted(joined, key=lambda curve: -len(curve.points)):

@@ -12,6 +12,7 @@ from genkit.ranking.across import Across, across
 from genkit.ranking.agreement import Agreement, Overall, agreement, overall
 from genkit.ranking.board import COSTS, Board, rank
 from genkit.ranking.datasets import told_apart
+from genkit.ranking.sweeps import SweepPlot, sweep_plots, sweeps
 from genkit.report.measured import measured_at
 from genkit.results import store
 from genkit.results.jobs import failures
@@ -49,6 +50,11 @@ class Leaderboard:
     def across(self) -> Across | None:
         """Average ranks over the requested data sets; None for a single one."""
         return across([self.board, *self.elsewhere]) if self.elsewhere else None
+
+    @functools.cached_property
+    def sweep_plots(self) -> tuple[SweepPlot, ...]:
+        """Plots of the runs that were measured at several values of their options of drawing."""
+        return tuple(sweep_plots(sweeps([each for each in self.records if each.dataset == self.board.dataset])))
 
     def overall(self, weights: Mapping[str, float]) -> Overall:
         """Return models by the weighted mean of their ranks. There are no default weights, so no default order."""

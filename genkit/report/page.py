@@ -50,7 +50,7 @@ def leaderboard_page(leaderboard: Leaderboard) -> str:
             ],
             diagram=diagram(leaderboard.across) if leaderboard.across else None,
             classes=by_class(board),
-            plots=plots(board, shown),
+            plots=plots(board, shown, leaderboard.sweep_plots),
             shown=shown,
             real_test=real_test(shown),
             grids=GRIDS,

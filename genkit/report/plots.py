@@ -1,4 +1,4 @@
-"""Data of the plots that the page's script draws: values, quality against cost, learning curves, milestones."""
+"""Data of the plots that the page's script draws: values, quality against cost, learning curves, milestones, sweeps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from genkit.ranking.board import COSTS, Board
 from genkit.ranking.rows import Row
+from genkit.ranking.sweeps import Curve, SweepPlot, value_text
 from genkit.report.pictures import EntryExhibits
 from genkit.report.standings import score_at_other_size
 from genkit.report.text import calibration_role
@@ -15,7 +16,7 @@ VALUES = 40
 """Only this many entries, the best of a longer board, are plotted."""
 
 
-def plots(board: Board, shown: Sequence[EntryExhibits]) -> dict[str, Any]:
+def plots(board: Board, shown: Sequence[EntryExhibits], swept: Sequence[SweepPlot] = ()) -> dict[str, Any]:
     """Return the data of each plot that is not empty, as plain JSON values."""
     found: dict[str, Any] = {"score": board.score, "direction": board.direction}
     if board.rows:
@@ -26,6 +27,9 @@ def plots(board: Board, shown: Sequence[EntryExhibits]) -> dict[str, Any]:
         found["curves"] = curves
     if milestones := _milestones(board.rows):
         found["milestones"] = milestones
+    if swept:
+        labels = {row.key: row.label for row in board.rows}
+        found["sweeps"] = [_sweep(plot, labels) for plot in swept]
     return found
 
 
@@ -132,3 +136,33 @@ def _milestones(rows: Sequence[Row]) -> list[dict[str, Any]]:
             images, values = [milestone.images for milestone in mine], [milestone.value for milestone in mine]
             lines.append({"name": row.label, "seed": seed, "images": images, "values": values})
     return lines
+
+
+def _sweep(plot: SweepPlot, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The curves of a plot, each named as its row of the board if it has one."""
+    return {
+        "axes": [
+            {"name": each.name, "direction": each.direction, "protocol": each.fingerprint, "n": each.n}
+            for each in plot.axes
+        ],
+        "curves": [_swept(curve, plot, labels.get(curve.sweep.entry, curve.sweep.label)) for curve in plot.curves],
+    }
+
+
+def _swept(curve: Curve, plot: SweepPlot, label: str) -> dict[str, Any]:
+    across, upward = ([point.scores[name] for point in curve.points] for name in (plot.x, plot.y))
+    return {
+        "name": ", ".join([label, *(f"{name}={value_text(value)}" for name, value in curve.held.items())]),
+        "run": f"seed {curve.sweep.seed}, run {curve.sweep.run}",
+        "texts": curve.texts(),
+        "drawn": [f"{curve.option}={value_text(point.values[curve.option])}" for point in curve.points],
+        "own": [point.own for point in curve.points],
+        "ends": [
+            {
+                "values": [score.value for score in scores],
+                "lows": [score.ci_low for score in scores],
+                "highs": [score.ci_high for score in scores],
+            }
+            for scores in (across, upward)
+        ],
+    }

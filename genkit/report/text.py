@@ -9,6 +9,7 @@ from genkit.errors import UnknownName
 from genkit.options import LATER
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
+from genkit.ranking.sweeps import value_text
 from genkit.results.records import Record, RecordedScore
 
 ARROWS = {"lower": "v", "higher": "^"}
@@ -99,6 +100,11 @@ SWEPT = ("fid", "class_accuracy", "precision", "recall", "kid")
 
 def sweep_table(records: Sequence[Record], options: Sequence[str]) -> str:
     """The scores of one run over values of its options of drawing, a row a point; ``*`` marks the run's own."""
+    return table(sweep_rows(records, options), right=range(1, 1 + len(options)), indent=2)
+
+
+def sweep_rows(records: Sequence[Record], options: Sequence[str]) -> list[list[str]]:
+    """The cells of ``sweep_table``, header first; each score has a cell for its value and one for its interval."""
     names = list(dict.fromkeys(score.name for record in records for score in record.scores if "@" not in score.name))
     metrics = {score.name: score.metric for record in records for score in record.scores}
     shown = [name for metric in SWEPT for name in names if metrics[name] == metric] or names[:5]
@@ -106,7 +112,7 @@ def sweep_table(records: Sequence[Record], options: Sequence[str]) -> str:
     for record in records:
         row = [
             "*" if record.at_own_point else "",
-            *(_plainly(record.subject.sampling.get(name, LATER.get(name))) for name in options),
+            *(value_text(record.subject.sampling.get(name, LATER.get(name))) for name in options),
         ]
         for name in shown:
             found = record.score(name)
@@ -115,11 +121,7 @@ def sweep_table(records: Sequence[Record], options: Sequence[str]) -> str:
                 interval(found.ci_low, found.ci_high, brief) if found else "",
             ]
         rows.append(row)
-    return table(rows, right=range(1, 1 + len(options)), indent=2)
-
-
-def _plainly(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return rows
 
 
 def heading(board: Board) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from making import CHOICES, record, score, training
+from making import CHOICES, point, record, score, training
 
 from genkit.results import store
 
@@ -128,3 +128,19 @@ def test_a_board_on_which_nothing_is_left_says_so_and_why(genkit, tmp_path):
 def test_without_a_choice_the_other_data_sets_are_named(boards):
     assert "also here, with --dataset: mnist (3)\n" in boards("leaderboard").err
     assert "also here" not in boards("leaderboard", "--dataset", "digits").err
+
+
+def test_points_of_a_sweep_that_is_plotted_are_one_count_apart_from_what_is_left_out(genkit, tmp_path):
+    run = training()
+    for value in (1.0, 1.25, 1.5):
+        store.add(tmp_path / "runs", point(run, guidance=value))
+    done = genkit("leaderboard", "--html", "board.html")
+    assert "2 points of sweeps are not ranked, but in the plots of the page that --html writes" in done.err
+    assert "left out" not in done.err
+    assert 'id="sweeps"' in (tmp_path / "board.html").read_text()
+    store.add(tmp_path / "runs", record("vae", score(1.0, name="mse")))
+    store.add(tmp_path / "runs", point(training(), ("fid[digits-cnn]",), guidance=1.25))  # a point alone has no plot
+    done = genkit("leaderboard", "--score", "fid")
+    assert "2 points of sweeps are not ranked" in done.err
+    assert "2 records left out: add --why to see which, and why" in done.err
+    assert genkit("leaderboard", "--score", "fid", "--why").err.count("drawn with guidance=") == 3

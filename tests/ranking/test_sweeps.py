@@ -5,23 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from making import CHOICES, record, score, training
+from making import SWEPT, point, record, score, training
 
 from genkit.ranking.sweeps import plotted, sweep_plots, sweeps
 
-FID, ACCURACY = "fid[digits-cnn]", "class_accuracy[digits-cnn]"
-RECALL, PRECISION = "recall[digits-cnn]", "precision[digits-cnn]"
-ALL = (FID, ACCURACY, RECALL, PRECISION)
-
-
-def point(trained, names=ALL, /, *, value=1.0, own=None, options=None, choices=None, **sampling):
-    """A record of a run whose own guidance is 1, unless ``own`` says otherwise, drawn with ``sampling``."""
-    known = {**CHOICES, **(choices or {})}
-    scores = [score(value + place, name=name, choices=known) for place, name in enumerate(names)]
-    trained = dataclasses.replace(trained, sampling={"guidance": 1.0} if own is None else own)
-    protocol = {"data": {"name": "digits"}, "samples": {"count": known["samples.count"]}}
-    made = record("gpt", *scores, trained=trained, options=options, protocol=protocol)
-    return dataclasses.replace(made, subject=dataclasses.replace(made.subject, sampling=sampling))
+FID, ACCURACY, RECALL, PRECISION = SWEPT
 
 
 def guided(trained, *values, **more):

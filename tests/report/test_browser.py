@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 from chromium import FOUND, Chromium
-from making import record, score
+from making import point, record, score, training
 
 from genkit.ranking.board import rank
 from genkit.report import tabular
@@ -14,6 +15,7 @@ from genkit.report.details import details
 from genkit.report.leaderboard import Leaderboard
 
 HOSTILE = "<script>alert(1)</script>"
+HOSTILE_TEXT = "&lt;script&gt;alert(1)&lt;/script&gt;"
 MARKED = "<b>wgan</b>&amp;"
 pytestmark = pytest.mark.skipif(FOUND is None, reason="no chromium here: apt-get install chromium")
 
@@ -145,6 +147,35 @@ def test_names_of_points_that_lie_together_do_not_collide(browser, whole, tmp_pa
     for place, (left, top, right, bottom) in enumerate(boxes):
         for other in boxes[:place]:
             assert right <= other[0] or left >= other[2] or bottom <= other[1] + 3 or top >= other[3] - 3
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (390, True)])
+def test_sweeps_are_drawn_with_their_texts_and_bars_inside_the_axes(width, dark, browser, tmp_path):
+    found = []
+    for seed, name in enumerate(("gpt", HOSTILE)):
+        trained = training(seed=seed)
+        for place, guidance in enumerate((1.0, 1.25, 1.5, 2.0, 9.0)):
+            one = point(trained, value=0.3 * place**2 + 6 * seed, guidance=guidance)
+            found.append(dataclasses.replace(one, subject=dataclasses.replace(one.subject, name=name)))
+    (tmp_path / "swept.html").write_text(Leaderboard(rank(found), records=tuple(found)).html())
+    browser.look(width, 900, dark=dark, phone=width < 500)
+    browser.open(tmp_path / "swept.html")
+    draw_all(browser)
+    figure = "document.querySelector('[data-plot=sweep]')"
+    assert browser.run(f"{figure}.data.map((t) => [t.name, t.x.length])") == [["gpt", 5], [HOSTILE_TEXT, 5]]
+    assert browser.run(f"{figure}.data[0].marker.size") == [11, 7, 7, 7, 7]
+    assert browser.run(f"{figure}.querySelectorAll('.errorbar').length") == 10
+    edges = ", ".join(f"{figure}._fullLayout.{axis}.range" for axis in ("xaxis", "yaxis"))
+    (left, right), (bottom, top) = browser.run(f"[{edges}]")
+    assert left < -1 and right > 0.3 * 16 + 6 + 1
+    assert bottom < 0 and top > 0.3 * 16 + 6 + 2
+    texts = "[...document.querySelectorAll('[data-plot=sweep]')[0].querySelectorAll('.textpoint text')].filter((t) => t.textContent)"
+    assert {"guidance 1", "9"} <= set(browser.run(f"{texts}.map((t) => t.textContent)"))
+    boxes = browser.run(f"{texts}.map((t) => t.getBoundingClientRect()).map((r) => [r.left, r.top, r.right, r.bottom])")
+    for place, (left, top, right, bottom) in enumerate(boxes):
+        for other in boxes[:place]:
+            assert right <= other[0] + 3 or left >= other[2] - 3 or bottom <= other[1] + 3 or top >= other[3] - 3
+    assert browser.run("document.scrollingElement.scrollWidth") <= width
 
 
 def test_sorting_begins_as_the_page_came_and_returns_to_it(browser):

@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from making import record, score, training
+from making import point, record, score, training
 
 from genkit.data.images import png
 from genkit.ranking.board import rank
@@ -125,6 +125,18 @@ def test_a_full_board_has_all_sections(page):
     assert sections(Page(page)) == {
         *("board", "compared", "plots", "pictures", "classes", "models", "excluded", "downloads")
     }
+
+
+def test_a_sweep_is_plotted_in_a_section_of_its_own():
+    run = training()
+    records = [point(run, guidance=value) for value in (1.0, 1.25, 2.0)]
+    seen = Page(Leaderboard(rank(records), records=tuple(records)).html())
+    assert "sweeps" in sections(seen)
+    assert seen.count("div", **{"data-plot": "sweep"}) == 2
+    assert "class_accuracy[digits-cnn] against fid[digits-cnn] n = 5,000" in seen.text
+    curves = [plot["curves"] for plot in json.loads(seen.scripts["plot-data"])["sweeps"]]
+    assert [[curve["texts"] for curve in each] for each in curves] == [[["guidance 1", "1.25", "2"]]] * 2
+    assert curves[0][0]["own"] == [True, False, False]
 
 
 def test_empty_sections_are_left_out():

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from making import record, score, training
+from making import point, record, score, training
 
 from genkit.ranking.board import rank
+from genkit.ranking.sweeps import sweep_plots, sweeps
 from genkit.report.pictures import Curves, EntryExhibits
 from genkit.report.plots import front, plots
 
@@ -71,3 +72,22 @@ def test_curves_begin_with_the_one_that_most_models_share():
 
     shown = [logged("a", "critic", "generator"), logged("b", "loss"), logged("c", "loss")]
     assert plots(rank([record("a", score(1.0))]), shown)["curves"]["names"] == ["loss", "critic", "generator"]
+
+
+def test_a_sweep_has_texts_intervals_and_the_name_of_its_row():
+    run, wider = training(), training()
+    chosen = {"guidance": 1.0, "top_k": 0}
+    own, more = point(run, own=chosen, **chosen), point(run, own=chosen, guidance=1.25, top_k=0)
+    other = point(wider, options={"width": 9}, value=5.0, guidance=1.0)
+    records = [own, more, other, point(run, own=chosen, guidance=1.0, top_k=8)]
+    board = rank([own, other])
+    first, _ = plots(board, (), sweep_plots(sweeps(records)))["sweeps"]
+    assert [each["name"] for each in first["axes"]] == ["fid[digits-cnn]", "class_accuracy[digits-cnn]"]
+    by_guidance, by_top_k = first["curves"]
+    label = next(row.label for row in board.rows if row.records == (own,))
+    assert label != "gpt"
+    assert [each["name"] for each in (by_guidance, by_top_k)] == [f"{label}, top_k=0", f"{label}, guidance=1"]
+    assert by_guidance["run"] == f"seed 0, run {run.run}"
+    assert [each["texts"] for each in (by_guidance, by_top_k)] == [["guidance 1", "1.25"], ["top_k 0", "8"]]
+    assert by_guidance["ends"][1] == {"values": [2.0, 2.0], "lows": [1.0, 1.0], "highs": [3.0, 3.0]}
+    assert "sweeps" not in plots(board, ())

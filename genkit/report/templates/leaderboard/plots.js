@@ -78,46 +78,48 @@
     };
   }
 
-  // Names are placed where they overlap no point and no other name; names without room show on hover only.
-  function labelPositions(xs, ys, names, front, width, height) {
-    const taken = xs.map((x, place) => [x - 6, ys[place] - 6, x + 6, ys[place] + 6]);
-    front.slice(1).forEach((to, place) => {
-      const from = front[place], [left, right] = [xs[from], xs[to]].sort((a, b) => a - b);
-      const [top, bottom] = [ys[from], ys[to]].sort((a, b) => a - b);
-      taken.push([left, ys[from], right, ys[from]], [xs[to], top, xs[to], bottom]);
-    });
-    const free = (box) => taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
-    return names.map((name, place) => {
-      const long = 6.4 * name.length, x = xs[place], y = ys[place];
-      const boxes = {
-        "middle right": [x + 8, y - 7, x + 8 + long, y + 7],
-        "middle left": [x - 8 - long, y - 7, x - 8, y + 7],
-        "top center": [x - long / 2, y - 21, x + long / 2, y - 7],
-        "bottom center": [x - long / 2, y + 7, x + long / 2, y + 21],
-      };
-      const found = Object.entries(boxes).find(([, box]) => box[0] >= 0 && box[2] <= width && box[1] >= 0 && box[3] <= height && free(box));
+  const SIDES = ["middle right", "middle left", "top center", "bottom center"];
+  const CORNERS = ["top right", "bottom right", "top left", "bottom left"];
+  // Texts are placed where they overlap no point and no other text, and no line of those to keep off, or of those to
+  // keep off if there is room; texts without room show on hover only.
+  function labelPositions(xs, ys, texts, ways, keepOff, ifRoom, width, height) {
+    const taken = [...xs.map((x, place) => [x - 6, ys[place] - 6, x + 6, ys[place] + 6]), ...keepOff];
+    const clear = (box, others) => others.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
+    return texts.map((text, place) => {
+      const long = 6.4 * text.length, x = xs[place], y = ys[place];
+      const across = { left: [x - 8 - long, x - 8], center: [x - long / 2, x + long / 2], right: [x + 8, x + 8 + long] };
+      const down = { top: [y - 21, y - 7], middle: [y - 7, y + 7], bottom: [y + 7, y + 21] };
+      const boxes = ways.map((way) => {
+        const [vertical, horizontal] = way.split(" ");
+        return [way, [across[horizontal][0], down[vertical][0], across[horizontal][1], down[vertical][1]]];
+      });
+      const within = boxes.filter(([, box]) => box[0] >= 0 && box[2] <= width && box[1] >= 0 && box[3] <= height && clear(box, taken));
+      const found = within.find(([, box]) => clear(box, ifRoom)) ?? within[0];
       if (found) taken.push(found[1]);
       return found?.[0];
     });
   }
+  const padded = (values, share) => {
+    const low = Math.min(...values), high = Math.max(...values), room = share * (high - low || Math.abs(high) || 1);
+    return [low - room, high + room];
+  };
   function cost(figure) {
     const one = data.costs[figure.dataset.place];
     const height = 380;
     const down = scale(known([...one.values, ...one.lows, ...one.highs]));
-    const padded = (values, share) => {
-      const low = Math.min(...values), high = Math.max(...values), room = share * (high - low || 1);
-      return [low - room, high + room];
-    };
     const at = (value) => (down.type === "log" ? Math.log10(value) : value);
     const across = padded(one.costs.map(Math.log10), 0.08);
     const upward = padded(known([...one.values, ...one.lows, ...one.highs]).map(at), 0.06);
     const width = Math.max(120, figure.clientWidth - 75), tall = height - 70;
     const names = one.names.map((name) => (name.length > 28 ? `${name.slice(0, 27)}…` : name));
-    const positions = labelPositions(
-      one.costs.map((value) => (width * (Math.log10(value) - across[0])) / (across[1] - across[0])),
-      one.values.map((value) => tall * (1 - (at(value) - upward[0]) / (upward[1] - upward[0]))),
-      names, one.front, width, tall,
-    );
+    const xs = one.costs.map((value) => (width * (Math.log10(value) - across[0])) / (across[1] - across[0]));
+    const ys = one.values.map((value) => tall * (1 - (at(value) - upward[0]) / (upward[1] - upward[0])));
+    const steps = one.front.slice(1).flatMap((to, place) => {
+      const from = one.front[place], [left, right] = [xs[from], xs[to]].sort((a, b) => a - b);
+      const [top, bottom] = [ys[from], ys[to]].sort((a, b) => a - b);
+      return [[left, ys[from], right, ys[from]], [xs[to], top, xs[to], bottom]];
+    });
+    const positions = labelPositions(xs, ys, names, SIDES, steps, [], width, tall);
     const ends = (way) => one.values.map((value, place) => Math.max(0, way * ((way > 0 ? one.highs : one.lows)[place] - value)));
     const paint = one.names.map((_, place) => (one.front.includes(place) ? colour("mark") : colour("dim")));
     return {
@@ -135,6 +137,63 @@
       layout: {
         xaxis: { type: "log", title: title(`${one.cost}${one.unit ? ` (${one.unit})` : ""}, ${one.cheaper} is better`), nticks: 6, range: across },
         yaxis: { title: title(better()), ...down, range: upward },
+      },
+    };
+  }
+
+  // A line joins the points of a run; the run's own point is filled.
+  function sweep(figure) {
+    const { axes, curves } = data.sweeps[figure.dataset.place];
+    const models = [...new Set(curves.map((curve) => curve.name))], colours = series();
+    const legend = models.length > 1, height = 380 + (legend ? 24 * Math.ceil(models.length / 2) : 0);
+    const size = [Math.max(120, figure.clientWidth - 75), 310];
+    const scales = [0, 1].map((axis) => {
+      const all = curves.flatMap(({ ends }) => [...ends[axis].values, ...ends[axis].lows, ...ends[axis].highs]);
+      const kind = scale(all), at = (value) => (kind.type === "log" ? Math.log10(value) : value);
+      const range = padded(all.map(at), 0.08);
+      const share = (value) => (at(value) - range[0]) / (range[1] - range[0]);
+      return { kind, range, pixel: (value) => size[axis] * (axis ? 1 - share(value) : share(value)) };
+    });
+    const placed = (axis, key) => curves.flatMap(({ ends }) => ends[axis][key].map(scales[axis].pixel));
+    const xs = placed(0, "values"), ys = placed(1, "values");
+    const lefts = placed(0, "lows"), rights = placed(0, "highs"), lows = placed(1, "lows"), highs = placed(1, "highs");
+    const lines = xs.flatMap((x, place) => [[lefts[place], ys[place], rights[place], ys[place]], [x, highs[place], x, lows[place]]]);
+    const starts = curves.map((_, place) => curves.slice(0, place).reduce((sum, curve) => sum + curve.own.length, 0));
+    curves.forEach((curve, line) => {
+      for (let place = starts[line]; place < starts[line] + curve.own.length - 1; place++) {
+        for (let part = 0; part <= 1; part += 0.05) {
+          const x = xs[place] + part * (xs[place + 1] - xs[place]), y = ys[place] + part * (ys[place + 1] - ys[place]);
+          lines.push([x, y, x, y]);
+        }
+      }
+    });
+    const positions = labelPositions(xs, ys, curves.flatMap((curve) => curve.texts), [...CORNERS, ...SIDES], [], lines, ...size);
+    const said = (axis, { values, lows, highs }, place) =>
+      `${plain(axes[axis].name)} ${values[place].toPrecision(4)} [${lows[place].toPrecision(4)}, ${highs[place].toPrecision(4)}]`;
+    const bars = ({ values, lows, highs }, paint) => ({
+      type: "data", symmetric: false, array: values.map((value, place) => highs[place] - value), arrayminus: values.map((value, place) => value - lows[place]),
+      color: `${paint}80`, thickness: 1.5, width: 0,
+    });
+    return {
+      height,
+      traces: curves.map((curve, line) => {
+        const paint = colours[models.indexOf(curve.name) % colours.length], [across, upward] = curve.ends;
+        const mine = positions.slice(starts[line], starts[line] + curve.own.length);
+        return {
+          x: across.values, y: upward.values, mode: "lines+markers+text", cliponaxis: false,
+          text: curve.texts.map((text, place) => (mine[place] ? plain(text) : "")), textposition: mine.map((each) => each ?? "top right"), textfont: { size: 11, color: paint },
+          name: short(curve.name, 40), legendgroup: curve.name, showlegend: curves.findIndex((other) => other.name === curve.name) === line,
+          line: { color: paint, width: 1.6, dash: ["solid", "dash", "dot"][Math.floor(models.indexOf(curve.name) / colours.length) % 3] },
+          error_x: bars(across, paint), error_y: bars(upward, paint),
+          marker: { size: curve.own.map((own) => (own ? 11 : 7)), opacity: 1, color: curve.own.map((own) => (own ? paint : colour("paper"))), line: { width: 1.5, color: paint } },
+          hovertext: curve.drawn.map((drawn, place) => `${plain(curve.name)}, ${plain(curve.run)}<br>${plain(drawn)}${curve.own[place] ? ", the run's own" : ""}<br>${said(1, upward, place)}<br>${said(0, across, place)}`),
+          hovertemplate: "%{hovertext}<extra></extra>",
+        };
+      }),
+      layout: {
+        xaxis: { title: title(`${axes[0].name}, ${axes[0].direction} is better`), nticks: 6, ...scales[0].kind, range: scales[0].range },
+        yaxis: { title: title(`${axes[1].name}, ${axes[1].direction} is better`), ...scales[1].kind, range: scales[1].range },
+        showlegend: legend, legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
       },
     };
   }
@@ -159,7 +218,7 @@
     return lines(data.curves.runs.filter((run) => Object.hasOwn(run.curves, name)), (run) => run.curves[name], name);
   }
   const milestones = () => lines(data.milestones, (run) => run.values, better(), scale(data.milestones.flatMap((run) => run.values)));
-  const kinds = { values, cost, curves, milestones };
+  const kinds = { values, cost, sweep, curves, milestones };
 
   // Plotly's four megabytes are evaluated only once there is something to draw.
   function plotly() {
