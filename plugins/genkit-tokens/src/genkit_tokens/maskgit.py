@@ -11,7 +11,8 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from genkit.models import DataInfo, Preset, Step
+from genkit.models import DataInfo, Step
+from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 from genkit_tokens.token_model import Given, TokenModel, TokenOptions
 from genkit_tokens.tokenizer import Tokenizer
@@ -35,20 +36,7 @@ class MaskGIT(TokenModel):
 
     Sampling = MaskGITSampling
     sampling: MaskGITSampling
-    presets = {
-        "digits": Preset(images=200_000, batch=64, options={"channels": 32, "width": 64, "layers": 4, "dropout": 0.1}),
-        "mnist": Preset(
-            images=400_000,
-            batch=64,
-            options={"likelihood": "bernoulli", "halvings": 3, "channels": 20, "levels": [8, 8, 8], "layers": 6},
-        ),
-        "default": Preset(images=300_000, batch=64, options={"levels": [8, 8, 8]}),
-        "gpu": Preset(
-            images=20_000_000,
-            batch=256,
-            options={"levels": [8, 5, 5, 5], "channels": 64, "width": 512, "layers": 12, "heads": 8},
-        ),
-    }
+    presets = presets(mnist={"levels": [8, 8, 8]}, default={"levels": [8, 8, 8]}, gpu={"levels": [8, 5, 5, 5]})
 
     def __init__(self, options: TokenOptions, data: DataInfo) -> None:
         super().__init__(options, data)

@@ -10,8 +10,9 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
-from genkit.models import DataInfo, Preset, Step
+from genkit.models import DataInfo, Step
 from genkit_tokens.normalised import NormalisedTokenModel, log_probability
+from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 from genkit_tokens.scales import ScaleTokenizer
 from genkit_tokens.token_model import Given, TokenOptions
@@ -45,20 +46,7 @@ class VAR(NormalisedTokenModel):
     sampling: VARSampling
     tokenizer: ScaleTokenizer
     complete = None  # type: ignore[assignment]
-    presets = {
-        "digits": Preset(images=200_000, batch=64, options={"channels": 32, "width": 64, "layers": 4, "dropout": 0.1}),
-        "mnist": Preset(
-            images=400_000,
-            batch=64,
-            options={"likelihood": "bernoulli", "halvings": 3, "channels": 20, "layers": 6},
-        ),
-        "default": Preset(images=300_000, batch=64, options={"codes": 512}),
-        "gpu": Preset(
-            images=20_000_000,
-            batch=256,
-            options={"codes": 2048, "channels": 64, "width": 512, "layers": 12, "heads": 8},
-        ),
-    }
+    presets = presets(mnist={}, default={"codes": 512}, gpu={"codes": 2048})
 
     def __init__(self, options: VAROptions, data: DataInfo) -> None:
         super().__init__(options, data)
