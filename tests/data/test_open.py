@@ -1,3 +1,5 @@
+"""Tests open and fitted of genkit.data."""
+
 from __future__ import annotations
 
 import shutil
