@@ -23,6 +23,8 @@ from genkit.errors import MissingError, UsageError
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.evaluation.config import EvalConfig
+    from genkit.report.text import Calibration
+    from genkit.results.records import Record
     from genkit.training.runs import Run
 
 SHOWN = ("real test", "noise")
@@ -161,7 +163,7 @@ def command(
     if swept and sampling:
         raise UsageError("-o and --sweep: give a value that stays the same to --sweep too, such as --sweep guidance=2")
     if swept:
-        _sweep(run, data, config, checkpoint, raw, sweep_values(swept), as_json)
+        _sweep(run, data, config, checkpoint, raw, sweep_values(swept), root, calibrate, as_json)
         return
     _evaluate(run, data, config, checkpoint, raw, sampling, root, calibrate, as_json)
     if milestones:
@@ -202,24 +204,33 @@ def _sweep(
     checkpoint: Path | None,
     raw: bool,
     values: dict[str, list[Any]],
+    root: Path,
+    calibrate: bool,
     as_json: bool,
 ) -> None:
     """Measure a run at each point and print a row for each, or all records as JSON."""
     from genkit.cli.progress import work_bar
+    from genkit.evaluation.calibration import calibrate as measure_calibration
     from genkit.evaluation.evaluator import Evaluator
     from genkit.evaluation.sweep import sweep
     from genkit.report.text import sweep_table
     from genkit.results.records import to_json
 
-    with interruptible("the same command goes on with the remaining points"), work_bar() as show:
-        done = sweep(run, values, evaluator=Evaluator(data, config, show), checkpoint=checkpoint, raw=raw)
+    with work_bar() as show:
+        evaluator = Evaluator(data, config, show)
+        with interruptible("the same command goes on with the remaining points"):
+            done = sweep(run, values, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
+        if calibrate:
+            with interruptible("the points are kept; the calibration baselines are not measured yet"):
+                measure_calibration(evaluator, _calibration_folder(run, root))
+    page, _ = _write_page(run, next((each.record for each in done if each.record.at_own_point), done[0].record), root)
     if as_json:
-        echo_json([{**json.loads(to_json(each.record)), "path": str(each.path)} for each in done])
+        echo_json([{**json.loads(to_json(each.record)), "path": str(each.path), "report": page} for each in done])
         return
     click.echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
     click.echo(sweep_table([each.record for each in done], list(values)))
     click.echo(
-        "* the run's own options, which boards rank     next: genkit leaderboard --html report.html{same_runs()}"
+        f"* the run's own options, which boards rank\nreport {page}     next: genkit leaderboard --html board.html{same_runs()}"
     )
 
 
@@ -236,26 +247,37 @@ def _evaluate(
 ) -> None:
     from genkit.cli.progress import work_bar
     from genkit.evaluation.calibration import calibrate as measure_calibration
-    from genkit.evaluation.calibration import calibration
     from genkit.evaluation.evaluate import evaluate
     from genkit.evaluation.evaluator import Evaluator
-    from genkit.paths import write_atomic
-    from genkit.report.html import run_page
 
-    folder = root / run.config.dataset_slug / "calibration"
     with work_bar() as show:
         evaluator = Evaluator(data, config, show)
         with interruptible():
             done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw, sampling=sampling)
         if calibrate:
             with interruptible(f"record {done.path} is kept; the calibration baselines are not measured yet"):
-                measure_calibration(evaluator, folder)
-    fingerprints = {score.fingerprint for score in done.record.scores}
-    baselines = {name: scores for name, scores in calibration(folder).items() if fingerprints & set(scores)}
-    page = run.path / "report.html"
-    write_atomic(page, run_page(done.record, run.path, baselines).encode())
+                measure_calibration(evaluator, _calibration_folder(run, root))
+    page, baselines = _write_page(run, done.record, root)
     if not done.record.training or not done.record.training.finished:
         say_partial(run)
-    show_evaluation(done, as_json, str(page), {name: baselines[name] for name in SHOWN if name in baselines})
+    show_evaluation(done, as_json, page, {name: baselines[name] for name in SHOWN if name in baselines})
     if not as_json:
         click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard{same_runs()}")
+
+
+def _calibration_folder(run: Run, root: Path) -> Path:
+    return root / run.config.dataset_slug / "calibration"
+
+
+def _write_page(run: Run, record: Record, root: Path) -> tuple[str, Calibration]:
+    """Write a run's page and return its path, and the calibration baselines that have scores of the same protocols."""
+    from genkit.evaluation.calibration import calibration
+    from genkit.paths import write_atomic
+    from genkit.report.html import run_page
+
+    fingerprints = {score.fingerprint for score in record.scores}
+    known = calibration(_calibration_folder(run, root))
+    baselines = {name: scores for name, scores in known.items() if fingerprints & set(scores)}
+    page = run.path / "report.html"
+    write_atomic(page, run_page(record, run.path, baselines).encode())
+    return str(page), baselines

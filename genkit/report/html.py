@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from genkit.ranking.board import Board
+from genkit.ranking.sweeps import sweeps
+from genkit.report import sweep_drawing
 from genkit.report.text import Calibration, grid, heading, interval, number
+from genkit.results import store
 from genkit.results.log import COUNTERS, read_log
 from genkit.results.records import Record
 
@@ -53,17 +56,33 @@ def board_table(board: Board) -> str:
 
 
 def run_page(record: Record, run: Path, calibration: Calibration) -> str:
-    """Return the page of an evaluated run: scores next to calibration baselines, samples, curves, settings."""
+    """Return the page of an evaluated run: scores next to calibration baselines, samples, curves, settings.
+
+    Records of the same weights at other options of drawing, in the run's folder, are shown as sweeps.
+    """
     grid = run / "samples.png"
     picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
     html: str = (
         environment()
         .get_template("run.html")
         .render(
-            record=record, calibration=calibration, picture=picture, curves=_curves(run / "log.jsonl"), run=str(run)
+            record=record,
+            calibration=calibration,
+            picture=picture,
+            curves=_curves(run / "log.jsonl"),
+            sweeps=[sweep_drawing.shown(sweep) for sweep in sweeps(_of_same_weights(record, run))],
+            size=sweep_drawing,
+            run=str(run),
         )
     )
     return html
+
+
+def _of_same_weights(record: Record, run: Path) -> list[Record]:
+    def weights(each: Record) -> tuple[str, str] | None:
+        return (each.training.checkpoint_sha256, each.training.weights) if each.training else None
+
+    return [each for each in store.read(run).records if weights(each) == weights(record)]
 
 
 def _curves(log: Path) -> list[dict[str, Any]]:

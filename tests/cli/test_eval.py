@@ -367,8 +367,14 @@ def test_a_sweep_prints_a_row_a_point_marks_the_runs_own_and_goes_on(genkit, tmp
     assert result.code == 0, result.err
     assert [line.split()[0] for line in result.out.splitlines()[2:4]] == ["0.4", "*"]
     assert len(list(run.glob("records/*.json"))) == 2
+    page = (run / "report.html").read_text()
+    assert f"report {run / 'report.html'}" in result.out
+    assert "Sweep of truncation" in page and page.count("<circle") == 2 and page.count('class="own"') == 1
+    assert "precision[digits-cnn], higher is better" in page and "real test" in page
+    assert "not the run's own options" not in page  # the scores above are those that boards rank
     as_json = genkit("eval", "--run", run, "--sweep", "truncation=0.4,0.8,1", "--json", *small)
     sampling = [each["subject"].get("sampling") for each in json.loads(as_json.out)]
+    assert {each["report"] for each in json.loads(as_json.out)} == {str(run / "report.html")}
     assert sampling == [{"truncation": 0.4}, {"truncation": 0.8}, None]  # 1 is what GANs drew with before they had it
     assert "drawn with truncation=1.0, not with its run's own options" in genkit("leaderboard", "--why").err
     assert "2 points of sweeps are not ranked" in genkit("leaderboard").err

@@ -5,11 +5,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from making import record, score, training
+from making import point, record, score, training
 
 from genkit.data.images import png
 from genkit.ranking.board import rank
 from genkit.report.html import board_table, run_page, score_table
+from genkit.results import store
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=1>"
 
@@ -87,3 +88,31 @@ def test_a_partial_run_is_said_to_be_partial(tmp_path):
     partial = record("a", score(1.0), trained=training(finished=False))
     assert "partial: training is not finished" in run_page(partial, tmp_path, {})
     assert "partial:" not in run_page(record("a", score(1.0)), tmp_path, {})
+
+
+def test_the_page_of_a_run_shows_its_sweep_without_a_script(tmp_path):
+    run = training()
+    points = [point(run, value=value, guidance=value) for value in (1.0, 1.25, 3.0)]
+    for each in (*points, point(training(checkpoint_sha256="1" * 64), guidance=5.0)):
+        store.add(tmp_path, each)
+    html = run_page(points[0], tmp_path, {})
+    page = Page(html)
+    assert "script" not in page.tags
+    assert "Sweep of guidance 5,000 samples a point" in page.text
+    assert page.tags.count("svg") == page.tags.count("polyline") == 2
+    assert page.tags.count("circle") == 6
+    assert html.count('class="own"') == 2
+    assert "guidance=1, the run's own\nclass_accuracy[digits-cnn] 2 [1, 3]\nfid[digits-cnn] 1 [0, 2]" in page.text
+    assert "guidance 1" in page.text and "guidance=5" not in page.text
+    assert "not the run's own options" not in page.text
+    assert "guidance=3.0  not the run's own options" in Page(run_page(points[2], tmp_path, {})).text
+
+
+def test_a_sweep_of_one_metric_without_the_runs_own_point_is_a_table(tmp_path):
+    run = training()
+    points = [point(run, ("fid[digits-cnn]",), guidance=value) for value in (2.0, 3.0)]
+    for each in points:
+        store.add(tmp_path, each)
+    page = Page(run_page(points[0], tmp_path, {}))
+    assert "Sweep of guidance" in page.text
+    assert "svg" not in page.tags and "* the run's own" not in page.text
