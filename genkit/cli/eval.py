@@ -223,15 +223,17 @@ def _sweep(
         if calibrate:
             with interruptible("the points are kept; the calibration baselines are not measured yet"):
                 measure_calibration(evaluator, _calibration_folder(run, root))
-    page, _ = _write_page(run, next((each.record for each in done if each.record.at_own_point), done[0].record), root)
+    shown = next((each.record for each in done if each.record.at_own_point), done[0].record)
+    page, _ = _write_page(run, shown, root)
+    if not shown.training or not shown.training.finished:
+        say_partial(run)
     if as_json:
         echo_json([{**json.loads(to_json(each.record)), "path": str(each.path), "report": page} for each in done])
         return
     click.echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
     click.echo(sweep_table([each.record for each in done], list(values)))
-    click.echo(
-        f"* the run's own options, which boards rank\nreport {page}     next: genkit leaderboard --html board.html{same_runs()}"
-    )
+    click.echo("* the run's own options, which boards rank")
+    click.echo(f"report {page}     next: genkit leaderboard --html board.html{same_runs()}")
 
 
 def _evaluate(
