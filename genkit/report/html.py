@@ -62,6 +62,7 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
     """
     grid = run / "samples.png"
     picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
+    swept = sweeps(_of_same_weights(record, run))
     html: str = (
         environment()
         .get_template("run.html")
@@ -70,7 +71,7 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
             calibration=calibration,
             picture=picture,
             curves=_curves(run / "log.jsonl"),
-            sweeps=[sweep_drawing.shown(sweep) for sweep in sweeps(_of_same_weights(record, run))],
+            sweeps=[sweep_drawing.shown(sweep) for sweep in sorted(swept, key=lambda sweep: -len(sweep.points))],
             size=sweep_drawing,
             run=str(run),
         )

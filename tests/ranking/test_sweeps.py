@@ -81,7 +81,8 @@ def test_a_point_measured_again_shows_its_newest_values_and_scores_of_several_re
         (("fid[inception]", FID, ACCURACY), [("fid[inception]", ACCURACY)]),
         (("parameters", "kid[digits-cnn]", "kid[inception]", FID), [("kid[digits-cnn]", FID)]),
         (("latency", FID), [(FID, "latency")]),
-        (("fid[digits-cnn]@360", FID), []),
+        (("fid[digits-cnn]@360", FID, "kid[digits-cnn]"), [(FID, "kid[digits-cnn]")]),
+        ((FID, "fid[inception]"), []),
     ],
 )
 def test_what_is_plotted_against_what_depends_on_what_was_measured(names, pairs):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -93,7 +94,8 @@ def test_a_partial_run_is_said_to_be_partial(tmp_path):
 def test_the_page_of_a_run_shows_its_sweep_without_a_script(tmp_path):
     run = training()
     points = [point(run, value=value, guidance=value) for value in (1.0, 1.25, 3.0)]
-    for each in (*points, point(training(checkpoint_sha256="1" * 64), guidance=5.0)):
+    earlier = dataclasses.replace(run, checkpoint_sha256="1" * 64)
+    for each in (*points, *(point(earlier, guidance=value) for value in (1.0, 5.0))):
         store.add(tmp_path, each)
     html = run_page(points[0], tmp_path, {})
     page = Page(html)
