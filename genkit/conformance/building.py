@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genkit.conformance.report import CheckFailed, CheckSkipped, require
-from genkit.conformance.under_test import ModelUnderTest
+from genkit.conformance.under_test import BATCH, ModelUnderTest
 from genkit.data.dataset import ImageDataset
 from genkit.errors import UsageError
-from genkit.models.base import GenerativeModel, Phase
+from genkit.models.base import GenerativeModel, Phase, Step
+from genkit.training.stages import one_for_each_stage
 
 
 def builder(shape: str) -> Callable[[ModelUnderTest], None]:
@@ -53,6 +56,9 @@ def phases_valid(tested: ModelUnderTest) -> None:
     require(len(set(names)) == len(names), f"two phases have the same name: {', '.join(names)}")
     for phase in phases:
         _require_valid(model, phase)
+        _require_schedule(phase)
+    for name in ("stage_shares", "stage_batches"):
+        one_for_each_stage(model, name)
 
 
 def _require_valid(model: GenerativeModel, phase: Phase) -> None:
@@ -72,3 +78,19 @@ def _require_valid(model: GenerativeModel, phase: Phase) -> None:
         0 <= phase.stage < model.stages,
         f"phase {phase.name!r} is in stage {phase.stage}, but the model has {model.stages} stages (stages = ...)",
     )
+
+
+def _require_schedule(phase: Phase) -> None:
+    """Raise CheckFailed unless a schedule takes a Step and returns finite factors from 0 all through its stage."""
+    for share in (0.0, 0.5, 1.0) if phase.schedule is not None else ():
+        images = int(share * 10_000)
+        step = Step(images // BATCH, images, torch.Generator(), phase.stage, images, share, share)
+        what = f"the schedule of phase {phase.name!r}"
+        try:
+            factor = float(phase.schedule(step))  # type: ignore[misc]
+        except Exception as error:
+            raise CheckFailed(
+                f"{what} fails ({type(error).__name__}: {error}): it takes a Step, whose images_seen, progress and "
+                "stage_progress say how far the training is, and returns a number"
+            ) from error
+        require(0 <= factor < math.inf, f"{what} returns {factor}, not a finite factor of at least 0")

@@ -9,7 +9,23 @@ from typing import Any
 
 import torch
 
-from genkit.conformance import building, inference, labels, likelihoods, phases, plugins, sampling, state
+from genkit.conformance import (
+    averages,
+    building,
+    completion,
+    conditions,
+    drawing,
+    guidance,
+    inference,
+    labels,
+    likelihoods,
+    phases,
+    plugins,
+    probabilities,
+    sampling,
+    stages,
+    state,
+)
 from genkit.conformance.report import CheckFailed, CheckSkipped, Report, Result
 from genkit.conformance.under_test import SHAPES, ModelUnderTest
 from genkit.data.dataset import ImageDataset
@@ -30,6 +46,7 @@ class Check:
     needs: tuple[str, ...] = ()
 
 
+_SAMPLES = ("sample-images", "sample-seeded", "sample-state")
 _ALL = (
     Check("hooks-light", plugins.hooks_light),
     Check("spec", plugins.spec_valid),
@@ -40,10 +57,20 @@ _ALL = (
     Check("loss", phases.loss_finite, ("phases",)),
     Check("phase-modules", phases.modules_disjoint, ("phases",)),
     Check("phase-updates", phases.updates_stay_inside, ("loss",)),
+    Check("finished-stages", stages.finished_stay, ("loss",)),
+    Check("averages", averages.averages_move, ("sample-seeded",)),
     Check("sample-images", sampling.images_valid, ("loss",)),
     Check("sample-seeded", sampling.seeded, ("loss",)),
     Check("sample-classes", sampling.classes_drawn, ("loss",)),
     Check("sample-state", sampling.state_unchanged, ("loss",)),
+    Check("sample-uncached", sampling.uncached_equal, _SAMPLES),
+    Check("sampling-options", drawing.options_valid, ("options",)),
+    Check("sampling", drawing.moves_samples_alone, ("sampling-options", *_SAMPLES)),
+    Check("condition", conditions.condition_used, _SAMPLES),
+    Check("class-seen", conditions.class_seen, ("condition",)),
+    Check("guidance", guidance.conventions, ("condition", "sampling-options")),
+    Check("guidance-any-class", guidance.any_class_trained, ("guidance",)),
+    Check("complete", completion.completions_valid, _SAMPLES),
     Check("checkpoint", state.checkpoint_round_trip, ("loss",)),
     Check("training-repeats", state.training_repeats, ("checkpoint",)),
     Check("resume", state.resume_exact, ("training-repeats",)),
@@ -53,6 +80,7 @@ _ALL = (
     Check("log-likelihood-bound", inference.importance_weighting_tightens, ("log-likelihood-batches",)),
     Check("likelihood-normalised", likelihoods.normalised, ("loss",)),
     Check("bound-recomputed", likelihoods.bound_recomputed, ("log-likelihood-batches", "likelihood-normalised")),
+    Check("likelihood-sum", probabilities.adds_up, ("bound-recomputed",)),
     Check("discriminator-labels", labels.discriminator_prefers_real, ("loss",)),
     Check("generator-labels", labels.generator_seeks_real, ("discriminator-labels",)),
 )

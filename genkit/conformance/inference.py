@@ -81,6 +81,8 @@ def batch_size_invariant(tested: ModelUnderTest) -> None:
             with torch.no_grad():
                 parts = [model.log_likelihood(part, generator=generator) for part in images.split(size)]  # type: ignore[operator]
             differences.append((torch.cat(parts) - whole).double())
+            if bool((differences[-1].abs() <= 1e-3).all()):  # no chance in it
+                break
         difference = torch.stack(differences)
         mean, error = float(difference.mean()), float(difference.std()) / math.sqrt(difference.numel())
         require(
@@ -94,7 +96,10 @@ def importance_weighting_tightens(tested: ModelUnderTest) -> None:
     """The importance-weighted bound is on average not lower than the ELBO, to four standard errors."""
     model = _offering(tested, "log_likelihood")
     images = tested.images
-    elbo = torch.stack([log_likelihood(model, images, seed=seed) for seed in range(8)]).mean(0)
+    elbos = [log_likelihood(model, images, seed=seed) for seed in range(2)]
+    if not torch.equal(*elbos):  # else there is no chance in it
+        elbos += [log_likelihood(model, images, seed=seed) for seed in range(2, 8)]
+    elbo = torch.stack(elbos).mean(0)
     for samples in (10, 50):
         weighted = log_likelihood(model, images, samples=samples, seed=100)
         gain = (weighted - elbo).double()

@@ -101,26 +101,29 @@ def spec_valid(tested: ModelUnderTest) -> None:
 
 def options_round_trip(tested: ModelUnderTest) -> None:
     """Options are a dataclass with valid defaults that survives JSON and refuses unknown keys."""
-    cls = tested.cls.Options
-    require(dataclasses.is_dataclass(cls), f"Options is {cls!r}, not a dataclass")
-    fields = dataclasses.fields(cls)
-    for field in fields:
+    require_round_trip(tested.cls.Options, "Options", tested.name)
+    build(tested.cls.Options, tested.options, tested.name)
+
+
+def require_round_trip(cls: type, what: str, owner: str) -> None:
+    """Raise CheckFailed unless a class is a dataclass of valid defaults that survives JSON and refuses unknown keys."""
+    require(dataclasses.is_dataclass(cls), f"{what} is {cls!r}, not a dataclass")
+    for field in dataclasses.fields(cls):
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         require(not (field.init and missing), f"option {field.name} has no default")
-    default: Any = build(cls, {}, tested.name)
+    default: Any = build(cls, {}, owner)
     stored = to_json(default)
     try:
-        again: Any = build(cls, json.loads(json.dumps(stored)), tested.name)
+        again: Any = build(cls, json.loads(json.dumps(stored)), owner)
     except (OptionsError, TypeError, ValueError) as error:
         raise CheckFailed(f"its default options can't be read back from JSON: {error}") from error
     require(again == default, f"its options change when stored as JSON: {default} becomes {again}")
     try:
-        build(cls, {"no_such_option": 1}, tested.name)
+        build(cls, {"no_such_option": 1}, owner)
     except OptionsError:
         pass
     else:
         raise CheckFailed("an unknown option is accepted")
-    build(cls, tested.options, tested.name)
 
 
 def presets_valid(tested: ModelUnderTest) -> None:
@@ -131,12 +134,13 @@ def presets_valid(tested: ModelUnderTest) -> None:
     for name, preset in cls.presets.items():
         require(isinstance(preset, Preset), f"preset {name!r} is {preset!r}, not a Preset")
         require(preset.images > 0 and preset.batch > 0, f"preset {name!r} has no budget or no batch size")
-        try:
-            options: Any = build(cls.Options, preset.options, f"preset {name!r}")
-            again: Any = build(cls.Options, to_json(options), name)
-        except OptionsError as error:
-            raise CheckFailed(str(error)) from error
-        require(again == options, f"the options of preset {name!r} change when stored as JSON")
+        for given, kind in ((preset.options, cls.Options), (preset.sampling, cls.Sampling)):
+            try:
+                options: Any = build(kind, given, f"preset {name!r}")
+                again: Any = build(kind, to_json(options), name)
+            except OptionsError as error:
+                raise CheckFailed(str(error)) from error
+            require(again == options, f"the options of preset {name!r} change when stored as JSON")
 
 
 def _offer(tested: ModelUnderTest) -> Offer[ModelSpec]:

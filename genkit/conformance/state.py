@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -30,9 +31,13 @@ from genkit.training.loop import Loop
 from genkit.training.phases import PhaseRunner
 from genkit.training.runs import Run, RunConfig, create
 from genkit.training.settings import Settings
+from genkit.training.stages import one_for_each_stage
 
 STEPS = 6
-"""Training steps per stage; resumed runs start after the third."""
+"""Training steps of the shortest stage; resumed runs start in the middle of each."""
+
+MOST_STEPS = 60
+"""Training steps of all stages, however unequal their shares."""
 
 
 def checkpoint_round_trip(tested: ModelUnderTest) -> None:
@@ -92,30 +97,43 @@ def training_repeats(tested: ModelUnderTest) -> None:
 
 
 def resume_exact(tested: ModelUnderTest) -> None:
-    """A run resumed from a checkpoint, in a new model, ends in the same bits as an uninterrupted one."""
+    """A run resumed in the middle of any stage, in a new model, ends in the same bits as an uninterrupted one."""
     with tempfile.TemporaryDirectory(prefix="genkit-check-") as folder:
         whole = _run(tested, Path(folder))
         end = _trained(tested, whole)
-        saved = whole.checkpoints()
-        if len(saved) < STEPS // 2 + 1:
+        saved: dict[int, list[Path]] = {}
+        for path in whole.checkpoints():
+            saved.setdefault(checkpoint.load(path)[1]["stage"], []).append(path)
+        if sum(map(len, saved.values())) < STEPS // 2 + 1:
             raise CheckSkipped("no phases")
-        resumed = _run(tested, Path(folder))
-        (resumed.path / "checkpoints").mkdir()
-        shutil.copy(saved[STEPS // 2 - 1], resumed.path / "checkpoints")
-        names = _differences(end, _trained(tested, resumed))
-    require(
-        not names,
-        f"a resumed run differs in {first_of(names)}: training changes something that is not a parameter, buffer or "
-        "optimiser state, so no checkpoint holds it",
-    )
+        for stage, paths in saved.items():
+            resumed = _run(tested, Path(folder))
+            (resumed.path / "checkpoints").mkdir()
+            shutil.copy(paths[(len(paths) - 1) // 2], resumed.path / "checkpoints")
+            where = f" within stage {stage}" if tested.cls.stages > 1 else ""
+            try:
+                names = _differences(end, _trained(tested, resumed))
+            except Exception as error:
+                raise CheckFailed(
+                    f"a run resumed{where} fails ({type(error).__name__}: {error}): keep what prepare_stage makes in "
+                    "buffers, or derive it in enter_stage"
+                ) from error
+            require(
+                not names,
+                f"a run resumed{where} differs in {first_of(names)}: training changes something that is not a "
+                "parameter, buffer or optimiser state, so no checkpoint holds it",
+            )
 
 
 def _run(tested: ModelUnderTest, folder: Path) -> Run:
     """Create a run with a budget of a few steps."""
     info = tested.data.info()
-    phases = tested.build(info).phases()
-    stages = len({phase.stage for phase in phases})
-    drawn = max((sum(p.repeats - 1 for p in phases if p.stage == s) + 1 for s in {p.stage for p in phases}), default=1)
+    model = tested.build(info)
+    phases = model.phases()
+    stages = {phase.stage for phase in phases}
+    shares = [one_for_each_stage(model, "stage_shares")[stage] for stage in stages] or [1.0]
+    steps = min(MOST_STEPS, math.ceil(STEPS * sum(shares) / min(shares)))
+    drawn = max((sum(p.repeats - 1 for p in phases if p.stage == s) + 1 for s in stages), default=1)
     options = to_json(build(tested.cls.Options, tested.options, tested.name))
     config = RunConfig(
         model=tested.name.replace(":", "-"),
@@ -127,7 +145,7 @@ def _run(tested: ModelUnderTest, folder: Path) -> Run:
         dataset_sha256=tested.data.sha256,
         data=info,
         batch=BATCH,
-        images=BATCH * drawn * STEPS * max(1, stages),
+        images=BATCH * drawn * steps,
     )
     return create(folder, config)
 

@@ -23,6 +23,8 @@ from genkit.seeds import derive
 from genkit.training.phases import PhaseRunner
 
 TRAIN, TEST, BATCH = 192, 64, 16
+LEARNING = 300
+"""Training steps of each stage after which small models have learnt where a class puts its spot."""
 CPU = torch.device("cpu")
 SHAPES: dict[str, tuple[tuple[int, int, int], int]] = {
     "8x8-grey": ((1, 8, 8), 17),
@@ -105,10 +107,12 @@ class ModelUnderTest:
 
     def prepared(self, seed: int = 0) -> GenerativeModel:
         """Return a model after a few training steps, in eval mode."""
-        model = self.build(self.data.info(), seed)
-        for runner, phase, batch, step in training_updates(model, self.data):
-            runner.run(phase, batch, step)
-        return model.eval()
+        return train(self.build(self.data.info(), seed), self.data)
+
+    @functools.cached_property
+    def trained(self) -> GenerativeModel:
+        """A model after enough training to show what it has learnt, in eval mode; checks change copies of it."""
+        return train(self.build(self.data.info()), self.data, LEARNING)
 
     def sample(self, model: GenerativeModel, n: int, seed: int, *, labels: bool = True) -> Tensor:
         """Draw images as the evaluation does: without gradients, and with labels if the data has them."""
@@ -116,6 +120,24 @@ class ModelUnderTest:
         condition = torch.arange(n) % classes if classes else None
         with torch.no_grad():
             return model.sample(n, generator=torch.Generator().manual_seed(seed), condition=condition)
+
+
+def draw(model: GenerativeModel, labels: Tensor, seed: int) -> Tensor:
+    """Draw an image of each label."""
+    with torch.no_grad():
+        return model.sample(len(labels), generator=torch.Generator().manual_seed(seed), condition=labels)
+
+
+def shows_nothing(images: Tensor) -> bool:
+    """Whether all images are equal and clipped to black and white: of what barely trained models draw, all can be."""
+    return bool(((images == 0) | (images == 1)).all()) and bool((images == images[:1]).all())
+
+
+def train(model: GenerativeModel, data: ImageDataset, steps: int = 3) -> GenerativeModel:
+    """Train a model for a few steps of each stage, and return it in eval mode."""
+    for runner, phase, batch, step in training_updates(model, data, steps):
+        runner.run(phase, batch, step)
+    return model.eval()
 
 
 def training_updates(
@@ -127,16 +149,39 @@ def training_updates(
     stream = BatchStream(data.train, BATCH, 0, CPU)
     index = 0
     for stage in range(model.stages):
-        model.prepare_stage(stage, data.train, runner.step(index, 0, stream.drawn, stage))
-        model.enter_stage(stage, data.train, runner.step(0, 0, stream.drawn, stage, "enter"))
+        began = stream.drawn
+
+        at = functools.partial(_located, runner, stream, model.stages, stage, began, steps)
+        runner.train_mode(stage)
+        model.prepare_stage(stage, data.train, at(index, 0, 0, "prepare"))
+        model.enter_stage(stage, data.train, at(0, 0, 0, "enter"))
         staged = [phase for phase in phases if phase.stage == stage]
-        model.train()
-        for _ in range(steps if staged else 0):
+        for turn in range(steps if staged else 0):
             for phase in staged:
                 for repeat in range(phase.repeats if index % phase.every == 0 else 0):
-                    yield runner, phase, stream.next(), runner.step(index, repeat, stream.drawn, stage, phase.name)
-            model.after_step(runner.step(index, 0, stream.drawn, stage, "after"))
+                    batch = stream.next()
+                    yield runner, phase, batch, at(index, turn, repeat, phase.name)
+            model.after_step(at(index, turn, 0, "after"))
             index += 1
+
+
+def _located(
+    runner: PhaseRunner,
+    stream: BatchStream,
+    stages: int,
+    stage: int,
+    began: int,
+    steps: int,
+    index: int,
+    turn: int,
+    repeat: int,
+    phase: str,
+) -> Step:
+    """Return the step of one update, which knows how far a training of ``steps`` for each of ``stages`` is."""
+    step = runner.step(index, repeat, stream.drawn, stage, phase)
+    step.stage_images, step.stage_progress = stream.drawn - began, turn / steps
+    step.progress = (stage + step.stage_progress) / stages
+    return step
 
 
 def copied_state(model: GenerativeModel) -> dict[str, Tensor]:

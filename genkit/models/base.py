@@ -137,6 +137,8 @@ class GenerativeModel(nn.Module):
     - ``enter_stage(stage, train_data, step)``: called on every entry into a stage, after a resume too, e.g. to derive
       what no checkpoint holds
     - ``after_step(step)``: called after each training step, e.g. to update a codebook
+    - ``sample_uncached(n, *, generator, condition=None) -> images``: what ``sample`` draws, for a model that keeps keys
+      and values in a cache, without it; conformance checks compare the two
     - ``logits(images) -> [N]``: the discriminator's, higher for real; conformance checks use it to test the labels
 
     ``Options`` is a plain dataclass, validated by genkit and stored as JSON. ``Sampling`` is another, with a default
@@ -145,6 +147,7 @@ class GenerativeModel(nn.Module):
     or "default" for all others, to a Preset that two CPU cores train in minutes, and "gpu" to one for a GPU and any
     data set. ``ema`` names the submodules whose exponential moving average is evaluated. ``observation`` and
     ``binarisation`` name the observation model of ``log_likelihood``; only equal ones are compared.
+    ``exact_likelihood`` says that ``log_likelihood`` is exact and not a bound.
     ``augmentation`` is what ``step.augment`` applies. It is a submodule, so its state is in the checkpoint.
     """
 
@@ -161,6 +164,7 @@ class GenerativeModel(nn.Module):
     """Half-life of the average in images, but at most 5 % of the training images so far."""
     conditional: ClassVar[bool] = False
     """Whether ``sample`` uses ``condition``."""
+    exact_likelihood: ClassVar[bool] = False
     observation: str = ""
     binarisation: str = "none"
     augmentation: Augmentation

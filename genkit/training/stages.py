@@ -18,8 +18,8 @@ class Stages:
 
     def __init__(self, model: GenerativeModel, phases: list[Phase], config: RunConfig) -> None:
         self.config = config
-        self._shares = _one_for_each_stage(model, "stage_shares")
-        self._batches = _one_for_each_stage(model, "stage_batches")
+        self._shares = one_for_each_stage(model, "stage_shares")
+        self._batches = one_for_each_stage(model, "stage_batches")
         trained = {phase.stage for phase in phases}
         whole = sum(share for stage, share in enumerate(self._shares) if stage in trained)
         used, self._ends = 0.0, []
@@ -52,7 +52,11 @@ class Stages:
         return images if self.config.images is not None else seconds
 
 
-def _one_for_each_stage(model: GenerativeModel, name: str) -> tuple[float, ...]:
+def one_for_each_stage(model: GenerativeModel, name: str) -> tuple[float, ...]:
+    """Return a model's ``stage_shares`` or ``stage_batches``, or 1 for each stage where it has none.
+
+    Raises PluginError unless they are one positive number for each stage.
+    """
     given: tuple[float, ...] = getattr(model, name) or (1.0,) * model.stages
     if len(given) != model.stages or not all(0 < each < math.inf for each in given):
         raise PluginError(

@@ -434,7 +434,7 @@ CASES: list[tuple[type[GenerativeModel], str, str]] = [
     (LeavesTrainMode, "sample-state", "out of eval mode"),
     (PickledState, "checkpoint", "a checkpoint holds tensors only"),
     (UnregisteredTensor, "checkpoint", "neither parameter nor buffer"),
-    (HiddenCounter, "resume", "a resumed run differs"),
+    (HiddenCounter, "resume", "a run resumed"),
     (ProcessWideCounter, "training-repeats", "two runs with the same seed differ"),
     (PythonChance, "training-repeats", "draw from step.generator"),
     (BatchReconstruction, "reconstruct", "other images of the batch"),
