@@ -66,7 +66,7 @@ _ALL = (
     Check("sample-uncached", sampling.uncached_equal, _SAMPLES),
     Check("sampling-options", drawing.options_valid, ("options",)),
     Check("sampling", drawing.moves_samples_alone, ("sampling-options", *_SAMPLES)),
-    Check("condition", conditions.condition_used, _SAMPLES),
+    Check("condition", conditions.condition_used, ("sample-classes", *_SAMPLES)),
     Check("class-seen", conditions.class_seen, ("condition",)),
     Check("guidance", guidance.conventions, ("condition", "sampling-options")),
     Check("guidance-any-class", guidance.any_class_trained, ("guidance",)),

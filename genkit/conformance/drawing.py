@@ -55,9 +55,10 @@ def moves_samples_alone(tested: ModelUnderTest) -> None:
     _require_losses(tested, values)
     _require_likelihood(tested, model, values)
     for name, others in values.items():
-        moved = _moves(tested, model, name, others) or _moves(tested, tested.trained, name, others)
-        beside = ({other: value} for other in values if other != name for value in values[other][:2])
-        moved = moved or any(_moves(tested, tested.trained, name, others, base) for base in beside)
+        beside = [{}, *({other: value} for other in values if other != name for value in values[other][:2])]
+        moved = _moves(tested, model, name, others, {}) or any(
+            _moves(tested, tested.trained, name, others, base) for base in beside
+        )
         if not moved and shows_nothing(tested.sample(tested.trained, 16, 3)):
             raise CheckSkipped("unverified: all its samples are black and white alike")
         require(moved, f"option {name} moves no sample, at {', '.join(map(str, others))}")
@@ -107,7 +108,7 @@ def _literals(kind: Any) -> tuple[Any, ...]:
     return tuple(value for part in typing.get_args(kind) for value in _literals(part))
 
 
-def _moves(tested: ModelUnderTest, model: GenerativeModel, name: str, values: list[Any], beside: Values = {}) -> bool:
+def _moves(tested: ModelUnderTest, model: GenerativeModel, name: str, values: list[Any], beside: Values) -> bool:
     """Whether an option moves samples, ``beside`` given values of others."""
     before = tested.sample(drawn(model, beside, tested), 16, 3)
     return any(

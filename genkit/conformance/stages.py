@@ -27,7 +27,8 @@ def finished_stay(tested: ModelUnderTest) -> None:
         else:
             moved |= set(unequal_names(began, last))
             stage, began = step.stage, _tensors(model)
-            frozen = {name: began[name] for name in _finished(model, runner, stage, moved)}
+            finished = _finished(model, runner, stage, moved)
+            frozen = {name: tensor for name, tensor in began.items() if name in finished}
         runner.run(phase, batch, step)
         last = _require_still(model, frozen, stage)
     if stage < 0:

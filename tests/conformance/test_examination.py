@@ -6,6 +6,7 @@ Tests catalogue, report and under_test of genkit.conformance.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +137,8 @@ def test_bits_are_compared_not_values_nearby() -> None:
 
 def test_a_model_without_phases_is_prepared_and_not_stepped() -> None:
     assert list(training_updates(Uniform(None, DATA.info()), DATA)) == []
+
+
+def test_the_page_on_testing_a_plugin_says_what_each_check_finds() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/howto/test-a-plugin.md").read_text()
+    assert [name for name in CHECKS if f"`{name}`" not in page] == []
