@@ -30,6 +30,8 @@ class MaskGITSampling(TokenSampling):
 class MaskGIT(TokenModel):
     """Masked tokens given the others and the class, a share of arccos(u) / (pi / 2) of them masked (arXiv:2202.04200).
 
+    The transformer minimises - sum log p(z_t | z_known, c) over the masked places t, averaged over them.
+
     At every step of drawing all masked tokens are drawn, and the surest stay, by the logarithm of their probability
     plus fading Gumbel noise. There is no probability of the tokens, so no bound on the log-likelihood.
     """

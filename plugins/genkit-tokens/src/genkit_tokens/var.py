@@ -37,6 +37,8 @@ class VARSampling(TokenSampling):
 class VAR(NormalisedTokenModel):
     """p(z | c) = prod_k p(z_k | z_<k, c) of the tokens z_k of a scale, all at once (arXiv:2404.02905).
 
+    The transformer minimises - sum_k log p(z_k | z_<k, c), averaged over the tokens of each scale, then over scales.
+
     The input of a scale is the sum of those before it, averaged over areas down to the scale's size.
     """
 

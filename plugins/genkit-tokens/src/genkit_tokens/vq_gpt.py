@@ -31,6 +31,8 @@ class VQGPTSampling(TokenSampling):
 class VQGPT(NormalisedTokenModel):
     """p(z | c) = prod_t p(z_t | z_<t, c) of the tokens z in raster order, after LlamaGen (arXiv:2406.06525).
 
+    The transformer minimises - sum_t log p(z_t | z_<t, c), averaged over tokens.
+
     The class is a prefix of the sequence. Drawing keeps the keys and values of all tokens so far in a cache; with
     ``jacobi`` it is speculative Jacobi decoding (arXiv:2410.01699), for small batches.
     """
