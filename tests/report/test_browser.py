@@ -178,6 +178,16 @@ def test_sweeps_are_drawn_with_their_texts_and_bars_inside_the_axes(width, dark,
     assert browser.run("document.scrollingElement.scrollWidth") <= width
 
 
+def test_the_curve_of_one_model_alone_is_named(browser, tmp_path):
+    run = training()
+    found = [point(run, guidance=value) for value in (1.0, 2.0)]
+    (tmp_path / "swept.html").write_text(Leaderboard(rank(found), records=tuple(found)).html())
+    browser.open(tmp_path / "swept.html")
+    draw_all(browser)
+    legends = "[...document.querySelectorAll('[data-plot=sweep] .legendtext')].map((t) => t.textContent)"
+    assert browser.run(legends) == ["gpt", "gpt"]
+
+
 def test_sorting_begins_as_the_page_came_and_returns_to_it(browser):
     rank_ = "document.querySelector('#standings th.rank').getAttribute('aria-sort')"
     before = browser.run(SHOWN)

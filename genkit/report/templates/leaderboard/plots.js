@@ -145,7 +145,7 @@
   function sweep(figure) {
     const { axes, curves } = data.sweeps[figure.dataset.place];
     const models = [...new Set(curves.map((curve) => curve.name))], colours = series();
-    const legend = models.length > 1, height = 380 + (legend ? 24 * Math.ceil(models.length / 2) : 0);
+    const height = 380 + 24 * Math.ceil(models.length / 2);
     const size = [Math.max(120, figure.clientWidth - 75), 310];
     const scales = [0, 1].map((axis) => {
       const all = curves.flatMap(({ ends }) => [...ends[axis].values, ...ends[axis].lows, ...ends[axis].highs]);
@@ -193,7 +193,7 @@
       layout: {
         xaxis: { title: title(`${axes[0].name}, ${axes[0].direction} is better`), nticks: 6, ...scales[0].kind, range: scales[0].range },
         yaxis: { title: title(`${axes[1].name}, ${axes[1].direction} is better`), ...scales[1].kind, range: scales[1].range },
-        showlegend: legend, legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
+        showlegend: true, legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
       },
     };
   }
