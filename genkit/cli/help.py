@@ -15,9 +15,9 @@ GENERAL = "Options"
 
 
 OTHER_FLAGS = {
-    "output": ("--out", "--grid", "--html"),
-    "output-dir": ("--out",),
-    "outdir": ("--out",),
+    "output": ("--out", "--grid", "--html", "--runs"),
+    "output-dir": ("--out", "--runs"),
+    "outdir": ("--out", "--runs"),
     "batch-size": ("--batch",),
     "epochs": ("--images", "--minutes"),
     "steps": ("--images",),
@@ -25,10 +25,12 @@ OTHER_FLAGS = {
     "kimg": ("--images",),
     "data": ("--dataset",),
     "data-path": ("--dataset",),
+    **dict.fromkeys(("label", "cls"), ("--class",)),
+    **dict.fromkeys(("bf16", "fp16", "amp", "mixed-precision", "dtype"), ("--precision",)),
     "gpu": ("--device",),
     "cuda": ("--device",),
     "num-samples": ("--count",),
-    "num": ("--count",),
+    **dict.fromkeys(("n", "num"), ("--count",)),
     "checkpoint": ("--run", "--resume"),
     "image-size": ("--size",),
     "resolution": ("--size",),

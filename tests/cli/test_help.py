@@ -121,6 +121,9 @@ def test_a_command_that_a_group_has_not_is_said(genkit):
         (("train", "--lr", "1"), "no flag --lr: an option of the model is given as -o learning_rate=VALUE"),
         (("train", "--batch-size", "8"), "no flag --batch-size: use --batch"),
         (("sample", "--output", "x"), "no flag --output: use --out"),
+        (("train", "--output-dir", "x"), "no flag --output-dir: use --runs"),
+        (("train", "--bf16"), "no flag --bf16: use --precision"),
+        (("sample", "--label", "3"), "no flag --label: use --class"),
         (("runs", "list", "--model", "a", "--model", "b"), "--model is given 2 times"),
     ],
 )
