@@ -12,11 +12,18 @@ MNIST = {"likelihood": "bernoulli", "halvings": 3, "channels": 20, "layers": 6}
 GPU = {"channels": 64, "width": 512, "layers": 12, "heads": 8, "learning_rate": 5e-4}
 
 
-def presets(mnist: Mapping[str, Any], default: Mapping[str, Any], gpu: Mapping[str, Any]) -> dict[str, Preset]:
+def presets(
+    mnist: Mapping[str, Any],
+    default: Mapping[str, Any],
+    gpu: Mapping[str, Any],
+    *,
+    mnist_images: int = 800_000,
+    mnist_sampling: Mapping[str, Any] | None = None,
+) -> dict[str, Preset]:
     """Return the presets of a token model, given options for three of them; those of the digits have the defaults."""
     return {
         "digits": Preset(images=200_000, options=DIGITS),
-        "mnist": Preset(images=400_000, options={**MNIST, **mnist}),
+        "mnist": Preset(images=mnist_images, options={**MNIST, **mnist}, sampling=mnist_sampling or {}),
         "default": Preset(images=300_000, options=default),
         "gpu": Preset(images=20_000_000, batch=256, options={**GPU, **gpu}),
     }

@@ -48,7 +48,7 @@ class VAR(NormalisedTokenModel):
     sampling: VARSampling
     tokenizer: ScaleTokenizer
     complete = None  # type: ignore[assignment]
-    presets = presets(mnist={}, default={"codes": 512}, gpu={"codes": 2048})
+    presets = presets(mnist={}, default={"codes": 512}, gpu={"codes": 2048}, mnist_images=400_000)
 
     def __init__(self, options: VAROptions, data: DataInfo) -> None:
         super().__init__(options, data)
