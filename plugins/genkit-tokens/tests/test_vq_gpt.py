@@ -48,6 +48,12 @@ def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(
         assert expected.std() > 0.1
 
 
+@pytest.mark.parametrize("options", [{}, {"kv_heads": 1}])
+def test_images_drawn_without_a_cache_are_the_same(options: dict[str, Any], examine: Callable[..., Result]) -> None:
+    found = examine(VQGPT, "sample-uncached", **options)
+    assert found.status == "passed", found
+
+
 @torch.no_grad()
 def test_the_class_moves_the_last_tokens_logits_and_batch_mates_do_not(make: Make) -> None:
     model = make(VQGPT)

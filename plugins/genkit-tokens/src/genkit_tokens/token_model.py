@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -137,10 +138,20 @@ class TokenModel(GenerativeModel):
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` images: the decoder's means at drawn tokens. ``condition``: labels [n], drawn if left out."""
+        return self.draw_images(self.draw_tokens, n, generator, condition)
+
+    def draw_images(
+        self,
+        tokens: Callable[[Tensor, torch.Generator], Tensor],
+        n: int,
+        generator: torch.Generator,
+        condition: Tensor | None,
+    ) -> Tensor:
+        """Return ``n`` images of what ``tokens`` draws for labels."""
         labels = self.draw_labels(n, generator) if condition is None else condition
         if not self.transformer.classes:
             labels = self.transformer.any_class(n)
-        drawn = [self.tokenizer.images(self.draw_tokens(part, generator)) for part in labels.split(self.drawn_at_once)]
+        drawn = [self.tokenizer.images(tokens(part, generator)) for part in labels.split(self.drawn_at_once)]
         return torch.cat(drawn) if drawn else torch.empty(0, *self.data.shape, device=self.device)
 
     @torch.no_grad()

@@ -93,3 +93,17 @@ class VQGPT(NormalisedTokenModel):
             tokens[:, place] = drawn if given is None else torch.where(given[1][:, place], given[0][:, place], drawn)
             contents = guidance.double(self.transformer.embedding(tokens[:, place, None]))
         return tokens
+
+    @torch.no_grad()
+    def sample_uncached(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw what ``sample`` draws with each token after the other, the whole sequence computed anew at each."""
+        return self.draw_images(self.draw_tokens_uncached, n, generator, condition)
+
+    def draw_tokens_uncached(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw tokens [N, T] without a cache: the plain definition of what ``draw_tokens`` does."""
+        guidance = Guidance(labels, self.transformer.any_class(len(labels)), self.sampling.guidance)
+        tokens = torch.zeros(len(labels), self.tokenizer.length, dtype=torch.int64, device=labels.device)
+        for place in range(self.tokenizer.length):
+            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.labels)[:, place])
+            tokens[:, place] = draw(probabilities(logits, self.sampling), generator)
+        return tokens
