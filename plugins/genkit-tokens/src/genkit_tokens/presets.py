@@ -18,11 +18,12 @@ def presets(
     gpu: Mapping[str, Any],
     *,
     mnist_images: int = 800_000,
+    digits_sampling: Mapping[str, Any] | None = None,
     mnist_sampling: Mapping[str, Any] | None = None,
 ) -> dict[str, Preset]:
     """Return the presets of a token model, given options for three of them; those of the digits have the defaults."""
     return {
-        "digits": Preset(images=200_000, options=DIGITS),
+        "digits": Preset(images=200_000, options=DIGITS, sampling=digits_sampling or {}),
         "mnist": Preset(images=mnist_images, options={**MNIST, **mnist}, sampling=mnist_sampling or {}),
         "default": Preset(images=300_000, options=default),
         "gpu": Preset(images=20_000_000, batch=256, options={**GPU, **gpu}),
