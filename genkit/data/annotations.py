@@ -42,24 +42,36 @@ class Annotations:
     notes: list[str] = field(default_factory=list)
     labelled: bool = False
 
+    def add(self, name: str, label: str | int | None, captions: tuple[str, ...]) -> None:
+        """Add what one line says; an image may have several, each with a caption, but one label: else DataError."""
+        self.names.append(name)
+        if label is not None and self.labels.setdefault(name, label) != label:
+            raise DataError(
+                f"{self.location} gives {name} two labels, {self.labels[name]} and {label}: leave it one, "
+                "or read none with --labels none"
+            )
+        if captions:
+            self.captions[name] = tuple(dict.fromkeys((*self.captions.get(name, ()), *captions)))
 
-def parse(data: bytes, name: str, location: str, known: Callable[[str], bool]) -> Annotations:
+
+def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *, labelled: bool = True) -> Annotations:
     """Return the content of an annotation file, read as its suffix says.
 
-    ``known`` tells whether a text names an image, which tells a headerless table from one with a header. Raises
-    DataError for a file that can't be read or has no column of files.
+    ``known`` tells whether a text names an image, which tells a headerless table from one with a header. Without
+    ``labelled`` its labels are not read. Raises DataError for a file that can't be read or has no column of files.
     """
     suffix = PurePosixPath(name).suffix.lower()
     try:
         if suffix == ".json":
-            return _stylegan(json.loads(data), location)
+            return _stylegan(json.loads(data) if labelled else {}, location)
         if suffix == ".jsonl":
             rows: Sequence[Row] = [json.loads(line) for line in data.decode("utf-8-sig").splitlines() if line.strip()]
-            return _table(rows, location)
+            return _table(rows, location, labelled)
         if suffix == ".parquet":
-            return _table(_parquet(data, location), location)
+            return _table(_parquet(data, location), location, labelled)
         if suffix in (".csv", ".tsv", ".txt"):
-            return _csv(data.decode("utf-8-sig"), location, "," if suffix == ".csv" else "\t", known)
+            delimiter = "," if suffix == ".csv" else "\t"
+            return _csv(data.decode("utf-8-sig"), location, delimiter, known, labelled)
     except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, AttributeError) as error:
         raise DataError(f"{location} can't be read ({error}): save it again as {suffix or 'csv'}") from error
     raise DataError(f"{location} is no file of labels: give a .csv, .tsv, .jsonl, .parquet or dataset.json")
@@ -104,28 +116,33 @@ def _stylegan(found: Any, location: str) -> Annotations:
             label = label.index(max(label))
         if isinstance(label, bool) or not isinstance(label, int):
             raise DataError(f"{location} has the label {label!r:.60} of {name}: it must be a whole number or a vector")
-        read.names.append(name)
-        read.labels[name] = label
+        read.add(name, label, ())
     return read
 
 
-def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool]) -> Annotations:
+def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool], labelled: bool) -> Annotations:
     lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if line]
     if not lines:
         raise DataError(f"{location} is empty: give it a line for each image")
     header = [cell.strip().lower() for cell in lines[0]]
+    for line in lines:
+        if any(map(str.strip, line[len(header) :])):
+            raise DataError(
+                f"{location} has {len(line)} columns in the line of {line[0]}, and {len(header)} in its first line: "
+                'put a text that holds the delimiter in quotes, as "a dog, running"'
+            )
     if any(cell in FILES for cell in header) and not known(lines[0][0]):
-        return _table([dict(zip(header, line, strict=False)) for line in lines[1:]], location)
+        return _table([dict(zip(header, line, strict=False)) for line in lines[1:]], location, labelled)
     if len(header) < 2 or not known(lines[0][0]):
         raise DataError(
             f"{location} has the columns {', '.join(lines[0])}, of which none is a file: name them file_name and label"
         )
-    read = _table([dict(zip(("file_name", "label"), line, strict=False)) for line in lines], location)
+    read = _table([dict(zip(("file_name", "label"), line, strict=False)) for line in lines], location, labelled)
     read.notes.append(f"{PurePosixPath(location).name} has no header: column 1 is read as file, column 2 as label")
     return read
 
 
-def _table(rows: Sequence[Row], location: str) -> Annotations:
+def _table(rows: Sequence[Row], location: str, labelled: bool) -> Annotations:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     by_name = {str(key).lower(): key for key in reversed(columns)}
     file, label = (next((by_name[name] for name in known if name in by_name), None) for known in (FILES, LABELS))
@@ -135,18 +152,25 @@ def _table(rows: Sequence[Row], location: str) -> Annotations:
             f"{location} has the columns {', '.join(map(str, columns)) or 'none'}, of which none is a file: "
             "name one of them file_name"
         )
+    label = label if labelled else None
     read = Annotations(location, labelled=label is not None)
     for row in rows:
         name = str(row.get(file) or "")
-        read.names.append(name)
-        if label is not None:
-            value = row.get(label)
-            if value is None or value == "":
-                raise DataError(f"{location} has no label for {name}: give every image one, or drop the column")
-            read.labels[name] = value if isinstance(value, int) and not isinstance(value, bool) else str(value).strip()
-        if texts := caption_texts([row.get(each) for each in captions]):
-            read.captions[name] = texts
+        given = None if label is None else _label(row.get(label), name, location)
+        read.add(name, given, caption_texts([row.get(each) for each in captions]))
     return read
+
+
+def _label(value: Any, name: str, location: str) -> str | int:
+    if value is None or value == "":
+        raise DataError(
+            f"{location} has no label for {name}: give every image one, drop the column, or pass --labels none"
+        )
+    if not isinstance(value, str | int | float):
+        raise DataError(
+            f"{location} has the label {value!r:.60} of {name}: give it one number or name, or pass --labels none"
+        )
+    return value if isinstance(value, int) and not isinstance(value, bool) else str(value).strip()
 
 
 def _parquet(data: bytes, location: str) -> list[Row]:

@@ -72,7 +72,10 @@ def layout(
                 f"{files[0].location} has no label for {missing[0]} ({len(missing):,} of {len(kept):,} images): "
                 "add it, or read none with --labels none"
             )
-        numbers, classes, note = name_classes([labels[name] for name in kept])
+        try:
+            numbers, classes, note = name_classes([labels[name] for name in kept])
+        except ValueError as error:
+            raise DataError(f"{files[0].location}: {error}") from error
         return Layout(
             [replace(each, label=number) for each, number in zip(members, numbers, strict=True)],
             classes,
@@ -107,7 +110,7 @@ def _annotations(
     images: list[str], others: Sequence[str], read: Callable[[str], bytes], location: str, request: DatasetRequest
 ) -> list[Annotations]:
     """Return the annotation files, their names of images made those of the tree."""
-    index = _Index(images)
+    index, labelled = _Index(images), request.labels != "none"
     if request.labels not in ("", "none", "folders"):
         path = Path(request.labels).expanduser()
         try:
@@ -127,21 +130,20 @@ def _annotations(
         if base == STYLEGAN and not is_stylegan(data):
             continue
         prefix = f"{folder}/" if folder else ""
-        found = parse(data, base, f"{location}/{name}", lambda text: bool(index.find(text)))
+        found = parse(data, base, f"{location}/{name}", lambda text: bool(index.find(text)), labelled=labelled)
         files.append(_renamed(found, prefix, index))
     return files
 
 
 def _renamed(read: Annotations, prefix: str, index: _Index) -> Annotations:
     """Return annotations by the names of the tree; raises DataError if none of them is an image of it."""
-    names = {name: index.find(name, prefix) for name in read.names}
-    if read.names and not any(names.values()):
+    found = Annotations(read.location, notes=read.notes, labelled=read.labelled)
+    for name in dict.fromkeys(read.names):
+        if image := index.find(name, prefix):
+            found.add(image, read.labels.get(name), read.captions.get(name, ()))
+    if read.names and not found.names:
         raise DataError(f"{read.location} names {read.names[0]}, and no image of that name is there: check its files")
-    return replace(
-        read,
-        labels={names[name]: label for name, label in read.labels.items() if names[name]},
-        captions={names[name]: texts for name, texts in read.captions.items() if names[name]},
-    )
+    return found
 
 
 class _Index:

@@ -15,14 +15,17 @@ def number_classes(parts: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.
     """Return labels 0 .. K-1 of each part, the K names of the classes, and a note if numbers were missing.
 
     Labels 0 .. K-1 that all occur stay; others are numbered in their order and named by the original number.
-    Raises ValueError, with the part's index in front, for labels below 0 or from MOST_CLASSES on.
+    Raises ValueError, which names the image, for labels below 0 or from MOST_CLASSES on.
     """
     for part in parts:
         bad = np.flatnonzero((part < 0) | (part >= MOST_CLASSES))
         if len(bad):
             top = max((int(each[each < MOST_CLASSES].max(initial=0)) for each in parts), default=0)
             limit = top if part[bad[0]] < 0 else MOST_CLASSES - 1
-            raise ValueError(f"label {int(part[bad[0]])} of image {bad[0]} is not in 0 .. {limit}")
+            raise ValueError(
+                f"label {int(part[bad[0]])} of image {bad[0]} is not in 0 .. {limit}: "
+                "mend it, or read no labels with --labels none"
+            )
     used = np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
     classes = tuple(map(str, used.tolist()))
     if not len(used) or used[-1] == len(used) - 1:

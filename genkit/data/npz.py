@@ -170,7 +170,10 @@ class NpzSource(Source):
             bad = np.flatnonzero((found < 0) | (found >= len(names)))
             if len(bad):
                 value = int(found[bad[0]])
-                raise DataError(f"{self.path}: label {value} of image {bad[0]} is not in 0 .. {len(names) - 1}")
+                raise DataError(
+                    f"{self.path}: label {value} of image {bad[0]} is not in 0 .. {len(names) - 1}: "
+                    "mend it, or read no labels with --labels none"
+                )
         classes = tuple(map(str, names.tolist()))
         self.notes += empty_classes(classes, set(np.concatenate(list(labels.values())).tolist()))
         return labels, classes

@@ -31,7 +31,7 @@ from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.paths import cache_dir, write_atomic
 
-VERSION = 3
+VERSION = 4
 """Version of the rules for reading sources; a new version reads every source again."""
 
 _ABANDONED = 24 * 3600.0

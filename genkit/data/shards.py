@@ -76,6 +76,11 @@ class SampleTree(Tree):
         """Return splits, labels and captions as the container says them; raises DataError if some labels are absent."""
         samples = [self.samples()[name] for name in names]
         labels = [sample.label for sample in samples if sample.label is not None and self.request.labels != "none"]
+        if wrong := [each for each in labels if not isinstance(each, int | float | str)]:
+            raise DataError(
+                f"{self.location} has the label {wrong[0]!r:.60}: an image has one number or name, "
+                "so read no labels with --labels none"
+            )
         if labels and len(labels) < len(samples):
             bare = next(name for name, sample in zip(names, samples, strict=True) if sample.label is None)
             raise DataError(

@@ -183,6 +183,41 @@ def test_a_table_without_a_column_of_files_is_refused(tmp_path):
         open_dataset(f"folder:{root}", labels=str(tmp_path / "labels.csv"))
 
 
+def test_several_lines_of_one_image_are_its_captions(tmp_path):
+    root = write(tmp_path / "set", [f"{index}.png" for index in range(4)])
+    lines = [f"{index}.png,caption {number} of {index}\n" for number in range(3) for index in range(4)]
+    (root / "metadata.csv").write_text("image,caption\n" + "".join(lines))
+    split = open_images(f"folder:{root}").everything()
+    texts = [split.captions[place] for place in split.order]
+    assert texts == [tuple(f"caption {number} of {index}" for number in range(3)) for index in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("metadata.csv", "file_name,label\n0.png,cat\n1.png,dog\n0.png,dog\n", "gives 0.png two labels, cat and dog"),
+        ("metadata.csv", "file_name,label\n0.png,-1\n1.png,0\n", "label -1 of image 0 .*--labels none"),
+        ("metadata.csv", "file_name,label\n0.png,0\n1.png,70000\n", "label 70000 of image 1 .*--labels none"),
+        ("metadata.csv", "file_name,text\n0.png,a dog, running\n1.png,a cat\n", "line of 0.png, and 2 .* in quotes"),
+        ("metadata.jsonl", '{"file_name": "0.png", "label": [0, 1]}\n', "label .0, 1. of 0.png: .*--labels none"),
+    ],
+)
+def test_a_table_that_can_not_be_told_is_refused(tmp_path, name, content, message):
+    root = write(tmp_path / "set", ["0.png", "1.png"])
+    (root / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        open_images(f"folder:{root}")
+
+
+def test_labels_that_are_not_wanted_refuse_nothing(tmp_path):
+    root = write(tmp_path / "set", ["0.png", "1.png"])
+    lines = [json.dumps({"file_name": f"{index}.png", "label": [0, 1], "text": f"text {index}"}) for index in range(2)]
+    (root / "metadata.jsonl").write_text("\n".join(lines))
+    data = open_images(f"folder:{root}", labels="none")
+    assert data.classes == ()
+    assert sorted(data.everything().captions) == [("text 0",), ("text 1",)]
+
+
 def test_text_files_beside_images_are_captions_a_line_each(tmp_path):
     root = write(tmp_path / "a", ["0.png", "1.png"])
     (root / "1.txt").write_text("a cat\n\nsmall\n")

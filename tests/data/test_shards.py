@@ -158,3 +158,10 @@ def test_a_label_that_is_no_label_can_be_left_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--labels none"):
         open_dataset(str(path))
     assert open_dataset(str(path), labels="none").classes == ()
+
+
+def test_several_labels_of_a_parquet_row_are_refused_or_left_out(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.parquet", {"image": structs(FILES), "label": pa.array([[0, 1]] * len(FILES))})
+    with pytest.raises(DataError, match=r"has the label \[0, 1\]: an image has one number or name"):
+        open_dataset(str(path))
+    assert open_dataset(str(path), labels="none").classes == ()
