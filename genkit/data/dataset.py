@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genkit.data.source import SPLITS
+from genkit.data.source import SPLITS, DatasetRequest
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class ImageDataset:
     ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
     its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
     ``notes`` say how an input was read that can be read in several ways; ``departures``, what of it packages that only
-    ``convert("RGB")`` would have read otherwise. ``short_name``: the slug that a run recorded.
+    ``convert("RGB")`` would have read otherwise. ``short_name``: the slug that a run recorded. ``opened_with``: the
+    arguments that it was opened with, if it was opened by name.
     """
 
     name: str
@@ -98,6 +99,7 @@ class ImageDataset:
     notes: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
     short_name: str = ""
+    opened_with: DatasetRequest | None = field(default=None, repr=False, compare=False)
 
     def everything(self) -> Split:
         """Return all images, training images first; nothing is copied if the data set is packed."""

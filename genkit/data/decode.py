@@ -3,7 +3,7 @@
 The format (PNG, JPEG, WebP, BMP, TIFF, PPM, JPEG 2000 or GIF) is recognised by the content, not by the suffix. The
 rules:
 
-- 16-bit grey becomes 8-bit by rint(v * 255 / 65535); of 16-bit colour Pillow keeps the high byte
+- 16-bit grey becomes 8-bit by rint(v * 255 / 65535); of 16-bit colour Pillow keeps the high byte, so it has no range
 - 32-bit floats in [0, 1] become 8-bit by rint(v * 255); others need a range
 - with a range, low becomes 0 and high 255, by rint((v - low) * 255 / (high - low)), clipped
 - 1-bit becomes grey 0 or 255; a palette becomes RGB; CMYK and YCbCr become RGB without a colour profile
@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +46,12 @@ _TRANSPOSE = {
 """The transposition that undoes each EXIF orientation."""
 
 
+Values = Literal["8-bit", "16-bit", "16-bit colour", "float"]
+
+
 @dataclass(frozen=True)
 class Header:
-    """Height and width as decoded, whether the image is grey, and whether its values have 16 bits.
+    """Height and width as decoded, whether the image is grey, and the kind of its values.
 
     ``special`` names what genkit's decoding and "rgb" treat differently.
     """
@@ -56,7 +59,7 @@ class Header:
     height: int
     width: int
     grey: bool
-    deep: bool = False
+    values: Values = "8-bit"
     special: tuple[str, ...] = ()
 
 
@@ -74,7 +77,7 @@ def read_header(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, *, deco
                 "values of more than 8 bits": mode.startswith("I") or mode == "F",
             }
             special = tuple(what for what, applies in differ.items() if applies)
-            return Header(height, width, mode in _GREY, mode.startswith("I"), special)
+            return Header(height, width, mode in _GREY, _values(image), special)
         except MemoryError:
             raise
         except Exception as error:  # Pillow's parsers raise anything at all on broken files
@@ -102,6 +105,11 @@ def decode(
     with _open(file, name, max_pixels) as image:
         try:
             orientation = _orientation(image) if decoding == "genkit" else 1
+            if values is not None and _values(image) == "16-bit colour":
+                raise DataError(
+                    f"{name} has 16-bit colour, of which only the high byte is read: save it with 8 bits, "
+                    "its range chosen, in place of --range"
+                )
             image.load()
             plain = decoding == "rgb" and values is None
             flat = image.convert("RGB") if plain else _flatten(image, name, values)
@@ -171,6 +179,16 @@ def _orientation(image: Image.Image) -> int:
         return 1
     found = image.getexif().get(0x0112, 1)
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _values(image: Image.Image) -> Values:
+    """Return the kind of an image's values, before its pixels are loaded."""
+    if image.mode == "F":
+        return "float"
+    if image.mode.startswith("I"):
+        return "16-bit"
+    layouts = [tile.args for tile in getattr(image, "tile", ())]
+    return "16-bit colour" if any(";16" in str(layout) for layout in layouts) else "8-bit"
 
 
 def _flatten(image: Image.Image, name: str, values: tuple[float, float] | None) -> Image.Image:

@@ -17,6 +17,9 @@ ROUNDING = 1e-3
 LITTLE = 1 << 14
 """16-bit values that stay below this were probably made with fewer bits."""
 
+_BITS = (8, 10, 12, 14)
+"""Bits that values below LITTLE are usually made with."""
+
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 """An array's shape, whether it is in Fortran order, and its type."""
 
@@ -76,6 +79,12 @@ def stream_rows(file: IO[bytes], header: Header) -> Iterator[NDArray[Any]]:
         if len(data) != size:
             raise EOFError("it is truncated")
         yield np.frombuffer(data, dtype=dtype).reshape(shape[1:])
+
+
+def narrow(highest: int) -> str:
+    """Return what to do where the 16-bit values of a set reach no more than ``highest``, below LITTLE."""
+    bits = next(bits for bits in _BITS if highest < 1 << bits)
+    return f"if they have {bits} bits, give --range 0 {(1 << bits) - 1}"
 
 
 def usable(dtype: np.dtype[Any], values: tuple[float, float] | None) -> bool:

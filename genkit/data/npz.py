@@ -19,7 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.labelling import empty_classes, number_classes, single_labels
-from genkit.data.npy import LITTLE, Header, channels_first, read_header, reading_note, stream_rows, to_levels, usable
+from genkit.data.npy import (
+    LITTLE,
+    Header,
+    channels_first,
+    narrow,
+    read_header,
+    reading_note,
+    stream_rows,
+    to_levels,
+    usable,
+)
 from genkit.data.npz_names import LABELS, choose_arrays
 from genkit.data.source import BROKEN_ZIP, DatasetRequest, Item, Source, SourceItems, SplitName, file_stamp, unreadable
 from genkit.errors import DataError, GenkitError, UsageError
@@ -206,9 +216,7 @@ class NpzSource(Source):
         except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
         if 0 < highest < LITTLE:
-            self.notes.append(
-                f"the 16-bit values of {name} reach {highest} of 65535: if that is white, give --range 0 {highest}"
-            )
+            self.notes.append(f"the 16-bit values of {name} reach {highest} of 65535: {narrow(highest)}")
 
 
 class NpySource(NpzSource):

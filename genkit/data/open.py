@@ -56,7 +56,7 @@ class OpenOptions:
 
 
 def open_dataset(
-    reference: str,
+    reference: Path | str,
     *,
     data_root: Path | str | None = None,
     size: Size | None = None,
@@ -92,7 +92,9 @@ def open_dataset(
     return data
 
 
-def open_images(reference: str, *, progress: Callable[[int, int], None] | None = None, **options: Any) -> ImageDataset:
+def open_images(
+    reference: Path | str, *, progress: Callable[[int, int], None] | None = None, **options: Any
+) -> ImageDataset:
     """Open images that are only measured; a single image or copies of one are allowed, and ``test`` is then empty.
 
     References, arguments and errors are otherwise those of open_dataset.
@@ -101,12 +103,18 @@ def open_images(reference: str, *, progress: Callable[[int, int], None] | None =
 
 
 def _opened(
-    reference: str, options: DatasetRequest, progress: Callable[[int, int], None] | None, *, measured: bool = False
+    named: Path | str, options: DatasetRequest, progress: Callable[[int, int], None] | None, *, measured: bool = False
 ) -> ImageDataset:
     from genkit.registry.discovery import registry
 
-    reference = absolute_reference(reference)
+    if not isinstance(named, str | Path):
+        raise UsageError(
+            f"a data set is opened by its name or path, not from {type(named).__name__}: "
+            "genkit.compare and genkit.train take images in memory"
+        )
+    reference = absolute_reference(str(named))
     path, pattern = split_glob(reference)
+    given = options
     if pattern and options.glob not in ("", pattern):
         raise UsageError(f"{reference} has a pattern of its own: leave the glob {options.glob!r} out")
     options = replace(options, glob=pattern or options.glob)
@@ -118,7 +126,7 @@ def _opened(
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
     if request.shape is not None or request.grey:
         source = Fitted(source, request)
-    data = dataset_of(source, reference, progress, measured=measured)
+    data = replace(dataset_of(source, reference, progress, measured=measured), opened_with=given)
     request.expect(reference, *data.info().shape)
     _LOG.info("%s: %s", data.name, describe_data(data))
     for note in data.notes:

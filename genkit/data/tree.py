@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from typing import Any, BinaryIO
 
 from genkit.data.arrange import Layout, Member, layout
 from genkit.data.decode import Header, decode, read_header
-from genkit.data.npy import LITTLE
+from genkit.data.npy import LITTLE, narrow
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems, file_stamp
 from genkit.errors import DataError
 
@@ -103,15 +102,18 @@ class TreeSource(Source):
         found = self._layout(list(headers))
         notes = [*self.tree.notes(), *found.notes]
         own = self.request.decoding == "genkit"
-        deep = own and self.request.values is None and all(header.deep for header in headers.values())
-        if not own and any(header.deep for header in headers.values()):
+        kinds = {header.values for header in headers.values()} if self.request.values is None else set()
+        if not own and "16-bit" in kinds:
             notes.append('16-bit values above 255 are read as 255, as by convert("RGB") in other packages')
+        if not own and "float" in kinds:
+            notes.append('floats are cut to whole levels, [0, 1] to black, as by convert("RGB") in other packages')
+        deep = own and bool(kinds) and kinds <= {"16-bit", "16-bit colour"}
         if mixed:
             notes.append("the images have several sizes, and features are made of each at its own")
         return SourceItems(
             shape=(1 if grey else 3, height, width),
             count=len(found.members),
-            items=self._items(found.members, grey, notes if deep else []),
+            items=self._items(found.members, grey, notes if deep else [], coloured="16-bit colour" in kinds),
             classes=found.classes,
             skipped=len(names) - len(headers),
             left_out=self.left_out,
@@ -179,7 +181,7 @@ class TreeSource(Source):
                 return max(heights), max(widths), several
         return header.height, header.width, ""
 
-    def _items(self, members: list[Member], grey: bool, notes: list[str]) -> Iterator[Item | None]:
+    def _items(self, members: list[Member], grey: bool, notes: list[str], *, coloured: bool) -> Iterator[Item | None]:
         """Yield the images; note at the end if those of 16 bits reach little of their range."""
         top = 0
         for member in members:
@@ -189,10 +191,8 @@ class TreeSource(Source):
                 top = max(top, int(item.pixels.max()))
             yield item
         if 0 < top <= LITTLE >> 8:
-            bits = math.ceil(math.log2((top - 0.5) * 257))
-            notes.append(
-                f"16-bit values reach level {top} of 255: if they have {bits} bits, give --range 0 {(1 << bits) - 1}"
-            )
+            remedy = "save them with 8 bits" if coloured else narrow(int((top - 0.5) * 257))
+            notes.append(f"16-bit values reach level {top} of 255: {remedy}")
 
     def _item(self, member: Member, grey: bool) -> Item:
         with self.tree.open(member.name) as file:

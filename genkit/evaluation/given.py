@@ -26,6 +26,8 @@ def images_given(images: Any, what: str) -> ImageDataset:
     if isinstance(images, ImageDataset):
         return images
     if isinstance(images, Split):
+        if images.sizes is not None:
+            raise UsageError(f"{what} has images of several sizes: give the data set in place of its split")
         images = images.uint8(slice(None)) if images.labels is None else (images.uint8(slice(None)), images.labels)
     images, labels = images if isinstance(images, tuple) and len(images) == 2 else (images, None)
     arrays = {"images": _stacked(images, what)}

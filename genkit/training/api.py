@@ -30,7 +30,7 @@ from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
 from genkit.training.endings import recorded, too_large_or_small
-from genkit.training.given import count, reference_of, refuse_unknown
+from genkit.training.given import count, how_opened, reference_of, refuse_unknown
 from genkit.training.loop import Loop
 from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
@@ -92,7 +92,8 @@ def train(
     shows the progress. Raises UsageError for invalid options, preset, device or precision, TrainingError if the run
     fails, Interrupted after Ctrl-C or SIGTERM.
     """
-    refuse_unknown(opening, [field.name for field in dataclasses.fields(OpenOptions)])
+    open_options: dict[str, Any] = {**(dataset_options or {}), **opening}
+    refuse_unknown(open_options, [field.name for field in dataclasses.fields(OpenOptions)])
     if images is not None and minutes is not None:
         raise UsageError("a budget is in images or in minutes, not both")
     if minutes is not None and not (isinstance(minutes, int | float) and 0 < minutes < math.inf):
@@ -106,9 +107,11 @@ def train(
     cls = model_class(model)
     target = pick_device(device)
     precise = pick_precision(precision, target)
-    open_options: dict[str, Any] = {**(dataset_options or {}), **opening}
     given = reference_of(dataset, Path(root))
-    data = given if isinstance(given, ImageDataset) else open_dataset(given, **open_options)
+    if isinstance(given, ImageDataset):
+        data, open_options = given, how_opened(given, open_options)
+    else:
+        data = open_dataset(given, **open_options)
     if open_options.get("data_root"):
         open_options["data_root"] = str(Path(open_options["data_root"]).absolute())
     if open_options.get("labels", "") not in ("", "folders", "none"):

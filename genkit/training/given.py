@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genkit.data import ImageDataset
+from genkit.data.open import OpenOptions
+from genkit.data.source import DatasetRequest
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.paths import write_atomic
 
@@ -69,6 +73,26 @@ def reference_of(dataset: Any, root: Path) -> str | ImageDataset:
         )
     labelled = isinstance(items[0], tuple | list) and len(items[0]) > 1
     return _saved(np.stack(images), np.array([int(item[1]) for item in items]) if labelled else None, root)
+
+
+def how_opened(data: ImageDataset, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of open_dataset that open a data set again, for its run to record.
+
+    Raises UsageError if it was opened otherwise than the caller told, or by the rules of another package, which are for
+    measuring.
+    """
+    request = data.opened_with or DatasetRequest()
+    if request.decoding != "genkit":
+        raise UsageError(
+            f"{data.name} was opened to be measured, by the rules of another package: open it with open_dataset, or "
+            "give its name"
+        )
+    wanted = DatasetRequest(**{**told, "labels": str(told.get("labels", ""))})
+    for name in told:
+        if name != "data_root" and getattr(wanted, name) != getattr(request, name):
+            raise UsageError(f"{data.name} was opened without {name}={told[name]!r}: open it so, or give its name")
+    options = {each.name: getattr(request, each.name) for each in dataclasses.fields(OpenOptions)}
+    return {**options, "data_root": told.get("data_root") or request.data_root}
 
 
 def refuse_unknown(names: Any, known: list[str]) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from genkit.data import open_images
 from genkit.data.decode import decode, read_header
 from genkit.errors import DataError
 
@@ -227,3 +230,36 @@ def test_plain_images_are_read_alike_by_both_decodings() -> None:
         assert header.special == ()
         other, one = (decode(file, "x", grey=header.grey, decoding=rules) for rules in ("rgb", "genkit"))
         assert np.array_equal(other, one)
+
+
+def deep_colour(values) -> io.BytesIO:
+    """A PNG of 16-bit colour, as its specification says; Pillow writes none."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+def test_16_bit_colour_keeps_its_high_byte_and_has_no_range():
+    values = np.arange(48).reshape(4, 4, 3) * 1000
+    file = deep_colour(values)
+    assert np.array_equal(decode(file, "x", grey=False), (values >> 8).transpose(2, 0, 1))
+    with pytest.raises(DataError, match="x has 16-bit colour, .*save it with 8 bits"):
+        decode(deep_colour(values), "x", grey=False, values=(0, 4095))
+
+
+def test_colour_of_few_bits_in_16_and_floats_cut_to_levels_are_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path / "cache"))
+    random = np.random.default_rng(0)
+    for folder in ("twelve", "floats"):
+        (tmp_path / folder).mkdir()
+    for index in range(3):
+        (tmp_path / "twelve" / f"{index}.png").write_bytes(deep_colour(random.integers(0, 4096, (4, 4, 3))).getvalue())
+        Image.fromarray(random.random((4, 4), np.float32)).save(tmp_path / "floats" / f"{index}.tiff")
+    said = "16-bit values reach level 15 of 255: save them with 8 bits"
+    assert open_images(str(tmp_path / "twelve")).notes == (said,)
+    floats = open_images(str(tmp_path / "floats"), decoding="rgb")
+    assert floats.everything().pixels.max() == 0
+    assert "floats are cut to whole levels, [0, 1] to black" in floats.notes[0]
+    assert open_images(str(tmp_path / "floats")).notes == ()

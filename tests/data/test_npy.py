@@ -53,7 +53,7 @@ def test_16_bits_are_scaled_and_a_small_range_is_said(save: Any) -> None:
     assert not data.notes
     narrow = (GREY.astype(np.uint16) * 4095) // 255
     data = open_dataset(save(narrow))
-    assert f"reach {narrow.max()} of 65535: if that is white, give --range 0 {narrow.max()}" in data.notes[0]
+    assert f"reach {narrow.max()} of 65535: if they have 10 bits, give --range 0 1023" in data.notes[0]
     data = open_dataset(save(narrow), values=(0, 4095))
     assert np.array_equal(pixels(data)[:, 0], np.rint(narrow * (255 / 4095)))
 

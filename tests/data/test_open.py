@@ -199,3 +199,11 @@ def test_a_source_that_ignores_the_size_is_resized(monkeypatch: pytest.MonkeyPat
     assert open_images("digits").info().shape == (3, 6, 9)
     assert open_images("digits", size=4, grey=True).info().shape == (1, 4, 4)
     assert open_images("digits", grey=True).info().shape == (1, 6, 9)
+
+
+def test_a_data_set_is_opened_by_a_path_too_and_not_from_an_array(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 6), np.uint8)
+    np.save(tmp_path / "a.npy", pixels)
+    assert len(open_images(tmp_path / "a.npy").everything()) == 4
+    with pytest.raises(UsageError, match="by its name or path, not from ndarray: genkit.compare"):
+        open_images(pixels)  # type: ignore[arg-type]

@@ -71,3 +71,11 @@ def test_the_content_hash_is_that_of_the_file(expected):
 def test_what_is_no_set_of_images_is_refused_with_the_right_form(images, error, words):
     with pytest.raises(error, match=words):
         compare(images, REFERENCE, **ASKED)
+
+
+def test_a_split_of_several_sizes_is_no_reference_by_its_pixels_alone(tmp_path):
+    for index in range(4):
+        Image.fromarray(SAMPLES[index, 0, index:]).save(tmp_path / f"{index}.png")
+    split = open_images(str(tmp_path), decoding="rgb").everything()
+    with pytest.raises(UsageError, match="reference has images of several sizes: give the data set"):
+        compare(SAMPLES, split, **ASKED)

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import genkit
 from genkit.errors import UsageError
 from genkit.training.given import count
+from genkit.training.run_data import open_run_dataset
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), np.uint8)
 
@@ -88,3 +90,20 @@ def test_options_of_reading_are_arguments_too(tmp_path):
         Image.fromarray(image).save(tmp_path / "photos" / f"{index}.png")
     run = genkit.train("vae", Path(tmp_path / "photos"), size=8, images="64", root=tmp_path / "runs", device="cpu")
     assert (run.config.data.shape, run.config.opening.size) == ((3, 8, 8), 8)
+
+
+def test_a_run_on_an_opened_data_set_records_how_it_was_opened(tmp_path):
+    data = genkit.open_dataset(npz(tmp_path), size=8)
+    run = genkit.train("vae", data, images=64, batch=32, root=tmp_path / "runs", device="cpu")
+    assert run.config.opening.size == 8
+    assert open_run_dataset(run).sha256 == data.sha256
+    with pytest.raises(UsageError, match="was opened without size=4"):
+        genkit.train("vae", data, images=64, root=tmp_path / "runs", size=4)
+
+
+def test_images_opened_by_the_rules_of_another_package_are_not_trained_on(tmp_path):
+    for index in range(6):
+        Image.fromarray(PIXELS[index][index:]).save(tmp_path / f"{index}.png")
+    data = genkit.open_images(str(tmp_path), decoding="rgb")
+    with pytest.raises(UsageError, match="opened to be measured.*open_dataset"):
+        genkit.train("vae", data, images=64, root=tmp_path / "runs")
