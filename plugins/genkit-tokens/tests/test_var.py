@@ -113,6 +113,11 @@ def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(
     assert (torch.cat(seen, 1) - expected).abs().max() < 1e-5
 
 
+def test_images_drawn_without_a_cache_are_the_same(examine: Callable[..., Result]) -> None:
+    found = examine(VAR, "sample-uncached", **SMALL)
+    assert found.status == "passed", found
+
+
 def test_the_loss_is_averaged_over_scales(make: Make) -> None:
     model = make(VAR, label_dropout=0.0, **SMALL)
     tokens = model.tokens(images())

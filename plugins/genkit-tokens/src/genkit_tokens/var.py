@@ -100,14 +100,36 @@ class VAR(NormalisedTokenModel):
         total, tokens = torch.zeros((), device=labels.device), []
         last = len(quantiser.sizes) - 1
         for scale, size in enumerate(quantiser.sizes):
-            if sampling.guidance_ramp:
-                guidance.scale = 1 + (sampling.guidance - 1) * scale / max(1, last)
+            guidance.scale = self.guidance_at(scale)
             logits = guidance.guide(self.transformer(contents, cache.length, cache=cache))
             tokens.append(draw(probabilities(logits, sampling), generator))
             if scale < last:
                 total = total + quantiser.part(tokens[-1].unflatten(1, size), scale)
                 contents = guidance.double(self.contents(total, scale + 1))
         return torch.cat(tokens, 1)
+
+    def guidance_at(self, scale: int) -> float:
+        """Return the guidance of a scale: the same for all, or rising from 1."""
+        last = len(self.tokenizer.quantiser.sizes) - 1
+        share = scale / max(1, last) if self.sampling.guidance_ramp else 1.0
+        return 1 + (self.sampling.guidance - 1) * share
+
+    @torch.no_grad()
+    def sample_uncached(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw what ``sample`` draws, all scales computed anew for each."""
+        return self.draw_images(self.draw_tokens_uncached, n, generator, condition)
+
+    def draw_tokens_uncached(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw tokens [N, T] without a cache: the plain definition of what ``draw_tokens`` does."""
+        guidance = Guidance(labels, self.transformer.any_class(len(labels)), self.sampling.guidance)
+        tokens = torch.zeros(len(labels), self.tokenizer.length, dtype=torch.int64, device=labels.device)
+        start = 0
+        for scale, (rows, columns) in enumerate(self.tokenizer.quantiser.sizes):
+            guidance.scale, place = self.guidance_at(scale), slice(start, start + rows * columns)
+            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.labels)[:, place])
+            tokens[:, place] = draw(probabilities(logits, self.sampling), generator)
+            start += rows * columns
+        return tokens
 
 
 def scale_coordinates(sizes: list[tuple[int, int]]) -> Tensor:
