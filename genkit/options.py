@@ -111,7 +111,17 @@ def to_json(options: Any) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     dumped: dict[str, Any] = TypeAdapter(type(options)).dump_python(options, mode="json")
-    return {name: value for name, value in dumped.items() if name not in LATER or value != LATER[name]}
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    return {
+        name: value
+        for name, value in dumped.items()
+        if name not in LATER or value != LATER[name] or defaults[name] != LATER[name]
+    }
+
+
+def with_later(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return stored options with those of ``names`` that are not stored as they change nothing (``LATER``)."""
+    return {**{name: LATER[name] for name in names if name in LATER}, **options}
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

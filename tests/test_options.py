@@ -75,6 +75,20 @@ def test_a_wrong_type_or_range_names_the_field(values, field_name):
         build(Options, values, "dcgan")
 
 
+def test_an_option_that_came_later_is_stored_unless_it_is_its_default():
+    @dataclass
+    class Own:
+        truncation: float = 0.7
+
+    @dataclass
+    class Usual:
+        truncation: float = 1.0
+
+    assert to_json(Usual()) == {}
+    assert build(Own, to_json(Own(1.0)), "toy") == Own(1.0)
+    assert build(Own, to_json(Own()), "toy") == Own()
+
+
 def test_an_unknown_option_suggests_the_nearest():
     with pytest.raises(OptionsError, match="no option 'widht'. Did you mean 'width'"):
         build(Options, {"widht": 3}, "dcgan")

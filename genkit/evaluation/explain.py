@@ -20,8 +20,10 @@ from genkit.evaluation.reopen import (
     read_record,
     refuse_dataset,
     run_of,
+    sampling_of_record,
 )
 from genkit.features.cache import Progress, quiet
+from genkit.options import LATER, with_later
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import difference
@@ -178,6 +180,8 @@ def _remeasure(
             second.training.weights,
         ):
             return None, f"they are of different weights: {_described(first)} and {_described(second)}"
+        if first.subject.sampling != second.subject.sampling:
+            return None, f"they are drawn with other options: {_drawn(first, second)} and {_drawn(second, first)}"
         return _remeasure_run(path, first, weights, dataset, progress)
     refuse_dataset(dataset)
     if _openings(first, second) is not None:
@@ -192,6 +196,13 @@ def _described(record: Record) -> str:
     if training is None:
         return f"{name} ({record.subject.options.get('sha256', '')[:12] or 'no hash'})"
     return f"{name} of run {training.run} ({training.weights} weights of checkpoint {training.checkpoint_sha256[:12]})"
+
+
+def _drawn(record: Record, other: Record) -> str:
+    """The options of drawing of a record that are not those of the other one."""
+    here, there = (with_later(each.subject.sampling, LATER) for each in (record, other))
+    keys = dict.fromkeys([*record.subject.sampling, *other.subject.sampling])
+    return ", ".join(f"{key}={here.get(key, 'none')}" for key in keys if here.get(key) != there.get(key))
 
 
 def _remeasure_run(
@@ -210,12 +221,8 @@ def _remeasure_run(
     def measure(score: RecordedScore, choices: Mapping[str, Any]) -> float:
         evaluator = Evaluator(data, _config(score, choices, weights), progress, keep=True)
         assert record.training is not None
-        return _value(
-            measure_run(
-                run, evaluator, checkpoint, raw=record.training.weights == "raw", sampling=record.subject.sampling
-            ).record,
-            score,
-        )
+        raw, sampling = record.training.weights == "raw", sampling_of_record(record, run)
+        return _value(measure_run(run, evaluator, checkpoint, raw=raw, sampling=sampling).record, score)
 
     return measure, ""
 

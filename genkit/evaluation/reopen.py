@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +21,11 @@ from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.features import offered_choices
 from genkit.features.cache import Progress, Samples
 from genkit.models.base import GenerativeModel
+from genkit.models.drawing import drawing_options
+from genkit.options import with_later
 from genkit.results.records import Record, from_json
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Run, open_run
+from genkit.training.runs import Run, model_class, open_run
 
 CHUNK = 256
 
@@ -59,6 +62,11 @@ def run_of(record: Record, path: Path, runs: Path | None = None) -> tuple[Run, P
             if sha256_file(checkpoint) == wanted:
                 return run, checkpoint
     raise MissingError(f"run {found[0].path} no longer has the checkpoint that was measured")
+
+
+def sampling_of_record(record: Record, run: Run) -> dict[str, Any]:
+    """Return the options that a record's model drew with, all of them: the run's own may be others."""
+    return with_later(record.subject.sampling, drawing_options(model_class(run.offer().qualified)))
 
 
 def image_sets_of(record: Record) -> tuple[ImageDataset, ImageDataset]:
@@ -129,9 +137,8 @@ def reopen(
         data = open_run_dataset(run, dataset)
         if data.sha256 != record.protocol["data"]["sha256"]:
             raise DataError(f"{data.name} has changed since {record.subject.name} was measured")
-        model = load_for_evaluation(
-            run, checkpoint, data.train, target, raw=record.training.weights == "raw", sampling=record.subject.sampling
-        )
+        drawn_with, raw = sampling_of_record(record, run), record.training.weights == "raw"
+        model = load_for_evaluation(run, checkpoint, data.train, target, raw=raw, sampling=drawn_with)
         drawn = ModelSamples(
             model, sampling["count"], sampling["chunk"], sampling["seed"], target, sampling["quantisation"]
         )

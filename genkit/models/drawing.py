@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from genkit.errors import OptionsError, PluginError, suggestion
@@ -34,16 +34,21 @@ def sampling_of(model: GenerativeModel) -> dict[str, Any]:
     return to_json(model.sampling)
 
 
+def refuse_unknown_drawing(cls: type[GenerativeModel], names: Iterable[str], owner: str) -> None:
+    """Raise OptionsError, which names ``owner``, for an option of drawing that a model does not have."""
+    known = drawing_options(cls)
+    for name in names:
+        if name not in known:
+            has = f"its options of drawing: {', '.join(known)}" if known else "it has no options of drawing"
+            raise OptionsError(f"{owner} does not draw with {name!r}.{suggestion(name, known)} ({has})")
+
+
 def draw_with(model: GenerativeModel, values: Mapping[str, Any], owner: str) -> GenerativeModel:
     """Change some of the options that a model draws with, and return the model.
 
     Raises OptionsError, which names ``owner``, for one that the model does not have, or of a wrong type or range.
     """
-    names = drawing_options(type(model))
-    for name in values:
-        if name not in names:
-            has = f"its options of drawing: {', '.join(names)}" if names else "it has no options of drawing"
-            raise OptionsError(f"{owner} does not draw with {name!r}.{suggestion(name, names)} ({has})")
+    refuse_unknown_drawing(type(model), values, owner)
     if values:
         model.sampling = build(type(model).Sampling, {**sampling_of(model), **values}, owner)
     return model

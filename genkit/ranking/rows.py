@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean
 
-from genkit.options import LATER, current_names
+from genkit.options import LATER, current_names, with_later
 from genkit.results.records import Record, RecordedScore, Training
 
 
@@ -142,8 +142,11 @@ def entries(records: Sequence[Record]) -> dict[str, list[Record]]:
 def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
     """The options, budget, batch size and weights in which an entry differs from others of the same name."""
 
+    namesakes = [group[0] for group in groups.values() if group[0].subject.name == record.subject.name]
+    named = {name for each in namesakes for name in (*each.subject.options, *each.subject.sampling)}
+
     def facts(other: Record) -> dict[str, str]:
-        used = {**current_names(other.subject.options), **other.subject.sampling}
+        used = with_later({**current_names(other.subject.options), **other.subject.sampling}, named)
         known = {key: f"{key}={value}" for key, value in used.items()}
         if other.training:
             known |= {"budget": _budget(other.training), "weights": other.training.weights}
@@ -155,8 +158,8 @@ def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
             "kind": other.subject.kind,
         }
 
-    namesakes = [facts(group[0]) for group in groups.values() if group[0].subject.name == record.subject.name]
-    return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in namesakes))
+    others = [facts(each) for each in namesakes]
+    return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in others))
 
 
 def split_points(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:

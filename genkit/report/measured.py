@@ -18,7 +18,7 @@ def measured_at(wanted: str, records: Sequence[Record], root: Path | str) -> str
     The data is that which runs and records below ``root`` had at this path, else that which is there now. Raises
     UnknownName if no record has it.
     """
-    names = {record.dataset.lower() for record in records} | {record.dataset.partition("@")[0] for record in records}
+    names = {name for each in records for name in (each.dataset.lower(), each.dataset.lower().partition("@")[0])}
     if wanted.lower() in names:
         return wanted
     from genkit.data.open import absolute_reference  # brings torch, which names need not

@@ -9,6 +9,7 @@ import pytest
 import genkit
 from genkit.errors import OptionsError, UsageError
 from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.reopen import reopen
 from genkit.ranking.board import rank
 from genkit.results import store
 
@@ -76,3 +77,7 @@ def test_a_run_trained_with_an_option_of_drawing_has_that_as_its_own_point(tmp_p
     own, other = genkit.sweep(run, {"truncation": [0.5, 1]}, **SETTINGS)
     assert own.record.at_own_point
     assert not other.record.at_own_point
+    drawn = [reopen(each.record, each.path, tmp_path, "cpu").model.sampling.truncation for each in (own, other)]
+    assert drawn == [0.5, 1]
+    (found,) = genkit.explain(own, other, metric="fid")
+    assert found.reason == "they are drawn with other options: truncation=0.5 and truncation=1.0"

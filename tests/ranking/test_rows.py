@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from making import record, score, training
+from making import point, record, score, training
 
 from genkit.ranking.board import rank
 
@@ -27,6 +27,13 @@ def test_one_training_seed_counts_once():
 def test_entries_of_one_name_have_distinct_labels():
     records = [record("vae", score(value), options={"width": width, "same": 1}) for value, width in ((1, 32), (9, 64))]
     assert ranks(rank(records)) == {"vae (width=32)": "1", "vae (width=64)": "2"}
+
+
+def test_seeds_drawn_with_other_options_of_their_own_are_two_entries_and_say_which():
+    """A value that changes nothing is not stored, but named where it tells entries apart."""
+    one = point(training(seed=0), own={"truncation": 0.5}, truncation=0.5)
+    other = point(training(seed=1), own={}, value=9)
+    assert {row.label for row in rank([one, other]).rows} == {"gpt (truncation=0.5)", "gpt (truncation=1.0)"}
 
 
 @pytest.mark.parametrize(

@@ -70,3 +70,10 @@ def test_a_path_that_was_not_measured_names_what_was(sets):
 def test_the_name_that_a_run_recorded_stays(sets):
     data = open_images(str(sets / "cats" / "train"))
     assert dataclasses.replace(data, short_name="folder-train").slug == "folder-train"
+
+
+def test_a_name_that_records_have_in_other_letters_is_no_path(sets, monkeypatch):
+    for animal in ("cats", "dogs"):
+        measured(sets / "runs", open_images(str(sets / animal / "train")), 1.0, "Cats")
+    monkeypatch.chdir(sets)
+    assert leaderboard(sets / "runs", dataset="cats").board.dataset.startswith("Cats@")
