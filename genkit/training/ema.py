@@ -69,7 +69,7 @@ class Ema:
         for key, live in self.model.named_parameters(remove_duplicate=False):
             if key in self.average and id(live) in own:
                 live.copy_(self.average[key])
-        owners = {id(module._buffers) for module in modules}
+        owners = {id(part._buffers) for module in modules for part in module.modules()}
         for owner, name, key in self._buffers:
             if id(owner) in owners:
                 owner[name].copy_(self.average[key])  # type: ignore[union-attr]

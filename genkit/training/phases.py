@@ -132,15 +132,20 @@ class PhaseRunner:
             module.eval()
 
     def finished(self, stage: int) -> list[nn.Module]:
-        """Return the modules, and their submodules, that only stages before this one train."""
-        moving = {id(p) for phase in self.phases if phase.stage >= stage for p in phase.module.parameters()}
-        return [
-            module
-            for phase in self.phases
-            if phase.stage < stage
-            for module in phase.module.modules()
-            if not any(id(parameter) in moving for parameter in module.parameters())
-        ]
+        """Return the modules, and their submodules, that only stages before this one train.
+
+        A module without parameters, such as a dropout, is finished unless it is part of what is still trained.
+        """
+        later = [phase for phase in self.phases if phase.stage >= stage]
+        moving = {id(parameter) for phase in later for parameter in self._trained[phase.name]}
+        used = {id(module) for phase in later for module in phase.module.modules()}
+
+        def done(module: nn.Module) -> bool:
+            own = list(module.parameters())
+            return not any(id(parameter) in moving for parameter in own) if own else id(module) not in used
+
+        earlier = [phase for phase in self.phases if phase.stage < stage]
+        return [module for phase in earlier for module in phase.module.modules() if done(module)]
 
     def means(self) -> dict[str, float]:
         """Return the means of what was logged since the last call, and start a new window."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 from genkit.errors import PluginError
 from genkit.models.base import GenerativeModel, Phase, Step
@@ -21,11 +22,8 @@ class Stages:
         self._shares = one_for_each_stage(model, "stage_shares")
         self._batches = one_for_each_stage(model, "stage_batches")
         trained = {phase.stage for phase in phases}
-        whole = sum(share for stage, share in enumerate(self._shares) if stage in trained)
-        used, self._ends = 0.0, []
-        for stage, share in enumerate(self._shares):
-            used += share if stage in trained else 0.0
-            self._ends.append(used / whole if whole else 1.0)
+        sums = list(accumulate(share if stage in trained else 0.0 for stage, share in enumerate(self._shares)))
+        self._ends = [used / sums[-1] if sums[-1] else 1.0 for used in sums]  # the last one is exactly 1
 
     def batch(self, stage: int) -> int:
         """Return the batch size of a stage, of one process."""

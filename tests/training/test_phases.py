@@ -236,3 +236,27 @@ def test_the_phase_whose_gradient_spoilt_its_weights_is_named_not_the_one_that_s
     run(runner, phases[1])
     with pytest.raises(TrainingError, match="the gradient of phase 'b' was not finite before step 1"):
         run(runner, phases[0], index=1)
+
+
+class Staged(GenerativeModel):
+    """A tokenizer that has a normalisation, then a prior that has a dropout; neither layer has parameters."""
+
+    stages = 2
+
+    def __init__(self):
+        super().__init__(None, DataInfo((1, 1, 1)))
+        self.tokenizer = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, affine=False))
+        self.prior = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+
+
+@pytest.mark.parametrize("whole", [(True, False), (False, True), (True, True), (False, False)])
+def test_what_is_frozen_is_what_optimisers_no_longer_hold_whatever_modules_phases_name(whole):
+    model = Staged()
+    parts = [model.tokenizer, model.prior]
+    phases = [
+        Phase(str(stage), model if all_of_it else part, sgd(part), stage=stage)
+        for stage, (part, all_of_it) in enumerate(zip(parts, whole, strict=True))
+    ]
+    PhaseRunner(model, phases, 0, CPU).train_mode(1)
+    assert [module.training for module in model.tokenizer.modules()] == [False] * 3
+    assert [module.training for module in model.prior.modules()] == [True] * 3
