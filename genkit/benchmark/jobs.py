@@ -15,7 +15,7 @@ from genkit.options import build, current_names, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec, ModelSpec
 from genkit.results.jobs import Job
-from genkit.training.api import find_preset
+from genkit.training.api import draws_as_its_preset, find_preset
 from genkit.training.runs import Run, RunConfig, find_runs, model_class
 
 
@@ -70,4 +70,5 @@ def runs_of(job: Job, root: Path) -> list[Run]:
 def _trains(config: RunConfig, job: Job) -> bool:
     options = current_names(config.options)
     made = config.version, options, config.dataset_sha256, config.seed, config.images, config.batch
-    return made == (job.version, current_names(job.options), job.dataset_sha256, job.seed, job.images, job.batch)
+    wanted = job.version, current_names(job.options), job.dataset_sha256, job.seed, job.images, job.batch
+    return made == wanted and draws_as_its_preset(config)

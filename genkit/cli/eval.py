@@ -148,7 +148,15 @@ def command(
         seed=seed,
         device=device,
     )
+    if swept and sampling:
+        raise UsageError("-o and --sweep: give a value that stays the same to --sweep too, such as --sweep guidance=2")
+    if milestones and (swept or sampling):
+        raise UsageError(
+            "milestones are measured as the run draws by itself: leave --milestones out, or -o and --sweep"
+        )
+    values = sweep_values(swept)
     if model is not None:
+        _check_drawing(model, sampling, values)
         run, data = find_or_train(model, dataset, opening, device, root)
     else:
         refuse(
@@ -160,10 +168,8 @@ def command(
         data = data_of(run, given(ctx, "dataset", dataset), **{name: opening.get(name) for name in MOVABLE})
     if milestones and not run.milestones():
         raise MissingError(f"run {run.path} has no milestones: genkit train --milestones keeps them")
-    if swept and sampling:
-        raise UsageError("-o and --sweep: give a value that stays the same to --sweep too, such as --sweep guidance=2")
-    if swept:
-        _sweep(run, data, config, checkpoint, raw, sweep_values(swept), root, calibrate, as_json)
+    if values:
+        _sweep(run, data, config, checkpoint, raw, values, root, calibrate, as_json)
         return
     _evaluate(run, data, config, checkpoint, raw, sampling, root, calibrate, as_json)
     if milestones:
@@ -174,6 +180,15 @@ def _parameters(assignments: tuple[str, ...], importance_samples: int | None) ->
     """Return the parameters of metrics, with --importance-samples."""
     more = [] if importance_samples is None else [f"nll.importance_samples={importance_samples}"]
     return metric_parameters([*assignments, *more])
+
+
+def _check_drawing(model: str, sampling: dict[str, Any], swept: dict[str, list[Any]]) -> None:
+    """Raise OptionsError for options that a model does not draw with, before it may be trained."""
+    from genkit.models.drawing import check_drawing
+    from genkit.training.runs import model_class
+
+    for point in (sampling, *({name: value} for name, values in swept.items() for value in values)):
+        check_drawing(model_class(model), point, model)
 
 
 def _named_run(run_id: str | None, checkpoint: Path | None, root: Path) -> Run:

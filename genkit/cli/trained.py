@@ -126,14 +126,15 @@ def find_or_train(
 def _train(model: str, data: ImageDataset, partial: list[Run], opening: dict[str, Any], device: str, root: Path) -> Run:
     from genkit.cli.progress import training_bar
     from genkit.options import current_names, to_json
-    from genkit.training.api import find_preset, resume, train
+    from genkit.training.api import draws_as_its_preset, find_preset, resume, train
     from genkit.training.runs import make_model
 
     preset = find_preset(model, data.name)
     built = make_model(model, dict(preset.options), data.info())
     options = to_json(built.options)
     for run in reversed(partial):
-        if current_names(run.config.options) == options and run.config.images == preset.images:
+        as_preset = current_names(run.config.options) == options and draws_as_its_preset(run.config)
+        if as_preset and run.config.images == preset.images:
             click.echo(f"resuming the unfinished run {run.path}", err=True)
             with training_bar() as show:
                 return resume(run, dataset=data, on_event=show)

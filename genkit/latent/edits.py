@@ -83,6 +83,8 @@ def edit(
     opened, model = loaded(run, device, sampling=sampling)
     degradation = _degradation(opened, mask, hole, factor, model.device)
     completes = isinstance(degradation, Masked) and "complete" in capabilities(model)
+    if sampling and not completes:
+        raise UsageError(f"{opened.config.model} draws nothing here, it searches: leave -o out")
     search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
     extractor = load_extractor(features, weights=weights, device=str(model.device)) if features else None
     truth, classes = None, None

@@ -34,13 +34,10 @@ def sampling_of(model: GenerativeModel) -> dict[str, Any]:
     return to_json(model.sampling)
 
 
-def refuse_unknown_drawing(cls: type[GenerativeModel], names: Iterable[str], owner: str) -> None:
-    """Raise OptionsError, which names ``owner``, for an option of drawing that a model does not have."""
-    known = drawing_options(cls)
-    for name in names:
-        if name not in known:
-            has = f"its options of drawing: {', '.join(known)}" if known else "it has no options of drawing"
-            raise OptionsError(f"{owner} does not draw with {name!r}.{suggestion(name, known)} ({has})")
+def check_drawing(cls: type[GenerativeModel], values: Mapping[str, Any], owner: str) -> None:
+    """Raise OptionsError, which names ``owner``, for options that a model does not draw with or can't take."""
+    _refuse_unknown(cls, values, owner)
+    build(cls.Sampling, values, owner)
 
 
 def draw_with(model: GenerativeModel, values: Mapping[str, Any], owner: str) -> GenerativeModel:
@@ -48,7 +45,15 @@ def draw_with(model: GenerativeModel, values: Mapping[str, Any], owner: str) -> 
 
     Raises OptionsError, which names ``owner``, for one that the model does not have, or of a wrong type or range.
     """
-    refuse_unknown_drawing(type(model), values, owner)
+    _refuse_unknown(type(model), values, owner)
     if values:
         model.sampling = build(type(model).Sampling, {**sampling_of(model), **values}, owner)
     return model
+
+
+def _refuse_unknown(cls: type[GenerativeModel], names: Iterable[str], owner: str) -> None:
+    known = drawing_options(cls)
+    for name in names:
+        if name not in known:
+            has = f"its options of drawing: {', '.join(known)}" if known else "it has no options of drawing"
+            raise OptionsError(f"{owner} does not draw with {name!r}.{suggestion(name, known)} ({has})")

@@ -59,6 +59,14 @@ def find_preset(model: str, dataset: str, kind: BudgetKind = "cpu") -> Preset:
     return presets.get(dataset) or presets.get("default") or Preset(images=200_000)
 
 
+def draws_as_its_preset(config: RunConfig) -> bool:
+    """Whether a run's own options of drawing are those of its model's preset, as of a run that named none."""
+    name = f"{config.dist}:{config.model}"
+    sampling, preset = model_class(name).Sampling, find_preset(name, config.dataset)
+    own, usual = (build(sampling, values, config.model) for values in (config.sampling, preset.sampling))
+    return bool(own == usual)
+
+
 def train(
     model: str,
     dataset: str | Path | ImageDataset | Any = "digits",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from genkit.benchmark.jobs import jobs, runs_of
 from genkit.errors import MissingError, OptionsError, UnknownName
 from genkit.options import current_names
 from genkit.results.jobs import Job
-from genkit.training.runs import find_runs
+from genkit.training.api import draws_as_its_preset
+from genkit.training.runs import create, find_runs
 
 OLD_RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
 
@@ -118,3 +120,13 @@ def test_runs_with_the_old_names_of_options_are_found():
         asked={},
     )
     assert [each.path for each in runs_of(job, OLD_RUNS)] == [run.path]
+
+
+def test_a_run_that_draws_otherwise_than_its_preset_is_not_that_of_a_job(tmp_path):
+    (run,) = find_runs(OLD_RUNS, model="wgan-gp")
+    assert draws_as_its_preset(run.config)
+    assert draws_as_its_preset(dataclasses.replace(run.config, sampling={"truncation": 1.0}))
+    other = dataclasses.replace(run.config, sampling={"truncation": 0.5}, options=current_names(run.config.options))
+    create(tmp_path, other)
+    facts = {name: getattr(other, name) for name in ("model", "dist", "version", "options", "dataset_sha256", "seed")}
+    assert runs_of(Job(**facts, images=other.images or 0, batch=other.batch, asked={}), tmp_path) == []

@@ -67,6 +67,9 @@ def test_a_model_that_completes_images_fills_a_hole_of_a_class_and_keeps_the_res
     enlarged = genkit("edit", "--model", "maskgit", "--runs", runs, "--factor", "2")
     assert enlarged.code == 2, enlarged.out
     assert "no latent space" in enlarged.err
+    searched = genkit("edit", "--model", "cgan", "--runs", runs, "--hole", "top", "-o", "truncation=0.5")
+    assert searched.code == 2, searched.out
+    assert "cgan draws nothing here, it searches: leave -o out" in searched.err
 
 
 def test_the_command_offers_the_holes_that_there_are():

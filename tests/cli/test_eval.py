@@ -354,6 +354,8 @@ def test_eval_resumes_an_unfinished_run_whose_options_have_old_names(tmp_path, m
     assert "discriminator_turns" in config.options
     run = create(tmp_path, config)
     run.write_status(Status("interrupted", 0, 0.0))
+    newer = create(tmp_path, dataclasses.replace(config, sampling={"truncation": 0.5}, created="2099"))
+    newer.write_status(Status("interrupted", 0, 0.0))  # boards would rank another point than the preset's
     found, _ = find_or_train("wgan-gp", "digits", {}, "cpu", tmp_path)
     assert found.path == run.path
 
@@ -390,6 +392,8 @@ def test_a_sweep_prints_a_row_a_point_marks_the_runs_own_and_goes_on(genkit, tmp
         (["--sweep", "truncation=1,,2"], "write NAME=V1,V2,..."),
         (["--sweep", "truncation=1", "--sweep", "truncation=2"], "put its values together"),
         (["--sweep", "truncation=1", "-o", "truncation=2"], "give a value that stays the same to --sweep too"),
+        (["--sweep", "truncation=1", "--milestones"], "leave --milestones out, or -o and --sweep"),
+        (["-o", "truncation=1", "--milestones"], "leave --milestones out, or -o and --sweep"),
         (["--sweep", "guidance=1"], "ppca does not draw with 'guidance'. (it has no options of drawing)"),
         (["-o", "guidance=1"], "ppca does not draw with 'guidance'. (it has no options of drawing)"),
     ],
@@ -398,3 +402,9 @@ def test_a_sweep_that_cannot_be_is_one_sentence(genkit, ppca, arguments, complai
     result = genkit("eval", "--model", "ppca", "--runs", ppca, *arguments)
     assert result.code == 2
     assert complaint in result.err
+
+
+@pytest.mark.parametrize("wrong", [("-o", "truncation=x"), ("--sweep", "truncation=1,-1"), ("-o", "guidance=2")])
+def test_nothing_is_trained_to_be_drawn_from_with_a_wrong_option(genkit, tmp_path, wrong):
+    assert genkit("eval", "--model", "dcgan", "--runs", tmp_path / "runs", *wrong).code == 2
+    assert not (tmp_path / "runs").exists()
