@@ -63,8 +63,8 @@ def draws_as_its_preset(config: RunConfig) -> bool:
     """Whether a run's own options of drawing are those of its model's preset, as of a run that named none."""
     name = f"{config.dist}:{config.model}"
     sampling, preset = model_class(name).Sampling, find_preset(name, config.dataset)
-    own, usual = (build(sampling, values, config.model) for values in (config.sampling, preset.sampling))
-    return bool(own == usual)
+    own: Any = build(sampling, config.sampling, config.model)
+    return bool(own == build(sampling, preset.sampling, config.model))
 
 
 def train(
