@@ -92,6 +92,8 @@ def compare(
     open_set = functools.partial(open_images, **opening)
     samples = samples if isinstance(samples, Split) else open_side(samples, "samples", open_set)
     against = open_side(reference, "reference", open_set)
+    if isinstance(samples, ImageDataset):
+        config.say_departures(samples)
     if isinstance(samples, Statistics) or isinstance(against, Statistics):
         if paired or save_stats is not None:
             raise UsageError("statistics are given in place of images: leave --paired and --save-stats out")
@@ -104,8 +106,6 @@ def compare(
             raise UsageError("pairs are compared without features: leave --save-stats out")
         return _kept(compare_pairs(split, against, config, name, options, progress), folder)
     evaluator = _evaluator(name, split, against, config, progress, keep)
-    if isinstance(samples, ImageDataset):
-        config.say_departures(samples)
     if save_stats is not None:
         save_reference_statistics(save_stats, evaluator)
     subject = Subject(name, kind="images", options=options)

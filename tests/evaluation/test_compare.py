@@ -14,6 +14,7 @@ from genkit.errors import DataError, MissingError, UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.features import load_extractor, manifest
+from genkit.metrics import FeatureStatistics
 
 LOWER = ("fid", "kid", "cmmd")
 
@@ -167,6 +168,10 @@ def test_a_protocol_reads_paths_as_its_package_and_says_what_was_read_otherwise(
     opened = open_images(f"folder:{tmp_path.parent / 'alpha'}")
     assert compare(opened, plain, **asked).record.scores[0].value != set_of_plain.value
     words = "transparency read by genkit's rules, unlike in torch-fidelity, whose own number may differ"
+    assert words in caplog.text
+    caplog.clear()
+    statistics = FeatureStatistics(np.zeros(64), np.eye(64))
+    compare(opened, statistics, features="random-conv", metrics="fid", protocol="torch-fidelity")
     assert words in caplog.text
     caplog.clear()
     compare(opened, plain, features="random-conv", metrics="kid")
