@@ -88,6 +88,7 @@ class Interrupted(GenkitError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the nearest of ``known``, or an empty string."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """Return `` Did you mean 'x'?`` for the nearest of ``known`` in any case, or an empty string."""
+    by_text = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), by_text, n=1, cutoff=0.6)
+    return f" Did you mean {by_text[near[0]]!r}?" if near else ""

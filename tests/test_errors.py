@@ -32,3 +32,7 @@ def test_unknown_name_suggests_the_nearest():
 
 def test_unknown_name_suggests_nothing_far_away():
     assert "mean" not in str(errors.UnknownName("model", "zzz", ["vae", "dcgan"]))
+
+
+def test_names_are_suggested_in_any_case():
+    assert "Did you mean 'dcgan'?" in str(errors.UnknownName("model", "DCGAN", ["vae", "dcgan"]))

@@ -11,7 +11,7 @@ import click
 from genkit.cli.completions import complete_dataset
 from genkit.cli.help import GENERAL, F, option, options
 from genkit.cli.options import FOLDER
-from genkit.cli.parameters import SIZE
+from genkit.cli.parameters import SIZE, Filled
 from genkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,11 +92,18 @@ def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         option(
             "--labels",
+            type=Filled(),
             metavar="WHERE",
             section="Data",
             help="Where labels are read from: folders, none, or a FILE with a line per image.",
         ),
-        option("--glob", metavar="PATTERN", section="Data", help="Read only files that match, e.g. '*_fake_B.png'."),
+        option(
+            "--glob",
+            type=Filled(),
+            metavar="PATTERN",
+            section="Data",
+            help="Read only files that match, e.g. '*_fake_B.png'.",
+        ),
         option(
             "--range",
             "values",

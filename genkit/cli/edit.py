@@ -14,6 +14,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import (
     FILE,
     FOLDER,
+    PATH,
     device_option,
     json_option,
     refuse,
@@ -26,7 +27,7 @@ from genkit.cli.trained import data_of, run_with_data
 
 
 @click.command(cls=Command)
-@click.argument("targets", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("targets", nargs=-1, type=PATH)
 @trained_options
 @option("--mask", type=FILE, section="Degradation", help="Fill in where this image is black.")
 @option(

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from genkit.cli.help import Command, option
-from genkit.cli.options import device_option, refuse, runs_option, seed_option, trained_options, walk_options
+from genkit.cli.options import PATH, device_option, refuse, runs_option, seed_option, trained_options, walk_options
 from genkit.cli.trained import trained_run
 
 
 @click.command(cls=Command)
-@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=PATH)
 @trained_options
 @option(
     "-n",

@@ -12,11 +12,12 @@ from click.core import ParameterSource
 
 from genkit.cli.completions import complete_measured, complete_model, complete_run
 from genkit.cli.help import F, Option, option, options
-from genkit.cli.parameters import RunsFolder
+from genkit.cli.parameters import FilledPath, RunsFolder
 from genkit.errors import UsageError
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = FilledPath(path_type=Path, dir_okay=False)
+FOLDER = FilledPath(path_type=Path, file_okay=False)
+PATH = FilledPath(path_type=Path)
 
 
 class RunsOption(Option):

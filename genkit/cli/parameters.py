@@ -101,7 +101,29 @@ class Size(click.ParamType[Any]):
 SIZE = Size()
 
 
-class RunsFolder(click.Path):
+class FilledPath(click.Path):
+    """A path that is not empty, as of a variable that is not set; click takes an empty one for the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; raises UsageError for an empty text."""
+        if isinstance(value, str) and not value.strip():
+            self.fail("the path is empty: give one, or leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Filled(click.ParamType[str]):
+    """A text that is not empty."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; fails with a usage error for an empty one."""
+        if not str(value).strip():
+            self.fail("it is empty: give it a value, or leave the option out", param, ctx)
+        return str(value)
+
+
+class RunsFolder(FilledPath):
     """A folder of runs. Training writes to local disks only, so a URL is refused, not taken for a folder's name."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

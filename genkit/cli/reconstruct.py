@@ -11,6 +11,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import (
     FILE,
     FOLDER,
+    PATH,
     device_option,
     json_option,
     refuse,
@@ -23,7 +24,7 @@ from genkit.cli.trained import data_of, run_with_data
 
 
 @click.command(cls=Command)
-@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=PATH)
 @trained_options
 @data_root_option
 @option(

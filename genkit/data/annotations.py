@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -63,25 +64,31 @@ def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *
     suffix = PurePosixPath(name).suffix.lower()
     try:
         if suffix == ".json":
-            return _stylegan(json.loads(data) if labelled else {}, location)
+            return _stylegan(json.loads(data), location) if labelled else Annotations(location)
         if suffix == ".jsonl":
-            rows: Sequence[Row] = [json.loads(line) for line in data.decode("utf-8-sig").splitlines() if line.strip()]
-            return _table(rows, location, labelled)
+            return _table(_json_lines(data.decode("utf-8-sig"), location), location, labelled)
         if suffix == ".parquet":
             return _table(_parquet(data, location), location, labelled)
         if suffix in (".csv", ".tsv", ".txt"):
             delimiter = "," if suffix == ".csv" else "\t"
             return _csv(data.decode("utf-8-sig"), location, delimiter, known, labelled)
     except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, AttributeError) as error:
-        raise DataError(f"{location} can't be read ({error}): save it again as {suffix or 'csv'}") from error
+        kind = f"{suffix or '.csv'} in UTF-8"
+        raise DataError(f"{location} can't be read ({error}): save it again as {kind}") from error
     raise DataError(f"{location} is no file of labels: give a .csv, .tsv, .jsonl, .parquet or dataset.json")
 
 
 def caption_texts(values: Iterable[Any]) -> tuple[str, ...]:
-    """Return the different captions among values, each a text, a list of texts or nothing."""
+    """Return the different captions among values, each a text, a list of texts or nothing; numbers are texts too.
+
+    Raises DataError for anything else.
+    """
     texts: list[str] = []
     for value in values:
-        texts += [value] if isinstance(value, str) else [str(each) for each in value or () if each is not None]
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if not (each is None or isinstance(each, str | int | float)):
+                raise DataError(f"the caption {each!r:.60} is no text: write a text or a list of texts")
+            texts += [] if each is None else [str(each)]
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
@@ -91,23 +98,29 @@ def caption_lines(data: bytes) -> tuple[str, ...]:
 
 
 def is_stylegan(data: bytes) -> bool:
-    """Return whether a dataset.json is that of StyleGAN's tools: an object with ``labels``."""
+    """Return whether a dataset.json is that of StyleGAN's tools: an object with ``labels``, or one that is damaged."""
     try:
         found = json.loads(data)
-    except ValueError:
-        return False
+    except (ValueError, RecursionError):
+        return data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and b'"labels"' in data
     return isinstance(found, dict) and "labels" in found
 
 
 def _stylegan(found: Any, location: str) -> Annotations:
-    entries = found.get("labels") if isinstance(found, dict) else None
+    if not (isinstance(found, dict) and "labels" in found):
+        raise DataError(
+            f'{location} has no labels: write {{"labels": [[file, label], ...]}}, or a .csv of file and label'
+        )
+    entries = found["labels"]
     read = Annotations(location, labelled=True)
+    if not isinstance(entries, list | None):
+        raise DataError(f"{location} has labels that are no list: write [[file, label], ...] or null")
     for entry in entries or ():
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str)):
             raise DataError(f"{location} has the entry {entry!r:.60} where [file, label] is due: mend that line")
         name, label = entry
         if isinstance(label, list):
-            if not label or not all(isinstance(each, int | float) for each in label):
+            if not label or not all(isinstance(each, int | float) and math.isfinite(each) for each in label):
                 raise DataError(f"{location} has the label {label!r:.60} of {name}: it must be a number or numbers")
             if not read.notes:
                 read.notes.append(
@@ -120,8 +133,24 @@ def _stylegan(found: Any, location: str) -> Annotations:
     return read
 
 
+def _json_lines(text: str, location: str) -> list[Row]:
+    rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+    if bad := [row for row in rows if not isinstance(row, dict)]:
+        raise DataError(f"{location} has the line {json.dumps(bad[0])!s:.60}: write one object a line")
+    return rows
+
+
 def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool], labelled: bool) -> Annotations:
-    lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if line]
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    notes = []
+    for other in (",", ";", "\t"):
+        cells = [cell.strip(' "') for cell in first.split(other)]
+        if delimiter not in first and len(cells) > 1 and (known(cells[0]) or any(c.lower() in FILES for c in cells)):
+            said = {",": "commas", ";": "semicolons", "\t": "tabs"}[other]
+            notes = [f"the columns of {PurePosixPath(location).name} are separated by {said}"]
+            delimiter = other
+            break
+    lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line]
     if not lines:
         raise DataError(f"{location} is empty: give it a line for each image")
     header = [cell.strip().lower() for cell in lines[0]]
@@ -132,13 +161,15 @@ def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool],
                 'put a text that holds the delimiter in quotes, as "a dog, running"'
             )
     if any(cell in FILES for cell in header) and not known(lines[0][0]):
-        return _table([dict(zip(header, line, strict=False)) for line in lines[1:]], location, labelled)
+        read = _table([dict(zip(header, line, strict=False)) for line in lines[1:]], location, labelled)
+        read.notes += notes
+        return read
     if len(header) < 2 or not known(lines[0][0]):
         raise DataError(
             f"{location} has the columns {', '.join(lines[0])}, of which none is a file: name them file_name and label"
         )
     read = _table([dict(zip(("file_name", "label"), line, strict=False)) for line in lines], location, labelled)
-    read.notes.append(f"{PurePosixPath(location).name} has no header: column 1 is read as file, column 2 as label")
+    read.notes += [*notes, f"{PurePosixPath(location).name} has no header: column 1 is read as file, column 2 as label"]
     return read
 
 
@@ -147,17 +178,26 @@ def _table(rows: Sequence[Row], location: str, labelled: bool) -> Annotations:
     by_name = {str(key).lower(): key for key in reversed(columns)}
     file, label = (next((by_name[name] for name in known if name in by_name), None) for known in (FILES, LABELS))
     captions = [by_name[name] for name in CAPTIONS if name in by_name]
+    if not rows:
+        raise DataError(f"{location} has no lines: give it one for each image")
     if file is None:
         raise DataError(
             f"{location} has the columns {', '.join(map(str, columns)) or 'none'}, of which none is a file: "
             "name one of them file_name"
         )
+    others = [str(column) for column in columns if column not in (file, label, *captions)]
+    unread = bool(others) and label is None and not captions
     label = label if labelled else None
     read = Annotations(location, labelled=label is not None)
     for row in rows:
         name = str(row.get(file) or "")
         given = None if label is None else _label(row.get(label), name, location)
         read.add(name, given, caption_texts([row.get(each) for each in captions]))
+    if unread:
+        read.notes.append(
+            f"{PurePosixPath(location).name} has no column of labels or captions among {', '.join(others)}: "
+            "name one label or text"
+        )
     return read
 
 

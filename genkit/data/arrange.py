@@ -101,6 +101,8 @@ def _by_folders(
         return Layout(members, (), [*notes, "images in folders and outside them are read without labels"], undecided)
     classes = tuple(sorted({inner[name][0] for name in foldered}))
     numbers = {label: index for index, label in enumerate(classes)}
+    if not classes and request.labels == "folders":
+        notes = [*notes, "it has no two class folders, so its images have no labels"]
     if classes and not request.labels:
         notes = [*notes, f"its folders are read as classes: {listed(classes)} (--labels none leaves them out)"]
     return Layout([replace(each, label=numbers.get(inner[each.name][0])) for each in members], classes, notes)
@@ -110,7 +112,7 @@ def _annotations(
     images: list[str], others: Sequence[str], read: Callable[[str], bytes], location: str, request: DatasetRequest
 ) -> list[Annotations]:
     """Return the annotation files, their names of images made those of the tree."""
-    index, labelled = _Index(images), request.labels != "none"
+    index, labelled = _Index(images, location), request.labels != "none"
     if request.labels not in ("", "none", "folders"):
         path = Path(request.labels).expanduser()
         try:
@@ -127,7 +129,7 @@ def _annotations(
         if not below or base not in (*METADATA, STYLEGAN):
             continue
         data = read(name)
-        if base == STYLEGAN and not is_stylegan(data):
+        if base == STYLEGAN and (request.labels in ("none", "folders") or not is_stylegan(data)):
             continue
         prefix = f"{folder}/" if folder else ""
         found = parse(data, base, f"{location}/{name}", lambda text: bool(index.find(text)), labelled=labelled)
@@ -149,7 +151,8 @@ def _renamed(read: Annotations, prefix: str, index: _Index) -> Annotations:
 class _Index:
     """Finds the image that an annotation names."""
 
-    def __init__(self, images: list[str]) -> None:
+    def __init__(self, images: list[str], location: str) -> None:
+        self.root = f"{location}/"
         self.names = set(images)
         self.by_file: dict[str, list[str]] = {}
         for name in images:
@@ -157,7 +160,7 @@ class _Index:
 
     def find(self, text: str, prefix: str = "") -> str:
         """Return the image of this path below ``prefix``, or the only one whose path ends so, or ''."""
-        text = text.strip().replace("\\", "/").removeprefix("./")
+        text = text.strip().replace("\\", "/").removeprefix(self.root).removeprefix("./")
         if prefix + text in self.names:
             return prefix + text
         matches = self.by_file.get(PurePosixPath(text).name, [])

@@ -53,7 +53,7 @@ Values = Literal["8-bit", "16-bit", "16-bit colour", "float"]
 class Header:
     """Height and width as decoded, whether the image is grey, and the kind of its values.
 
-    ``special`` names what genkit's decoding and "rgb" treat differently.
+    ``special`` names what genkit's decoding and "rgb" treat differently, ``frames`` says whether there are several.
     """
 
     height: int
@@ -61,6 +61,7 @@ class Header:
     grey: bool
     values: Values = "8-bit"
     special: tuple[str, ...] = ()
+    frames: bool = False
 
 
 def read_header(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, *, decoding: Decoding = "genkit") -> Header:
@@ -77,7 +78,7 @@ def read_header(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, *, deco
                 "values of more than 8 bits": mode.startswith("I") or mode == "F",
             }
             special = tuple(what for what, applies in differ.items() if applies)
-            return Header(height, width, mode in _GREY, _values(image), special)
+            return Header(height, width, mode in _GREY, _values(image), special, getattr(image, "is_animated", False))
         except MemoryError:
             raise
         except Exception as error:  # Pillow's parsers raise anything at all on broken files

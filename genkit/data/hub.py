@@ -20,6 +20,8 @@ SECOND = ("test", "validation", "valid", "val")
 class HubTree(SampleTree):
     """The rows of one data set; ``train`` and ``test``, or validation where there is no test, are the splits."""
 
+    has_arrays = True
+
     def __init__(self, name: str, request: DatasetRequest) -> None:
         super().__init__(f"hf:{name}", request)
         self._datasets = extra_module("datasets", "hf", f"reading hf:{name}")
@@ -49,7 +51,10 @@ class HubTree(SampleTree):
             rows = self._splits[name]
             schema = rows.features.arrow_schema
             self._column = image_column(schema, self.request, self.location)
-            label, self._classes = label_column(schema, self.request)
+            label, classes = label_column(schema, self.request)
+            if found and classes != self._classes:
+                raise DataError(f"{self.location} names the classes of its splits differently: add --labels none")
+            self._classes = classes
             texts = [each for each in CAPTIONS if each in schema.names]
             columns = {each: list(rows[each]) for each in [*([label] if label else []), *texts]}
             images = rows.cast_column(self._column, self._datasets.Image(decode=False))

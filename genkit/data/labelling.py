@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
+
+_WHOLE = re.compile(r"-?[0-9]+(\.0+)?")
 
 MOST_CLASSES = 65_536
 """Class numbers are below this."""
@@ -30,6 +33,8 @@ def number_classes(parts: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.
     classes = tuple(map(str, used.tolist()))
     if not len(used) or used[-1] == len(used) - 1:
         return list(parts), classes, ""
+    if len(classes) == 1:
+        return [np.zeros_like(part) for part in parts], classes, f"only label {classes[0]} occurs: it is the one class"
     note = (
         f"only labels {listed(classes)} occur: they are the {len(classes)} classes, "
         "and the numbers between them are none"
@@ -40,9 +45,11 @@ def number_classes(parts: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.
 def name_classes(labels: Sequence[int | str]) -> tuple[list[int], tuple[str, ...], str]:
     """Return class numbers, names and a note as number_classes does; texts are numbered in sorted order.
 
-    Texts that are all whole numbers count as numbers.
+    Texts that are all whole numbers, such as 3 or 3.0, count as numbers.
     """
     texts = [str(label) for label in labels]
+    if all(_WHOLE.fullmatch(text) for text in texts):
+        texts = [text.partition(".")[0] for text in texts]
     if all(text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19 for text in texts):
         (numbers,), classes, note = number_classes([np.array([int(text) for text in texts], dtype=np.int64)])
         return numbers.tolist(), classes, note
@@ -75,6 +82,8 @@ def single_labels(array: NDArray[np.generic]) -> tuple[NDArray[np.int64], str]:
         if not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
             raise ValueError("one row of integers, or one-hot rows with a single 1 in each")
         array, note = rows.argmax(axis=1), "its one-hot rows are read as the place of the 1"
+    if array.dtype.kind == "f" and (array == np.rint(array)).all() and (np.abs(array) < 1 << 53).all():
+        array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "biu":
         raise ValueError("one row of integers")
     if array.dtype == np.uint64 and len(array) and array.max() > np.iinfo(np.int64).max:

@@ -151,9 +151,10 @@ class NpzSource(Source):
         return labels
 
     def _no_labels(self, name: str, images: str, due: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DataError:
+        remedy = f"save numpy.unique({name}, return_inverse=True)[1]" if dtype.kind in "SUO" else "mend it"
         return DataError(
             f"{self.path}: {name} must be {due}, as it is read as the labels of {images}, not {dtype} {shape}: "
-            "mend it, or leave labels out with --labels none"
+            f"{remedy}, or leave labels out with --labels none"
         )
 
     def _names(self) -> list[str]:

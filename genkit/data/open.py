@@ -28,6 +28,8 @@ GLOB = "?glob="
 
 _QUERY = re.compile(r"\?(size|crop|grey|labels|range|array|skip_bad|data_root|max_pixels)(=|$)")
 
+_PICTURES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"])
+
 FILES = {
     ".zip": "zip",
     ".npz": "npz",
@@ -35,6 +37,7 @@ FILES = {
     ".tar": "webdataset",
     ".parquet": "parquet",
     ".mdb": "lmdb",
+    ".lmdb": "lmdb",
 }
 """The data set that reads a bare path of a file, by its suffix."""
 
@@ -239,7 +242,12 @@ def _from_path(reference: str) -> str:
     if not named and not path.is_file():
         return ""
     if path.exists():
-        raise DataError(f"{path} is no folder, .zip or .npz of images, nor a .npy, .tar or .parquet file")
+        if re.search(r"\.(tgz|tbz2?|txz|tar\.\w+)$", path.name.lower()):
+            raise DataError(f"{path} is a compressed tar: unpack it first, and give the .tar or the folder")
+        if path.suffix.lower() in _PICTURES:
+            raise DataError(f"{path} is a single image: give its folder, and --glob to choose among files")
+        kind = "" if path.suffix else f"; a file without suffix is named by its kind, e.g. lmdb:{reference}"
+        raise DataError(f"{path} is no folder, .zip or .npz of images, nor a .npy, .tar, .parquet or .mdb file{kind}")
     raise MissingError(f"there is no {path}: check the path")
 
 

@@ -24,6 +24,8 @@ IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "webp")
 class ParquetTree(SampleTree):
     """The rows of parquet files; one group of rows is held in memory."""
 
+    has_arrays = True
+
     def __init__(self, path: Path, request: DatasetRequest) -> None:
         super().__init__(str(path), request)
         self.path = path
@@ -50,7 +52,13 @@ class ParquetTree(SampleTree):
         for shard in shards:
             file = self._open(shard.path)
             self._column = image_column(file.schema_arrow, self.request, str(shard.path))
-            label, self._classes = label_column(file.schema_arrow, self.request)
+            label, classes = label_column(file.schema_arrow, self.request)
+            if found and classes != self._classes:
+                raise DataError(
+                    f"{shard.path} names other classes than the files before it: write its labels by the same names, "
+                    "or read none with --labels none"
+                )
+            self._classes = classes
             texts = [name for name in CAPTIONS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
                 columns = self._table(shard.path, group, [*([label] if label else []), *texts])

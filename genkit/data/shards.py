@@ -121,7 +121,7 @@ def find_shards(path: Path, suffix: str) -> tuple[list[Shard], list[str]]:
     in the files' names; raises MissingError for a file that is not there, DataError for names that can't be told.
     """
     files = _files(path, suffix)
-    if len({file.name for file in files}) > 1:
+    if len(files) > 1 or path.is_dir():
         _refuse_gaps(path, files)
     kinds = {file: _split_of(file, path) for file in files}
     used = set(kinds.values())

@@ -78,6 +78,8 @@ class DatasetRequest:
         for name in ("size", "values"):
             if isinstance(pair := getattr(self, name), list):  # as JSON has them
                 object.__setattr__(self, name, tuple(pair))
+        labels = str(self.labels or "")
+        object.__setattr__(self, "labels", labels.lower() if labels.lower() in ("none", "folders") else labels)
         for side in self.shape or ():
             if not 1 <= side <= 8192:
                 raise UsageError(f"size {side} is not between 1 and 8192 pixels")

@@ -19,7 +19,7 @@ from genkit.data.arrange import Layout, Member, layout
 from genkit.data.decode import Header, decode, read_header
 from genkit.data.npy import LITTLE, narrow
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems, file_stamp
-from genkit.errors import DataError
+from genkit.errors import DataError, UsageError
 
 _NOTES = frozenset(
     [".parquet", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"]
@@ -31,6 +31,8 @@ class Tree(ABC):
     """A tree of named files; ``location`` is its name in messages."""
 
     location: str
+    has_arrays = False
+    """Whether there are columns to choose one from."""
 
     @abstractmethod
     def key(self) -> Any:
@@ -76,6 +78,8 @@ class TreeSource(Source):
         self.tree = tree
         self.request = request
         self.left_out: list[str] = []
+        if request.array and not tree.has_arrays:
+            raise UsageError(f"{self.name} holds files of one image each and no arrays: leave --array out")
 
     def key(self) -> Any:
         """Return the tree's key and the options that change what is read."""
@@ -102,6 +106,8 @@ class TreeSource(Source):
         found = self._layout(list(headers))
         notes = [*self.tree.notes(), *found.notes]
         own = self.request.decoding == "genkit"
+        if animated := [name for name, header in headers.items() if header.frames]:
+            notes.append(f"of {len(animated):,} files with several frames the first is read, such as {animated[0]}")
         kinds = {header.values for header in headers.values()} if self.request.values is None else set()
         if not own and "16-bit" in kinds:
             notes.append('16-bit values above 255 are read as 255, as by convert("RGB") in other packages')

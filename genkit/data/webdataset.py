@@ -1,8 +1,9 @@
 """WebDataset: tar shards in which files of one base name are a sample, such as ``0007.jpg 0007.cls 0007.txt``.
 
 The key is a file's path up to the first dot of its name. ``.cls`` is the label, ``.txt`` a caption, and ``.json`` has
-either under ``label``, ``caption`` or ``text``. A single tar without any of these is read as a zip is: its folders are
-the classes. Within a shard images are in the order of their names. Nothing is unpacked to disk.
+either under ``label``, ``caption`` or ``text``. A single tar without any of these is read as a zip is: by its
+``dataset.json`` or ``metadata.csv``, or by its folders. Within a shard images are in the order of their names. Nothing
+is unpacked to disk.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from genkit.data.annotations import CAPTIONS, LABELS, caption_lines, caption_texts
+from genkit.data.annotations import CAPTIONS, LABELS, METADATA, STYLEGAN, caption_lines, caption_texts
 from genkit.data.archive import MEMBER_LIMIT
 from genkit.data.arrange import Member, layout
 from genkit.data.shards import Sample, SampleTree, Shard, find_shards, shards_key
@@ -26,6 +27,8 @@ NOTES = ("cls", "txt", "json")
 """The kinds of files that say something of a sample."""
 
 _TEXT_LIMIT = 1 << 20
+_COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\x00": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
+"""The tool that unpacks a file with these first bytes."""
 
 
 class TarTree(SampleTree):
@@ -36,6 +39,7 @@ class TarTree(SampleTree):
         self.path = path
         self._places: dict[str, tuple[Path, int, int]] = {}
         self._inner: dict[str, str] = {}
+        self._others: dict[str, tuple[Path, tarfile.TarInfo]] = {}
 
     def key(self) -> Any:
         """Return each shard's path, size, times and inode."""
@@ -59,7 +63,7 @@ class TarTree(SampleTree):
         inner = [self._inner[name] for name in names]
         if len(set(inner)) < len(inner) or self.request.labels == "none":
             return super().members(names)
-        found = layout(inner, (), lambda name: b"", self.location, self.request)
+        found = layout(inner, list(self._others), self._text, self.location, self.request)
         if found.undecided:
             raise DataError(found.undecided)
         self.said += found.notes
@@ -87,16 +91,29 @@ class TarTree(SampleTree):
         """Return an image's name, with its shard's in front."""
         return f"{self._places[name][0]}/{self._inner[name]}" if name in self._places else f"{self.location}/{name}"
 
+    def _text(self, name: str) -> bytes:
+        path, info = self._others[name]
+        return _read(path, info.offset_data, info.size, f"{path}/{name}")
+
     def _shard(self, shard: Shard, prefix: str) -> dict[str, Sample]:
         images: list[tuple[str, tarfile.TarInfo]] = []
         texts: dict[tuple[str, str], tarfile.TarInfo] = {}
-        for info in _listing(shard.path):
+        listing = _listing(shard.path)
+        if links := [info.name for info in listing if info.issym() or info.islnk()]:
+            self.said.append(f"{shard.path.name} has {len(links):,} links, such as {links[0]}, which are not read")
+        for info in listing:
             name = info.name.replace("\\", "/").removeprefix("./")
+            if ".." in name.split("/"):
+                raise DataError(f"{shard.path} is refused: its member {info.name!r} climbs out of the folder")
+            if not info.isreg():
+                continue
             if any(part.startswith(".") for part in name.split("/")):
                 continue
             kind = name.rpartition(".")[2].lower()
             if PurePosixPath(name).suffix.lower() in IMAGES and is_wanted(name):
                 images.append((name, info))
+            elif name.rpartition("/")[2] in (*METADATA, STYLEGAN):
+                self._others[name] = shard.path, info
             elif kind in NOTES:
                 texts[_base(name), kind] = info
         found: dict[str, Sample] = {}
@@ -137,21 +154,21 @@ def _said(notes: dict[str, bytes], name: str, labelled: bool) -> tuple[int | str
     if texts.get("cls"):
         label = texts["cls"]
     captions = [*caption_lines(notes.get("txt", b"")), *captions]
-    if labelled and label is not None and (isinstance(label, bool) or not isinstance(label, int | str)):
-        raise DataError(f"the label of {name} is {str(label)[:40]}: write one number or name, or pass --labels none")
     return label if labelled else None, tuple(dict.fromkeys(captions))
 
 
 def _listing(path: Path) -> list[tarfile.TarInfo]:
     try:
         with tarfile.open(path, "r:") as file:
-            members = [info for info in file if info.isreg()]
+            members = list(file)
             end = path.stat().st_size
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
-        if path.is_file() and _read(path, 0, 2, str(path)) == b"\x1f\x8b":
-            raise DataError(f"{path} is a compressed tar: unpack it with gunzip first") from error
+        start = _read(path, 0, 6, str(path)) if path.is_file() else b""
+        for magic, tool in _COMPRESSED.items():
+            if start.startswith(magic):
+                raise DataError(f"{path} is a compressed tar: unpack it with {tool} first") from error
         raise DataError(f"{path} is not a readable tar file ({error}): it may be truncated") from error
     for info in members:
         if info.sparse is not None or info.size > MEMBER_LIMIT or info.offset_data + info.size > end:

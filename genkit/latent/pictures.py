@@ -151,7 +151,9 @@ def write_images(
         raise UsageError(f"{type(model).__name__} draws no classes: it is not conditional")
     for name in classes:
         if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
-            raise UsageError(f"class {name!r} is not a valid folder name")
+            raise UsageError(
+                f"class {name!r} is not a valid folder name: leave --labelled out, labels.csv has the classes"
+            )
     labels: list[tuple[str, int]] = []
     label = class_number(model, label)
     with _filling(folder):

@@ -38,3 +38,22 @@ def test_parameters_of_metrics_are_read_by_metric():
 def test_a_parameter_of_another_form_is_refused_in_a_sentence(given):
     with pytest.raises(UsageError, match="METRIC.NAME=VALUE|given twice"):
         metric_parameters(given)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["reconstruct", "--model", "vae", ""],
+        ["interpolate", "--model", "vae", "", ""],
+        ["edit", "--model", "vae", ""],
+        ["sample", "--model", "vae", "--out", ""],
+        ["sample", "--model", "vae", "--runs", ""],
+        ["datasets", "show", "digits", "--labels", ""],
+        ["datasets", "show", "digits", "--glob", " "],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_or_text_is_refused(genkit, arguments):
+    refused = genkit(*arguments)
+    assert refused.code == 2
+    assert "is empty: give" in refused.err

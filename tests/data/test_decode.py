@@ -4,6 +4,7 @@ import io
 import struct
 import warnings
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -263,3 +264,13 @@ def test_colour_of_few_bits_in_16_and_floats_cut_to_levels_are_said(tmp_path, mo
     assert floats.everything().pixels.max() == 0
     assert "floats are cut to whole levels, [0, 1] to black" in floats.notes[0]
     assert open_images(str(tmp_path / "floats")).notes == ()
+
+
+@pytest.mark.parametrize("form", ["gif", "png", "tif", "webp"])
+def test_of_several_frames_the_first_is_read_and_that_is_said(tmp_path: Path, form: str) -> None:
+    first, second = (Image.fromarray(np.full((4, 4), level, np.uint8)) for level in (0, 255))
+    first.save(tmp_path / f"a.{form}", save_all=True, append_images=[second])
+    first.save(tmp_path / f"b.{form}")
+    data = open_images(f"folder:{tmp_path}")
+    assert data.notes == (f"of 1 files with several frames the first is read, such as a.{form}",)
+    assert np.asarray(data.everything().pixels).max() == 0

@@ -217,3 +217,11 @@ def test_memory_does_not_grow_with_the_images(save: Any) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_500_000 < path.stat().st_size
+
+
+def test_labels_of_whole_numbers_as_floats_are_read_and_texts_refused_with_the_way(save: Any) -> None:
+    assert opened(save(images=GREY, labels=np.arange(10.0) % 3)).classes == ("0", "1", "2")
+    with pytest.raises(DataError, match=r"must be one row of integers.*: save numpy.unique\(labels, return_inverse"):
+        opened(save(images=GREY, labels=np.array(list("abcdefghij"))))
+    with pytest.raises(DataError, match="must be one row of integers"):
+        opened(save(images=GREY, labels=np.arange(10.0) / 3))

@@ -61,7 +61,7 @@ def test_a_path_that_is_not_there_is_no_unknown_name(reference: str) -> None:
 
 def test_a_path_of_another_file_says_what_it_may_be(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"photo\.png is no folder, \.zip or \.npz"):
+    with pytest.raises(DataError, match=r"photo\.png is a single image: give its folder"):
         open_dataset(str(tmp_path / "photo.png"))
     (tmp_path / "photos.npy").write_bytes(b"")
     with pytest.raises(DataError, match=r"photos\.npy: images can't be read"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,52 @@ def test_several_labels_of_a_parquet_row_are_refused_or_left_out(tmp_path: Path)
     with pytest.raises(DataError, match=r"has the label \[0, 1\]: an image has one number or name"):
         open_dataset(str(path))
     assert open_dataset(str(path), labels="none").classes == ()
+
+
+def test_classes_of_other_names_in_another_file_are_refused(tmp_path: Path) -> None:
+    for shard, names in enumerate((["a", "b"], ["b", "a"])):
+        columns = {"image": structs(FILES[shard * 2 : shard * 2 + 2]), "label": [0, 1]}
+        features = {"label": {"_type": "ClassLabel", "names": names}}
+        table(tmp_path / f"train-{shard:05d}-of-00002.parquet", columns, features)
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet names other classes than the files before it"):
+        open_dataset(str(tmp_path))
+    assert open_dataset(str(tmp_path), labels="none").classes == ()
+
+
+def test_a_folder_with_one_of_several_files_is_refused_and_the_file_itself_read(tmp_path: Path) -> None:
+    one = rows(tmp_path / "train-00000-of-00002.parquet", 0, 4)
+    with pytest.raises(MissingError, match=r"lacks train-00001-of-00002\.parquet"):
+        open_dataset(str(tmp_path))
+    data = open_dataset(str(one))
+    assert len(data.train) + len(data.test) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dataset.json", b'{"labels": [["d/0.png", 1], ["d/1.png", 0], ["d/2.png", 1]]}'),
+        ("metadata.csv", b"file_name,label\nd/0.png,1\nd/1.png,0\nd/2.png,1\n"),
+    ],
+)
+def test_a_tar_with_a_file_of_labels_is_read_as_a_zip_is(tmp_path: Path, name: str, text: bytes) -> None:
+    data = open_dataset(str(tar(tmp_path / "a.tar", {**{f"d/{i}.png": FILES[i] for i in range(3)}, name: text})))
+    whole = data.everything()
+    assert whole.labels is not None and [data.classes[label] for label in whole.labels[whole.order]] == ["1", "0", "1"]
+
+
+def test_links_in_a_tar_are_said_and_paths_upwards_refused(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", {"0.png": FILES[0], "1.png": FILES[1]})
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("2.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "0.png"
+        archive.addfile(link)
+    assert "a.tar has 1 links, such as 2.png, which are not read" in open_dataset(str(path)).notes
+    with pytest.raises(DataError, match=r"member '\.\./0\.png' climbs out of the folder"):
+        open_dataset(str(tar(tmp_path / "b.tar", {"../0.png": FILES[0], "1.png": FILES[1]})))
+
+
+def test_a_compressed_tar_is_named_by_its_suffix(tmp_path: Path) -> None:
+    for name in ("a.tgz", "a.tar.gz", "a.tar.zst"):
+        (tmp_path / name).write_bytes(b"x")
+        with pytest.raises(DataError, match="is a compressed tar: unpack it first"):
+            open_dataset(str(tmp_path / name))

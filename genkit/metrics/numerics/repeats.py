@@ -28,7 +28,7 @@ class Repeats:
     def of(cls, rows: NDArray[Any]) -> Repeats:
         """Compare rows [n, d] by the hashes of their bytes: no copy of the rows is made."""
         numbers: dict[bytes, int] = {}
-        digests = (hashlib.sha256(row.tobytes()).digest() for row in rows)
+        digests = (hashlib.sha256((row + 0).tobytes()).digest() for row in rows)  # + 0: of -0.0 and 0.0 one
         kinds = np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], np.intp)
         times = np.bincount(kinds)
         repeated = bool(len(times) > 1 and times.min() >= 2 and times.max() - times.min() <= 1)

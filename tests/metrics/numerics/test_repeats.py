@@ -131,3 +131,7 @@ def test_classes_repeated_and_not_are_measured_together():
         )
     )
     assert len(found.replicates) == 2 * 12
+
+
+def test_zeros_of_both_signs_are_equal():
+    assert Repeats.of(np.array([[0.0, 1.0], [-0.0, 1.0], [2.0, 1.0]])).different == 2

@@ -1,0 +1,140 @@
+"""Files of labels and captions as they come: other separators, line ends and types, and lines that contradict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data.containers import COLOUR
+from PIL import Image
+
+from genkit.data import ImageDataset, open_images
+from genkit.errors import DataError, UsageError
+
+LINES = ["0.png,x,one", '"1.png",y,"two, three"', "2.png,x,four"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for index in range(3):
+        Image.fromarray(COLOUR[index]).save(folder / f"{index}.png")
+    return folder
+
+
+def read(root: Path, name: str, text: str, **how: Any) -> ImageDataset:
+    (root / name).write_bytes(text.encode())
+    return open_images(f"folder:{root}", **how)
+
+
+def said(data: ImageDataset) -> tuple[Any, Any]:
+    """Return the class name and the captions of each image, in the order of the source."""
+    whole = data.everything()
+    order: Any = whole.order
+    labels = None if whole.labels is None else [data.classes[label] for label in whole.labels[order]]
+    return labels, None if whole.captions is None else [whole.captions[place] for place in order]
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("\ufefffile_name,label,text\r\n" + "\r\n".join(LINES), ()),
+        ("file_name;label;text\n0.png;x;one\n1.png;y;two, three\n2.png;x;four\n", ("semicolons",)),
+        ("file_name\tlabel\ttext\n0.png\tx\tone\n1.png\ty\ttwo, three\n2.png\tx\tfour\n", ("tabs",)),
+        ("file_name,label,text\n" + "\n".join(LINES).replace("0.png", ".\\0.png").replace("2.png", "./2.png"), ()),
+    ],
+)
+def test_a_table_in_the_forms_that_other_tools_write(root: Path, text: str, note: tuple[str, ...]) -> None:
+    data = read(root, "metadata.csv", text)
+    assert said(data) == (["x", "y", "x"], [("one",), ("two, three",), ("four",)])
+    assert all(word in " ".join(data.notes) for word in note)
+
+
+def test_a_table_of_absolute_paths(root: Path) -> None:
+    data = read(root, "metadata.csv", "file_name,label\n" + "\n".join(f"{root}/{i}.png,{'xyx'[i]}" for i in range(3)))
+    assert said(data)[0] == ["x", "y", "x"]
+
+
+def test_whole_numbers_written_as_floats_are_numbers(root: Path) -> None:
+    data = read(root, "metadata.csv", "file_name,label\n0.png,1.0\n1.png,0.0\n2.png,2.0\n")
+    assert said(data)[0] == ["1", "0", "2"]
+
+
+def test_several_lines_of_one_image_are_its_captions(root: Path) -> None:
+    data = read(root, "metadata.csv", "file_name,text\n0.png,one\n1.png,two\n0.png,other\n2.png,3\n")
+    assert said(data)[1] == [("one", "other"), ("two",), ("3",)]
+
+
+def test_lines_of_json_end_at_line_feeds_alone_and_numbers_are_captions(root: Path) -> None:
+    texts = ["a\u2028b", 5, ["c", None, "d"]]
+    lines = [json.dumps({"file_name": f"{i}.png", "text": text}, ensure_ascii=False) for i, text in enumerate(texts)]
+    assert said(read(root, "metadata.jsonl", "\n\n".join(lines)))[1] == [("a\u2028b",), ("5",), ("c", "d")]
+
+
+def test_columns_that_are_not_known_are_named(root: Path) -> None:
+    data = read(root, "metadata.csv", "file_name,breed\n0.png,x\n1.png,y\n2.png,x\n")
+    assert "no column of labels or captions among breed" in " ".join(data.notes)
+
+
+PAIRS = '[["0.png", 1], ["1.png", 0], ["2.png", 1]]'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("metadata.csv", "file_name,label\n0.png,x\n0.png,y\n1.png,x\n2.png,y\n", "gives 0.png two labels, x and y"),
+        (
+            "metadata.csv",
+            "file_name,text\n0.png,one, two\n1.png,x\n2.png,y\n",
+            "3 columns in the line of 0.png, and 2 in its first",
+        ),
+        ("metadata.csv", "file_name,label\n", "has no lines: give it one for each image"),
+        (
+            "metadata.csv",
+            "file_name,label\n0.png,-1\n1.png,0\n2.png,0\n",
+            "label -1 of image 0 is not in .*--labels none",
+        ),
+        ("metadata.jsonl", '[{"file_name": "0.png"}]', "write one object a line"),
+        (
+            "metadata.jsonl",
+            '{"file_name": "0.png", "label": [1, 2]}',
+            r"has the label \[1, 2\] of 0.png: give it one number",
+        ),
+        ("metadata.jsonl", '{"file_name": "0.png", "text": {"a": 1}}', "caption .* is no text: write a text"),
+        ("dataset.json", '{"labels": 5}', "labels that are no list"),
+        ("dataset.json", '{"labels": [["0.png", -1], ["1.png", 0], ["2.png", 0]]}', "label -1 of image 0 is not in"),
+        ("dataset.json", '{"labels": [["0.png", [NaN, 1]]]}', "it must be a number or numbers"),
+        ("dataset.json", '{"labels": [["0.png", 1], ["0.png", 0]]}', "gives 0.png two labels, 1 and 0"),
+        ("dataset.json", '{"labels": ' + PAIRS[:-5], "can't be read .*: save it again as .json in UTF-8"),
+    ],
+)
+def test_what_can_not_be_told_is_refused_and_read_without_labels(root: Path, name: str, text: str, match: str) -> None:
+    with pytest.raises(DataError, match=match):
+        read(root, name, text)
+    if "label" in text and "[{" not in text and not text.endswith("label\n"):
+        assert open_images(f"folder:{root}", labels="none").classes == ()
+
+
+def test_a_json_of_another_purpose_is_no_file_of_labels(root: Path) -> None:
+    assert np.shape(read(root, "dataset.json", '{"name": "x"}').everything().pixels) == (3, 3, 8, 8)
+
+
+@pytest.mark.parametrize("text", ['{"0.png": 1, "1.png": 0, "2.png": 1}', PAIRS])
+def test_a_json_of_labels_in_another_form_is_refused_where_it_is_named(root: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(DataError, match=r"labels\.json has no labels: write .*\[\[file, label\], \.\.\.\]"):
+        open_images(f"folder:{root}", labels=tmp_path / "labels.json")
+
+
+def test_where_labels_are_is_said_in_any_case_and_a_flat_folder_has_none(root: Path) -> None:
+    assert open_images(f"folder:{root}", labels="NONE").notes == ()
+    assert "no two class folders" in " ".join(open_images(f"folder:{root}", labels="Folders").notes)
+
+
+def test_an_array_is_not_chosen_among_files(root: Path) -> None:
+    with pytest.raises(UsageError, match="no arrays: leave --array out"):
+        open_images(f"folder:{root}", array="x")
