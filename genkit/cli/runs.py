@@ -74,10 +74,13 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
         echo_json(_document(run))
         return
     config, status = run.config, run.status
-    options = ", ".join(f"{key}={value}" for key, value in config.options.items()) or "-"
+    options, drawing = (
+        ", ".join(f"{key}={value}" for key, value in each.items()) for each in (config.options, config.sampling)
+    )
     rows = [
         ["model", f"{config.model} (from {config.dist} {config.version})"],
-        ["options", options],
+        ["options", options or "-"],
+        *([["draws with", drawing]] if drawing else []),
         [
             "data",
             f"{config.dataset}: {config.summary}",

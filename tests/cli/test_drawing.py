@@ -72,6 +72,13 @@ def test_a_model_that_completes_images_fills_a_hole_of_a_class_and_keeps_the_res
     assert "cgan draws nothing here, it searches: leave -o out" in searched.err
 
 
+def test_a_run_shows_what_it_draws_with(genkit, runs):
+    (run,) = (runs / "digits" / "maskgit").iterdir()
+    assert "steps=" in next(line for line in genkit("runs", "show", run).out.splitlines() if "draws with" in line)
+    (plain,) = (runs / "digits" / "cgan").iterdir()
+    assert "draws with" not in genkit("runs", "show", plain).out
+
+
 def test_the_command_offers_the_holes_that_there_are():
     (hole,) = (each for each in edit_command.params if each.name == "hole")
     assert tuple(hole.type.choices) == HOLES
