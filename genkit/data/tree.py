@@ -178,8 +178,8 @@ class TreeSource(Source):
         for name, other in others:
             if (other.height, other.width) != (header.height, header.width):
                 several = (
-                    f"{self.name} has images of different sizes: {first} is {header.width}x{header.height}, "
-                    f"{name} is {other.width}x{other.height}; give one size, e.g. --size {min(sides)}"
+                    f"{self.name} has images of different sizes: {first} is {header.height}x{header.width}, "
+                    f"{name} is {other.height}x{other.width} (height x width); give one size, e.g. --size {min(sides)}"
                 )
                 if self.request.decoding == "genkit":
                     raise DataError(several)

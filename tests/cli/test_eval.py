@@ -368,7 +368,7 @@ def test_a_sweep_prints_a_row_a_point_marks_the_runs_own_and_goes_on(genkit, tmp
     result = genkit("eval", "--run", run, "--sweep", "truncation=0.4,0.8", *small)
     assert result.code == 0, result.err
     assert [line.split()[0] for line in result.out.splitlines()[2:4]] == ["0.4", "*"]
-    assert result.out.endswith("next: genkit leaderboard --html report.html\n")
+    assert result.out.endswith("next: genkit leaderboard --html board.html\n")
     assert len(list(run.glob("records/*.json"))) == 2
     page = (run / "report.html").read_text()
     assert f"report {run / 'report.html'}" in result.out
