@@ -47,11 +47,11 @@ def test_no_line_is_wider_than_80_columns_or_cut(page, monkeypatch):
     ("name", "sections"),
     [
         ("train", ["Model", "Data", "Budget", "Checkpoints", "Options"]),
-        ("eval", ["Model", "Data", "Evaluation", "Options"]),
+        ("eval", ["Model", "Drawing", "Data", "Evaluation", "Options"]),
         ("compare", ["Data", "Evaluation", "Options"]),
         ("leaderboard", ["Ranking", "Tables", "Output", "Options"]),
         ("bench", ["Jobs", "Output", "Options"]),
-        ("edit", ["Model", "Degradation", "Search", "Output", "Options"]),
+        ("edit", ["Model", "Degradation", "Search", "Output", "Drawing", "Options"]),
     ],
 )
 def test_options_of_long_commands_stand_in_sections(name, sections):
