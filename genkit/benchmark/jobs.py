@@ -9,8 +9,10 @@ from typing import Any
 
 from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset
+from genkit.errors import OptionsError
 from genkit.features import default_extractor, load_extractor
 from genkit.features.cache import identity
+from genkit.models.drawing import split_options
 from genkit.options import build, current_names, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec, ModelSpec
@@ -30,7 +32,14 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
     for entry in plan.models:
         offer = registry().find(ModelSpec, entry.name)
         chosen = find_preset(entry.name, data.name)
-        built: Any = build(model_class(entry.name).Options, override(chosen.options, entry.options), entry.name)
+        cls = model_class(entry.name)
+        _, drawing = split_options(cls, entry.options)
+        if drawing:
+            raise OptionsError(
+                f"{entry.name} draws as its preset says on a board: leave {', '.join(drawing)} out of its options, and "
+                "measure other values with genkit eval --sweep"
+            )
+        built: Any = build(cls.Options, override(chosen.options, entry.options), entry.name)
         job = Job(
             model=offer.spec.name,
             dist=offer.plugin.dist,

@@ -122,6 +122,12 @@ def test_runs_with_the_old_names_of_options_are_found():
     assert [each.path for each in runs_of(job, OLD_RUNS)] == [run.path]
 
 
+def test_options_of_drawing_are_no_part_of_a_plan(tmp_path, digits):
+    text = 'dataset = "digits"\n[[models]]\nname = "dcgan"\noptions = { truncation = 0.5 }'
+    with pytest.raises(OptionsError, match="leave truncation out of its options, and measure .* genkit eval --sweep"):
+        list(jobs(plan_of(tmp_path, text), digits))
+
+
 def test_a_run_that_draws_otherwise_than_its_preset_is_not_that_of_a_job(tmp_path):
     (run,) = find_runs(OLD_RUNS, model="wgan-gp")
     assert draws_as_its_preset(run.config)
