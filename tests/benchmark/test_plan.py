@@ -89,7 +89,7 @@ def test_what_is_wrong_is_named(tmp_path, text, message):
 
 def test_unknown_models_and_options_are_refused_before_anything_is_trained(tmp_path, digits):
     with pytest.raises(UnknownName, match="Did you mean 'vae'"):
-        list(jobs(plan_of(tmp_path, BOARD.replace('"vae"', '"vea"')), digits))
+        list(jobs(plan_of(tmp_path, BOARD.replace('"vae"', '"vaee"')), digits))
     with pytest.raises(OptionsError, match="vae has no option 'laten'"):
         list(jobs(plan_of(tmp_path, BOARD.replace("latent =", "laten =")), digits))
     with pytest.raises(MissingError, match="there is no config file"):
