@@ -57,4 +57,5 @@ def digits(request: DatasetRequest) -> Source:
     """Return the source of ``digits``."""
     request.expect("digits", 1, 8, 8)
     request.refuse_glob("digits")
+    request.not_used("digits", "array", "values", "labels")
     return Digits()

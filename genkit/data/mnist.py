@@ -120,4 +120,5 @@ def _items(arrays: dict[str, NDArray[np.uint8]]) -> Iterator[Item]:
 def mnist(request: DatasetRequest) -> Source:
     """Return the source of ``mnist``."""
     request.refuse_glob("mnist")
+    request.not_used("mnist", "array", "values", "labels")
     return Mnist(request.data_root)

@@ -206,16 +206,19 @@ def _items(parts: list[Part]) -> Iterator[Item]:
 def fashion_mnist(request: DatasetRequest) -> Source:
     """Return the source of ``fashion-mnist``."""
     request.refuse_glob("fashion-mnist")
+    request.not_used("fashion-mnist", "array", "values", "labels")
     return FashionMnist(request.data_root)
 
 
 def cifar10(request: DatasetRequest) -> Source:
     """Return the source of ``cifar10``."""
     request.refuse_glob("cifar10")
+    request.not_used("cifar10", "array", "values", "labels")
     return CifarImages("cifar10", request.data_root)
 
 
 def cifar100(request: DatasetRequest) -> Source:
     """Return the source of ``cifar100``, with its 100 fine classes."""
     request.refuse_glob("cifar100")
+    request.not_used("cifar100", "array", "values", "labels")
     return CifarImages("cifar100", request.data_root)

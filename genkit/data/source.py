@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import lzma
 import os
 import zipfile
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.errors import DataError, MissingError, UsageError
+
+_LOG = logging.getLogger(__name__)
 
 Crop = Literal["center", "none"]
 Decoding = Literal["genkit", "rgb"]
@@ -44,6 +47,14 @@ BROKEN_ZIP = (
     OSError,
 )
 """What a damaged, truncated, encrypted or unsupported zip raises; bz2 errors are OSErrors."""
+
+
+_WITHOUT = {
+    "array": "has no arrays to choose from",
+    "values": "has its own range of values",
+    "labels": "has its own labels",
+}
+"""Why an option has no effect on some data sets."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,12 @@ class DatasetRequest:
             raise UsageError(
                 f"labels of {name} are read from the file itself: give --labels none to leave them out, or no --labels"
             )
+
+    def not_used(self, name: str, *options: str) -> None:
+        """Say which of these options are given and have no effect on the data set ``name``."""
+        for option in options:
+            if getattr(self, option):
+                _LOG.warning("%s %s: %r is not used", name, _WITHOUT[option], getattr(self, option))
 
     def changed(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as plain JSON, for the key of a source."""
