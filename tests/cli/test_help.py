@@ -51,7 +51,7 @@ def test_no_line_is_wider_than_80_columns_or_cut(page, monkeypatch):
         ("compare", ["Data", "Evaluation", "Options"]),
         ("leaderboard", ["Ranking", "Tables", "Output", "Options"]),
         ("bench", ["Jobs", "Output", "Options"]),
-        ("edit", ["Model", "Degradation", "Search", "Output", "Drawing", "Options"]),
+        ("edit", ["Model", "Degradation", "Search", "Drawing", "Output", "Options"]),
     ],
 )
 def test_options_of_long_commands_stand_in_sections(name, sections):
