@@ -211,7 +211,7 @@ def _absolute_reference(reference: str) -> str:
         if ":" in reference:
             raise
         names = [offer.spec.name for offer in registry().offers(DatasetSpec)]
-        here = "  (nor is there a folder, .zip or .npz of that name here; genkit datasets lists the data sets)"
+        here = "  (nor is there a folder or file of images of that name here; genkit datasets lists the data sets)"
         raise UnknownName("dataset", reference, names, here) from None
     if spec.argument != PATH:
         return reference

@@ -172,7 +172,7 @@ def test_ctrl_c_during_calibration_loses_no_record(genkit, ppca, monkeypatch):
         (["eval", "--samples", "my out/", "--reference", "photos/"], 2, "by: genkit compare 'my out/' photos/ ("),
         (["eval", "--samples", "x"], 2, "by: genkit compare x REFERENCE ("),
         (["eval", "--reference", "x", "--model", "vae"], 2, "by: genkit compare SAMPLES x ("),
-        (["compare", "nowhere", "digits"], 2, "nor is there a folder, .zip or .npz of that"),
+        (["compare", "nowhere", "digits"], 2, "nor is there a folder or file of images of that"),
         (["compare", "deep/down", "digits"], 3, "deep/down: check the path"),
         (["compare", "x"], 2, "Missing argument 'REFERENCE'"),
         (["compare", "/nope", "digits"], 3, "there is no /nope: check the path"),

@@ -15,8 +15,9 @@ from torch import Tensor
 class TokenSampling:
     """How tokens are drawn.
 
-    ``guidance`` s: logits are u + s (c - u), of the class's c and any class's u (arXiv:2207.12598): 0 ignores the
-    class, 1 is the model itself. ``top_k``: only so many likeliest codes are drawn, 0: all; ``top_p``: only the
+    ``guidance``: how strongly tokens follow the class, 0 not at all, 1 as the model itself; ``temperature``: divides
+    logits. Guided logits are u + s (c - u) at guidance s, of the class's c and any class's u (arXiv:2207.12598).
+    ``top_k``: only so many likeliest codes are drawn, 0: all; ``top_p``: only the
     likeliest codes that together have this probability.
     """
 

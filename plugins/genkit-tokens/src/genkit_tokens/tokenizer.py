@@ -22,9 +22,11 @@ from genkit_tokens.quantisers import FSQ, VQ, Quantiser
 class TokenizerOptions:
     """Options of the tokenizer, for the options of a token model to inherit.
 
-    ``quantiser``: "fsq" with so many ``levels`` a dimension, or "vq" with a codebook of ``codes`` vectors of ``size``
-    numbers and a weight of its ``commitment`` loss. ``likelihood``: of grey levels ("logistic") or binary pixels
-    ("bernoulli"), made binary by ``binarisation``. ``channels``: of the convolutions at full resolution.
+    ``quantiser``: "fsq" rounds each number of a vector to levels, "vq" takes the nearest vector of a codebook.
+    ``levels``: with fsq, of each number of a vector; ``codes``: with vq, vectors in the codebook; ``size``: with vq,
+    numbers in a vector; ``commitment``: with vq, weight of the commitment loss. ``likelihood``: of grey levels
+    ("logistic") or binary pixels ("bernoulli"); ``binarisation``: how grey pixels are made binary for the latter.
+    ``channels``: of the convolutions at full resolution; ``tokenizer_rate``: learning rate of the tokenizer.
     ``halvings``: how often images are halved on their way to the grid of tokens; 0: once or twice, by their size.
     """
 

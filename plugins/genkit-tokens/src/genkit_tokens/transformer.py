@@ -22,6 +22,7 @@ Rotation = tuple[Tensor, Tensor]
 class TransformerOptions:
     """Options of the transformer, for the options of a token model to inherit.
 
+    ``layers``: blocks of attention and feed-forward; ``heads``: of attention; ``dropout``: of both, in training.
     ``kv_heads``: heads of keys and values, each shared by as many heads of queries; 0: as many as ``heads``.
     ``label_dropout``: the share of training images whose class is replaced by "any class".
     """
