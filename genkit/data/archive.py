@@ -104,5 +104,4 @@ def _fault(info: zipfile.ZipInfo) -> str:
 
 def zip_archive(request: DatasetRequest) -> Source:
     """Return the source of ``zip:PATH``."""
-    request.not_used(request.argument, "array")
     return TreeSource(ZipTree(Path(request.argument).expanduser()), request)

@@ -87,5 +87,4 @@ def _stamp(path: Path) -> list[int]:
 
 def folder(request: DatasetRequest) -> Source:
     """Return the source of ``folder:PATH``."""
-    request.not_used(request.argument, "array")
     return TreeSource(FolderTree(Path(request.argument).expanduser()), request)

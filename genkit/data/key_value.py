@@ -75,5 +75,4 @@ class LmdbTree(SampleTree):
 
 def lmdb_database(request: DatasetRequest) -> Source:
     """Return the source of ``lmdb:PATH``."""
-    request.not_used(request.argument, "array")
     return TreeSource(LmdbTree(Path(request.argument).expanduser(), request), request)

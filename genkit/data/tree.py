@@ -19,7 +19,7 @@ from genkit.data.arrange import Layout, Member, layout
 from genkit.data.decode import Header, decode, read_header
 from genkit.data.npy import LITTLE, narrow
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems, file_stamp
-from genkit.errors import DataError, UsageError
+from genkit.errors import DataError
 
 _NOTES = frozenset(
     [".parquet", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"]
@@ -78,8 +78,8 @@ class TreeSource(Source):
         self.tree = tree
         self.request = request
         self.left_out: list[str] = []
-        if request.array and not tree.has_arrays:
-            raise UsageError(f"{self.name} holds files of one image each and no arrays: leave --array out")
+        if not tree.has_arrays:
+            request.not_used(self.name, "array")
 
     def key(self) -> Any:
         """Return the tree's key and the options that change what is read."""

@@ -187,5 +187,4 @@ def _read(path: Path, start: int, size: int, name: str) -> bytes:
 
 def webdataset(request: DatasetRequest) -> Source:
     """Return the source of ``webdataset:PATH``."""
-    request.not_used(request.argument, "array")
     return TreeSource(TarTree(Path(request.argument).expanduser(), request), request)

@@ -12,7 +12,7 @@ from data.containers import COLOUR
 from PIL import Image
 
 from genkit.data import ImageDataset, open_images
-from genkit.errors import DataError, UsageError
+from genkit.errors import DataError
 
 LINES = ["0.png,x,one", '"1.png",y,"two, three"', "2.png,x,four"]
 
@@ -133,8 +133,3 @@ def test_a_json_of_labels_in_another_form_is_refused_where_it_is_named(root: Pat
 def test_where_labels_are_is_said_in_any_case_and_a_flat_folder_has_none(root: Path) -> None:
     assert open_images(f"folder:{root}", labels="NONE").notes == ()
     assert "no two class folders" in " ".join(open_images(f"folder:{root}", labels="Folders").notes)
-
-
-def test_an_array_is_not_chosen_among_files(root: Path) -> None:
-    with pytest.raises(UsageError, match="no arrays: leave --array out"):
-        open_images(f"folder:{root}", array="x")

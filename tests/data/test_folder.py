@@ -110,7 +110,9 @@ def test_notes_and_hidden_files_are_left_aside(photos: Photos) -> None:
 def test_mixed_sizes_name_the_first_two_that_differ(photos: Photos, draw: Any) -> None:
     path = photos("a.png", "b.png", "z.png")
     Image.fromarray(draw(9, 4, 5)).save(path / "c.png")
-    with pytest.raises(DataError, match=r"a\.png is 6x6, c\.png is 5x4; give one size, e\.g\. --size 4"):
+    with pytest.raises(
+        DataError, match=r"a\.png is 6x6, c\.png is 4x5 \(height x width\); give one size, e\.g\. --size 4"
+    ):
         opened(path)
     assert opened(path, size=3).info().shape == (1, 3, 3)
 

@@ -78,5 +78,5 @@ def test_those_of_a_model_with_a_closed_form_to_come_are_of_the_fitted_model(dig
     (reached,) = measure_milestones(run, evaluator, tmp_path)
     (path,) = run.milestones()
     assert measure_run(run, evaluator, path).record.scores[0].value == reached.score.value
-    unfitted = evaluator.measure(subject_of(run), model=load(run, checkpoint_path=path)).record.scores[0]
+    unfitted = evaluator.measure(subject_of(run, load(run)), model=load(run, checkpoint_path=path)).record.scores[0]
     assert unfitted.value != reached.score.value
