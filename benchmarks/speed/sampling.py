@@ -38,7 +38,8 @@ def model(side: int) -> VQGPT:
     torch.manual_seed(0)
     options = TokenOptions(levels=(8, 8, 8), width=WIDTH, layers=LAYERS, heads=HEADS, channels=8)
     made = VQGPT(options, info(side)).eval()
-    torch.nn.init.normal_(made.transformer.head.weight, std=0.02)
+    for weight in made.transformer.head.parameters():
+        torch.nn.init.normal_(weight, std=0.02)
     made.sampling = VQGPT.Sampling(guidance=GUIDANCE)
     return made
 
@@ -53,9 +54,9 @@ def theirs(path: Path, ours: VQGPT, side: int) -> Callable[[int], torch.Tensor]:
     their = Transformer(ModelArgs(**sizes, num_classes=CLASSES, block_size=side * side, rope_base=100)).eval()
     own = ours.transformer
     their.cls_embedding.embedding_table.load_state_dict(own.labels.state_dict())
-    their.tok_embeddings.load_state_dict(own.embedding.state_dict())
+    their.tok_embeddings.weight.data.copy_(own.embedding.table())
     their.norm.weight.data.copy_(own.norm.weight)
-    their.output.load_state_dict(own.head.state_dict())
+    their.output.weight.data.copy_(own.head.table())
     for layer, block in zip(their.layers, own.blocks, strict=True):
         layer.attention.wqkv.load_state_dict(block.qkv.state_dict())
         layer.attention.wo.load_state_dict(block.out.state_dict())

@@ -30,7 +30,7 @@ def transformer(scale: float = 0.3, **options: int) -> Transformer:
         TransformerOptions(**{"width": 32, "layers": 3, "heads": 4, **options}),
         nn.Embedding(5, 32),
         grid_coordinates(*GRID),
-        11,
+        nn.Linear(32, 11, bias=False),
         2,
     )  # type: ignore[arg-type]
     with torch.no_grad():
@@ -133,7 +133,11 @@ def test_frequencies_are_powers_of_the_base() -> None:
 def test_it_begins_as_the_paper_says() -> None:
     torch.manual_seed(0)
     model = Transformer(
-        TransformerOptions(width=128, layers=4, heads=4), nn.Embedding(5, 128), grid_coordinates(4, 4), 50, 10
+        TransformerOptions(width=128, layers=4, heads=4),
+        nn.Embedding(5, 128),
+        grid_coordinates(4, 4),
+        nn.Linear(128, 50, bias=False),
+        10,
     )
     block = model.blocks[1]
     assert isinstance(block, Block)

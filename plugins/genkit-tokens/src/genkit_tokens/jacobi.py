@@ -27,6 +27,7 @@ def draw_by_jacobi(
     transformer: Transformer,
     guidance: Guidance,
     length: int,
+    codes: int,
     sampling: TokenSampling,
     window: int,
     generator: torch.Generator,
@@ -37,7 +38,6 @@ def draw_by_jacobi(
     token is drawn from (p_new - p_old)+, and all drafts after it are drawn anew from p_new, their next p_old. Drafts
     begin as uniform. Rows advance separately.
     """
-    codes = transformer.head.out_features
     n = len(guidance.labels) // (1 + guidance.both)
     device = guidance.labels.device
     cache = RaggedCache(

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from genkit.models import DataInfo, Step
+from genkit_tokens.codes import CodeEmbedding, CodeHead
 from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 from genkit_tokens.token_model import Given, TokenModel, TokenOptions
@@ -43,10 +44,11 @@ class MaskGIT(TokenModel):
     def __init__(self, options: TokenOptions, data: DataInfo) -> None:
         super().__init__(options, data)
         self.tokenizer = Tokenizer(options, data)
-        self.mask = self.tokenizer.quantiser.codes  # one more than the last code
-        embedding = nn.Embedding(self.mask + 1, options.width)
+        quantiser = self.tokenizer.quantiser
+        self.mask = quantiser.codes  # one more than the last code
+        embedding = CodeEmbedding(quantiser, options.width, masked=True)
         places = grid_coordinates(*self.tokenizer.grid)
-        self.transformer = Transformer(options, embedding, places, self.mask, data.num_classes)
+        self.transformer = Transformer(options, embedding, places, CodeHead(quantiser, options.width), data.num_classes)
 
     def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
         """Return the mean cross-entropy of the masked tokens."""

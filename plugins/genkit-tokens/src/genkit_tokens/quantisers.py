@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from genkit.models import Step
 from genkit.models.codebook import AverageCodebook
@@ -27,6 +28,10 @@ class Quantiser(nn.Module):
     def lookup(self, tokens: Tensor) -> Tensor:
         """Return the vectors [..., size] of tokens [...]."""
         raise NotImplementedError(f"{type(self).__name__} has no vectors")
+
+    def levels_of_codes(self) -> Tensor:
+        """Return which levels each code has, 0 or 1 [codes, levels of all dimensions]; none by default."""
+        return torch.zeros(self.codes, 0)
 
     def initialise(self, vectors: Tensor) -> None:
         """Begin with some of the encoder's vectors [n, size]."""
@@ -68,8 +73,17 @@ class FSQ(Quantiser):
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Return the vectors [..., size] of tokens [...]."""
-        digits = tokens[..., None].div(self.bases, rounding_mode="floor") % self.levels
-        return (digits - self.middle) / self.middle
+        return (self.digits(tokens) - self.middle) / self.middle
+
+    def digits(self, tokens: Tensor) -> Tensor:
+        """Return the level in each dimension [..., size] of tokens [...], from 0."""
+        return tokens[..., None].div(self.bases, rounding_mode="floor") % self.levels
+
+    def levels_of_codes(self) -> Tensor:
+        """Return which levels each code has, 0 or 1 [codes, levels of all dimensions]: one in each dimension."""
+        digits = self.digits(torch.arange(self.codes, device=self.levels.device))
+        each = zip(digits.unbind(1), self.levels.tolist(), strict=True)
+        return torch.cat([one_hot(level, count) for level, count in each], 1).float()
 
 
 class VQ(Quantiser):

@@ -60,7 +60,8 @@ class Cache:
 class Transformer(nn.Module):
     """Contents of slots [N, S, width] -> logits of codes [N, S, codes].
 
-    ``embedding`` makes contents of what a model puts into the slots; ``labels`` those of the condition's.
+    ``embedding`` makes contents of what a model puts into the slots; ``labels`` those of the condition's; ``head`` the
+    logits.
     ``coordinates`` [slots, 2]: row and column of each slot, by which its queries and keys are rotated; (0, 0) for the
     condition, which so is rotated by the identity. Each slot has a learned position vector as well. ``classes`` may
     be 0; "any class" is one more, the last, and is trained by leaving labels out.
@@ -70,7 +71,7 @@ class Transformer(nn.Module):
     sines: Tensor
 
     def __init__(
-        self, options: TransformerOptions, embedding: nn.Module, coordinates: Tensor, codes: int, classes: int
+        self, options: TransformerOptions, embedding: nn.Module, coordinates: Tensor, head: nn.Module, classes: int
     ) -> None:
         super().__init__()
         width, layers = options.width, options.layers
@@ -81,14 +82,15 @@ class Transformer(nn.Module):
         self.positions = nn.Parameter(torch.empty(self.slots, width))
         self.blocks = nn.ModuleList(Block(options, layer) for layer in range(layers))
         self.norm = nn.RMSNorm(width, eps=1e-5)
-        self.head = nn.Linear(width, codes, bias=False)
+        self.head = head
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=0.02)
         for block in self.blocks:
             for projection in (block.out, block.down):
                 nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))  # type: ignore[union-attr, arg-type]
-        nn.init.zeros_(self.head.weight)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
         cosines, sines = rotation(coordinates, self.head_size)
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)

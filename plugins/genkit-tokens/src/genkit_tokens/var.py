@@ -55,7 +55,8 @@ class VAR(NormalisedTokenModel):
         self.tokenizer = ScaleTokenizer(options, data, options.scales)
         places = scale_coordinates(self.tokenizer.quantiser.sizes)
         embedding = nn.Linear(options.size, options.width, bias=False)
-        self.transformer = Transformer(options, embedding, places, options.codes, data.num_classes)
+        head = nn.Linear(options.width, options.codes, bias=False)
+        self.transformer = Transformer(options, embedding, places, head, data.num_classes)
 
     def log_use(self, tokens: Tensor, step: Step) -> None:
         """Log how many codes a batch uses at each scale, as if alike: a collapse shows at the coarse ones first."""

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from genkit.errors import UsageError
 from genkit.models import DataInfo, Step
+from genkit_tokens.codes import CodeEmbedding, CodeHead
 from genkit_tokens.jacobi import draw_by_jacobi
 from genkit_tokens.normalised import NormalisedTokenModel, log_probability
 from genkit_tokens.presets import presets
@@ -50,10 +51,10 @@ class VQGPT(NormalisedTokenModel):
     def __init__(self, options: TokenOptions, data: DataInfo) -> None:
         super().__init__(options, data)
         self.tokenizer = Tokenizer(options, data)
-        codes = self.tokenizer.quantiser.codes
+        quantiser = self.tokenizer.quantiser
         places = grid_coordinates(*self.tokenizer.grid)[:-1]  # the last token is never an input
-        embedding = nn.Embedding(codes, options.width)
-        self.transformer = Transformer(options, embedding, places, codes, data.num_classes)
+        embedding, head = CodeEmbedding(quantiser, options.width), CodeHead(quantiser, options.width)
+        self.transformer = Transformer(options, embedding, places, head, data.num_classes)
 
     def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
         """Return the mean cross-entropy of each token given those before it."""
@@ -77,14 +78,15 @@ class VQGPT(NormalisedTokenModel):
 
         Raises UsageError where a known token comes after one that isn't.
         """
-        length = self.tokenizer.length
+        length, codes = self.tokenizer.length, self.tokenizer.quantiser.codes
         if given is not None and bool((given[1][:, 1:] & ~given[1][:, :-1]).any()):
             raise UsageError(
                 "vq-gpt fills a hole only where it comes last, row by row from the top left: use maskgit for this one"
             )
         guidance = Guidance(labels, self.transformer.any_class(len(labels)), self.sampling.guidance)
         if self.sampling.jacobi and given is None:
-            return draw_by_jacobi(self.transformer, guidance, length, self.sampling, self.sampling.jacobi, generator)
+            window = self.sampling.jacobi
+            return draw_by_jacobi(self.transformer, guidance, length, codes, self.sampling, window, generator)
         tokens = torch.empty(len(labels), length, dtype=torch.int64, device=labels.device)
         cache = self.transformer.cache(len(guidance.labels), length)
         contents = self.transformer.labels(guidance.labels)[:, None]
