@@ -15,7 +15,7 @@ from pathlib import Path
 
 from picture import take
 
-from genkit.paths import cache_dir
+from genkit.files.folders import cache_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genkit"
 GROUND_UP = [
     "errors",
-    "paths",
+    "files",
     "seeds",
     "options",
     "downloads",
@@ -39,7 +39,7 @@ FACE = {"registry": "plugin"}
 ENTRY_POINTS = {"__init__", "__main__", "pytest_plugin"}
 """What starts genkit from outside; nothing imports them, they import what they start."""
 
-NO_TORCH = ("errors", "paths", "seeds", "options", "downloads", "results", "registry", "plugin", "ranking", "report")
+NO_TORCH = ("errors", "files", "seeds", "options", "downloads", "results", "registry", "plugin", "ranking", "report")
 TORCH = ("torch", "torchvision", "torchmetrics", "torch_fidelity", "safetensors", "sklearn", "scipy.stats")
 SAYS_WHICH_TORCH = {"genkit.results.environment"}
 """Imports torch when asked, to say which one made a number."""

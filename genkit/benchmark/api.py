@@ -13,7 +13,7 @@ from genkit.benchmark.plan import Plan, read_plan
 from genkit.benchmark.runner import BenchFolder, OnJob, ignore, nothing, run_jobs
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError
-from genkit.paths import write_atomic
+from genkit.files.writing import write_atomic
 from genkit.report import markdown
 from genkit.report.leaderboard import Leaderboard, leaderboard
 from genkit.results import store

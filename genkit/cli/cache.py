@@ -11,7 +11,7 @@ from genkit.cli.help import ListingGroup, option
 from genkit.cli.options import json_option
 from genkit.cli.output import echo_json
 from genkit.errors import GenkitError, UsageError
-from genkit.paths import CACHED, cache_dir
+from genkit.files.folders import CACHED, cache_dir
 from genkit.report.text import table
 
 KEPT = ("features", "weights")

@@ -289,7 +289,7 @@ def _calibration_folder(run: Run, root: Path) -> Path:
 def _write_page(run: Run, record: Record, root: Path) -> tuple[str, Calibration]:
     """Write a run's page and return its path, and the calibration baselines that have scores of the same protocols."""
     from genkit.evaluation.calibration import calibration
-    from genkit.paths import write_atomic
+    from genkit.files.writing import write_atomic
     from genkit.report.html import run_page
 
     fingerprints = {score.fingerprint for score in record.scores}

@@ -102,7 +102,7 @@ def command(
 
 
 def _write(found: Leaderboard, page: Path) -> None:
-    from genkit.paths import write_atomic
+    from genkit.files.writing import write_atomic
 
     try:
         page.parent.mkdir(parents=True, exist_ok=True)

@@ -136,7 +136,7 @@ def export(out: Path, form: str | None, root: str) -> None:
 
 
 def _write(out: Path, text: str) -> None:
-    from genkit.paths import write_atomic
+    from genkit.files.writing import write_atomic
 
     try:
         write_atomic(out, text.encode())

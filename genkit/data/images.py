@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genkit.errors import PluginError
-from genkit.paths import write_atomic
+from genkit.files.writing import write_atomic
 
 ROUNDING = 1e-3
 """How far a model's images may exceed [0, 1] by rounding: a quarter of a level."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from genkit import paths
 from genkit.data.dataset import ImageDataset
 from genkit.data.fitted import Fitted
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
+from genkit.files import folders
 
 _LOG = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def _opened(
         raise UsageError(f"{reference} has a pattern of its own: leave the glob {options.glob!r} out")
     options = replace(options, glob=pattern or options.glob)
     spec, argument = registry().dataset(path)
-    root = options.data_root or paths.data_root()
+    root = options.data_root or folders.data_root()
     request = replace(options, argument=argument, data_root=None if root is None else Path(root))
     source = spec.load()(request)
     if not isinstance(source, Source):

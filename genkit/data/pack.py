@@ -29,7 +29,8 @@ from genkit.data.packed import Packed, PackWriter, open_packed
 from genkit.data.source import Item, Source, SourceItems
 from genkit.downloads import Progress
 from genkit.errors import DataError
-from genkit.paths import cache_dir, write_atomic
+from genkit.files.folders import cache_dir
+from genkit.files.writing import write_atomic
 
 VERSION = 4
 """Version of the rules for reading sources; a new version reads every source again."""

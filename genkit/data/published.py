@@ -21,7 +21,7 @@ from genkit.data.idx import parse_idx, read_bytes
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems, SplitName
 from genkit.downloads import download, sha256_file
 from genkit.errors import DataError, MissingError
-from genkit.paths import cache_dir
+from genkit.files.folders import cache_dir
 
 FASHION_MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",

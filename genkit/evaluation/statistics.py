@@ -23,9 +23,9 @@ from genkit.evaluation.evaluator import Evaluator, PlannedScore
 from genkit.evaluation.scoring import score
 from genkit.features.extractor import Extractor
 from genkit.features.given import content_hash, refuse_pickle
+from genkit.files.writing import write_atomic
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics.frechet import FeatureStatistics
-from genkit.paths import write_atomic
 from genkit.results.records import RecordedScore
 
 _LOG = logging.getLogger(__name__)

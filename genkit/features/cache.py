@@ -19,7 +19,8 @@ from torch import Tensor
 
 from genkit.features.extractor import Extractor
 from genkit.features.spool import Spool
-from genkit.paths import cache_dir, write_atomic
+from genkit.files.folders import cache_dir
+from genkit.files.writing import write_atomic
 
 VERSION = 2
 """Version of the cache's content."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.features import metadata
 from genkit.features.extractor import Extractor
-from genkit.paths import write_atomic
+from genkit.files.writing import write_atomic
 
 DIM = 64
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from genkit.downloads import Progress, download, sha256_file
 from genkit.errors import DataError, MissingError, UnknownName
-from genkit.paths import cache_dir, write_atomic
+from genkit.files.folders import cache_dir
+from genkit.files.writing import write_atomic
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, MissingError
-from genkit.paths import cache_dir
+from genkit.files.folders import cache_dir
 
 Metadata = dict[str, Any]
 

@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from genkit.paths import write_atomic
+from genkit.files.writing import write_atomic
 
 SYNC_SECONDS = 10.0
 """Minimum time between syncs to disk; a killed process loses the rows since the last one."""

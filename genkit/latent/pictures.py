@@ -15,8 +15,8 @@ from torch import Tensor
 from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
+from genkit.files.writing import write_atomic
 from genkit.models.base import GenerativeModel
-from genkit.paths import write_atomic
 from genkit.seeds import derive
 
 _LOG = logging.getLogger(__name__)

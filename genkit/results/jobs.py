@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, GenkitError
+from genkit.files.writing import write_atomic
 from genkit.options import current_names, original_names
-from genkit.paths import write_atomic
 from genkit.results.documents import parse
 from genkit.results.locations import is_document, open_location
 from genkit.results.protocol import fingerprint

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from genkit.errors import GenkitError, MissingError, UnknownName, UsageError
-from genkit.paths import write_atomic
+from genkit.files.writing import write_atomic
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
 _NO_LONGER_URL = re.compile(r"[a-z][a-z0-9+.-]+:/[^/]")

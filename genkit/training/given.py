@@ -18,7 +18,7 @@ from genkit.data import ImageDataset
 from genkit.data.open import OpenOptions
 from genkit.data.source import DatasetRequest
 from genkit.errors import GenkitError, UsageError, suggestion
-from genkit.paths import write_atomic
+from genkit.files.writing import write_atomic
 
 _COUNT = re.compile(r"([\d_,]*\.?\d+)([km]?)", re.IGNORECASE)
 

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from genkit import paths
 from genkit.data import ImageDataset, open_dataset
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, MissingError
+from genkit.files import folders
 from genkit.training.runs import Run
 
 ELSEWHERE = "if the data is elsewhere, name its place: --dataset NEWPATH (in Python dataset=NEWPATH)"
@@ -35,7 +35,7 @@ def open_run_dataset(
         recorded = options.pop("data_root")
         if labels is not None:
             options["labels"] = labels
-        root = data_root or paths.data_root() or recorded
+        root = data_root or folders.data_root() or recorded
         reference = run.config.dataset if dataset is None else str(dataset)
         try:
             dataset = open_dataset(reference, data_root=root, progress=progress, **options)

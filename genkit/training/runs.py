@@ -21,10 +21,10 @@ from genkit.data.dataset import DataInfo
 from genkit.data.open import OpenOptions, absolute_reference_or_same
 from genkit.data.summary import describe_info
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
+from genkit.files.writing import write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import draw_with
 from genkit.options import build
-from genkit.paths import write_atomic
 from genkit.registry.discovery import Offer, registry
 from genkit.registry.specs import ModelSpec
 from genkit.results.documents import parse

@@ -1,9 +1,8 @@
-"""The folders that genkit uses, and atomic writes."""
+"""The folders that genkit uses."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -31,18 +30,3 @@ def data_root() -> Path | None:
     """Return the folder of downloaded data sets that ``GENKIT_DATA`` names, or None."""
     given = os.environ.get("GENKIT_DATA")
     return Path(given) if given else None
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace a file atomically, by a temporary name, sync and rename: readers see the old content or the new."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -1,11 +1,12 @@
+"""Atomic writes: readers see the old content or the new."""
+
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
-from genkit.paths import cache_dir, data_root, write_atomic
+from genkit.files.writing import write_atomic
 
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
@@ -24,14 +25,3 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
         assert os.listdir(tmp_path) == ["x"]
     write_atomic(path, b"new")
     assert path.read_bytes() == b"new"
-
-
-def test_the_environment_names_the_folders(monkeypatch, tmp_path):
-    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path))
-    assert cache_dir() == tmp_path
-    monkeypatch.delenv("GENKIT_CACHE")
-    assert cache_dir().name == "genkit"
-    monkeypatch.setenv("GENKIT_DATA", "/data")
-    assert data_root() == Path("/data")
-    monkeypatch.setenv("GENKIT_DATA", "")
-    assert data_root() is None

@@ -1,0 +1,1 @@
+"""Files on this machine: which folders there are, and how files are written."""
