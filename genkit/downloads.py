@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
+import logging
 import os
 import re
 import urllib.error
@@ -15,6 +15,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from genkit.errors import DataError, MissingError
+from genkit.files.integrity import sha256_file, unchanged
+
+_LOG = logging.getLogger(__name__)
 
 TIMEOUT = 30.0
 """Seconds without data after which a mirror is given up."""
@@ -34,12 +37,6 @@ class _BrokeOffError(Exception):
     """The transfer broke off in the middle of the file; the part received is kept."""
 
 
-def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def download(
     urls: Sequence[str],
     sha256: str,
@@ -56,15 +53,18 @@ def download(
     what to do without a network, by default to put the file at ``target``.
     Raises MissingError when no mirror has it, DataError when ``target`` can't be written.
     """
-    if target.is_file() and sha256_file(target) == sha256:
+    if target.is_file() and unchanged(target, sha256):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f"{target.name}.lock")):
-            if target.is_file() and sha256_file(target) == sha256:
+            if target.is_file() and unchanged(target, sha256):
                 return target
+            wrong = target.is_file()
             failures = _from_mirrors(urls, sha256, target, progress)
         if not failures:
+            if wrong:
+                _LOG.warning("%s at %s was damaged: downloaded again", what, target)
             return target
     except (OSError, _WriteError) as error:
         reason = getattr(error, "strerror", None) or str(error)

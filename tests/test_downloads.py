@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import pytest
 
-from genkit.downloads import download, sha256_file
+from genkit.downloads import download
 from genkit.errors import DataError, MissingError
+from genkit.files.integrity import sha256_file
 
 CONTENT = bytes(range(256)) * 4000
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -152,6 +153,19 @@ def test_a_wrong_file_offline_is_said_to_be_wrong(target: Path) -> None:
     with pytest.raises(MissingError, match="the file has other content than expected"):
         download(["http://127.0.0.1:9/a"], SHA, target, what="the file")
     assert target.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("place", [0, len(CONTENT) // 2, -1])
+def test_a_damaged_file_is_fetched_again_and_that_is_said(
+    server: str, target: Path, caplog: pytest.LogCaptureFixture, place: int
+) -> None:
+    assert fetched(target, f"{server}/good") == CONTENT
+    assert caplog.messages == []
+    damaged = bytearray(CONTENT)
+    damaged[place] ^= 1
+    target.write_bytes(bytes(damaged))
+    assert fetched(target, f"{server}/good") == CONTENT
+    assert caplog.messages == [f"the file at {target} was damaged: downloaded again"]
 
 
 def test_a_folder_that_can_not_be_made_is_one_sentence(server: str, tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from genkit.data.idx import parse_idx, read_bytes
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems, SplitName
-from genkit.downloads import download, sha256_file
+from genkit.downloads import download
 from genkit.errors import DataError, MissingError
 from genkit.files.folders import cache_dir
+from genkit.files.integrity import sha256_file
 
 FASHION_MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from genkit.data import ImageDataset
-from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves
 from genkit.features.cache import Progress, quiet
+from genkit.files.integrity import sha256_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import sampling_of
 from genkit.registry.discovery import registry

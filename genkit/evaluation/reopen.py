@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from genkit.data import ImageDataset, Split, open_images
 from genkit.devices import pick_device
-from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.features import offered_choices
 from genkit.features.cache import Progress, Samples
+from genkit.files.integrity import sha256_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import drawing_options
 from genkit.options import with_later

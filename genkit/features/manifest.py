@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from genkit.downloads import Progress, download, sha256_file
+from genkit.downloads import Progress, download
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.files.folders import cache_dir
+from genkit.files.integrity import sha256_file
 from genkit.files.writing import write_atomic
 
 

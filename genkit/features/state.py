@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError
+from genkit.files.integrity import sha256_file
 
 
 def read_state(path: Path, what: str) -> tuple[dict[str, Tensor], str]:

@@ -22,6 +22,7 @@ CACHED = {
     "downloads": "downloaded data sets; downloaded again when they are next opened",
     "weights": "weights of extractors; downloaded again, or added again by genkit weights add",
     "features": "extractors trained here; trained again by genkit features train",
+    "checked": "when files of over 256 MB were last found undamaged; checked again when they are next read",
 }
 """The folders of the cache, and how what they hold comes back after it is removed."""
 

@@ -11,12 +11,12 @@ import torch
 from making import record, score
 
 from genkit.data import Split
-from genkit.downloads import sha256_file
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate, store_record
 from genkit.evaluation.evaluator import Evaluator, Measurement
+from genkit.files.integrity import sha256_file
 from genkit.results.records import Subject, from_json
 from genkit.training.api import train
 from genkit.training.runs import make_model

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from genkit.data import open_images
-from genkit.downloads import sha256_file
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
@@ -18,6 +17,7 @@ from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.explain import explain
 from genkit.evaluation.reopen import extractor_choices
+from genkit.files.integrity import sha256_file
 from genkit.results.protocols import ProtocolPreset
 from genkit.training.api import train
 

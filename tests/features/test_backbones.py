@@ -18,6 +18,7 @@ from genkit.errors import DataError, MissingError, UsageError
 from genkit.features import backbones, manifest
 from genkit.features.backbones import clip, dinov2
 from genkit.features.extractor import FeatureRequest, offered_by
+from genkit.files.integrity import sha256_file
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def test_weights_that_were_not_pulled_are_asked_for(timm, monkeypatch, tmp_path)
 def test_weights_that_were_pulled_are_found_and_have_the_plain_name(dino_weights, monkeypatch, tmp_path):
     path, _ = dino_weights
     monkeypatch.setenv("GENKIT_CACHE", str(tmp_path / "cache"))
-    sha256 = manifest.sha256_file(path)
+    sha256 = sha256_file(path)
     known = manifest.WeightsFile("dinov2-tiny", "tiny.pth", (), sha256, 1, "", "")
     monkeypatch.setattr(manifest, "WEIGHTS", [known])
     manifest.add("dinov2-tiny", path)

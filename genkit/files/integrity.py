@@ -1,0 +1,183 @@
+"""Whether what is kept still is what was written: the one place that hashes files and compares them with their hash.
+
+A file's SHA-256 is published with it, in one rename:
+
+=================================  =====================================================================================
+a record                           in its name
+an exhibit                         in ``sha256.json`` beside it, written before the record
+a checkpoint, a cached Gaussian    in its safetensors header: of the file with zeros in the place of the hash
+a JSON document                    in its field ``own_sha256``: of all other fields
+a packed data set                  in its ``meta.json``, whose own hash is the folder's name
+features                           in their ``progress.json``
+weights                            in genkit's list of weights, or in the metadata of an extractor trained here
+=================================  =====================================================================================
+
+Files of before that hold no hash are taken as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genkit.files.folders import cache_dir
+
+LARGE = 256 << 20
+"""Bytes up to which a file is hashed whenever it is loaded; a larger one is hashed once in ``DAY``."""
+
+DAY = 24 * 3600.0
+"""Seconds for which a large file that was right is not hashed again, unless its size, times or inode change."""
+
+OWN = "own_sha256"
+"""The field of a document that holds the hash of the document, or of the safetensors file, that it is in."""
+
+_ZEROS = "0" * 64
+_PLACE = re.compile(rf'\\"{OWN}\\": \\"(.{{64}})\\"'.encode(), re.DOTALL)
+_LONGEST_HEADER = 100_000_000  # bytes, as in safetensors
+_BLOCK = 1 << 20
+
+
+class Damaged(ValueError):
+    """A kept file that is not what was written; the message names it."""
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_parts(path: Path, sizes: Sequence[int]) -> list[str]:
+    """Return the SHA-256 of consecutive parts of a file, of ``sizes`` bytes; what follows them is not read."""
+    with open(path, "rb") as file:
+        return [_fed(hashlib.sha256(), file, size).hexdigest() for size in sizes]
+
+
+def unchanged(path: Path, expected: str, hashed: Callable[[Path], str] = sha256_file) -> bool:
+    """Whether a file has the hash that it was written with; ``hashed`` computes it. OSError passes through.
+
+    A file over ``LARGE`` that had it within the last ``DAY`` is not hashed again.
+    """
+    status = path.stat()
+    if status.st_size <= LARGE:
+        return hashed(path) == expected
+    # Bytes can't change unseen with their times put back: the time of the change of the inode is not for anyone to set.
+    facts = [str(path.absolute()), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, expected]
+    mark = cache_dir().absolute() / "checked" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    with contextlib.suppress(OSError):
+        if 0 <= time.time() - mark.stat().st_mtime < DAY:
+            return True
+    if hashed(path) != expected:
+        return False
+    with contextlib.suppress(OSError):  # a cache that can't be written only costs time
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        for other in mark.parent.iterdir():
+            if time.time() - other.stat().st_mtime >= DAY:
+                other.unlink(missing_ok=True)
+    return True
+
+
+def sealed(document: Mapping[str, Any]) -> bytes:
+    """Return a JSON document with its own hash in the field ``own_sha256``; raises ValueError if it is not finite."""
+    plain = json.loads(json.dumps(document, allow_nan=False))
+    return (json.dumps({**plain, OWN: _of_document(plain)}, indent=1) + "\n").encode()
+
+
+def unsealed(data: bytes, path: Path | str) -> dict[str, Any]:
+    """Return a document without its own hash, which is checked if it has one; raises Damaged, naming ``path``."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{path}: {error}") from error
+    if not isinstance(document, dict):
+        raise Damaged(f"{path} is not a JSON object")
+    own = document.pop(OWN, None)
+    if own is not None and own != _of_document(document):
+        raise Damaged(f"{path} does not have the sha256 that it was written with")
+    return document
+
+
+def sealing_metadata(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a safetensors file that ``seal`` completes; raises ValueError if it is not finite."""
+    return {"genkit": json.dumps({OWN: _ZEROS, **document}, allow_nan=False)}
+
+
+def seal(file: BinaryIO) -> None:
+    """Write the hash of a safetensors file with ``sealing_metadata`` into its header."""
+    place, _, own = _own_hash(file)
+    file.seek(place)
+    file.write(own.encode())
+
+
+def sealed_bytes(data: bytes) -> bytes:
+    """Return the bytes of a safetensors file with ``sealing_metadata`` with its hash in its header."""
+    file = io.BytesIO(data)
+    seal(file)
+    return file.getvalue()
+
+
+def check_sealed(source: Path | bytes, path: Path) -> None:
+    """Raise Damaged, naming ``path``, for a safetensors file that has not the hash in its header.
+
+    One without a hash, as of before, passes, and so does what is no such file: its reader refuses it.
+    """
+    if isinstance(source, bytes):
+        place, recorded, own = _own_hash(io.BytesIO(source))
+        right = place == 0 or recorded == own
+    else:
+        with open(source, "rb") as file:
+            place, recorded = _place(_header(file))
+        right = place == 0 or unchanged(source, recorded, _own_hash_of)
+    if not right:
+        raise Damaged(f"{path} does not have the sha256 that it was written with")
+
+
+def _own_hash_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        return _own_hash(file)[2]
+
+
+def _own_hash(file: BinaryIO) -> tuple[int, str, str]:
+    """Return the place of the hash in a safetensors file, 0 if it has none, the hash there, and what it should be."""
+    file.seek(0)
+    header = _header(file)
+    place, recorded = _place(header)
+    if place == 0:
+        return 0, "", ""
+    digest = hashlib.sha256(header[:place] + _ZEROS.encode() + header[place + len(_ZEROS) :])
+    return place, recorded, _fed(digest, file).hexdigest()
+
+
+def _header(file: BinaryIO) -> bytes:
+    """Return the first bytes of a safetensors file: the length of its header, and the header."""
+    size = file.read(8)
+    length = int.from_bytes(size, "little")
+    return size + (file.read(length) if length <= _LONGEST_HEADER else b"")
+
+
+def _place(header: bytes) -> tuple[int, str]:
+    found = _PLACE.search(header)
+    return (found.start(1), found[1].decode("latin-1")) if found else (0, "")
+
+
+def _fed(digest: Any, file: BinaryIO, size: int | None = None) -> Any:
+    """Return a hash object that was given the next ``size`` bytes of a file, by default all that are left."""
+    while size is None or size > 0:
+        block = file.read(_BLOCK if size is None else min(size, _BLOCK))
+        if not block:
+            break
+        digest.update(block)
+        size = None if size is None else size - len(block)
+    return digest
+
+
+def _of_document(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
