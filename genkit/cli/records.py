@@ -41,6 +41,7 @@ def list_records(as_json: bool, root: str) -> None:
     from genkit.results import store
 
     contents = store.read(root)
+    contents.check_any()
     for problem in contents.problems:
         left_out(problem)
     rows = [

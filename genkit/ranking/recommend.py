@@ -78,10 +78,11 @@ def recommend(
     by ``score``, else by likelihood if that is needed, else by the quality of samples. ``unreadable`` is called with a
     sentence for each file that can't be read.
 
-    Raises MissingError, which gives the reasons, if no model is known to be within the limits, and UnknownName for a
-    data set or score that no record has.
+    Raises MissingError, which gives the reasons, if no model is known to be within the limits, DataError if no record
+    can be read, and UnknownName for a data set or score that no record has.
     """
     contents = store.read(root)
+    contents.check_any()
     for problem in contents.problems:
         unreadable(problem)
     return recommend_from(

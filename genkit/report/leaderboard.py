@@ -85,9 +85,11 @@ def leaderboard(
     ``dataset`` is that of the newest record by default; if several are given, the board is of the first, and models are
     compared over all. A path means the data that was measured there, or that is there now. Several contents of one name
     are told apart as ``NAME@HASH``. ``score`` is a score or metric, by default the one that ranks most entries. Raises
-    MissingError if there is nothing to rank and UnknownName for a data set or score that no record has.
+    MissingError if there is nothing to rank, DataError if no record can be read, and UnknownName for a data set or
+    score that no record has.
     """
     contents = store.read(root)
+    contents.check_any()
     records = told_apart(contents.records)
     first, *more = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset) or [None]
     first, *more = (each and measured_at(each, records, root) for each in (first, *more))

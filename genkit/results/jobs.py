@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,14 @@ from genkit.errors import DataError, GenkitError
 from genkit.files.writing import write_atomic
 from genkit.options import current_names, original_names
 from genkit.results.documents import parse
-from genkit.results.locations import is_document, open_location
+from genkit.results.location import is_document
+from genkit.results.locations import open_location
 from genkit.results.protocol import fingerprint
 from genkit.results.records import Record
 
 SCHEMA = 1
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,12 @@ def outcome(folder: Path, job: Job) -> Outcome | None:
 def outcomes(root: Path | str) -> list[Outcome]:
     """Return all outcomes of the board in a folder or URL, also of jobs that its file no longer lists.
 
-    Files that can't be read are skipped; a root that can't be reached has no outcomes.
+    Files that can't be read are skipped; a folder of jobs that can't be read has no outcomes, and that is logged.
     """
     try:
         files = open_location(root).files("jobs")
-    except GenkitError:
+    except GenkitError as error:
+        _LOG.warning("failed jobs are not shown: %s", error)
         return []
     found = []
     for name, content in sorted(files.items()):

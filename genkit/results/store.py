@@ -33,6 +33,12 @@ class StoreContents:
     problems: list[str] = field(default_factory=list)
     origins: dict[str, str] = field(default_factory=dict)
 
+    def check_any(self) -> None:
+        """Raise DataError if there are files and none can be read: such a store is not one without records."""
+        if self.problems and not self.records:
+            more = len(self.problems) - 1
+            raise DataError(f"no record can be read: {self.problems[0]}{f'; and {more} more like it' if more else ''}")
+
 
 @dataclass(frozen=True)
 class StoredRecord:

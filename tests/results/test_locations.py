@@ -1,16 +1,17 @@
-"""Filesystems behind fsspec that are less obliging than memory://."""
+"""Filesystems behind fsspec that are less obliging than memory://. Tests location.py, locations.py and remote.py."""
 
 from __future__ import annotations
 
 import zipfile
 
 import pytest
-from fsspec import register_implementation
+from fsspec import AbstractFileSystem, register_implementation
 from fsspec.implementations.memory import MemoryFileSystem
 from making import record, score
 
-from genkit.errors import GenkitError, MissingError, UnknownName
-from genkit.results import maintenance, store
+import genkit
+from genkit.errors import DataError, GenkitError, MissingError, UnknownName
+from genkit.results import maintenance, remote, store
 
 
 class Plain(MemoryFileSystem):
@@ -48,12 +49,32 @@ class Down(Plain):
         raise TimeoutError(110, "Connection timed out")
 
 
+class Closed(MemoryFileSystem):
+    """Refuses to list some folders, and has no way of its own to list a tree."""
+
+    protocol = "closed"
+    store: dict = {}
+    pseudo_dirs = [""]
+    refused: dict = {}
+    find = AbstractFileSystem.find
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("closed://", "memory://"))
+
+    def ls(self, path, detail=True, **kwargs):
+        for folder, error in self.refused.items():
+            if self._strip_protocol(path) == folder:
+                raise error
+        return super().ls(path, detail=detail, **kwargs)
+
+
 @pytest.fixture(autouse=True)
 def _protocols():
-    for kind in (Plain, Down):
+    for kind in (Plain, Down, Closed):
         register_implementation(kind.protocol, kind, clobber=True)
     register_implementation("driverless", "no.such.driver.Files", errtxt="Install driverless-fs to open it")
-    for shared in (Plain.store, Plain.seen):
+    for shared in (Plain.store, Plain.seen, Closed.store, Closed.refused):
         shared.clear()
 
 
@@ -188,6 +209,56 @@ def test_an_archive_is_a_store_to_read_with_its_exhibits(tmp_path, inner):
             "grid.png": one.subject.name.replace("top", "").encode()
         }
     assert maintenance.check(f"zip://{inner}::file://{tmp_path}/all.zip") == maintenance.Health(len(names), [])
+
+
+@pytest.mark.parametrize("root", ["closed://runs", "filecache::closed://runs"])
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), FileNotFoundError("/runs/b"), RuntimeError("550 denied")]
+)
+def test_a_remote_folder_that_cannot_be_listed_is_named(root, error):
+    for name in ("a", "b"):
+        store.add(f"closed://runs/{name}", record(name, score(1.0)))
+    Closed.refused["/runs/b"] = error
+    contents = store.read(root)
+    assert [one.subject.name for one in contents.records] == ["a"]
+    (problem,) = contents.problems
+    assert "closed://runs/b can't be read: " in problem
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), FileNotFoundError("/runs")])
+def test_a_remote_store_that_cannot_be_listed_is_not_empty(error):
+    store.add("closed://runs", record("a", score(1.0)))
+    Closed.refused["/runs"] = error
+    with pytest.raises(GenkitError, match="closed://runs can't be read: "):
+        store.read("closed://runs")
+    Closed.refused.clear()
+    assert store.read("closed://nothing") == store.StoreContents()
+
+
+def test_pictures_that_cannot_be_listed_are_not_none():
+    one = record("a", score(1.0))
+    store.add("closed://runs", one, {"grid.png": b"x"})
+    assert store.exhibits("closed://runs", one.id) == {"grid.png": b"x"}
+    Closed.refused[f"/runs/exhibits/{one.id}"] = PermissionError(13, "Permission denied")
+    with pytest.raises(GenkitError, match="can't be read: Permission denied"):
+        store.exhibits("closed://runs", one.id)
+
+
+def test_a_store_of_which_nothing_can_be_read_is_not_one_without_records(tmp_path):
+    path = store.add(tmp_path, record("a", score(1.0)))
+    path.write_text("{")
+    with pytest.raises(DataError, match=f"^no record can be read: {path} is not a record"):
+        genkit.leaderboard(tmp_path)
+    with pytest.raises(DataError, match="no record can be read"):
+        genkit.recommend(tmp_path)
+
+
+def test_records_are_fetched_some_at_a_time(url, monkeypatch):
+    monkeypatch.setattr(remote, "_AT_ONCE", 2)
+    made = [record(name, score(1.0)) for name in "abcde"]
+    for each in made:
+        store.add(url, each)
+    assert store.read(url).records == made
 
 
 def test_a_plain_path_needs_no_fsspec(tmp_path):
