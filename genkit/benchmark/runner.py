@@ -23,12 +23,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from genkit.benchmark.jobs import runs_of
 from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, GenkitWarning, Interrupted
+from genkit.files.locks import Held, ProcessLock, holding
 from genkit.results.jobs import Job, Outcome, lock_file, outcome
 from genkit.training.runs import Run
 
@@ -140,12 +141,12 @@ def _finish(bench: BenchFolder, job: Job, code: int | None, waiting: list[Job], 
         raise KeyboardInterrupt
     else:  # it was killed, perhaps for lack of memory: publish for it, unless another runner has taken the job
         try:
-            with FileLock(lock_file(bench.jobs, job), timeout=0):
+            with holding(ProcessLock(lock_file(bench.jobs, job))):
                 reason = f"its process ended with code {code}, perhaps for lack of memory"
                 ended = outcome(bench.jobs, job) or Outcome(job, "failed", reason=reason)
                 ended.publish(bench.jobs)
                 on_job(job, ended)
-        except Timeout:
+        except Held:
             waiting.append(job)
 
 
@@ -162,13 +163,15 @@ def _work(
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the runner passes it on once
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     torch.set_num_threads(threads)
     prepare()
     logging.getLogger("genkit.data").setLevel(logging.ERROR)  # how the data is read was said when the plan was made
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     try:
-        with FileLock(lock_file(bench.jobs, job), timeout=0):
+        with holding(ProcessLock(lock_file(bench.jobs, job))):
             if outcome(bench.jobs, job) is not None:
                 return
             began = time.monotonic()
@@ -184,7 +187,7 @@ def _work(
             Outcome(job, ended.state, ended.record, ended.reason, round(time.monotonic() - began, 3)).publish(
                 bench.jobs
             )
-    except Timeout:
+    except Held:
         os._exit(TAKEN)
     except KeyboardInterrupt:
         os._exit(STOPPED)

@@ -1,4 +1,4 @@
-"""Signals and streams of the process: Ctrl-C and SIGTERM stop it, a closed pipe does not crash it."""
+"""Signals and streams of the process: Ctrl-C, SIGTERM and SIGHUP stop it, a closed pipe does not crash it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ STOPPED = 130
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt, unless the parent process arranged otherwise."""
+    """Let Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt, unless the parent process arranged otherwise."""
     defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):  # what a terminal sends when it is closed
+        defaults[signal.SIGHUP] = signal.SIG_DFL
     main = threading.current_thread() is threading.main_thread()
     replaced = {number: handler for number, handler in defaults.items() if main and signal.getsignal(number) == handler}
     for number in replaced:

@@ -103,8 +103,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
 @runs_option
 def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
     """Remove runs with their checkpoints and records."""
-    from filelock import FileLock, Timeout
-
+    from genkit.files.locks import Held, holding
     from genkit.training.runs import find_run
 
     if not yes and not sys.stdin.isatty():
@@ -113,9 +112,9 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
         if not yes:
             click.confirm(f"remove {run.path} with its checkpoints and records?", abort=True)
         try:
-            with FileLock(run.path / ".lock-0", timeout=0):
+            with holding(run.lock()):
                 shutil.rmtree(run.path)
-        except Timeout as error:
+        except Held as error:
             raise GenkitError(f"run {run.path} is being trained: stop it first") from error
         except OSError as error:
             raise GenkitError(f"{run.path} can't be removed: {error.strerror or error}") from error

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from filelock import FileLock, Timeout
 
 from genkit.data import ImageDataset, open_dataset
 from genkit.data.open import OpenOptions
 from genkit.data.summary import describe_data
 from genkit.devices import pick_device, pick_precision
 from genkit.errors import GenkitError, UsageError
+from genkit.files.locks import Held, holding
 from genkit.models.base import GenerativeModel, Preset
 from genkit.models.drawing import split_options
 from genkit.options import build, override, to_json
@@ -232,11 +232,11 @@ def _run(
             registry().observe("genkit_train_event", event=event)
 
     try:
-        with FileLock(run.path / f".lock-{distributed.rank()}", timeout=0), recorded(run, device, tell) as ending:
+        with holding(run.lock(distributed.rank())), recorded(run, device, tell) as ending:
             loop = Loop(run, make(), data, device, settings, tell)
             ending.monitor = loop.monitor
             loop.train()
-    except Timeout as error:
+    except Held as error:
         raise GenkitError(f"run {run.path} is being trained by another process") from error
     except OSError as error:
         raise GenkitError(

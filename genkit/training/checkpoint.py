@@ -6,9 +6,7 @@ shared tensors, and with a contiguous state the fused CPU Adam silently updates 
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genkit.errors import DataError, MissingError, PluginError
+from genkit.files.writing import replacing, sync
 
 SCHEMA = 2
 
@@ -30,24 +29,21 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     An earlier file of that name stays until the new one is complete. OSError passes through; no temporary file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as temporary:
         plain = {name: _plain(tensor) for name, tensor in tensors.items()}
         document = json.dumps({"schema": SCHEMA, **meta}, allow_nan=False)
         try:
             save_file(plain, str(temporary), metadata={"genkit": document})
         except SafetensorError as error:
             raise OSError(0, f"{error}") from error
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    sync(path.parent)
 
 
-def load(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read the tensors whose name starts with ``prefix`` and the metadata; raises MissingError or DataError."""
+def load(path: Path, prefix: str | tuple[str, ...] = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the tensors whose name starts with ``prefix``, or one of several, and the metadata.
+
+    Raises MissingError or DataError.
+    """
     if not path.is_file():
         raise MissingError(f"there is no checkpoint {path}")
     try:
@@ -121,11 +117,3 @@ def restore_optimizer(
 def _plain(tensor: Tensor) -> Tensor:
     """Return a contiguous copy on the CPU that shares no memory."""
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

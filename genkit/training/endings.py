@@ -33,10 +33,10 @@ class Ending:
         self.monitor: Monitor | None = None
 
     def record(self, kind: str, reason: str = "") -> None:
-        """Write "interrupted" or "failed" into status.json, if it says "running", and tell the observers."""
+        """Write "interrupted" or "failed" into status.json, unless the run is finished, and tell the observers."""
         with contextlib.suppress(OSError):  # the disk may be what failed
             status = self.run.status
-            if status.state == "running" and not distributed.rank():
+            if status.state != "finished" and not distributed.rank():
                 self.run.write_status(dataclasses.replace(status, state=kind, reason=reason))
         if self.monitor is not None:
             self.monitor.event(kind, reason=reason)
@@ -69,6 +69,12 @@ def recorded(run: Run, device: torch.device, tell: Callable[[dict[str, Any]], No
         if failed is None:
             raise
         raise failed from error
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # sys.exit, or an exception of a plugin that nobody catches
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        ending.record("failed", reason)
+        raise TrainingError(f"{run.config.model} ended the training by {reason}; {_kept(run)}") from error
 
 
 def too_large_or_small(error: Exception, config: RunConfig, device: torch.device) -> TrainingError | None:

@@ -13,6 +13,7 @@ from genkit.data import ImageDataset
 from genkit.data.stream import BatchStream
 from genkit.devices import pick_precision
 from genkit.errors import Interrupted
+from genkit.files.temporaries import clear
 from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.training import distributed, snapshot
 from genkit.training.ema import Ema
@@ -67,8 +68,7 @@ class Loop:
     def _restore(self) -> None:
         """Go back to the newest checkpoint and remove what a killed process left half written."""
         if not self.rank:
-            for partial in (self.run.path / "checkpoints").glob(".*.part"):
-                partial.unlink(missing_ok=True)
+            clear(self.run.path / "checkpoints")
         snapshot.restore(self.state, self.run)
         count, images = self.run.config.milestones, self.run.config.images or 0
         due = [images * number // (count + 1) for number in range(1, count + 1)]

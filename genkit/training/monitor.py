@@ -22,9 +22,10 @@ from genkit.errors import GenkitError
 from genkit.models.base import capabilities
 from genkit.seeds import derive
 from genkit.training import distributed
-from genkit.training.runs import Run, Status
+from genkit.training.runs import Run
 from genkit.training.settings import Settings
 from genkit.training.snapshot import State
+from genkit.training.status import Status
 from genkit.training.trouble import Trouble, huge, smaller_rate
 
 _LOG = logging.getLogger(__name__)

@@ -21,18 +21,18 @@ from genkit.data.dataset import DataInfo
 from genkit.data.open import OpenOptions, absolute_reference_or_same
 from genkit.data.summary import describe_info
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
-from genkit.files.writing import write_atomic
+from genkit.files.locks import ProcessLock
+from genkit.files.order import next_in_order
+from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import draw_with
 from genkit.options import build
 from genkit.registry.discovery import Offer, registry
 from genkit.registry.specs import ModelSpec
-from genkit.results.documents import parse
 from genkit.training import checkpoint
+from genkit.training.status import SCHEMA, Status, read_document, read_status
 
-SCHEMA = 1
-
-D = TypeVar("D")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class RunConfig:
     options to open the data set again. ``sampling``: the options that the model draws with unless others are named.
     ``milestones`` checkpoints are kept at even distances of a budget in images.
     ``dataset_summary`` says what the data set was understood as; empty in older runs. So is ``precision``, "float32" or
-    "bfloat16", which then is what ``pick_precision`` takes on the device.
+    "bfloat16", which then is what ``pick_precision`` takes on the device. ``order`` is ``created``, or just after the
+    newest run of the store if a clock was set back; empty in older runs.
     """
 
     model: str
@@ -68,6 +69,7 @@ class RunConfig:
     created: str = ""
     command: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    order: str = ""
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -87,20 +89,6 @@ class RunConfig:
     def budget(self) -> str:
         """The budget as text, e.g. ``400,000 images``."""
         return f"{self.images:,} images" if self.images is not None else f"{self.minutes:g} minutes"
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a run is; ``state`` is "running", "interrupted", "failed" or "finished".
-
-    ``warning`` says what is wrong with the newest samples, if they show that training has collapsed or diverged.
-    """
-
-    state: str
-    images: int = 0
-    seconds: float = 0.0
-    reason: str = ""
-    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,15 +117,16 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """The content of status.json; without one the run has just been made."""
-        try:
-            return _read(Status, self.path / "status.json")
-        except FileNotFoundError:
-            return Status("running")
+        """How far it is; raises DataError if status.json can't be read."""
+        return read_status(self.path, self.lock())
+
+    def lock(self, rank: int = 0) -> ProcessLock:
+        """The lock that one of the processes that train the run holds while it lives."""
+        return ProcessLock(self.path / f".lock-{rank}")
 
     def write_status(self, status: Status) -> None:
         """Replace status.json atomically."""
-        write_atomic(self.path / "status.json", json.dumps(dataclasses.asdict(status)).encode())
+        status.write(self.path)
 
     @property
     def finished(self) -> bool:
@@ -165,14 +154,13 @@ def create(root: Path, config: RunConfig) -> Run:
     parent = root / config.dataset_slug / config.model
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        while True:
+        earlier = [time for folder in _folders(root) for time in _times(folder)]
+        config = dataclasses.replace(config, order=next_in_order(earlier, config.created))
+        path = parent / secrets.token_hex(2)
+        while path.exists():
             path = parent / secrets.token_hex(2)
-            try:
-                path.mkdir()
-                break
-            except FileExistsError:
-                continue
-        write_atomic(path / "run.json", json.dumps(dataclasses.asdict(config), indent=1).encode())
+        with publishing(path) as folder:
+            write_atomic(folder / "run.json", json.dumps(dataclasses.asdict(config), indent=1).encode())
     except OSError as error:
         raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
     return Run(path, config)
@@ -181,21 +169,9 @@ def create(root: Path, config: RunConfig) -> Run:
 def open_run(path: Path) -> Run:
     """Open a run folder; raises MissingError or DataError."""
     try:
-        return Run(path, _read(RunConfig, path / "run.json"))
+        return Run(path, read_document(RunConfig, path / "run.json"))
     except FileNotFoundError as error:
         raise MissingError(f"there is no run at {path}: genkit runs lists them") from error
-
-
-def _read(cls: type[D], path: Path) -> D:
-    """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none."""
-    complaint = f"{path} can't be read"
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise DataError(f"{complaint}: {error.strerror or error}") from error
-    return parse(cls, text, complaint, SCHEMA)
 
 
 def find_runs(
@@ -223,7 +199,7 @@ def find_runs(
         except (DataError, MissingError) as error:
             if unreadable is not None:
                 unreadable(str(error))
-    yield from sorted(found, key=lambda run: (run.config.created, run.id))
+    yield from sorted(found, key=lambda run: (run.config.order or run.config.created, run.id))
 
 
 def named_run(run: Path | str) -> Run:
@@ -254,6 +230,15 @@ def find_run(root: Path, text: str) -> Run:
     if not matches:
         raise MissingError(f"there is no run {text!r} in {root}: genkit runs lists them")
     return open_run(matches[0])
+
+
+def _times(folder: Path) -> list[str]:
+    """When a run came into its store, as far as it says so."""
+    try:
+        config = json.loads((folder / "run.json").read_bytes())
+        return [time for name in ("order", "created") if isinstance(time := config.get(name), str)]
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return []
 
 
 def _folders(root: Path) -> list[Path]:
@@ -293,14 +278,32 @@ def load(
         if checkpoint_path is None and Path(run).suffix == ".safetensors":
             checkpoint_path = run
         run = named_run(run)
-    path = Path(checkpoint_path) if checkpoint_path is not None else run.newest_checkpoint()
     model = run.make_model()
-    tensors, _ = checkpoint.load(path, "model/")
-    averages = {} if raw else checkpoint.load(path, "ema/")[0]
-    state: dict[str, Tensor] = {name.removeprefix("model/"): tensor for name, tensor in tensors.items()}
-    state |= {name.removeprefix("ema/"): tensor for name, tensor in averages.items()}
+    prefixes = ("model/",) if raw else ("model/", "ema/")  # averages replace the weights of their names
+    if checkpoint_path is not None:
+        path = Path(checkpoint_path)
+        tensors, _ = checkpoint.load(path, prefixes)
+    else:
+        path, (tensors, _) = with_newest(run, lambda path: (path, checkpoint.load(path, prefixes)))
+    state: dict[str, Tensor] = {}
+    for prefix in prefixes:
+        state |= {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     checkpoint.restore_module(model, state, str(path))
     return draw_with(model.eval(), sampling or {}, run.config.model)
+
+
+def with_newest(run: Run, work: Callable[[Path], T]) -> T:
+    """Return what ``work`` makes of the newest checkpoint; again, if training has meanwhile replaced that by a newer.
+
+    Raises MissingError if there is none, and what ``work`` raises for one that is still there.
+    """
+    while True:
+        path = run.newest_checkpoint()
+        try:
+            return work(path)
+        except (GenkitError, OSError):
+            if path.exists() or path == run.newest_checkpoint():
+                raise
 
 
 def checkpoint_meta(path: Path) -> dict[str, Any]:

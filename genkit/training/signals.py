@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: the first one lets the step finish, the second one stops at once."""
+"""Ctrl-C, SIGTERM and SIGHUP during training: the first one lets the step finish, the second one stops at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""Windows has no SIGHUP, which a terminal sends when it is closed."""
+
 
 class StopSignal:
-    """``received`` is set by the first Ctrl-C or SIGTERM while listening."""
+    """``received`` is set by the first Ctrl-C, SIGTERM or SIGHUP while listening."""
 
     def __init__(self) -> None:
         self.received = False
@@ -24,7 +27,7 @@ class StopSignal:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in STOPPING}
         before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
         def restore() -> None:

@@ -342,7 +342,8 @@ def test_eval_resumes_an_unfinished_run_whose_options_have_old_names(tmp_path, m
     from genkit.cli.trained import find_or_train
     from genkit.options import original_names, to_json
     from genkit.training import api
-    from genkit.training.runs import Status, create, make_model, open_run
+    from genkit.training.runs import create, make_model, open_run
+    from genkit.training.status import Status
 
     monkeypatch.setattr(api, "train", lambda *_, **__: pytest.fail("a new run was trained"))
     monkeypatch.setattr(api, "resume", lambda run, **_: run)

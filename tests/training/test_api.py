@@ -19,12 +19,14 @@ from toys import ToyTrouble, Trouble
 import genkit
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, GenkitError, Interrupted, MissingError, TrainingError, UsageError
+from genkit.files.locks import holding
 from genkit.models import GenerativeModel, Preset
 from genkit.training import checkpoint
 from genkit.training.api import find_preset, resume, train
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Status, find_runs, open_run
+from genkit.training.runs import find_runs, open_run
 from genkit.training.settings import Settings
+from genkit.training.status import ENDED, Status
 
 
 def test_a_run_holds_all_that_it_was_made_of(run_toy, digits):
@@ -291,10 +293,12 @@ def test_a_run_has_its_presets_budget_batch_and_options_on_any_device(presets, r
     assert (config.images, config.batch, config.options["at"]) == expected
 
 
-def test_the_status_of_a_run_without_one_is_running(run_toy):
+def test_a_run_without_a_status_is_running_only_while_a_process_has_it(run_toy):
     run = run_toy(images=16)
     (run.path / "status.json").unlink()
-    assert run.status == Status("running")
+    assert run.status == Status("interrupted", reason=ENDED)
+    with holding(run.lock()):
+        assert run.status == Status("running")
 
 
 def test_a_run_that_is_not_there_is_missing(tmp_path):

@@ -13,8 +13,9 @@ from genkit.models import GenerativeModel, Phase
 from genkit.training import checkpoint
 from genkit.training.api import resume
 from genkit.training.phases import PhaseRunner
-from genkit.training.runs import Run, Status, find_runs
+from genkit.training.runs import Run, find_runs
 from genkit.training.settings import Settings
+from genkit.training.status import Status
 
 
 @pytest.mark.parametrize("place", ["genkit.training.checkpoint.load", "genkit.training.loop.PhaseRunner"])

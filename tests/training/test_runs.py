@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from genkit.models import DataInfo
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.training import checkpoint
-from genkit.training.runs import RunConfig, Status, create, find_run, find_runs, load, make_model, model_class, open_run
+from genkit.training.runs import RunConfig, create, find_run, find_runs, load, make_model, model_class, open_run
+from genkit.training.status import Status
 
 DATA = DataInfo((1, 8, 8), 17, 10, (0.1,) * 10, 1437)
 
@@ -41,8 +43,8 @@ def test_every_run_has_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def test_runs_are_listed_oldest_first_and_by_model_and_data(tmp_path):
-    new = create(tmp_path, config(created="2026-02"))
-    old = create(tmp_path, config(created="2026-01", model="other"))
+    old = create(tmp_path, config(created="2026-01-01", model="other"))
+    new = create(tmp_path, config(created="2026-02-01"))
     assert [run.id for run in find_runs(tmp_path)] == [old.id, new.id]
     assert [run.id for run in find_runs(tmp_path, model="other", dataset="digits")] == [old.id]
     assert list(find_runs(tmp_path, dataset="mnist")) == []
@@ -196,3 +198,45 @@ def test_the_first_checkpoint_can_be_loaded(run_toy):
     first, last = run.checkpoints()[0], run.newest_checkpoint()
     weights = [load(path).state_dict() for path in (first, last)]
     assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_run_made_last_is_the_newest_although_the_clock_was_set_back(tmp_path):
+    old = create(tmp_path, config())
+    edited(old, order="", created="2026-03-01T00:00:00.000+00:00")  # as older versions made it
+    first = create(tmp_path, config(created="2026-02-01T00:00:00.000+00:00"))
+    second = create(tmp_path, config(created="2026-01-01T00:00:00.000+00:00", model="other"))
+    assert [run.id for run in find_runs(tmp_path)] == [old.id, first.id, second.id]
+    assert second.config.created.startswith("2026-01-01")
+
+
+def test_a_run_folder_appears_whole_and_obeys_the_umask(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("genkit.training.runs.write_atomic", killed)
+        create(tmp_path, config())
+    assert not list((tmp_path / "digits" / "toy-trouble").iterdir())
+    before = os.umask(0o002)
+    try:
+        assert create(tmp_path, config()).path.stat().st_mode & 0o777 == 0o775
+    finally:
+        os.umask(before)
+
+
+def test_a_checkpoint_that_training_replaces_while_it_is_loaded_is_loaded_anew(run_toy, monkeypatch):
+    run = run_toy("toy-gan")
+    newest = run.newest_checkpoint()
+    loading, calls = checkpoint.load, []
+
+    def rotated(path, prefix=""):
+        calls.append(path)
+        if len(calls) == 1:
+            path.rename(path.with_name("step-000000999.safetensors"))
+        return loading(path, prefix)
+
+    monkeypatch.setattr(checkpoint, "load", rotated)
+    load(run)
+    assert [path.name for path in calls] == [newest.name, "step-000000999.safetensors"]
+    with pytest.raises(MissingError, match="there is no checkpoint"):
+        load(run, checkpoint_path=newest)

@@ -49,7 +49,7 @@ def forked_command(number, errors, *arguments):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(number, toy_models, digits, tmp_path):
     root = tmp_path / "runs"
     code = forked_command(

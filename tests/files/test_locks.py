@@ -1,0 +1,85 @@
+"""A lock says whether the process that took it is alive."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from genkit.files.locks import Held, ProcessLock, holding
+
+HOLDER = """
+import os, sys
+from pathlib import Path
+from genkit.files.locks import ProcessLock
+lock = ProcessLock(Path(sys.argv[1]))
+assert lock.acquire()
+print("ready", flush=True)
+sys.stdin.readline()
+os._exit(0)
+"""
+
+
+def holder(path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, None])
+def test_a_lock_is_held_while_its_process_lives_however_it_ends(tmp_path, end):
+    lock = ProcessLock(tmp_path / "lock")
+    assert not lock.held()
+    process = holder(lock.path)
+    assert lock.held()
+    assert not lock.acquire()
+    if end is None:
+        process.communicate("\n")  # os._exit
+    else:
+        process.send_signal(end)
+        process.communicate()
+    assert not lock.held()
+    assert lock.acquire()
+    lock.release()
+
+
+def test_another_lock_of_the_same_process_is_another_holder(tmp_path):
+    one, other = ProcessLock(tmp_path / "lock"), ProcessLock(tmp_path / "lock")
+    with holding(one):
+        assert one.held() and other.held()
+        with pytest.raises(Held), holding(other):
+            pass
+    assert not other.held()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_neither_keeps_nor_drops_its_parents_lock(tmp_path):
+    lock = ProcessLock(tmp_path / "lock")
+    with holding(lock):
+        child = os.fork()
+        if child == 0:
+            lock.release()
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert ProcessLock(lock.path).held()
+    read, write = os.pipe()
+    with holding(lock):
+        child = os.fork()
+        if child == 0:
+            os.close(write)
+            os.read(read, 1)  # until the parent has closed its end
+            os._exit(0)
+    assert not ProcessLock(lock.path).held()
+    os.close(write)
+    os.waitpid(child, 0)
+
+
+def test_asking_leaves_no_file_and_needs_no_right_to_write(tmp_path):
+    lock = ProcessLock(tmp_path / "lock")
+    assert not lock.held()
+    assert list(tmp_path.iterdir()) == []
