@@ -12,7 +12,7 @@ import click
 from genkit.cli.completions import complete_measured
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, refuse, store_option
-from genkit.cli.output import echo_json, left_out, terminal_width
+from genkit.cli.output import echo_result, json_text, left_out, terminal_width
 from genkit.cli.parameters import NAMES, WEIGHTS
 from genkit.errors import GenkitError, UsageError
 
@@ -79,37 +79,47 @@ def command(
             ("columns", "chances", "agreement", "weights", "why"),
             "does not go with --csv, which prints the board alone",
         )
-    found = leaderboard(root, dataset=datasets, score=score)
-    board = found.board
-    for problem in board.problems:
+    tables, wanted = summary.Sections(chances, agreement, weights or {}), columns or []
+
+    def rendered(found: Leaderboard) -> tuple[Leaderboard, str, str]:
+        page = ""
+        if html is not None:
+            from genkit.report.page import leaderboard_page  # brings jinja2 and plotly
+
+            page = leaderboard_page(found)
+        if as_json:
+            return found, page, json_text({**tabular.document(found.board), **summary.document(found, tables)})
+        if as_csv:
+            return found, page, tabular.comma_separated(found.board).removesuffix("\n")
+        below = summary.sections(found, tables)
+        if as_md:
+            parts = [markdown.leaderboard(found.board, wanted), *(f"```\n{part}\n```" for part in below)]
+        else:
+            parts = [text.leaderboard(found.board, wanted, terminal_width()), *below]
+        return found, page, "\n\n".join(parts)
+
+    found, page, shown = leaderboard(root, dataset=datasets, score=score).shown(rendered)
+    for problem in found.board.problems:
         left_out(problem)
     if html is not None:
-        _write(found, html)
-    tables = summary.Sections(chances, agreement, weights or {})
-    if as_json:
-        echo_json({**tabular.document(board), **summary.document(found, tables)})
+        _write(page, html)
+    echo_result(shown)
+    if as_json or as_csv:
         return
-    if as_csv:
-        click.echo(tabular.comma_separated(board), nl=False)
-        return
-    wanted, below = columns or [], summary.sections(found, tables)
-    click.echo(markdown.leaderboard(board, wanted) if as_md else text.leaderboard(board, wanted, terminal_width()))
-    for part in below:
-        click.echo(f"\n```\n{part}\n```" if as_md else f"\n{part}")
     _excluded(found, wanted, why)
     if datasets is None:
         _elsewhere(found)
 
 
-def _write(found: Leaderboard, page: Path) -> None:
+def _write(page: str, path: Path) -> None:
     from genkit.files.writing import write_atomic
 
     try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(page, found.html().encode())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, page.encode())
     except OSError as error:
-        raise GenkitError(f"the report can't be written to {page}: {error.strerror or error}") from error
-    click.echo(f"report {page}", err=True)
+        raise GenkitError(f"the report can't be written to {path}: {error.strerror or error}") from error
+    click.echo(f"report {path}", err=True)
 
 
 def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:

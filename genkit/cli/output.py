@@ -15,7 +15,17 @@ import click
 
 def echo_json(document: Any) -> None:
     """Print one JSON document on stdout."""
-    click.echo(json.dumps(document, indent=2, allow_nan=False, default=str))
+    echo_result(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """Return one JSON document as text."""
+    return json.dumps(document, indent=2, allow_nan=False, default=str)
+
+
+def echo_result(text: str) -> None:
+    """Print the result of a command on stdout."""
+    click.echo(text)
 
 
 def echo_written(grid: Path, out: Path | None, sources: Sequence[str], *, as_json: bool) -> None:

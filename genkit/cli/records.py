@@ -121,6 +121,7 @@ def export(out: Path, form: str | None, root: str) -> None:
 
     CSV has a row per score; JSON and JSON Lines hold whole records.
     """
+    from genkit.files.guard import spared
     from genkit.report.records import WRITERS
     from genkit.results.store import ordered, scan
 
@@ -128,7 +129,8 @@ def export(out: Path, form: str | None, root: str) -> None:
     form = form or ("csv" if to_stdout else out.suffix.lower().removeprefix("."))
     if form not in WRITERS:
         raise UsageError(f"{out} has no suffix that says the format: name it .csv, .jsonl or .json, or give --format")
-    text = WRITERS[form](ordered(scan(_existing(root), left_out), left_out))
+    stored = ordered(scan(_existing(root), left_out), left_out)
+    text = spared(WRITERS[form], stored, lambda each, why: left_out(f"{each.path} can't be exported: {why}"))
     if to_stdout:
         click.echo(text, nl=False)
         return

@@ -35,7 +35,7 @@ def missing(
         choices = dataclasses.asdict(protocol)
         explained = any(
             planned.name in record.absent
-            and all(record.protocol[group] == choices[group] for group in ("data", "samples", "parameters"))
+            and all(record.protocol.get(group) == choices[group] for group in ("data", "samples", "parameters"))
             for record in known
         )
         if not explained and score_fingerprint(planned.spec, protocol) not in measured:

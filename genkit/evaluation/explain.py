@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.data import ImageDataset
-from genkit.errors import DataError, MissingError, UnknownName
+from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, measure_run
@@ -23,7 +23,9 @@ from genkit.evaluation.reopen import (
     sampling_of_record,
 )
 from genkit.features.cache import Progress, quiet
+from genkit.files.guard import guarded, sentence
 from genkit.options import LATER, with_later
+from genkit.ranking.datasets import content
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import difference
@@ -93,13 +95,24 @@ def explain(
     ]
     if not names:
         raise UnknownName("score in either record", metric or "-", known)
-    measure, reason = _remeasure(paths[0], records[0], records[1], weights, dataset, progress)
-    openings = _openings(*records)
+    faults: list[str] = []
+
+    def failed(error: BaseException) -> None:
+        faults.append(f"it can't be measured again: {sentence(error)}")
+
+    measure, reason, openings = None, "", None
+    with guarded(failed, (GenkitError,)):
+        measure, reason = _remeasure(paths[0], records[0], records[1], weights, dataset, progress)
+        openings = _openings(*records)
+    reason = faults.pop() if faults else reason
     explanations = []
     for name in names:
         here, there = one.get(name), other.get(name)
         if here is not None and there is not None:
-            explanations.append(_explained(here, there, openings, measure, reason))
+            with guarded(failed, (GenkitError,)):
+                explanations.append(_explained(here, there, openings, measure, reason))
+            if faults:
+                explanations.append(_explained(here, there, openings, None, faults.pop()))
         else:
             which, record = ("second", records[1]) if there is None else ("first", records[0])
             explanations.append(Explanation(name, here, there, reason=_absent(which, record, known[name])))
@@ -156,7 +169,7 @@ def _openings(first: Record, second: Record) -> tuple[Mapping[str, Any], Mapping
     files = [(each.get("samples"), each.get("reference")) for each in (one, other)]
     if OPENING not in one or OPENING not in other or files[0] != files[1] or one[OPENING] == other[OPENING]:
         return None
-    read = [(each.subject.options.get("sha256"), each.protocol["data"]["sha256"]) for each in (first, second)]
+    read = [(each.subject.options.get("sha256"), content(each)) for each in (first, second)]
     return None if read[0] == read[1] else (one[OPENING], other[OPENING])
 
 

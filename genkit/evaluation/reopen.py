@@ -40,6 +40,14 @@ def read_record(path: Path) -> Record:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
 
 
+def said(record: Record, choice: str) -> Any:
+    """Return a choice of a record's protocol, such as ``samples.count``; raises DataError if it does not say it."""
+    group, _, key = choice.partition(".")
+    if key not in record.protocol.get(group, {}):
+        raise DataError(f"the record of {record.subject.name} does not say {choice}, so it can't be measured again")
+    return record.protocol[group][key]
+
+
 def run_of(record: Record, path: Path, runs: Path | None = None) -> tuple[Run, Path]:
     """Return the run and the checkpoint that a record at ``path`` measured; raises MissingError if they are gone.
 
@@ -78,7 +86,7 @@ def image_sets_of(record: Record) -> tuple[ImageDataset, ImageDataset]:
         samples, reference = (open_images(origin[key], **origin["opening"]) for key in ("samples", "reference"))
     except (KeyError, TypeError, ValueError, AttributeError, DataError, MissingError, UsageError) as error:
         raise MissingError(f"its images can't be opened again: {error}") from error  # as the record says, or was edited
-    if (samples.sha256, reference.sha256) != (origin.get("sha256"), record.protocol["data"]["sha256"]):
+    if (samples.sha256, reference.sha256) != (origin.get("sha256"), said(record, "data.sha256")):
         raise DataError("its images have changed since")
     return samples, reference
 
@@ -127,30 +135,28 @@ def reopen(
     is gone, DataError for data that has changed.
     """
     if device == "auto":  # another kind of device draws other samples
-        device = "cpu" if record.protocol["hardware"]["device"].startswith("cpu") else "cuda"
+        device = "cpu" if said(record, "hardware.device").startswith("cpu") else "cuda"
     target = pick_device(device)
-    sampling = record.protocol["samples"]
+    count, chunk, seed = (said(record, f"samples.{key}") for key in ("count", "chunk", "seed"))
     if record.training is not None:
         if path is None:
             raise UsageError("the record of a run is verified from its file: name that")
         run, checkpoint = run_of(record, path, runs)
         data = open_run_dataset(run, dataset)
-        if data.sha256 != record.protocol["data"]["sha256"]:
+        if data.sha256 != said(record, "data.sha256"):
             raise DataError(f"{data.name} has changed since {record.subject.name} was measured")
         drawn_with, raw = sampling_of_record(record, run), record.training.weights == "raw"
         model = load_for_evaluation(run, checkpoint, data.train, target, raw=raw, sampling=drawn_with)
-        drawn = ModelSamples(
-            model, sampling["count"], sampling["chunk"], sampling["seed"], target, sampling["quantisation"]
-        )
+        drawn = ModelSamples(model, count, chunk, seed, target, said(record, "samples.quantisation"))
         return Reopened(data, drawn, data.train, model, target)
     if record.subject.kind != "images":
         raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")
     refuse_dataset(dataset)
     images, reference = image_sets_of(record)
     against = reference.train if reference.own_splits else reference.everything()
-    if sampling["count"] > len(images.everything()):
-        raise DataError(f"the record says {sampling['count']:,} samples, but there are {len(images.everything()):,}")
-    taken = SplitImages(images.everything(), sampling["count"], sampling["chunk"], sampling["seed"], images.sha256)
+    if count > len(images.everything()):
+        raise DataError(f"the record says {count:,} samples, but there are {len(images.everything()):,}")
+    taken = SplitImages(images.everything(), count, chunk, seed, images.sha256)
     return Reopened(reference, taken, against, None, target)
 
 

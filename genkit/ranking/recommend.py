@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from genkit.errors import MissingError
+from genkit.files.guard import spared
 from genkit.ranking.board import Board, rank
 from genkit.ranking.datasets import choose_dataset, told_apart
 from genkit.ranking.rows import Row
@@ -85,15 +86,20 @@ def recommend(
     contents.check_any()
     for problem in contents.problems:
         unreadable(problem)
-    return recommend_from(
-        told_apart(contents.records),
-        dataset=dataset,
-        score=score,
-        latency_ms=latency_ms,
-        train_minutes=train_minutes,
-        needs=needs,
-        offered=[offer.spec.name for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"],
-    )
+    offered = [offer.spec.name for offer in registry().offers(ModelSpec) if offer.spec.family != "baseline"]
+
+    def made(records: Sequence[Record]) -> Recommendation:
+        return recommend_from(
+            told_apart(records),
+            dataset=dataset,
+            score=score,
+            latency_ms=latency_ms,
+            train_minutes=train_minutes,
+            needs=needs,
+            offered=offered,
+        )
+
+    return spared(made, contents.records, lambda record, why: unreadable(store.unusable(record, contents.origins, why)))
 
 
 def recommend_from(

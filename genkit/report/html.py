@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
+from genkit.files.guard import spared
 from genkit.ranking.board import Board
 from genkit.ranking.sweeps import sweeps
 from genkit.report import sweep_drawing
@@ -14,6 +16,8 @@ from genkit.report.text import Calibration, grid, heading, interval, number
 from genkit.results import store
 from genkit.results.log import COUNTERS, read_log
 from genkit.results.records import Record
+
+_LOG = logging.getLogger(__name__)
 
 
 def environment() -> Any:
@@ -62,7 +66,10 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
     """
     grid = run / "samples.png"
     picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
-    swept = sweeps(_of_same_weights(record, run))
+    origins = {record.id: str(run)}
+    swept = spared(
+        sweeps, _of_same_weights(record, run), lambda each, why: _LOG.warning("%s", store.unusable(each, origins, why))
+    )
     html: str = (
         environment()
         .get_template("run.html")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+from genkit.files.guard import spared
 from genkit.ranking.across import Across, across
 from genkit.ranking.agreement import Agreement, Overall, agreement, overall
 from genkit.ranking.board import COSTS, Board, rank
@@ -17,6 +19,8 @@ from genkit.report.measured import measured_at
 from genkit.results import store
 from genkit.results.jobs import failures
 from genkit.results.records import Record
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,6 +35,8 @@ class Leaderboard:
     elsewhere: tuple[Board, ...] = ()
     records: tuple[Record, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
+    again: Callable[[Sequence[Record]], Leaderboard] | None = field(default=None, compare=False)
+    """Makes the leaderboard of other records."""
 
     @functools.cached_property
     def boards(self) -> tuple[Board, ...]:
@@ -64,7 +70,23 @@ class Leaderboard:
         """Return the report, a self-contained HTML page."""
         from genkit.report.page import leaderboard_page
 
-        return leaderboard_page(self)
+        return self.shown(leaderboard_page)
+
+    def shown(self, render: Callable[[Leaderboard], T]) -> T:
+        """Return what ``render`` makes of the leaderboard, without records on which it fails: these become problems."""
+        again = self.again
+        if again is None:
+            return render(self)
+        problems: list[str] = []
+
+        def made(records: Sequence[Record]) -> T:
+            found = self if len(records) == len(self.records) else again(records)
+            board = dataclasses.replace(found.board, problems=(*self.board.problems, *problems))
+            return render(self if found is self else dataclasses.replace(found, board=board))
+
+        return spared(
+            made, self.records, lambda record, why: problems.append(store.unusable(record, self.origins, why))
+        )
 
     def __repr__(self) -> str:
         from genkit.report.text import leaderboard
@@ -90,15 +112,23 @@ def leaderboard(
     """
     contents = store.read(root)
     contents.check_any()
-    records = told_apart(contents.records)
-    first, *more = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset) or [None]
-    first, *more = (each and measured_at(each, records, root) for each in (first, *more))
-    board = rank(records, dataset=first, score=score)
-    metric = board.score.partition("[")[0]
-    failed = failures(root, [record for record in records if record.dataset == board.dataset])
-    return Leaderboard(
-        dataclasses.replace(board, problems=tuple(contents.problems), failed=failed),
-        elsewhere=tuple(rank(records, dataset=name, score=metric) for name in more if name),
-        records=tuple(records),
-        origins=contents.origins,
+    problems = list(contents.problems)
+    given = [dataset] if dataset is None or isinstance(dataset, str) else dict.fromkeys(dataset) or [None]
+
+    def made(found: Sequence[Record]) -> Leaderboard:
+        records = told_apart(found)
+        first, *more = (each and measured_at(each, records, root) for each in given)
+        board = rank(records, dataset=first, score=score)
+        failed = failures(root, [record for record in records if record.dataset == board.dataset])
+        metric = board.score.partition("[")[0]
+        return Leaderboard(
+            dataclasses.replace(board, problems=tuple(problems), failed=failed),
+            elsewhere=tuple(rank(records, dataset=name, score=metric) for name in more if name),
+            records=tuple(records),
+            origins=contents.origins,
+            again=made,
+        )
+
+    return spared(
+        made, contents.records, lambda record, why: problems.append(store.unusable(record, contents.origins, why))
     )

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any, TypeVar
 
 from genkit.errors import DataError
+from genkit.files.guard import LARGEST
 
 T = TypeVar("T")
+
+DEEPEST = 320
+"""How deep the values of a document may be nested."""
 
 
 @functools.cache
@@ -26,7 +31,8 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
     """Make a dataclass from a JSON document.
 
     Raises DataError, which begins with ``complaint`` ("a.json is not a record"), for text that is not JSON, a field
-    that is missing or has the wrong type, a number that is not finite, and a "schema" above ``schema``.
+    that is missing or has the wrong type, a number that is not finite, a measured one beyond 1e100, values nested more
+    than 320 deep, and a "schema" above ``schema``.
     """
     from pydantic import ValidationError
 
@@ -44,8 +50,8 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         reason = first["msg"].removeprefix("Value error, ")
         raise DataError(" ".join(f"{complaint}: {where}: {reason}".split())) from error
-    if not _finite(made):
-        raise DataError(f"{complaint}: it holds a number that is not finite")
+    if fault := _fault(made):
+        raise DataError(f"{complaint}: {fault}")
     return made
 
 
@@ -67,26 +73,39 @@ def _loads(text: str | bytes) -> Any:
     return document
 
 
-def _finite(made: Any) -> bool:
-    """Whether all numbers in a dataclass, nested ones too, are finite. One flat loop: records hold thousands."""
-    todo = [made]
+def _fault(made: Any) -> str:
+    """What no document may hold: numbers that are not finite, measured ones too large to be squared, and deep nesting.
+
+    One flat loop: records hold thousands of numbers.
+    """
+    todo = [(made, 0)]
     while todo:
-        value = todo.pop()
+        value, depth = todo.pop()
         kind = type(value)
+        measured = kind is not dict and kind is not list  # a field of the document, and no value of an option
         if kind is list or kind is tuple:
             try:
-                if not all(map(isfinite, value)):
-                    return False
+                if not sum(map(abs, value)) <= LARGEST and (fault := _number_fault(value, measured)):
+                    return fault
                 continue
             except (TypeError, OverflowError):  # not all are numbers, or an int is beyond floats
                 inner = value
         else:
             inner = value.values() if kind is dict else vars(value).values()
+        if depth > DEEPEST:
+            return f"its values are nested more than {DEEPEST} deep"
         for each in inner:
             kind = type(each)
-            if kind is float:
-                if not isfinite(each):
-                    return False
-            elif kind is not str and kind is not int and kind is not bool and each is not None:
-                todo.append(each)
-    return True
+            if kind is float or kind is int:
+                if not -LARGEST <= each <= LARGEST and (fault := _number_fault([each], measured)):
+                    return fault
+            elif kind is not str and kind is not bool and each is not None:
+                todo.append((each, depth + 1))
+    return ""
+
+
+def _number_fault(values: Iterable[float], measured: bool) -> str:
+    values = list(values)
+    if any(isinstance(each, float) and not isfinite(each) for each in values):
+        return "it holds a number that is not finite"
+    return f"it holds numbers beyond {LARGEST:g}" if measured else ""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from genkit.files.guard import guarded, sentence
 from genkit.results import records
 from genkit.results.locations import open_location
 from genkit.results.records import content_id
@@ -38,6 +39,13 @@ def check(root: Path | str) -> Health:
 
 def _fault(stored: StoredRecord) -> str:
     """What is wrong with a readable record; empty if nothing is."""
+    faults: list[str] = []
+    with guarded(lambda error: faults.append(f"it can't be checked: {sentence(error)}")):
+        return _changed(stored)
+    return faults[0]
+
+
+def _changed(stored: StoredRecord) -> str:
     if not stored.name.endswith(f"-{content_id(stored.data)}.json"):
         return "its content does not match the hash in its name"
     written = json.loads(stored.data)

@@ -9,10 +9,12 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from genkit.errors import DataError
+from genkit.files.guard import LARGEST
 from genkit.results.documents import parse
 from genkit.results.intervals import jackknife_interval
 from genkit.results.protocol import fingerprint
@@ -191,7 +193,48 @@ def from_json(text: str | bytes, origin: str, known_id: str = "") -> Record:
     schema has more fields. Intervals of old scores are made anew from their replicates.
     """
     record = parse(Record, text, f"{origin} is not a record", SCHEMA)
+    if fault := _fault(record):
+        raise DataError(f"{origin} is not a record: {fault}")
     record = dataclasses.replace(record, scores=tuple(score.around_its_value() for score in record.scores))
     if known_id:
         vars(record)["id"] = known_id
     return record
+
+
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("data.dataset", "data.sha256", "data.reference", "data.test"), str),
+    **dict.fromkeys(("features.extractor", "features.sha256", "features.architecture"), str),
+    **dict.fromkeys(("samples.quantisation", "hardware.device"), str),
+    **dict.fromkeys(("samples.count", "samples.chunk", "samples.seed", "likelihood.seed"), int),
+}
+"""The types of the choices that genkit itself reads; no choice but a metric's own is an object."""
+
+
+def _fault(record: Record) -> str:
+    """Say which choice of a record has no value that a choice may have; empty if none."""
+    for score in record.scores:
+        if any(abs(part) > LARGEST for part in score.parts.values()):
+            return f"it holds numbers beyond {LARGEST:g}"
+        if wrong := _wrong(score.choices):
+            return f"{wrong} in the choices of {score.name}"
+    for group, choices in record.protocol.items():
+        if group == "parameters":
+            for metric, values in choices.items():
+                if not isinstance(values, dict):
+                    return f"parameters.{metric} is {json.dumps(values)[:80]}, not an object, in its protocol"
+        elif wrong := _wrong({f"{group}.{key}": value for key, value in choices.items()}):
+            return f"{wrong} in its protocol"
+    return ""
+
+
+def _wrong(choices: Mapping[str, Any]) -> str:
+    for key, value in choices.items():
+        kind = type(value)
+        if kind is not _TYPES.get(key, kind):
+            return f"{key} is {json.dumps(value)[:80]}, not {_WORDS[_TYPES[key]]},"
+        if kind is dict and not key.startswith("parameters."):
+            return f"{key} is {json.dumps(value)[:80]}, not a plain value,"
+    return ""
+
+
+_WORDS = {str: "text", int: "a whole number"}

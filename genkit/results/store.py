@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from genkit.errors import DataError, GenkitError
+from genkit.files.guard import guarded, sentence
 from genkit.results.locations import open_location
 from genkit.results.records import Record, content_id, from_json, to_json
 
@@ -86,6 +87,11 @@ def read(root: Path | str) -> StoreContents:
     )
 
 
+def unusable(record: Record, origins: Mapping[str, str], why: str) -> str:
+    """Name a record that can be read and not used, and the folder or URL that holds it."""
+    return f"record {record.id} in {origins.get(record.id, 'this store')} can't be used: {why}"
+
+
 def ordered(found: Iterable[StoredRecord], problem: Callable[[str], None]) -> list[StoredRecord]:
     """Return records, oldest first; of copies, the one whose path sorts first. Copies that differ are problems."""
     once: dict[str, StoredRecord] = {}
@@ -103,12 +109,15 @@ def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[StoredRec
             problem(f"{path} can't be read: {data}")
             continue
         named = _NAMED.search(name)
-        try:
-            record = from_json(data, path, named[1] if named else content_id(data))
-        except DataError as error:
-            problem(str(error))
-        else:
+        made: list[Record] = []
+        with guarded(lambda error, path=path: problem(_fault(error, path))):  # type: ignore[misc]
+            made.append(from_json(data, path, named[1] if named else content_id(data)))
+        for record in made:
             yield StoredRecord(record, name, path, folder, data)
+
+
+def _fault(error: BaseException, path: str) -> str:
+    return str(error) if isinstance(error, DataError) else f"{path} is not a record: {sentence(error)}"
 
 
 def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:

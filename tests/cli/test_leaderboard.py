@@ -10,7 +10,9 @@ import json
 import pytest
 from making import CHOICES, point, record, score, training
 
+from genkit.ranking.rows import Row
 from genkit.results import store
+from genkit.results.records import to_json
 
 KID = "kid[digits-cnn]"
 
@@ -144,3 +146,45 @@ def test_points_of_a_sweep_that_is_plotted_are_one_count_apart_from_what_is_left
     assert "2 points of sweeps are not ranked" in done.err
     assert "2 records left out: add --why to see which, and why" in done.err
     assert genkit("leaderboard", "--score", "fid", "--why").err.count("drawn with guidance=") == 3
+
+
+SPOILED = {
+    "hash": lambda d: d["protocol"]["data"].update(sha256={}),
+    "extractor": lambda d: d["scores"][0]["choices"].update({"features.extractor": ["digits-cnn"]}),
+    "replicate": lambda d: d["scores"][0].update(replicates=[1.0, 1e308, 1.0, 1.0]),
+    "deep": lambda d: d["subject"].update(options={"a": json.loads("[" * 900 + "]" * 900)}),
+    "long": lambda d: d["training"].update(images=10**300),
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["leaderboard", "--dataset", "digits"],
+        ["leaderboard", "--dataset", "digits", "--json"],
+        ["leaderboard", "--dataset", "digits", "--html", "page.html"],
+        ["records", "list", "--json"],
+        ["records", "export", "--format", "json"],
+        ["recommend", "--dataset", "digits"],
+    ],
+    ids=" ".join,
+)
+def test_malformed_records_cost_themselves_alone_and_are_named(boards, tmp_path, command):
+    before = boards(*command)
+    for name, spoil in SPOILED.items():
+        made = json.loads(to_json(record("d", score(0.5), dataset="digits")))
+        spoil(made)
+        (tmp_path / "runs" / "records" / f"{name}.json").write_text(json.dumps(made))
+    done = boards(*command)
+    assert (done.code, done.out) == (0, before.out)
+    assert [f"{name}.json" in done.err for name in SPOILED] == [True] * len(SPOILED), done.err
+
+
+@pytest.mark.parametrize("output", [[], ["--md"], ["--html", "page.html"]], ids=str)
+def test_a_record_on_which_an_output_fails_is_left_out_of_it(boards, tmp_path, monkeypatch, output):
+    before = boards("leaderboard", "--dataset", "digits", *output)
+    store.add(tmp_path / "runs", record("bad", score(0.5), dataset="digits"))
+    monkeypatch.setattr(Row, "rank", property(lambda row: 1 / (row.subject != "bad") and row.best_rank and "1"))
+    done = boards("leaderboard", "--dataset", "digits", *output)
+    assert done.code == 0 and "bad" not in done.out and "can't be used: ZeroDivisionError" in done.err
+    assert len(done.out.splitlines()) == len(before.out.splitlines())

@@ -84,10 +84,42 @@ def test_half_a_surrogate_pair_is_refused(ascii_only, encoded):
 
 @pytest.mark.parametrize("number", ["5e-324", "2.2250738585072011e-308", "0.1", "9007199254740993.0", "1" + "0" * 400])
 def test_numbers_are_those_of_the_standard_librarys_json(number):
-    text = json.dumps(document()).replace("5000", number, 1)
-    assert from_json(text, "x").protocol["samples"]["count"] == json.loads(number)
-    within = json.dumps(document() | {"protocol": {"samples": {"count": [1, 5000]}}}).replace("5000", number, 1)
-    assert from_json(within, "x").protocol["samples"]["count"] == [1, json.loads(number)]
+    text = json.dumps(document() | {"protocol": {"samples": {"width": 5000}}}).replace("5000", number, 1)
+    assert from_json(text, "x").protocol["samples"]["width"] == json.loads(number)
+    within = json.dumps(document() | {"protocol": {"samples": {"width": [1, 5000]}}}).replace("5000", number, 1)
+    assert from_json(within, "x").protocol["samples"]["width"] == [1, json.loads(number)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda d: d["protocol"]["data"].update(sha256={}), "data.sha256 is {}, not text, in its protocol"),
+        (lambda d: d["protocol"]["samples"].update(count="many"), 'samples.count is "many", not a whole number,'),
+        (lambda d: d["protocol"].update(features={"extractor": ["a"]}), r'features.extractor is \["a"\], not text'),
+        (lambda d: d["protocol"].update(parameters={"fid": 3}), "parameters.fid is 3, not an object, in its protocol"),
+        (lambda d: d["protocol"].update(other={"a": {}}), "other.a is {}, not a plain value, in its protocol"),
+        (
+            lambda d: d["scores"][0]["choices"].update({"features.extractor": ["a"]}),
+            r'features.extractor is \["a"\], not text, in the choices of fid',
+        ),
+        (lambda d: d["scores"][0].update(replicates=[1.0, 1e308]), r"it holds numbers beyond 1e\+100"),
+        (lambda d: d["scores"][0].update(parts={"a": 1e308}), r"it holds numbers beyond 1e\+100"),
+        (lambda d: d["training"].update(images=10**400), r"it holds numbers beyond 1e\+100"),
+        (lambda d: d["subject"].update(options=nested(400)), "its values are nested more than 320 deep"),
+    ],
+)
+def test_a_choice_of_a_wrong_type_and_numbers_too_large_to_compute_with_are_named(spoil, words):
+    plain = document()
+    spoil(plain)
+    with pytest.raises(DataError, match=rf"^here\.json is not a record: {words}"):
+        from_json(json.dumps(plain), "here.json")
+
+
+def nested(depth):
+    made = {}
+    for _ in range(depth):
+        made = {"a": made}
+    return made
 
 
 def test_options_may_be_nested_deeply():

@@ -1,0 +1,136 @@
+"""The guard around what others wrote, files and code: what fails is named in a sentence, and the rest stands.
+
+Used for records, cards of extractors, extractors, metrics, exhibits and plugins. KeyboardInterrupt, where the user
+caused it, and ``Interrupted`` always pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from genkit.errors import DataError, GenkitError, Interrupted
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+LARGEST = 1e100
+"""The largest number that is kept: sums of squares of larger ones are not finite."""
+
+
+@contextlib.contextmanager
+def guarded(failed: Callable[[BaseException], None], passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Give what the block raises to ``failed``, which may raise an error that names the culprit.
+
+    Errors of the types ``passing`` are raised.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if by_user(error) or isinstance(error, passing):
+            raise
+        failed(error)
+
+
+def by_user(error: BaseException) -> bool:
+    """Whether the user stopped the work, and no code that merely raises KeyboardInterrupt.
+
+    A signal's handler is in the traceback, unless it is Python's own: then every KeyboardInterrupt counts.
+    """
+    if not isinstance(error, KeyboardInterrupt):
+        return isinstance(error, Interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    if not isinstance(handler, types.FunctionType):
+        return True
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is handler.__code__:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def sentence(error: BaseException) -> str:
+    """Return an error in one line: the message of one of genkit's, else its type too. An error may fail to print."""
+    try:
+        text = str(error)
+    except BaseException as failure:
+        if by_user(failure):
+            raise
+        text = "its message can't be printed"
+    words = " ".join(text.split())[:1000]
+    return words if isinstance(error, GenkitError) and words else f"{type(error).__name__}: {words}".removesuffix(": ")
+
+
+def spared(work: Callable[[list[T]], R], items: Sequence[T], left_out: Callable[[T, str], None]) -> R:
+    """Return ``work(items)`` without the items on which it fails: each is given to ``left_out`` with the reason.
+
+    They are found by halving, once the work has failed. A GenkitError is an answer, and is raised. So is the first
+    error if no item works, as the fault is then in ``work``.
+    """
+    try:
+        return work(list(items))
+    except GenkitError:
+        raise
+    except BaseException as error:
+        if by_user(error):
+            raise
+        first = error
+    kept, faults = _halved(work, [], list(items))
+    if _fault(work, kept):  # each works alone, and not with all others: most of them stay
+        one, other = _halved(work, kept[:1], kept[1:]), _halved(work, kept[-1:], kept[:-1])
+        kept, more = (
+            ([*kept[:1], *one[0]], one[1]) if len(one[0]) >= len(other[0]) else ([*other[0], kept[-1]], other[1])
+        )
+        faults += more
+    if not kept:
+        raise first
+    for item, reason in faults:
+        left_out(item, reason)
+    return work(kept)
+
+
+def _halved(work: Callable[[list[T]], R], beside: list[T], some: list[T]) -> tuple[list[T], list[tuple[T, str]]]:
+    """Return those of ``some`` with which the work is done, beside others if given, and the rest with the reasons."""
+    fault = _fault(work, [*beside, *some])
+    if not fault or not some:
+        return some, []
+    if len(some) == 1:
+        return [], [(some[0], fault)]
+    middle = len(some) // 2
+    kept, faults = _halved(work, beside, some[:middle])
+    others, more = _halved(work, [*beside, *kept] if beside else [], some[middle:])
+    return [*kept, *others], [*faults, *more]
+
+
+def _fault(work: Callable[[list[T]], R], some: list[T]) -> str:
+    try:
+        work(some)
+    except GenkitError:  # such as that these records, a part of all, have no score of that name
+        return ""
+    except BaseException as error:
+        if by_user(error):
+            raise
+        return sentence(error)
+    return ""
+
+
+def plain(value: Any) -> Any:
+    """Return a number of NumPy or torch, also an array or tensor of no dimensions, as Python's; others as they are."""
+    if type(value) in (float, int, bool, str) or value is None:
+        return value
+    return value.item() if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)) else value
+
+
+def number(value: Any, what: str) -> float:
+    """Return a finite number as a float; raises DataError, which calls it ``what``, for anything else."""
+    found = plain(value)
+    if isinstance(found, bool) or not isinstance(found, float | int):
+        raise DataError(f"its {what} is {type(value).__name__}, not a number")
+    if not -LARGEST <= found <= LARGEST:
+        raise DataError(f"its {what} is {'beyond 1e100' if abs(found) < math.inf else 'not finite'}")
+    return float(found)

@@ -1,0 +1,106 @@
+"""The guard names what fails and lets the rest stand; what the user stops is stopped."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from genkit.cli.process import stoppable
+from genkit.errors import DataError, Interrupted
+from genkit.files.guard import guarded, number, plain, sentence, spared
+
+
+class Odd(BaseException):
+    """As a plugin may have one."""
+
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize("error", [ValueError("a\nb"), SystemExit(3), GeneratorExit(), Odd(), StopIteration()])
+def test_whatever_is_raised_is_given_on(error):
+    seen = []
+    with guarded(seen.append):
+        raise error
+    assert seen == [error]
+    assert "\n" not in sentence(error) and type(error).__name__ in sentence(error)
+
+
+def test_what_the_user_stops_is_stopped():
+    with pytest.raises(Interrupted), guarded(pytest.fail):
+        raise Interrupted("stopped")
+    with pytest.raises(KeyboardInterrupt), guarded(pytest.fail):
+        raise KeyboardInterrupt  # under Python's own handler it may be the user's
+    with pytest.raises(KeyboardInterrupt), stoppable(), guarded(pytest.fail):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_code_that_raises_keyboardinterrupt_is_not_the_user():
+    seen = []
+    with stoppable(), guarded(seen.append):
+        raise KeyboardInterrupt
+    assert len(seen) == 1
+
+
+def test_errors_of_a_passing_type_are_raised():
+    with pytest.raises(DataError), guarded(pytest.fail, (DataError,)):
+        raise DataError("x")
+
+
+def test_the_items_that_fail_are_left_out_and_named():
+    asked, named = [], []
+
+    def work(items):
+        asked.append(len(items))
+        return sum(1 / item for item in items)
+
+    assert spared(work, [1, 2, 0, 4, 0], lambda item, why: named.append((item, why))) == 1.75
+    assert named == [(0, "ZeroDivisionError: division by zero")] * 2
+    asked.clear()
+    assert spared(work, [1, 2, 4], pytest.fail) == 1.75 and asked == [3]
+
+
+def test_of_items_that_do_not_go_together_most_stay():
+    for items in (["a", 1, 2, 3], [1, 2, "a", 3], [1, 2, 3, "a"]):
+        named = []
+        assert spared(sorted, items, lambda item, why, named=named: named.append(item)) == [1, 2, 3]
+        assert named == ["a"]
+
+
+def test_a_fault_of_the_work_itself_is_raised_and_so_is_an_answer():
+    with pytest.raises(TypeError):
+        spared(lambda items: None + 1, [1, 2], pytest.fail)
+    with pytest.raises(DataError, match="none here"):
+        spared(lambda items: (_ for _ in ()).throw(DataError("none here")), [1, 2], pytest.fail)
+
+
+@pytest.mark.parametrize("given", [np.float32(2), np.array(2.0), torch.tensor(2), 2, 2.0])
+def test_numbers_of_other_libraries_become_pythons(given):
+    assert number(given, "value") == 2.0 and type(number(given, "value")) is float
+    assert type(plain(given)) in (int, float)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (math.nan, "its value is not finite"),
+        (np.float32("inf"), "its value is not finite"),
+        (torch.tensor(math.nan), "its value is not finite"),
+        (-1e200, r"its value is beyond 1e100"),
+        (10**400, r"its value is beyond 1e100"),
+        ("3", "its value is str, not a number"),
+        (np.ones(2), "its value is ndarray, not a number"),
+        (torch.ones(1), "its value is Tensor, not a number"),
+        (None, "its value is NoneType, not a number"),
+        (True, "its value is bool, not a number"),
+        (2j, "its value is complex, not a number"),
+    ],
+)
+def test_what_is_no_number_is_named(given, words):
+    with pytest.raises(DataError, match=f"^{words}$"):
+        number(given, "value")
