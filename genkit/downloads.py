@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import logging
 import os
 import re
 import urllib.error
@@ -16,8 +15,9 @@ from filelock import FileLock
 
 from genkit.errors import DataError, MissingError
 from genkit.files.integrity import sha256_file, unchanged
+from genkit.files.text import logger
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 TIMEOUT = 30.0
 """Seconds without data after which a mirror is given up."""

@@ -17,21 +17,68 @@ Any other exception is a bug and keeps its traceback.
 The library never prints. What costs the caller something, such as a plugin that is left out, is a GenkitWarning; a
 callback or an observer that fails is logged under ``genkit``, so that no warning filter can stop the work. The command
 line shows both as ``genkit: message`` on stderr.
+
+Messages hold names, and a name may hold anything. As text they are one line that no terminal obeys: see ``one_line``.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
+_SPACES = frozenset("\u00a0\u1680\u202f\u205f\u3000") | {chr(code) for code in range(0x2000, 0x200B)}
+"""Spaces that are as harmless as the common one."""
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters that show nothing, as format characters do: text that begins with one is not what it seems."""
+_JOINERS = "\u200c\u200d"
+"""Part of emojis and of words in several scripts; between other letters they only hide."""
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
-class GenkitError(Exception):
+
+def one_line(text: str) -> str:
+    r"""Return text as one line that shows all it holds, and in which a terminal, a page or a table finds no command.
+
+    Control characters, line breaks, marks of direction, characters without width and bytes that are no UTF-8 (half
+    surrogate pairs) are written as in JSON: ``\u001b``, ``\n``, ``\udcff``. Other text, with backslashes too, is
+    returned as it is. ``genkit.files.text.read_back`` is the inverse.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub("[^ -~]", _shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    letter, place, text = found[0], found.start(), found.string
+    if letter.isprintable():
+        harmless = letter not in _INVISIBLE
+    elif letter in _JOINERS:
+        harmless = not any(each.isascii() for each in (text[place - 1 : place], text[place + 1 : place + 2]))
+    else:
+        harmless = letter in _SPACES
+    return letter if harmless else written(letter)
+
+
+def written(letter: str) -> str:
+    """Return a character as JSON writes it, one outside the first 65,536 as a pair."""
+    halves = letter.encode("utf-16-be", "surrogatepass").hex()
+    return _SHORT.get(letter) or "".join(f"\\u{halves[at : at + 4]}" for at in range(0, len(halves), 4))
+
+
+class _OneLine:
+    """Makes the text of an exception one line; ``args`` hold the message as it was given."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
+
+class GenkitError(_OneLine, Exception):
     """Base of all errors; ``exit_code`` is that of the command line."""
 
     exit_code = 1
 
 
-class GenkitWarning(UserWarning):
+class GenkitWarning(_OneLine, UserWarning):
     """The work goes on, but without something that was asked for; the message says what and why."""
 
 

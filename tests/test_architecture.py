@@ -218,6 +218,61 @@ def test_only_the_command_line_prints():
             assert not found & {"print", "sys.stdout", "sys.stderr"}, path
 
 
+OUTPUT = "genkit.cli.output"
+TEXT = "genkit.files.text"
+FIRST_WORDS = {"genkit.cli", "genkit.cli.process"}
+"""What runs before anything is imported and after the streams are closed; it prints texts of its own alone."""
+
+
+def ways_out(path, package=PACKAGE):
+    """The calls of a file that write text around genkit.cli.output and genkit.files.text."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name, given = ast.unparse(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+        last = name.rpartition(".")[2]
+        constant = all(isinstance(each, ast.Constant) for each in node.args)
+        mode = given.get("mode") or (ast.unparse(node.args[1]) if len(node.args) > 1 else "'r'")
+        if (
+            name in ("print", "os.write", "pprint", "csv.writer", "csv.DictWriter", "json.dump", "traceback.print_exc")
+            or (last in ("echo", "secho", "echo_via_pager", "confirm", "prompt") and name.startswith("click."))
+            or (name.startswith(("sys.stdout", "sys.stderr")) and last in ("write", "writelines"))
+            or last in ("write_text", "getLogger")
+            or (last == "open" and re.search("[wax+]", mode) and "b" not in mode and "encoding" in given)
+            or (name == "json.dumps" and "ensure_ascii" in given)
+        ):
+            own_words = module_name(path, package) in FIRST_WORDS and constant
+            named = last == "getLogger" and constant
+            if not (own_words or named):
+                yield name
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if module_name(p) not in (OUTPUT, TEXT)], ids=module_name)
+def test_text_leaves_by_the_one_way_out(path):
+    assert list(ways_out(path)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "print(name)",
+        "click.echo(name)",
+        "click.secho(name, err=True)",
+        "click.confirm(name)",
+        "sys.stderr.write(name)",
+        "os.write(2, name)",
+        "path.write_text(name)",
+        "csv.writer(file)",
+        "json.dump(name, file)",
+        "json.dumps(name, ensure_ascii=False)",
+        "logging.getLogger(__name__)",
+        "open(path, 'w', encoding='utf-8')",
+    ],
+)
+def test_a_way_around_is_found(house, tmp_path, line):
+    assert list(ways_out(house("data/around.py", f"{line}\n"), tmp_path / "genkit")) != []
+
+
 PLUGINS = sorted(PACKAGE.parent.glob("plugins/*/src/**/*.py"))
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from genkit.cli.process import STOPPED, guarded_streams, stoppable
+from genkit.cli.process import STOPPED, guarded_streams, show_bug, stoppable
 
 
 def main() -> None:
     """Run the command line: an expected error prints one line, a bug its traceback."""
+    sys.excepthook = show_bug
     try:
         with stoppable(), guarded_streams():
             from genkit.cli.commands import run

@@ -13,7 +13,7 @@ import click
 from genkit.cli.data import data_root_option, open_dataset
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option
-from genkit.cli.output import echo_json, terminal_width
+from genkit.cli.output import echo, echo_json, echo_lines, terminal_width
 from genkit.cli.parameters import RunsFolder
 
 if TYPE_CHECKING:
@@ -80,21 +80,21 @@ def command(
         count += 1
         detail = ended.reason or f"{ended.seconds:,.0f} s"
         state = f"{ended.state} before" if job.id in before and ended.state == "done" else ended.state
-        click.echo(f"[{count}/{total}] {job.model} seed {job.seed}  {state}  {detail}", err=True)
+        echo(f"[{count}/{total}] {job.model} seed {job.seed}  {state}  {detail}", err=True)
 
     try:
         ranked = benchmark.run(device=device, workers=workers, retry=retry, on_job=on_job, prepare=show_messages)
     finally:
         if count == total:
             failed = len(benchmark.failed)
-            click.echo(f"{total - failed} jobs done, {failed} failed, {time.monotonic() - began:,.0f} s", err=True)
+            echo(f"{total - failed} jobs done, {failed} failed, {time.monotonic() - began:,.0f} s", err=True)
     _warn_of_unlisted(benchmark)
     if as_json:
         echo_json(tabular.document(ranked.board))
         return
     folder = benchmark.folder.path
-    click.echo(text.leaderboard(ranked.board, width=terminal_width()))
-    click.echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {folder} --why", err=True)
+    echo_lines(text.leaderboard(ranked.board, width=terminal_width()))
+    echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {folder} --why", err=True)
 
 
 def _warn_of_unlisted(benchmark: Benchmark) -> None:
@@ -102,7 +102,7 @@ def _warn_of_unlisted(benchmark: Benchmark) -> None:
     if unlisted:
         names = ", ".join(sorted({each.job.model for each in unlisted}))
         records = "1 record" if len(unlisted) == 1 else f"{len(unlisted)} records"
-        click.echo(
+        echo(
             f"{benchmark.folder.path} also holds {records} of jobs that {benchmark.file} no longer lists ({names}); "
             "they are ranked too: use another --out to keep them separate",
             err=True,
@@ -145,8 +145,8 @@ def _dry_run(benchmark: Benchmark, workers: int, as_json: bool) -> None:
         for row in rows
     ]
     apart = [[*row, _own_options(job, benchmark.jobs)] for row, job in zip(cells, benchmark.jobs, strict=True)]
-    click.echo(table([header, *apart], right=(1, 2, 4)))
+    echo_lines(table([header, *apart], right=(1, 2, 4)))
     missing = [job for job, ended in listed if ended is None]
     known, unknown = seconds(missing, rates)
     more = f", and {', '.join(unknown)}, which never ran here" if unknown else ""
-    click.echo(f"{len(missing)} jobs to do: about {known / workers / 60:,.0f} minutes of training{more}", err=True)
+    echo(f"{len(missing)} jobs to do: about {known / workers / 60:,.0f} minutes of training{more}", err=True)

@@ -9,7 +9,7 @@ import click
 
 from genkit.cli.help import ListingGroup, option
 from genkit.cli.options import json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import confirm, echo, echo_json, echo_lines
 from genkit.errors import GenkitError, UsageError
 from genkit.files.folders import CACHED, cache_dir
 from genkit.report.text import table
@@ -36,12 +36,12 @@ def show(as_json: bool) -> None:
         parts = [{"part": name, **sizes[name], "holds": holds} for name, holds in CACHED.items()]
         echo_json({"folder": str(root), "parts": parts})
         return
-    click.echo(f"{root}")
+    echo(f"{root}")
     cells = [
         [name, f"{sizes[name]['files']:,} files", _bytes(sizes[name]["bytes"]), holds] for name, holds in CACHED.items()
     ]
-    click.echo(table(cells, right=(1, 2)))
-    click.echo(f"clear with: genkit cache clear, or by part: genkit cache clear {next(iter(CACHED))}", err=True)
+    echo_lines(table(cells, right=(1, 2)))
+    echo(f"clear with: genkit cache clear, or by part: genkit cache clear {next(iter(CACHED))}", err=True)
 
 
 command.add_command(show, "show")
@@ -61,11 +61,11 @@ def clear(parts: tuple[str, ...], yes: bool) -> None:
     root = cache_dir().absolute()
     chosen = [name for name in parts or CACHED if (parts or name not in KEPT) and (root / name).exists()]
     if not chosen:
-        click.echo(f"{root} holds nothing to clear", err=True)
+        echo(f"{root} holds nothing to clear", err=True)
         return
     total = sum(_size(root / name)["bytes"] for name in chosen)
     if not yes:
-        click.confirm(f"remove {', '.join(chosen)} from {root} ({_bytes(total)})?", abort=True, err=True)
+        confirm(f"remove {', '.join(chosen)} from {root} ({_bytes(total)})?", err=True)
     for name in chosen:
         try:
             shutil.rmtree(root / name)
@@ -73,7 +73,7 @@ def clear(parts: tuple[str, ...], yes: bool) -> None:
             raise GenkitError(
                 f"{root / name} can't be removed: {error.strerror or error}; check its permissions"
             ) from error
-    click.echo(f"removed {_bytes(total)}", err=True)
+    echo(f"removed {_bytes(total)}", err=True)
 
 
 def _size(folder: Path) -> dict[str, int]:

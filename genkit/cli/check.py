@@ -9,7 +9,7 @@ import click
 from genkit.cli.completions import complete_model
 from genkit.cli.help import Command, option
 from genkit.cli.options import json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo, echo_json
 
 if TYPE_CHECKING:
     from genkit.conformance import Result
@@ -29,11 +29,11 @@ def command(ctx: click.Context, name: str, assignments: tuple[str, ...], as_json
     from genkit.options import parse_assignments
 
     def show(result: Result) -> None:
-        click.echo(f"  {result}", err=as_json)
+        echo(f"  {result}", err=as_json)
 
     report = check(name, options=parse_assignments(assignments), on_result=show)
     if as_json:
         echo_json(report.to_json())
     else:
-        click.echo(report.summary)
+        echo(report.summary)
     ctx.exit(0 if report.ok else 1)

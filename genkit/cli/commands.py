@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from genkit.cli.output import echo, echo_lines
 from genkit.cli.process import STOPPED
-from genkit.errors import GenkitError, Interrupted, PluginError
+from genkit.errors import GenkitError, Interrupted, PluginError, one_line
 from genkit.registry.discovery import CORE, Offer, registry
 from genkit.registry.specs import CommandSpec
 
@@ -56,15 +58,15 @@ class LazyGroup(click.Group):
         for name, offer in listed().items():
             groups.setdefault(offer.spec.group, []).append((name, offer.spec.summary))
         for title, rows in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
+            with formatter.section(one_line(title)):
+                formatter.write_dl([(one_line(name), one_line(summary)) for name, summary in rows])
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"genkit {version('genkit-toolkit')}")
+        echo(f"genkit {version('genkit-toolkit')}")
         ctx.exit()
 
 
@@ -95,11 +97,13 @@ def run() -> int:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except GenkitError as error:
-        click.echo(f"{error}" if isinstance(error, Interrupted) else f"Error: {error}", err=True)
+        echo(f"{error}" if isinstance(error, Interrupted) else f"Error: {error}", err=True)
         return error.exit_code
     except click.exceptions.Abort:
-        click.echo("stopped", err=True)
+        echo("stopped", err=True)
         return STOPPED
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        echo_lines(shown.getvalue(), err=True, nl=False)
         return error.exit_code

@@ -11,6 +11,7 @@ from genkit.cli.data import open_images, opening_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, json_option, runs_option, same_runs
+from genkit.cli.output import echo
 from genkit.cli.parameters import metric_parameters
 from genkit.errors import UsageError
 
@@ -127,7 +128,7 @@ def command(
     if isinstance(images, ImageDataset) and isinstance(against, ImageDataset):
         _note_shapes(images, against, done.record)
     if not as_json:
-        click.echo(f"record {done.path}     next: genkit leaderboard --dataset {slug}{same_runs()}")
+        echo(f"record {done.path}     next: genkit leaderboard --dataset {slug}{same_runs()}")
     if found is not None and not found.ok:
         ctx.exit(1)
 
@@ -142,7 +143,7 @@ def _note_shapes(samples: ImageDataset, reference: ImageDataset, record: Record)
     resizes = {choices["features.extractor"]: choices.get("features.resize", "none") for choices in every}
     notes = [f"{name} {'keeps sizes' if how == 'none' else f'resizes ({how})'}" for name, how in resizes.items()]
     grey = "" if shapes[0][0] == shapes[1][0] else ", grey read as three equal channels"
-    click.echo(
+    echo(
         f"{samples.name} is {one} and {reference.name} {other} (channels x height x width){grey}: {', '.join(notes)}",
         err=True,
     )

@@ -6,6 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from genkit.cli.help import Command
+from genkit.cli.output import echo_lines
 
 
 @click.command(cls=Command)
@@ -22,4 +23,4 @@ def command(shell: str) -> None:
 
     cls = get_completion_class(shell)
     assert cls is not None
-    click.echo(cls(group, {}, "genkit", "_GENKIT_COMPLETE").source())
+    echo_lines(cls(group, {}, "genkit", "_GENKIT_COMPLETE").source())

@@ -9,8 +9,14 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from genkit.errors import one_line
 from genkit.registry.discovery import registry
 from genkit.registry.specs import DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
+
+
+def _item(name: str, about: str | None = None) -> CompletionItem:
+    """Return what is offered on one line, as it is printed elsewhere; ``existing`` reads shown paths back."""
+    return CompletionItem(one_line(name), help=about and one_line(about))
 
 
 def complete(kind: type[Spec]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
@@ -18,7 +24,7 @@ def complete(kind: type[Spec]) -> Callable[[click.Context, click.Parameter, str]
 
     def names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         offers = registry().offers(kind)
-        return [CompletionItem(o.spec.name, help=o.spec.summary) for o in offers if o.spec.name.startswith(incomplete)]
+        return [_item(o.spec.name, o.spec.summary) for o in offers if o.spec.name.startswith(incomplete)]
 
     return names
 
@@ -37,10 +43,10 @@ def _run_folders(ctx: click.Context) -> Iterator[Path]:
 def complete_run(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a run's id, or its path if a path is begun; reads no file, so it is quick."""
     names = {str(folder) if os.sep in incomplete else folder.name: str(folder) for folder in _run_folders(ctx)}
-    return [CompletionItem(name, help=path) for name, path in sorted(names.items()) if name.startswith(incomplete)]
+    return [_item(name, path) for name, path in sorted(names.items()) if name.startswith(incomplete)]
 
 
 def complete_measured(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a data set that some run was trained on."""
     names = sorted({folder.parent.parent.name for folder in _run_folders(ctx)})
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [_item(name) for name in names if name.startswith(incomplete)]

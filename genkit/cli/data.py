@@ -11,6 +11,7 @@ import click
 from genkit.cli.completions import complete_dataset
 from genkit.cli.help import GENERAL, F, option, options
 from genkit.cli.options import FOLDER
+from genkit.cli.output import echo
 from genkit.cli.parameters import SIZE, Filled
 from genkit.errors import UsageError
 
@@ -157,14 +158,13 @@ def opened(function: Callable[..., ImageDataset], *arguments: Any, **options: An
     """Open a data set by any function that takes ``progress``; say on stderr what was understood."""
     from genkit.cli.progress import work_bar
     from genkit.data.summary import describe_data
-    from genkit.report.text import plain
 
     with work_bar() as show:
         data = function(*arguments, progress=lambda done, total: show("packing", done, total), **options)
-    click.echo(plain(f"{data.name}: {describe_data(data)}"), err=True)
+    echo(f"{data.name}: {describe_data(data)}", err=True)
     if data.skipped:
         files = "1 bad file" if data.skipped == 1 else f"{data.skipped:,} bad files"
-        click.echo(f"{data.name}: left out {files}", err=True)
+        echo(f"{data.name}: left out {files}", err=True)
         for each in skipped_lines(data.left_out):
-            click.echo(plain(f"  {each}"), err=True)
+            echo(f"  {each}", err=True)
     return data

@@ -10,7 +10,7 @@ from genkit.cli.completions import complete_dataset
 from genkit.cli.data import opening_options, skipped_lines
 from genkit.cli.help import ListingGroup
 from genkit.cli.options import json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo_json, echo_lines
 from genkit.registry.discovery import registry
 from genkit.registry.specs import DatasetSpec
 from genkit.report.text import table
@@ -47,7 +47,7 @@ def list_datasets(as_json: bool) -> None:
         )
         return
     rows = [[f"{o.spec.name}:{o.spec.argument}" if o.spec.argument else o.spec.name, o.spec.summary] for o in offers]
-    click.echo(table(rows))
+    echo_lines(table(rows))
 
 
 @command.command()
@@ -69,7 +69,7 @@ def show(dataset: str, opening: dict[str, Any], as_json: bool) -> None:
     if as_json:
         echo_json(found.to_json())
     else:
-        click.echo(_shown(found))
+        echo_lines(_shown(found))
 
 
 def _shown(found: DatasetFacts) -> str:

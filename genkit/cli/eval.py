@@ -15,7 +15,7 @@ from genkit.cli.drawing import drawing_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, given, json_option, refuse, runs_option, same_runs
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
 from genkit.errors import MissingError, UsageError
@@ -209,7 +209,7 @@ def _evaluate_milestones(run: Run, data: ImageDataset, config: EvalConfig, raw: 
     with interruptible("the same command resumes with the remaining milestones"), work_bar() as show:
         done = measure_milestones(run, Evaluator(data, config, show), run.path, raw=raw)
     for images, score in done:
-        click.echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
+        echo(f"after {images:,} images: {score.name} {score.value:.4g}", err=True)
 
 
 def _sweep(
@@ -245,10 +245,10 @@ def _sweep(
     if as_json:
         echo_json([{**json.loads(to_json(each.record)), "path": str(each.path), "report": page} for each in done])
         return
-    click.echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
-    click.echo(sweep_table([each.record for each in done], list(values)))
-    click.echo("* the run's own options, which boards rank")
-    click.echo(f"report {page}     next: genkit leaderboard --html board.html{same_runs()}")
+    echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
+    echo_lines(sweep_table([each.record for each in done], list(values)))
+    echo("* the run's own options, which boards rank")
+    echo(f"report {page}     next: genkit leaderboard --html board.html{same_runs()}")
 
 
 def _evaluate(
@@ -279,7 +279,8 @@ def _evaluate(
         say_partial(run)
     show_evaluation(done, as_json, page, {name: baselines[name] for name in SHOWN if name in baselines})
     if not as_json:
-        click.echo(f"report {page}\nrecord {done.path}     next: genkit leaderboard{same_runs()}")
+        echo(f"report {page}")
+        echo(f"record {done.path}     next: genkit leaderboard{same_runs()}")
 
 
 def _calibration_folder(run: Run, root: Path) -> Path:

@@ -12,7 +12,7 @@ import click
 from genkit.cli.completions import complete_feature, complete_metric
 from genkit.cli.help import F, option, options
 from genkit.cli.options import FILE
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import NAMES
 from genkit.errors import Interrupted
 from genkit.results.protocols import PROTOCOLS
@@ -113,7 +113,7 @@ def show_evaluation(
     reference = REFERENCES.get(kind := record.protocol["data"]["reference"], kind)
     extractor = f" · features {features['extractor']}" if features else ""
     measured = f"{samples['count']:,} samples" if samples["count"] else "statistics"
-    click.echo(f"{record.dataset} · {record.subject.name} · {measured} against {reference}{extractor}")
-    click.echo(scores(record, calibration))
+    echo(f"{record.dataset} · {record.subject.name} · {measured} against {reference}{extractor}")
+    echo_lines(scores(record, calibration))
     if verification is not None:
-        click.echo(repr(verification))
+        echo_lines(repr(verification))

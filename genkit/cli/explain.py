@@ -13,7 +13,8 @@ from genkit.cli.completions import complete_dataset, complete_metric
 from genkit.cli.help import Command, option
 from genkit.cli.messages import data_described
 from genkit.cli.options import FILE, json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo_json, echo_lines
+from genkit.errors import one_line
 
 if TYPE_CHECKING:
     from genkit.evaluation.explain import Explanation
@@ -49,7 +50,7 @@ def command(
         echo_json([_document(explanation) for explanation in explanations])
         return
     for explanation in explanations:
-        click.echo(_text(explanation))
+        echo_lines(_text(explanation))
 
 
 def _document(explanation: Explanation) -> dict[str, object]:
@@ -68,12 +69,12 @@ def _text(explanation: Explanation) -> str:
 
     one, other = _value(explanation.first), _value(explanation.second)
     moved = "" if one is None or other is None else f"  ({other - one:+.4g})"
-    lines = [f"{explanation.name}  {number(one)} -> {number(other)}{moved}"]
+    lines = [one_line(f"{explanation.name}  {number(one)} -> {number(other)}{moved}")]
     if not explanation.changes:
-        lines.append("  the same choices" if not explanation.reason else f"  {explanation.reason}")
+        lines.append(one_line(f"  {explanation.reason}") if explanation.reason else "  the same choices")
         return "\n".join(lines)
     if explanation.reason:
-        lines.append(f"  not measured again: {explanation.reason}")
+        lines.append(one_line(f"  not measured again: {explanation.reason}"))
     before = explanation.start
     rows = []
     for change in explanation.changes:

@@ -9,7 +9,7 @@ import click
 from genkit.cli.data import dataset_options, open_dataset
 from genkit.cli.help import ListingGroup
 from genkit.cli.options import json_option, seed_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.registry.discovery import registry
 from genkit.registry.specs import FeatureSpec
 
@@ -46,7 +46,7 @@ def list_features(as_json: bool) -> None:
         ]
         for info in trained_here
     ]
-    click.echo(table(rows))
+    echo_lines(table(rows))
 
 
 @command.command()
@@ -60,4 +60,4 @@ def train(dataset: str, opening: dict[str, Any], seed: int) -> None:
     data = open_dataset(dataset, opening)
     with work_bar() as show:
         info = train_and_store(data, seed=seed, progress=lambda done, total: show("training", done, total))
-    click.echo(f"{info['name']}: {info['dim']}-d features, test accuracy {info['test_accuracy']:.2%}")
+    echo(f"{info['name']}: {info['dim']}-d features, test accuracy {info['test_accuracy']:.2%}")

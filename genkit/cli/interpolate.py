@@ -8,6 +8,7 @@ import click
 
 from genkit.cli.help import Command, option
 from genkit.cli.options import PATH, device_option, refuse, runs_option, seed_option, trained_options, walk_options
+from genkit.cli.output import echo
 from genkit.cli.trained import trained_run
 
 
@@ -62,4 +63,4 @@ def command(
         checkpoint or run, walks, steps, images=images, label=label, grid=grid, gif=gif, seed=seed, device=device
     )
     for path in filter(None, (grid, gif)):
-        click.echo(path)
+        echo(path)

@@ -12,7 +12,7 @@ import click
 from genkit.cli.completions import complete_measured
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, refuse, store_option
-from genkit.cli.output import echo_result, json_text, left_out, terminal_width
+from genkit.cli.output import echo, echo_lines, json_document, left_out, terminal_width
 from genkit.cli.parameters import NAMES, WEIGHTS
 from genkit.errors import GenkitError, UsageError
 
@@ -68,6 +68,7 @@ def command(
     genkit leaderboard --score kid --columns all
     genkit leaderboard --runs benchmarks/results/mnist --html mnist.html
     """
+    from genkit.files.text import fenced
     from genkit.report import markdown, summary, tabular, text
     from genkit.report.leaderboard import leaderboard
 
@@ -88,12 +89,12 @@ def command(
 
             page = leaderboard_page(found)
         if as_json:
-            return found, page, json_text({**tabular.document(found.board), **summary.document(found, tables)})
+            return found, page, json_document({**tabular.document(found.board), **summary.document(found, tables)})
         if as_csv:
             return found, page, tabular.comma_separated(found.board).removesuffix("\n")
         below = summary.sections(found, tables)
         if as_md:
-            parts = [markdown.leaderboard(found.board, wanted), *(f"```\n{part}\n```" for part in below)]
+            parts = [markdown.leaderboard(found.board, wanted), *map(fenced, below)]
         else:
             parts = [text.leaderboard(found.board, wanted, terminal_width()), *below]
         return found, page, "\n\n".join(parts)
@@ -103,7 +104,7 @@ def command(
         left_out(problem)
     if html is not None:
         _write(page, html)
-    echo_result(shown)
+    echo_lines(shown)
     if as_json or as_csv:
         return
     _excluded(found, wanted, why)
@@ -119,7 +120,7 @@ def _write(page: str, path: Path) -> None:
         write_atomic(path, page.encode())
     except OSError as error:
         raise GenkitError(f"the report can't be written to {path}: {error.strerror or error}") from error
-    click.echo(f"report {path}", err=True)
+    echo(f"report {path}", err=True)
 
 
 def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
@@ -133,22 +134,22 @@ def _excluded(found: Leaderboard, wanted: list[str], why: bool) -> None:
     drawn = {describe(record) for point in points for record in point.records}
     others = [reason for record, reason in board.left_out if record not in drawn]
     if not board.rows:
-        click.echo(f"nothing here can be ranked by {board.score}", err=True)
+        echo(f"nothing here can be ranked by {board.score}", err=True)
     if why or not board.rows:
         for record, reason in board.left_out:
             left_out(f"{record}: {reason}")
         for row in board.rows:
             for name in text.columns(board, wanted):
                 if name in row.blank:
-                    click.echo(f"{row.label} has no {name} here: {row.blank[name]}", err=True)
+                    echo(f"{row.label} has no {name} here: {row.blank[name]}", err=True)
     elif others:
         records = "1 record" if len(others) == 1 else f"{len(others)} records"
         reason, count = Counter(others).most_common(1)[0]
         most = f", {count} of them: {shorten(reason, 80)}" if count > 1 else ""
-        click.echo(f"{records} left out{most}: add --why to see which, and why", err=True)
+        echo(f"{records} left out{most}: add --why to see which, and why", err=True)
     if points:
         swept = "1 point of a sweep is" if len(points) == 1 else f"{len(points)} points of sweeps are"
-        click.echo(f"{swept} not ranked, but in the plots of the page that --html writes", err=True)
+        echo(f"{swept} not ranked, but in the plots of the page that --html writes", err=True)
 
 
 def _elsewhere(found: Leaderboard) -> None:
@@ -156,4 +157,4 @@ def _elsewhere(found: Leaderboard) -> None:
     others = Counter(record.dataset for record in found.records if record.dataset != found.board.dataset)
     if others:
         listed = ", ".join(f"{name} ({count})" for name, count in sorted(others.items()))
-        click.echo(f"also here, with --dataset: {listed}", err=True)
+        echo(f"also here, with --dataset: {listed}", err=True)

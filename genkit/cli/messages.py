@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from genkit.cli.output import echo
 from genkit.errors import GenkitWarning
 
 
@@ -62,6 +62,5 @@ def data_described() -> Iterator[None]:
 
 def _show(message: str) -> None:
     """Print a message; a stderr that can't take it stops nothing."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            print(f"genkit: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        echo(f"genkit: {message}", err=True)

@@ -9,7 +9,7 @@ import click
 from genkit.cli.completions import complete_metric
 from genkit.cli.help import ListCommand
 from genkit.cli.options import json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.registry.discovery import Offer, registry
 from genkit.registry.specs import MetricSpec
 from genkit.report.text import table
@@ -28,7 +28,7 @@ def command(name: str | None, as_json: bool) -> None:
         echo_json([_document(offer) for offer in offers])
         return
     rows = [[o.spec.name, f"{o.spec.direction} is better", o.spec.summary, o.spec.paper] for o in offers]
-    click.echo(table(rows))
+    echo_lines(table(rows))
 
 
 def _document(offer: Offer[MetricSpec]) -> dict[str, Any]:
@@ -56,20 +56,20 @@ def _show(offer: Offer[MetricSpec], as_json: bool) -> None:
         }
         echo_json({**_document(offer), "parameters": parameters})
         return
-    click.echo(f"{spec.name}: {spec.summary}")
+    echo(f"{spec.name}: {spec.summary}")
     unit = f", in {spec.unit}" if spec.unit else ""
     needs = ", ".join(spec.needs) or "nothing but the samples"
     source = f"from {offer.plugin.dist} {offer.plugin.version}"
-    click.echo(f"  {spec.direction} is better{unit} · needs {needs} · {spec.paper or 'no paper'} · {source}")
+    echo(f"  {spec.direction} is better{unit} · needs {needs} · {spec.paper or 'no paper'} · {source}")
     if not spec.schema:
-        click.echo("it has no parameters")
+        echo("it has no parameters")
         return
-    click.echo(f"parameters (-p {spec.name}.NAME=VALUE)")
+    echo(f"parameters (-p {spec.name}.NAME=VALUE)")
     rows = [
         [key, _text(each.default), each.range, each.summary + (f" (with {each.only_with})" if each.only_with else "")]
         for key, each in spec.schema.items()
     ]
-    click.echo(table([["", "default", "may be", ""], *rows], indent=2))
+    echo_lines(table([["", "default", "may be", ""], *rows], indent=2))
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ import click
 from genkit.cli.completions import complete_model
 from genkit.cli.help import ListCommand
 from genkit.cli.options import json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.report.text import table
@@ -45,7 +45,7 @@ def command(name: str | None, as_json: bool) -> None:
         [o.spec.name if names.count(o.spec.name) == 1 else o.qualified, o.spec.family, o.spec.summary, o.spec.paper]
         for o in offers
     ]
-    click.echo(table(rows))
+    echo_lines(table(rows))
 
 
 def _show(name: str, as_json: bool) -> None:
@@ -73,16 +73,14 @@ def _show(name: str, as_json: bool) -> None:
         }
         echo_json({**dataclasses.asdict(offer.spec), **facts})
         return
-    click.echo(f"{offer.spec.name}: {offer.spec.summary}")
-    click.echo(
-        f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}"
-    )
-    click.echo("options (-o key=value)")
-    click.echo(_table(options, cls.Options))
+    echo(f"{offer.spec.name}: {offer.spec.summary}")
+    echo(f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}")
+    echo("options (-o key=value)")
+    echo_lines(_table(options, cls.Options))
     if drawing:
-        click.echo("options of drawing, also after training (-o key=value)")
-        click.echo(_table(drawing, cls.Sampling))
-    click.echo("presets (--preset cpu, by data set, or gpu)")
+        echo("options of drawing, also after training (-o key=value)")
+        echo_lines(_table(drawing, cls.Sampling))
+    echo("presets (--preset cpu, by data set, or gpu)")
     rest = "other data" if presets.keys() - {"default", "gpu"} else "any data"
     places = {"default": ["cpu", rest], "gpu": ["gpu", "any data"]}
     rows = [
@@ -94,7 +92,7 @@ def _show(name: str, as_json: bool) -> None:
         ]
         for key, p in presets.items()
     ]
-    click.echo(table(rows, indent=2))
+    echo_lines(table(rows, indent=2))
 
 
 def _table(values: typing.Mapping[str, typing.Any], cls: type) -> str:

@@ -19,6 +19,7 @@ import click
 
 from genkit.cli.help import Command, option
 from genkit.cli.options import FOLDER
+from genkit.cli.output import echo
 from genkit.errors import GenkitError, UsageError
 from genkit.registry.discovery import registry
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
@@ -176,15 +177,12 @@ def command(name: str, kind: str, family: str | None, parent: Path) -> None:
     if family is not None and kind != "model":
         raise UsageError(f"--family is the family of a model, and a new {kind} has none: leave it out")
     folder = make_package(name, parent, kind=kind, family=family or FAMILY)
-    click.echo(f"{folder}")
+    echo(f"{folder}")
     first, second, *_ = (each.format(name=name) for each in KINDS[kind].commands)
-    click.echo(
-        f"next: uv pip install -e {folder}    (or: pip install -e {folder})\n"
-        f"      genkit {first}\n"
-        f"      genkit {second}\n"
-        f"then change the {kind}: {folder / 'src' / module_name(name) / KINDS[kind].source}",
-        err=True,
-    )
+    echo(f"next: uv pip install -e {folder}    (or: pip install -e {folder})", err=True)
+    for each in (first, second):
+        echo(f"      genkit {each}", err=True)
+    echo(f"then change the {kind}: {folder / 'src' / module_name(name) / KINDS[kind].source}", err=True)
 
 
 def make_package(name: str, parent: Path, *, kind: str = "model", family: str = FAMILY) -> Path:
@@ -221,7 +219,7 @@ def make_package(name: str, parent: Path, *, kind: str = "model", family: str = 
             for target, text in texts.items():
                 path = draft / target
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+                path.write_bytes(text.encode())
             draft.chmod(0o755)
             os.rename(draft, folder)
         finally:

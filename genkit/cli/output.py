@@ -1,8 +1,7 @@
-"""Printing: JSON documents, notes on stderr, the width of the terminal."""
+"""Printing, here alone: lines and tables in which no name does harm, JSON documents, the width of the terminal."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -12,20 +11,43 @@ from typing import Any
 
 import click
 
+from genkit.errors import one_line
+from genkit.files.text import encodable, json_text, lines
+
+
+def echo(line: object = "", *, err: bool = False) -> None:
+    """Print one line, whatever it holds; see ``genkit.errors.one_line``."""
+    _write(f"{one_line(str(line))}\n", err)
+
+
+def echo_lines(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text of several lines whose names are already on one line each, as those of tables are."""
+    _write(lines(text) + "\n" * nl, err)
+
+
+def _write(text: str, err: bool) -> None:
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            stream.write(encodable(text, stream.encoding))
+        stream.flush()
+
+
+def confirm(question: str, *, err: bool = False) -> None:
+    """Ask on the terminal whether to go on; anything but yes ends the command."""
+    click.confirm(one_line(question), abort=True, err=err)
+
 
 def echo_json(document: Any) -> None:
     """Print one JSON document on stdout."""
-    echo_result(json_text(document))
+    echo_lines(json_document(document))
 
 
-def json_text(document: Any) -> str:
+def json_document(document: Any) -> str:
     """Return one JSON document as text."""
-    return json.dumps(document, indent=2, allow_nan=False, default=str)
-
-
-def echo_result(text: str) -> None:
-    """Print the result of a command on stdout."""
-    click.echo(text)
+    return json_text(document, indent=2, default=str)
 
 
 def echo_written(grid: Path, out: Path | None, sources: Sequence[str], *, as_json: bool) -> None:
@@ -40,14 +62,12 @@ def echo_written(grid: Path, out: Path | None, sources: Sequence[str], *, as_jso
         echo_json({"grid": str(grid), "images": [{"source": source, "file": file} for source, file in pairs]})
         return
     for path in filter(None, (grid, out)):
-        click.echo(path)
+        echo(path)
 
 
 def left_out(problem: str) -> None:
     """Say on stderr what a listing leaves out and why."""
-    from genkit.report.text import plain
-
-    click.echo(f"left out: {plain(problem)}", err=True)
+    echo(f"left out: {problem}", err=True)
 
 
 def terminal_width() -> int | None:

@@ -6,7 +6,7 @@ import click
 
 from genkit.cli.help import ListCommand
 from genkit.cli.options import json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo_json, echo_lines
 from genkit.registry.discovery import registry
 from genkit.report.text import table
 
@@ -41,4 +41,4 @@ def command(as_json: bool) -> None:
         rows.append(
             [plugin.name, f"{plugin.dist} {plugin.version}", f"broken: {plugin.error}" if plugin.error else offered]
         )
-    click.echo(table(rows))
+    echo_lines(table(rows))

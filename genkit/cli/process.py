@@ -8,11 +8,13 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, cast
 
 from genkit.errors import GenkitError
+from genkit.files.text import coloured, encodable
 
 STOPPED = 130
 
@@ -45,9 +47,17 @@ def _stop(_number: int, frame: types.FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def show_bug(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
+    """Print the traceback of a bug, in which names do no harm either: what ``sys.excepthook`` is set to."""
+    from genkit.cli.output import echo_lines
+
+    with contextlib.suppress(OSError):
+        echo_lines("".join(traceback.format_exception(kind, error, trace)), err=True, nl=False)
+
+
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Handle a stdout or stderr that can't be written.
+    """Let nothing through that a terminal would obey but colours, and handle a stdout or stderr that can't be written.
 
     What stderr can't take is dropped: progress messages never stop the work. If the reader of stdout is gone, as with
     ``| head``, the process ends quietly; any other failure, such as a full disk, is a GenkitError.
@@ -71,16 +81,34 @@ def _guarded(stream: TextIO, failed: Callable[[OSError], None]) -> TextIO:
 
 
 class _Guarded:
-    """A text stream that calls ``failed`` when a write fails, and at every write after that; else the stream itself."""
+    """A text stream that calls ``failed`` when a write fails, and at every write after that; else the stream itself.
 
-    def __init__(self, stream: TextIO, failed: Callable[[OSError], None]) -> None:
-        self._stream, self._failed = stream, failed
+    What is written passes ``genkit.files.text.coloured``: the commands of plugins and libraries print here too. Only
+    ``bare`` has no such guard, for progress bars, which move the cursor.
+    """
+
+    def __init__(self, stream: TextIO, failed: Callable[[OSError], None], clean: bool = True) -> None:
+        self._stream, self._failed, self._clean = stream, failed, clean
         self._error: OSError | None = None
 
+    @property
+    def bare(self) -> TextIO:
+        """The stream without the guard of what is written."""
+        return cast(TextIO, _Guarded(self._stream, self._failed, clean=False))
+
     def write(self, text: str) -> int:
-        """Write as the stream does."""
-        self._try(lambda: self._stream.write(text))
+        """Write as the stream does, with what its encoding lacks as JSON writes it."""
+        shown = coloured(text) if self._clean else text
+        try:
+            self._try(lambda: self._stream.write(shown))
+        except UnicodeEncodeError:
+            self._try(lambda: self._stream.write(encodable(shown, self._stream.encoding)))
         return len(text)
+
+    def writelines(self, texts: Iterable[str]) -> None:
+        """Write one text after the other."""
+        for text in texts:
+            self.write(text)
 
     def flush(self) -> None:
         """Flush as the stream does."""

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
+from genkit.cli.output import echo
+from genkit.errors import one_line
 
 if TYPE_CHECKING:
     from genkit.training.progress import Meter
@@ -22,16 +23,15 @@ def training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
     if not sys.stderr.isatty():
         yield _plain_training(Meter())
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (BarColumn(bar_width=32), TextColumn("{task.percentage:>3.0f} %  {task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = (BarColumn(bar_width=32), TextColumn("{task.percentage:>3.0f} %  {task.description}", markup=False))
+    with Progress(*columns, console=_console(), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
         meter = Meter()
 
         def show(event: dict[str, Any]) -> None:
-            bar.update(task, completed=event["done"], description=meter.describe(event))
+            bar.update(task, completed=event["done"], description=one_line(meter.describe(event)))
 
         yield show
 
@@ -44,9 +44,16 @@ def _plain_training(meter: Meter, every: float = 15.0) -> Callable[[dict[str, An
         text = meter.describe(event)
         if event["kind"] == "progress" and time.monotonic() - last > every:
             last = time.monotonic()
-            click.echo(f"  {event['done']:4.0%}  {text}", err=True)
+            echo(f"  {event['done']:4.0%}  {text}", err=True)
 
     return show
+
+
+def _console() -> Any:
+    """Return the terminal of the bars: stderr without its guard, as bars move the cursor."""
+    from rich.console import Console
+
+    return Console(file=getattr(sys.stderr, "bare", sys.stderr))
 
 
 @contextlib.contextmanager
@@ -55,14 +62,19 @@ def work_bar() -> Iterator[Callable[[str, int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(bar_width=32), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = (
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_console(), transient=True) as bar:
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int, total: int) -> None:
+            what = one_line(what)
             if what not in tasks or (tasks[what][1] >= total > done):
                 if what in tasks:
                     bar.remove_task(tasks[what][0])

@@ -10,7 +10,7 @@ import click
 from genkit.cli.completions import complete_measured
 from genkit.cli.help import Command, option
 from genkit.cli.options import json_option, store_option
-from genkit.cli.output import echo_json, left_out
+from genkit.cli.output import echo_json, echo_lines, left_out
 
 
 class Limit(click.FloatRange):
@@ -71,4 +71,4 @@ def command(
     if as_json:
         echo_json(recommendation.document(found))
     else:
-        click.echo(recommendation.text(found))
+        echo_lines(recommendation.text(found))

@@ -9,7 +9,7 @@ import click
 
 from genkit.cli.help import ListingGroup, option
 from genkit.cli.options import json_option, store_option
-from genkit.cli.output import echo_json, left_out
+from genkit.cli.output import echo, echo_json, echo_lines, left_out
 from genkit.errors import DataError, MissingError, UsageError
 
 
@@ -59,7 +59,7 @@ def list_records(as_json: bool, root: str) -> None:
     if as_json:
         echo_json(rows)
     elif not rows:
-        click.echo(f"no records in {root} yet: genkit eval --model dcgan makes the first", err=True)
+        echo(f"no records in {root} yet: genkit eval --model dcgan makes the first", err=True)
     else:
         cells = [
             [
@@ -68,7 +68,7 @@ def list_records(as_json: bool, root: str) -> None:
             ]
             for row in rows
         ]
-        click.echo(table([list(rows[0]), *cells], right=(5,)))
+        echo_lines(table([list(rows[0]), *cells], right=(5,)))
 
 
 @command.command()
@@ -83,8 +83,8 @@ def validate(as_json: bool, root: str) -> None:
         echo_json(dataclasses.asdict(health))
     else:
         for sentence in health.bad:
-            click.echo(sentence)
-        click.echo(f"{_count(health.good)} good, {len(health.bad)} bad")
+            echo(sentence)
+        echo(f"{_count(health.good)} good, {len(health.bad)} bad")
     if health.bad:
         raise DataError(f"{root} holds {len(health.bad)} bad of {_count(health.good + len(health.bad))}")
 
@@ -99,9 +99,9 @@ def migrate(dry_run: bool, root: str) -> None:
     old, schemas = outdated(_existing(root), left_out)
     if not old:
         counts = sorted(schemas.items())
-        click.echo(", ".join(f"{_count(n)} {'has' if n == 1 else 'have'} schema {schema}" for schema, n in counts))
+        echo(", ".join(f"{_count(n)} {'has' if n == 1 else 'have'} schema {schema}" for schema, n in counts))
     for stored in old:
-        click.echo(f"{stored.path}: schema {stored.record.schema}" if dry_run else f"{stored.path} -> {renew(stored)}")
+        echo(f"{stored.path}: schema {stored.record.schema}" if dry_run else f"{stored.path} -> {renew(stored)}")
 
 
 @command.command()
@@ -132,10 +132,10 @@ def export(out: Path, form: str | None, root: str) -> None:
     stored = ordered(scan(_existing(root), left_out), left_out)
     text = spared(WRITERS[form], stored, lambda each, why: left_out(f"{each.path} can't be exported: {why}"))
     if to_stdout:
-        click.echo(text, nl=False)
+        echo_lines(text, nl=False)
         return
     _write(out, text)
-    click.echo(out)
+    echo(out)
 
 
 def _write(out: Path, text: str) -> None:

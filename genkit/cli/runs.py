@@ -13,7 +13,7 @@ import click
 from genkit.cli.completions import complete_measured, complete_model, complete_run
 from genkit.cli.help import ListingGroup, option
 from genkit.cli.options import FILE, json_option, runs_option
-from genkit.cli.output import echo_json, left_out
+from genkit.cli.output import confirm, echo, echo_json, echo_lines, left_out
 from genkit.errors import GenkitError, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path)
         where = (
             f"but in {board}: --runs {board}" if board.is_dir() else "yet: genkit eval --model dcgan makes the first"
         )
-        click.echo(f"no runs in {root} {where}", err=True)
+        echo(f"no runs in {root} {where}", err=True)
         return
     rows = [["run", "state", "images", "seconds", "records", "made"]]
     for run in runs:
@@ -56,7 +56,7 @@ def list_runs(model: str | None, dataset: str | None, as_json: bool, root: Path)
         count = len(list((run.path / "records").glob("*.json")))
         made = run.config.created[:16].replace("T", " ")
         rows.append([str(run.path), status.state, f"{status.images:,}", f"{status.seconds:.0f}", str(count), made])
-    click.echo(table(rows, right=(2, 3, 4)))
+    echo_lines(table(rows, right=(2, 3, 4)))
 
 
 @command.command()
@@ -92,9 +92,11 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
         ["checkpoints", ", ".join(path.name for path in run.checkpoints()) or "-"],
         ["command", config.command],
     ]
-    click.echo(f"{run.path}\n{table(rows, indent=2)}")
+    echo(run.path)
+    echo_lines(table(rows, indent=2))
     for record in read(run.path).records:
-        click.echo(f"measured {record.created[:16].replace('T', ' ')} UTC\n{scores(record)}")
+        echo(f"measured {record.created[:16].replace('T', ' ')} UTC")
+        echo_lines(scores(record))
 
 
 @command.command()
@@ -110,7 +112,7 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
         raise UsageError("runs are removed only after a question, and there is no terminal to ask on: give --yes")
     for run in [find_run(root, run_id) for run_id in run_ids]:
         if not yes:
-            click.confirm(f"remove {run.path} with its checkpoints and records?", abort=True)
+            confirm(f"remove {run.path} with its checkpoints and records?")
         try:
             with holding(run.lock()):
                 shutil.rmtree(run.path)
@@ -118,7 +120,7 @@ def remove(run_ids: tuple[str, ...], yes: bool, root: Path) -> None:
             raise GenkitError(f"run {run.path} is being trained: stop it first") from error
         except OSError as error:
             raise GenkitError(f"{run.path} can't be removed: {error.strerror or error}") from error
-        click.echo(f"removed {run.path}")
+        echo(f"removed {run.path}")
 
 
 @command.command("export")
@@ -130,7 +132,7 @@ def export(run_id: str, target: Path, root: Path) -> None:
     from genkit.training.archive import export_run
     from genkit.training.runs import find_run
 
-    click.echo(f"{export_run(find_run(root, run_id), target)}")
+    echo(f"{export_run(find_run(root, run_id), target)}")
 
 
 @command.command("import")
@@ -140,7 +142,7 @@ def import_(source: Path, root: Path) -> None:
     """Make a run from an exported file."""
     from genkit.training.archive import import_run
 
-    click.echo(f"{import_run(source, root).path}")
+    echo(f"{import_run(source, root).path}")
 
 
 def _document(run: Run) -> dict[str, Any]:

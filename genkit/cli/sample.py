@@ -11,6 +11,7 @@ from genkit.cli.data import data_root_option
 from genkit.cli.drawing import drawing_options
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
+from genkit.cli.output import echo
 from genkit.cli.trained import data_of, run_with_data, trained_run
 from genkit.errors import UsageError
 
@@ -70,7 +71,7 @@ def command(
     with work_bar() as show:
         if out is None:
             sample(checkpoint or run, count, grid=grid, progress=show, **drawn)
-            click.echo(grid)
+            echo(grid)
             return
         sample_to_folder(
             checkpoint or run,
@@ -81,4 +82,4 @@ def command(
             progress=show,
             **drawn,
         )
-    click.echo(out)
+    echo(out)

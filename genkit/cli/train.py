@@ -11,6 +11,7 @@ from genkit.cli.completions import complete_model, complete_run
 from genkit.cli.data import MOVABLE, OPENING, dataset_options, open_dataset
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, given, refuse, runs_option, seed_option
+from genkit.cli.output import echo
 from genkit.cli.trained import data_of
 from genkit.errors import UsageError
 
@@ -146,7 +147,7 @@ def command(
 
         run = find_run(root, resumed)
         if run.finished:
-            click.echo(f"run {run.path} is finished already", err=True)
+            echo(f"run {run.path} is finished already", err=True)
         else:
             data = data_of(run, given(ctx, "dataset", dataset), **{name: opening.get(name) for name in MOVABLE})
             with training_bar() as show:
@@ -176,6 +177,6 @@ def command(
                 dataset_options=opening,
                 on_event=show,
             )
-    click.echo(f"{run.path}")
+    echo(f"{run.path}")
     more = " --milestones" if run.milestones() else ""
-    click.echo(f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {run.path}{more}", err=True)
+    echo(f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {run.path}{more}", err=True)

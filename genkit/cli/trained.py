@@ -6,10 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from genkit.cli.options import same_runs
-from genkit.cli.output import left_out
+from genkit.cli.output import echo, left_out
 from genkit.errors import GenkitError, MissingError, UsageError, suggestion
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
@@ -62,7 +60,7 @@ def run_with_data(
             f"there is no finished run of {model}{on} in {root}.{suggestion(dataset or '', known)}  "
             f"(genkit train --model {model}{f' --dataset {dataset}' if dataset else ''}{same_runs()} makes one)"
         )
-    click.echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
+    echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
     return finished[-1]
 
 
@@ -101,7 +99,7 @@ def _content(reference: str) -> str | None:
 
 def say_partial(run: Run) -> None:
     """Say on stderr that a run's training has not finished."""
-    click.echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
+    echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
 
 
 def find_or_train(
@@ -135,15 +133,15 @@ def _train(model: str, data: ImageDataset, partial: list[Run], opening: dict[str
     for run in reversed(partial):
         as_preset = current_names(run.config.options) == options and draws_as_its_preset(run.config)
         if as_preset and run.config.images == preset.images:
-            click.echo(f"resuming the unfinished run {run.path}", err=True)
+            echo(f"resuming the unfinished run {run.path}", err=True)
             with training_bar() as show:
                 return resume(run, dataset=data, on_event=show)
     if partial:
         path = partial[-1].path
-        click.echo(f"partial runs are left alone, such as {path} (genkit eval --run measures one)", err=True)
+        echo(f"partial runs are left alone, such as {path} (genkit eval --run measures one)", err=True)
     budget = f"{preset.images:,} images" if built.phases() else "closed form"
-    click.echo(f"no trained {model} for {data.name} yet: training its preset ({budget})", err=True)
+    echo(f"no trained {model} for {data.name} yet: training its preset ({budget})", err=True)
     with training_bar() as show:
         run = train(model, data, device=device, root=root, dataset_options=opening, on_event=show)
-    click.echo(f"  {run.path}  (sample grid: {run.path / 'samples.png'})", err=True)
+    echo(f"  {run.path}  (sample grid: {run.path / 'samples.png'})", err=True)
     return run

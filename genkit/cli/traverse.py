@@ -9,6 +9,7 @@ import click
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import device_option, runs_option, seed_option, trained_options, walk_options
+from genkit.cli.output import echo
 from genkit.cli.parameters import NAMES
 from genkit.cli.trained import data_of, run_with_data
 from genkit.errors import UsageError
@@ -76,9 +77,9 @@ def command(
         device=device,
         dataset=data_of(run, dataset, data_root) if dims is None else None,
     )
-    click.echo(f"dimensions from top to bottom: {', '.join(map(str, found.dims))}", err=True)
+    echo(f"dimensions from top to bottom: {', '.join(map(str, found.dims))}", err=True)
     for path in filter(None, (grid, gif)):
-        click.echo(path)
+        echo(path)
 
 
 def _numbers(dims: list[str]) -> list[int]:

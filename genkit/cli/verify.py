@@ -10,7 +10,7 @@ from genkit.cli.completions import complete_dataset, complete_run
 from genkit.cli.help import Command, option
 from genkit.cli.messages import data_described
 from genkit.cli.options import FILE, device_option, json_option, runs_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo_json, echo_lines
 from genkit.cli.parameters import NAMES
 
 
@@ -53,5 +53,5 @@ def command(
     if as_json:
         echo_json(found.to_json())
     else:
-        click.echo(repr(found))
+        echo_lines(repr(found))
     ctx.exit(0 if found.ok else 1)

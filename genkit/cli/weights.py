@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from genkit.cli.help import ListingGroup
 from genkit.cli.options import FILE, json_option
-from genkit.cli.output import echo_json
+from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.errors import DataError
 
 
@@ -58,7 +58,7 @@ def list_weights(as_json: bool) -> None:
         [w.name, f"{w.size / 1e6:,.0f} MB", w.licence, state, w.summary]
         for w, state in zip(WEIGHTS, states, strict=True)
     ]
-    click.echo(table(rows))
+    echo_lines(table(rows))
 
 
 @command.command()
@@ -71,7 +71,7 @@ def pull(name: str) -> None:
     size = manifest.find(name).size
     with work_bar() as show:
         path = manifest.pull(name, lambda done, total: show(name, done, total or size))
-    click.echo(path)
+    echo(path)
 
 
 @command.command()
@@ -81,7 +81,7 @@ def verify() -> None:
     from genkit.report.text import table
 
     states = [(weights, state(weights)) for weights in WEIGHTS]
-    click.echo(table([[weights.name, condition, str(weights.path)] for weights, condition in states]))
+    echo_lines(table([[weights.name, condition, str(weights.path)] for weights, condition in states]))
     damaged = [weights for weights, condition in states if condition == "damaged"]
     if damaged:
         repairs = [f"genkit weights {'pull' if w.urls else 'add'} {w.name}{'' if w.urls else ' FILE'}" for w in damaged]
@@ -95,4 +95,4 @@ def add(name: str, file: Path) -> None:
     """Copy a weights file into the cache, if its sha256 is the published one."""
     from genkit.features import manifest
 
-    click.echo(manifest.add(name, file))
+    echo(manifest.add(name, file))

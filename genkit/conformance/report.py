@@ -6,6 +6,8 @@ import html
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from genkit.errors import one_line
+
 Status = Literal["passed", "failed", "skipped"]
 
 
@@ -32,7 +34,7 @@ class Result:
     reason: str = ""
 
     def __str__(self) -> str:
-        return f"{self.status:8}{self.check}" + (f": {self.reason}" if self.reason else "")
+        return one_line(f"{self.status:8}{self.check}" + (f": {self.reason}" if self.reason else ""))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Report:
         if self.named("skipped"):
             reasons = dict.fromkeys(result.reason for result in self.results if result.status == "skipped")
             counts.append(f"{len(self.named('skipped'))} skipped ({', '.join(reasons)})")
-        return f"{len(self.results)} checks: {', '.join(counts)}"
+        return one_line(f"{len(self.results)} checks: {', '.join(counts)}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

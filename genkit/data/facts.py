@@ -11,7 +11,7 @@ from typing import Any
 from genkit.data.dataset import ImageDataset
 from genkit.data.open import PATH, open_images
 from genkit.data.summary import class_counts, describe_data
-from genkit.errors import GenkitError
+from genkit.errors import GenkitError, one_line
 
 _ROWS = 1024
 
@@ -46,7 +46,7 @@ class DatasetFacts:
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.line}"
+        return one_line(f"{self.name}: {self.line}")
 
 
 def describe_dataset(

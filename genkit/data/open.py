@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Callable
@@ -17,8 +16,9 @@ from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 from genkit.files import folders
+from genkit.files.text import logger
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 PATH = "PATH"
 """The argument of a DatasetSpec whose argument is a path."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from genkit.data.dataset import Split
 from genkit.data.source import Item, SourceItems
 from genkit.errors import DataError
+from genkit.files.text import json_text
 
 _COPY = 1 << 20
 
@@ -143,10 +144,9 @@ class PackWriter:
                 _sync(file)
         names = ("pixels.npy", "labels.npy", "order.npy", *texts)
         meta["bytes"] = {name: (self.folder / name).stat().st_size for name in names}
-        with open(self.folder / "meta.json", "w", encoding="ascii") as text:
-            json.dump(meta, text, indent=1)
-            text.flush()
-            os.fsync(text.fileno())
+        with open(self.folder / "meta.json", "wb") as file:
+            file.write(json_text(meta, indent=1).encode())
+            _sync(file)
         return sha256
 
 

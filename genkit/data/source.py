@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import lzma
 import os
 import zipfile
@@ -17,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.errors import DataError, MissingError, UsageError
+from genkit.files.text import logger
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 Crop = Literal["center", "none"]
 Decoding = Literal["genkit", "rgb"]

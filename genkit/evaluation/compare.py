@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,12 @@ from genkit.evaluation.statistics import (
 from genkit.features import own_extractor
 from genkit.features.cache import Progress, quiet
 from genkit.features.given import GIVEN
+from genkit.files.text import logger
 from genkit.metrics.numerics.frechet import FeatureStatistics
 from genkit.results import store
 from genkit.results.records import Subject
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 WHOLE = 1 << 62
 """More samples than any set has: all are measured."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 from genkit.data import ImageDataset
 from genkit.errors import UsageError
+from genkit.files.text import logger
 from genkit.registry.discovery import registry
 from genkit.registry.parameters import checked_parameters
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocols import ProtocolPreset, find_protocol
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 COUNT = 5_000
 CHUNK = 250

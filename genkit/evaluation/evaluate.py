@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from genkit.data import ImageDataset
-from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
+from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError, one_line
 from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves
 from genkit.features.cache import Progress, quiet
 from genkit.files.integrity import sha256_file
+from genkit.files.text import logger
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import sampling_of
 from genkit.registry.discovery import registry
@@ -26,7 +26,7 @@ from genkit.results.records import Record, Subject, Training
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, named_run
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +45,7 @@ class Evaluation:
     def __repr__(self) -> str:
         from genkit.report.text import scores
 
-        return f"{self.record.subject.name} on {self.record.dataset}\n{scores(self.record)}"
+        return "\n".join([one_line(f"{self.record.subject.name} on {self.record.dataset}"), scores(self.record)])
 
     def _repr_html_(self) -> str:
         from genkit.report.html import score_table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -19,12 +18,13 @@ from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.scoring import score
 from genkit.features.cache import Progress
+from genkit.files.text import logger
 from genkit.metrics.evidence import TEST_CHUNK, Evidence
 from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec
 from genkit.results.records import Subject
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 PAIRED = "paired"
 """Stands in the choices of such scores, which are not those of a model's reconstructions."""

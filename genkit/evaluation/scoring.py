@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 
 from genkit.errors import GenkitError, PluginError
 from genkit.features.extractor import Extractor
+from genkit.files.text import logger
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import CAPABILITIES, GenerativeModel
 from genkit.registry.specs import MetricSpec
@@ -15,7 +15,7 @@ from genkit.results.protocol import Protocol, fingerprint
 from genkit.results.records import RecordedScore
 from genkit.results.score import Score
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 _FROM_EXTRACTOR = {"features", "logits"}
 """Needs of a metric that an extractor provides."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-import logging
 import os
 import zipfile
 from collections.abc import Iterable
@@ -23,12 +22,13 @@ from genkit.evaluation.evaluator import Evaluator, PlannedScore
 from genkit.evaluation.scoring import score
 from genkit.features.extractor import Extractor
 from genkit.features.given import content_hash, refuse_pickle
+from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics.frechet import FeatureStatistics
 from genkit.results.records import RecordedScore
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 INCEPTION_WIDTH = 2048
 _SAVE = "save it with numpy.savez(FILE, mu=mu, sigma=sigma)"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from genkit.data import ImageDataset
-from genkit.errors import DataError, MissingError, UnknownName
+from genkit.errors import DataError, MissingError, UnknownName, one_line
 from genkit.evaluation import other_packages
 from genkit.evaluation.evaluate import Evaluation
 from genkit.evaluation.other_packages import Sets
@@ -120,8 +120,9 @@ class Verification:
                 rows.append([check.score, f"{check.ours:.9g}", check.package, *figures, verdict, check.features])
         agreed = sum(bool(check.within) for check in self.compared)
         verdict = f"{agreed} of {len(self.compared)} numbers agree" if self.compared else "no number can be compared"
-        lines = [f"{self.subject}: {verdict}", table(rows, right=(1, 3, 4, 5), indent=2)]
-        return "\n".join([*lines, *(f"  not compared: {', '.join(names)} ({why})" for why, names in unknown.items())])
+        notes = [f"  not compared: {', '.join(names)} ({why})" for why, names in unknown.items()]
+        lines = [one_line(f"{self.subject}: {verdict}"), table(rows, right=(1, 3, 4, 5), indent=2)]
+        return "\n".join([*lines, *map(one_line, notes)])
 
 
 def verify(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,11 +21,12 @@ from genkit.data.source import unreadable
 from genkit.data.tree import is_wanted
 from genkit.devices import pick_device
 from genkit.errors import DataError, MissingError, UsageError
+from genkit.files.text import logger
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
 from genkit.training.runs import Run, load, named_run
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 _SKIPPING = re.compile(",? or leave bad files out with --skip-bad")
 

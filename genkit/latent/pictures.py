@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,11 +12,12 @@ from torch import Tensor
 from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
+from genkit.files.text import comma_separated, logger
 from genkit.files.writing import write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 CHUNK = 250
 
@@ -170,9 +168,7 @@ def write_images(
             done += len(images)
             progress("samples", done, count)
         if labels and not classes:
-            buffer = io.StringIO()
-            csv.writer(buffer, lineterminator="\n").writerows([("file", "label"), *labels])
-            write_atomic(folder / "labels.csv", buffer.getvalue().encode())
+            write_atomic(folder / "labels.csv", comma_separated([("file", "label"), *labels]).encode())
 
 
 def write_singles(images: Tensor, folder: Path, names: Sequence[str]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 
 from genkit.errors import MissingError, UnknownName
+from genkit.files.text import logger
 from genkit.results.records import Record
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 
 def content(record: Record) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from genkit.errors import MissingError
+from genkit.errors import MissingError, one_line
 from genkit.files.guard import spared
 from genkit.ranking.board import Board, rank
 from genkit.ranking.datasets import choose_dataset, told_apart
@@ -59,7 +59,8 @@ class Recommendation:
         return float(self.board.chances[0, 1]) if len(self.board.rows) > 1 else None
 
     def __repr__(self) -> str:
-        return f"Recommendation({self.best.label!r}, {self.board.score} {self.best.value:.4g} on {self.board.dataset})"
+        best = f"{self.best.label!r}, {self.board.score} {self.best.value:.4g}"
+        return one_line(f"Recommendation({best} on {self.board.dataset})")
 
 
 def recommend(

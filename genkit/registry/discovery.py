@@ -7,7 +7,6 @@ plugin is an error.
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import types
 import warnings
@@ -19,10 +18,11 @@ from typing import Any, Generic, TypeVar, cast
 import pluggy
 
 from genkit.errors import AmbiguousName, GenkitWarning, PluginError, UnknownName, suggestion
+from genkit.files.text import logger
 from genkit.registry import builtins, hookspecs
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 GROUP = "genkit"
 CORE = "genkit-toolkit"

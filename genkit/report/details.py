@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 import tomllib
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genkit.errors import GenkitError
+from genkit.files.text import json_value
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 from genkit.registry.discovery import registry
@@ -151,10 +151,10 @@ def _protocol_name(protocol: Mapping[str, Mapping[str, Any]]) -> str:
 def _assigned(value: Any) -> str:
     """Format a value for ``-o key=value``: text that would be parsed as another type is quoted."""
     if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return json_value(value)
     try:
         tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         if value == value.strip():
             return value
-    return json.dumps(value, ensure_ascii=False)
+    return json_value(value)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
-import logging
 from pathlib import Path
 from typing import Any
 
+from genkit.errors import one_line
 from genkit.files.guard import spared
+from genkit.files.text import json_value, lines, logger
 from genkit.ranking.board import Board
 from genkit.ranking.sweeps import sweeps
 from genkit.report import sweep_drawing
@@ -17,15 +17,18 @@ from genkit.results import store
 from genkit.results.log import COUNTERS, read_log
 from genkit.results.records import Record
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 
 def environment() -> Any:
-    """Return the jinja2 environment of all pages, with autoescaping."""
+    """Return the jinja2 environment of all pages, with autoescaping; names do no harm, see genkit.files.text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("genkit.report", "templates"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("genkit.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: lines(value) if type(value) is str else value,
     )
     environment.filters["number"] = number
     environment.filters["plain"] = plain
@@ -36,14 +39,14 @@ def environment() -> Any:
 
 def plain(value: Any) -> str:
     """Format a value of an option or protocol as JSON, strings without quotation marks."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_value(value)
 
 
 def breakable(name: str) -> Any:
     """Allow line breaks in a column name before a bracket and after underscores."""
     from markupsafe import Markup, escape
 
-    return Markup(str(escape(name)).replace("[", "<wbr>[").replace("_", "_<wbr>"))
+    return Markup(str(escape(one_line(name))).replace("[", "<wbr>[").replace("_", "_<wbr>"))
 
 
 def score_table(record: Record) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import datetime
-import json
 from typing import TYPE_CHECKING
 
+from genkit.files.text import cleaned, json_text
 from genkit.ranking.milestones import split_milestones
 from genkit.report import tabular
 from genkit.report.critical import diagram
@@ -50,7 +50,7 @@ def leaderboard_page(leaderboard: Leaderboard) -> str:
             ],
             diagram=diagram(leaderboard.across) if leaderboard.across else None,
             classes=by_class(board),
-            plots=plots(board, shown, leaderboard.sweep_plots),
+            plots=cleaned(plots(board, shown, leaderboard.sweep_plots)),
             shown=shown,
             real_test=real_test(shown),
             grids=GRIDS,
@@ -66,7 +66,7 @@ def _downloads(leaderboard: Leaderboard) -> list[tuple[str, str]]:
     """File names and ``data:`` URLs."""
     board = leaderboard.board
     texts = {
-        "json": ("application/json", json.dumps(tabular.document(board))),
+        "json": ("application/json", json_text(tabular.document(board))),
         "csv": ("text/csv", tabular.comma_separated(board)),
     }
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genkit.errors import one_line
 from genkit.ranking.board import COSTS
 from genkit.ranking.recommend import Recommendation
 from genkit.report import tabular
@@ -48,7 +49,7 @@ def text(recommendation: Recommendation) -> str:
         lines += ["not comparable:", *(f"  {label}: {reason}" for label, reason in recommendation.not_comparable)]
     if recommendation.untested:
         lines += ["untested:", *(f"  {line}" for line in recommendation.untested)]
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _certainty(recommendation: Recommendation) -> str:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from genkit.files import text
 from genkit.results.records import Record
 from genkit.results.store import StoredRecord
 
 
 def comma_separated(stored: Sequence[StoredRecord]) -> str:
     """Return CSV with a header and one row per score."""
-    from genkit.report.tabular import spreadsheet_safe
-
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for each in stored:
-        for row in _rows(each.record):
-            writer.writerow(["" if value is None else spreadsheet_safe(value) for value in row])
-    return buffer.getvalue()
+    return text.comma_separated([_COLUMNS, *(row for each in stored for row in _rows(each.record))])
 
 
 def document(stored: Iterable[StoredRecord]) -> str:
     """Return a JSON list of the records as stored."""
-    return json.dumps([json.loads(each.data) for each in stored], indent=1) + "\n"
+    return text.json_text([json.loads(each.data) for each in stored], indent=1) + "\n"
 
 
 def lines(stored: Iterable[StoredRecord]) -> str:
     """Return JSON Lines, one record as stored per line."""
-    return "".join(json.dumps(json.loads(each.data)) + "\n" for each in stored)
+    return "".join(text.json_text(json.loads(each.data)) + "\n" for each in stored)
 
 
 WRITERS = {"csv": comma_separated, "jsonl": lines, "json": document}
@@ -53,7 +44,7 @@ _COLUMNS = (
 def _rows(record: Record) -> Iterator[list[Any]]:
     subject, training = record.subject, record.training
     trained = [getattr(training, name, None) for name in _TRAINING]
-    made = [subject.kind, subject.name, subject.dist, subject.version, json.dumps(subject.options)]
+    made = [subject.kind, subject.name, subject.dist, subject.version, text.json_text(subject.options)]
     for score in record.scores:
         measured = [getattr(score, name) for name in _SCORE]
         yield [record.id, record.created, record.dataset, *made, *trained, *measured, record.protocol_fingerprint]

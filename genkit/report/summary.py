@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from genkit.errors import one_line
 from genkit.ranking.across import Across
 from genkit.ranking.agreement import Overall
-from genkit.report.text import matrix, number, plain, table
+from genkit.report.text import matrix, number, table
 
 if TYPE_CHECKING:
     from genkit.report.leaderboard import Leaderboard
@@ -38,7 +39,7 @@ def sections(leaderboard: Leaderboard, wanted: Sections) -> list[str]:
         texts.append(_overall(leaderboard.overall(wanted.weights)))
     if leaderboard.across is not None:
         texts.append(_across(leaderboard.across))
-    return ["\n".join(map(plain, text.splitlines())) for text in texts]
+    return texts
 
 
 def document(leaderboard: Leaderboard, wanted: Sections) -> dict[str, Any]:
@@ -77,8 +78,10 @@ def _agreement(leaderboard: Leaderboard) -> str:
 def _overall(overall: Overall) -> str:
     words = ", ".join(f"{name} x {weight:g}" for name, weight in overall.weights.items())
     rows = [[number(rank), label] for label, rank in overall.rows]
-    lacking = f"\n  not ranked under all of them: {', '.join(overall.lacking)}" if overall.lacking else ""
-    return f"weighted mean rank with your weights: {words}\n{table(rows, right=(0,), indent=2)}{lacking}"
+    lines = [one_line(f"weighted mean rank with your weights: {words}"), table(rows, right=(0,), indent=2)]
+    if overall.lacking:
+        lines.append(one_line(f"  not ranked under all of them: {', '.join(overall.lacking)}"))
+    return "\n".join(lines)
 
 
 def _across(across: Across) -> str:
@@ -88,14 +91,14 @@ def _across(across: Across) -> str:
         for average, label, ranks in zip(across.average, across.models, across.ranks, strict=True)
     ]
     lines = [
-        f"average ranks by {across.score} over {len(across.datasets)} data sets",
+        one_line(f"average ranks by {across.score} over {len(across.datasets)} data sets"),
         table([header, *rows], right=(0, *range(2, len(header))), indent=2),
         f"  Friedman: chi squared {number(across.chi_squared)}, p = {number(across.p_value)}; "
         f"averages must differ by {across.critical_difference:.2f} to be significant (Nemenyi, 5 %)",
     ]
-    lines += [f"  not significantly different: {', '.join(across.models[a : b + 1])}" for a, b in across.groups]
+    notes = [f"not significantly different: {', '.join(across.models[a : b + 1])}" for a, b in across.groups]
     if across.varied:
-        lines.append(f"  different options or training between data sets: {', '.join(across.varied)}")
+        notes.append(f"different options or training between data sets: {', '.join(across.varied)}")
     if across.lacking:
-        lines.append(f"  missing on some data set: {', '.join(across.lacking)}")
-    return "\n".join(lines)
+        notes.append(f"missing on some data set: {', '.join(across.lacking)}")
+    return "\n".join([*lines, *(f"  {one_line(note)}" for note in notes)])

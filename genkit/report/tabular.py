@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from statistics import fmean
 from typing import Any
 
+from genkit.files import text
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 
@@ -59,18 +58,8 @@ def comma_separated(board: Board) -> str:
     rows = document(board)["rows"]
     plain = [key for key in rows[0] if key not in ("scores", "values", "blank", "runs")] if rows else []
     names = list(dict.fromkeys(name for row in rows for name in row["scores"] if name not in plain))
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*plain, *map(spreadsheet_safe, names), "runs"])
-    for row in rows:
-        values = [row[key] for key in plain] + [row["scores"].get(name) for name in names] + [" ".join(row["runs"])]
-        writer.writerow(["" if value is None else spreadsheet_safe(value) for value in values])
-    return buffer.getvalue()
-
-
-def spreadsheet_safe(value: Any) -> Any:
-    """Quote text that a spreadsheet would run as a formula, and replace carriage returns, which would end the row."""
-    if not isinstance(value, str):
-        return value
-    value = value.replace("\r", " ")
-    return f"'{value}" if value.lstrip()[:1] in ("=", "+", "-", "@") else value
+    cells = [
+        [*(row[key] for key in plain), *(row["scores"].get(name) for name in names), " ".join(row["runs"])]
+        for row in rows
+    ]
+    return text.comma_separated([[*plain, *names, "runs"], *cells])

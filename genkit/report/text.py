@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 
-from genkit.errors import UnknownName
+from genkit.errors import UnknownName, one_line
 from genkit.options import LATER
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
@@ -38,16 +38,11 @@ def interval(low: float | None, high: float | None, write: Callable[[float | Non
     return "" if low is None or high is None or low == high else f"[{write(low)}, {write(high)}]"
 
 
-def plain(text: str) -> str:
-    """Replace control characters with spaces: names may hold any character."""
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: int = 0) -> str:
     """Align rows of cells in columns; the columns in ``right`` are right-aligned."""
     if not rows:
         return ""
-    rows = [[plain(cell) for cell in row] for row in rows]
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -90,7 +85,7 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
     if rows:
         rows.insert(0, ["", "", "value", "95 % interval", "n", *calibration, ""])
     lines = [table(rows, right=(2, *range(4, 5 + len(calibration))), indent=2)] if rows else []
-    lines += [f"  {', '.join(names)}  -  {reason}" for reason, names in reasons.items()]
+    lines += [one_line(f"  {', '.join(names)}  -  {reason}") for reason, names in reasons.items()]
     return "\n".join(lines)
 
 
@@ -133,7 +128,9 @@ def heading(board: Board) -> str:
         if noises <= {"evaluation"}
         else f"up to {most} training seeds: ranked by training noise"
     )
-    return f"{board.dataset} · {board.score}, {board.direction} is better · protocol {board.fingerprint} · {noise}"
+    return one_line(
+        f"{board.dataset} · {board.score}, {board.direction} is better · protocol {board.fingerprint} · {noise}"
+    )
 
 
 HEADLINE = ("fid", "kid", "precision", "recall", "mse", "elbo", "bits_per_dim", "parameters")
@@ -225,7 +222,7 @@ def leaderboard(board: Board, wanted: Sequence[str] = (), width: int | None = No
         else:
             shown.append(column)
             parts[-1] = wider
-    marks = [plain(note) for note in notes(board, wanted)]
+    marks = [one_line(note) for note in notes(board, wanted)]
     folded = [line for note in marks for line in (wrap(note, width - 2, break_on_hyphens=False) if width else [note])]
     return "\n".join([heading(board), "\n\n".join(parts), *(f"  {line}" for line in folded)])
 

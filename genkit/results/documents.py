@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
+from genkit.files.text import check_names
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
 def _loads(text: str | bytes) -> Any:
     """Parse JSON with pydantic's parser, several times faster than the standard library's, which is the fallback.
 
-    Half a surrogate pair is refused: it is not a character, and no file or terminal accepts it.
+    It alone reads half a surrogate pair, which is refused unless it is a byte of a file's name that is no UTF-8.
     """
     from pydantic_core import from_json
 
@@ -66,10 +67,7 @@ def _loads(text: str | bytes) -> Any:
         return from_json(text)
     except (ValueError, TypeError):
         document = json.loads(text)
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"it holds {error.object[error.start]!r}, half a surrogate pair") from error
+    check_names(document)
     return document
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, GenkitError
+from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.options import current_names, original_names
 from genkit.results.documents import parse
@@ -22,7 +22,7 @@ from genkit.results.records import Record
 
 SCHEMA = 1
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True)

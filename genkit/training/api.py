@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import logging
 import math
 import shlex
 import sys
@@ -21,6 +20,7 @@ from genkit.data.summary import describe_data
 from genkit.devices import pick_device, pick_precision
 from genkit.errors import GenkitError, UsageError
 from genkit.files.locks import Held, holding
+from genkit.files.text import logger
 from genkit.models.base import GenerativeModel, Preset
 from genkit.models.drawing import split_options
 from genkit.options import build, override, to_json
@@ -37,7 +37,7 @@ from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, RunConfig, create, make_model, model_class, named_run, open_run
 from genkit.training.settings import Settings
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 Event = dict[str, Any]
 BudgetKind = Literal["cpu", "gpu"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import math
 import os
 import time
@@ -19,6 +18,7 @@ from torch import Tensor
 from genkit.data.dataset import Split
 from genkit.data.images import save_grid
 from genkit.errors import GenkitError
+from genkit.files.text import logger
 from genkit.models.base import capabilities
 from genkit.seeds import derive
 from genkit.training import distributed
@@ -28,7 +28,7 @@ from genkit.training.snapshot import State
 from genkit.training.status import Status
 from genkit.training.trouble import Trouble, huge, smaller_rate
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 PREVIEW = 100
 """Images in a sample grid, from the same latents every time."""

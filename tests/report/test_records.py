@@ -63,7 +63,7 @@ def test_csv_has_a_row_for_each_score(stored):
 
 def test_no_cell_is_run_as_a_formula(stored):
     row = list(csv.DictReader(io.StringIO(records.comma_separated(stored))))[2]
-    assert (row["model"], row["note"]) == ("'=HYPERLINK(1)", "'@x y")
+    assert (row["model"], row["note"]) == ("'=HYPERLINK(1)", "'@x\\ry")
 
 
 def test_json_and_json_lines_hold_the_records_as_they_were_written(stored):
