@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from genkit.errors import MissingError, OptionsError, suggestion
+from genkit.files.reading import read_toml
 
 T = TypeVar("T")
 
@@ -138,7 +139,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             raise OptionsError(f"{key} is given twice")
         try:
             document = tomllib.loads(f"value = {text}")
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             document = {}
         values[key] = document["value"] if len(document) == 1 else text.strip()
     return values
@@ -146,11 +147,9 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read a TOML file of options."""
-    import tomllib
-
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except FileNotFoundError as error:
         raise MissingError(f"there is no config file {path}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionsError(f"config file {path} can't be read: {error}") from error
+    except (OSError, ValueError) as error:
+        raise OptionsError(f"config file {path} can't be read: {getattr(error, 'strerror', None) or error}") from error

@@ -10,7 +10,6 @@ json = true
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import click
 
 from genkit.cli.parameters import NAMES
 from genkit.errors import OptionsError, suggestion
+from genkit.files.reading import read_toml
 
 
 def default_map(path: Path, group: click.Group, ctx: click.Context) -> dict[str, Any]:
@@ -28,9 +28,9 @@ def default_map(path: Path, group: click.Group, ctx: click.Context) -> dict[str,
     that has no such flag or the wrong type.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionsError(f"{path} can't be read: {error}") from error
+        document = read_toml(path)
+    except (OSError, ValueError) as error:
+        raise OptionsError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
     known = group.list_commands(ctx)
     for name in document:
         if name not in known:

@@ -17,6 +17,7 @@ from typing import Any
 
 from genkit.data.extras import extra_module
 from genkit.errors import DataError
+from genkit.files.reading import JSON_WEIGHTS, parse_json, refuse_large
 
 FILES = ("file_name", "filename", "file", "path", "image", "image_id", "name")
 LABELS = ("label", "labels", "fine_label", "class", "class_name", "category", "cls", "target", "y")
@@ -64,7 +65,7 @@ def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *
     suffix = PurePosixPath(name).suffix.lower()
     try:
         if suffix == ".json":
-            return _stylegan(json.loads(data), location) if labelled else Annotations(location)
+            return _stylegan(parse_json(data), location) if labelled else Annotations(location)
         if suffix == ".jsonl":
             return _table(_json_lines(data.decode("utf-8-sig"), location), location, labelled)
         if suffix == ".parquet":
@@ -72,7 +73,7 @@ def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *
         if suffix in (".csv", ".tsv", ".txt"):
             delimiter = "," if suffix == ".csv" else "\t"
             return _csv(data.decode("utf-8-sig"), location, delimiter, known, labelled)
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, AttributeError) as error:
+    except (ValueError, csv.Error, AttributeError) as error:
         kind = f"{suffix or '.csv'} in UTF-8"
         raise DataError(f"{location} can't be read ({error}): save it again as {kind}") from error
     raise DataError(f"{location} is no file of labels: give a .csv, .tsv, .jsonl, .parquet or dataset.json")
@@ -100,8 +101,8 @@ def caption_lines(data: bytes) -> tuple[str, ...]:
 def is_stylegan(data: bytes) -> bool:
     """Return whether a dataset.json is that of StyleGAN's tools: an object with ``labels``, or one that is damaged."""
     try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
+        found = parse_json(data)
+    except ValueError:
         return data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and b'"labels"' in data
     return isinstance(found, dict) and "labels" in found
 
@@ -134,7 +135,8 @@ def _stylegan(found: Any, location: str) -> Annotations:
 
 
 def _json_lines(text: str, location: str) -> list[Row]:
-    rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+    refuse_large(text, JSON_WEIGHTS)
+    rows = [parse_json(line) for line in text.split("\n") if line.strip()]
     if bad := [row for row in rows if not isinstance(row, dict)]:
         raise DataError(f"{location} has the line {json.dumps(bad[0])!s:.60}: write one object a line")
     return rows
@@ -150,6 +152,7 @@ def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool],
             notes = [f"the columns of {PurePosixPath(location).name} are separated by {said}"]
             delimiter = other
             break
+    refuse_large(text, {"\n": 500, delimiter: 64})
     lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line]
     if not lines:
         raise DataError(f"{location} is empty: give it a line for each image")

@@ -9,25 +9,23 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from genkit.data.source import BROKEN_ZIP, DatasetRequest, Source, file_stamp, unreadable
+from genkit.data.source import DatasetRequest, Source, file_stamp, unreadable
 from genkit.data.tree import Tree, TreeSource
 from genkit.errors import DataError
-
-MEMBER_LIMIT = 512 << 20
-"""Bytes that one member may unpack to; it is held in memory while it is decoded."""
+from genkit.files.reading import BROKEN_ZIP, Zip
 
 
 class ZipTree(Tree):
     """The members of a zip file, after all of them were checked.
 
     Refused, with the member's name: absolute paths, drives, ``..``, two members of one name, links, encryption, a
-    declared size above MEMBER_LIMIT, and members that overlap in the file.
+    declared size above ``limit``, and members that overlap in the file. What a member really holds counts, too.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.location = str(path)
-        self._zip: zipfile.ZipFile | None = None
+        self._zip: Zip | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
 
     def key(self) -> Any:
@@ -51,9 +49,9 @@ class ZipTree(Tree):
             self.names()
         assert self._zip is not None
         try:
-            return io.BytesIO(self._zip.read(self._members[name]))
+            return io.BytesIO(self._zip.content(self._members[name], self.limit))
         except BROKEN_ZIP as error:
-            detail = " ".join(str(error).split()) or type(error).__name__
+            detail = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"{self.full_name(name)} can't be unpacked ({detail}): make the zip anew") from error
 
     def close(self) -> None:
@@ -63,9 +61,9 @@ class ZipTree(Tree):
             self._zip = None
             self._members = {}
 
-    def _open(self) -> zipfile.ZipFile:
+    def _open(self) -> Zip:
         try:
-            return zipfile.ZipFile(self.path)
+            return Zip(self.path)
         except IsADirectoryError as error:
             raise DataError(f"{self.path} is a folder, not a zip: it is read as folder:{self.path}") from error
         except (FileNotFoundError, PermissionError) as error:
@@ -74,7 +72,7 @@ class ZipTree(Tree):
             raise DataError(f"{self.path} is not a readable zip file ({error}): it may be truncated") from error
 
     def _admit(self, info: zipfile.ZipInfo) -> None:
-        fault = _fault(info)
+        fault = _fault(info, self.limit)
         name = info.filename.replace("\\", "/")
         if not fault and name in self._members:
             fault = "appears twice"
@@ -84,7 +82,7 @@ class ZipTree(Tree):
             self._members[name] = info
 
 
-def _fault(info: zipfile.ZipInfo) -> str:
+def _fault(info: zipfile.ZipInfo, limit: int) -> str:
     """Return why a member is refused, or an empty string."""
     name = info.orig_filename.replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
@@ -97,8 +95,8 @@ def _fault(info: zipfile.ZipInfo) -> str:
         return "is a link"
     if info.flag_bits & 1:
         return "is encrypted"
-    if info.file_size > MEMBER_LIMIT:
-        return f"claims {info.file_size:,} bytes, more than the {MEMBER_LIMIT:,} that one image may have"
+    if info.file_size > limit:
+        return f"claims {info.file_size:,} bytes, more than the {limit:,} that one image may have: raise --max-pixels"
     return ""
 
 

@@ -17,6 +17,7 @@ from genkit.data.labelling import listed, name_classes
 from genkit.data.source import DatasetRequest, SplitName, unreadable
 from genkit.data.splits import find_splits
 from genkit.errors import DataError
+from genkit.files.reading import entire, read_file
 
 _SHARD = re.compile(r"\d{5}/img\d{8}\.\w+")
 _CAPTION = ".txt"
@@ -116,7 +117,7 @@ def _annotations(
     if request.labels not in ("", "none", "folders"):
         path = Path(request.labels).expanduser()
         try:
-            data = path.read_bytes()
+            data = read_file(path, entire())
         except OSError as error:
             raise unreadable(path, error) from error
         found = parse(data, path.name, str(path), lambda text: bool(index.find(text)))

@@ -19,7 +19,7 @@ dropped, the orientation ignored, and 16-bit and float values are clipped at 255
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
@@ -45,6 +45,13 @@ _TRANSPOSE = {
 }
 """The transposition that undoes each EXIF orientation."""
 
+
+_STRIP = 1 << 22
+"""Pixels that are converted at once; larger images are converted strip by strip."""
+
+_MEMORY = {"JPEG2000": 19, "WEBP": 12}
+_PLAIN = 7
+"""Bytes of memory that a pixel takes while it is decoded: 4 in Pillow and 3 in the array, in some formats more."""
 
 Values = Literal["8-bit", "16-bit", "16-bit colour", "float"]
 
@@ -113,11 +120,12 @@ def decode(
                 )
             image.load()
             plain = decoding == "rgb" and values is None
-            flat = image.convert("RGB") if plain else _flatten(image, name, values)
+            flat = _converted(image, "RGB") if plain else _flatten(image, name, values)
         except (MemoryError, DataError):
             raise
         except Exception as error:
             raise _damaged(name, error) from error
+    del image  # which may be large
     if orientation in _TRANSPOSE:
         flat = flat.transpose(_TRANSPOSE[orientation])
     return fit(flat, grey=grey, size=size, crop=crop)
@@ -125,13 +133,43 @@ def decode(
 
 def fit(flat: Image.Image, *, grey: bool, size: tuple[int, int] | None, crop: Crop) -> NDArray[np.uint8]:
     """Return the pixels of an image of mode L or RGB in a size and colour, as ``decode`` does."""
-    flat = flat.convert("L" if grey else "RGB")
+    flat = _converted(flat, "L" if grey else "RGB")
     if size is not None and (flat.height, flat.width) != size:
         lanczos = Image.Resampling.LANCZOS
         target = size[::-1]
         flat = ImageOps.fit(flat, target, lanczos) if crop == "center" else flat.resize(target, lanczos)
-    pixels = np.asarray(flat)
-    return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    if flat.width * flat.height <= _STRIP:
+        pixels = np.asarray(flat)
+        return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    whole = np.empty((1 if grey else 3, flat.height, flat.width), np.uint8)
+    for top, part in _strips(flat):
+        pixels = np.asarray(part)
+        whole[:, top : top + part.height] = pixels[None] if grey else pixels.transpose(2, 0, 1)
+    return whole
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield an image in strips of at most ``_STRIP`` pixels, each with its first row; a small one whole."""
+    rows = max(1, _STRIP // image.width)
+    if rows >= image.height:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _in_strips(image: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Return an image of another mode, made strip by strip."""
+    if image.width * image.height <= _STRIP:
+        return change(image)
+    made = Image.new(mode, image.size)
+    for top, part in _strips(image):
+        made.paste(change(part), (0, top))
+    return made
 
 
 @contextlib.contextmanager
@@ -146,9 +184,22 @@ def _open(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Image.Image]:
                     f"{name} is {image.width}x{image.height}, more than {max_pixels:,} pixels: "
                     f"resize it, or admit it with --max-pixels {image.width * image.height}"
                 )
+            memory = image.width * image.height * _memory(image)
+            if memory > max_pixels * _PLAIN:
+                raise DataError(
+                    f"{name} is {image.width}x{image.height}, and a {image.format} image of that kind takes as much "
+                    f"memory as {memory // _PLAIN:,} pixels: resize it, or admit it with --max-pixels "
+                    f"{-(-memory // _PLAIN)}"
+                )
             yield image
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def _memory(image: Image.Image) -> int:
+    """Return the bytes of memory that a pixel takes at most while it is decoded."""
+    kinds = {10: image.info.get("progressive"), 8: image.mode not in ("1", "L", "P", "RGB", "I;16", "I;16B")}
+    return _MEMORY.get(image.format or "", max((each for each, applies in kinds.items() if applies), default=_PLAIN))
 
 
 def _recognised(file: BinaryIO, name: str) -> Image.Image:
@@ -196,11 +247,28 @@ def _flatten(image: Image.Image, name: str, values: tuple[float, float] | None) 
     """Bring a decoded image to mode L or RGB."""
     mode, transparent = image.mode, image.info.get("transparency")
     if mode.startswith("I") or mode == "F":
-        return Image.fromarray(_numbers(np.asarray(image), transparent, name, values))
+        _refuse_values(image, name, values)
+        return _in_strips(
+            image, "L", lambda part: Image.fromarray(_numbers(np.asarray(part), transparent, name, values))
+        )
+    target = "L" if mode in _GREY else "RGB"
     if mode in _TRANSPARENT or transparent is not None:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    flat = image.convert("L" if mode in _GREY else "RGB")
-    return flat if values is None else Image.fromarray(to_levels(np.asarray(flat), values))
+        image = _in_strips(image, target, lambda part: _on_white(part).convert(target))
+    flat = _converted(image, target)
+    if values is None:
+        return flat
+    return _in_strips(flat, target, lambda part: Image.fromarray(to_levels(np.asarray(part), values)))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+
+
+def _refuse_values(image: Image.Image, name: str, values: tuple[float, float] | None) -> None:
+    """Raise DataError, as for the whole, if the extremes of an image in strips can't be made levels."""
+    if image.width * image.height > _STRIP:
+        extremes = [(part.min(), part.max()) for part in (np.asarray(part) for _, part in _strips(image))]
+        _numbers(np.array(extremes), None, name, values)
 
 
 def _numbers(

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from genkit.data.source import DatasetRequest, Source, file_stamp, unreadable
 from genkit.data.tree import Tree, TreeSource
 from genkit.errors import DataError, GenkitError
+from genkit.files.reading import open_file
 
 
 class FolderTree(Tree):
@@ -40,7 +41,7 @@ class FolderTree(Tree):
     def open(self, name: str) -> BinaryIO:
         """Open one file; raises DataError if the system refuses."""
         try:
-            return open(self.root / name, "rb")
+            return open_file(self.root / name, self.limit)
         except OSError as error:
             raise DataError(f"{self.full_name(name)} can't be read: {error.strerror or error}") from error
 

@@ -12,6 +12,7 @@ from genkit.data.shards import Sample, SampleTree
 from genkit.data.source import DatasetRequest, Source, SplitName
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, MissingError
+from genkit.files.reading import open_file
 
 SECOND = ("test", "validation", "valid", "val")
 """Names of the split that is tested on; the first that is there."""
@@ -72,7 +73,7 @@ class HubTree(SampleTree):
         if value and value.get("bytes") is not None:
             return io.BytesIO(value["bytes"])
         try:
-            return open((value or {}).get("path") or "", "rb")
+            return open_file((value or {}).get("path") or "", self.limit)
         except OSError as error:
             raise DataError(f"{self.full_name(name)} has no image in {self._column}") from error
 

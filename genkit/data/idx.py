@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from pathlib import Path
 
@@ -11,22 +12,29 @@ from numpy.typing import NDArray
 
 from genkit.data.source import unreadable
 from genkit.errors import DataError
+from genkit.files.reading import read_file
 
 _UNSIGNED_BYTE = 8
+_LIMIT = 256 << 20
+"""Most bytes of one file, packed and unpacked; MNIST's largest has 47 million."""
 
 
 def read_bytes(path: Path) -> bytes:
     """Return a file's bytes, decompressed if the content is gzip; raises DataError if it is truncated."""
     try:
-        data = path.read_bytes()
+        data = read_file(path, _LIMIT)
     except OSError as error:
         raise unreadable(path, error) from error
     if not data.startswith(b"\x1f\x8b"):
         return data
     try:
-        return gzip.decompress(data)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            data = file.read(_LIMIT + 1)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path} is truncated or damaged ({error}): fetch it again") from error
+    if len(data) > _LIMIT:
+        raise DataError(f"{path} unpacks to more than {_LIMIT:,} bytes, which no file of this kind has: fetch it again")
+    return data
 
 
 def parse_idx(data: bytes, path: Path) -> NDArray[np.uint8]:

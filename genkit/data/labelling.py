@@ -69,6 +69,14 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
+def _places_of_one(array: NDArray[np.generic]) -> NDArray[np.int64]:
+    rows = array.astype(np.float64)
+    if not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
+        raise ValueError("one row of integers, or one-hot rows with a single 1 in each")
+    places: NDArray[np.int64] = rows.argmax(axis=1).astype(np.int64)
+    return places
+
+
 def single_labels(array: NDArray[np.generic]) -> tuple[NDArray[np.int64], str]:
     """Return one label an image of [N], [N, 1] or one-hot [N, K] numbers, and a note on how they were read.
 
@@ -78,10 +86,10 @@ def single_labels(array: NDArray[np.generic]) -> tuple[NDArray[np.int64], str]:
         array = array[:, 0]
     note = ""
     if array.ndim == 2 and array.dtype.kind in "biuf":
-        rows = array.astype(np.float64)
-        if not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
-            raise ValueError("one row of integers, or one-hot rows with a single 1 in each")
-        array, note = rows.argmax(axis=1), "its one-hot rows are read as the place of the 1"
+        step = max(1, (1 << 20) // max(1, array.shape[1]))  # as float64 they take up to eight times the memory
+        parts = [_places_of_one(array[start : start + step]) for start in range(0, len(array), step)]
+        array = np.concatenate([np.zeros(0, np.int64), *parts])
+        note = "its one-hot rows are read as the place of the 1"
     if array.dtype.kind == "f" and (array == np.rint(array)).all() and (np.abs(array) < 1 << 53).all():
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "biu":

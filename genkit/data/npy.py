@@ -5,11 +5,16 @@ A bare ``.npy`` file is one array of images; an ``.npz`` holds several (genkit.d
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from genkit.files.reading import MAX_MEMORY, entire, open_file
 
 ROUNDING = 1e-3
 """How far floats may exceed [0, 1] by rounding, as with a model's images."""
@@ -20,23 +25,92 @@ LITTLE = 1 << 14
 _BITS = (8, 10, 12, 14)
 """Bits that values below LITTLE are usually made with."""
 
+_HEADER = 1 << 16
+"""Most bytes of a header."""
+
+_AT_ONCE = 1 << 22
+"""Values that are made levels at once; as float64 they take eight times the memory of levels."""
+
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 """An array's shape, whether it is in Fortran order, and its type."""
 
 
 def read_header(file: IO[bytes]) -> Header:
-    """Return an array's header; raises ValueError for one that can't be read."""
+    """Return an array's header; raises ValueError for one that can't be read or is of no plain array."""
     try:
         version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file)
-        if version == (2, 0):
-            return np.lib.format.read_array_header_2_0(file)
-    except MemoryError:
-        raise
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"its .npy version {version} is not one of plain arrays")
+        length = file.read(2 if version == (1, 0) else 4)
+        due = int.from_bytes(length, "little")
+        text = io.BytesIO(length + file.read(min(due, _HEADER)))
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(text)
     except Exception as error:  # NumPy evaluates the text of a header: a damaged one raises anything at all
         raise ValueError(f"its header is damaged: {error}") from error
-    raise ValueError(f"its .npy version {version} is not one of plain arrays")
+    if min(shape, default=0) < 0 or dtype.itemsize == 0 or math.prod(shape) * dtype.itemsize >= 1 << 62:
+        raise ValueError(f"its header is damaged: it has shape {shape} of {dtype}")
+    return shape, fortran, dtype
+
+
+def byte_count(header: Header) -> int:
+    """Return how many bytes an array of this header takes."""
+    shape, _, dtype = header
+    return math.prod(shape) * dtype.itemsize
+
+
+def read_array(file: IO[bytes], limit: int) -> NDArray[Any]:
+    """Read one array; raises ValueError if it is damaged, holds Python objects or takes more than ``limit`` bytes."""
+    header = read_header(file)
+    shape, fortran, dtype = header
+    _refuse_objects(dtype)
+    if byte_count(header) > limit:
+        raise ValueError(f"it takes {byte_count(header):,} bytes, more than {limit:,}")
+    data = _exactly(file, byte_count(header))
+    if file.read(1):  # which also verifies the checksum of a zip
+        raise ValueError("it holds more than its header says")
+    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def map_array(path: Path) -> NDArray[Any]:
+    """Return the array of a .npy file, memory-mapped; raises OSError, or ValueError if it is damaged."""
+    with open_file(path) as file:
+        return _mapped(path, read_header(file), file.tell())
+
+
+def map_member(path: Path, start: int, member: IO[bytes]) -> NDArray[Any]:
+    """Return an array stored without compression in a file from ``start`` on, memory-mapped, its checksum verified."""
+    header = read_header(member)
+    array = _mapped(path, header, start + member.tell())
+    while member.read(_AT_ONCE):
+        pass
+    return array
+
+
+def _mapped(path: Path, header: Header, offset: int) -> NDArray[Any]:
+    shape, fortran, dtype = header
+    _refuse_objects(dtype)
+    if offset + byte_count(header) > path.stat().st_size:
+        raise ValueError("it is truncated")
+    if not math.prod(shape):
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+
+
+def _refuse_objects(dtype: np.dtype[Any]) -> None:
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which can run code when they are read")
+
+
+def _exactly(file: IO[bytes], due: int) -> bytearray:
+    """Read so many bytes; memory is taken as they come. Raises EOFError if there are fewer."""
+    data = bytearray()
+    while len(data) < due:
+        block = file.read(min(_AT_ONCE, due - len(data)))
+        if not block:
+            raise EOFError("it is truncated")
+        data += block
+    return data
 
 
 def channels_first(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -70,10 +144,14 @@ def stream_rows(file: IO[bytes], header: Header) -> Iterator[NDArray[Any]]:
     """
     shape, fortran, dtype = header
     if fortran:
-        data = file.read()
-        yield from np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
+        if byte_count(header) > entire():
+            raise ValueError(
+                f"it is in Fortran order, which is read whole, and takes {byte_count(header):,} bytes, more than "
+                f"{MAX_MEMORY} admits: save numpy.ascontiguousarray of it"
+            )
+        yield from np.frombuffer(_exactly(file, byte_count(header)), dtype=dtype).reshape(shape, order="F")
         return
-    size = int(np.prod(shape[1:])) * dtype.itemsize
+    size = math.prod(shape[1:]) * dtype.itemsize
     for _ in range(shape[0]):
         data = file.read(size)
         if len(data) != size:
@@ -113,5 +191,10 @@ def to_levels(row: NDArray[Any], values: tuple[float, float] | None) -> NDArray[
             )
     default = (0.0, 65535.0) if row.dtype == np.uint16 else (0.0, 1.0)
     bottom, top = values or default
-    scaled = (row.astype(np.float64).clip(bottom, top) - bottom) * 255 / (top - bottom)
-    return np.rint(scaled).astype(np.uint8)
+    levels = np.empty(row.shape, np.uint8)
+    flat, made = row.reshape(-1), levels.reshape(-1)
+    for start in range(0, len(flat), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        scaled = (flat[part].astype(np.float64).clip(bottom, top) - bottom) * 255 / (top - bottom)
+        made[part] = np.rint(scaled)
+    return levels

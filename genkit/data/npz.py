@@ -10,7 +10,6 @@ Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, of type uint8,
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -22,8 +21,10 @@ from genkit.data.labelling import empty_classes, number_classes, single_labels
 from genkit.data.npy import (
     LITTLE,
     Header,
+    byte_count,
     channels_first,
     narrow,
+    read_array,
     read_header,
     reading_note,
     stream_rows,
@@ -31,15 +32,28 @@ from genkit.data.npy import (
     usable,
 )
 from genkit.data.npz_names import LABELS, choose_arrays
-from genkit.data.source import BROKEN_ZIP, DatasetRequest, Item, Source, SourceItems, SplitName, file_stamp, unreadable
+from genkit.data.source import (
+    DatasetRequest,
+    Item,
+    Source,
+    SourceItems,
+    SplitName,
+    file_stamp,
+    image_bytes,
+    unreadable,
+)
 from genkit.errors import DataError, GenkitError, UsageError
+from genkit.files.reading import BROKEN_ZIP, Zip, open_file
+
+LABEL_BYTES = 128 << 20
+"""Most bytes of labels, as they are stored and as int64: those of 16 million images."""
 
 
 class NpzSource(Source):
     """The arrays of one .npz file."""
 
     save = "numpy.savez"
-    _zip: zipfile.ZipFile | None = None
+    _zip: Zip | None = None
 
     def __init__(self, path: Path, request: DatasetRequest) -> None:
         self.path = path
@@ -82,7 +96,7 @@ class NpzSource(Source):
     def _open(self) -> list[str]:
         """Open the file and return the names of its arrays."""
         try:
-            self._zip = zipfile.ZipFile(self.path)
+            self._zip = Zip(self.path)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise unreadable(self.path, error) from error
         except BROKEN_ZIP as error:
@@ -91,7 +105,7 @@ class NpzSource(Source):
 
     def _member(self, name: str) -> IO[bytes]:
         assert self._zip is not None
-        return self._zip.open(f"{name}.npy")
+        return self._zip.stream(f"{name}.npy")
 
     def _header(self, name: str) -> Header:
         """Return an array's header."""
@@ -102,22 +116,21 @@ class NpzSource(Source):
             raise self._damaged(name, error) from error
 
     def _array(self, name: str) -> NDArray[Any]:
-        """Read a small array; memory is allocated for the data present, not for what the header claims."""
+        """Read labels or the names of classes."""
         try:
             with self._member(name) as file:
-                shape, fortran, dtype = read_header(file)
-                data = file.read()
-            return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+                return read_array(file, LABEL_BYTES)
         except BROKEN_ZIP as error:
             raise self._damaged(name, error) from error
 
     def _damaged(self, name: str, error: Exception) -> DataError:
-        detail = " ".join(str(error).split()) or type(error).__name__
+        detail = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         return DataError(f"{self.path}: {name} can't be read ({detail}): save it again with {self.save}")
 
     def _image_shape(self, name: str) -> tuple[int, int, int, int]:
         """Return (N, C, H, W) of an array of images from its header."""
-        shape, _, dtype = self._header(name)
+        header = self._header(name)
+        shape, _, dtype = header
         if not usable(dtype, self.request.values):
             remedy = f"save levels 0 .. 255 as {name}.astype('uint8'), or give their range, e.g. --range 0 255"
             raise DataError(f"{self.path}: {name} must be uint8 or float in [0, 1], not {dtype}: {remedy}")
@@ -128,6 +141,13 @@ class NpzSource(Source):
         except ValueError as error:
             hint = "; features are compared by --features given" if len(shape) == 2 else ""
             raise DataError(f"{self.path}: {name} has shape {shape}, {error}{hint}") from error
+        _, height, width = channels
+        size, pixels = byte_count(header) // shape[0], self.request.max_pixels
+        if height * width > pixels or size > image_bytes(pixels):
+            raise DataError(
+                f"{self.path}: {name} has images of {height}x{width} and {size:,} bytes, more than {pixels:,} pixels: "
+                f"resize them, or admit them with --max-pixels {max(height * width, -(-size // 3))}"
+            )
         if note := reading_note(name, shape):
             self.notes.append(note)
         return shape[0], *channels
@@ -142,6 +162,11 @@ class NpzSource(Source):
             raise self._no_labels(name, images, "one row of integers", shape, dtype)
         if shape[0] != count:
             raise DataError(f"{self.path}: {name} has {shape[0]:,} entries for {count:,} images: make them equal")
+        if max(byte_count((shape, False, dtype)), 8 * count) > LABEL_BYTES:
+            raise DataError(
+                f"{self.path}: {name} takes {byte_count((shape, False, dtype)):,} bytes, more than the {LABEL_BYTES:,} "
+                "that labels may: save one small integer an image, or leave labels out with --labels none"
+            )
         try:
             labels, note = single_labels(self._array(name))
         except ValueError as error:
@@ -236,7 +261,7 @@ class NpySource(NpzSource):
 
     def _member(self, name: str) -> IO[bytes]:
         try:
-            return open(self.path, "rb")
+            return open_file(self.path)
         except OSError as error:
             raise unreadable(self.path, error) from error
 

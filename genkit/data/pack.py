@@ -30,6 +30,7 @@ from genkit.data.source import Item, Source, SourceItems
 from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.files.folders import cache_dir
+from genkit.files.reading import entire, parse_json, read_file
 from genkit.files.writing import write_atomic
 
 VERSION = 4
@@ -102,7 +103,7 @@ def _refuse_undecided(undecided: str, measured: bool) -> None:
 
 def _known(entry: Path, root: Path) -> PackedSource | None:
     try:
-        found = json.loads(entry.read_bytes())
+        found = parse_json(read_file(entry, entire()))
         packed = open_packed(root / found["sha256"], found["sha256"])
         left_out, notes, names = (tuple(map(str, found.get(name, ()))) for name in ("left_out", "notes", "names"))
         if packed is None:

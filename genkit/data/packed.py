@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.dataset import Split
+from genkit.data.npy import map_array, read_array
 from genkit.data.source import Item, SourceItems
 from genkit.errors import DataError
+from genkit.files.reading import entire, open_file, parse_json, read_file
 from genkit.files.text import json_text
 
 _COPY = 1 << 20
@@ -153,17 +155,17 @@ class PackWriter:
 def open_packed(folder: Path, sha256: str) -> Packed | None:
     """Return a packed data set, or None if it is missing or a file has not its recorded size."""
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="ascii"))
+        meta = parse_json(read_file(folder / "meta.json"))
         if any((folder / name).stat().st_size != size for name, size in meta["bytes"].items()):
             return None
-        pixels: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
-        labels: NDArray[np.int64] | None = np.load(folder / "labels.npy", allow_pickle=False)
-        order: NDArray[np.int64] = np.load(folder / "order.npy", allow_pickle=False)
+        pixels: NDArray[np.uint8] = map_array(folder / "pixels.npy").view(np.ndarray)
+        labels: NDArray[np.int64] | None = _array(folder / "labels.npy")
+        order: NDArray[np.int64] = _array(folder / "order.npy")
         count, levels, classes = meta["train"], meta["levels"], tuple(meta["classes"])
         if pixels.shape != (count + meta["test"], *meta["shape"]) or labels is None or len(labels) != len(pixels):
             return None
-        captions = json.loads((folder / "captions.json").read_bytes()) if "captions_sha256" in meta else None
-        sizes = np.array(json.loads((folder / "sizes.json").read_bytes())) if "sizes_sha256" in meta else None
+        captions = parse_json(read_file(folder / "captions.json", entire())) if "captions_sha256" in meta else None
+        sizes = np.array(parse_json(read_file(folder / "sizes.json", entire()))) if "sizes_sha256" in meta else None
         if any(each is not None and len(each) != len(pixels) for each in (order, captions, sizes)):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
@@ -185,6 +187,11 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         whole=Split("all", pixels, labels, levels, order, captions, None, sizes),
         classes=classes,
     )
+
+
+def _array(path: Path) -> NDArray[np.int64]:
+    with open_file(path) as file:
+        return read_array(file, entire())
 
 
 def _npy_header(count: int, shape: tuple[int, int, int]) -> bytes:

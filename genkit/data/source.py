@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -33,20 +30,13 @@ SPLITS: Mapping[str, Literal["train", "val", "test"]] = {
 """What folders and files of splits are called, in lower case."""
 
 
-MAX_PIXELS = 178_956_970
-"""Pixels that one image may have; twice what Pillow warns of, where it refuses by default."""
+MAX_PIXELS = 160_000_000
+"""Pixels that one image may have: more than cameras make, and little enough for 1.5 GB of memory."""
 
-BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    OSError,
-)
-"""What a damaged, truncated, encrypted or unsupported zip raises; bz2 errors are OSErrors."""
+
+def image_bytes(max_pixels: int) -> int:
+    """Return the most bytes that one image may have, in its file and as numbers: three a pixel, and 16 MB at least."""
+    return max(3 * max_pixels, 16 << 20)
 
 
 _WITHOUT = {

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from genkit.data.arrange import Layout, Member, layout
 from genkit.data.decode import Header, decode, read_header
 from genkit.data.npy import LITTLE, narrow
-from genkit.data.source import DatasetRequest, Item, Source, SourceItems, file_stamp
+from genkit.data.source import MAX_PIXELS, DatasetRequest, Item, Source, SourceItems, file_stamp, image_bytes
 from genkit.errors import DataError
 
 _NOTES = frozenset(
@@ -31,6 +31,8 @@ class Tree(ABC):
     """A tree of named files; ``location`` is its name in messages."""
 
     location: str
+    limit = image_bytes(MAX_PIXELS)
+    """Most bytes of one file."""
     has_arrays = False
     """Whether there are columns to choose one from."""
 
@@ -76,6 +78,7 @@ class TreeSource(Source):
     def __init__(self, tree: Tree, request: DatasetRequest) -> None:
         self.name = tree.location
         self.tree = tree
+        tree.limit = image_bytes(request.max_pixels)
         self.request = request
         self.left_out: list[str] = []
         if not tree.has_arrays:

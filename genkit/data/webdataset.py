@@ -9,24 +9,24 @@ is unpacked to disk.
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from genkit.data.annotations import CAPTIONS, LABELS, METADATA, STYLEGAN, caption_lines, caption_texts
-from genkit.data.archive import MEMBER_LIMIT
 from genkit.data.arrange import Member, layout
 from genkit.data.shards import Sample, SampleTree, Shard, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source, unreadable
 from genkit.data.tree import TreeSource, is_wanted
 from genkit.errors import DataError
+from genkit.files.reading import open_file, parse_json
 
 IMAGES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".j2k"])
 NOTES = ("cls", "txt", "json")
 """The kinds of files that say something of a sample."""
 
 _TEXT_LIMIT = 1 << 20
+_HEADER_LIMIT = 1 << 20
 _COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\x00": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 """The tool that unpacks a file with these first bytes."""
 
@@ -98,7 +98,7 @@ class TarTree(SampleTree):
     def _shard(self, shard: Shard, prefix: str) -> dict[str, Sample]:
         images: list[tuple[str, tarfile.TarInfo]] = []
         texts: dict[tuple[str, str], tarfile.TarInfo] = {}
-        listing = _listing(shard.path)
+        listing = _listing(shard.path, self.limit)
         if links := [info.name for info in listing if info.issym() or info.islnk()]:
             self.said.append(f"{shard.path.name} has {len(links):,} links, such as {links[0]}, which are not read")
         for info in listing:
@@ -145,11 +145,11 @@ def _said(notes: dict[str, bytes], name: str, labelled: bool) -> tuple[int | str
     try:
         texts = {kind: data.decode("utf-8").strip() for kind, data in notes.items()}
         if "json" in texts:
-            told = json.loads(texts["json"])
+            told = parse_json(texts["json"])
             told = told if isinstance(told, dict) else {}
             label = next((told[each] for each in LABELS if told.get(each) is not None), None)
             captions += caption_texts([told.get(each) for each in CAPTIONS])
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"the text beside {name} can't be read ({error}): write it as UTF-8 text or JSON") from error
     if texts.get("cls"):
         label = texts["cls"]
@@ -157,9 +157,9 @@ def _said(notes: dict[str, bytes], name: str, labelled: bool) -> tuple[int | str
     return label if labelled else None, tuple(dict.fromkeys(captions))
 
 
-def _listing(path: Path) -> list[tarfile.TarInfo]:
+def _listing(path: Path, limit: int) -> list[tarfile.TarInfo]:
     try:
-        with tarfile.open(path, "r:") as file:
+        with open_file(path, _HEADER_LIMIT) as raw, tarfile.open(fileobj=raw, mode="r:") as file:
             members = list(file)
             end = path.stat().st_size
     except FileNotFoundError as error:
@@ -171,14 +171,14 @@ def _listing(path: Path) -> list[tarfile.TarInfo]:
                 raise DataError(f"{path} is a compressed tar: unpack it with {tool} first") from error
         raise DataError(f"{path} is not a readable tar file ({error}): it may be truncated") from error
     for info in members:
-        if info.sparse is not None or info.size > MEMBER_LIMIT or info.offset_data + info.size > end:
+        if info.sparse is not None or info.size > limit or info.offset_data + info.size > end:
             raise DataError(f"{path} is damaged at {info.name}, which claims {info.size:,} bytes: make it anew")
     return members
 
 
 def _read(path: Path, start: int, size: int, name: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(start)
             return file.read(size)
     except OSError as error:

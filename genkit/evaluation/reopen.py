@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.features import offered_choices
 from genkit.features.cache import Progress, Samples
 from genkit.files.integrity import sha256_file
+from genkit.files.reading import parse_json, read_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import drawing_options
 from genkit.options import with_later
@@ -33,7 +33,7 @@ CHUNK = 256
 def read_record(path: Path) -> Record:
     """Read a record's file; raises MissingError or DataError."""
     try:
-        return from_json(path.read_bytes(), str(path))
+        return from_json(read_file(path), str(path))
     except FileNotFoundError as error:
         raise MissingError(f"there is no record {path}") from error
     except OSError as error:
@@ -55,7 +55,7 @@ def run_of(record: Record, path: Path, runs: Path | None = None) -> tuple[Run, P
     """
     assert record.training is not None
     if path.resolve().parent.name != "records":  # a printed copy says where the record itself is
-        path = Path(str(json.loads(path.read_bytes()).get("path", path)))
+        path = Path(str(parse_json(read_file(path)).get("path", path)))
     home = path.resolve().parent.parent
     below = [root for root in (home / "runs", runs) if root is not None]
     folders = [home, *(file.parent for root in below for file in root.glob(f"*/*/{record.training.run}/run.json"))]

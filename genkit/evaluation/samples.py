@@ -7,7 +7,6 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from genkit.data import Split
 from genkit.data.images import in_range, quantize, truncate
+from genkit.files.reading import read_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import sampling_of
 from genkit.seeds import derive
@@ -164,6 +164,6 @@ class SplitImages:
 def _code_of(cls: type) -> str:
     """Return the hash of the file that defines a class: weights mean nothing without it."""
     try:
-        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+        return hashlib.sha256(read_file(inspect.getfile(cls))).hexdigest()
     except (OSError, TypeError):
         return ""

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.data.npy import read_header
+from genkit.data.npy import read_array, read_header
 from genkit.data.npz_names import STATISTICS
 from genkit.errors import DataError, UsageError
 from genkit.evaluation.evaluator import Evaluator, PlannedScore
 from genkit.evaluation.scoring import score
 from genkit.features.extractor import Extractor
 from genkit.features.given import content_hash, refuse_pickle
+from genkit.files.reading import Zip, entire
 from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.metrics.evidence import Evidence
@@ -83,8 +84,9 @@ def read_statistics(reference: Path | str) -> Statistics | None:
     if path.suffix.lower() != ".npz" or not path.is_file() or not zipfile.is_zipfile(path):
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            others = {name.lower(): name for name in file.files}
+        with Zip(path) as file:
+            names = [name.removesuffix(".npy") for name in file.namelist()]
+            others = {name.lower(): name for name in names}
             pair = {name: others.pop(name) for name in ("mu", "sigma") if name in others}
             if not pair and not others.keys() & _OTHER_NAMES:
                 return None
@@ -94,14 +96,12 @@ def read_statistics(reference: Path | str) -> Statistics | None:
                     raise DataError(f"{path} has {_listed(others)}: name statistics mu and sigma")
                 return None
             if len(pair) == 1:
-                raise DataError(f"{path} has {_listed(file.files)}: statistics are mu and sigma, so save both")
-            mean, cov = (_real(file[name], f"{path}: {name}") for name in pair.values())
+                raise DataError(f"{path} has {_listed(names)}: statistics are mu and sigma, so save both")
+            mean, cov = (_real(_array(file, name), f"{path}: {name}") for name in pair.values())
     except DataError:
         raise
     except Exception as error:
         cause = " ".join(str(error).split())[:200] or type(error).__name__
-        if "allow_pickle" in cause:
-            cause = "it holds Python objects, which can run code when they are read"
         raise DataError(f"{path} can't be read ({cause}): {_SAVE}") from error
     mean = mean.reshape(-1) if mean.size == max(mean.shape, default=1) else mean
     while cov.ndim > 2 and len(cov) == 1:
@@ -114,10 +114,15 @@ def read_statistics(reference: Path | str) -> Statistics | None:
         raise DataError(f"{path}: {error}") from error
 
 
-def _shape(file: Any, name: str) -> tuple[int, ...]:
+def _shape(file: Zip, name: str) -> tuple[int, ...]:
     """Return the shape of an array in an .npz file, without reading it."""
-    with file.zip.open(f"{name}.npy") as member:
+    with file.stream(f"{name}.npy") as member:
         return read_header(member)[0]
+
+
+def _array(file: Zip, name: str) -> NDArray[Any]:
+    with file.stream(f"{name}.npy") as member:
+        return read_array(member, entire() // 4)  # copies of it are worked with
 
 
 def _real(array: NDArray[Any], what: str) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from genkit.features.extractor import Extractor
 from genkit.features.spool import Spool
 from genkit.files.folders import cache_dir
+from genkit.files.reading import entire, read_file
 from genkit.files.writing import write_atomic
 
 VERSION = 2
@@ -125,7 +126,7 @@ class FeatureCache:
         if key not in self._computed:
             path = self._spool(extractor).folder / f"{name}.safetensors"
             with contextlib.suppress(OSError, SafetensorError):
-                self._computed[key] = arrays_from_bytes(path.read_bytes())
+                self._computed[key] = arrays_from_bytes(read_file(path, entire()))
             if key not in self._computed:
                 self._computed[key] = {name: np.asarray(array, order="C") for name, array in compute().items()}
                 with contextlib.suppress(OSError):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.features import metadata
 from genkit.features.extractor import Extractor
+from genkit.files.reading import entire, read_file
 from genkit.files.writing import write_atomic
 
 DIM = 64
@@ -116,7 +117,7 @@ def load(folder: Path, name: str, device: str = "cpu") -> ClassifierExtractor:
     info = metadata.read(folder / f"{name}.json")
     path = folder / f"{name}.safetensors"
     try:
-        data = path.read_bytes()
+        data = read_file(path, entire())
     except FileNotFoundError as error:
         raise MissingError(f"the weights {path} are not there: train them again") from error
     if hashlib.sha256(data).hexdigest() != info["sha256"]:

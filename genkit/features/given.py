@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from genkit.data.npy import map_array, map_member, read_array
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.features.extractor import Extractor
+from genkit.features.state import load_tensors
+from genkit.files.reading import Zip, entire
 
 GIVEN = "given"
 """The name that features and choices have in place of an extractor's."""
@@ -95,12 +98,18 @@ def _chosen(arrays: Mapping[str, Any], path: Path) -> NDArray[Any]:
 
 
 def _npy(path: Path) -> dict[str, Any]:
-    return {"features": np.load(path, mmap_mode="r", allow_pickle=False)}
+    return {"features": map_array(path)}
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in (["features"] if "features" in file.files else file.files)}
+    with Zip(path) as file:
+        members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
+        if len(members) != 1 and "features" not in members:
+            return members  # more than one to choose from
+        name = "features" if "features" in members else next(iter(members))
+        with file.stream(members[name]) as member:
+            start = file.start(members[name])
+            return {name: read_array(member, entire()) if start is None else map_member(path, start, member)}
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
@@ -110,9 +119,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
 
 
 def _pt(path: Path) -> dict[str, Any]:
-    import torch
-
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    found = load_tensors(path)
     tensors = {"features": found} if isinstance(found, Tensor) else found
     if not isinstance(tensors, dict):
         raise DataError(f"{path} holds {type(found).__name__}: save one tensor [n, d] with torch.save")

@@ -6,12 +6,12 @@ settings), sha256 (of the weights file) and genkit (the version).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, MissingError
 from genkit.files.folders import cache_dir
+from genkit.files.reading import parse_json, read_file
 
 Metadata = dict[str, Any]
 
@@ -26,7 +26,7 @@ def folder() -> Path:
 def read(path: Path) -> Metadata:
     """Read a metadata file; raises MissingError if there is none, DataError if it is invalid."""
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info = parse_json(read_file(path))
     except FileNotFoundError as error:
         raise MissingError(f"there is no extractor metadata {path}") from error
     except (OSError, ValueError) as error:

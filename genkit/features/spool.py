@@ -21,6 +21,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from genkit.data.npy import map_array, read_header
+from genkit.files.reading import open_file, parse_json, read_file
 from genkit.files.writing import write_atomic
 
 SYNC_SECONDS = 10.0
@@ -84,7 +86,7 @@ class Spool:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the complete arrays, memory-mapped."""
         assert self.complete, f"{self.done} of {self.count} rows are written"
-        return {name: np.load(self._path(name), mmap_mode="r", allow_pickle=False) for name in self._names}
+        return {name: map_array(self._path(name)) for name in self._names}
 
     def close(self, *, remove: bool = False) -> None:
         """Close the files; ``remove`` also deletes them."""
@@ -132,15 +134,14 @@ class Spool:
         """Resume at the last sync of an earlier process; start anew if its files do not match."""
         self.done, self._names = 0, []
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            facts = json.loads((self.folder / "progress.json").read_bytes())
+            facts = parse_json(read_file(self.folder / "progress.json"))
             names, done = [str(name) for name in facts["arrays"]], int(facts["done"])
             if facts["count"] == self.count and all(self._holds(name, done) for name in names):
                 self.done, self._names = done, names
 
     def _holds(self, name: str, rows: int) -> bool:
-        with open(self._path(name), "rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        with open_file(self._path(name)) as file:
+            shape, _, dtype = read_header(file)
             due = file.tell() + rows * dtype.itemsize * int(np.prod(shape[1:]))
         size = self._path(name).stat().st_size
         return shape[0] == self.count and (size == due if rows == self.count else size >= due)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genkit.errors import DataError, MissingError
 from genkit.files.integrity import sha256_file
+from genkit.files.reading import Zip
 
 
 def read_state(path: Path, what: str) -> tuple[dict[str, Tensor], str]:
@@ -38,8 +39,20 @@ def _mapped(path: Path) -> object:
         from safetensors.torch import load_file
 
         return load_file(path)
-    # files of before PyTorch 1.6 are no zips and can't be mapped
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    return load_tensors(path)
+
+
+def load_tensors(path: Path) -> object:
+    """Return what a PyTorch file holds, without executing anything in it; tensors are mapped from the file.
+
+    Raises DataError for a compressed one, which PyTorch never writes, and what torch.load raises.
+    """
+    if not zipfile.is_zipfile(path):  # of before PyTorch 1.6, which can't be mapped
+        return torch.load(path, map_location="cpu", weights_only=True)
+    with Zip(path) as archive:
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            raise DataError(f"{path} is compressed, which files of PyTorch never are: save it again with torch.save")
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
 def own_name(name: str, sha256: str, *published: str) -> str:

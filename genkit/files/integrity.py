@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from genkit.files.folders import cache_dir
+from genkit.files.reading import open_file, parse_json
 
 LARGE = 256 << 20
 """Bytes up to which a file is hashed whenever it is loaded; a larger one is hashed once in ``DAY``."""
@@ -50,13 +51,13 @@ class Damaged(ValueError):
 
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_parts(path: Path, sizes: Sequence[int]) -> list[str]:
     """Return the SHA-256 of consecutive parts of a file, of ``sizes`` bytes; what follows them is not read."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return [_fed(hashlib.sha256(), file, size).hexdigest() for size in sizes]
 
 
@@ -94,8 +95,8 @@ def sealed(document: Mapping[str, Any]) -> bytes:
 def unsealed(data: bytes, path: Path | str) -> dict[str, Any]:
     """Return a document without its own hash, which is checked if it has one; raises Damaged, naming ``path``."""
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(data)
+    except ValueError as error:
         raise Damaged(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise Damaged(f"{path} is not a JSON object")
@@ -133,7 +134,7 @@ def check_sealed(source: Path | bytes, path: Path) -> None:
         place, recorded, own = _own_hash(io.BytesIO(source))
         right = place == 0 or recorded == own
     else:
-        with open(source, "rb") as file:
+        with open_file(source) as file:
             place, recorded = _place(_header(file))
         right = place == 0 or unchanged(source, recorded, _own_hash_of)
     if not right:
@@ -141,7 +142,7 @@ def check_sealed(source: Path | bytes, path: Path) -> None:
 
 
 def _own_hash_of(path: Path) -> str:
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return _own_hash(file)[2]
 
 

@@ -17,10 +17,11 @@ from torch import Tensor
 from genkit.data import Split
 from genkit.data.decode import decode, read_header
 from genkit.data.folder import FolderTree
-from genkit.data.source import unreadable
+from genkit.data.source import image_bytes, unreadable
 from genkit.data.tree import is_wanted
 from genkit.devices import pick_device
 from genkit.errors import DataError, MissingError, UsageError
+from genkit.files.reading import open_file
 from genkit.files.text import logger
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
@@ -98,7 +99,7 @@ def read_pictures(paths: Sequence[Path], run: Run, *, shrunk: int = 1, channels:
     changed: list[tuple[Path, str]] = []
     for path in paths:
         try:
-            with path.open("rb") as file:
+            with open_file(path, image_bytes(own.max_pixels)) as file:
                 header = read_header(file, str(path), own.max_pixels)
                 file.seek(0)
                 pixels = decode(

@@ -8,6 +8,7 @@ from typing import Any
 
 from genkit.errors import one_line
 from genkit.files.guard import spared
+from genkit.files.reading import entire, read_file
 from genkit.files.text import json_value, lines, logger
 from genkit.ranking.board import Board
 from genkit.ranking.sweeps import sweeps
@@ -68,7 +69,7 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
     Records of the same weights at other options of drawing, in the run's folder, are shown as sweeps.
     """
     grid = run / "samples.png"
-    picture = base64.b64encode(grid.read_bytes()).decode() if grid.is_file() else ""
+    picture = base64.b64encode(read_file(grid, entire())).decode() if grid.is_file() else ""
     origins = {record.id: str(run)}
     swept = spared(
         sweeps, _of_same_weights(record, run), lambda each, why: _LOG.warning("%s", store.unusable(each, origins, why))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from genkit.errors import GenkitError, UnknownName
+from genkit.files.reading import parse_json, read_file
 from genkit.ranking.datasets import content
 from genkit.results.locations import is_url
 from genkit.results.records import Record
@@ -43,7 +43,7 @@ def _recorded(reference: str, records: Sequence[Record], root: Path | str) -> se
     folders = [] if is_url(root) else [Path(root), Path(root) / "runs"]  # where genkit bench keeps them
     for file in (file for folder in folders for file in folder.glob("*/*/*/run.json")):
         try:
-            config = json.loads(file.read_bytes())
+            config = parse_json(read_file(file))
             if config["dataset"] == reference:
                 found.add(str(config["dataset_sha256"]))
         except (OSError, ValueError, KeyError, TypeError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from genkit.errors import GenkitError
+from genkit.files.reading import parse_json
 from genkit.ranking.rows import Row
 from genkit.results import store
 from genkit.results.records import Record
@@ -113,8 +113,8 @@ def _picture(file: bytes | None) -> str:
 
 def _document(file: bytes | None) -> dict[str, Any]:
     try:
-        document = json.loads(file or b"{}")
-    except (ValueError, RecursionError):
+        document = parse_json(file or b"{}")
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 

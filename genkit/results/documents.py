@@ -6,13 +6,13 @@ Unknown fields are ignored, so that a document can be read by older and newer ve
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterable
 from math import isfinite
 from typing import Any, TypeVar
 
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
+from genkit.files.reading import parse_json
 from genkit.files.text import check_names
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
 
     try:
         document = _loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{complaint}: {error}") from error
     found = document.get("schema", schema) if isinstance(document, dict) else schema
     if isinstance(found, int) and found > schema:
@@ -66,7 +66,7 @@ def _loads(text: str | bytes) -> Any:
     try:
         return from_json(text)
     except (ValueError, TypeError):
-        document = json.loads(text)
+        document = parse_json(text)
     check_names(document)
     return document
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, GenkitError
+from genkit.files.reading import read_file
 from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.options import current_names, original_names
@@ -65,7 +66,7 @@ class Outcome:
 def outcome(folder: Path, job: Job) -> Outcome | None:
     """Return how a job ended; None if it has not, or if the file can't be read."""
     try:
-        return parse(Outcome, _file(folder, job).read_bytes(), str(_file(folder, job)), SCHEMA)
+        return parse(Outcome, read_file(_file(folder, job)), str(_file(folder, job)), SCHEMA)
     except (OSError, DataError):
         return None
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genkit.errors import GenkitError, MissingError, UnknownName, UsageError
+from genkit.files.reading import read_file
 from genkit.files.writing import write_atomic
 from genkit.results.location import Content, Location, RecordFile, is_document, reason, sentence
 from genkit.results.remote import Remote, protocols
@@ -112,7 +113,6 @@ class Folder:
 
 def _content(path: str) -> Content:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
     except OSError as error:
         return reason(error)

@@ -11,13 +11,17 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from genkit.data.source import BROKEN_ZIP
 from genkit.errors import DataError, GenkitError, MissingError
+from genkit.files.reading import BROKEN_ZIP, Zip
 from genkit.training import checkpoint
 from genkit.training.runs import Run, open_run
 
 _MEMBERS = ("run.json", "status.json", "samples.png", "checkpoint.safetensors")
 _BLOCK = 1 << 20
+_RATIO = 10
+_SPARE = 16 << 20
+"""How far an export may unpack: it is stored without compression, and weights hardly compress."""
+
 _SAFE = re.compile(r"\w[\w.:-]*")
 
 
@@ -84,27 +88,35 @@ def import_run(source: Path, root: Path) -> Run:
 def _unpack(source: Path, folder: Path) -> str:
     """Write the known members of an export into ``folder`` and return the checkpoint's name."""
     try:
-        archive = zipfile.ZipFile(source)
+        archive = Zip(source)
     except BROKEN_ZIP as error:
-        raise DataError(f"{source} is not a whole exported run: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{source} is not a whole exported run: {reason}") from error
     with archive:
         step = archive.comment.decode("ascii", "replace")
         if not re.fullmatch(r"step-\d{9}\.safetensors", step):
             raise DataError(f"{source} is not an exported run")
         (folder / "checkpoints").mkdir()
+        most = _SPARE + _RATIO * source.stat().st_size
         for name in sorted(set(_MEMBERS) & set(archive.namelist())):
             with (folder / name).open("wb") as out:
-                out.writelines(_blocks(archive, name))
+                for block in _blocks(archive, name):
+                    most -= out.write(block)
+                    if most < 0:
+                        raise DataError(
+                            f"{source} unpacks to more than {_RATIO} times its size, which no exported run does: "
+                            "export it again with genkit runs export"
+                        )
     for name in ("run.json", "checkpoint.safetensors"):
         if not (folder / name).is_file():
             raise DataError(f"{source} is not a whole exported run: it has no {name}")
     return step
 
 
-def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+def _blocks(archive: Zip, name: str) -> Iterator[bytes]:
     """Yield a member's bytes; raises DataError for a damaged member, so that an OSError is about the disk."""
     try:
-        with archive.open(name) as member:
+        with archive.stream(name) as member:
             while block := member.read(_BLOCK):
                 yield block
     except BROKEN_ZIP as error:

@@ -23,6 +23,7 @@ from genkit.data.summary import describe_info
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.files.locks import ProcessLock
 from genkit.files.order import next_in_order
+from genkit.files.reading import read_file
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import draw_with
@@ -172,6 +173,18 @@ def open_run(path: Path) -> Run:
         return Run(path, read_document(RunConfig, path / "run.json"))
     except FileNotFoundError as error:
         raise MissingError(f"there is no run at {path}: genkit runs lists them") from error
+
+
+def _read(cls: type[D], path: Path) -> D:
+    """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none."""
+    complaint = f"{path} can't be read"
+    try:
+        text = read_file(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{complaint}: {error.strerror or error}") from error
+    return parse(cls, text, complaint, SCHEMA)
 
 
 def find_runs(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from genkit.errors import DataError, Unmeasurable
 from genkit.features import manifest
+from genkit.files.reading import entire, read_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +34,7 @@ def similarity(backbone: Backbone, resize: int | None = None) -> nn.Module:
     weights = manifest.find(backbone.weights)
     path = weights.path
     try:
-        data = path.read_bytes()
+        data = read_file(path, entire())
     except OSError as error:
         raise Unmeasurable(
             f"it needs torchvision's {weights.file}: genkit weights add {weights.name} FILE puts it at {path}"
