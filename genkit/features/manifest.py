@@ -10,6 +10,7 @@ from genkit.downloads import Progress, download
 from genkit.errors import DataError, MissingError, UnknownName
 from genkit.files.folders import cache_dir
 from genkit.files.integrity import sha256_file
+from genkit.files.reading import read_file
 from genkit.files.writing import write_atomic
 
 
@@ -135,7 +136,7 @@ def add(name: str, source: Path) -> Path:
     """
     weights = find(name)
     try:
-        data = source.read_bytes()
+        data = read_file(source, weights.size)
     except OSError as error:
         raise MissingError(f"the file {source} can't be read: {error.strerror or error}") from error
     sha256 = hashlib.sha256(data).hexdigest()
