@@ -175,18 +175,6 @@ def open_run(path: Path) -> Run:
         raise MissingError(f"there is no run at {path}: genkit runs lists them") from error
 
 
-def _read(cls: type[D], path: Path) -> D:
-    """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none."""
-    complaint = f"{path} can't be read"
-    try:
-        text = read_file(path)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise DataError(f"{complaint}: {error.strerror or error}") from error
-    return parse(cls, text, complaint, SCHEMA)
-
-
 def find_runs(
     root: Path,
     *,
@@ -248,7 +236,7 @@ def find_run(root: Path, text: str) -> Run:
 def _times(folder: Path) -> list[str]:
     """When a run came into its store, as far as it says so."""
     try:
-        config = json.loads((folder / "run.json").read_bytes())
+        config = json.loads(read_file(folder / "run.json"))
         return [time for name in ("order", "created") if isinstance(time := config.get(name), str)]
     except (OSError, ValueError, AttributeError, RecursionError):
         return []

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from genkit.errors import DataError
 from genkit.files.locks import Lock
+from genkit.files.reading import read_file
 from genkit.files.writing import write_atomic
 from genkit.results.documents import parse
 
@@ -59,7 +60,7 @@ def read_document(cls: type[D], path: Path) -> D:
     """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none."""
     complaint = f"{path} can't be read"
     try:
-        text = path.read_bytes()
+        text = read_file(path)
     except FileNotFoundError:
         raise
     except OSError as error:
