@@ -13,8 +13,7 @@ from pathlib import Path
 
 from genkit.errors import DataError, GenkitError, MissingError
 from genkit.files.reading import BROKEN_ZIP, Zip
-from genkit.training import checkpoint
-from genkit.training.runs import Run, open_run
+from genkit.training.runs import Run, checkpoint_meta, open_run
 
 _MEMBERS = ("run.json", "status.json", "samples.png", "checkpoint.safetensors")
 _BLOCK = 1 << 20
@@ -65,7 +64,7 @@ def import_run(source: Path, root: Path) -> Run:
         step = _unpack(source, folder)
         os.rename(folder / "checkpoint.safetensors", folder / "checkpoints" / step)
         run = open_run(folder)
-        checkpoint.load(folder / "checkpoints" / step, "\0")
+        checkpoint_meta(folder / "checkpoints" / step)
         run.status  # noqa: B018 - raises DataError if it can't be read
         parts = (run.config.dataset_slug, run.config.model)
         if not all(_SAFE.fullmatch(part) for part in parts):

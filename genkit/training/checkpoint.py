@@ -8,19 +8,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge, Le
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genkit.errors import DataError, MissingError, PluginError
+from genkit.files.reading import parse_json
 from genkit.files.writing import replacing, sync
+from genkit.results.documents import parse
 
 SCHEMA = 2
+
+_Count = Annotated[int, Ge(0), Le(1 << 62)]
+_Seconds = Annotated[float, Ge(0), Le(1e12)]
+
+
+@dataclass(frozen=True)
+class OptimizerState:
+    """An optimiser's state without its tensors: other values by the parameter's index, and its groups."""
+
+    values: dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], dict[str, bool | int | float | str | None]]
+    groups: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What the checkpoint of a run says besides its tensors; the fields are those of snapshot.State.
+
+    ``window``: the names of what was logged since the last line; ``skips``: skipped repeats by phase.
+    """
+
+    index: _Count
+    stage: Annotated[int, Ge(-1), Le(1 << 31)]
+    drawn: _Count
+    seconds: _Seconds
+    log_offset: _Count
+    optimizers: list[OptimizerState]
+    window: list[str]
+    skips: dict[str, _Count]
+    stage_drawn: _Count = 0
+    stage_seconds: _Seconds = 0.0
+
+
+def meta_of(document: Mapping[str, Any], path: Path) -> Meta:
+    """Return the metadata that ``load`` read, every field checked; raises DataError, which names the field."""
+    return parse(Meta, json.dumps(document), f"{path} is not a whole genkit checkpoint", SCHEMA)
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -48,10 +88,10 @@ def load(path: Path, prefix: str | tuple[str, ...] = "") -> tuple[dict[str, Tens
         raise MissingError(f"there is no checkpoint {path}")
     try:
         with safe_open(str(path), framework="pt") as file:
-            document = json.loads((file.metadata() or {})["genkit"])
+            document = parse_json((file.metadata() or {})["genkit"])
             tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
         schema = int(document["schema"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # safetensors and torch share no errors on damaged files
         raise DataError(f"{path} is not a whole genkit checkpoint: {error}") from error
     if schema != SCHEMA:
         remedy = "update genkit" if schema > SCHEMA else "train the run anew"
@@ -98,11 +138,15 @@ def restore_optimizer(
 ) -> None:
     """Restore what ``optimizer_state`` returned; tensors of a parameter's shape get its strides.
 
-    Raises DataError, naming ``origin``, for the state of another optimiser.
+    Settings that it does not name, as of before this version of PyTorch had them, stay. Raises DataError, naming
+    ``origin``, for the state of another optimiser.
     """
-    if [len(group["params"]) for group in plain["groups"]] != [len(g["params"]) for g in optimizer.param_groups]:
+    live = optimizer.param_groups
+    if len(plain["groups"]) != len(live) or not all(map(_same_kind, plain["groups"], live)):
         raise DataError(f"{origin} holds the state of another optimiser, not of this {type(optimizer).__name__}")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if any(int(index) >= len(parameters) for index in plain["values"]):
+        raise DataError(f"{origin} holds the state of another optimiser, with more parameters")
     state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in plain["values"].items()}
     for name, tensor in tensors.items():
         index, _, key = name.partition(".")
@@ -110,8 +154,25 @@ def restore_optimizer(
         if key != "step" and tensor.shape == parameter.shape:
             tensor = torch.empty_like(parameter, dtype=tensor.dtype, memory_format=torch.preserve_format).copy_(tensor)
         state.setdefault(int(index), {})[key] = tensor
-    groups = [{**group, "betas": tuple(group["betas"])} if "betas" in group else group for group in plain["groups"]]
+    groups = [
+        {key: tuple(value) if isinstance(own.get(key), tuple) else value for key, value in (own | group).items()}
+        for own, group in zip(live, plain["groups"], strict=True)
+    ]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _same_kind(saved: Any, live: Any) -> bool:
+    """Whether a saved setting, or a group of them, can stand in the place of a live one."""
+    if isinstance(live, dict):
+        return all(_same_kind(value, live.get(key, value)) for key, value in saved.items()) and "params" in saved
+    if isinstance(live, list | tuple):  # the numbers of parameters in the place of these, or betas
+        fits = isinstance(saved, list) and len(saved) == len(live)
+        return fits and all(isinstance(each, int | float) and not isinstance(each, bool) for each in saved)
+    if live is None or isinstance(live, bool):
+        return saved is None or isinstance(saved, bool)
+    if isinstance(live, int | float):
+        return isinstance(saved, int | float) and not isinstance(saved, bool)
+    return type(saved) is type(live)
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -308,5 +308,8 @@ def with_newest(run: Run, work: Callable[[Path], T]) -> T:
 
 
 def checkpoint_meta(path: Path) -> dict[str, Any]:
-    """Return a checkpoint's metadata: ``drawn`` images, ``seconds``, ``index`` of the step, ``stage`` and more."""
-    return checkpoint.load(path, "\0")[1]
+    """Return a checkpoint's metadata: ``drawn`` images, ``seconds``, ``index`` of the step, ``stage`` and more.
+
+    Raises MissingError without the file, DataError for one that is damaged.
+    """
+    return vars(checkpoint.meta_of(checkpoint.load(path, "\0")[1], path))

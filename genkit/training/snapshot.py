@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,21 +86,31 @@ def restore(state: State, run: Run) -> None:
         return
     path = checkpoints[-1]
     try:
-        tensors, meta = checkpoint.load(path)
+        tensors, document = checkpoint.load(path)
+        _set(state, tensors, checkpoint.meta_of(document, path), str(path))
     except DataError as error:
         hint = f"; remove it to resume from {checkpoints[-2].name}" if len(checkpoints) > 1 else ""
         raise DataError(f"{error}{hint}") from error
+    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise DataError(f"{path} does not fit the model, data and settings of its run ({cause}): remove it") from error
+
+
+def _set(state: State, tensors: Mapping[str, Tensor], meta: checkpoint.Meta, origin: str) -> None:
+    """Set the state to that of a checkpoint."""
+    if len(meta.optimizers) != len(state.runner.optimizers) or meta.stage >= state.model.stages:
+        raise DataError(f"{origin} is of another model: remove it, or train the run anew")
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
-    checkpoint.restore_module(state.model, part("model/"), str(path))
+    checkpoint.restore_module(state.model, part("model/"), origin)
     state.ema.restore(part("ema/"))
     for number, optimizer in enumerate(state.runner.optimizers):
-        checkpoint.restore_optimizer(optimizer, part(f"optimizer/{number}/"), meta["optimizers"][number], str(path))
-    for name in meta["window"]:  # in the order of the log's keys; tensors come sorted
-        state.runner.window[name] = tensors[f"log/{name}"].tolist()
-    state.runner.skips = dict(meta["skips"])
-    state.index, state.stage, state.stream.drawn = meta["index"], meta["stage"], meta["drawn"]
-    state.stage_drawn, state.stage_seconds = meta.get("stage_drawn", 0), meta.get("stage_seconds", 0.0)
-    state.log_offset, state.began = meta["log_offset"], time.monotonic() - meta["seconds"]
+        checkpoint.restore_optimizer(optimizer, part(f"optimizer/{number}/"), vars(meta.optimizers[number]), origin)
+    for name in meta.window:  # in the order of the log's keys; tensors come sorted
+        state.runner.window[name] = list(tensors[f"log/{name}"].tolist())
+    state.runner.skips = dict(meta.skips)
+    state.index, state.stage, state.stream.drawn = meta.index, meta.stage, meta.drawn
+    state.stage_drawn, state.stage_seconds = meta.stage_drawn, meta.stage_seconds
+    state.log_offset, state.began = meta.log_offset, time.monotonic() - meta.seconds

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import copy
+import json
+import random
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from toy_runs import EVERY_STEP, only_run
 
 from genkit.data.stream import BatchStream
@@ -10,6 +15,7 @@ from genkit.training import checkpoint, snapshot
 from genkit.training.api import resume
 from genkit.training.ema import Ema
 from genkit.training.phases import PhaseRunner
+from genkit.training.runs import checkpoint_meta
 
 
 def test_a_shared_optimiser_is_saved_once(run_toy):
@@ -70,3 +76,49 @@ def state_of(run, digits, seed=0):
     runner = PhaseRunner(model, model.phases(), 0, device)
     stream = BatchStream(digits.train, 16, 0, device)
     return snapshot.State(model, Ema(model, model.ema, model.ema_half_life), runner, stream)
+
+
+HOSTILE = [None, True, -1, 10**30, 1e308, "", "a\0", "3", [], {}, [[]], {"a": {}}, "DELETED", "RENAMED"]
+
+
+def mutations(document, path=()):
+    """Yield every place of a document with every hostile value, as a changed copy."""
+    for key, value in document.items() if isinstance(document, dict) else enumerate(document):
+        for hostile in HOSTILE:
+            yield (*path, key), hostile
+        if isinstance(value, dict | list):
+            yield from mutations(value, (*path, key))
+
+
+def mutated(document, path, hostile):
+    changed = copy.deepcopy(document)
+    holder = changed
+    for key in path[:-1]:
+        holder = holder[key]
+    if hostile == "DELETED":
+        del holder[path[-1]]
+    elif hostile == "RENAMED" and isinstance(holder, dict):
+        holder["renamed"] = holder.pop(path[-1])
+    else:
+        holder[path[-1]] = hostile
+    return changed
+
+
+def test_metadata_changed_in_any_place_is_one_sentence_or_no_matter(run_toy, digits):
+    run = run_toy("toy-gan", images=96)
+    path = run.newest_checkpoint()
+    tensors, document = checkpoint.load(path)
+    failures, refused, every = [], 0, list(mutations(document))
+    for place, hostile in random.Random(0).sample(every, 400):
+        save_file(tensors, path, metadata={"genkit": json.dumps(mutated(document, place, hostile))})
+        try:
+            state = state_of(run, digits, seed=1)
+            snapshot.restore(state, run)
+            snapshot.save(state, run.path / "again.safetensors")
+            checkpoint_meta(path)
+        except DataError as error:
+            refused += str(path) in str(error)
+        except Exception as error:
+            failures.append(f"{place} {hostile!r}: {type(error).__name__}: {error}")
+    assert not failures
+    assert refused > 200
