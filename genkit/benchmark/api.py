@@ -13,7 +13,7 @@ from genkit.benchmark.plan import Plan, read_plan
 from genkit.benchmark.runner import BenchFolder, OnJob, ignore, nothing, run_jobs
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError
-from genkit.files.writing import write_atomic
+from genkit.files.writing import write_together
 from genkit.report import markdown
 from genkit.report.leaderboard import Leaderboard, leaderboard
 from genkit.results import store
@@ -83,8 +83,8 @@ class Benchmark:
         if len(self.failed) == len(self.jobs):
             raise GenkitError(f"no job of {self.file} succeeded")
         ranked = leaderboard(self.folder.path)
-        write_atomic(self.folder.path / "board.md", (markdown.leaderboard(ranked.board) + "\n").encode())
-        write_atomic(self.folder.path / "report.html", ranked.html().encode())
+        board, page = (markdown.leaderboard(ranked.board) + "\n").encode(), ranked.html().encode()
+        write_together({self.folder.path / "board.md": board, self.folder.path / "report.html": page})
         return ranked
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from genkit.cli.options import json_option
 from genkit.cli.output import confirm, echo, echo_json, echo_lines
 from genkit.errors import GenkitError, UsageError
 from genkit.files.folders import CACHED, cache_dir
+from genkit.files.temporaries import OLD, sweep, sweep_below
 from genkit.report.text import table
 
 KEPT = ("features", "weights")
@@ -31,6 +33,7 @@ def command() -> None:
 def show(as_json: bool) -> None:
     """Show the cache's folder, and the files and bytes of each of its parts."""
     root = cache_dir().absolute()
+    _sweep(root)
     sizes = {name: _size(root / name) for name in CACHED}
     if as_json:
         parts = [{"part": name, **sizes[name], "holds": holds} for name, holds in CACHED.items()]
@@ -59,6 +62,7 @@ def clear(parts: tuple[str, ...], yes: bool) -> None:
         if part not in CACHED:
             raise UsageError(f"the cache has no part {part!r}: choose from {', '.join(CACHED)}")
     root = cache_dir().absolute()
+    _sweep(root)
     chosen = [name for name in parts or CACHED if (parts or name not in KEPT) and (root / name).exists()]
     if not chosen:
         echo(f"{root} holds nothing to clear", err=True)
@@ -74,6 +78,13 @@ def clear(parts: tuple[str, ...], yes: bool) -> None:
                 f"{root / name} can't be removed: {error.strerror or error}; check its permissions"
             ) from error
     echo(f"removed {_bytes(total)}", err=True)
+
+
+def _sweep(root: Path) -> None:
+    """Remove what killed processes left half written in the cache, and in the system's folder for temporary files."""
+    freed = sweep_below(root) + sweep(Path(tempfile.gettempdir()), OLD)
+    if freed:
+        click.echo(f"removed {_bytes(freed)} that killed processes had left", err=True)
 
 
 def _size(folder: Path) -> dict[str, int]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
-import os
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +18,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import FOLDER
 from genkit.cli.output import echo
 from genkit.errors import GenkitError, UsageError
+from genkit.files.writing import publishing
 from genkit.registry.discovery import registry
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
 
@@ -214,16 +212,11 @@ def make_package(name: str, parent: Path, *, kind: str = "model", family: str = 
             target.format(**values): _filled(template.format(**values), values) for template, target in layout.items()
         }
         parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
-        try:
+        with publishing(folder) as draft:
             for target, text in texts.items():
                 path = draft / target
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(text.encode())
-            draft.chmod(0o755)
-            os.rename(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise GenkitError(f"{folder} can't be made: {error.strerror or error}") from error
     return folder

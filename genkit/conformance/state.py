@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from genkit.conformance.under_test import (
     training_updates,
     unequal_names,
 )
+from genkit.files.temporaries import Scratch
 from genkit.models.base import GenerativeModel
 from genkit.options import build, to_json
 from genkit.training import checkpoint
@@ -49,8 +49,8 @@ def checkpoint_round_trip(tested: ModelUnderTest) -> None:
     model.eval()
     fresh = tested.build(tested.data.info(), seed=1).eval()
     restored_runner = PhaseRunner(fresh, fresh.phases(), 0, CPU)
-    with tempfile.TemporaryDirectory(prefix="genkit-check-") as folder:
-        path = Path(folder, "model.safetensors")
+    with Scratch() as folder:
+        path = folder / "model.safetensors"
         _write(path, model, runner)
         tensors, meta = checkpoint.load(path)
     checkpoint.restore_module(fresh, _part(tensors, "model/"), "its checkpoint")
@@ -87,8 +87,8 @@ def _write(path: Path, model: GenerativeModel, runner: PhaseRunner) -> None:
 
 def training_repeats(tested: ModelUnderTest) -> None:
     """Two runs with the same seed end in the same bits: weights, averages and optimisers."""
-    with tempfile.TemporaryDirectory(prefix="genkit-check-") as folder:
-        first, second = (_trained(tested, _run(tested, Path(folder))) for _ in range(2))
+    with Scratch() as folder:
+        first, second = (_trained(tested, _run(tested, folder)) for _ in range(2))
         names = _differences(first, second)
     require(
         not names,
@@ -98,8 +98,8 @@ def training_repeats(tested: ModelUnderTest) -> None:
 
 def resume_exact(tested: ModelUnderTest) -> None:
     """A run resumed in the middle of any stage, in a new model, ends in the same bits as an uninterrupted one."""
-    with tempfile.TemporaryDirectory(prefix="genkit-check-") as folder:
-        whole = _run(tested, Path(folder))
+    with Scratch() as folder:
+        whole = _run(tested, folder)
         end = _trained(tested, whole)
         saved: dict[int, list[Path]] = {}
         for path in whole.checkpoints():
@@ -107,7 +107,7 @@ def resume_exact(tested: ModelUnderTest) -> None:
         if sum(map(len, saved.values())) < STEPS // 2 + 1:
             raise CheckSkipped("no phases")
         for stage, paths in saved.items():
-            resumed = _run(tested, Path(folder))
+            resumed = _run(tested, folder)
             (resumed.path / "checkpoints").mkdir()
             shutil.copy(paths[(len(paths) - 1) // 2], resumed.path / "checkpoints")
             where = f" within stage {stage}" if tested.cls.stages > 1 else ""

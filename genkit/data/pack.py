@@ -15,9 +15,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,13 +28,11 @@ from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.files.folders import cache_dir
 from genkit.files.reading import entire, parse_json, read_file
+from genkit.files.temporaries import OLD, sweep_once, temporary_folder
 from genkit.files.writing import write_atomic
 
 VERSION = 4
 """Version of the rules for reading sources; a new version reads every source again."""
-
-_ABANDONED = 24 * 3600.0
-"""Seconds without a write after which an unfinished pack counts as abandoned."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +73,8 @@ def pack_source(source: Source, progress: Progress | None = None, *, measured: b
         try:
             root.mkdir(parents=True, exist_ok=True)
             entry.parent.mkdir(exist_ok=True)
-            _sweep(root)
-            with _temporary(root) as folder:
+            sweep_once(root, OLD)
+            with temporary_folder(root / "pack") as folder:
                 facts = _write(contents, folder, progress, source.name)
                 _install(folder / "pack", root / facts["sha256"], facts["sha256"])
             write_atomic(entry, json.dumps(facts).encode())
@@ -204,21 +199,3 @@ def _install(built: Path, final: Path, sha256: str) -> None:
     except OSError:
         if open_packed(final, sha256) is None:
             raise
-
-
-@contextlib.contextmanager
-def _temporary(root: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(dir=root, prefix="tmp-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(root: Path) -> None:
-    """Remove unfinished packs that a killed process left behind."""
-    for folder in root.glob("tmp-*"):
-        with contextlib.suppress(OSError):
-            newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-            if newest < time.time() - _ABANDONED:
-                shutil.rmtree(folder)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genkit.data import ImageDataset, Split, open_images
 from genkit.errors import GenkitError, UsageError
+from genkit.files.temporaries import Scratch
 from genkit.metrics.numerics.arrays import to_numpy
 
 _FORMS = "[N, C, H, W], [N, H, W, C] or [N, H, W], uint8 or float in [0, 1]"
@@ -33,8 +32,8 @@ def images_given(images: Any, what: str) -> ImageDataset:
     arrays = {"images": _stacked(images, what)}
     if labels is not None:
         arrays["labels"] = np.asarray(to_numpy(labels))
-    with tempfile.TemporaryDirectory(prefix="genkit-") as folder:
-        path = Path(folder, "images.npz")
+    with Scratch() as folder:
+        path = folder / "images.npz"
         np.savez(path, **arrays)  # type: ignore[arg-type]
         try:
             data = open_images(f"npz:{path}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -18,6 +17,7 @@ from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.scoring import score
 from genkit.features.cache import Progress
+from genkit.files.temporaries import Scratch
 from genkit.files.text import logger
 from genkit.metrics.evidence import TEST_CHUNK, Evidence
 from genkit.registry.discovery import registry
@@ -69,9 +69,9 @@ def compare_pairs(
     protocol = dataclasses.replace(protocol, data=data)
     scores = []
     absent = {s.name: "images are compared in pairs: leave --paired out" for s in wanted if s.name not in apply}
-    with tempfile.TemporaryDirectory(prefix="genkit-") as folder:
-        truth = _mapped(against, _order(against)[places[1]], Path(folder, "truths.npy"))
-        output = _mapped(restored, _order(restored)[places[0]], Path(folder, "restored.npy"))
+    with Scratch() as folder:
+        truth = _mapped(against, _order(against)[places[1]], folder / "truths.npy")
+        output = _mapped(restored, _order(restored)[places[0]], folder / "restored.npy")
         for spec in evaluator.specs:
             evidence = Evidence.of_arrays(
                 test_images=truth,

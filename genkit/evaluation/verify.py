@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from genkit.evaluation.reopen import (
 )
 from genkit.features import load_extractor, manifest
 from genkit.features.cache import Progress, identity, quiet
+from genkit.files.temporaries import Scratch
 from genkit.report.text import table
 from genkit.results import store
 from genkit.results.records import Record, RecordedScore
@@ -178,8 +178,8 @@ def verify_record(
         for score in scores
         if (reason := _unknown(score))
     ]
-    with tempfile.TemporaryDirectory(prefix="genkit-") as folder:
-        written = WrittenImages(reopened, Path(folder), progress)
+    with Scratch() as folder:
+        written = WrittenImages(reopened, folder, progress)
         for choices, count, group in _by_images(scores):
             sets = _sets(written, choices, count, weights, reopened.device)
             for name, package in PACKAGES.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,23 +103,40 @@ def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def save(module: Classifier, facts: dict[str, Any], folder: Path) -> metadata.Metadata:
-    """Write ``NAME.safetensors`` and then its metadata ``NAME.json``; ``facts`` are the metadata without sha256."""
+    """Write the weights, and then the metadata ``NAME.json``; ``facts`` are the metadata without sha256.
+
+    The weights' file is named by their hash, which is in the metadata: an earlier classifier of the name stays whole
+    until the new metadata replaces the old.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     data = tensors_to_bytes(state)
     info = {**facts, "sha256": hashlib.sha256(data).hexdigest()}
-    write_atomic(folder / f"{info['name']}.safetensors", data)
+    kept = _weights(folder, info)
+    write_atomic(kept, data)
     write_atomic(folder / f"{info['name']}.json", (json.dumps(info, indent=1) + "\n").encode())
+    earlier = re.compile(rf"{re.escape(info['name'])}(-[0-9a-f]{{12}})?\.safetensors")
+    for other in folder.iterdir():
+        if earlier.fullmatch(other.name) and other != kept:
+            other.unlink(missing_ok=True)
     return info
+
+
+def _weights(folder: Path, info: metadata.Metadata) -> Path:
+    return folder / f"{info['name']}-{info['sha256'][:12]}.safetensors"
 
 
 def load(folder: Path, name: str, device: str = "cpu") -> ClassifierExtractor:
     """Load a classifier; raises MissingError without its files, DataError if the weights' hash is wrong."""
     info = metadata.read(folder / f"{name}.json")
-    path = folder / f"{name}.safetensors"
+    path, plain = _weights(folder, info), folder / f"{name}.safetensors"
+    if plain.exists() and not path.exists():  # the one that comes with genkit, and those of older versions
+        path = plain
     try:
         data = read_file(path, entire())
     except FileNotFoundError as error:
+        if metadata.read(folder / f"{name}.json") != info:  # another process has just trained it again
+            return load(folder, name, device)
         raise MissingError(f"the weights {path} are not there: train them again") from error
     if hashlib.sha256(data).hexdigest() != info["sha256"]:
         raise DataError(f"{path} does not have the sha256 that its metadata records: train it again")

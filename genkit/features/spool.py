@@ -10,19 +10,18 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 import time
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from genkit.data.npy import map_array, read_header
+from genkit.files.locks import ProcessLock
 from genkit.files.reading import open_file, parse_json, read_file
+from genkit.files.temporaries import Scratch
 from genkit.files.writing import write_atomic
 
 SYNC_SECONDS = 10.0
@@ -39,7 +38,8 @@ class Spool:
         self._names: list[str] = []
         self._files: dict[str, BinaryIO] = {}
         self._synced = time.monotonic()
-        self._lock: FileLock | None = None
+        self._lock: ProcessLock | None = None
+        self._scratch: Scratch | None = None
         self._resume()
 
     @classmethod
@@ -48,15 +48,19 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             spool = cls(folder, count)
-            if not spool.complete:
-                spool._lock = FileLock(folder / ".lock", timeout=0)
-                spool._lock.acquire()
+            if spool.complete:
+                return spool
+            lock = ProcessLock(folder / ".lock")
+            if lock.acquire():
+                spool._lock = lock
                 spool._resume()
-            return spool
-        except (OSError, Timeout):
-            spool = cls(Path(tempfile.mkdtemp(prefix="genkit-")), count)
-            weakref.finalize(spool, shutil.rmtree, spool.folder, ignore_errors=True)
-            return spool
+                return spool
+        except OSError:
+            pass
+        scratch = Scratch()
+        spool = cls(scratch.path, count)
+        spool._scratch = scratch
+        return spool
 
     @property
     def complete(self) -> bool:

@@ -17,6 +17,7 @@ import socket
 import stat
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ _LOCK = ".lock"
 _LONGEST = 40
 """Characters of a file's name in that of its temporary, which may be longer than the file system takes."""
 
-_swept: set[Path] = set()
+_swept: set[tuple[Path, re.Pattern[str] | None]] = set()
 
 
 @functools.cache
@@ -104,26 +105,27 @@ def mode_of_files(folder: Path) -> int:
 class Scratch:
     """A folder of this process in the system's folder for temporary files, readable by its user alone.
 
-    Use it as a context, or ``remove`` it. Those of dead processes are removed first.
+    It is removed at the end of the context, by ``cleanup``, or with the object. Those of dead processes are removed
+    first.
     """
 
     def __init__(self) -> None:
         root = Path(tempfile.gettempdir())
         sweep_once(root, OLD)
-        self.path, self._descriptor = _folder(root / "scratch", 0o700)
-
-    def remove(self) -> None:
-        """Remove the folder with all that is in it."""
-        if self._descriptor >= 0:
-            shutil.rmtree(self.path, ignore_errors=True)
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self.path, descriptor = _folder(root / "scratch", 0o700)
+        self.cleanup = weakref.finalize(self, _remove, self.path, descriptor, os.getpid())
 
     def __enter__(self) -> Path:
         return self.path
 
     def __exit__(self, *_: object) -> None:
-        self.remove()
+        self.cleanup()
+
+
+def _remove(path: Path, descriptor: int, owner: int) -> None:
+    if os.getpid() == owner:  # a forked process has a copy of the object
+        shutil.rmtree(path, ignore_errors=True)
+    os.close(descriptor)
 
 
 def _folder(path: Path, mode: int = 0o777) -> tuple[Path, int]:
@@ -149,8 +151,8 @@ def clear(folder: Path) -> None:
 def sweep_once(folder: Path, old: re.Pattern[str] | None = None) -> None:
     """Sweep a folder unless this process has done so: a folder of many files takes a while to list."""
     folder = folder.absolute()
-    if folder not in _swept:
-        _swept.add(folder)
+    if (folder, old) not in _swept:
+        _swept.add((folder, old))
         sweep(folder, old)
 
 

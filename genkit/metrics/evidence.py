@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genkit.errors import PluginError
+from genkit.files.temporaries import Scratch
 from genkit.seeds import derive
 
 if TYPE_CHECKING:
@@ -231,9 +230,9 @@ class Evidence:
         """Return ``transform`` of the test images as a memory-mapped array, which lasts until ``close``."""
         import torch
 
-        folder = self._once("folder", lambda: tempfile.TemporaryDirectory(prefix="genkit-"))
+        folder = self._once("folder", Scratch)
         shape = (len(self.test), *self.test.pixels.shape[1:])
-        mapped = np.lib.format.open_memmap(Path(folder.name, f"{name}.npy"), mode="w+", dtype=np.float32, shape=shape)
+        mapped = np.lib.format.open_memmap(folder.path / f"{name}.npy", mode="w+", dtype=np.float32, shape=shape)
         done = 0
         for images in self.test.chunks(TEST_CHUNK):
             torch.manual_seed(derive(self.seed, name, done))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from genkit.errors import DataError, GenkitError, MissingError
 from genkit.files.reading import BROKEN_ZIP, Zip
-from genkit.training.runs import Run, checkpoint_meta, open_run
+from genkit.files.temporaries import temporary_folder
+from genkit.files.writing import replacing
+from genkit.training.runs import Run, checkpoint_meta, open_run, with_newest
 
 _MEMBERS = ("run.json", "status.json", "samples.png", "checkpoint.safetensors")
 _BLOCK = 1 << 20
@@ -26,25 +25,22 @@ _SAFE = re.compile(r"\w[\w.:-]*")
 
 def export_run(run: Run, target: Path) -> Path:
     """Write a run's newest checkpoint and configuration to one zip file, atomically."""
-    newest = run.newest_checkpoint()
-    sources = dict(
-        zip(_MEMBERS, (run.path / "run.json", run.path / "status.json", run.path / "samples.png", newest), strict=True)
-    )
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            archive.comment = newest.name.encode()
-            for name, source in sources.items():
-                if source.is_file():
-                    archive.write(source, name)
-        os.replace(temporary, target)
+        with replacing(target) as temporary:
+            with_newest(run, lambda newest: _pack(run, newest, temporary))
     except OSError as error:
         raise GenkitError(f"{target} can't be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return target
+
+
+def _pack(run: Run, newest: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        archive.comment = newest.name.encode()
+        for name in _MEMBERS[:-1]:
+            if (run.path / name).is_file():
+                archive.write(run.path / name, name)
+        archive.write(newest, _MEMBERS[-1])
 
 
 def import_run(source: Path, root: Path) -> Run:
@@ -56,35 +52,34 @@ def import_run(source: Path, root: Path) -> Run:
         raise MissingError(f"there is no file {source}")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".import-", dir=root))
+        with temporary_folder(root / "import") as folder:
+            try:
+                parent = root.joinpath(*_unpack(source, folder))
+            except DataError as error:
+                raise DataError(str(error).replace(str(folder), str(source))) from error
+            parent.mkdir(parents=True, exist_ok=True)
+            free = (parent / f"{number:04x}" for number in range(1, 1 << 16))
+            path = next(path for path in free if not path.exists())
+            os.rename(folder, path)
     except OSError as error:
         raise GenkitError(f"{source} can't be imported into {root}: {error.strerror or error}") from error
-    try:
-        folder.chmod(0o755)
-        step = _unpack(source, folder)
-        os.rename(folder / "checkpoint.safetensors", folder / "checkpoints" / step)
-        run = open_run(folder)
-        checkpoint_meta(folder / "checkpoints" / step)
-        run.status  # noqa: B018 - raises DataError if it can't be read
-        parts = (run.config.dataset_slug, run.config.model)
-        if not all(_SAFE.fullmatch(part) for part in parts):
-            raise DataError(
-                f"{source} has data set and model {parts}, which can't be folder names: export the run again"
-            )
-        parent = root.joinpath(*parts)
-        parent.mkdir(parents=True, exist_ok=True)
-        path = next(parent / f"{number:04x}" for number in range(1, 1 << 16) if not (parent / f"{number:04x}").exists())
-        os.rename(folder, path)
-    except OSError as error:
-        raise GenkitError(f"{source} can't be imported into {root}: {error.strerror or error}") from error
-    except DataError as error:
-        raise DataError(str(error).replace(str(folder), str(source))) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return open_run(path)
 
 
-def _unpack(source: Path, folder: Path) -> str:
+def _unpack(source: Path, folder: Path) -> tuple[str, str]:
+    """Make a run of an export in ``folder``, all of which can be read; return the names of its data set and model."""
+    step = _members(source, folder)
+    os.rename(folder / "checkpoint.safetensors", folder / "checkpoints" / step)
+    run = open_run(folder)
+    checkpoint_meta(folder / "checkpoints" / step)
+    run.status  # noqa: B018 - raises DataError if it can't be read
+    parts = (run.config.dataset_slug, run.config.model)
+    if not all(_SAFE.fullmatch(part) for part in parts):
+        raise DataError(f"{source} has data set and model {parts}, which can't be folder names: export the run again")
+    return parts
+
+
+def _members(source: Path, folder: Path) -> str:
     """Write the known members of an export into ``folder`` and return the checkpoint's name."""
     try:
         archive = Zip(source)

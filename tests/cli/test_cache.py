@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from genkit.cli.cache import command
 from genkit.errors import UsageError
+from genkit.files import temporaries
 
 
 @pytest.fixture
@@ -58,3 +60,19 @@ def test_an_unknown_part_is_refused_and_nothing_removed(cache):
     with pytest.raises(UsageError, match="no part 'sen': choose from data, seen"):
         run("clear", "data", "sen", "--yes")
     assert (root / "data").exists()
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["clear", "data", "--yes"]])
+def test_what_killed_processes_left_is_removed_and_said(cache, arguments, monkeypatch):
+    root, run = cache
+    (root / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(root / "tmp"))
+    left = [
+        root / "seen" / "x" / ".progress.json.genkit-{}-00000000.part",
+        root / "tmp" / ".scratch.genkit-{}-0000000a.part",
+    ]
+    for path in (Path(str(each).format(temporaries._host())) for each in left):
+        path.write_bytes(bytes(1000))
+    assert "removed 2.0 kB that killed processes had left\n" in run(*arguments).err
+    assert "killed" not in run("show").err
+    assert (root / "seen" / "x" / "file").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,13 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-from genkit.data import pack, packed
+from genkit.data import packed
 from genkit.data import tree as tree_module
 from genkit.data.division import TEST_SHARE, split_hash
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 from genkit.errors import DataError
+from genkit.files.temporaries import ABANDONED, temporary_folder
 
 Photos = Callable[..., Path]
 NAMES = tuple(f"{index:02}.png" for index in range(40))
@@ -250,10 +252,12 @@ def test_progress_counts_every_image() -> None:
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_an_abandoned_pack_is_swept_and_one_at_work_is_not(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, age in (("tmp-old", 2 * pack._ABANDONED), ("tmp-new", 0)):
+def test_an_abandoned_pack_is_swept_and_one_at_work_is_not(cache: Path) -> None:
+    for name, age in (("tmp-01d01d0_", 2 * ABANDONED), ("tmp-00e00e0_", 0)):  # of an older version
         (cache / "data" / name).mkdir(parents=True)
-        then = pack.time.time() - age
+        then = time.time() - age
         os.utime(cache / "data" / name, (then, then))
-    opened(Given(images(3)))
-    assert sorted(p.name for p in (cache / "data").glob("tmp-*")) == ["tmp-new"]
+    with temporary_folder(cache / "data" / "pack") as other:
+        opened(Given(images(3)))
+        assert other.is_dir()
+    assert sorted(p.name for p in (cache / "data").glob("tmp-*")) == ["tmp-00e00e0_"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
-from genkit.features import default_extractor, load_extractor, metadata, own_extractor, trained
+from genkit.features import classifier, default_extractor, load_extractor, metadata, own_extractor, trained
 from genkit.features.extractor import FeatureRequest
 
 
@@ -118,3 +118,47 @@ def test_features_use_all_their_dimensions(small):
     features = load_extractor("folder-photos-cnn")(torch.from_numpy(small.test.uint8(slice(None)).copy())).features
     values = np.linalg.eigvalsh(np.cov(features.double().numpy(), rowvar=False))
     assert values[0] > 1e-6 * values[-1]
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_training_again_that_is_cut_short_leaves_the_first_whole(small, monkeypatch, writes):
+    """Whether the weights are written or not, until the metadata is there the first classifier is the one."""
+    first = trained.train_and_store(small)
+    write, done = classifier.write_atomic, []
+
+    def killed(path, data):
+        if len(done) == writes:
+            raise KeyboardInterrupt
+        done.append(path)
+        write(path, data)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(classifier, "write_atomic", killed)
+        trained.train_and_store(small, seed=1)
+    assert load_extractor(first["name"]).sha256 == first["sha256"]
+    second = trained.train_and_store(small, seed=1)
+    assert load_extractor(first["name"]).sha256 == second["sha256"] != first["sha256"]
+    assert len(list((metadata.folder() / first["name"]).iterdir())) == 2
+
+
+def test_one_of_an_older_version_is_still_read(small):
+    info = trained.train_and_store(small)
+    (weights,) = (metadata.folder() / info["name"]).glob("*.safetensors")
+    weights.rename(weights.with_name(f"{info['name']}.safetensors"))
+    assert load_extractor(info["name"]).sha256 == info["sha256"]
+
+
+def test_a_classifier_that_is_replaced_while_it_is_loaded_is_loaded_anew(small, monkeypatch):
+    first = trained.train_and_store(small)
+    read, calls = metadata.read, []
+
+    def replaced(path):
+        info = read(path)
+        calls.append(path)
+        if len(calls) == 1:
+            trained.train_and_store(small, seed=1)
+        return info
+
+    folder = metadata.folder() / first["name"]
+    monkeypatch.setattr(classifier.metadata, "read", replaced)
+    assert classifier.load(folder, first["name"]).sha256 != first["sha256"]
