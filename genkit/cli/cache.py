@@ -84,7 +84,7 @@ def _sweep(root: Path) -> None:
     """Remove what killed processes left half written in the cache, and in the system's folder for temporary files."""
     freed = sweep_below(root) + sweep(Path(tempfile.gettempdir()), OLD)
     if freed:
-        click.echo(f"removed {_bytes(freed)} that killed processes had left", err=True)
+        echo(f"removed {_bytes(freed)} that killed processes had left", err=True)
 
 
 def _size(folder: Path) -> dict[str, int]:
