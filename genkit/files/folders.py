@@ -20,6 +20,7 @@ CACHED = {
     "data": "packed data sets; packed again when they are next opened",
     "seen": "features of reference images and samples; extracted again when they are next measured",
     "downloads": "downloaded data sets; downloaded again when they are next opened",
+    "records": "indexes of stores with many records; made again when boards are next made",
     "weights": "weights of extractors; downloaded again, or added again by genkit weights add",
     "features": "extractors trained here; trained again by genkit features train",
     "checked": "when files of over 256 MB were last found undamaged; checked again when they are next read",

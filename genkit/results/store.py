@@ -5,6 +5,7 @@ Each record's exhibits (pictures and curves) are in ``exhibits/<record id>``, ne
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import TypeVar
 
 from genkit.errors import DataError, GenkitError
 from genkit.files.guard import guarded, sentence
+from genkit.results.index import Index
 from genkit.results.locations import open_location
 from genkit.results.records import Record, content_id, from_json, to_json
 
@@ -80,8 +82,14 @@ def read(root: Path | str) -> StoreContents:
     A missing folder is an empty store. Raises GenkitError for a URL that can't be reached.
     """
     problems: list[str] = []
+    index = Index(root)
     with _without_collection():
-        found = ordered(scan(root, problems.append), problems.append)
+        slim = (
+            dataclasses.replace(each, data=content_id(each.data).encode())  # thousands of files need not stay in memory
+            for each in scan(root, problems.append, index.record)
+        )
+        found = ordered(slim, problems.append)
+    index.save()
     return StoreContents(
         [each.record for each in found], sorted(problems), {each.record.id: each.folder for each in found}
     )
@@ -102,8 +110,13 @@ def ordered(found: Iterable[StoredRecord], problem: Callable[[str], None]) -> li
     return sorted(once.values(), key=lambda stored: stored.record.created)
 
 
-def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[StoredRecord]:
-    """Yield all records below ``root`` in any order; ``problem`` is called for each file that can't be read."""
+def scan(
+    root: Path | str, problem: Callable[[str], None], parse: Callable[[bytes, str, str], Record] = from_json
+) -> Iterator[StoredRecord]:
+    """Yield all records below ``root`` in any order; ``problem`` is called for each file that can't be read.
+
+    ``parse`` makes a record of content, path and id.
+    """
     for folder, name, path, data in open_location(root).records():
         if isinstance(data, str):
             problem(f"{path} can't be read: {data}")
@@ -111,7 +124,7 @@ def scan(root: Path | str, problem: Callable[[str], None]) -> Iterator[StoredRec
         named = _NAMED.search(name)
         made: list[Record] = []
         with guarded(lambda error, path=path: problem(_fault(error, path))):  # type: ignore[misc]
-            made.append(from_json(data, path, named[1] if named else content_id(data)))
+            made.append(parse(data, path, named[1] if named else content_id(data)))
         for record in made:
             yield StoredRecord(record, name, path, folder, data)
 
