@@ -127,7 +127,9 @@ class Index:
 
     def _made(self, entry: _Entry) -> Record:
         """Unpack a record."""
-        created, dataset, (*made, options, sampling), protocol, shapes, absent, trained, *rest = json.loads(entry.facts)
+        created, dataset, (name, kind, family, dist, version, *drawn), protocol, shapes, absent, trained, *rest = (
+            json.loads(entry.facts)
+        )
         cost, environment, command, schema = rest
         of, start, scores = self.shared.value, entry.start, []
         for each in shapes:
@@ -137,7 +139,7 @@ class Index:
         return Record(
             created=created,
             dataset=dataset,
-            subject=Subject(*made, of(options), of(sampling)),
+            subject=Subject(name, kind, family, dist, version, *map(of, drawn)),
             protocol=of(protocol),
             scores=tuple(scores),
             absent=of(absent),

@@ -56,7 +56,10 @@ def various(seed, count=12):
                 parts={f"class {each}": draw.random() for each in range(draw.choice([0, 0, 3]))},
                 rankable=draw.random() < 0.9,
                 note=draw.choice(["", "too few \u00e9 \u4e2d \U0001f600 images", "line\nbreak"]),
-                choices={"samples.count": draw.choice([1, 1.0, True, None, 5000]), "data.name": [1, [2.5, {}]]},
+                choices={
+                    "samples.count": draw.choice([1, 5000]),
+                    "parameters.k": draw.choice([1, 1.0, True, [2.5, {}]]),
+                },
                 n=draw.choice([0, 5000, 10**20]),
             )
             for name in draw.sample(["fid", "kid", "recall", "nll", "vendi"], draw.randint(1, 5))
