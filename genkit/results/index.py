@@ -17,8 +17,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import logging
-import marshal
 import os
 import sys
 from array import array
@@ -26,6 +24,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from genkit.files.folders import cache_dir
+from genkit.files.reading import open_file, read_file
+from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.results.protocol import fingerprint
 from genkit.results.records import NUMBERS, SHARED, Record, RecordedScore, Shape, Subject, Training, from_json
@@ -33,7 +33,7 @@ from genkit.results.records import NUMBERS, SHARED, Record, RecordedScore, Shape
 LEAST = 256
 """The index is written once so many records are not in it; fewer are parsed at each reading."""
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 _PACKAGE = Path(__file__).parents[1]
 _HASH = 64  # digits, then a new line
 _TRAINED = tuple(field.name for field in dataclasses.fields(Training) if field.name != "sampling")
@@ -90,14 +90,14 @@ class Index:
             write_atomic(self.path, b"".join((_hash(*parts), b"\n", *parts)))
 
     def _load(self) -> None:
-        with open(self.path, "rb") as file:
+        with open_file(self.path) as file:
             digest, head = file.read(_HASH + 1), file.readline()
             try:
                 known = json.loads(head)
                 text, numbers = file.read(known["lines"]), array("d")
-                numbers.fromfile(file, known["numbers"])
+                numbers.frombytes(file.read(numbers.itemsize * known["numbers"]))
                 whole = digest == _hash(head, text, memoryview(numbers).cast("B")) + b"\n" and not file.read(1)
-            except (ValueError, KeyError, TypeError, EOFError, RecursionError, MemoryError, OverflowError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError, OverflowError):
                 whole = False
         if not whole:
             _LOG.warning("the index %s is damaged, and made again from the records", self.path)
@@ -160,13 +160,13 @@ class _Shared:
 
     def __init__(self, texts: list[str]) -> None:
         self.texts = texts
-        self.places: dict[bytes, int] = {}
+        self.places: dict[str, int] = {}
         self.values: dict[int, Any] = {}
         self.shapes: dict[int, Shape] = {}
 
     def place(self, value: Any) -> int:
         """Return the place of a value, which is added if need be."""
-        key = marshal.dumps(value, 2)  # tells 1, 1.0 and True apart, and is faster than JSON
+        key = repr(value)  # tells 1, 1.0 and True apart, and is faster than JSON
         if key not in self.places:
             self.places[key] = len(self.texts)
             self.texts.append(json.dumps(value))
@@ -201,5 +201,5 @@ def _code() -> str:
     """Identify the code that makes records of files, and how this machine writes numbers."""
     digest = hashlib.sha256(f"{sys.version} {sys.byteorder}".encode())
     for source in (*sorted((_PACKAGE / "results").glob("*.py")), *sorted((_PACKAGE / "files").glob("*.py"))):
-        digest.update(source.read_bytes())
+        digest.update(read_file(source))
     return digest.hexdigest()
