@@ -6,13 +6,13 @@ Authors write a dataclass; a range is an annotation, as in ``width: Annotated[in
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from genkit.errors import MissingError, OptionsError, suggestion
 from genkit.files.reading import read_toml
+from genkit.files.text import hidden, json_text, restored
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
             options = f"Its options: {', '.join(fields)}" if fields else "It has none"
             raise OptionsError(f"{owner} has no option {name!r}.{suggestion(name, fields)} {options}")
     try:
-        text = json.dumps(dict(values), allow_nan=False)
+        text = json_text(hidden(dict(values)))
     except (TypeError, ValueError) as error:
         raise OptionsError(f"{owner}: its options {dict(values)!r} are not plain finite values: {error}") from error
     try:
@@ -74,6 +74,7 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
                 f"{owner}: option {where} = {first['input']!r} is not valid: it should be {reason}"
             ) from error
         raise OptionsError(f"{owner}: {reason}") from error
+    built = restored(built) if r"\u0000" in text else built
     _refuse_unknown(built, values, owner, "")
     return built
 

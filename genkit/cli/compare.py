@@ -83,6 +83,7 @@ def command(
     from genkit.evaluation.config import EvalConfig
     from genkit.evaluation.verify import verify_record
     from genkit.features.given import GIVEN
+    from genkit.files.text import existing
     from genkit.options import parse_assignments
 
     config = EvalConfig(
@@ -97,6 +98,7 @@ def command(
         device=device,
     )
     given = config.extractors == [GIVEN]
+    samples, reference = existing(samples), existing(reference)
     opening = {**opening, **config.protocol_preset.opening}
     images, against = (
         each if given else open_side(each, each, lambda name: open_images(name, opening))

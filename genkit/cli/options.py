@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from genkit.cli.completions import complete_measured, complete_model, complete_run
 from genkit.cli.help import F, Option, option, options
-from genkit.cli.parameters import FilledPath, RunsFolder
+from genkit.cli.parameters import Address, FilledPath, RunsFolder
 from genkit.errors import UsageError
 
 FILE = FilledPath(path_type=Path, dir_okay=False)
@@ -49,7 +49,7 @@ def _runs_option(help: str, type: click.ParamType[Any] | None = None) -> Callabl
 
 
 runs_option = _runs_option("Folder of runs and records.", RunsFolder(path_type=Path, file_okay=False))
-store_option = _runs_option("Folder or URL of runs and records.")
+store_option = _runs_option("Folder or URL of runs and records.", Address())
 json_option = option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 device_option = option(
     "--device", default="auto", envvar="GENKIT_DEVICE", show_default=True, help="auto, cpu, cuda, cuda:1, mps ..."

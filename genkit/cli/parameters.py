@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from genkit.errors import UsageError
+from genkit.files.text import existing
 
 
 class Names(click.ParamType[list[str]]):
@@ -102,13 +103,26 @@ SIZE = Size()
 
 
 class FilledPath(click.Path):
-    """A path that is not empty, as of a variable that is not set; click takes an empty one for the current folder."""
+    """A path that is not empty, as of a variable that is not set; click takes an empty one for the current folder.
+
+    A path that exists only as ``genkit.files.text.read_back`` reads it is that one: so can shown paths be given.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; raises UsageError for an empty text."""
         if isinstance(value, str) and not value.strip():
             self.fail("the path is empty: give one, or leave it out", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(existing(value) if isinstance(value, str) else value, param, ctx)
+
+
+class Address(click.ParamType[str]):
+    """A folder or URL."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; of a path as it was shown, the path."""
+        return existing(str(value))
 
 
 class Filled(click.ParamType[str]):

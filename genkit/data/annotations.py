@@ -67,16 +67,33 @@ def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *
         if suffix == ".json":
             return _stylegan(parse_json(data), location) if labelled else Annotations(location)
         if suffix == ".jsonl":
-            return _table(_json_lines(data.decode("utf-8-sig"), location), location, labelled)
+            return _of_names(_table(_json_lines(_text(data), location), location, labelled), data, known)
         if suffix == ".parquet":
             return _table(_parquet(data, location), location, labelled)
         if suffix in (".csv", ".tsv", ".txt"):
             delimiter = "," if suffix == ".csv" else "\t"
-            return _csv(data.decode("utf-8-sig"), location, delimiter, known, labelled)
+            return _of_names(_csv(_text(data), location, delimiter, known, labelled), data, known)
     except (ValueError, csv.Error, AttributeError) as error:
         kind = f"{suffix or '.csv'} in UTF-8"
         raise DataError(f"{location} can't be read ({error}): save it again as {kind}") from error
     raise DataError(f"{location} is no file of labels: give a .csv, .tsv, .jsonl, .parquet or dataset.json")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
+def _of_names(read: Annotations, data: bytes, known: Callable[[str], bool]) -> Annotations:
+    """Return annotations in which bytes that are no UTF-8 stand in names of images alone; else UnicodeDecodeError."""
+    texts = [*map(str, read.labels.values()), *(text for several in read.captions.values() for text in several)]
+    texts += [name for name in read.names if not known(name)]
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            data.decode("utf-8-sig")
+            raise
+    return read
 
 
 def caption_texts(values: Iterable[Any]) -> tuple[str, ...]:

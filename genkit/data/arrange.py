@@ -18,6 +18,7 @@ from genkit.data.source import DatasetRequest, SplitName, unreadable
 from genkit.data.splits import find_splits
 from genkit.errors import DataError
 from genkit.files.reading import entire, read_file
+from genkit.files.text import read_back
 
 _SHARD = re.compile(r"\d{5}/img\d{8}\.\w+")
 _CAPTION = ".txt"
@@ -160,7 +161,13 @@ class _Index:
             self.by_file.setdefault(PurePosixPath(name).name, []).append(name)
 
     def find(self, text: str, prefix: str = "") -> str:
-        """Return the image of this path below ``prefix``, or the only one whose path ends so, or ''."""
+        """Return the image of this path below ``prefix``, or the only one whose path ends so, or ''.
+
+        A name may also stand as it is shown, with what is not text written as in JSON.
+        """
+        for each in (text, read_back(text)):
+            if prefix + each in self.names:
+                return prefix + each
         text = text.strip().replace("\\", "/").removeprefix(self.root).removeprefix("./")
         if prefix + text in self.names:
             return prefix + text

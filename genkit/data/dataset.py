@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genkit.data.source import SPLITS, DatasetRequest
+
+LONGEST_SLUG = 240
+"""Bytes of a slug; longer ones would name no folder, and end with a part of their hash."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,11 @@ class ImageDataset:
         names = [above[-1], last] if last.lower() in SPLITS else [last]  # a split alone names no data set
         words = ["".join(c if c.isalnum() else "-" for c in name) for name in names]
         words += ["-".join(re.findall(r"[^\W_]+", pattern))]
-        return "-".join([kind, *filter(None, words)]).strip("-")
+        whole = "-".join([kind, *filter(None, words)]).strip("-")
+        if len(os.fsencode(whole)) <= LONGEST_SLUG:
+            return whole
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        return f"{os.fsencode(whole)[: LONGEST_SLUG - 9].decode(errors='ignore')}-{digest}"
 
     @property
     def levels(self) -> int:

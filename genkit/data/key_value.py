@@ -11,6 +11,7 @@ from genkit.data.shards import Sample, SampleTree
 from genkit.data.source import DatasetRequest, Source, file_stamp
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, MissingError
+from genkit.files.names import in_utf8
 
 COUNTS = frozenset({b"length", b"__len__", b"__keys__", b"num-samples"})
 """Keys that hold no image but the number of images or the list of keys."""
@@ -64,9 +65,10 @@ class LmdbTree(SampleTree):
 
     def _opened(self) -> Any:
         if self._environment is None:
-            self._environment = self._lmdb.open(
-                str(self.file), subdir=False, readonly=True, lock=False, readahead=False, create=False
-            )
+            with in_utf8(self.file) as name:
+                self._environment = self._lmdb.open(
+                    name, subdir=False, readonly=True, lock=False, readahead=False, create=False
+                )
         return self._environment
 
     def _damaged(self, error: Exception) -> DataError:

@@ -16,7 +16,7 @@ from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 from genkit.files import folders
-from genkit.files.text import logger
+from genkit.files.text import existing, logger
 
 _LOG = logger(__name__)
 
@@ -262,4 +262,4 @@ def _kind_of_folder(path: Path) -> str:
 
 
 def _absolute(text: str) -> Path:
-    return Path(os.path.expanduser(text)).absolute()
+    return Path(existing(os.path.expanduser(text))).absolute()

@@ -17,6 +17,7 @@ from genkit.data.shards import Sample, SampleTree, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, UsageError
+from genkit.files.names import in_utf8
 
 IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "webp")
 
@@ -88,7 +89,8 @@ class ParquetTree(SampleTree):
 
     def _open(self, path: Path) -> Any:
         try:
-            return self._pq.ParquetFile(path)
+            with in_utf8(path) as name:
+                return self._pq.ParquetFile(name)
         except Exception as error:  # pyarrow's own errors have no common base
             raise _damaged(path, error) from error
 
@@ -96,7 +98,7 @@ class ParquetTree(SampleTree):
         if not columns:
             return {}
         try:
-            with self._pq.ParquetFile(path) as file:
+            with in_utf8(path) as name, self._pq.ParquetFile(name) as file:
                 table: dict[str, list[Any]] = file.read_row_group(group, columns=columns).to_pydict()
             return table
         except Exception as error:

@@ -16,6 +16,7 @@ from genkit.data.npy import map_array, map_member, read_array
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.features.extractor import Extractor
 from genkit.features.state import load_tensors
+from genkit.files.names import in_utf8
 from genkit.files.reading import Zip, entire
 
 GIVEN = "given"
@@ -115,7 +116,8 @@ def _npz(path: Path) -> dict[str, Any]:
 def _safetensors(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
-    return {name: _numbers(tensor) for name, tensor in load_file(path).items()}
+    with in_utf8(path) as file:
+        return {name: _numbers(tensor) for name, tensor in load_file(file).items()}
 
 
 def _pt(path: Path) -> dict[str, Any]:

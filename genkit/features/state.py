@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genkit.errors import DataError, MissingError
 from genkit.files.integrity import sha256_file
+from genkit.files.names import in_utf8
 from genkit.files.reading import Zip
 
 
@@ -38,7 +39,8 @@ def _mapped(path: Path) -> object:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        return load_file(path)
+        with in_utf8(path) as name:
+            return load_file(name)
     return load_tensors(path)
 
 
@@ -47,12 +49,13 @@ def load_tensors(path: Path) -> object:
 
     Raises DataError for a compressed one, which PyTorch never writes, and what torch.load raises.
     """
-    if not zipfile.is_zipfile(path):  # of before PyTorch 1.6, which can't be mapped
-        return torch.load(path, map_location="cpu", weights_only=True)
-    with Zip(path) as archive:
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-            raise DataError(f"{path} is compressed, which files of PyTorch never are: save it again with torch.save")
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    whole = zipfile.is_zipfile(path)  # files of before PyTorch 1.6 are none, and can't be mapped
+    if whole:
+        with Zip(path) as archive:
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                raise DataError(f"{path} is compressed, as files of PyTorch never are: save it again with torch.save")
+    with in_utf8(path) as name:
+        return torch.load(name, map_location="cpu", weights_only=True, mmap=whole)
 
 
 def own_name(name: str, sha256: str, *published: str) -> str:

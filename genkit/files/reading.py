@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from genkit.errors import UsageError
+from genkit.files.text import check_names
 
 DOCUMENT = 16 << 20
 """Most bytes of a JSON document such as a record or a run's settings."""
@@ -114,13 +115,19 @@ def read_file(path: Path | str, limit: int = DOCUMENT) -> bytes:
 
 
 def parse_json(data: bytes | str) -> Any:
-    """Return what a JSON text says; raises ValueError if it is none, too large or nested more than ``DEPTH`` deep."""
+    """Return what a JSON text says.
+
+    Raises ValueError if it is none, too large, nested more than ``DEPTH`` deep, or holds half a character.
+    """
     refuse_large(data, JSON_WEIGHTS)
     try:
         found = json.loads(data)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
     _refuse_depth(found)
+    escaped = b"\\u" in data if isinstance(data, bytes) else "\\u" in data
+    if escaped or not data.isascii():
+        check_names(found)
     return found
 
 
@@ -141,7 +148,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file; raises OSError or ValueError, the latter also for zero bytes in texts."""
     import tomllib  # late: listings read none
 
-    text = read_file(path, SETTINGS).decode("utf-8")
+    text = read_file(path, SETTINGS).decode("utf-8", "surrogateescape")  # as in names of files
     if _DOTTED.search(text):  # which tomllib takes hours for
         raise ValueError(f"a key has more than {DEPTH} parts")
     try:

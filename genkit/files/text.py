@@ -91,11 +91,6 @@ def check_names(document: Any) -> None:
         raise ValueError(f"it holds {error.object[error.start]!r}, half a surrogate pair") from error
 
 
-def decode(data: bytes) -> str:
-    """Return UTF-8 text in which other bytes stand for themselves, as in names of files."""
-    return data.decode("utf-8", "surrogateescape")
-
-
 _WIDE = "\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u207a\u207b\u207c\u208a\u208b\u208c\u2212"
 _LIKE_FORMULA = frozenset(f"=+-@{_WIDE}")
 """What begins a formula, and the wide, small, raised and lowered forms that a program may take for it."""
@@ -190,6 +185,8 @@ def restored(value: T) -> T:
                 object.__setattr__(value, each.name, again)
     elif isinstance(value, dict):
         found = {restored(key): restored(each) for key, each in value.items()}
-    elif isinstance(value, list | tuple):
-        found = type(value)(restored(each) for each in value)
+    elif type(value) is list:
+        found = [restored(each) for each in found]
+    elif type(value) is tuple:
+        found = tuple(restored(each) for each in found)
     return found  # type: ignore[no-any-return]

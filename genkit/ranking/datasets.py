@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from genkit.errors import MissingError, UnknownName
-from genkit.files.text import logger
+from genkit.files.text import logger, read_back
 from genkit.results.records import Record
 
 _LOG = logger(__name__)
@@ -60,8 +60,9 @@ def choose_dataset(records: Sequence[Record], wanted: str | None) -> str:
 
 def choose(kind: str, wanted: str, available: Sequence[str], of: str = "") -> str:
     """Return a name as it is written among those available, found in any case; raises UnknownName."""
-    if wanted in available:
-        return wanted
+    for each in (wanted, read_back(wanted)):
+        if each in available:
+            return each
     found = sorted({name for name in available if name.lower() == wanted.lower()})
     if len(found) != 1:
         names = ", ".join(sorted(set(available)))

@@ -29,13 +29,19 @@ def environment() -> Any:
         loader=PackageLoader("genkit.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: lines(value) if type(value) is str else value,
+        finalize=_harmless,
     )
     environment.filters["number"] = number
     environment.filters["plain"] = plain
     environment.filters["breakable"] = breakable
     environment.globals["interval"] = interval
     return environment
+
+
+def _harmless(value: Any) -> Any:
+    if type(value) is str:
+        return lines(value)
+    return lines(str(value)) if isinstance(value, list | tuple | dict) else value
 
 
 def plain(value: Any) -> str:

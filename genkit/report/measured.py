@@ -7,6 +7,7 @@ from pathlib import Path
 
 from genkit.errors import GenkitError, UnknownName
 from genkit.files.reading import parse_json, read_file
+from genkit.files.text import read_back
 from genkit.ranking.datasets import content
 from genkit.results.locations import is_url
 from genkit.results.records import Record
@@ -19,7 +20,7 @@ def measured_at(wanted: str, records: Sequence[Record], root: Path | str) -> str
     UnknownName if no record has it.
     """
     names = {name for each in records for name in (each.dataset.lower(), each.dataset.lower().partition("@")[0])}
-    if wanted.lower() in names:
+    if wanted.lower() in names or read_back(wanted).lower() in names:
         return wanted
     from genkit.data.open import absolute_reference  # brings torch, which names need not
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
 from genkit.files.reading import parse_json
-from genkit.files.text import check_names
 
 T = TypeVar("T")
 
@@ -66,9 +65,7 @@ def _loads(text: str | bytes) -> Any:
     try:
         return from_json(text)
     except (ValueError, TypeError):
-        document = parse_json(text)
-    check_names(document)
-    return document
+        return parse_json(text)
 
 
 def _fault(made: Any) -> str:

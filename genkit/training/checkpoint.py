@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genkit.errors import DataError, MissingError, PluginError
+from genkit.files.names import in_utf8
 from genkit.files.reading import parse_json
 from genkit.files.writing import replacing, sync
 from genkit.results.documents import parse
@@ -87,7 +88,7 @@ def load(path: Path, prefix: str | tuple[str, ...] = "") -> tuple[dict[str, Tens
     if not path.is_file():
         raise MissingError(f"there is no checkpoint {path}")
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with in_utf8(path) as name, safe_open(name, framework="pt") as file:
             document = parse_json((file.metadata() or {})["genkit"])
             tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
         schema = int(document["schema"])

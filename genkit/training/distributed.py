@@ -56,13 +56,14 @@ def agree(text: str, device: torch.device) -> str:
     """Return process 0's text in all processes."""
     if world() == 1:
         return text
-    size = torch.tensor(len(text.encode()), device=device)
+    data = os.fsencode(text)  # a path may hold bytes that are no UTF-8
+    size = torch.tensor(len(data), device=device)
     dist.broadcast(size, src=0)
     letters = torch.zeros(int(size), dtype=torch.uint8, device=device)
     if rank() == 0:
-        letters.copy_(torch.tensor(list(text.encode()), dtype=torch.uint8))
+        letters.copy_(torch.tensor(list(data), dtype=torch.uint8))
     dist.broadcast(letters, src=0)
-    return bytes(letters.tolist()).decode()
+    return os.fsdecode(bytes(letters.tolist()))
 
 
 def any_of(flag: bool, device: torch.device) -> bool:

@@ -24,6 +24,7 @@ from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.files.locks import ProcessLock
 from genkit.files.order import next_in_order
 from genkit.files.reading import read_file
+from genkit.files.text import existing
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import draw_with
@@ -221,7 +222,7 @@ def named_run(run: Path | str) -> Run:
 
 def find_run(root: Path, text: str) -> Run:
     """Find a run by its path, its id or the beginning of its id; raises MissingError or DataError."""
-    path = Path(text)
+    path = Path(existing(text))
     if (path / "run.json").is_file():
         return open_run(path)
     is_id = text != "" and os.sep not in text
