@@ -18,6 +18,7 @@ from typing import Any
 from genkit.data.extras import extra_module
 from genkit.errors import DataError
 from genkit.files.reading import JSON_WEIGHTS, parse_json, refuse_large
+from genkit.files.text import check_names
 
 FILES = ("file_name", "filename", "file", "path", "image", "image_id", "name")
 LABELS = ("label", "labels", "fine_label", "class", "class_name", "category", "cls", "target", "y")
@@ -65,7 +66,7 @@ def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *
     suffix = PurePosixPath(name).suffix.lower()
     try:
         if suffix == ".json":
-            return _stylegan(parse_json(data), location) if labelled else Annotations(location)
+            return _stylegan(check_names(parse_json(data)), location) if labelled else Annotations(location)
         if suffix == ".jsonl":
             return _of_names(_table(_json_lines(_text(data), location), location, labelled), data, known)
         if suffix == ".parquet":
@@ -153,7 +154,7 @@ def _stylegan(found: Any, location: str) -> Annotations:
 
 def _json_lines(text: str, location: str) -> list[Row]:
     refuse_large(text, JSON_WEIGHTS)
-    rows = [parse_json(line) for line in text.split("\n") if line.strip()]
+    rows = [check_names(parse_json(line)) for line in text.split("\n") if line.strip()]
     if bad := [row for row in rows if not isinstance(row, dict)]:
         raise DataError(f"{location} has the line {json.dumps(bad[0])!s:.60}: write one object a line")
     return rows

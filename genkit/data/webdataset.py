@@ -20,6 +20,7 @@ from genkit.data.source import DatasetRequest, Source, unreadable
 from genkit.data.tree import TreeSource, is_wanted
 from genkit.errors import DataError
 from genkit.files.reading import open_file, parse_json
+from genkit.files.text import check_names
 
 IMAGES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".j2k"])
 NOTES = ("cls", "txt", "json")
@@ -145,7 +146,7 @@ def _said(notes: dict[str, bytes], name: str, labelled: bool) -> tuple[int | str
     try:
         texts = {kind: data.decode("utf-8").strip() for kind, data in notes.items()}
         if "json" in texts:
-            told = parse_json(texts["json"])
+            told = check_names(parse_json(texts["json"]))
             told = told if isinstance(told, dict) else {}
             label = next((told[each] for each in LABELS if told.get(each) is not None), None)
             captions += caption_texts([told.get(each) for each in CAPTIONS])

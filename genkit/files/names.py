@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from genkit.files.reading import open_file
+
 
 @contextlib.contextmanager
 def in_utf8(path: Path | str) -> Iterator[str]:
@@ -17,7 +19,7 @@ def in_utf8(path: Path | str) -> Iterator[str]:
     try:
         text.encode()
     except UnicodeEncodeError:
-        with open(text, "rb") as file:
+        with open_file(text) as file:
             yield f"/dev/fd/{file.fileno()}"
     else:
         yield text

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from genkit.errors import UsageError
-from genkit.files.text import check_names
 
 DOCUMENT = 16 << 20
 """Most bytes of a JSON document such as a record or a run's settings."""
@@ -114,20 +113,14 @@ def read_file(path: Path | str, limit: int = DOCUMENT) -> bytes:
         return file.read()
 
 
-def parse_json(data: bytes | str) -> Any:
-    """Return what a JSON text says.
-
-    Raises ValueError if it is none, too large, nested more than ``DEPTH`` deep, or holds half a character.
-    """
+def parse_json(data: bytes | str, depth: int = DEPTH) -> Any:
+    """Return what a JSON text says; raises ValueError if it is none, too large or nested more than ``depth`` deep."""
     refuse_large(data, JSON_WEIGHTS)
     try:
         found = json.loads(data)
     except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
-    _refuse_depth(found)
-    escaped = b"\\u" in data if isinstance(data, bytes) else "\\u" in data
-    if escaped or not data.isascii():
-        check_names(found)
+        raise ValueError(_TOO_DEEP % depth) from error
+    _refuse_depth(found, depth)
     return found
 
 
@@ -154,7 +147,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(text)
     except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
+        raise ValueError(_TOO_DEEP % DEPTH) from error
     for value in _refuse_depth(found):
         if isinstance(value, str) and "\0" in value:
             raise ValueError(f"the text {value!r:.40} holds a zero byte")
@@ -227,7 +220,7 @@ class _Sips(io.RawIOBase):
         super().close()
 
 
-_TOO_DEEP = f"it is nested more than {DEPTH} deep"
+_TOO_DEEP = "it is nested more than %d deep"
 
 
 def _opener(path: str, flags: int) -> int:
@@ -245,15 +238,15 @@ def _too_large(limit: int, path: Any) -> OSError:
     return OSError(errno.EFBIG, f"it has more than {limit:,} bytes{raised}", path)
 
 
-def _refuse_depth(value: Any) -> list[Any]:
-    """Return all values that are neither list nor dict; raises ValueError for more than ``DEPTH`` levels of these."""
+def _refuse_depth(value: Any, depth: int = DEPTH) -> list[Any]:
+    """Return all values that are neither list nor dict; raises ValueError for more than ``depth`` levels of these."""
     plain: list[Any] = []
     level = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(depth + 1):
         held = [each for each in level if type(each) is dict or type(each) is list]
         if len(held) < len(level):
             plain += [each for each in level if type(each) is not dict and type(each) is not list]
         if not held:
             return plain
         level = [inner for each in held for inner in (each.values() if type(each) is dict else each)]
-    raise ValueError(_TOO_DEEP)
+    raise ValueError(_TOO_DEEP % depth)

@@ -80,15 +80,16 @@ def json_value(value: Any) -> str:
     return one_line(json.dumps(value, ensure_ascii=False))
 
 
-def check_names(document: Any) -> None:
-    """Raise ValueError for a document with half a surrogate pair that stands for no byte of a file's name.
+def check_names(document: T) -> T:
+    """Return JSON values; raises ValueError for half a surrogate pair that stands for no byte of a file's name.
 
-    It is not a character, and no file or terminal accepts it.
+    It is not a character, and no file accepts it.
     """
     try:
         json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise ValueError(f"it holds {error.object[error.start]!r}, half a surrogate pair") from error
+    return document
 
 
 _WIDE = "\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u207a\u207b\u207c\u208a\u208b\u208c\u2212"

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
 from genkit.files.reading import parse_json
+from genkit.files.text import check_names
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ def _loads(text: str | bytes) -> Any:
     try:
         return from_json(text)
     except (ValueError, TypeError):
-        return parse_json(text)
+        return check_names(parse_json(text, DEEPEST))
 
 
 def _fault(made: Any) -> str:

@@ -105,7 +105,7 @@ def test_numbers_are_those_of_the_standard_librarys_json(number):
         (lambda d: d["scores"][0].update(replicates=[1.0, 1e308]), r"it holds numbers beyond 1e\+100"),
         (lambda d: d["scores"][0].update(parts={"a": 1e308}), r"it holds numbers beyond 1e\+100"),
         (lambda d: d["training"].update(images=10**400), r"it holds numbers beyond 1e\+100"),
-        (lambda d: d["subject"].update(options=nested(400)), "it is nested more than 100 deep"),
+        (lambda d: d["subject"].update(options=nested(400)), "it is nested more than 320 deep"),
     ],
 )
 def test_a_choice_of_a_wrong_type_and_numbers_too_large_to_compute_with_are_named(spoil, words):
