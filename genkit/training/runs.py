@@ -24,7 +24,7 @@ from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.files.locks import ProcessLock
 from genkit.files.order import next_in_order
 from genkit.files.reading import read_file
-from genkit.files.text import existing
+from genkit.files.text import existing, logger
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import draw_with
@@ -33,6 +33,8 @@ from genkit.registry.discovery import Offer, registry
 from genkit.registry.specs import ModelSpec
 from genkit.training import checkpoint
 from genkit.training.status import SCHEMA, Status, read_document, read_status
+
+_LOG = logger(__name__)
 
 T = TypeVar("T")
 
@@ -284,9 +286,11 @@ def load(
     prefixes = ("model/",) if raw else ("model/", "ema/")  # averages replace the weights of their names
     if checkpoint_path is not None:
         path = Path(checkpoint_path)
-        tensors, _ = checkpoint.load(path, prefixes)
+        tensors, meta = checkpoint.load(path, prefixes)
     else:
-        path, (tensors, _) = with_newest(run, lambda path: (path, checkpoint.load(path, prefixes)))
+        path, (tensors, meta) = with_newest(run, lambda path: (path, checkpoint.load(path, prefixes)))
+    if meta.get("stage", model.stages) < model.stages - 1:
+        _LOG.warning("%s is from stage %d of %d: the model can't draw yet", path, meta["stage"] + 1, model.stages)
     state: dict[str, Tensor] = {}
     for prefix in prefixes:
         state |= {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

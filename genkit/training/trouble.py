@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from genkit.data.dataset import Split
 from genkit.training.runs import RunConfig
@@ -17,6 +18,8 @@ FEW = 0.02
 """Fewer different samples than this share of the different real images are a collapse."""
 EXTREME = 0.99
 """A share of black and white pixels that only a diverged network draws, unless the data is like that."""
+LARGE = 64
+"""Larger images are compared at this size."""
 HUGE = 1e9
 """No loss of a model that learns is larger, nor a logit."""
 
@@ -27,7 +30,7 @@ class Trouble:
     def __init__(self, train: Split, count: int, classes: int) -> None:
         places = np.unique(np.linspace(0, len(train) - 1, min(count, len(train))).round().astype(np.int64))
         real = train.images(places)
-        flat = real.flatten(1).double()
+        flat = small(real).flatten(1).double()
         self._scale = NEAR * max(2 * float(flat.var(0).sum()) if len(flat) > 1 else 0.0, 1e-12)
         self._different = different(real, self._scale)
         self._extreme = extreme(real)
@@ -65,9 +68,16 @@ def different(images: Tensor, scale: float) -> float:
     The kernel of two images is exp(-d^2 / (2 scale)) with their squared distance d^2. Order 2 needs no eigenvalues
     (Pasarkar and Dieng 2023, arXiv:2310.12952): N^2 / sum of the kernel's squares.
     """
-    flat = images.flatten(1).double()
+    flat = small(images).flatten(1).double()
     kernel = torch.exp(-torch.cdist(flat, flat).square() / (2 * scale))
     return len(flat) ** 2 / float(kernel.square().sum())
+
+
+def small(images: Tensor) -> Tensor:
+    """Return images [N, C, H, W] with sides of at most ``LARGE``: 100 of 512 x 512 would be .6 GB of numbers."""
+    if max(images.shape[2:]) <= LARGE:
+        return images
+    return interpolate(images, size=[min(LARGE, side) for side in images.shape[2:]], mode="area")
 
 
 def extreme(images: Tensor) -> float:

@@ -12,7 +12,7 @@ from genkit.errors import PluginError
 from genkit.training import checkpoint
 from genkit.training.api import resume
 from genkit.training.phases import PhaseRunner
-from genkit.training.runs import find_runs
+from genkit.training.runs import find_runs, load
 from genkit.training.settings import Settings
 
 
@@ -120,6 +120,13 @@ def test_the_averages_of_a_finished_stage_become_its_weights_and_stay(run_toy):
         assert not torch.equal(tensors["model/shift.bias"], tensors["ema/shift.bias"])
     first, *_, last = (by_step[step] for step in sorted(by_step))
     assert torch.equal(first["model/decoder.weight"], last["model/decoder.weight"])
+
+
+def test_a_checkpoint_of_an_early_stage_says_that_it_cannot_draw(run_toy, tmp_path, caplog):
+    with pytest.raises(KeyboardInterrupt):
+        run_toy("toy-stages", images=128, on_event=stopping_at(1))
+    load(only_run(tmp_path))
+    assert "is from stage 1 of 3: the model can't draw yet" in caplog.text
 
 
 def test_before_the_last_stage_a_preview_has_test_images_above_their_reconstructions(run_toy, monkeypatch, digits):

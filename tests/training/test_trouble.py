@@ -10,7 +10,7 @@ import torch
 
 import genkit
 from genkit.data import Split
-from genkit.training import checkpoint
+from genkit.training import checkpoint, trouble
 from genkit.training.api import resume
 from genkit.training.runs import find_run
 from genkit.training.trouble import Trouble, different, huge
@@ -86,3 +86,10 @@ def test_a_sound_run_has_no_warning_and_old_statuses_are_read(digits, tmp_path, 
     assert run.status.warning == "" and not caplog.records
     (run.path / "status.json").write_text('{"state": "finished", "images": 0, "seconds": 1.0}')
     assert resume(run).status.warning == ""
+
+
+def test_large_images_are_compared_at_a_smaller_size():
+    images = torch.rand(3, 1, 64, 64)
+    assert torch.equal(trouble.small(images), images)
+    large = images.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    torch.testing.assert_close(trouble.small(large), images)
