@@ -17,7 +17,7 @@ def presets(
     default: Mapping[str, Any],
     gpu: Mapping[str, Any],
     *,
-    mnist_images: int = 800_000,
+    mnist_images: int = 500_000,
     digits_sampling: Mapping[str, Any] | None = None,
     mnist_sampling: Mapping[str, Any] | None = None,
 ) -> dict[str, Preset]:

@@ -41,7 +41,7 @@ class VQGPT(NormalisedTokenModel):
     Sampling = VQGPTSampling
     sampling: VQGPTSampling
     presets = presets(
-        mnist={"levels": [8, 8, 8]},
+        mnist={"levels": [5, 5, 5]},
         default={"levels": [8, 8, 8]},
         gpu={"levels": [8, 5, 5, 5]},
         digits_sampling={"guidance": 1.5},  # the least FID to training images
