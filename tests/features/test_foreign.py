@@ -21,7 +21,6 @@ from genkit.registry.discovery import Plugin, registry
 from genkit.results.records import Subject, from_json, to_json
 from genkit.training.runs import make_model
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:memorised are not shown")
 
 
