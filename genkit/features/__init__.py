@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
+from genkit.files.text import logger
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.features.extractor import Choices, Extractor
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 __all__ = ["default_extractor", "load_extractor", "offered_choices", "own_extractor"]
 
