@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import logging
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,13 +18,14 @@ from typing import TypeVar
 from genkit.errors import DataError, GenkitError, GenkitWarning
 from genkit.files.guard import guarded, sentence
 from genkit.files.integrity import LISTING, check_listed, check_named, listing_of
+from genkit.files.text import logger
 from genkit.results.index import Index
 from genkit.results.locations import open_location
 from genkit.results.records import Record, content_id, from_json, to_json
 
 P = TypeVar("P", Path, str)
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True)
