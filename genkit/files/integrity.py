@@ -91,17 +91,18 @@ def unchanged(path: Path, expected: str, hashed: Callable[[Path], str] = sha256_
     return True
 
 
-def check_named(name: str, data: bytes, path: Path | str) -> None:
-    """Raise Damaged for a file whose name ends with the first twelve digits of another hash than that of its content.
+def check_named(name: str, data: bytes, path: Path | str) -> str:
+    """Return the first twelve digits of the hash of a file's content; raises Damaged if its name ends with others.
 
-    A name that ends otherwise says nothing.
+    A name that does not end with twelve digits says nothing.
     """
-    named = _NAMED.search(name)
-    if named and not hashlib.sha256(data).hexdigest().startswith(named[1]):
+    named, own = _NAMED.search(name), hashlib.sha256(data).hexdigest()[:12]
+    if named and named[1] != own:
         raise Damaged(
             f"{path}: its content does not match the hash in its name, so it was changed or damaged: "
             "restore it from a copy, or measure again"
         )
+    return own
 
 
 def check_listed(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:

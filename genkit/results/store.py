@@ -135,8 +135,7 @@ def scan(
             continue
         made: list[Record] = []
         with guarded(lambda error, path=path: problem(_fault(error, path))):  # type: ignore[misc]
-            check_named(name, data, path)
-            made.append(parse(data, path, content_id(data)))
+            made.append(parse(data, path, check_named(name, data, path)))
         for record in made:
             yield StoredRecord(record, name, path, folder, data)
 
