@@ -28,10 +28,7 @@ def echo_lines(text: str, *, err: bool = False, nl: bool = True) -> None:
 def _write(text: str, err: bool) -> None:
     stream = sys.stderr if err else sys.stdout
     if stream is not None:
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            stream.write(encodable(text, stream.encoding))
+        stream.write(encodable(text, getattr(stream, "encoding", None) or "utf-8"))
         stream.flush()
 
 

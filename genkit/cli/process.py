@@ -98,11 +98,9 @@ class _Guarded:
 
     def write(self, text: str) -> int:
         """Write as the stream does, with what its encoding lacks as JSON writes it."""
-        shown = coloured(text) if self._clean else text
-        try:
-            self._try(lambda: self._stream.write(shown))
-        except UnicodeEncodeError:
-            self._try(lambda: self._stream.write(encodable(shown, self._stream.encoding)))
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        shown = encodable(coloured(text) if self._clean else text, encoding)
+        self._try(lambda: self._stream.write(shown))
         return len(text)
 
     def writelines(self, texts: Iterable[str]) -> None:

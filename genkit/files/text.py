@@ -8,6 +8,7 @@ backslashes, are left as they are.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -41,6 +42,9 @@ def coloured(text: str) -> str:
 
 def encodable(text: str, encoding: str) -> str:
     """Return text with what an encoding lacks written as in JSON."""
+    with contextlib.suppress(UnicodeEncodeError):
+        text.encode(encoding)
+        return text
 
     def fit(found: re.Match[str]) -> str:
         try:
@@ -123,9 +127,14 @@ def comma_separated(rows: Iterable[Sequence[Any]]) -> str:
     return buffer.getvalue()
 
 
+_MARKUP = re.compile(r"^\d*[#+\-=:.)!]|[\\`*_\[\]<>|~&]|://|www\.", re.IGNORECASE)
+
+
 def markdown(text: str) -> str:
     """Return text for a cell or line of Markdown, in which nothing is markup, a link or the end of the cell."""
     text = " ".join(one_line(text).split())
+    if not _MARKUP.search(text):
+        return text
     text = re.sub(r"[\\`*_\[\]<>|~&]", r"\\\g<0>", text).replace("://", r"\://")
     text = re.sub(r"\b(www)\.", r"\1\\.", text, flags=re.IGNORECASE)
     return re.sub(r"^(\d*)([#+\-=:.)!])", r"\1\\\2", text)
