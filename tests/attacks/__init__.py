@@ -1,0 +1,1 @@
+"""Attacks on genkit, and the judge of what became of them; ``benchmarks/attacks.py`` makes them."""
