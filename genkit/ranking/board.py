@@ -180,7 +180,7 @@ def _default_score(records: Sequence[Record], protocol: str | None) -> str:
     entries: dict[tuple[str, str], set[str]] = defaultdict(set)
     for record in records:
         for found in record.scores:
-            entries[found.name, found.fingerprint] |= {entry_of(record)} if found.rankable else set()
+            entries[found.name, found.fingerprint].update([entry_of(record)] if found.rankable else [])
     having: dict[str, int] = {}
     for (name, fingerprint), ranked in entries.items():
         if protocol in (None, fingerprint):
@@ -217,7 +217,7 @@ def _largest_protocol(records: Sequence[Record], score: str) -> str:
     for record in records:
         found = record.score(score)
         if found is not None:
-            entries[found.fingerprint] |= {entry_of(record)} if found.rankable else set()
+            entries[found.fingerprint].update([entry_of(record)] if found.rankable else [])
             newest[found.fingerprint] = record.created
     return max(entries, key=lambda key: (len(entries[key]), newest[key]))
 

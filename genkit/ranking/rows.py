@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean
 
@@ -98,6 +98,19 @@ class Row:
 
 def entry_of(record: Record) -> str:
     """Identifies a record's entry: model, options and training settings, all but the seed."""
+    return _once(record, _entry)
+
+
+def _once(record: Record, make: Callable[[Record], str]) -> str:
+    """Return what a function makes of a record, kept with it: boards ask many times for each of thousands."""
+    known = vars(record)
+    if make.__name__ not in known:
+        known[make.__name__] = make(record)
+    found: str = known[make.__name__]
+    return found
+
+
+def _entry(record: Record) -> str:
     subject, training = record.subject, record.training
     trained: tuple[object, ...] = ()
     if training:
@@ -128,38 +141,41 @@ def entries(records: Sequence[Record]) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[entry_of(record)].append(record)
-    names = Counter(group[0].subject.name for group in groups.values())
+    namesakes: dict[str, list[Record]] = defaultdict(list)
+    for group in groups.values():
+        namesakes[group[0].subject.name].append(group[0])
+    distinctions = {name: _distinctions(firsts) for name, firsts in namesakes.items() if len(firsts) > 1}
     entries: dict[str, list[Record]] = {}
     for group in groups.values():
         first = group[0]
         name = first.subject.name
-        if names[name] > 1:
-            name = f"{name} ({_distinction(first, groups) or first.id})"
+        if name in distinctions:
+            name = f"{name} ({next(distinctions[name]) or first.id})"
         entries[f"{name} {first.id}" if name in entries else name] = group
     return entries
 
 
-def _distinction(record: Record, groups: dict[str, list[Record]]) -> str:
-    """The options, budget, batch size and weights in which an entry differs from others of the same name."""
-
-    namesakes = [group[0] for group in groups.values() if group[0].subject.name == record.subject.name]
+def _distinctions(namesakes: Sequence[Record]) -> Iterator[str]:
+    """Yield the options, budget, batch size and weights in which each of several entries of one name is not as all."""
     named = {name for each in namesakes for name in (*each.subject.options, *each.subject.sampling)}
 
-    def facts(other: Record) -> dict[str, str]:
-        used = with_later({**current_names(other.subject.options), **other.subject.sampling}, named)
+    def facts(record: Record) -> dict[str, str]:
+        used = with_later({**current_names(record.subject.options), **record.subject.sampling}, named)
         known = {key: f"{key}={value}" for key, value in used.items()}
-        if other.training:
-            known |= {"budget": _budget(other.training), "weights": other.training.weights}
-            known |= {"batch": f"batch {other.training.batch}", "processes": f"{other.training.processes} processes"}
-            known |= {"precision": other.training.precision or "float32"}
+        if record.training:
+            known |= {"budget": _budget(record.training), "weights": record.training.weights}
+            known |= {"batch": f"batch {record.training.batch}", "processes": f"{record.training.processes} processes"}
+            known |= {"precision": record.training.precision or "float32"}
         return known | {
-            "dist": other.subject.dist,
-            "version": f"version {other.subject.version}",
-            "kind": other.subject.kind,
+            "dist": record.subject.dist,
+            "version": f"version {record.subject.version}",
+            "kind": record.subject.kind,
         }
 
-    others = [facts(each) for each in namesakes]
-    return ", ".join(text for key, text in facts(record).items() if any(other.get(key) != text for other in others))
+    all_facts = [facts(each) for each in namesakes]
+    shared = Counter(fact for each in all_facts for fact in each.items())
+    for each in all_facts:
+        yield ", ".join(text for key, text in each.items() if shared[key, text] < len(all_facts))
 
 
 def split_points(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -177,5 +193,9 @@ def other_point(record: Record) -> str:
 
 def weights_key(record: Record) -> str:
     """Identifies the weights or images that a record is of; all records of them fill one row."""
+    return _once(record, _weights)
+
+
+def _weights(record: Record) -> str:
     training = record.training
     return repr((entry_of(record), (training.run, training.seed, training.checkpoint_sha256) if training else ()))
