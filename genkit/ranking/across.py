@@ -46,7 +46,8 @@ def across(boards: Sequence[Board]) -> Across:
     import numpy as np
     from scipy.special import chdtrc
 
-    from genkit.ranking.significance import LEVEL, studentized_range
+    from genkit.ranking.significance import LEVEL
+    from genkit.ranking.training_noise import studentized_range
 
     if len(boards) < 2:
         raise UsageError("average ranks need two data sets or more")

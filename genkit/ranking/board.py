@@ -2,7 +2,7 @@
 
 Only scores of one fingerprint are ranked together; other records are listed with the choice in which they differ.
 Evaluation noise (one training seed) and training noise (several) are never mixed: as soon as one model has several
-seeds, all ranks are by training noise, pooled over models in genkit.ranking.significance.
+seeds, all ranks are by training noise, pooled over models in genkit.ranking.training_noise.
 """
 
 from __future__ import annotations
@@ -82,6 +82,11 @@ class Board:
             self, rows=_with_ranks([self.rows[place] for place in places], comparison), comparison=comparison
         )
 
+    def best(self, most: int) -> Board:
+        """Return a board of the best rows, with the ranks and chances that they have on this one."""
+        comparison = self.comparison and self.comparison.subset(range(min(most, len(self.rows))))
+        return dataclasses.replace(self, rows=self.rows[:most], comparison=comparison)
+
     @functools.cached_property
     def chances(self) -> Array:
         """The probability that each row's model is better than each column's, [rows, rows], 0.5 on the diagonal.
@@ -101,7 +106,7 @@ class Board:
         def beaten(name: str) -> bool:
             shown = [found for row in copies if (found := _shown(row, name, self.score))]
             copied = [found for found in shown if "samples.count" in found.choices and found.metric not in COSTS]
-            others = [found.value for row in self.rows if (found := _shown(row, name, self.score))]
+            others = [value for row in self.rows if (value := _value(row, name, self.score)) is not None]
             if not copied or not others:
                 return False
             sign = 1 if copied[0].direction == "lower" else -1
@@ -257,6 +262,13 @@ def _shown(row: Row, name: str, score: str) -> RecordedScore | None:
     return dataclasses.replace(row.score, value=row.value) if row.score and row.value is not None else None
 
 
+def _value(row: Row, name: str, score: str) -> float | None:
+    """A row's value in a column."""
+    if name == score:
+        return row.value if row.score else None
+    return row.other[name].value if name in row.other else None
+
+
 def _row(label: str, records: Sequence[Record], name: str) -> Row:
     scores = [found for record in records if (found := record.score(name)) is not None]
     if not scores:
@@ -270,10 +282,7 @@ def _row(label: str, records: Sequence[Record], name: str) -> Row:
 
 def _with_ranks(rows: Sequence[Row], comparison: Comparison) -> tuple[Row, ...]:
     """Give rows, best first, their ranks: from 1 + how many are significantly better to n - how many are worse."""
-    import numpy as np
-
-    differ = comparison.differ()
-    better, worse = np.tril(differ).sum(axis=1), np.triu(differ).sum(axis=1)
+    better, worse = comparison.counts()
     return tuple(
         dataclasses.replace(row, best_rank=1 + int(above), worst_rank=len(rows) - int(below))
         for row, above, below in zip(rows, better, worse, strict=True)
@@ -284,7 +293,8 @@ def _compared(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], Com
     """Compare rows and sort them; rows of several seeds get their values and intervals from the comparison."""
     import numpy as np
 
-    from genkit.ranking.significance import EvaluationNoise, TrainingNoise, paired_errors
+    from genkit.ranking.significance import EvaluationNoise, paired_errors
+    from genkit.ranking.training_noise import TrainingNoise
 
     if not rows:
         return [], None

@@ -84,17 +84,18 @@ def fill_columns(
     """Return the scores of one row by column, and the reasons for the columns without one."""
     other: dict[str, RecordedScore] = {}
     blank: dict[str, str] = {}
-    named: dict[str, list[RecordedScore]] = defaultdict(list)
+    newest: dict[str, RecordedScore] = {}
+    fitting: dict[tuple[str, str], RecordedScore] = {}
     for record in history:
         for found in record.scores:
-            named[found.name].append(found)
+            newest.setdefault(found.name, found)
+            fitting.setdefault((found.name, found.fingerprint), found)
     for name, column in columns.items():
-        scores = named.get(name, [])
-        fitting = next((found for found in scores if found.fingerprint == column.fingerprint), None)
-        if fitting is not None:
-            other[name] = fitting
-        elif scores:
-            blank[name] = f"measured otherwise than the column ({differences(scores[0], column)})"
+        score = fitting.get((name, column.fingerprint))
+        if score is not None:
+            other[name] = score
+        elif name in newest:
+            blank[name] = f"measured otherwise than the column ({differences(newest[name], column)})"
         else:
             metric = name.partition("[")[0]
             blank[name] = next((r.absent[metric] for r in history if metric in r.absent), "not measured")

@@ -69,7 +69,7 @@ class Row:
         scores = [record.score(self.score.name) for record in self.records] if self.score else []
         return [score for score in scores if score is not None]
 
-    @property
+    @functools.cached_property
     def evaluation_stderr(self) -> float | None:
         """The part of the value's standard error that is due to evaluation alone."""
         from genkit.ranking.significance import mean_error

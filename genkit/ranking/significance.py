@@ -8,10 +8,9 @@ of the evaluation, with Holm's correction (1979). Both keep the family-wise erro
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,13 @@ from genkit.results.records import RecordedScore
 Array = NDArray[np.float64]
 Decisions = NDArray[np.bool_]
 
+Places = NDArray[np.int64]
+Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
+
 LEVEL = 0.05
+
+AT_ONCE = 1 << 20
+"""Pairs of models that are in memory at a time."""
 
 
 class Comparison(Protocol):
@@ -41,6 +46,12 @@ class Comparison(Protocol):
     def differ(self, level: float = LEVEL) -> Decisions:
         """Return which models differ significantly, [m, m]; ``level`` is the family-wise error rate."""
 
+    def counts(self, level: float = LEVEL) -> Counts:
+        """Return how many models before and after each in the order differ significantly from it, [m] each.
+
+        It needs no [m, m] matrix in memory.
+        """
+
     def chances(self, sign: int) -> Array:
         """Return the probability that each is better than each other, [m, m]; ``sign`` 1 if lower is better, else -1.
 
@@ -48,86 +59,18 @@ class Comparison(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class TrainingNoise:
-    """A comparison of means over training seeds, with one pooled variance of ``dof`` degrees of freedom.
-
-    ``means`` [m] are means of logarithms if all values are positive, since training noise is roughly proportional to
-    the value, else of the values. ``sizes`` [m] are the numbers of seeds. ``equal_noise`` is the p-value of Bartlett's
-    test of equal variances, which pooling assumes.
-    """
-
-    means: Array
-    sizes: Array
-    variance: float
-    dof: int
-    logarithmic: bool
-    equal_noise: float
-
-    @classmethod
-    def of(cls, groups: Sequence[Sequence[float]]) -> TrainingNoise:
-        """Compare groups of values, one group per model; at least one has several seeds.
-
-        A model whose seeds all give the same value, such as a closed form, does not enter the pooled variance. Raises
-        ValueError if no group has two values.
-        """
-        sizes = np.array([len(group) for group in groups], np.float64)
-        if sizes.max() < 2:
-            raise ValueError("no model has two seeds")
-        logarithmic = min(min(group) for group in groups) > 0
-        values = [np.log(group) if logarithmic else np.asarray(group, np.float64) for group in groups]
-        noisy = [each for each in values if np.ptp(each) > 0] or [each for each in values if len(each) > 1]
-        dof = sum(len(each) - 1 for each in noisy)
-        variance = sum(float(np.square(each - each.mean()).sum()) for each in noisy) / dof
-        means = np.array([each.mean() for each in values])
-        return cls(means, sizes, variance, dof, logarithmic, _bartlett(noisy))
-
-    @property
-    def centres(self) -> Array:
-        """The means; geometric ones if logarithms are compared."""
-        return np.exp(self.means) if self.logarithmic else self.means
-
-    def subset(self, places: Sequence[int]) -> TrainingNoise:
-        """Return the comparison of some models, with the pooled variance of all."""
-        return dataclasses.replace(self, means=self.means[places], sizes=self.sizes[places])
-
-    def intervals(self, level: float = LEVEL) -> Array:
-        """Return Student's t intervals around the centres, [m, 2], from the pooled variance."""
-        from scipy.special import stdtrit
-
-        half = -float(stdtrit(self.dof, level / 2)) * np.sqrt(self.variance / self.sizes)
-        ends = self.means[:, None] + np.stack([-half, half], axis=1)
-        found: Array = np.exp(ends) if self.logarithmic else ends
-        return found
-
-    def differ(self, level: float = LEVEL) -> Decisions:
-        """Return which models differ significantly, [m, m], by the Tukey-Kramer test."""
-        margin = studentized_range(1 - level, len(self.means), self.dof) * self._errors() / np.sqrt(2)
-        found: Decisions = np.abs(self.means[:, None] - self.means) > margin
-        return found
-
-    def chances(self, sign: int) -> Array:
-        """Return the probability that each is better, [m, m], by Student's t with the pooled degrees of freedom."""
-        return _chances(sign * self.means, self._errors(), self.dof)
-
-    def _errors(self) -> Array:
-        found: Array = np.sqrt(self.variance * (1 / self.sizes[:, None] + 1 / self.sizes))
-        return found
+def some_rows(size: int) -> Iterator[slice]:
+    """Yield rows of a [size, size] matrix, ``AT_ONCE`` elements or one row at a time."""
+    step = max(1, AT_ONCE // max(1, size))
+    return (slice(start, min(start + step, size)) for start in range(0, size, step))
 
 
-def _bartlett(groups: Sequence[Array]) -> float:
-    """Return the p-value of Bartlett's test of equal variances (1937); 1 if fewer than two groups have a variance."""
-    from scipy.special import chdtrc
-
-    freedoms = np.array([len(each) - 1 for each in groups], np.float64)
-    variances = np.array([each.var(ddof=1) if len(each) > 1 else 0.0 for each in groups])
-    freedoms, variances = freedoms[variances > 0], variances[variances > 0]
-    if len(variances) < 2:
-        return 1.0
-    pooled = freedoms @ variances / freedoms.sum()
-    statistic = freedoms.sum() * np.log(pooled) - freedoms @ np.log(variances)
-    scale = 1 + ((1 / freedoms).sum() - 1 / freedoms.sum()) / (3 * (len(variances) - 1))
-    return float(chdtrc(len(variances) - 1, statistic / scale))
+def counted(rows: slice, found: Decisions) -> Counts:
+    """Return how many are found before and after each row in some rows of a matrix."""
+    size = found.shape[1]
+    before = np.count_nonzero(found & (np.arange(size) < np.arange(size)[rows, None]), axis=1)
+    after = np.count_nonzero(found & (np.arange(size) > np.arange(size)[rows, None]), axis=1)
+    return before, after
 
 
 @dataclass(frozen=True)
@@ -139,8 +82,8 @@ class EvaluationNoise:
     """
 
     values: Array
-    errors: Array
-    dof: Array
+    errors: Array | Pairs
+    dof: Array | Pairs
 
     @property
     def centres(self) -> Array:
@@ -158,42 +101,97 @@ class EvaluationNoise:
         return EvaluationNoise(self.values[places], self.errors[pairs], self.dof[pairs])
 
     def differ(self, level: float = LEVEL) -> Decisions:
-        """Return which values differ significantly, [m, m], with Holm's correction over all pairs.
+        """Return which values differ significantly, [m, m], with Holm's correction over all pairs."""
+        found = np.zeros((len(self.values),) * 2, bool)
+        for rows, statistic, dof in self._statistics():
+            found[rows, rows.start :] = statistic >= self._least(dof, level / max(1, self._pairs))
+        _, one, other = self._holm(level)
+        found[one, other] = True
+        found |= found.T
+        return found
 
-        Pairs that pass the strictest of Holm's levels or fail the mildest are decided at once; only the rest is sorted.
+    def counts(self, level: float = LEVEL) -> Counts:
+        """Return how many values before and after each in the order differ significantly from it, [m] each."""
+        (before, after), one, other = self._holm(level)
+        np.add.at(after, one, 1)
+        np.add.at(before, other, 1)
+        return before, after
+
+    @property
+    def _pairs(self) -> int:
+        return len(self.values) * (len(self.values) - 1) // 2
+
+    def _holm(self, level: float) -> tuple[Counts, NDArray[np.int64], NDArray[np.int64]]:
+        """Decide by Holm's procedure: the counts of pairs that pass its strictest level, and the other pairs that pass.
+
+        Of the rest only those are sorted that may pass: where few do, these are the ones that pass Bonferroni's level
+        of the pairs that are left.
         """
         from scipy.special import stdtr
 
-        pairs = len(self.values) * (len(self.values) - 1) // 2
-        statistic = np.abs(self.values[:, None] - self.values)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            statistic /= self.errors  # without noise inf, or NaN for equal values, which is never significant
-        found: Decisions = statistic >= self._least(level / max(1, pairs))
-        one, other = np.nonzero(np.triu(~found & (statistic >= self._least(level)), 1))
-        p_values = 2 * stdtr(self.dof[one, other], -statistic[one, other])
+        strict, mild, most = level / max(1, self._pairs), level, AT_ONCE // 8
+        while True:
+            counts, number, found = self._sift(strict, mild, most)
+            sure = int(counts[0].sum())
+            narrower = level / max(1, self._pairs - sure - number)
+            if number <= most:
+                break
+            mild, most = (narrower, most) if narrower < 0.99 * mild else (mild, number)
+        one, other, statistic, dof = found
+        p_values = 2 * stdtr(dof, -statistic)
         order = np.argsort(p_values, kind="stable")
-        left = pairs - np.count_nonzero(found) // 2 - np.arange(len(order))
-        passed = p_values[order] <= level / left
+        passed = p_values[order] <= level / (self._pairs - sure - np.arange(len(order)))
         kept = order[: len(order) if passed.all() else int(passed.argmin())]
-        found[one[kept], other[kept]] = found[other[kept], one[kept]] = True
-        return found
+        return counts, one[kept], other[kept]
 
-    def _least(self, level: float) -> Array:
-        """The critical t value at a two-sided level: [m, m], or a scalar if all degrees of freedom are equal."""
+    def _sift(self, strict: float, mild: float, most: int) -> tuple[Counts, int, list[Any]]:
+        """Count the pairs that pass the level ``strict`` by row, and those that pass ``mild`` alone.
+
+        Also return the latter, up to ``most`` of them: places, statistics and degrees of freedom.
+        """
+        before, after = np.zeros((2, len(self.values)), np.int64)
+        found: list[list[Any]] = [[np.empty(0, np.int64)] * 2 + [np.empty(0)] * 2]
+        number = 0
+        for rows, statistic, dof in self._statistics():
+            sure = statistic >= self._least(dof, strict)
+            after[rows] = np.count_nonzero(sure, axis=1)
+            before[rows.start :] += np.count_nonzero(sure, axis=0)
+            one, other = np.nonzero(~sure & (statistic >= self._least(dof, mild)))
+            number += len(one)
+            if number <= most:
+                found.append([one + rows.start, other + rows.start, statistic[one, other], dof[one, other]])
+        return (before, after), number, [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+    def _statistics(self) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield rows with the t values and degrees of freedom of their pairs with themselves and later rows.
+
+        A pair that stands twice, or is one of a row with itself, has NaN.
+        """
+        for rows in some_rows(len(self.values)):
+            later = slice(rows.start, None)
+            statistic = np.abs(self.values[rows, None] - self.values[later])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                statistic /= self.errors[rows, later]  # without noise inf, or NaN for equal values: never significant
+            statistic[np.tril_indices(len(statistic))] = np.nan
+            yield rows, statistic, self.dof[rows, later]
+
+    @staticmethod
+    def _least(dof: Array, level: float) -> Array:
+        """The critical t value at a two-sided level: of the shape of ``dof``, or a scalar if all are equal."""
         from scipy.special import stdtrit
 
-        if self.dof.size and self.dof.min() == self.dof.max():
-            return np.asarray(-stdtrit(self.dof.flat[0], level / 2))
-        kinds, places = np.unique(self.dof, return_inverse=True)
-        found: Array = -stdtrit(kinds, level / 2)[places].reshape(self.dof.shape)
+        if dof.size and dof.min() == dof.max():
+            return np.asarray(-stdtrit(dof.flat[0], level / 2))
+        kinds, places = np.unique(dof, return_inverse=True)
+        found: Array = -stdtrit(kinds, level / 2)[places].reshape(dof.shape)
         return found
 
     def chances(self, sign: int) -> Array:
         """Return the probability that each is better, [m, m], by Student's t with each pair's degrees of freedom."""
-        return _chances(sign * self.values, self.errors, self.dof)
+        return chances(sign * self.values, self.errors[:, :], self.dof[:, :])
 
 
-def _chances(means: Array, errors: Array, dof: Array | int) -> Array:
+def chances(means: Array, errors: Array, dof: Array | int) -> Array:
     """Return the probability that each mean lies below each other, [m, m]."""
     from scipy.special import stdtr
 
@@ -205,7 +203,25 @@ def _chances(means: Array, errors: Array, dof: Array | int) -> Array:
     return found
 
 
-def paired_errors(scores: Sequence[RecordedScore]) -> tuple[Array, Array]:
+@dataclass(frozen=True)
+class Pairs:
+    """A matrix over pairs of scores, computed for the slices that are asked for: whole it may not fit into memory.
+
+    With ``np.ix_`` it gives the matrix of some of the scores.
+    """
+
+    compute: Callable[[Places, Places], Array]
+    rows: Places
+    columns: Places
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at[0], np.ndarray):
+            return dataclasses.replace(self, rows=self.rows[at[0].ravel()], columns=self.columns[at[1].ravel()])
+        found = self.compute(np.atleast_1d(self.rows[at[0]]), np.atleast_1d(self.columns[at[1]]))
+        return found if isinstance(at[0], slice) else found[0, 0]
+
+
+def paired_errors(scores: Sequence[RecordedScore]) -> tuple[Pairs, Pairs]:
     """Return the standard errors of the differences of scores and their degrees of freedom, [m, m] each.
 
     Scores whose jackknife replicates leave out the same blocks are paired, which removes their common noise; others are
@@ -214,17 +230,36 @@ def paired_errors(scores: Sequence[RecordedScore]) -> tuple[Array, Array]:
     kinds: dict[tuple[str, int], list[int]] = {}
     for place, score in enumerate(scores):
         kinds.setdefault((score.method, len(score.replicates)), []).append(place)
-    if len(kinds) == 1:
-        ((method, size),) = kinds
-        if _pairs(method, size):
-            return _paired([score.replicates for score in scores], method)
-    errors = np.array([score.stderr for score in scores], np.float64)
-    found, dof = np.hypot(errors[:, None], errors), np.full((len(scores), len(scores)), 1e9)
-    for (method, size), places in kinds.items():
-        if _pairs(method, size):
-            pairs = np.ix_(places, places)
-            found[pairs], dof[pairs] = _paired([scores[place].replicates for place in places], method)
-    return found, dof
+    size, most = len(scores), max((number for _, number in kinds), default=0)
+    stderr = np.array([score.stderr for score in scores], np.float64)
+    kind, dof, factor, centred = np.full(size, -1), np.full(size, 1e9), np.zeros(size), np.zeros((size, most))
+    for each, ((method, number), places) in enumerate(kinds.items()):
+        if _pairs(method, number):
+            kind[places], blocks = each, number // _samples(method)
+            dof[places], factor[places] = blocks - 1, (blocks - 1) / blocks
+            centred[places, :number] = _centred([scores[place].replicates for place in places], method)
+    variance = factor * np.einsum("ij,ij->i", centred, centred)
+    alike = size > 0 and kind.min() == kind.max() >= 0
+
+    def errors(rows: Places, columns: Places) -> Array:
+        found: Array = centred[rows] @ centred[columns].T
+        found *= -2 * factor[rows, None]
+        found += variance[columns]
+        found += variance[rows, None]
+        np.sqrt(found.clip(min=0, out=found), out=found)
+        return found if alike else np.where(paired(rows, columns), found, np.hypot(stderr[rows, None], stderr[columns]))
+
+    def freedom(rows: Places, columns: Places) -> Array:
+        if alike:
+            return np.broadcast_to(dof[0], (len(rows), len(columns)))
+        return np.where(paired(rows, columns), dof[rows, None], 1e9)
+
+    def paired(rows: Places, columns: Places) -> Decisions:
+        same: Decisions = (kind[rows, None] == kind[columns]) & (kind[rows, None] >= 0)
+        return same
+
+    whole = np.arange(size)
+    return Pairs(errors, whole, whole), Pairs(freedom, whole, whole)
 
 
 def mean_error(scores: Sequence[RecordedScore]) -> float:
@@ -236,26 +271,19 @@ def mean_error(scores: Sequence[RecordedScore]) -> float:
     return float(np.linalg.norm([score.stderr for score in scores])) / len(scores)
 
 
-def _paired(replicates: Sequence[Sequence[float]], method: str) -> tuple[Array, Array]:
-    """The standard errors of differences between values with paired replicates, and their degrees of freedom."""
-    squared = delete_one_covariance(replicates, method)
-    variance, dof = squared.diagonal().copy(), len(replicates[0]) // _samples(method) - 1
-    squared *= -2
-    squared += variance
-    squared += variance[:, None]
-    np.sqrt(squared.clip(min=0, out=squared), out=squared)
-    return squared, np.broadcast_to(np.float64(dof), squared.shape)
-
-
 def delete_one_covariance(replicates: Sequence[Sequence[float]], method: str) -> Array:
     """Return the jackknife covariance [m, m] of values from their delete-one-block replicates.
 
     For a "two-sample" method the first half of the replicates is of the real set, the second of the generated set.
     """
-    values = np.asarray(replicates, np.float64).reshape(len(replicates), _samples(method), -1)
-    size = values.shape[2]
-    centred = (values - values.mean(axis=2, keepdims=True)).reshape(len(replicates), -1)
+    centred, size = _centred(replicates, method), len(replicates[0]) // _samples(method)
     found: Array = (size - 1) / size * (centred @ centred.T)
+    return found
+
+
+def _centred(replicates: Sequence[Sequence[float]], method: str) -> Array:
+    values = np.asarray(replicates, np.float64).reshape(len(replicates), _samples(method), -1)
+    found: Array = (values - values.mean(axis=2, keepdims=True)).reshape(len(replicates), -1)
     return found
 
 
@@ -266,41 +294,3 @@ def _pairs(method: str, size: int) -> bool:
 
 def _samples(method: str) -> int:
     return 2 if "two-sample" in method else 1
-
-
-@functools.lru_cache(maxsize=256)
-def studentized_range(probability: float, groups: int, dof: float) -> float:
-    """Return a quantile of the studentized range of ``groups`` normals with ``dof`` degrees of freedom, maybe inf.
-
-    By bisection of the distribution function, integrated on fixed nodes; importing scipy.stats for it takes seconds.
-    """
-    low, high = 0.0, 1.0
-    while _range_below(high, groups, dof) < probability:
-        low, high = high, 2 * high
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _range_below(middle, groups, dof) < probability else (low, middle)
-    return high
-
-
-def _range_below(q: float, groups: int, dof: float) -> float:
-    """Return the distribution function of the studentized range at q."""
-    from scipy.special import gammaln, ndtr
-
-    nodes, weights = np.polynomial.legendre.leggauss(128)
-    if np.isinf(dof):
-        s, density = np.ones(1), np.ones(1)
-    else:
-        top = 1 + 10 / np.sqrt(2 * dof)
-        share = (nodes + 1) / 2  # squared: the integrand of a wide range is concentrated near zero
-        s = top * share**2
-        density = (
-            weights
-            * top
-            * share
-            * np.exp(np.log(2) + dof / 2 * np.log(dof / 2) - gammaln(dof / 2) + (dof - 1) * np.log(s) - dof * s**2 / 2)
-        )
-    z, z_weights = 9 * nodes, 9 * weights
-    normal = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    inside = (ndtr(z) - ndtr(z - q * s[:, None])) ** (groups - 1)
-    return float(density @ (groups * inside @ (z_weights * normal)))

@@ -44,11 +44,12 @@ def chances(board: Board) -> HeatTable | None:
     rows = board.rows[:MOST]
     if len(rows) < 2:
         return None
+    better = board.best(MOST).chances
 
     def spot(a: int, b: int) -> HeatCell:
         if a == b:
             return HeatCell("")
-        chance = float(board.chances[a, b])
+        chance = float(better[a, b])
         text = f"{chance:.2f}" if 0.005 <= chance < 0.995 else "<.01" if chance < 0.5 else ">.99"
         return HeatCell(text, 2 * chance - 1, f"{rows[a].label} is better than {rows[b].label}: {chance:.4f}")
 

@@ -84,7 +84,7 @@ def _costs(board: Board) -> list[dict[str, Any]]:
             }
         )
     if found and board.comparison is not None:
-        differ = board.comparison.differ()  # slow for many models
+        differ = board.comparison.differ()
         for one in found:
             one["unsure"] = _unsure(one, differ)
     return found
@@ -92,16 +92,11 @@ def _costs(board: Board) -> list[dict[str, Any]]:
 
 def _unsure(one: Mapping[str, Any], differ: Any) -> list[int]:
     """Return the points of the front that are not significantly better than something cheaper."""
-    sign = 1 if one["cheaper"] == "lower" else -1
-    costs, places = one["costs"], one["places"]
-    return [
-        point
-        for point in one["front"]
-        if any(
-            sign * cost < sign * costs[point] and not differ[places[point], place]
-            for cost, place in zip(costs, places, strict=True)
-        )
-    ]
+    import numpy as np
+
+    costs = np.array(one["costs"]) * (1 if one["cheaper"] == "lower" else -1)
+    places = np.array(one["places"])
+    return [point for point in one["front"] if np.any((costs < costs[point]) & ~differ[places[point], places])]
 
 
 def front(costs: Sequence[float], values: Sequence[float], cheaper: str, better: str) -> list[int]:

@@ -187,9 +187,9 @@ def noise(row: Row) -> str:
 
 
 def _noise(row: Row) -> Cell:
-    error = row.evaluation_stderr
-    several = row.noise == "training" and error is not None
-    return Cell(noise(row), about=f"standard error of the evaluation alone: {number(error)}" if several else "")
+    error = row.evaluation_stderr if row.noise == "training" else None
+    about = f"standard error of the evaluation alone: {number(error)}" if error is not None else ""
+    return Cell(noise(row), about=about)
 
 
 def _best_checkpoint(row: Row) -> Cell:

@@ -60,10 +60,8 @@ def document(leaderboard: Leaderboard, wanted: Sections) -> dict[str, Any]:
 
 
 def _chances(leaderboard: Leaderboard) -> str:
-    rows = leaderboard.board.rows[:MOST]
-    cells = [
-        ["" if a == b else f"{leaderboard.board.chances[a, b]:.2f}" for b in range(len(rows))] for a in range(len(rows))
-    ]
+    rows, better = leaderboard.board.rows[:MOST], leaderboard.board.best(MOST).chances
+    cells = [["" if a == b else f"{better[a, b]:.2f}" for b in range(len(rows))] for a in range(len(rows))]
     more = f" (the best {MOST} of {len(leaderboard.board.rows)})" if len(leaderboard.board.rows) > MOST else ""
     title = f"probability that the row's model is better than the column's{more}, each pair by itself"
     return f"{title}\n{matrix([row.label for row in rows], cells, numbered=True)}"

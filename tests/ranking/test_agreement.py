@@ -6,7 +6,7 @@ from making import record, score
 from scipy import stats
 
 from genkit.errors import UnknownName, UsageError
-from genkit.ranking.agreement import agreement, overall
+from genkit.ranking.agreement import _tau, agreement, overall
 from genkit.ranking.board import rank
 
 KID, IS = "kid[digits-cnn]", "is[digits-cnn]"
@@ -110,3 +110,15 @@ def test_a_score_is_weighed_once_and_by_a_number_with_an_end():
         overall(made, {"fid": float("inf")})
     with pytest.raises(UsageError, match="has two weights"):
         overall(made, {"kid": 1, KID: 5})
+
+
+def test_agreement_is_that_of_all_pairs_counted():
+    draw = np.random.default_rng(0)
+    for size in (3, 4, 10, 57):
+        for levels in (1, 2, 5, 1000):
+            one, other = draw.integers(0, levels, (2, size)).astype(float)
+            pairs = np.triu_indices(size, 1)
+            signs = [np.sign(values[:, None] - values)[pairs] for values in (one, other)]
+            scale = np.sqrt(np.count_nonzero(signs[0]) * np.count_nonzero(signs[1]))
+            expected = float((signs[0] * signs[1]).sum() / scale) if scale else None
+            assert _tau(one, other) == expected

@@ -1,3 +1,5 @@
+"""Which models differ significantly. Tests significance.py and training_noise.py."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -7,14 +9,9 @@ import pytest
 from making import score
 from scipy import stats
 
-from genkit.ranking.significance import (
-    EvaluationNoise,
-    TrainingNoise,
-    delete_one_covariance,
-    mean_error,
-    paired_errors,
-    studentized_range,
-)
+from genkit.ranking import significance
+from genkit.ranking.significance import EvaluationNoise, delete_one_covariance, mean_error, paired_errors
+from genkit.ranking.training_noise import TrainingNoise, studentized_range
 
 
 @pytest.mark.parametrize("groups", [2, 3, 10, 50])
@@ -154,3 +151,36 @@ def test_holm_s_procedure_is_that_of_one_sorted_list(spread):
         expected[one[pair], other[pair]] = expected[other[pair], one[pair]] = True
     found = EvaluationNoise(values, errors, freedom).differ()
     assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5, 3.0, 30.0])
+@pytest.mark.parametrize("at_once", [1, 50, 1 << 20])
+def test_ranks_are_counted_without_a_matrix_as_with_one(spread, at_once, monkeypatch):
+    """With scores of three kinds, also some without replicates; the t-tests of a few rows at a time."""
+    draw = np.random.default_rng(1)
+    made, shared = [], draw.normal(0, 1, 40)
+    for place in range(40):
+        method, size = [("block jackknife", 20), ("two-sample block jackknife", 40), ("none", 0)][
+            place % 3 % (1 + place % 5)
+        ]
+        value = draw.normal(5, spread)
+        replicates = value + 0.1 * shared[:size] + draw.normal(0, 0.05, size)
+        made.append(score(value, half=0.5, method=method, replicates=tuple(replicates.tolist())))
+    values = np.array([each.value for each in made])
+    errors, freedom = (each[:, :] for each in paired_errors(made))
+    for one, other in ((0, 1), (0, 5), (3, 8)):
+        few = paired_errors([made[one], made[other]])
+        assert [each[0, 1] for each in few] == pytest.approx([errors[one, other], freedom[one, other]])
+    whole = EvaluationNoise(values, errors, freedom).differ()
+    monkeypatch.setattr(significance, "AT_ONCE", at_once)
+    noises = [EvaluationNoise(values, *paired_errors(made)), EvaluationNoise(values, errors, freedom)]
+    groups = [(value + draw.normal(0, 0.2, 1 + place % 4)).tolist() for place, value in enumerate(values)]
+    noises.append(TrainingNoise.of(groups))
+    for noise in noises:
+        found = noise.differ()
+        assert noise is noises[-1] or np.array_equal(found, whole)
+        before, after = noise.counts()
+        assert np.array_equal(before, np.tril(found).sum(axis=1))
+        assert np.array_equal(after, np.triu(found).sum(axis=1))
+        order = np.argsort(noise.centres)[::2].tolist()
+        assert np.array_equal(noise.subset(order).counts()[0], np.tril(noise.subset(order).differ()).sum(axis=1))
