@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tarfile
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,6 +36,12 @@ FASHION_FILES = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
+FASHION_SIZES = {
+    "train-images-idx3-ubyte.gz": 26_421_880,
+    "train-labels-idx1-ubyte.gz": 29_515,
+    "t10k-images-idx3-ubyte.gz": 4_422_102,
+    "t10k-labels-idx1-ubyte.gz": 5_148,
+}
 FASHION_CLASSES = (
     "T-shirt or top",  # published as T-shirt/top, which can't name a folder
     "Trouser",
@@ -52,10 +58,11 @@ FASHION_CLASSES = (
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two archives: its name, sha256, files of records, file of class names, and labels before an image."""
+    """One of the two archives: name, sha256, bytes, files of records and of class names, and labels before an image."""
 
     archive: str
     sha256: str
+    size: int
     train: tuple[str, ...]
     test: str
     names: str
@@ -66,6 +73,7 @@ CIFAR = {
     "cifar10": Cifar(
         "cifar-10-binary.tar.gz",
         "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        170_052_171,
         tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
         "test_batch.bin",
         "batches.meta.txt",
@@ -74,6 +82,7 @@ CIFAR = {
     "cifar100": Cifar(
         "cifar-100-binary.tar.gz",
         "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        168_513_733,
         ("train.bin",),
         "test.bin",
         "fine_label_names.txt",
@@ -85,11 +94,13 @@ Part = tuple[SplitName, NDArray[np.uint8], list[int]]
 """A split, its images [N, C, H, W] and labels."""
 
 
-def fetched(dataset: str, name: str, mirrors: Sequence[str], sha256: str, data_root: Path | None, what: str) -> Path:
+def fetched(
+    dataset: str, name: str, mirrors: Sequence[str], sha256: str, data_root: Path | None, what: str, size: int
+) -> Path:
     """Return a file in the cache, downloaded if need be; MissingError says that the data root lacks it too."""
     target = cache_dir().absolute() / "downloads" / dataset / name
     try:
-        return download([url + name for url in mirrors], sha256, target, what=what)
+        return download([url + name for url in mirrors], sha256, target, what=what, size=size)
     except MissingError as error:
         if data_root is None:
             raise
@@ -103,6 +114,7 @@ class Published(Source):
     mirrors: tuple[str, ...]
     folders: ClassVar[tuple[str, ...]]
     files: dict[str, str]
+    sizes: Mapping[str, int]
 
     def __init__(self, data_root: Path | None) -> None:
         self.data_root = data_root
@@ -137,7 +149,7 @@ class Published(Source):
                             f"{path} is not the published file of {self.name}, its sha256 differs: replace it"
                         )
                     return path
-        return fetched(self.name, name, self.mirrors, sha256, self.data_root, f"{self.name}'s {name}")
+        return fetched(self.name, name, self.mirrors, sha256, self.data_root, f"{self.name}'s {name}", self.sizes[name])
 
 
 class FashionMnist(Published):
@@ -148,7 +160,7 @@ class FashionMnist(Published):
 
     def __init__(self, data_root: Path | None) -> None:
         super().__init__(data_root)
-        self.mirrors, self.files = FASHION_MIRRORS, FASHION_FILES
+        self.mirrors, self.files, self.sizes = FASHION_MIRRORS, FASHION_FILES, FASHION_SIZES
 
     def parts(self) -> tuple[list[Part], tuple[str, ...]]:
         """Return the two splits of the publication."""
@@ -174,6 +186,7 @@ class CifarImages(Published):
         self.name = name
         self.about = CIFAR[name]
         self.mirrors, self.files = CIFAR_MIRRORS, {self.about.archive: self.about.sha256}
+        self.sizes = {self.about.archive: self.about.size}
 
     def parts(self) -> tuple[list[Part], tuple[str, ...]]:
         """Return the two splits of the publication."""

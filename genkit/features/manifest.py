@@ -123,6 +123,7 @@ def pull(name: str, progress: Progress | None = None) -> Path:
         weights.sha256,
         weights.path,
         what=f"the weights file {weights.name!r}",
+        size=weights.size,
         remedy=f"name a copy with --weights FILE, or put it at {weights.path} (genkit weights add {weights.name} FILE)"
         "; --features random-conv and pixels need no weights",
         progress=progress,
