@@ -12,7 +12,7 @@
     ├── PluginError                      4  a plugin that is broken
     └── Interrupted                    130  stopped by Ctrl-C or SIGTERM, work saved
 
-Any other exception is a bug and keeps its traceback.
+Errors of the system, such as a full disk, exit with 1. Any other exception is a bug and keeps its traceback.
 
 The library never prints. What costs the caller something, such as a plugin that is left out, is a GenkitWarning; a
 callback or an observer that fails is logged under ``genkit``, so that no warning filter can stop the work. The command
@@ -24,6 +24,8 @@ Messages hold names, and a name may hold anything. As text they are one line tha
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Iterable
 
@@ -132,6 +134,27 @@ class Interrupted(GenkitError):
     """The user stopped the work; what was done is saved."""
 
     exit_code = 130
+
+
+_SYSTEM = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.ENAMETOOLONG: "give a shorter one",
+    errno.ENOENT: "check that it is there",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EIO: "check the disk",
+}
+
+
+def of_system(error: OSError | MemoryError) -> str:
+    """Return the sentence for an error of the system that nothing closer to its cause has worded."""
+    if isinstance(error, MemoryError):
+        said = " ".join(str(error).split()) or "nothing is left"
+        return f"the memory of this machine is not enough ({said}): ask for less"
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file or connection"
+    short = name if len(name) <= 200 else f"{name[:100]}..."
+    remedy = _SYSTEM.get(error.errno or 0, "check its place and permissions")
+    return f"{short} can't be used: {error.strerror or error}; {remedy}"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import inspect
+import re
 
 import pytest
 
@@ -36,3 +38,17 @@ def test_unknown_name_suggests_nothing_far_away():
 
 def test_names_are_suggested_in_any_case():
     assert "Did you mean 'dcgan'?" in str(errors.UnknownName("model", "DCGAN", ["vae", "dcgan"]))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "/a/b can't be used: No space left.*; make room"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000), "x{100}... can't be used: .*; give a shorter"),
+        (OSError(errno.EACCES, "Permission denied", b"/a"), "/a can't be used: Permission denied; check its place"),
+        (MemoryError("Unable to allocate 4 GiB"), "memory of this machine is not enough .*4 GiB.*: ask for less"),
+    ],
+)
+def test_errors_of_the_system_are_one_sentence(error, said):
+    assert re.search(f"{said}", errors.of_system(error))
+    assert len(errors.of_system(error)) < 300

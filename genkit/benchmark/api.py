@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Plan, read_plan
 from genkit.benchmark.runner import BenchFolder, OnJob, ignore, nothing, run_jobs
 from genkit.data import ImageDataset, open_dataset
-from genkit.errors import GenkitError
+from genkit.errors import GenkitError, GenkitWarning, of_system
 from genkit.files.writing import write_together
 from genkit.report import markdown
 from genkit.report.leaderboard import Leaderboard, leaderboard
@@ -84,7 +85,10 @@ class Benchmark:
             raise GenkitError(f"no job of {self.file} succeeded")
         ranked = leaderboard(self.folder.path)
         board, page = (markdown.leaderboard(ranked.board) + "\n").encode(), ranked.html().encode()
-        write_together({self.folder.path / "board.md": board, self.folder.path / "report.html": page})
+        try:
+            write_together({self.folder.path / "board.md": board, self.folder.path / "report.html": page})
+        except OSError as error:
+            warnings.warn(f"all is measured, but {of_system(error)}", GenkitWarning, stacklevel=2)
         return ranked
 
 

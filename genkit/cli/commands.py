@@ -11,7 +11,7 @@ import click
 
 from genkit.cli.output import echo, echo_lines
 from genkit.cli.process import STOPPED
-from genkit.errors import GenkitError, Interrupted, PluginError, one_line
+from genkit.errors import GenkitError, Interrupted, PluginError, of_system, one_line
 from genkit.registry.discovery import CORE, Offer, registry
 from genkit.registry.specs import CommandSpec
 
@@ -99,6 +99,11 @@ def run() -> int:
     except GenkitError as error:
         echo(f"{error}" if isinstance(error, Interrupted) else f"Error: {error}", err=True)
         return error.exit_code
+    except (OSError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno is None:  # raised by a library for reasons of its own
+            raise
+        echo(f"Error: {of_system(error)}", err=True)
+        return GenkitError.exit_code
     except click.exceptions.Abort:
         echo("stopped", err=True)
         return STOPPED

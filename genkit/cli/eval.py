@@ -18,7 +18,7 @@ from genkit.cli.options import FILE, device_option, given, json_option, refuse, 
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
-from genkit.errors import MissingError, UsageError
+from genkit.errors import MissingError, UsageError, of_system
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
@@ -248,7 +248,7 @@ def _sweep(
     echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
     echo_lines(sweep_table([each.record for each in done], list(values)))
     echo("* the run's own options, which boards rank")
-    echo(f"report {page}     next: genkit leaderboard --html board.html{same_runs()}")
+    echo(f"report {page or '-'}     next: genkit leaderboard --html board.html{same_runs()}")
 
 
 def _evaluate(
@@ -279,7 +279,7 @@ def _evaluate(
         say_partial(run)
     show_evaluation(done, as_json, page, {name: baselines[name] for name in SHOWN if name in baselines})
     if not as_json:
-        echo(f"report {page}")
+        echo(f"report {page or '-'}")
         echo(f"record {done.path}     next: genkit leaderboard{same_runs()}")
 
 
@@ -287,8 +287,11 @@ def _calibration_folder(run: Run, root: Path) -> Path:
     return root / run.config.dataset_slug / "calibration"
 
 
-def _write_page(run: Run, record: Record, root: Path) -> tuple[str, Calibration]:
-    """Write a run's page and return its path, and the calibration baselines that have scores of the same protocols."""
+def _write_page(run: Run, record: Record, root: Path) -> tuple[str | None, Calibration]:
+    """Write a run's page and return its path, and the calibration baselines that have scores of the same protocols.
+
+    A page that can't be written is said on stderr, and its path is None: the record is kept.
+    """
     from genkit.evaluation.calibration import calibration
     from genkit.files.writing import write_atomic
     from genkit.report.html import run_page
@@ -297,5 +300,9 @@ def _write_page(run: Run, record: Record, root: Path) -> tuple[str, Calibration]
     known = calibration(_calibration_folder(run, root))
     baselines = {name: scores for name, scores in known.items() if fingerprints & set(scores)}
     page = run.path / "report.html"
-    write_atomic(page, run_page(record, run.path, baselines).encode())
+    try:
+        write_atomic(page, run_page(record, run.path, baselines).encode())
+    except OSError as error:
+        echo(f"the record is kept, but its report is not written: {of_system(error)}", err=True)
+        return None, baselines
     return str(page), baselines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +16,8 @@ from genkit.files.reading import open_file
 class FolderTree(Tree):
     """All regular files below a folder; links are followed, except those to a folder above, which ``notes`` name.
 
-    Pipes, sockets and devices are ignored, as reading one may never end. Broken links are listed and reported as bad.
+    Pipes, sockets and devices are not read, as that may never end; ``notes`` name them. Broken links are listed and
+    reported as bad.
     """
 
     def __init__(self, root: Path) -> None:
@@ -23,6 +25,7 @@ class FolderTree(Tree):
         self.location = str(root)
         self._names: list[str] | None = None
         self._upwards: list[str] = []
+        self._special: list[str] = []
         if root.exists() and not root.is_dir():
             raise DataError(f"{root} is a file, not a folder of images: a zip is read as zip:{root}")
 
@@ -34,8 +37,7 @@ class FolderTree(Tree):
     def names(self) -> list[str]:
         """Return all files' relative names; raises MissingError or DataError for a folder that can't be listed."""
         if self._names is None:
-            self._names = []
-            self._walk(self.root, "", ())
+            self._names = list(self._walk())
         return self._names
 
     def open(self, name: str) -> BinaryIO:
@@ -50,32 +52,41 @@ class FolderTree(Tree):
         return str(self.root / name)
 
     def notes(self) -> list[str]:
-        """Return a sentence on links to folders above, which are not followed."""
-        if not self._upwards:
-            return []
-        return [f"the link {self._upwards[0]} leads to a folder above and is not followed"]
+        """Return sentences on links to folders above, which are not followed, and on what is no file."""
+        found = []
+        if self._upwards:
+            found.append(f"the link {self._upwards[0]} leads to a folder above and is not followed")
+        if self._special:
+            more = f", and {len(self._special) - 1:,} more" if self._special[1:] else ""
+            found.append(f"not read: {self._special[0]}, which is a pipe, a socket or a device{more}")
+        return found
 
-    def _walk(self, folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
-        assert self._names is not None
-        try:
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in above:
-                return
-            above = (*above, (status.st_dev, status.st_ino))
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-            for entry in entries:
-                if entry.name.startswith("."):
+    def _walk(self) -> Iterator[str]:
+        """Yield the files' names, folder by folder; folders may be nested as deep as the system allows."""
+        waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(self.root, "", ())]
+        while waiting:
+            folder, prefix, above = waiting.pop()
+            try:
+                status = os.stat(folder)
+                if (status.st_dev, status.st_ino) in above:
                     continue
-                if entry.is_dir():
-                    if entry.is_symlink() and self.root.resolve().is_relative_to(Path(entry.path).resolve()):
-                        self._upwards.append(prefix + entry.name)
+                with os.scandir(folder) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+                for entry in entries:
+                    if entry.name.startswith("."):
                         continue
-                    self._walk(Path(entry.path), f"{prefix}{entry.name}/", above)
-                elif entry.is_file() or not os.path.exists(entry.path):
-                    self._names.append(prefix + entry.name)
-        except OSError as error:
-            raise unreadable(folder, error) from error
+                    if entry.is_dir():
+                        if entry.is_symlink() and self.root.resolve().is_relative_to(Path(entry.path).resolve()):
+                            self._upwards.append(prefix + entry.name)
+                            continue
+                        inner = (*above, (status.st_dev, status.st_ino))
+                        waiting.append((Path(entry.path), f"{prefix}{entry.name}/", inner))
+                    elif entry.is_file() or not os.path.exists(entry.path):
+                        yield prefix + entry.name
+                    else:
+                        self._special.append(prefix + entry.name)
+            except OSError as error:
+                raise unreadable(folder, error) from error
 
 
 def _stamp(path: Path) -> list[int]:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.npy import map_array, read_header
+from genkit.errors import DataError
 from genkit.files.locks import ProcessLock
 from genkit.files.reading import open_file, parse_json, read_file
 from genkit.files.temporaries import Scratch
@@ -68,46 +69,64 @@ class Spool:
         return self.done == self.count
 
     def append(self, rows: Mapping[str, NDArray[Any]]) -> None:
-        """Write the next rows of each array; the first call determines the arrays."""
+        """Write the next rows of each array; the first call determines the arrays. Raises DataError for a full disk."""
         size = len(next(iter(rows.values())))
         if not self.done:
             self._names = list(rows)
-        for name in self._names:
-            values = np.ascontiguousarray(rows[name])
-            if name not in self._files:
-                self._files[name] = self._open(name, values)
-            self._files[name].write(values.data)
-        self.done += size
-        if self.complete:
-            self._release()
-        elif time.monotonic() - self._synced > SYNC_SECONDS:
-            self._sync()
+        with self._kept():
+            for name in self._names:
+                values = np.ascontiguousarray(rows[name])
+                if name not in self._files:
+                    self._files[name] = self._open(name, values)
+                self._files[name].write(values.data)
+            self.done += size
+            if self.complete:
+                self._release()
+            elif time.monotonic() - self._synced > SYNC_SECONDS:
+                self._sync()
 
     def restart(self) -> None:
         """Discard all rows."""
         self.done, self._names = 0, []
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the complete arrays, memory-mapped."""
+        """Return the complete arrays, memory-mapped; raises DataError if they were removed or damaged meanwhile."""
         assert self.complete, f"{self.done} of {self.count} rows are written"
-        return {name: map_array(self._path(name)) for name in self._names}
+        with self._kept():
+            return {name: map_array(self._path(name)) for name in self._names}
 
     def close(self, *, remove: bool = False) -> None:
         """Close the files; ``remove`` also deletes them."""
-        self._release()
+        with contextlib.suppress(OSError):  # what was not written through is extracted again
+            self._release()
         if remove:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _release(self) -> None:
         """Sync what was written and close the files."""
-        if self._files:
-            self._sync()
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        try:
+            if self._files:
+                self._sync()
+        finally:
+            for file in self._files.values():
+                with contextlib.suppress(OSError):  # of a full disk, which has been raised
+                    file.close()
+            self._files.clear()
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Raise DataError for what the system refuses: the disk is full, or the folder was removed."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(
+                f"features can't be kept in {self.folder}: {reason}; make room there or set GENKIT_CACHE to another "
+                "folder"
+            ) from error
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from genkit.data import ImageDataset, open_dataset, open_images
 from genkit.data.arrange import layout
-from genkit.data.folder import folder
+from genkit.data.folder import FolderTree, folder
 from genkit.data.open import dataset_of
 from genkit.data.source import DatasetRequest
 from genkit.data.summary import describe_data
@@ -279,3 +279,20 @@ def test_what_other_packages_would_read_otherwise_is_known(photos: Photos) -> No
     found = open_dataset(f"folder:{folder}", size=4, grey=True).departures
     assert found == ("transparency read by genkit's rules", "resized to 4x4", "made grey")
     assert open_images(f"folder:{folder}", decoding="rgb").departures == ()
+
+
+def test_a_pipe_and_a_device_are_not_read_and_named(tmp_path: Path, photos: Photos) -> None:
+    root = photos("1.png", "2.png")
+    os.mkfifo(root / "3.png")
+    (root / "4.png").symlink_to("/dev/zero")
+    data = opened(root)
+    assert len(data.train) + len(data.test) == 2
+    assert data.notes == ("not read: 3.png, which is a pipe, a socket or a device, and 1 more",)
+
+
+def test_folders_may_be_900_deep(tmp_path: Path, photos: Photos) -> None:
+    root = photos("1.png", "2.png")
+    deep = root.joinpath(*["d"] * 900)
+    deep.mkdir(parents=True)
+    (root / "2.png").rename(deep / "2.png")
+    assert len(FolderTree(root).names()) == 2

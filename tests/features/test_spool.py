@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 
 import numpy as np
 import pytest
 
+from genkit.errors import DataError
 from genkit.features import spool as spool_module
 from genkit.features.spool import Spool
 
@@ -80,3 +83,29 @@ def test_closing_keeps_what_is_there_and_removing_does_not(tmp_path):
     assert again.done == 4
     again.close(remove=True)
     assert not (tmp_path / "s").exists()
+
+
+def test_a_full_disk_and_a_removed_folder_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "SYNC_SECONDS", 0.0)
+    spool = Spool.at(tmp_path / "a", 10)
+    spool.append(rows(0, 4))
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(DataError, match=r"can't be kept in .*: No such file.*; make room there or set GENKIT_CACHE"):
+        spool.append(rows(4, 7))
+    spool.close()
+    spool = Spool.at(tmp_path / "b", 10)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spool_module, "write_atomic", full)
+    with pytest.raises(DataError, match="No space left on device; make room"):
+        spool.append(rows(0, 10))
+
+
+def test_features_removed_after_the_pass_are_one_sentence(tmp_path):
+    spool = Spool.at(tmp_path / "a", 10)
+    spool.append(rows(0, 10))
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(DataError, match="can't be kept in"):
+        spool.arrays()
