@@ -15,6 +15,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option
 from genkit.cli.output import echo, echo_json, echo_lines, terminal_width
 from genkit.cli.parameters import RunsFolder
+from genkit.files.text import quoted
 
 if TYPE_CHECKING:
     from genkit.benchmark import Benchmark, Job, Outcome
@@ -94,7 +95,7 @@ def command(
         return
     folder = benchmark.folder.path
     echo_lines(text.leaderboard(ranked.board, width=terminal_width()))
-    echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {folder} --why", err=True)
+    echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {quoted(folder)} --why", err=True)
 
 
 def _warn_of_unlisted(benchmark: Benchmark) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from genkit.cli.completions import complete_measured, complete_model, complete_r
 from genkit.cli.help import F, Option, option, options
 from genkit.cli.parameters import Address, FilledPath, RunsFolder
 from genkit.errors import UsageError
+from genkit.files.text import quoted
 
 FILE = FilledPath(path_type=Path, dir_okay=False)
 FOLDER = FilledPath(path_type=Path, file_okay=False)
@@ -110,7 +110,7 @@ def same_runs() -> str:
     """Return `` --runs DIR`` for the next command that a message names, if this one was given it."""
     ctx = click.get_current_context()
     stated = ctx.get_parameter_source("root") is ParameterSource.COMMANDLINE
-    return f" --runs {shlex.quote(str(ctx.params['root']))}" if stated else ""
+    return f" --runs {quoted(ctx.params['root'])}" if stated else ""
 
 
 def given(ctx: click.Context, name: str, value: Any) -> Any:

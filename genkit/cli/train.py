@@ -14,6 +14,7 @@ from genkit.cli.options import FILE, device_option, given, refuse, runs_option, 
 from genkit.cli.output import echo
 from genkit.cli.trained import data_of
 from genkit.errors import UsageError
+from genkit.files.text import quoted
 
 if TYPE_CHECKING:
     from genkit.training.api import BudgetKind
@@ -179,4 +180,7 @@ def command(
             )
     echo(f"{run.path}")
     more = " --milestones" if run.milestones() else ""
-    echo(f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {run.path}{more}", err=True)
+    echo(
+        f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {quoted(run.path)}{more}",
+        err=True,
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from genkit.cli.options import same_runs
 from genkit.cli.output import echo, left_out
 from genkit.errors import GenkitError, MissingError, UsageError, suggestion
+from genkit.files.text import quoted
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 
@@ -58,7 +59,7 @@ def run_with_data(
         on = f" on {dataset}" if dataset is not None else ""
         raise MissingError(
             f"there is no finished run of {model}{on} in {root}.{suggestion(dataset or '', known)}  "
-            f"(genkit train --model {model}{f' --dataset {dataset}' if dataset else ''}{same_runs()} makes one)"
+            f"(genkit train --model {model}{f' --dataset {quoted(dataset)}' if dataset else ''}{same_runs()} makes one)"
         )
     echo(f"run {finished[-1].path}, trained on {finished[-1].config.dataset}", err=True)
     return finished[-1]

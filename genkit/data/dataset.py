@@ -15,8 +15,8 @@ from torch import Tensor
 
 from genkit.data.source import SPLITS, DatasetRequest
 
-LONGEST_SLUG = 240
-"""Bytes of a slug; longer ones would name no folder, and end with a part of their hash."""
+LONGEST_SLUG, SHORTENED = 255, 191
+"""The most bytes of a folder's name; of a longer slug so many are left, and a part of its hash."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ImageDataset:
         if len(os.fsencode(whole)) <= LONGEST_SLUG:
             return whole
         digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-        return f"{os.fsencode(whole)[: LONGEST_SLUG - 9].decode(errors='ignore')}-{digest}"
+        return f"{os.fsencode(whole)[:SHORTENED].decode(errors='ignore')}-{digest}"
 
     @property
     def levels(self) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
+from genkit.files.text import quoted
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
@@ -82,6 +83,7 @@ def default_extractor(dataset: ImageDataset) -> str:
     if own := own_extractor(dataset):
         return own
     raise MissingError(
-        f"no feature extractor for {dataset.name}: train one with `genkit features train --dataset {dataset.name}`, "
+        f"no feature extractor for {dataset.name}: train one with "
+        f"`genkit features train --dataset {quoted(dataset.name)}`, "
         "or choose --features inception, or random-conv, which needs no weights"
     )

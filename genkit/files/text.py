@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -72,6 +73,11 @@ def existing(path: str) -> str:
         return path
     found = read_back(path)
     return found if found != path and os.path.lexists(found) else path
+
+
+def quoted(path: PurePath | str) -> str:
+    """Return a path as a word of a command that can be copied to a shell."""
+    return shlex.quote(str(path))
 
 
 def json_text(document: Any, *, indent: int | None = None, default: Callable[[Any], Any] | None = None) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
-from genkit.files.text import comma_separated, logger
+from genkit.files.text import comma_separated, logger, read_back
 from genkit.files.writing import write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
@@ -80,6 +80,7 @@ def class_number(model: GenerativeModel, label: int | str | None) -> int | None:
     if not isinstance(label, str):
         return label
     names = model.data.class_names
+    label = label if label in names else read_back(label)
     if label in names:
         number = names.index(label)
         if label.isdecimal() and int(label) != number:

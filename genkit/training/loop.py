@@ -14,6 +14,7 @@ from genkit.data.stream import BatchStream
 from genkit.devices import pick_precision
 from genkit.errors import Interrupted
 from genkit.files.temporaries import clear
+from genkit.files.text import quoted
 from genkit.models.base import GenerativeModel, Phase, Step
 from genkit.training import distributed, snapshot
 from genkit.training.ema import Ema
@@ -140,7 +141,7 @@ class Loop:
         self.monitor.status("interrupted")
         self.monitor.event("interrupted", reason="")
         raise Interrupted(
-            f"stopped after {self.stream.drawn:,} images; resume with: genkit train --resume {self.run.path}"
+            f"stopped after {self.stream.drawn:,} images; resume with: genkit train --resume {quoted(self.run.path)}"
         )
 
     def _save(self) -> None:

@@ -24,7 +24,7 @@ from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.files.locks import ProcessLock
 from genkit.files.order import next_in_order
 from genkit.files.reading import read_file
-from genkit.files.text import existing, logger
+from genkit.files.text import existing, logger, quoted
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import draw_with
@@ -149,7 +149,7 @@ class Run:
         """The newest checkpoint; raises MissingError if there is none."""
         checkpoints = self.checkpoints()
         if not checkpoints:
-            raise MissingError(f"run {self.path} has no checkpoint yet: genkit train --resume {self.path}")
+            raise MissingError(f"run {self.path} has no checkpoint yet: genkit train --resume {quoted(self.path)}")
         return checkpoints[-1]
 
 

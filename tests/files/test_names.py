@@ -144,7 +144,7 @@ def test_files_and_folders_of_images(name, tmp_path):
         assert data.name == f"folder:{tmp_path / name}"
         found = sorted([*data.train.names, *data.test.names])
         assert found == sorted(f"{place}{name[:200]}.png" for place in range(4))
-    assert len(os.fsencode(data.slug)) <= 240
+    assert len(os.fsencode(data.slug)) <= 255
     assert open_dataset(f"folder:{one_line(str(tmp_path / name))}").name == data.name
 
 
@@ -292,3 +292,12 @@ def test_the_whole_page_holds_no_name_as_it_is(tmp_path):
     assert not HARM.search(own)
     data = json.loads(own.partition('id="plot-data">')[2].partition("</script>")[0])
     assert not any(HARM.search(name) for name in data["values"]["names"])
+
+
+def test_a_slug_is_what_it_was_unless_it_names_no_folder(tmp_path):
+    pictures(tmp_path / ("n" * 248), ["a.png", "b.png"])
+    pictures(tmp_path / ("n" * 249), ["a.png", "b.png"])
+    fits, long = (open_dataset(tmp_path / ("n" * count)).slug for count in (248, 249))
+    assert fits == f"folder-{'n' * 248}"
+    assert len(long) == 200
+    assert long[:191] == fits[:191]

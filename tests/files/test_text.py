@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,3 +175,11 @@ def test_what_is_hidden_from_a_parser_is_restored(name):
 @each_name
 def test_values_for_a_script_are_harmless(name):
     assert text.cleaned({name: [name, 1.5, None]}) == {one_line(name): [one_line(name), 1.5, None]}
+
+
+@pytest.mark.parametrize("name", ON_DISK.values(), ids=ON_DISK)
+def test_a_path_in_a_command_can_be_copied_to_a_shell(name, tmp_path):
+    (tmp_path / name).mkdir()
+    (word,) = shlex.split(one_line(text.quoted(tmp_path / name)))
+    assert text.existing(word) == str(tmp_path / name)
+    assert text.quoted("runs/digits/dcgan/7f3a") == "runs/digits/dcgan/7f3a"
