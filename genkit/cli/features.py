@@ -9,7 +9,7 @@ import click
 from genkit.cli.data import dataset_options, open_dataset
 from genkit.cli.help import ListingGroup
 from genkit.cli.options import json_option, seed_option
-from genkit.cli.output import echo, echo_json, echo_lines
+from genkit.cli.output import echo, echo_json, echo_lines, left_out
 from genkit.registry.discovery import registry
 from genkit.registry.specs import FeatureSpec
 
@@ -30,7 +30,7 @@ def list_features(as_json: bool) -> None:
     from genkit.report.text import table
 
     offers = registry().offers(FeatureSpec)
-    trained_here = installed()
+    trained_here = installed(left_out)
     if as_json:
         plain = [
             {"name": o.spec.name, "dim": o.spec.dim, "summary": o.spec.summary, "plugin": o.plugin.dist} for o in offers

@@ -129,7 +129,7 @@ def export(out: Path, form: str | None, root: str) -> None:
     form = form or ("csv" if to_stdout else out.suffix.lower().removeprefix("."))
     if form not in WRITERS:
         raise UsageError(f"{out} has no suffix that says the format: name it .csv, .jsonl or .json, or give --format")
-    stored = ordered(scan(_existing(root), left_out), left_out)
+    stored = ordered(scan(_existing(root), left_out))
     text = spared(WRITERS[form], stored, lambda each, why: left_out(f"{each.path} can't be exported: {why}"))
     if to_stdout:
         echo_lines(text, nl=False)

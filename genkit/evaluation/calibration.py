@@ -55,7 +55,7 @@ def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
     protocol is not measured again. Real images are comparable with samples only at equal n, so the test split is
     measured at its own size. Raises GenkitError if a record can't be written.
     """
-    known = store.read(folder).records
+    known = store.known(folder)
     dataset = evaluator.dataset
     done = []
     for subject, baseline in baselines(dataset):

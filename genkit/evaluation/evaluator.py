@@ -24,6 +24,7 @@ from genkit.evaluation.scoring import FailedMetric, column, missing_capability, 
 from genkit.features import default_extractor, load_extractor, offered_choices
 from genkit.features.cache import FeatureCache, Progress, Samples, identity, quiet
 from genkit.features.extractor import Extractor, fitting
+from genkit.features.foreign import BrokenExtractor
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
@@ -81,6 +82,7 @@ class Evaluator:
             self.specs = list({offer.qualified: offer.spec for offer in found}.values())
         self._check_parameters()
         self.config.say_departures(dataset)
+        self.broken: dict[str, str] = {}  # why an extractor can't be used, beside others that can
         self.extractors = self._load_extractors() if any(map(needs_extractor, self.specs)) else []
 
     def _check_parameters(self) -> None:
@@ -97,11 +99,15 @@ class Evaluator:
 
     def _load_extractors(self) -> list[Extractor]:
         config = self.config
-        names = config.extractors or [default_extractor(self.dataset)]
-        for name in names:
-            self._check_protocol(name)
-        choices = {**config.protocol_preset.features, **config.choices}
-        loaded = [load_extractor(n, weights=config.weights, device=str(self.device), choices=choices) for n in names]
+        choices, loaded = {**config.protocol_preset.features, **config.choices}, []
+        for name in config.extractors or [default_extractor(self.dataset)]:
+            try:
+                self._check_protocol(name)
+                loaded.append(load_extractor(name, weights=config.weights, device=str(self.device), choices=choices))
+            except BrokenExtractor as error:
+                self.broken[name], first = str(error), error
+        if not loaded:
+            raise first
         for extractor in loaded:
             extractor.accepts(self.dataset.info().shape)
         return loaded
@@ -285,7 +291,9 @@ class Evaluator:
     def _scores(self, specs: list[MetricSpec], evidence: Evidence) -> tuple[list[RecordedScore], dict[str, str]]:
         """Return the scores, and by column why there is none; raises the first reason if there are no scores at all."""
         scores: list[RecordedScore] = []
-        absent: dict[str, str] = {}
+        absent = {
+            column(spec, name): self.broken[name] for spec in specs if needs_extractor(spec) for name in self.broken
+        }
         first: GenkitError | None = None
         for planned in [each for spec in specs for each in self.planned_scores(spec, evidence.samples.count)]:
             try:
@@ -305,7 +313,6 @@ class Evaluator:
         return score(spec, name, evidence.of(spec.name, extractor, size), protocol)
 
     def _random_state_kept(self) -> contextlib.AbstractContextManager[None]:
-        """Restore the caller's random state at the end."""
         return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
 

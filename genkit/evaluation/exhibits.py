@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from genkit.errors import GenkitWarning
 from genkit.evaluation.memorization import closest_pairs
 from genkit.evaluation.samples import SplitImages
 from genkit.features.cache import Samples
+from genkit.files.guard import guarded, sentence
 from genkit.metrics.evidence import Evidence
 from genkit.results.log import COUNTERS, finite, read_log
 from genkit.seeds import derive
@@ -51,12 +53,13 @@ def exhibits(evidence: Evidence) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     for draw in (_samples, _memorised, _reconstructions):
-        try:
+        with guarded(functools.partial(_not_shown, draw.__name__[1:])):
             files |= draw(evidence)
-        except Exception as error:
-            cause = " ".join(f"{type(error).__name__}: {error}".split())
-            warnings.warn(f"{draw.__name__[1:]} are not shown: {cause}", GenkitWarning, stacklevel=2)
     return files
+
+
+def _not_shown(what: str, error: BaseException) -> None:
+    warnings.warn(f"{what} are not shown: {sentence(error)}", GenkitWarning, stacklevel=4)
 
 
 def _samples(evidence: Evidence) -> dict[str, bytes]:

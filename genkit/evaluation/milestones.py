@@ -47,7 +47,7 @@ def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: boo
             GenkitWarning,
             stacklevel=2,
         )
-    known = store.read(folder / "records").records
+    known = store.known(folder / "records")
     return [_milestone_score(run, path, evaluator, spec, weights_of(model, raw), folder, known) for path in whole]
 
 

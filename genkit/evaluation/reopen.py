@@ -18,7 +18,7 @@ from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.samples import ModelSamples, SplitImages
 from genkit.features import offered_choices
 from genkit.features.cache import Progress, Samples
-from genkit.files.integrity import sha256_file
+from genkit.files.integrity import check_named, sha256_file
 from genkit.files.reading import parse_json, read_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import drawing_options
@@ -33,7 +33,9 @@ CHUNK = 256
 def read_record(path: Path) -> Record:
     """Read a record's file; raises MissingError or DataError."""
     try:
-        return from_json(read_file(path), str(path))
+        data = read_file(path)
+        check_named(path.name, data, path)
+        return from_json(data, str(path))
     except FileNotFoundError as error:
         raise MissingError(f"there is no record {path}") from error
     except OSError as error:

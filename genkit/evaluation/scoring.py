@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import errno
+import json
 import time
+from typing import Any, NoReturn, TypeVar
 
-from genkit.errors import GenkitError, PluginError
+from genkit.errors import DataError, GenkitError, PluginError, Unmeasurable, UsageError
 from genkit.features.extractor import Extractor
+from genkit.features.foreign import BrokenExtractor
+from genkit.files.guard import guarded, number, plain, sentence
 from genkit.files.text import logger
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import CAPABILITIES, GenerativeModel
@@ -14,6 +18,8 @@ from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import Protocol, fingerprint
 from genkit.results.records import RecordedScore
 from genkit.results.score import Score
+
+T = TypeVar("T")
 
 _LOG = logger(__name__)
 
@@ -65,55 +71,73 @@ def unsupported(spec: MetricSpec, extractor: Extractor) -> str:
 
 
 def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -> RecordedScore:
-    """Compute one metric; raises GenkitErrors as the metric does, FailedMetric where it fails in any other way."""
+    """Compute one metric; raises FailedMetric where it fails or returns no score that a record can hold.
+
+    GenkitErrors, as of a model that draws no images, are raised as they are, if genkit's own metric raises them; so are
+    Unmeasurable, DataError and UsageError of any metric.
+    """
     began = time.perf_counter()
-    computed = _computed(spec, evidence)
-    return RecordedScore(
+
+    def failed(error: BaseException) -> NoReturn:
+        if isinstance(error, GenkitError) and _own(spec) and not isinstance(error, BrokenExtractor):
+            raise error
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise GenkitError(f"{name} can't be measured: {error.strerror}: make room, or set GENKIT_CACHE") from error
+        _LOG.debug("metric %s failed", spec.name, exc_info=error)
+        raise FailedMetric(f"it failed: {sentence(error)}") from error
+
+    def misfit(error: BaseException) -> NoReturn:
+        raise FailedMetric(sentence(error)) from error
+
+    with guarded(misfit):
+        function = spec.load()
+    with guarded(failed, (Unmeasurable, DataError, UsageError)):
+        computed = function(evidence)
+    seconds = round(time.perf_counter() - began, 3)
+    if not isinstance(computed, Score):
+        raise FailedMetric(f"metric {spec.name!r} returned {type(computed).__name__}, not a Score")
+    with guarded(misfit):
+        return _recorded(spec, name, computed, protocol, seconds)
+
+
+def _own(spec: MetricSpec) -> bool:
+    return spec.target.startswith("genkit.")
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a full disk last: they end the evaluation, so that no record says that there is no score."""
+
+
+def _recorded(spec: MetricSpec, name: str, computed: Score, protocol: Protocol, seconds: float) -> RecordedScore:
+    """Return a metric's score as a record holds it; numbers of NumPy and torch become Python's."""
+    recorded = RecordedScore(
         name=name,
         metric=spec.name,
         version=spec.version,
         direction=spec.direction,
-        value=float(computed.value),
-        stderr=float(computed.stderr),
-        ci_low=float(computed.ci_low),
-        ci_high=float(computed.ci_high),
-        method=computed.method,
-        n=int(computed.n),
-        choices=protocol.choices(spec.name, spec.depends_on),
+        value=number(computed.value, "value"),
+        stderr=number(computed.stderr, "standard error"),
+        ci_low=number(computed.ci_low, "interval"),
+        ci_high=number(computed.ci_high, "interval"),
+        method=_of_type(str, computed.method, "method"),
+        n=_of_type(int, computed.n, "n"),
+        choices={key: plain(value) for key, value in protocol.choices(spec.name, spec.depends_on).items()},
         unit=spec.unit,
-        rankable=computed.rankable,
-        note=computed.note,
-        seconds=round(time.perf_counter() - began, 3),
-        replicates=tuple(map(float, computed.replicates)),
-        parts={str(key): float(value) for key, value in computed.parts.items()},
+        rankable=_of_type(bool, computed.rankable, "rankable"),
+        note=_of_type(str, computed.note, "note"),
+        seconds=seconds,
+        replicates=tuple(number(each, "jackknife value") for each in computed.replicates),
+        parts={str(key): number(value, "part") for key, value in computed.parts.items()},
     )
+    json.dumps(recorded.choices, allow_nan=False)  # or the whole record could not be written
+    return recorded
 
 
-def _computed(spec: MetricSpec, evidence: Evidence) -> Score:
-    """Return a metric's finite score; errors of memory and of files, which would last, end the evaluation."""
-    try:
-        function = spec.load()
-    except PluginError as error:
-        raise FailedMetric(str(error)) from error
-    try:
-        found = function(evidence)
-        if isinstance(found, Score):
-            numbers = {
-                "value": [found.value],
-                "interval": [found.stderr, found.ci_low, found.ci_high],
-                "jackknife values": found.replicates,
-                "parts": found.parts.values(),
-            }
-            for what, values in numbers.items():
-                if not all(math.isfinite(value) for value in values):
-                    raise FailedMetric(f"its {what} can't be computed here: not finite")
-            return found
-    except (GenkitError, MemoryError, OSError):
-        raise
-    except Exception as error:
-        _LOG.debug("metric %s failed", spec.name, exc_info=True)
-        raise FailedMetric(f"it failed: {' '.join(f'{type(error).__name__}: {error}'.split())}") from error
-    raise FailedMetric(f"metric {spec.name!r} returned {type(found).__name__}, not a Score")
+def _of_type(kind: type[T], value: Any, what: str) -> T:
+    found = plain(value)
+    if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+        raise DataError(f"its {what} is {type(value).__name__}, not {kind.__name__}")
+    return found
 
 
 def score_fingerprint(spec: MetricSpec, protocol: Protocol) -> str:

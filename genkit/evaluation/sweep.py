@@ -67,7 +67,7 @@ def _measured(
     """Return the record that holds a point under the evaluator's protocol, if there is one."""
     model = load(run, checkpoint_path=checkpoint, raw=raw, sampling=point)
     weights = sha256_file(checkpoint), weights_of(model, raw)
-    for stored in store.scan(run.path, lambda problem: None):
+    for stored in store.scan(run.path, store.log_left_out):
         record = stored.record
         training = record.training
         same = training is not None and (training.checkpoint_sha256, training.weights) == weights

@@ -289,7 +289,7 @@ def _record_path(target: Path, runs: Path) -> Path:
     except MissingError as error:
         raise MissingError(f"there is no record {target}, and {str(error).removeprefix('there is ')}") from error
     homes = [run.path, *run.path.parents[3:4]]  # genkit bench keeps OUT/runs and OUT/records
-    stored = [each for home in homes for each in store.scan(home / "records", lambda problem: None)]
+    stored = [each for home in homes for each in store.scan(home / "records", store.log_left_out)]
     mine = [each for each in stored if each.record.training is not None and each.record.training.run == run.id]
     mine.sort(key=lambda each: each.record.created)
     if not mine:

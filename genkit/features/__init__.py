@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
-from genkit.files.text import quoted
+from genkit.files.text import logger, quoted
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.features.extractor import Choices, Extractor
+
+_LOG = logger(__name__)
 
 __all__ = ["default_extractor", "load_extractor", "offered_choices", "own_extractor"]
 
@@ -23,10 +25,11 @@ def load_extractor(
 
     ``choices`` change its protocol, e.g. ``{"resize": "bilinear"}``; ``offered_choices`` lists them. Raises UnknownName
     with a suggestion, UsageError for a choice that it does not offer, MissingError without the weights, DataError for
-    damaged ones.
+    damaged ones, PluginError for an extractor of a plugin that fails.
     """
     from genkit.features.extractor import FeatureRequest
-    from genkit.features.metadata import installed
+    from genkit.features.foreign import extractor_of
+    from genkit.features.metadata import find, installed
     from genkit.features.trained import trained
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
@@ -34,15 +37,12 @@ def load_extractor(
     request = FeatureRequest(name, None if weights is None else Path(weights), device, choices or {})
     known = registry().offers(FeatureSpec)
     offered = {offer.spec.name for offer in known} | {offer.qualified for offer in known}
-    trained_here = [info["name"] for info in installed()]
     if name in offered:
-        extractor: Extractor = registry().find(FeatureSpec, name).spec.load()(request)
-        return extractor
-    if name in trained_here:
+        return extractor_of(registry().find(FeatureSpec, name), request)
+    if find(name) is not None:
         return trained(request)
-    raise UnknownName(
-        "extractor", name, [*(offer.spec.name for offer in known), *trained_here], "  (genkit features lists all)"
-    )
+    names = [*(offer.spec.name for offer in known), *(info["name"] for info in installed())]
+    raise UnknownName("extractor", name, names, "  (genkit features lists all)")
 
 
 def offered_choices(name: str) -> Choices:
@@ -50,14 +50,14 @@ def offered_choices(name: str) -> Choices:
 
     Raises UnknownName for a name that no plugin offers and that no extractor trained here has.
     """
-    from genkit.features.extractor import offered_by
-    from genkit.features.metadata import installed
+    from genkit.features.foreign import choices_of
+    from genkit.features.metadata import find
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
 
-    if name in {info["name"] for info in installed()}:
+    if find(name) is not None:
         return {}
-    return offered_by(registry().find(FeatureSpec, name).spec.load())
+    return choices_of(registry().find(FeatureSpec, name))
 
 
 def own_extractor(dataset: ImageDataset) -> str:
@@ -72,7 +72,7 @@ def own_extractor(dataset: ImageDataset) -> str:
     for offer in registry().offers(FeatureSpec):
         if offer.spec.for_dataset == dataset.name:
             return offer.spec.name
-    for info in installed():
+    for info in installed(lambda problem: _LOG.warning("%s", problem)):
         if info["dataset_sha256"] == dataset.sha256:
             return str(info["name"])
     return ""

@@ -17,9 +17,12 @@ from safetensors.numpy import load as arrays_from_bytes
 from safetensors.numpy import save as arrays_to_bytes
 from torch import Tensor
 
+from genkit.errors import GenkitError
 from genkit.features.extractor import Extractor
+from genkit.features.foreign import BrokenExtractor, plain_choices, rows
 from genkit.features.spool import Spool
 from genkit.files.folders import cache_dir
+from genkit.files.guard import guarded, sentence
 from genkit.files.reading import entire, read_file
 from genkit.files.writing import write_atomic
 
@@ -79,6 +82,8 @@ class FeatureCache:
         self.keeps_images = images
         self._spools: dict[str, Spool] = {}
         self._computed: dict[tuple[str, str], Arrays] = {}
+        self._broken: dict[str, BaseException] = {}
+        """Why an extractor has no features, by name; the others keep theirs."""
 
     @property
     def extracted(self) -> bool:
@@ -102,6 +107,8 @@ class FeatureCache:
             for spool in spools.values():
                 spool.close()
             raise
+        for name in self._broken:
+            spools[name].close()
         self._spools = spools
 
     def features(self, extractor: str) -> NDArray[np.floating[Any]]:
@@ -140,6 +147,8 @@ class FeatureCache:
 
     def _spool(self, name: str) -> Spool:
         self.extract()
+        if error := self._broken.get(name):
+            raise error if isinstance(error, GenkitError) else BrokenExtractor(f"{name} failed: {sentence(error)}")
         return self._spools[name]
 
     def _pass(self, spools: Mapping[str, Spool]) -> None:
@@ -148,12 +157,19 @@ class FeatureCache:
                 spool.restart()
         missing = [extractor for extractor in self.extractors if not spools[extractor.name].complete]
         start = min(spool.done for spool in spools.values())
+        widths: dict[str, dict[str, int]] = {}
         for images in self.samples.chunks(start) if start < self.samples.count else ():
             for place, extractor in enumerate(missing):
-                if spools[extractor.name].done == start:
-                    before = start + place * len(images) / len(missing)
-                    tick = functools.partial(self._tell, before, len(missing))
-                    spools[extractor.name].append(_rows(extractor, images, tick))
+                if spools[extractor.name].done != start or extractor.name in self._broken:
+                    continue
+                before = start + place * len(images) / len(missing)
+                tick = functools.partial(self._tell, before, len(missing))
+                with guarded(functools.partial(self._broken.setdefault, extractor.name)):
+                    found = rows(extractor, images, tick, widths.setdefault(extractor.name, {}))
+                if extractor.name not in self._broken:
+                    spools[extractor.name].append(found)
+            if not self.keeps_images and all(extractor.name in self._broken for extractor in missing):
+                return
             if self.keeps_images and spools[""].done == start:
                 spools[""].append({"images": images.cpu().numpy()})
             start += len(images)
@@ -170,12 +186,4 @@ class FeatureCache:
 
 def identity(extractor: Extractor) -> dict[str, str]:
     """Return everything that determines an extractor's features, as plain JSON."""
-    return {"extractor": extractor.name, "sha256": extractor.sha256, **extractor.choices()}
-
-
-def _rows(extractor: Extractor, images: Tensor, tick: Callable[[int], None]) -> dict[str, NDArray[Any]]:
-    extracted = extractor(images, tick)
-    rows = {"features": np.asarray(extracted.features)}
-    if extracted.logits is not None:
-        rows["logits"] = np.asarray(extracted.logits)
-    return rows
+    return {"extractor": extractor.name, "sha256": extractor.sha256, **plain_choices(extractor)}

@@ -118,9 +118,8 @@ def trained(request: FeatureRequest) -> ClassifierExtractor:
     """Load an extractor trained here; raises UnknownName, or UsageError if weights are given."""
     if request.weights is not None:
         raise UsageError(f"{request.name} was trained on this machine and takes no weights file: leave --weights out")
-    names = [info["name"] for info in metadata.installed()]
-    if request.name not in names:
-        raise UnknownName("extractor", request.name, names)
+    if metadata.find(request.name) is None:
+        raise UnknownName("extractor", request.name, [info["name"] for info in metadata.installed()])
     return load(metadata.folder() / request.name, request.name, request.device)
 
 

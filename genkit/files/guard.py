@@ -23,7 +23,7 @@ LARGEST = 1e100
 
 
 @contextlib.contextmanager
-def guarded(failed: Callable[[BaseException], None], passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+def guarded(failed: Callable[[BaseException], object], passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Give what the block raises to ``failed``, which may raise an error that names the culprit.
 
     Errors of the types ``passing`` are raised.

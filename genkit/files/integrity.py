@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from genkit.errors import DataError
 from genkit.files.folders import cache_dir
 from genkit.files.reading import open_file, parse_json
 
@@ -39,13 +40,17 @@ DAY = 24 * 3600.0
 OWN = "own_sha256"
 """The field of a document that holds the hash of the document, or of the safetensors file, that it is in."""
 
+LISTING = "sha256.json"
+"""The file with the hashes of the other files of its folder."""
+
+_NAMED = re.compile(r"-([0-9a-f]{12})\.json$")
 _ZEROS = "0" * 64
 _PLACE = re.compile(rf'\\"{OWN}\\": \\"(.{{64}})\\"'.encode(), re.DOTALL)
 _LONGEST_HEADER = 100_000_000  # bytes, as in safetensors
 _BLOCK = 1 << 20
 
 
-class Damaged(ValueError):
+class Damaged(DataError):
     """A kept file that is not what was written; the message names it."""
 
 
@@ -84,6 +89,42 @@ def unchanged(path: Path, expected: str, hashed: Callable[[Path], str] = sha256_
             if time.time() - other.stat().st_mtime >= DAY:
                 other.unlink(missing_ok=True)
     return True
+
+
+def check_named(name: str, data: bytes, path: Path | str) -> str:
+    """Return the first twelve digits of the hash of a file's content; raises Damaged if its name ends with others.
+
+    A name that does not end with twelve digits says nothing.
+    """
+    named, own = _NAMED.search(name), hashlib.sha256(data).hexdigest()[:12]
+    if named and named[1] != own:
+        raise Damaged(
+            f"{path}: its content does not match the hash in its name, so it was changed or damaged: "
+            "restore it from a copy, or measure again"
+        )
+    return own
+
+
+def check_listed(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
+    """Return the files of a folder that its list of hashes does not contradict, without the list, and the other names.
+
+    Without a list, as of before, all are right.
+    """
+    rest = dict(files)
+    listing = rest.pop(LISTING, None)
+    if listing is None:
+        return rest, []
+    try:
+        hashes = unsealed(listing, LISTING)
+    except Damaged:
+        return {}, [LISTING]
+    right = {name: data for name, data in rest.items() if hashes.get(name) == hashlib.sha256(data).hexdigest()}
+    return right, sorted((rest.keys() | hashes.keys()) - right.keys())
+
+
+def listing_of(files: Mapping[str, bytes]) -> bytes:
+    """Return the list of hashes of a folder's files, the content of its file ``sha256.json``."""
+    return sealed({name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
 
 
 def sealed(document: Mapping[str, Any]) -> bytes:

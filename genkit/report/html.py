@@ -100,7 +100,7 @@ def _of_same_weights(record: Record, run: Path) -> list[Record]:
     def weights(each: Record) -> tuple[str, str] | None:
         return (each.training.checkpoint_sha256, each.training.weights) if each.training else None
 
-    return [each for each in store.read(run).records if weights(each) == weights(record)]
+    return [each for each in store.known(run) if weights(each) == weights(record)]
 
 
 def _curves(log: Path) -> list[dict[str, Any]]:

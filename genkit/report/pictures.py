@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from genkit.errors import GenkitError
+from genkit.errors import GenkitError, GenkitWarning
 from genkit.files.reading import parse_json
 from genkit.ranking.rows import Row
 from genkit.results import store
@@ -101,7 +102,8 @@ def _files(record: Record, origins: Mapping[str, str]) -> Mapping[str, bytes]:
         return {}
     try:
         return store.exhibits(origins[name], name)
-    except (GenkitError, OSError):
+    except (GenkitError, OSError) as error:
+        warnings.warn(str(error), GenkitWarning, stacklevel=2)
         return {}
 
 

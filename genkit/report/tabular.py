@@ -23,6 +23,7 @@ def document(board: Board) -> dict[str, Any]:
             {"model": each.job.model, "seed": each.job.seed, "options": each.job.options, "reason": each.reason}
             for each in board.failed
         ],
+        **({"unreadable": list(board.problems)} if board.problems else {}),
         "left_out": [{"record": record, "reason": reason} for record, reason in board.left_out],
     }
 

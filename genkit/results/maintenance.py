@@ -47,7 +47,7 @@ def _fault(stored: StoredRecord) -> str:
 
 def _changed(stored: StoredRecord) -> str:
     if not stored.name.endswith(f"-{content_id(stored.data)}.json"):
-        return "its content does not match the hash in its name"
+        return "its name does not hold the hash of its content, so nothing vouches for it"
     written = json.loads(stored.data)
     record = stored.record
     if written.get("protocol_fingerprint", record.protocol_fingerprint) != record.protocol_fingerprint:

@@ -8,21 +8,24 @@ from __future__ import annotations
 import dataclasses
 import gc
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from genkit.errors import DataError, GenkitError
+from genkit.errors import DataError, GenkitError, GenkitWarning
 from genkit.files.guard import guarded, sentence
+from genkit.files.integrity import LISTING, check_listed, check_named, listing_of
+from genkit.files.text import logger
 from genkit.results.index import Index
 from genkit.results.locations import open_location
 from genkit.results.records import Record, content_id, from_json, to_json
 
 P = TypeVar("P", Path, str)
 
-_NAMED = re.compile(r"-([0-9a-f]{12})\.json$")
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) 
     for each in exhibits or ():
         _check_plain(each)
     where = open_location(folder)
-    for each, content in (exhibits or {}).items():
+    for each, content in {**exhibits, LISTING: listing_of(exhibits)}.items() if exhibits else ():
         where.write(f"exhibits/{name}/{each}", content)
     stamp = re.sub(r"[^0-9T]", "", record.created)[:15]
     return type(folder)(where.write(f"records/{stamp}-{name}.json", data))
@@ -85,14 +88,24 @@ def read(root: Path | str) -> StoreContents:
     index = Index(root)
     with _without_collection():
         slim = (
-            dataclasses.replace(each, data=content_id(each.data).encode())  # thousands of files need not stay in memory
+            dataclasses.replace(each, data=b"")  # the content of thousands of files need not stay in memory
             for each in scan(root, problems.append, index.record)
         )
-        found = ordered(slim, problems.append)
+        found = ordered(slim)
     index.save()
     return StoreContents(
         [each.record for each in found], sorted(problems), {each.record.id: each.folder for each in found}
     )
+
+
+def known(root: Path | str) -> list[Record]:
+    """Read all records below ``root``, oldest first, and log one line for each file that is left out."""
+    return [each.record for each in ordered(scan(root, log_left_out))]
+
+
+def log_left_out(problem: str) -> None:
+    """Log one line for a file that ``scan`` leaves out."""
+    _LOG.warning("left out: %s", problem)
 
 
 def unusable(record: Record, origins: Mapping[str, str], why: str) -> str:
@@ -100,31 +113,29 @@ def unusable(record: Record, origins: Mapping[str, str], why: str) -> str:
     return f"record {record.id} in {origins.get(record.id, 'this store')} can't be used: {why}"
 
 
-def ordered(found: Iterable[StoredRecord], problem: Callable[[str], None]) -> list[StoredRecord]:
-    """Return records, oldest first; of copies, the one whose path sorts first. Copies that differ are problems."""
+def ordered(found: Iterable[StoredRecord]) -> list[StoredRecord]:
+    """Return records, oldest first; of copies, the one whose path sorts first."""
     once: dict[str, StoredRecord] = {}
     for each in sorted(found, key=lambda stored: stored.path):
-        first = once.setdefault(each.record.id, each)
-        if first is not each and first.data != each.data:
-            problem(f"{each.path} has the id of {first.path} but other content: genkit records validate says which")
+        once.setdefault(each.record.id, each)
     return sorted(once.values(), key=lambda stored: stored.record.created)
 
 
 def scan(
     root: Path | str, problem: Callable[[str], None], parse: Callable[[bytes, str, str], Record] = from_json
 ) -> Iterator[StoredRecord]:
-    """Yield all records below ``root`` in any order; ``problem`` is called for each file that can't be read.
+    """Yield all records below ``root`` in any order.
 
+    ``problem`` is called for each file that can't be read or does not have the content that its name is the hash of.
     ``parse`` makes a record of content, path and id.
     """
     for folder, name, path, data in open_location(root).records():
         if isinstance(data, str):
             problem(f"{path} can't be read: {data}")
             continue
-        named = _NAMED.search(name)
         made: list[Record] = []
         with guarded(lambda error, path=path: problem(_fault(error, path))):  # type: ignore[misc]
-            made.append(parse(data, path, named[1] if named else content_id(data)))
+            made.append(parse(data, path, check_named(name, data, path)))
         for record in made:
             yield StoredRecord(record, name, path, folder, data)
 
@@ -136,7 +147,7 @@ def _fault(error: BaseException, path: str) -> str:
 def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:
     """Return the exhibits of a record by file name, empty if it has none. ``origin`` is from StoreContents.origins.
 
-    Raises GenkitError for an exhibit that can't be read.
+    One that is not what was written is left out with a GenkitWarning. Raises GenkitError for one that can't be read.
     """
     _check_plain(record_id)
     found: dict[str, bytes] = {}
@@ -144,7 +155,15 @@ def exhibits(origin: Path | str, record_id: str) -> dict[str, bytes]:
         if isinstance(content, str):
             raise GenkitError(f"the exhibit {name} of {record_id} in {origin} can't be read: {content}")
         found[name] = content
-    return found
+    right, wrong = check_listed(found)
+    if wrong:
+        warnings.warn(
+            f"{', '.join(wrong)} of {origin}/exhibits/{record_id} can't be shown, as what is there was changed or "
+            "damaged since it was written: restore it from a copy, or measure again",
+            GenkitWarning,
+            stacklevel=2,
+        )
+    return right
 
 
 def _check_plain(name: str) -> None:

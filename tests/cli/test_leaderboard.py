@@ -28,6 +28,22 @@ def boards(genkit, tmp_path):
     return genkit
 
 
+def test_an_edited_record_is_left_out_of_every_form_of_the_board_and_named(boards, tmp_path):
+    paths = {path: json.loads(path.read_text()) for path in (tmp_path / "runs" / "records").iterdir()}
+    (edited,) = [
+        path for path, plain in paths.items() if (plain["subject"]["name"], plain["dataset"]) == ("a", "digits")
+    ]
+    edited.write_text(edited.read_text().replace('"value": 1.0', '"value": 0.5'))
+    sentence = f"runs/records/{edited.name}: its content does not match the hash in its name"
+    shown = boards("leaderboard", "--dataset", "digits", "--html", "page.html")
+    assert shown.code == 0 and f"left out: {sentence}" in shown.err
+    assert [line.split()[1] for line in shown.out.splitlines() if line.split()[0] in "12"] == ["b", "c"]
+    assert sentence in (tmp_path / "page.html").read_text()
+    document = json.loads(boards("leaderboard", "--dataset", "digits", "--json").out)
+    assert [row["model"] for row in document["rows"]] == ["b", "c"]
+    assert [each.startswith(sentence) for each in document["unreadable"]] == [True]
+
+
 def test_chances_agreement_and_weights_stand_below_the_board(boards):
     done = boards("leaderboard", "--chances", "--agreement", "--weights", "fid=2,kid=1")
     assert done.code == 0
@@ -176,7 +192,13 @@ def test_malformed_records_cost_themselves_alone_and_are_named(boards, tmp_path,
         spoil(made)
         (tmp_path / "runs" / "records" / f"{name}.json").write_text(json.dumps(made))
     done = boards(*command)
-    assert (done.code, done.out) == (0, before.out)
+    if command[0] == "leaderboard" and "--json" in command:
+        document = json.loads(done.out)
+        assert len(document.pop("unreadable")) == len(SPOILED)
+        assert document.items() <= json.loads(before.out).items()
+    else:
+        assert done.out == before.out
+    assert done.code == 0
     assert [f"{name}.json" in done.err for name in SPOILED] == [True] * len(SPOILED), done.err
 
 

@@ -68,7 +68,10 @@ def test_validate_fails_for_a_bad_record(genkit, runs):
     (path,) = (runs / "a" / "records").iterdir()
     path.write_text(path.read_text().replace("1.0", "0.5"))
     shown = genkit("records", "validate")
-    sentence = f"runs/a/records/{path.name}: its content does not match the hash in its name"
+    sentence = (
+        f"runs/a/records/{path.name}: its content does not match the hash in its name, so it was changed or damaged: "
+        "restore it from a copy, or measure again"
+    )
     assert shown.code == 1
     assert shown.out == f"{sentence}\n1 record good, 1 bad\n"
     document = genkit("records", "validate", "--json")
@@ -92,14 +95,17 @@ def test_migrate_writes_old_records_anew_unless_it_is_a_dry_run(genkit, runs, mo
     assert genkit("records", "migrate").out == "2 records have schema 2\n"
 
 
-def test_migrate_counts_what_it_leaves_old(genkit, runs, monkeypatch):
+def test_migrate_names_what_it_leaves_old(genkit, runs, monkeypatch):
     (path,) = (runs / "a" / "records").iterdir()
     path.write_text(path.read_text().replace("1.0", "0.5"))
     monkeypatch.setattr(records, "SCHEMA", 2)
     genkit("records", "migrate")
     shown = genkit("records", "migrate")
-    assert shown.out == "1 record has schema 1, 1 record has schema 2\n"
-    assert shown.err == f"left out: runs/a/records/{path.name}: its content does not match the hash in its name\n"
+    assert shown.out == "1 record has schema 2\n"
+    assert shown.err == (
+        f"left out: runs/a/records/{path.name}: its content does not match the hash in its name, so it was changed or "
+        "damaged: restore it from a copy, or measure again\n"
+    )
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])

@@ -23,6 +23,9 @@ def test_a_run_is_verified_and_a_wrong_number_ends_with_1(genkit, run):
     document = json.loads(record.read_text())
     document["scores"][0]["value"] *= 1.01
     record.write_text(json.dumps(document))
+    done = genkit("verify", record)
+    assert done.code == 1 and "its content does not match the hash in its name" in done.err
+    record = record.rename(record.with_name("by-hand.json"))
     done = genkit("verify", record, "--metrics", "fid[digits-cnn]", "--json")
     assert done.code == 1
     found = json.loads(done.out)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
+import types
 
 import numpy as np
 import pytest
 import torch
 
-from genkit.errors import PluginError
+from genkit.errors import GenkitError, Interrupted, MissingError, PluginError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator
 from genkit.metrics import mean_score
@@ -54,29 +56,78 @@ def test_a_metric_that_raises_is_absent_with_its_reason(digits, monkeypatch, err
 
 
 @pytest.mark.parametrize(
-    "score",
+    ("score", "words"),
     [
-        dataclasses.replace(SOUND, value=math.nan),
-        dataclasses.replace(SOUND, value=np.float32("inf")),
-        dataclasses.replace(SOUND, stderr=math.nan),
-        dataclasses.replace(SOUND, ci_low=-math.inf),
-        dataclasses.replace(SOUND, replicates=(1.0, math.nan)),
-        dataclasses.replace(SOUND, parts={"a": math.nan}),
-        dataclasses.replace(SOUND, value="3"),
-        3.0,
-        None,
+        (dataclasses.replace(SOUND, value=math.nan), "its value is not finite"),
+        (dataclasses.replace(SOUND, value=np.float32("inf")), "its value is not finite"),
+        (dataclasses.replace(SOUND, value=1e200), "its value is beyond 1e100"),
+        (dataclasses.replace(SOUND, stderr=math.nan), "its standard error is not finite"),
+        (dataclasses.replace(SOUND, ci_low=-math.inf), "its interval is not finite"),
+        (dataclasses.replace(SOUND, replicates=(1.0, math.nan)), "its jackknife value is not finite"),
+        (dataclasses.replace(SOUND, replicates=None), "TypeError: 'NoneType' object is not iterable"),
+        (dataclasses.replace(SOUND, parts={"a": math.nan}), "its part is not finite"),
+        (dataclasses.replace(SOUND, value="3"), "its value is str, not a number"),
+        (dataclasses.replace(SOUND, value=np.ones(2)), "its value is ndarray, not a number"),
+        (dataclasses.replace(SOUND, value=None), "its value is NoneType, not a number"),
+        (dataclasses.replace(SOUND, n=2.5), "its n is float, not int"),
+        (dataclasses.replace(SOUND, note=None), "its note is NoneType, not str"),
+        (dataclasses.replace(SOUND, method=3), "its method is int, not str"),
+        (dataclasses.replace(SOUND, rankable="yes"), "its rankable is str, not bool"),
+        (3.0, "metric 'odd' returned float, not a Score"),
+        (np.float32(3), "metric 'odd' returned float32, not a Score"),
+        (None, "metric 'odd' returned NoneType, not a Score"),
     ],
 )
-def test_what_is_no_finite_score_is_absent(digits, monkeypatch, score):
+def test_what_is_no_finite_score_is_absent(digits, monkeypatch, score, words):
     monkeypatch.setattr("genkit.metrics.mean_score", lambda evidence: score)
     record = measure(digits, MetricSpec("odd", "genkit.metrics:mean_score"))
-    assert list(record.absent) == ["odd"]
-    assert "finite" in record.absent["odd"] or "failed" in record.absent["odd"] or "not a Score" in record.absent["odd"]
+    assert record.absent == {"odd": words}
     assert from_json(to_json(record).encode(), "record").score("parameters") is not None
 
 
+class Odd(BaseException):
+    """As a plugin may have one."""
+
+
+@pytest.mark.parametrize(
+    "error", [Odd("x"), SystemExit(3), MissingError("x"), PluginError("x"), OSError(2, "gone"), MemoryError("much")]
+)
+def test_whatever_a_plugins_metric_raises_costs_that_metric_alone(digits, monkeypatch, error):
+    plugin = types.ModuleType("stranger")
+
+    def failing(evidence):
+        raise error
+
+    plugin.failing = failing
+    monkeypatch.setitem(sys.modules, "stranger", plugin)
+    record = measure(digits, MetricSpec("failing", "stranger:failing"))
+    assert list(record.absent) == ["failing"] and record.absent["failing"].startswith("it failed: ")
+    assert record.score("parameters") is not None
+
+
+def test_a_metric_that_names_no_group_of_the_protocol_costs_itself_alone(digits):
+    record = measure(digits, MetricSpec("odd", "genkit.metrics.parameters:parameters", depends_on=("weather",)))
+    assert "names the protocol group 'weather'" in record.absent["odd"]
+
+
+def test_the_user_stops_a_metric(digits, monkeypatch):
+    for error in (KeyboardInterrupt, Interrupted("stopped")):
+        monkeypatch.setattr("genkit.metrics.mean_score", lambda evidence, error=error: (_ for _ in ()).throw(error))
+        with pytest.raises(type(error) if isinstance(error, Interrupted) else error):
+            measure(digits, MetricSpec("slow", "genkit.metrics:mean_score"))
+
+
+def test_a_full_disk_ends_the_evaluation_in_a_sentence(digits, monkeypatch):
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr("genkit.metrics.mean_score", lambda evidence: (_ for _ in ()).throw(full))
+    with pytest.raises(GenkitError, match="odd can't be measured: No space left on device: make room"):
+        measure(digits, MetricSpec("odd", "genkit.metrics:mean_score"))
+
+
 def test_numbers_of_numpy_are_stored_as_numbers(digits, monkeypatch):
-    found = dataclasses.replace(SOUND, value=np.float32(1.5), replicates=tuple(np.ones(3, np.float32)), n=np.int64(5))
+    numbers = {"stderr": torch.tensor(0.5), "ci_low": np.array(1.0), "n": np.int64(5), "rankable": np.bool_(True)}
+    replicates = tuple(np.ones(3, np.float32))
+    found = dataclasses.replace(SOUND, value=np.float32(1.5), replicates=replicates, **numbers)
     monkeypatch.setattr("genkit.metrics.mean_score", lambda evidence: found)
     record = measure(digits, MetricSpec("single", "genkit.metrics:mean_score"))
     score = from_json(to_json(record).encode(), "record").score("single")

@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from genkit.errors import DataError, MissingError, UnknownName, UsageError
-from genkit.features import classifier, default_extractor, load_extractor, metadata, own_extractor, trained
+from genkit.features import (
+    classifier,
+    default_extractor,
+    load_extractor,
+    metadata,
+    offered_choices,
+    own_extractor,
+    trained,
+)
 from genkit.features.extractor import FeatureRequest
 
 
@@ -109,8 +117,24 @@ def test_unknown_names(name):
 def test_a_damaged_card_in_the_cache_is_named(cache):
     (cache / "features" / "x").mkdir(parents=True)
     (cache / "features" / "x" / "x.json").write_text("{")
-    with pytest.raises(DataError, match=r"x\.json"):
-        metadata.installed()
+    named = []
+    assert metadata.installed(named.append) == []
+    assert len(named) == 1 and "x.json is not an extractor's metadata" in named[0]
+    for use in (load_extractor, offered_choices):
+        with pytest.raises(DataError, match=r"x\.json is not an extractor's metadata"):
+            use("x")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"name": ["a"]}', "[" * 100_000, "", "\x00"])
+def test_a_damaged_card_costs_only_those_who_need_it(small, cache, caplog, text):
+    trained.train_and_store(small)
+    (cache / "features" / "x").mkdir(parents=True)
+    (cache / "features" / "x" / "x.json").write_text(text)
+    assert own_extractor(small) == "folder-photos-cnn"
+    assert "x.json is not an extractor's metadata" in caplog.text
+    assert offered_choices("folder-photos-cnn") == offered_choices("random-conv") == {}
+    assert load_extractor("folder-photos-cnn").dim == 64
+    assert load_extractor("random-conv").name == "random-conv"
 
 
 def test_features_use_all_their_dimensions(small):

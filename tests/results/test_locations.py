@@ -247,7 +247,9 @@ def test_pictures_that_cannot_be_listed_are_not_none():
 def test_a_store_of_which_nothing_can_be_read_is_not_one_without_records(tmp_path):
     path = store.add(tmp_path, record("a", score(1.0)))
     path.write_text("{")
-    with pytest.raises(DataError, match=f"^no record can be read: {path} is not a record"):
+    with pytest.raises(
+        DataError, match=f"^no record can be read: {path}: its content does not match the hash in its name"
+    ):
         genkit.leaderboard(tmp_path)
     with pytest.raises(DataError, match="no record can be read"):
         genkit.recommend(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from making import record, score
 
-from genkit.errors import DataError, GenkitError, UsageError
+from genkit.errors import DataError, GenkitError, GenkitWarning, UsageError
 from genkit.results import store
 from genkit.results.locations import open_location
 from genkit.results.records import SCHEMA, content_id, to_json
@@ -47,8 +47,68 @@ def test_a_copy_that_was_edited_is_a_problem(tmp_path):
     kept, edited = store.add(tmp_path / "a", one), store.add(tmp_path / "b", one)
     edited.write_text(edited.read_text().replace("1.0", "0.5"))
     contents = store.read(tmp_path)
-    assert contents.records == [one]
-    assert contents.problems == [f"{edited} has the id of {kept} but other content: genkit records validate says which"]
+    assert contents.records == [one] and contents.origins == {one.id: str(kept.parents[1])}
+    assert contents.problems == [
+        f"{edited}: its content does not match the hash in its name, so it was changed or damaged: "
+        "restore it from a copy, or measure again"
+    ]
+
+
+def places(size):
+    return [0, size // 3, size // 2, size - 2, size - 1]
+
+
+def flipped(data, place):
+    changed = bytearray(data)
+    changed[place] ^= 1
+    return bytes(changed)
+
+
+def test_a_flip_anywhere_in_a_record_leaves_it_out_and_names_it(tmp_path, caplog):
+    other = record("b", score(2.0))
+    path = store.add(tmp_path, record("a", score(1.0)))
+    store.add(tmp_path, other)
+    data, times = path.read_bytes(), path.stat()
+    for place in places(len(data)):
+        path.write_bytes(flipped(data, place))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        contents = store.read(tmp_path)
+        assert contents.records == [other]
+        (problem,) = contents.problems
+        assert problem.startswith(f"{path}: its content does not match the hash in its name")
+    assert store.known(tmp_path) == [other] and caplog.messages == [f"left out: {problem}"]
+
+
+def test_an_edited_record_of_a_url_is_left_out_and_named(url):
+    address = store.add(url, record("a", score(1.0)))
+    open_location(url).write(address.removeprefix(f"{url}/"), to_json(record("a", score(0.5))).encode())
+    contents = store.read(url)
+    assert contents.records == []
+    assert contents.problems[0].startswith(f"{address}: its content does not match the hash in its name")
+
+
+def test_a_flip_in_an_exhibit_or_in_their_list_leaves_out_what_it_concerns(tmp_path):
+    one = record("a", score(1.0))
+    shown = {"grid.png": b"\x89PNG and more", "curve.json": b"{}"}
+    store.add(tmp_path, one, shown)
+    folder = tmp_path / "exhibits" / one.id
+    picture, listing = folder / "grid.png", folder / "sha256.json"
+    for place in range(len(shown["grid.png"])):
+        picture.write_bytes(flipped(shown["grid.png"], place))
+        with pytest.warns(GenkitWarning, match=rf"grid.png of .*{one.id} can't be shown"):
+            assert store.exhibits(tmp_path, one.id) == {"curve.json": b"{}"}
+    picture.write_bytes(shown["grid.png"])
+    data = listing.read_bytes()
+    for place in (0, data.index(b"grid"), data.index(b'png": "') + 10):
+        listing.write_bytes(flipped(data, place))
+        with pytest.warns(GenkitWarning, match=r"sha256.json of .* can't be shown"):
+            assert store.exhibits(tmp_path, one.id) == {}
+    listing.write_bytes(data)
+    picture.unlink()
+    with pytest.warns(GenkitWarning, match=r"grid.png of .* can't be shown"):
+        assert store.exhibits(tmp_path, one.id) == {"curve.json": b"{}"}
+    listing.unlink()  # as of before
+    assert store.exhibits(tmp_path, one.id) == {"curve.json": b"{}"}
 
 
 def test_an_exhibit_that_cannot_be_read_is_one_sentence(root, monkeypatch):
