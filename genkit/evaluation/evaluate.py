@@ -24,7 +24,7 @@ from genkit.registry.discovery import registry
 from genkit.results import store
 from genkit.results.records import Record, Subject, Training
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Run, checkpoint_meta, named_run
+from genkit.training.runs import Run, checkpoint_meta, named_run, with_newest
 
 _LOG = logger(__name__)
 
@@ -78,12 +78,13 @@ def evaluate(
             checkpoint = Path(run)
         run = named_run(run)
     path = checkpoint or run.newest_checkpoint()
+    newest = path.name == run.newest_checkpoint().name
     if path.resolve().parent != (run.path / "checkpoints").resolve():
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
     store.ready(run.path)
     evaluator = evaluator or Evaluator(open_run_dataset(run, dataset), resolve_config(config, options, COUNT), progress)
-    measured = measure_run(run, evaluator, path, raw=raw, sampling=sampling)
-    if run.status.warning and path.name == run.newest_checkpoint().name:
+    measured = measure_run(run, evaluator, checkpoint, raw=raw, sampling=sampling)
+    if run.status.warning and newest:
         _LOG.warning("run %s, as training found: %s", run.path, run.status.warning)
     return Evaluation(measured.record, store_record(run.path, measured))
 
@@ -91,16 +92,23 @@ def evaluate(
 def measure_run(
     run: Run,
     evaluator: Evaluator,
-    checkpoint: Path,
+    checkpoint: Path | None = None,
     *,
     raw: bool = False,
     sampling: Mapping[str, Any] | None = None,
 ) -> Measurement:
-    """Measure a checkpoint of a run as if training had ended there; its learning curves are exhibits too."""
-    model = load_for_evaluation(run, checkpoint, evaluator.dataset.train, evaluator.device, raw=raw, sampling=sampling)
-    record, exhibits = evaluator.measure(
-        subject_of(run, model), model=model, training=training_of(run, checkpoint, weights_of(model, raw))
-    )
+    """Measure a checkpoint of a run as if training had ended there; its learning curves are exhibits too.
+
+    Without a ``checkpoint`` it is the newest, also of a run that is being trained and replaces it meanwhile.
+    """
+
+    def opened(path: Path) -> tuple[GenerativeModel, Training]:
+        data, device = evaluator.dataset.train, evaluator.device
+        model = load_for_evaluation(run, path, data, device, raw=raw, sampling=sampling)
+        return model, training_of(run, path, weights_of(model, raw))
+
+    model, training = with_newest(run, opened) if checkpoint is None else opened(checkpoint)
+    record, exhibits = evaluator.measure(subject_of(run, model), model=model, training=training)
     return Measurement(record, {**exhibits, **curves(run.path / "log.jsonl")})
 
 
@@ -156,11 +164,11 @@ def resolve_config(config: EvalConfig | None, options: Mapping[str, Any], count:
 def store_record(folder: Path, measured: Measurement) -> Path:
     """Store a record, with its exhibits if these can be written, and notify the observers."""
     try:
-        path = store.add(folder, measured.record, measured.exhibits)
+        path = store.append(folder, measured.record, measured.exhibits)
     except GenkitError as error:
         if not measured.exhibits:
             raise
         warnings.warn(f"the record is kept without its exhibits: {error}", GenkitWarning, stacklevel=2)
-        path = store.add(folder, measured.record)
+        path = store.append(folder, measured.record)
     registry().observe("genkit_record", record=measured.record)
     return path

@@ -291,7 +291,7 @@ def _record_path(target: Path, runs: Path) -> Path:
     homes = [run.path, *run.path.parents[3:4]]  # genkit bench keeps OUT/runs and OUT/records
     stored = [each for home in homes for each in store.scan(home / "records", store.log_left_out)]
     mine = [each for each in stored if each.record.training is not None and each.record.training.run == run.id]
-    mine.sort(key=lambda each: each.record.created)
+    mine.sort(key=lambda each: each.record.place)
     if not mine:
         raise MissingError(f"run {run.path} has no record yet: genkit eval --run {run.path}")
     last = [each for each in mine if each.record.training is not None and each.record.training.finished]

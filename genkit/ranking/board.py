@@ -125,7 +125,7 @@ def rank(
     to rank and UnknownName for a data set, score or protocol that no record has.
     """
     dataset = choose_dataset(records, dataset)
-    records = sorted(records, key=lambda record: record.created)
+    records = sorted(records, key=lambda record: record.place)
     own, elsewhere = split_points([record for record in records if record.dataset == dataset])
     here, earlier = split_milestones(own)
     candidates = [record for record in models_or_baselines(here) if record.scores]
@@ -193,7 +193,7 @@ def _default_score(records: Sequence[Record], protocol: str | None) -> str:
     if not having:
         raise UnknownName("protocol", str(protocol), {fingerprint for _, fingerprint in entries})
     first = {score.name: -place for record in records for place, score in enumerate(record.scores)}
-    newest = {score.name: record.created for record in records for score in record.scores}
+    newest = {score.name: record.place for record in records for score in record.scores}
     metrics = {score.name: score.metric for record in records for score in record.scores}
     own = {offer.spec.name for offer in registry().offers(MetricSpec) if offer.plugin.dist == CORE}
 
@@ -223,7 +223,7 @@ def _largest_protocol(records: Sequence[Record], score: str) -> str:
         found = record.score(score)
         if found is not None:
             entries[found.fingerprint].update([entry_of(record)] if found.rankable else [])
-            newest[found.fingerprint] = record.created
+            newest[found.fingerprint] = record.place
     return max(entries, key=lambda key: (len(entries[key]), newest[key]))
 
 

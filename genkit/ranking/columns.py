@@ -30,7 +30,7 @@ def choose_columns(histories: Iterable[Sequence[Record]], score: str) -> dict[st
         newest: dict[tuple[str, str], str] = {}
         for record in reversed(history):
             for other in record.scores:
-                newest[other.name, other.fingerprint] = record.created
+                newest[other.name, other.fingerprint] = record.place
                 example[other.fingerprint] = other
         for (name, fingerprint), created in newest.items():
             if name != score:

@@ -42,10 +42,10 @@ def choose_dataset(records: Sequence[Record], wanted: str | None) -> str:
     if not records:
         raise MissingError("there are no records yet: genkit eval --model dcgan makes the first")
     if wanted is None:
-        return max(models_or_baselines(records), key=lambda record: record.created).dataset
+        return max(models_or_baselines(records), key=lambda record: record.place).dataset
     same = [record for record in records if record.dataset.rpartition("@")[0].lower() == wanted.lower()]
     if same and not any(record.dataset.lower() == wanted.lower() for record in records):
-        newest = max(models_or_baselines(same), key=lambda record: record.created).dataset
+        newest = max(models_or_baselines(same), key=lambda record: record.place).dataset
         others = sorted({record.dataset for record in same} - {newest})
         _LOG.warning(
             "%s is the name of %d data sets: this is %s, measured last; also here: %s",

@@ -76,7 +76,7 @@ def sweeps(records: Sequence[Record]) -> list[Sweep]:
     """Return what was swept among records of one data set."""
     moved = {record.training.run for record in records if record.training and not record.at_own_point}
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in sorted(records, key=lambda record: record.created):
+    for record in sorted(records, key=lambda record: record.place):
         if record.training and record.training.run in moved:
             images = repr([record.protocol.get(part) for part in ("data", "samples")])
             groups[weights_key(_as_ranked(record)), images].append(record)
@@ -148,7 +148,7 @@ def _protocols(records: Sequence[Record]) -> dict[str, str]:
         for score in record.scores:
             if score.rankable and "@" not in score.name:
                 places[score.name][score.fingerprint].add(_place(record))
-                newest[score.fingerprint] = record.created
+                newest[score.fingerprint] = record.place
     return {
         name: max(known, key=lambda key, known=known: (len(known[key]), newest[key]))  # type: ignore[misc]
         for name, known in places.items()

@@ -33,7 +33,7 @@ def measured_at(wanted: str, records: Sequence[Record], root: Path | str) -> str
     for found in (_recorded(reference, records, root), _content_now(reference)):
         there = [record for record in records if content(record) in found]
         if there:
-            return max(there, key=lambda record: record.created).dataset
+            return max(there, key=lambda record: record.place).dataset
     listed = ", ".join(sorted({record.dataset for record in records})) or "none"
     raise UnknownName("measured data set", reference, [], f" The records have: {listed}")
 

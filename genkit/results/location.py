@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from genkit.errors import GenkitError
@@ -32,6 +32,12 @@ class Location(Protocol):
 
     def write(self, path: str, data: bytes) -> str:
         """Write a file atomically and return its full path."""
+
+    def write_folder(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Write the files of a folder, at once where a folder can be renamed; it may hold them already."""
+
+    def record_names(self) -> list[str]:
+        """Return the names of the records here, and if this is a run, of all runs; as far as they can be listed."""
 
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with its files."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from genkit.errors import GenkitError, MissingError, UnknownName, UsageError
 from genkit.files.reading import read_file
-from genkit.files.writing import write_atomic
+from genkit.files.writing import publishing, write_atomic
 from genkit.results.location import Content, Location, RecordFile, is_document, reason, sentence
 from genkit.results.remote import Remote, protocols
 
@@ -90,6 +91,34 @@ class Folder:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(target, data)
         return str(target)
+
+    def write_folder(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """See Location."""
+        target = self.root / folder
+        with sentence(f"the exhibits can't be written to {target}"):
+            if target.is_dir():
+                for name, data in files.items():
+                    write_atomic(target / name, data)
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with publishing(target) as new:
+                    for name, data in files.items():
+                        write_atomic(new / name, data)
+            except OSError:
+                if not target.is_dir():  # else another process was first: the folder's name is its content's
+                    raise
+
+    def record_names(self) -> list[str]:
+        """See Location."""
+        folders = [self.root / "records"]
+        if (self.root / "run.json").is_file():
+            folders += [each for root in self.root.absolute().parents[2:3] for each in root.glob("*/*/*/records")]
+        names = []
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                names += os.listdir(folder)
+        return names
 
     def remove(self, path: str) -> None:
         """See Location."""

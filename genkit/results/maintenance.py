@@ -82,7 +82,8 @@ def renew(stored: StoredRecord) -> str:
     """
     old_id = stored.record.id
     record = dataclasses.replace(stored.record, schema=records.SCHEMA)
-    path = add(stored.folder, record, exhibits(stored.folder, old_id))
+    stamp = stored.name.rpartition("-")[0]  # it keeps its place in the order
+    path = add(stored.folder, record, exhibits(stored.folder, old_id), stamp)
     where = open_location(stored.folder)
     where.remove(f"records/{stored.name}")
     where.remove(f"exhibits/{old_id}")

@@ -189,6 +189,13 @@ class Record:
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
     schema: int = SCHEMA
+    order: str = field(default="", compare=False, repr=False)
+    """When it came into its store, as the name of its file says; not in the document. Empty in older records."""
+
+    @property
+    def place(self) -> str:
+        """What records are sorted by, oldest first: ``order``, which a clock that is set back does not turn round."""
+        return self.order or self.created
 
     @property
     def at_own_point(self) -> bool:
@@ -218,6 +225,7 @@ def content_id(data: bytes) -> str:
 def to_json(record: Record) -> str:
     """Return a record as JSON text; raises DataError if a number in it is not finite."""
     document = dataclasses.asdict(record)
+    del document["order"]
     try:
         document["protocol_fingerprint"] = record.protocol_fingerprint
         for part in (document["subject"], document["training"] or {}):
@@ -239,7 +247,7 @@ def from_json(text: str | bytes, origin: str, known_id: str = "") -> Record:
     record = parse(Record, text, f"{origin} is not a record", SCHEMA)
     if fault := _fault(record):
         raise DataError(f"{origin} is not a record: {fault}")
-    record = dataclasses.replace(record, scores=tuple(score.around_its_value() for score in record.scores))
+    record = dataclasses.replace(record, scores=tuple(score.around_its_value() for score in record.scores), order="")
     if known_id:
         vars(record)["id"] = known_id
     return record

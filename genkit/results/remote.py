@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genkit.results.location import Content, RecordFile, is_document, reason, sentence
@@ -83,6 +83,18 @@ class Remote:
                 if not self.fs.exists(target):
                     raise
         return self._url(target)
+
+    def write_folder(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """See Location: file by file; the record that makes them visible is written after them."""
+        for name, data in files.items():
+            self.write(f"{folder}/{name}", data)
+
+    def record_names(self) -> list[str]:
+        """See Location."""
+        try:  # adding may be allowed without listing
+            return [_name(path) for path in self._below(f"{self.root}/records")[0]]
+        except Exception:
+            return []
 
     def remove(self, path: str) -> None:
         """See Location."""

@@ -18,6 +18,7 @@ from typing import TypeVar
 from genkit.errors import DataError, GenkitError, GenkitWarning
 from genkit.files.guard import guarded, sentence
 from genkit.files.integrity import LISTING, check_listed, check_named, listing_of
+from genkit.files.order import next_in_order
 from genkit.files.text import logger
 from genkit.results.index import Index
 from genkit.results.locations import open_location
@@ -26,6 +27,7 @@ from genkit.results.records import Record, content_id, from_json, to_json
 P = TypeVar("P", Path, str)
 
 _LOG = logger(__name__)
+_STAMPED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})?-")
 
 
 @dataclass(frozen=True)
@@ -57,21 +59,41 @@ class StoredRecord:
     data: bytes
 
 
-def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) -> P:
+def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None, stamp: str = "") -> P:
     """Write a record atomically to ``folder/records`` and return its path, or its URL if ``folder`` is one.
 
-    ``exhibits``, files by name, are written first. Raises DataError for an exhibit with an invalid file name, and
-    GenkitError if nothing can be written.
+    ``exhibits``, files by name, are written first. ``stamp`` is what the name of its file begins with, by default the
+    record's own time. Raises DataError for an exhibit with an invalid file name, and GenkitError if nothing can be
+    written.
     """
     data = to_json(record).encode()
     name = content_id(data)
     for each in exhibits or ():
         _check_plain(each)
     where = open_location(folder)
-    for each, content in {**exhibits, LISTING: listing_of(exhibits)}.items() if exhibits else ():
-        where.write(f"exhibits/{name}/{each}", content)
-    stamp = re.sub(r"[^0-9T]", "", record.created)[:15]
+    if exhibits:
+        where.write_folder(f"exhibits/{name}", {**exhibits, LISTING: listing_of(exhibits)})
+    stamp = stamp or re.sub(r"[^0-9T]", "", record.created)[:15]
     return type(folder)(where.write(f"records/{stamp}-{name}.json", data))
+
+
+def append(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) -> P:
+    """Write a record that has just been measured, as ``add`` does: it becomes the newest of its store.
+
+    The store of a run's folder is the folder of all runs. The order is in the file's name: the record's time, or just
+    after the newest there, if the clock was set back since.
+    """
+    order = next_in_order(map(_time, open_location(folder).record_names()), record.created)
+    return add(folder, record, exhibits, stamp=re.sub(r"[^0-9T]", "", order)[:18])
+
+
+def _time(name: str) -> str:
+    """The time in the name of a record's file; of an older one, whose name has whole seconds, the last it can be."""
+    found = _STAMPED.match(name)
+    if found is None:
+        return ""
+    year, month, day, hour, minute, second, fraction = found.groups(default="999")
+    return f"{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction}+00:00"
 
 
 def ready(folder: Path | str) -> None:
@@ -118,7 +140,7 @@ def ordered(found: Iterable[StoredRecord]) -> list[StoredRecord]:
     once: dict[str, StoredRecord] = {}
     for each in sorted(found, key=lambda stored: stored.path):
         once.setdefault(each.record.id, each)
-    return sorted(once.values(), key=lambda stored: stored.record.created)
+    return sorted(once.values(), key=lambda stored: stored.record.place)
 
 
 def scan(
@@ -137,7 +159,13 @@ def scan(
         with guarded(lambda error, path=path: problem(_fault(error, path))):  # type: ignore[misc]
             made.append(parse(data, path, check_named(name, data, path)))
         for record in made:
+            vars(record)["order"] = _order(name)
             yield StoredRecord(record, name, path, folder, data)
+
+
+def _order(name: str) -> str:
+    found = _STAMPED.match(name)
+    return _time(name) if found and found[7] else ""
 
 
 def _fault(error: BaseException, path: str) -> str:

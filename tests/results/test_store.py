@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import stat
@@ -9,7 +10,8 @@ import pytest
 from making import record, score
 
 from genkit.errors import DataError, GenkitError, GenkitWarning, UsageError
-from genkit.results import store
+from genkit.ranking.board import rank
+from genkit.results import locations, store
 from genkit.results.locations import open_location
 from genkit.results.records import SCHEMA, content_id, to_json
 
@@ -159,19 +161,53 @@ def test_exhibits_lie_beside_their_record(root):
     assert found == [shown, other, {}]
 
 
-def test_a_record_never_stands_without_its_exhibits(root, monkeypatch):
+def test_a_record_never_stands_without_its_exhibits(root, tmp_path, monkeypatch):
     kind = type(open_location(root))
-    write = kind.write
+    write, write_file = kind.write, locations.write_atomic
 
     def dies_at_pictures(self, path, data):
         if path.endswith(".png"):
             raise KeyboardInterrupt
         return write(self, path, data)
 
+    def file_dies_at_pictures(path, data):
+        if path.suffix == ".png":
+            raise KeyboardInterrupt
+        write_file(path, data)
+
     monkeypatch.setattr(kind, "write", dies_at_pictures)
+    monkeypatch.setattr(locations, "write_atomic", file_dies_at_pictures)
     with pytest.raises(KeyboardInterrupt):
         store.add(root, record("a", score(1.0)), {"a.json": b"{}", "grid.png": b"x"})
     assert store.read(root).records == []
+    if root is tmp_path:
+        assert list((tmp_path / "exhibits").iterdir()) == []  # a folder of exhibits is whole, or not there
+
+
+def test_the_record_measured_last_is_the_newest_although_the_clock_was_set_back(root):
+    times = [f"2026-0{month}-01T00:00:00.000+00:00" for month in (5, 6, 2, 1)]
+    old, *new = [record(name, score(1.0), created=time) for name, time in zip("abcd", times, strict=True)]
+    new[-1] = dataclasses.replace(new[-1], dataset="mnist")
+    store.add(root, old)  # as older versions did
+    paths = [store.append(root, each) for each in new]
+    read = store.read(root).records
+    assert [each.subject.name for each in read] == ["a", "b", "c", "d"]
+    assert [each.created for each in read] == times
+    assert [each.id for each in read] == [each.id for each in (old, *new)]
+    assert Path(paths[2]).name.startswith("20260601T000000002-")
+    assert to_json(read[3]) == to_json(new[2])
+    assert rank([*reversed(read)]).dataset == "mnist"  # the newest record's
+
+
+def test_the_order_goes_through_all_runs_and_survives_merging(tmp_path):
+    runs = [tmp_path / "runs" / "digits" / "vae" / name for name in "ab"]
+    for run in runs:
+        run.mkdir(parents=True)
+        (run / "run.json").touch()
+    for run, month in ((runs[0], 6), (runs[1], 5)):
+        store.append(run, record(run.name, score(1.0), created=f"2026-0{month}-01T00:00:00.000+00:00"))
+    store.append(tmp_path / "runs" / "other", record("c", score(1.0), created="2026-06-02T00:00:00.000+00:00"))
+    assert [each.subject.name for each in store.read(tmp_path / "runs").records] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".png", "a/b.png", "../a.png", "/a.png", "a\\b.png", "a\nb", "a\0b"])
