@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
+from typing import Protocol
 
 try:
     import fcntl
-except ImportError:  # Windows: filelock has another lock there
+except ImportError:  # Windows
+    import msvcrt
+
     fcntl = None  # type: ignore[assignment]
 
 PATIENCE = 0.2
@@ -42,51 +42,67 @@ class Held(Exception):
 
 
 class ProcessLock:
-    """A lock on a file, which stays when the lock is released. See Lock."""
+    """A lock on a file, which stays when the lock is released and obeys the umask. See Lock.
+
+    A forked process has no part in the locks of its parent: it neither keeps nor releases them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: BaseFileLock | None = None
+        self._descriptor = -1
 
     def acquire(self) -> bool:
-        """See Lock; raises OSError if the file can't be written."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path, timeout=PATIENCE, poll_interval=0.01)
+        """See Lock; raises OSError if the file can't be written or the file system has no locks."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        until = time.monotonic() + PATIENCE
         try:
-            lock.acquire()
-        except Timeout:
-            return False
-        self._lock = lock
+            while not take(descriptor):
+                if time.monotonic() > until:
+                    os.close(descriptor)
+                    return False
+                time.sleep(0.01)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        _held.add(descriptor)
         return True
 
     def held(self) -> bool:
         """See Lock; a file that does not exist or can't be opened is held by nobody."""
-        if self._lock is not None:
+        if self._descriptor in _held:
             return True
-        if fcntl is None:
-            held = self.path.exists() and not self.acquire()
-            self.release()
-            return held
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not take(descriptor, shared=True)
         except OSError:
             return False
         finally:
             os.close(descriptor)
-        return False
 
     def release(self) -> None:
         """See Lock."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        if self._descriptor in _held:
+            _held.remove(self._descriptor)
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+_held: set[int] = set()
+"""The descriptors of the locks that this process holds; each has its lock until it is closed."""
+
+
+def _leave_to_the_parent() -> None:
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 @contextlib.contextmanager
@@ -100,14 +116,16 @@ def holding(lock: Lock) -> Iterator[None]:
         lock.release()
 
 
-def take(descriptor: int) -> bool:
-    """Lock an open file until it is closed; False if another process has it. Always True without such locks."""
-    if fcntl is None:
-        return True
+def take(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file until it is closed; False if another process has it, OSError without such locks.
+
+    A ``shared`` lock, which needs no right to write, only goes with other shared ones.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if fcntl is None:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
         return False
-    except OSError:  # a file system without locks: its files count as abandoned by their age alone
-        return True
     return True

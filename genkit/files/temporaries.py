@@ -50,7 +50,11 @@ def _locked(path: Path, mode: int = 0o666) -> int:
     """Create a file and lock it; return its descriptor, or -1 if it was swept before it was locked."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        if take(descriptor) and os.stat(path).st_ino == os.fstat(descriptor).st_ino:
+        with contextlib.suppress(OSError):  # a file system without locks: its files are abandoned by their age alone
+            if not take(descriptor):
+                os.close(descriptor)
+                return -1
+        if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
             return descriptor
     except FileNotFoundError:
         pass
@@ -194,8 +198,12 @@ def _removed(path: Path, here: bool) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(lock, flags)
     try:
-        if descriptor >= 0 and not take(descriptor):
-            return 0
+        try:
+            if descriptor >= 0 and not take(descriptor):
+                return 0
+        except OSError:
+            if fresh:
+                return 0
         if is_folder:
             shutil.rmtree(path)
         else:

@@ -13,7 +13,7 @@ from genkit.data.images import grid, in_range, png, quantize, save_gif, save_gri
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
 from genkit.files.text import comma_separated, logger, read_back
-from genkit.files.writing import write_atomic
+from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.seeds import derive
 
@@ -155,38 +155,45 @@ def write_images(
             )
     labels: list[tuple[str, int]] = []
     label = class_number(model, label)
-    with _filling(folder):
+    with _filling(folder) as place:
         for name in classes if label is None else classes[label : label + 1]:
-            (folder / name).mkdir()
+            (place / name).mkdir()
         done = 0
         for images, drawn in draw_in_order(model, count, seed=seed, label=label):
             for offset, image in enumerate(quantize(images).cpu().numpy()):
                 name = f"{done + offset:06d}.png"
-                place = folder / classes[int(drawn[offset])] if classes and drawn is not None else folder
-                (place / name).write_bytes(png(image.transpose(1, 2, 0)))
+                own = place / classes[int(drawn[offset])] if classes and drawn is not None else place
+                (own / name).write_bytes(png(image.transpose(1, 2, 0)))
                 if drawn is not None and model.conditional:
                     labels.append((name, int(drawn[offset])))
             done += len(images)
             progress("samples", done, count)
         if labels and not classes:
-            write_atomic(folder / "labels.csv", comma_separated([("file", "label"), *labels]).encode())
+            write_atomic(place / "labels.csv", comma_separated([("file", "label"), *labels]).encode())
 
 
 def write_singles(images: Tensor, folder: Path, names: Sequence[str]) -> None:
     """Write images in [0, 1] as PNGs with these names into a new folder; raises GenkitError if it has files already."""
-    with _filling(folder):
+    with _filling(folder) as place:
         for name, image in zip(names, quantize(images).cpu().numpy(), strict=True):
-            (folder / f"{name}.png").write_bytes(png(image.transpose(1, 2, 0)))
+            (place / f"{name}.png").write_bytes(png(image.transpose(1, 2, 0)))
 
 
 @contextlib.contextmanager
-def _filling(folder: Path) -> Iterator[None]:
-    """Make a folder, or take an empty one; raise an OSError as a GenkitError."""
+def _filling(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, which appears whole under its name at the end; raise an OSError as a GenkitError.
+
+    An empty folder that is there already is filled in its place, as someone may be in it.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise GenkitError(f"{folder} is not empty: name a new folder")
-        yield
+        if folder.exists():
+            if any(folder.iterdir()):
+                raise GenkitError(f"{folder} is not empty: name a new folder")
+            yield folder
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with publishing(folder) as place:
+            yield place
     except OSError as error:
         raise GenkitError(f"{error.filename or folder} can't be written: {error.strerror or error}") from error
 

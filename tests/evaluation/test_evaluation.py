@@ -11,7 +11,8 @@ import torch
 from making import record, score
 
 from genkit.data import Split
-from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError
+from genkit.errors import GenkitError, GenkitWarning, MissingError, UnknownName, UsageError
+from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate, store_record
@@ -203,3 +204,22 @@ def test_few_images_are_measured_by_what_can_measure_them(digits):
     record = compare(few, digits, EvalConfig(count=6)).record
     assert record.score("fid[digits-cnn]").n == 6
     assert "between 1 and the 6 rows" in record.absent["is[digits-cnn]"]
+
+
+def test_a_run_whose_newest_checkpoint_is_replaced_while_it_is_opened_is_measured_by_the_next(
+    digits, tmp_path, monkeypatch
+):
+    run = train("ppca", digits, root=tmp_path)
+    newest, opened = run.newest_checkpoint(), load_for_evaluation
+
+    def rotated(run, path, *arguments, **options):
+        model = opened(run, path, *arguments, **options)
+        if path == newest:  # before its hash is taken
+            path.rename(path.with_name("step-000000999.safetensors"))
+        return model
+
+    monkeypatch.setattr("genkit.evaluation.evaluate.load_for_evaluation", rotated)
+    done = evaluate(run, count=400, metrics=["fid"])
+    assert done.record.training.checkpoint_sha256 == sha256_file(newest.with_name("step-000000999.safetensors"))
+    with pytest.raises(MissingError):
+        evaluate(run, count=400, metrics=["fid"], checkpoint=newest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import pytest
 
 from genkit.files.locks import Held, ProcessLock, holding
+from genkit.files.temporaries import sweep, temporary_file
+from genkit.files.writing import write_atomic
 
 HOLDER = """
 import os, sys
@@ -83,3 +86,28 @@ def test_asking_leaves_no_file_and_needs_no_right_to_write(tmp_path):
     lock = ProcessLock(tmp_path / "lock")
     assert not lock.held()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_may_write_the_folder_may_take_the_lock(tmp_path):
+    before = os.umask(0o002)
+    try:
+        with holding(ProcessLock(tmp_path / "lock")):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o664
+
+
+def test_without_locks_nothing_is_taken_and_nothing_young_is_swept(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with temporary_file(tmp_path / "x") as living:
+        monkeypatch.setattr("fcntl.flock", none)
+        assert sweep(tmp_path) == 0 and living.exists()
+    lock = ProcessLock(tmp_path / "lock")
+    with pytest.raises(OSError, match="No locks"):
+        lock.acquire()
+    assert not lock.held()
+    write_atomic(tmp_path / "x", b"x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "x"]

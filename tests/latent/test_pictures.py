@@ -210,3 +210,16 @@ def test_a_number_that_is_a_name_is_read_as_the_name_and_that_is_said(caplog):
     assert "class '7' is read as a name" in caplog.messages[0]
     with pytest.raises(UsageError, match="no class named 'disk'. Did you mean 'disc'. The classes are cross, disc"):
         draw(named("cross", "disc"), 1, seed=0, label="disk")
+
+
+def test_a_folder_of_samples_appears_whole_or_not_at_all(tmp_path):
+    def stop(what, done, total):
+        assert not (tmp_path / "out").exists()
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_images(Shades(), tmp_path / "out", 2 * CHUNK, seed=0, progress=stop)
+    assert list(tmp_path.iterdir()) == []
+    write_images(Shades(), tmp_path / "out", 3, seed=0)
+    assert len(list((tmp_path / "out").iterdir())) == 4
