@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from genkit.cli.output import results_apart
 from genkit.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,6 +79,13 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 class Command(click.Command):
     """A command whose help shows its options by section, general ones last."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; with --json, only its results reach stdout."""
+        if not ctx.params.get("as_json"):
+            return super().invoke(ctx)
+        with results_apart():
+            return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does; raises UsageError for a flag given twice, and for common names of flags of others."""

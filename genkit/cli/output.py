@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 
 from genkit.errors import one_line
 from genkit.files.text import encodable, json_text, lines
+from genkit.registry.fence import set_aside
 
 
 def echo(line: object = "", *, err: bool = False) -> None:
@@ -25,7 +27,29 @@ def echo_lines(text: str, *, err: bool = False, nl: bool = True) -> None:
     _write(lines(text) + "\n" * nl, err)
 
 
+_results: list[str] | None = None
+"""What is kept for stdout while the rest goes to stderr."""
+
+
+@contextlib.contextmanager
+def results_apart() -> Iterator[None]:
+    """Send to stderr all that others print, also libraries and processes; stdout gets what this module prints."""
+    global _results
+    kept: list[str] = []
+    _results = kept
+    try:
+        with set_aside():
+            yield
+    finally:
+        _results = None
+        for text in kept:
+            _write(text, False)
+
+
 def _write(text: str, err: bool) -> None:
+    if _results is not None and not err:
+        _results.append(text)
+        return
     stream = sys.stderr if err else sys.stdout
     if stream is not None:
         stream.write(encodable(text, getattr(stream, "encoding", None) or "utf-8"))

@@ -14,7 +14,7 @@ from genkit.report.text import table
 @click.command(cls=ListCommand)
 @json_option
 def command(as_json: bool) -> None:
-    """List the plugins: what each offers, or why it is broken."""
+    """List the plugins: how long each takes at every start, and what it offers, or why it is broken."""
     plugins = registry().plugins
     if as_json:
         echo_json(
@@ -26,6 +26,7 @@ def command(as_json: bool) -> None:
                     "error": p.error or None,
                     "offers": {kind.kind: [spec.name for spec in specs] for kind, specs in p.specs.items() if specs},
                     "observes": list(p.observes),
+                    "seconds": round(p.seconds, 3),
                 }
                 for p in plugins
             ]
@@ -39,6 +40,11 @@ def command(as_json: bool) -> None:
         parts += [f"observes {' and '.join(plugin.observes)}"] if plugin.observes else []
         offered = ", ".join(parts)
         rows.append(
-            [plugin.name, f"{plugin.dist} {plugin.version}", f"broken: {plugin.error}" if plugin.error else offered]
+            [
+                plugin.name,
+                f"{plugin.dist} {plugin.version}",
+                f"{1000 * plugin.seconds:,.0f} ms",
+                f"broken: {plugin.error}" if plugin.error else offered,
+            ]
         )
-    echo_lines(table(rows))
+    echo_lines(table(rows, right=(2,)))

@@ -18,6 +18,9 @@ from genkit.files.text import coloured, encodable
 
 STOPPED = 130
 
+_leave = os._exit
+"""As it is before code of plugins runs, which can't call it: see genkit.registry.fence."""
+
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
@@ -42,7 +45,7 @@ def _stop(_number: int, frame: types.FrameType | None) -> None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             with contextlib.suppress(OSError):
                 os.write(2, b"stopped\n")
-            os._exit(STOPPED)
+            _leave(STOPPED)
         frame = frame.f_back
     raise KeyboardInterrupt
 
@@ -102,6 +105,10 @@ class _Guarded:
         shown = encodable(coloured(text) if self._clean else text, encoding)
         self._try(lambda: self._stream.write(shown))
         return len(text)
+
+    def renew(self, stream: TextIO) -> None:
+        """Write to another stream from now on, as this one was closed."""
+        self._stream, self._error = stream, None
 
     def writelines(self, texts: Iterable[str]) -> None:
         """Write one text after the other."""

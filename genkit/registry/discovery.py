@@ -6,20 +6,24 @@ plugin is an error.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import time
 import types
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, Generic, TypeVar, cast
 
 import pluggy
 
 from genkit.errors import AmbiguousName, GenkitWarning, PluginError, UnknownName, suggestion
+from genkit.files.guard import guarded, sentence
 from genkit.files.text import logger
 from genkit.registry import builtins, hookspecs
+from genkit.registry.fence import fenced
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
 
 _LOG = logger(__name__)
@@ -37,9 +41,6 @@ _HOOKS: dict[str, type[Spec]] = {
 _OBSERVED = {"genkit_train_event": "training", "genkit_record": "records"}
 """The hooks of observers, and what they observe."""
 
-_FAILURES = (Exception, SystemExit)
-"""What a plugin's code may raise without ending the program; KeyboardInterrupt still does."""
-
 S = TypeVar("S", bound=Spec)
 
 
@@ -54,6 +55,12 @@ class Plugin:
     error: str = ""
     observes: tuple[str, ...] = ()
     """What it observes: "training" and "records"."""
+    seconds: float = 0.0
+    """The time that its import and its hooks took."""
+
+    def fenced(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        """Run its code; genkit's own needs no fence."""
+        return contextlib.nullcontext() if self.dist == CORE else fenced(f"plugin {self.name!r} of {self.dist}", doing)
 
 
 @dataclass(frozen=True)
@@ -82,33 +89,38 @@ class Registry:
             self._load(entry_point, Plugin(entry_point.name, dist, _version_of(dist)))
 
     def _load(self, entry_point: EntryPoint, plugin: Plugin) -> None:
-        try:
-            module = entry_point.load()
-        except _FAILURES as error:
-            self._broken(plugin, f"import failed: {type(error).__name__}: {error}", error)
-        else:
-            self._register(module, plugin)
+        began, modules = time.perf_counter(), []
+        with (
+            guarded(lambda error: self._broken(plugin, f"import failed: {sentence(error)}", error)),
+            plugin.fenced("has been imported"),
+        ):
+            modules.append(entry_point.load())
+        if not plugin.error:
+            self._register(modules[0], plugin)
+        plugin.seconds = time.perf_counter() - began
 
     def _register(self, module: Any, plugin: Plugin) -> None:
         """Register a plugin only if everything that it offers is valid."""
-        try:
-            if isinstance(module, types.ModuleType):
-                name = module.__name__
-            else:
-                raise PluginError(f"its entry point is {type(module).__name__} {module!r}, not a module with hooks")
-            self.manager.register(module, f"{plugin.dist}:{name}")
-            _verify_hooks(self.manager, module)
-            plugin.specs = {kind: list(self._specs(module, hook, kind)) for hook, kind in _HOOKS.items()}
-            callers = {caller.name for caller in self.manager.get_hookcallers(module) or ()}
-            plugin.observes = tuple(what for hook, what in _OBSERVED.items() if hook in callers)
-        except _FAILURES as error:
+
+        def failed(error: BaseException) -> None:
             if self.manager.is_registered(module):
                 self.manager.unregister(module)
             plugin.specs = {}
-            detail = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-            self._broken(plugin, detail, error)
-        else:
+            self._broken(plugin, sentence(error), error)
+
+        with guarded(failed):
+            with plugin.fenced("has been saying what it offers"):
+                self._ask(module, plugin)
             self.plugins.append(plugin)
+
+    def _ask(self, module: Any, plugin: Plugin) -> None:
+        if not isinstance(module, types.ModuleType):
+            raise PluginError(f"its entry point is {type(module).__name__} {module!r}, not a module with hooks")
+        self.manager.register(module, f"{plugin.dist}:{module.__name__}")
+        _verify_hooks(self.manager, module)
+        plugin.specs = {kind: list(self._specs(module, hook, kind)) for hook, kind in _HOOKS.items()}
+        callers = {caller.name for caller in self.manager.get_hookcallers(module) or ()}
+        plugin.observes = tuple(what for hook, what in _OBSERVED.items() if hook in callers)
 
     def _specs(self, module: Any, hook: str, kind: type[S]) -> Iterator[S]:
         others = [other for other in self.manager.get_plugins() if other is not module]
@@ -124,7 +136,7 @@ class Registry:
                 yield spec
 
     def _broken(self, plugin: Plugin, cause: str, error: BaseException) -> None:
-        plugin.error = " ".join(cause.split())
+        plugin.error = cause
         self.plugins.append(plugin)
         line = f"plugin {plugin.name!r} of {plugin.dist} is left out: {plugin.error}"
         if os.environ.get("GENKIT_STRICT_PLUGINS") == "1":
@@ -166,13 +178,16 @@ class Registry:
     def observe(self, hook: str, **arguments: Any) -> None:
         """Tell the observers; one that fails is switched off, and that is logged."""
         for implementation in list(getattr(self.manager.hook, hook).get_hookimpls()):
-            others = [other for other in self.manager.get_plugins() if other is not implementation.plugin]
-            try:
-                self.manager.subset_hook_caller(hook, others)(**arguments)
-            except _FAILURES as error:
-                self.manager.unregister(implementation.plugin)
-                cause = " ".join(f"{type(error).__name__}: {error}".split())
-                _LOG.warning("observer %s is switched off: %s", implementation.plugin_name, cause)
+            with (
+                guarded(functools.partial(self._switch_off, implementation)),
+                fenced(f"observer {implementation.plugin_name}", f"has been in {hook}"),
+            ):
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+
+    def _switch_off(self, implementation: pluggy.HookImpl, error: BaseException) -> None:
+        if self.manager.is_registered(implementation.plugin):
+            self.manager.unregister(implementation.plugin)
+        _LOG.warning("observer %s is switched off: %s", implementation.plugin_name, sentence(error))
 
 
 _LISTING: dict[type[Spec], str] = {
@@ -210,8 +225,10 @@ def _allowed(found: list[EntryPoint]) -> list[EntryPoint]:
 
 
 def _dist_of(entry_point: EntryPoint) -> str:
-    """The distribution's name, or the entry point's if the package's metadata is missing."""
-    return (entry_point.dist.name if entry_point.dist else "") or entry_point.name
+    """The distribution's name, or the entry point's if the package's metadata is missing or damaged."""
+    with guarded(lambda error: None):
+        return (entry_point.dist.name if entry_point.dist else "") or entry_point.name
+    return entry_point.name
 
 
 def _version_of(dist: str) -> str:
@@ -226,4 +243,16 @@ def _version_of(dist: str) -> str:
 @functools.cache
 def registry() -> Registry:
     """Return the registry of this process, created on first use."""
-    return Registry(entry_points(group=GROUP))
+    return Registry(_installed())
+
+
+def _installed() -> Iterable[EntryPoint]:
+    """All entry points of plugins; a distribution whose metadata can't be read is left out with a warning."""
+    try:
+        return entry_points(group=GROUP)
+    except (ValueError, OSError, AttributeError, TypeError):  # of some distribution, maybe of no plugin
+        found: list[EntryPoint] = []
+        for dist in distributions():
+            with guarded(lambda error: _LOG.warning("a package can't be looked at for plugins: %s", sentence(error))):
+                found += dist.entry_points.select(group=GROUP)
+        return found

@@ -5,13 +5,16 @@ A spec imports nothing; its target is imported on first use.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, NoReturn, get_args
 
 from genkit.errors import PluginError
+from genkit.files.guard import guarded, sentence
+from genkit.registry.fence import fenced
 from genkit.registry.parameters import Parameter, schema_of
 from genkit.results.score import Direction
 
@@ -49,15 +52,18 @@ class Spec:
     def load(self) -> Any:
         """Import and return the target; raises PluginError, with the cause, if that fails."""
         module, _, path = self.target.partition(":")
-        try:
+
+        def failed(error: BaseException) -> NoReturn:
+            raise PluginError(
+                f"{self.kind} {self.name!r} can't be loaded from {self.target}: {sentence(error)}"
+            ) from error
+
+        own = contextlib.nullcontext() if module.startswith("genkit.") else fenced(f"{self.kind} {self.name!r}")
+        with guarded(failed), own:
             found: Any = importlib.import_module(module)
             for attribute in path.split("."):
                 found = getattr(found, attribute)
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"{self.kind} {self.name!r} can't be loaded from {self.target}: {type(error).__name__}: {error}"
-            ) from error
-        return found
+            return found
 
 
 @dataclass(frozen=True)

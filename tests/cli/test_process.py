@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 from making import record, score
 
+from genkit.cli.help import Command
+from genkit.cli.options import json_option
+from genkit.cli.output import echo_json
 from genkit.results import store
 
 MAIN = "from genkit.cli import main; main()"
@@ -109,3 +113,19 @@ genkit.cli.commands.run = lambda: [os.kill(os.getpid(), n) for n in (signal.SIGI
 {MAIN}
 """
     assert run(code, cwd=tmp_path) == (0, "", "")
+
+
+def test_with_json_only_results_reach_stdout(capfd):
+    @click.command(cls=Command)
+    @json_option
+    def loud(as_json):
+        print("LOUD")
+        os.system("echo LOUD")
+        echo_json({"a": 1})
+        os.write(1, b"LOUD\n")
+
+    loud.main(["--json"], standalone_mode=False)
+    done = capfd.readouterr()
+    assert (done.out, done.err) == ('{\n  "a": 1\n}\n', "LOUD\n" * 3)
+    loud.main([], standalone_mode=False)
+    assert capfd.readouterr().out.count("LOUD") == 3

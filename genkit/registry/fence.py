@@ -1,0 +1,186 @@
+"""The fence around code of plugins: what it prints goes to stderr, what hangs or would end the process is named."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TextIO, cast
+
+from genkit.errors import PluginError
+from genkit.files.text import logger
+
+_LOG = logger(__name__)
+
+PATIENCE = 5.0
+"""Seconds after which code that is still running is named."""
+
+_ONE = threading.RLock()
+"""The streams and ``os`` are those of the whole process."""
+
+
+class Exit(BaseException):
+    """Raised in a plugin that would end the process."""
+
+
+@contextlib.contextmanager
+def fenced(who: str, doing: str = "", patience: float | None = None) -> Iterator[None]:
+    """Run code of a plugin; raises PluginError if it would end the process, or closes a stream.
+
+    ``who`` is named after ``patience`` seconds (PATIENCE by default, never if ``doing`` is empty), while it still runs.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_ONE)
+        if doing:
+            stack.enter_context(_named_while_it_hangs(f"{who} {doing}", PATIENCE if patience is None else patience))
+        stack.enter_context(_no_exit())
+        done: list[str] = stack.enter_context(set_aside())
+        try:
+            yield
+        except Exit as error:
+            raise PluginError(str(error)) from error
+        stack.close()
+        if done:
+            raise PluginError(" and ".join(done))
+
+
+@contextlib.contextmanager
+def _named_while_it_hangs(what: str, patience: float) -> Iterator[None]:
+    timer = threading.Timer(
+        patience,
+        lambda: _LOG.warning("%s for more than %g s: GENKIT_PLUGINS can leave it out", what, patience),
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def _no_exit() -> Iterator[None]:
+    """Let what ends a process at once raise Exit instead, but in processes that the code itself has forked."""
+    places = [(module, name) for module in (os, sys.modules.get(os.name)) for name in _EXITS if hasattr(module, name)]
+    before = [getattr(module, name) for module, name in places]
+    try:
+        for (module, name), real in zip(places, before, strict=True):
+            setattr(module, name, _refusal(name, real, os.getpid()))
+        yield
+    finally:
+        for (module, name), real in zip(places, before, strict=True):
+            setattr(module, name, real)
+
+
+_EXITS = ("_exit", "abort", "execv", "execve")
+
+
+def _refusal(name: str, real: Callable[..., NoReturn], process: int) -> Callable[..., NoReturn]:
+    def refuse(*arguments: Any, **keywords: Any) -> NoReturn:
+        if os.getpid() != process:
+            real(*arguments, **keywords)
+        raise Exit(f"it calls os.{name}, which would end genkit")
+
+    return refuse
+
+
+@contextlib.contextmanager
+def set_aside() -> Iterator[list[str]]:
+    """Send to stderr what is printed, written to the descriptor of stdout, and printed by other processes.
+
+    At the end, streams that were closed meanwhile are opened again, and the list says so.
+    """
+    done: list[str] = []
+    out, err = sys.stdout, sys.stderr
+    aside = _Aside(err)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        out.flush()
+    kept = {number: copy for number in (1, 2) if (copy := _copy(number)) is not None}
+    if 1 in kept:
+        with contextlib.ExitStack() as stack:
+            os.dup2(kept[2] if 2 in kept else stack.enter_context(open(os.devnull, "wb")).fileno(), 1)
+    sys.stdout = cast(TextIO, aside)
+    try:
+        yield done
+    finally:
+        names = {1: "stdout", 2: "stderr"}
+        for number, copy in kept.items():
+            if not _is_open(number) or (number == 1 and aside.shut) or getattr((out, err)[number - 1], "closed", False):
+                done.append(f"it closes {names[number]}")
+            try:
+                os.dup2(copy, number)
+                os.close(copy)
+            except OSError:  # it has closed all files: nothing more can be printed
+                done.append("it closes all files")
+        sys.stdout, sys.stderr = _usable(out, 1), _usable(err, 2)
+
+
+def _copy(number: int) -> int | None:
+    try:
+        return os.dup(number)
+    except OSError:
+        return None
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _usable(stream: TextIO, number: int) -> TextIO:
+    """Return a stream, or a new one on its descriptor if it was closed."""
+    if not getattr(stream, "closed", False) or not _is_open(number):
+        return stream
+    new = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - a standard stream
+    renew = getattr(stream, "renew", None)
+    if renew is None:
+        return new
+    renew(new)
+    return stream
+
+
+class _Aside(io.TextIOBase):
+    """What stands in for stdout: all of it goes to stderr, and closing it closes nothing."""
+
+    def __init__(self, err: TextIO) -> None:
+        super().__init__()
+        self._err, self.shut = err, False
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of stderr."""
+        return getattr(self._err, "encoding", None) or "utf-8"
+
+    @property
+    def buffer(self) -> Any:
+        """Where bytes go."""
+        return self._err.buffer
+
+    def write(self, text: str) -> int:
+        """Write to stderr."""
+        if self._err is not None:
+            self._err.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush stderr."""
+        if self._err is not None:
+            self._err.flush()
+
+    def fileno(self) -> int:
+        """The descriptor of stderr."""
+        return 2
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def close(self) -> None:
+        """Only note it."""
+        self.shut = True

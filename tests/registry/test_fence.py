@@ -1,0 +1,120 @@
+"""What plugins print goes to stderr; what hangs, exits or closes streams is named, and costs that plugin alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from genkit.errors import PluginError
+from genkit.plugin import ModelSpec
+from genkit.registry import fence
+from genkit.registry.fence import fenced
+
+SOUND = "from genkit.plugin import *\n@hookimpl\ndef genkit_models():\n    {hook}\n    yield ModelSpec('bear', 'no.such:Model')\n"
+LOUD = (
+    "import os, subprocess, sys; print('LOUD'); os.write(1, b'LOUD'); subprocess.run(['echo', 'LOUD']); "
+    "sys.stdout.buffer.write(b'LOUD'); sys.__stdout__.write('LOUD'); sys.__stdout__.flush()"
+)
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Run a command line in a process of its own beside installed plugins: started(arguments, {name: module})."""
+
+    def run(arguments, plugins):
+        for name, text in plugins.items():
+            (tmp_path / f"{name}.py").write_text(text)
+            info = tmp_path / f"{name}-2.5.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.5\n")
+            (info / "entry_points.txt").write_text(f"[genkit]\n{name} = {name}\n")
+        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from genkit.cli import main; main()"
+        environment = {**os.environ, "GENKIT_PLUGINS": ",".join(plugins)}
+        return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
+
+    return run
+
+
+def test_what_plugins_print_at_import_and_in_hooks_is_on_stderr(started):
+    done = started(["plugins", "--json"], {"loud": LOUD + "\n" + SOUND.format(hook=LOUD)})
+    found = {plugin["name"]: plugin for plugin in json.loads(done.stdout)}
+    assert done.returncode == 0
+    assert found["loud"]["offers"] == {"model": ["bear"]} and found["loud"]["seconds"] >= 0
+    assert done.stderr.count("LOUD") == 10
+
+
+FATAL = {
+    "exit": ("import os; os._exit(0)", "it calls os._exit, which would end genkit"),
+    "posix": ("import posix; posix._exit(0)", "it calls os._exit, which would end genkit"),
+    "abort": ("import os; os.abort()", "it calls os.abort, which would end genkit"),
+    "exec": ("import os; os.execlp('true', 'true')", "it calls os.execv"),
+    "out": ("import os; os.close(1)", "it closes stdout"),
+    "err": ("import os; os.close(2)", "it closes stderr"),
+    "both": ("import sys; sys.__stdout__.close(); sys.__stderr__.close()", "it closes stdout and it closes stderr"),
+    "printed": ("import sys; sys.stdout.close()", "it closes stdout"),
+    "base": ("raise BaseException('odd')", "BaseException: odd"),
+    "user": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "closing": ("raise GeneratorExit", "GeneratorExit"),
+}
+
+
+@pytest.mark.parametrize("place", ["import", "hook"])
+def test_plugins_that_end_processes_cost_themselves_alone(started, place):
+    plugins = {"sound": SOUND.format(hook="pass")}
+    for name, (code, _) in FATAL.items():
+        plugins[f"p{name}"] = code if place == "import" else SOUND.format(hook=code)
+    done = started(["plugins", "--json"], plugins)
+    assert done.returncode == 0, done.stderr
+    found = {plugin["name"]: plugin for plugin in json.loads(done.stdout)}
+    for name, (_, words) in FATAL.items():
+        assert words in found[f"p{name}"]["error"]
+        assert f"plugin 'p{name}' of p{name} is left out: " in done.stderr
+    assert found["sound"]["error"] is None and len(done.stderr.splitlines()) == len(FATAL)
+
+
+def test_a_plugin_may_replace_stdout_and_fork(started):
+    forks = "import os, sys; sys.stdout = open(os.devnull, 'w')\nif not os.fork(): os._exit(0)\nos.wait()\n"
+    done = started(["plugins"], {"forks": forks + SOUND.format(hook="pass")})
+    assert "forks 2.5" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize("place", ["import", "hook"])
+def test_the_user_stops_a_plugin_at_start(started, place):
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    done = started(["plugins"], {"slow": code if place == "import" else SOUND.format(hook=code)})
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "stopped")
+
+
+def test_what_hangs_is_named_while_it_hangs(monkeypatch):
+    said, named = [], threading.Event()
+    monkeypatch.setattr(fence._LOG, "warning", lambda *words: (said.append(words[0] % words[1:]), named.set()))
+    with fenced("plugin 'slow' of zoo", "has been imported", patience=0.0):
+        assert named.wait(60)
+    assert said == ["plugin 'slow' of zoo has been imported for more than 0 s: GENKIT_PLUGINS can leave it out"]
+
+
+def test_streams_and_exits_are_as_before(capfd):
+    before = os._exit, sys.stdout, sys.stderr
+    with pytest.raises(KeyError), fenced("x"):
+        raise KeyError
+    with pytest.raises(PluginError, match=r"os\._exit"), fenced("x"):
+        os._exit(3)
+    print("out", flush=True)
+    os.system("echo out")
+    assert (os._exit, sys.stdout, sys.stderr) == before
+    assert capfd.readouterr().out == "out\nout\n"
+
+
+def test_a_target_that_prints_at_import_is_fenced_and_one_that_exits_is_named(tmp_path, monkeypatch, capfd):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "loud_target.py").write_text(LOUD + "\nmodel = 3\n")
+    (tmp_path / "fatal_target.py").write_text("import os; os._exit(0)\n")
+    assert ModelSpec("bear", "loud_target:model").load() == 3
+    assert "LOUD" not in capfd.readouterr().out
+    with pytest.raises(PluginError, match=r"model 'bear' can't be loaded from fatal_target:model: it calls os\._exit"):
+        ModelSpec("bear", "fatal_target:model").load()
