@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from genkit.cli.last_words import last_words
 from genkit.cli.output import echo, echo_lines
 from genkit.cli.process import STOPPED
 from genkit.errors import GenkitError, Interrupted, PluginError, of_system, one_line
@@ -18,12 +20,19 @@ from genkit.registry.specs import CommandSpec
 SETTINGS = Path("genkit.toml")
 
 
+@functools.cache
+def _load_plugins() -> None:
+    with last_words():
+        registry()
+
+
 def listed() -> dict[str, Offer[CommandSpec]]:
     """Return the commands by the name they are listed under.
 
     Core's commands always keep their plain names. A plugin's command has its plain name if no other has it, else
     ``dist:name``.
     """
+    _load_plugins()
     offers = registry().offers(CommandSpec)
     count = Counter(offer.spec.name for offer in offers)
     return {

@@ -18,9 +18,6 @@ from genkit.files.text import coloured, encodable
 
 STOPPED = 130
 
-_leave = os._exit
-"""As it is before code of plugins runs, which can't call it: see genkit.registry.fence."""
-
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
@@ -45,7 +42,7 @@ def _stop(_number: int, frame: types.FrameType | None) -> None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             with contextlib.suppress(OSError):
                 os.write(2, b"stopped\n")
-            _leave(STOPPED)
+            getattr(sys.modules.get("genkit.cli.last_words"), "leave", os._exit)(STOPPED)  # while plugins run
         frame = frame.f_back
     raise KeyboardInterrupt
 

@@ -58,9 +58,10 @@ class Plugin:
     seconds: float = 0.0
     """The time that its import and its hooks took."""
 
-    def fenced(self, doing: str) -> contextlib.AbstractContextManager[None]:
+    def fenced(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Run its code; genkit's own needs no fence."""
-        return contextlib.nullcontext() if self.dist == CORE else fenced(f"plugin {self.name!r} of {self.dist}", doing)
+        own = self.dist == CORE
+        return contextlib.nullcontext() if own else fenced(f"the {what} of plugin {self.name!r} of {self.dist}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Registry:
         began, modules = time.perf_counter(), []
         with (
             guarded(lambda error: self._broken(plugin, f"import failed: {sentence(error)}", error)),
-            plugin.fenced("has been imported"),
+            plugin.fenced("import"),
         ):
             modules.append(entry_point.load())
         if not plugin.error:
@@ -109,7 +110,7 @@ class Registry:
             self._broken(plugin, sentence(error), error)
 
         with guarded(failed):
-            with plugin.fenced("has been saying what it offers"):
+            with plugin.fenced("hooks"):
                 self._ask(module, plugin)
             self.plugins.append(plugin)
 
@@ -180,7 +181,7 @@ class Registry:
         for implementation in list(getattr(self.manager.hook, hook).get_hookimpls()):
             with (
                 guarded(functools.partial(self._switch_off, implementation)),
-                fenced(f"observer {implementation.plugin_name}", f"has been in {hook}"),
+                fenced(f"{hook} of observer {implementation.plugin_name}"),
             ):
                 implementation.function(*(arguments[name] for name in implementation.argnames))
 

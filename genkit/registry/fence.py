@@ -26,16 +26,24 @@ class Exit(BaseException):
     """Raised in a plugin that would end the process."""
 
 
+tell: Callable[[str], None] | None = None
+"""Is told what begins to run, and "" when nothing does; the command line then knows what ended the process."""
+
+
 @contextlib.contextmanager
-def fenced(who: str, doing: str = "", patience: float | None = None) -> Iterator[None]:
+def fenced(what: str = "", patience: float | None = None) -> Iterator[None]:
     """Run code of a plugin; raises PluginError if it would end the process, or closes a stream.
 
-    ``who`` is named after ``patience`` seconds (PATIENCE by default, never if ``doing`` is empty), while it still runs.
+    ``what``, such as "the import of plugin 'x'", is named after ``patience`` seconds, by default PATIENCE, while it
+    still runs; never if it is empty.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ONE)
-        if doing:
-            stack.enter_context(_named_while_it_hangs(f"{who} {doing}", PATIENCE if patience is None else patience))
+        if what:
+            if (telling := tell) is not None:
+                telling(what)
+                stack.callback(telling, "")
+            stack.enter_context(_named_while_it_hangs(what, PATIENCE if patience is None else patience))
         stack.enter_context(_no_exit())
         done: list[str] = stack.enter_context(set_aside())
         try:
@@ -51,7 +59,7 @@ def fenced(who: str, doing: str = "", patience: float | None = None) -> Iterator
 def _named_while_it_hangs(what: str, patience: float) -> Iterator[None]:
     timer = threading.Timer(
         patience,
-        lambda: _LOG.warning("%s for more than %g s: GENKIT_PLUGINS can leave it out", what, patience),
+        lambda: _LOG.warning("%s takes more than %g s: GENKIT_PLUGINS can leave it out", what, patience),
     )
     timer.daemon = True
     timer.start()
@@ -99,6 +107,7 @@ def set_aside() -> Iterator[list[str]]:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         out.flush()
     kept = {number: copy for number in (1, 2) if (copy := _copy(number)) is not None}
+    files = {number: known(copy) for number, copy in kept.items()}
     if 1 in kept:
         with contextlib.ExitStack() as stack:
             os.dup2(kept[2] if 2 in kept else stack.enter_context(open(os.devnull, "wb")).fileno(), 1)
@@ -110,10 +119,10 @@ def set_aside() -> Iterator[list[str]]:
         for number, copy in kept.items():
             if not _is_open(number) or (number == 1 and aside.shut) or getattr((out, err)[number - 1], "closed", False):
                 done.append(f"it closes {names[number]}")
-            try:
+            if _is_open(copy) and known(copy) == files[number]:
                 os.dup2(copy, number)
                 os.close(copy)
-            except OSError:  # it has closed all files: nothing more can be printed
+            else:
                 done.append("it closes all files")
         sys.stdout, sys.stderr = _usable(out, 1), _usable(err, 2)
 
@@ -123,6 +132,12 @@ def _copy(number: int) -> int | None:
         return os.dup(number)
     except OSError:
         return None
+
+
+def known(number: int) -> tuple[int, int]:
+    """Return what tells the file of a descriptor from others."""
+    found = os.fstat(number)
+    return found.st_dev, found.st_ino
 
 
 def _is_open(number: int) -> bool:
@@ -137,7 +152,8 @@ def _usable(stream: TextIO, number: int) -> TextIO:
     """Return a stream, or a new one on its descriptor if it was closed."""
     if not getattr(stream, "closed", False) or not _is_open(number):
         return stream
-    new = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - a standard stream
+    file = open(number, "wb", closefd=False)  # noqa: SIM115 - a standard stream
+    new = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", line_buffering=True)
     renew = getattr(stream, "renew", None)
     if renew is None:
         return new

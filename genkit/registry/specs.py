@@ -58,7 +58,7 @@ class Spec:
                 f"{self.kind} {self.name!r} can't be loaded from {self.target}: {sentence(error)}"
             ) from error
 
-        own = contextlib.nullcontext() if module.startswith("genkit.") else fenced(f"{self.kind} {self.name!r}")
+        own = contextlib.nullcontext() if module.startswith("genkit.") else fenced()
         with guarded(failed), own:
             found: Any = importlib.import_module(module)
             for attribute in path.split("."):
