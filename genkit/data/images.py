@@ -20,6 +20,30 @@ ROUNDING = 1e-3
 """How far a model's images may exceed [0, 1] by rounding: a quarter of a level."""
 
 
+def well_formed(images: Any, shape: tuple[int, ...], what: str) -> Tensor:
+    """Return a model's images if they are float32 [N, C, H, W] of the shape that is due; raises PluginError otherwise.
+
+    ``what`` names them, such as "samples of DCGAN".
+    """
+    if not isinstance(images, Tensor):
+        raise PluginError(f"{what} are {type(images).__name__}, not a tensor: a model returns float32 images")
+    found = tuple(images.shape)
+    if len(found) == 4 and found[1:] == shape[1:] and len(images) != shape[0]:
+        raise PluginError(
+            f"{what} are {len(images)} where {shape[0]} were asked for: a model returns as many as it is asked for"
+        )
+    if found != shape:
+        due, given = ("x".join(map(str, each)) for each in (shape, found))
+        raise PluginError(
+            f"{what} have the shape {given} where {due} is due (images x channels x height x width): a model returns "
+            "images of its data's shape"
+        )
+    if images.dtype != torch.float32:
+        kind = str(images.dtype).removeprefix("torch.")
+        raise PluginError(f"{what} are {kind}: a model returns float32 images in [0, 1], whatever type it uses inside")
+    return images
+
+
 def in_range(images: Tensor, what: str) -> Tensor:
     """Return a model's images clipped to [0, 1], which they may exceed only by rounding.
 

@@ -109,6 +109,7 @@ def _opened(
     named: Path | str, options: DatasetRequest, progress: Callable[[int, int], None] | None, *, measured: bool = False
 ) -> ImageDataset:
     from genkit.registry.discovery import registry
+    from genkit.registry.provenance import code_of
 
     if not isinstance(named, str | Path):
         raise UsageError(
@@ -127,9 +128,11 @@ def _opened(
     source = spec.load()(request)
     if not isinstance(source, Source):
         raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
+    code = code_of(spec, source)
     if request.shape is not None or request.grey:
         source = Fitted(source, request)
-    data = replace(dataset_of(source, reference, progress, measured=measured), opened_with=given)
+    key = code.key if code is not None else ""
+    data = replace(dataset_of(source, reference, progress, measured=measured, code=key), opened_with=given)
     request.expect(reference, *data.info().shape)
     _LOG.info("%s: %s", data.name, describe_data(data))
     for note in data.notes:
@@ -138,10 +141,15 @@ def _opened(
 
 
 def dataset_of(
-    source: Source, name: str, progress: Callable[[int, int], None] | None = None, *, measured: bool = False
+    source: Source,
+    name: str,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    measured: bool = False,
+    code: str = "",
 ) -> ImageDataset:
-    """Return the packed data set of a source; ``name`` is what it is called, ``measured`` as in pack_source."""
-    pack = pack_source(source, progress, measured=measured)
+    """Return the packed data set of a source; ``name`` is what it is called, the rest as in pack_source."""
+    pack = pack_source(source, progress, measured=measured, code=code)
     packed = pack.packed
     count = len(packed.train)
     return ImageDataset(

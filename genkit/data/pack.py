@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +55,17 @@ class PackedSource:
     departures: tuple[str, ...] = ()
 
 
-def pack_source(source: Source, progress: Progress | None = None, *, measured: bool = False) -> PackedSource:
+def pack_source(
+    source: Source, progress: Progress | None = None, *, measured: bool = False, code: str = ""
+) -> PackedSource:
     """Return the packed data of a source, from the cache if the source has not changed.
 
-    ``measured``: it is not trained on. Raises DataError for bad data, for data on which a choice must be made before it
+    ``measured``: it is not trained on. ``code`` is the key of a plugin's code, which may make other images of the data.
+    Raises DataError for bad data, for data on which a choice must be made before it
     is trained on, or for a cache folder that can't be written.
     """
     root = cache_dir().absolute() / "data"
-    key = [VERSION, type(source).__module__, type(source).__qualname__, source.key()]
+    key = [VERSION, type(source).__module__, type(source).__qualname__, source.key(), *([code] if code else [])]
     entry = root / "index" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.json"
     known = _known(entry, root)
     if known is not None:
@@ -74,6 +78,7 @@ def pack_source(source: Source, progress: Progress | None = None, *, measured: b
             root.mkdir(parents=True, exist_ok=True)
             entry.parent.mkdir(exist_ok=True)
             sweep_once(root, OLD)
+            _refuse_number(contents, source.name, root)
             with temporary_folder(root / "pack") as folder:
                 facts = _write(contents, folder, progress, source.name)
                 _install(folder / "pack", root / facts["sha256"], facts["sha256"])
@@ -89,6 +94,22 @@ def pack_source(source: Source, progress: Progress | None = None, *, measured: b
     if packed is None:
         raise DataError(f"{root / facts['sha256']} changed while it was opened: try again")
     return packed
+
+
+def _refuse_number(contents: SourceItems, name: str, folder: Path) -> None:
+    """Raise DataError for a count that is no number of images, or for more of them than there is room for.
+
+    What a source gives is compared with its count, so a source without an end ends there.
+    """
+    count = contents.count
+    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 0:
+        raise DataError(f"{name} says that it has {count!r} images: its count must be a whole number")
+    needed, free = int(count) * math.prod(contents.shape), shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{name} says that it has {count:,} images, which take {needed / 1e9:,.1f} GB, and {folder} has "
+            f"{free / 1e9:,.1f} GB free: correct its count, make room there or set GENKIT_CACHE"
+        )
 
 
 def _refuse_undecided(undecided: str, measured: bool) -> None:
@@ -123,7 +144,12 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
     skipped, own_splits = 0, False
     division = Division()
     try:
+        done = 0
         for done, item in enumerate(contents.items, start=1):
+            if done > contents.count:
+                raise DataError(
+                    f"{name} gives more than the {contents.count:,} images that it says it has: correct its count"
+                )
             if item is None:
                 skipped += 1
             else:
@@ -133,6 +159,8 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
                 writer.append(item, test=by_content if item.split is None else item.split == "test")
             if progress is not None:
                 progress(done, contents.count)
+        if done < contents.count:
+            raise DataError(f"{name} gives {done:,} images and says that it has {contents.count:,}: correct its count")
         if not any(writer.counts):
             raise DataError(f"{name} has no usable image ({skipped} bad): give it some that can be read")
         if own_splits and not all(writer.counts):
@@ -173,6 +201,8 @@ def _divided(first: PackWriter, contents: SourceItems, folder: Path, test: list[
 
 
 def _verify(item: Item, contents: SourceItems, name: str) -> None:
+    if not isinstance(item, Item):
+        raise DataError(f"{name} gives {type(item).__name__} where an Item is due")
     pixels, label, count = item.pixels, item.label, len(contents.classes)
     fits = pixels.shape == contents.shape or (
         contents.mixed and pixels.ndim == 3 and all(map(int.__le__, pixels.shape, contents.shape))

@@ -157,7 +157,8 @@ class SourceItems:
     """The images of a source, with their shape (C, H, W), number and classes.
 
     ``items`` yields each image once, decoded, in a fixed order, and None for a bad image that is left out; ``count``
-    is their number. Every item has a label in 0 .. len(classes)-1, or ``classes`` is empty and no item has one.
+    is their number; another is refused. Every item has a label in 0 .. len(classes)-1, or ``classes`` is empty and no
+    item has one.
     ``skipped`` counts bad images that were left out before ``items``; ``left_out`` names them with the reason.
     ``notes``: sentences that say how an input was read that can be read in several ways. ``undecided``: why it can be
     measured as it was read but not trained on, with the choice to make; empty if it can.

@@ -13,6 +13,7 @@ from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import Evaluation, measure_run
 from genkit.evaluation.evaluator import Evaluator
+from genkit.evaluation.other_code import SOURCE, OtherCodeError, code_changes, require_same_code
 from genkit.evaluation.reopen import (
     extractor_choices,
     extractor_name,
@@ -145,7 +146,8 @@ def _explained(
     changes = [Change(key, first.choices.get(key), second.choices.get(key)) for key in keys]
     if openings is not None:  # what the files hold for a metric follows from how they are read
         changes = [Change(OPENING, *openings), *(each for each in changes if each.choice != "data.sha256")]
-    fixed = [change.choice for change in changes if not change.choice.startswith(_REPEATABLE)]
+    changes += [Change(*each) for each in code_changes(first, second)]
+    fixed = [each.choice for each in changes if not each.choice.startswith(_REPEATABLE) or each.choice == SOURCE]
     if first.version != second.version:
         fixed.append("metric version")
     if fixed and not reason:
@@ -155,11 +157,14 @@ def _explained(
     choices = dict(first.choices)
     if openings is not None:
         choices[OPENING] = openings[0]
-    start = measure(first, choices)
     measured = []
-    for change in changes:
-        choices[change.choice] = change.after
-        measured.append(Change(change.choice, change.before, change.after, measure(first, choices)))
+    try:
+        start = measure(first, choices)
+        for change in changes:
+            choices[change.choice] = change.after
+            measured.append(Change(change.choice, change.before, change.after, measure(first, choices)))
+    except OtherCodeError as error:
+        return Explanation(first.name, first, second, tuple(changes), None, str(error))
     return Explanation(first.name, first, second, tuple(measured), start)
 
 
@@ -286,4 +291,5 @@ def _value(record: Record, score: RecordedScore) -> float:
     again = next((each for each in record.scores if each.metric == score.metric), None)
     if again is None:
         raise DataError(f"{score.name} can't be measured again: {'; '.join(record.absent.values())}")
+    require_same_code(score, again)
     return again.value

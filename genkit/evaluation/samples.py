@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genkit.data import Split
-from genkit.data.images import in_range, quantize, truncate
+from genkit.data.images import quantize, truncate
 from genkit.files.reading import read_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import sampling_of
+from genkit.models.images import drawn
+from genkit.registry.provenance import code_of_object
 from genkit.seeds import derive
 
 CHUNK_PIXELS = 1 << 26
@@ -41,23 +43,20 @@ class ModelSamples:
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
         """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4).
 
-        Raises PluginError for images that are not finite or not in [0, 1].
+        Raises PluginError for anything but images of the data's shape, as many as asked for, finite and in [0, 1].
         """
-        self.model.eval()
         for index in range(start // self.chunk, -(-self.count // self.chunk)):
             generator = torch.Generator(self.device).manual_seed(derive(self.seed, "sample", index))
             torch.manual_seed(derive(self.seed, "sample-global", index))
-            with torch.no_grad():
-                images = self.model.sample(self.chunk, generator=generator, condition=self._labels(index))
-            images = in_range(images, f"samples of {type(self.model).__name__}")
+            images = drawn(self.model, self.chunk, generator=generator, condition=self._labels(index))
             yield QUANTISATION[self.quantisation](images)[: self.count - index * self.chunk]
 
     def labels(self) -> NDArray[np.int64] | None:
         """Return the classes that the images are conditioned on, or None for an unconditional model."""
         if not self.model.conditional:
             return None
-        drawn = [self._labels(index) for index in range(-(-self.count // self.chunk))]
-        known = [each.cpu().numpy() for each in drawn if each is not None]
+        chunks = [self._labels(index) for index in range(-(-self.count // self.chunk))]
+        known = [each.cpu().numpy() for each in chunks if each is not None]
         return np.concatenate(known)[: self.count] if known else None
 
     def subset(self, count: int) -> slice:
@@ -73,7 +72,7 @@ class ModelSamples:
         cls = type(self.model)
         return {
             "model": f"{cls.__module__}.{cls.__qualname__}",
-            "code": _code_of(cls),
+            "code": own.source if (own := code_of_object(self.model)) is not None else _file_of(cls),
             "options": repr(self.model.options),
             **({"sampling": drawn_with} if (drawn_with := sampling_of(self.model)) else {}),
             "data": repr(self.model.data),
@@ -161,8 +160,8 @@ class SplitImages:
         return {**identity, **sizes, **subset}
 
 
-def _code_of(cls: type) -> str:
-    """Return the hash of the file that defines a class: weights mean nothing without it."""
+def _file_of(cls: type) -> str:
+    """Return the hash of the file that defines one of genkit's own models: weights mean nothing without it."""
     try:
         return hashlib.sha256(read_file(inspect.getfile(cls))).hexdigest()
     except (OSError, TypeError):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import time
 from typing import Any, NoReturn, TypeVar
 
 from genkit.errors import DataError, GenkitError, PluginError, Unmeasurable, UsageError
+from genkit.features.cache import code_of_extractor
 from genkit.features.extractor import Extractor
 from genkit.features.foreign import BrokenExtractor
 from genkit.files.guard import guarded, number, plain, sentence
 from genkit.files.text import logger
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import CAPABILITIES, GenerativeModel
+from genkit.registry.provenance import code_of
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import Protocol, fingerprint
 from genkit.results.records import RecordedScore
@@ -91,13 +94,14 @@ def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -
 
     with guarded(misfit):
         function = spec.load()
+        evidence.code = code_of(spec)
     with guarded(failed, (Unmeasurable, DataError, UsageError)):
         computed = function(evidence)
     seconds = round(time.perf_counter() - began, 3)
     if not isinstance(computed, Score):
         raise FailedMetric(f"metric {spec.name!r} returned {type(computed).__name__}, not a Score")
     with guarded(misfit):
-        return _recorded(spec, name, computed, protocol, seconds)
+        return _recorded(spec, name, computed, protocol, seconds, _code(spec, evidence))
 
 
 def _own(spec: MetricSpec) -> bool:
@@ -108,7 +112,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a full disk last: they end the evaluation, so that no record says that there is no score."""
 
 
-def _recorded(spec: MetricSpec, name: str, computed: Score, protocol: Protocol, seconds: float) -> RecordedScore:
+def _recorded(
+    spec: MetricSpec, name: str, computed: Score, protocol: Protocol, seconds: float, code: dict[str, str]
+) -> RecordedScore:
     """Return a metric's score as a record holds it; numbers of NumPy and torch become Python's."""
     recorded = RecordedScore(
         name=name,
@@ -128,6 +134,7 @@ def _recorded(spec: MetricSpec, name: str, computed: Score, protocol: Protocol, 
         seconds=seconds,
         replicates=tuple(number(each, "jackknife value") for each in computed.replicates),
         parts={str(key): number(value, "part") for key, value in computed.parts.items()},
+        code=code,
     )
     json.dumps(recorded.choices, allow_nan=False)  # or the whole record could not be written
     return recorded
@@ -138,6 +145,19 @@ def _of_type(kind: type[T], value: Any, what: str) -> T:
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise DataError(f"its {what} is {type(value).__name__}, not {kind.__name__}")
     return found
+
+
+def _code(spec: MetricSpec, evidence: Evidence) -> dict[str, str]:
+    """Return the code of a plugin's metric and extractor, as a record has it."""
+    extractor = evidence.extractor if needs_extractor(spec) else None
+    codes = {"metric": evidence.code, "extractor": None if extractor is None else code_of_extractor(extractor)}
+    return {
+        f"{what}.{name}": value
+        for what, code in codes.items()
+        if code is not None
+        for name, value in dataclasses.asdict(code).items()
+        if value
+    }
 
 
 def score_fingerprint(spec: MetricSpec, protocol: Protocol) -> str:

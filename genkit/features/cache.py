@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +24,7 @@ from genkit.files.folders import cache_dir
 from genkit.files.guard import guarded, sentence
 from genkit.files.reading import entire, read_file
 from genkit.files.writing import write_atomic
+from genkit.registry.provenance import Code, code_of_object
 
 VERSION = 2
 """Version of the cache's content."""
@@ -63,7 +63,8 @@ class FeatureCache:
 
     ``kept_as`` is "reference", which stays in the cache, or "samples", which is removed once the record is written. The
     key is the content of the images and, for features, the extractor's name, the hash of its weights, preprocessing,
-    layer and precision; never the name of a folder. An interrupted pass resumes at the last synced chunk.
+    layer, precision and, of a plugin's extractor, its code; never the name of a folder. What code that can't be read
+    computes is in a temporary folder. An interrupted pass resumes at the last synced chunk.
     """
 
     def __init__(
@@ -96,11 +97,11 @@ class FeatureCache:
             return
         made_of = self.samples.identity()
         spools = {
-            extractor.name: Spool.at(self._folder(made_of, identity(extractor)), self.samples.count)
+            extractor.name: self._open_spool(made_of, identity(extractor), code_of_extractor(extractor))
             for extractor in self.extractors
         }
         if self.keeps_images:
-            spools[""] = Spool.at(self._folder(made_of, {}), self.samples.count)
+            spools[""] = self._open_spool(made_of, {}, None)
         try:
             self._pass(spools)
         except BaseException:
@@ -179,11 +180,23 @@ class FeatureCache:
         """Report progress of one of several extractors, as its share of the images done."""
         self.progress(self.kept_as, int(before + done / extractors), self.samples.count)
 
-    def _folder(self, made_of: Mapping[str, Any], extractor: Mapping[str, Any]) -> Path:
-        text = json.dumps([VERSION, made_of, extractor], sort_keys=True)
-        return cache_dir().absolute() / "seen" / self.kept_as / hashlib.sha256(text.encode()).hexdigest()[:32]
+    def _open_spool(self, made_of: Mapping[str, Any], extractor: Mapping[str, Any], code: Code | None) -> Spool:
+        if code is not None and not code.readable:
+            return Spool.temporary(self.samples.count)
+        made_by = extractor if code is None else {**extractor, "dist": code.dist, "version": code.version}
+        text = json.dumps([VERSION, made_of, made_by], sort_keys=True)
+        name = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return Spool.at(cache_dir().absolute() / "seen" / self.kept_as / name, self.samples.count)
 
 
 def identity(extractor: Extractor) -> dict[str, str]:
-    """Return everything that determines an extractor's features, as plain JSON."""
-    return {"extractor": extractor.name, "sha256": extractor.sha256, **plain_choices(extractor)}
+    """Return everything that determines an extractor's features, as plain JSON: of a plugin's also its source."""
+    code = code_of_extractor(extractor)
+    source = {} if code is None else {"source_sha256": code.source}
+    return {"extractor": extractor.name, "sha256": extractor.sha256, **plain_choices(extractor), **source}
+
+
+def code_of_extractor(extractor: Extractor) -> Code | None:
+    """Return the code of a plugin's extractor, or None for one of genkit's own."""
+    loaded: Code | None = getattr(extractor, "code", None)
+    return loaded or code_of_object(extractor)

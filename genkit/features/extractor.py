@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from genkit.errors import UsageError, suggestion
 from genkit.features.arithmetic import arithmetic
 from genkit.models.precision import full_precision
+from genkit.registry.provenance import Code
 from genkit.results.protocols import PROTOCOLS
 
 BATCH_PIXELS = 1 << 20
@@ -104,6 +105,8 @@ class Extractor:
     classes: tuple[str, ...] = ()
     """The data set's classes, in the order of the logits; empty if the logits are of other classes."""
     precision: str = "float32"
+    code: Code | None = None
+    """The code of a plugin's extractor, set when it is loaded by name."""
 
     def __init__(self, name: str, sha256: str, dim: int, module: nn.Module, device: str = "cpu") -> None:
         self.name = name

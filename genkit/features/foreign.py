@@ -36,12 +36,14 @@ def choices_of(offer: Offer[FeatureSpec]) -> Choices:
 def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extractor:
     """Return the extractor of an offer; raises BrokenExtractor, which names it, if that fails."""
     from genkit.features.extractor import Extractor
+    from genkit.registry.provenance import code_of
 
     with _named(offer):
         found = offer.spec.load()(request)
         if not isinstance(found, Extractor):
             raise PluginError(f"it is {type(found).__name__}, not an Extractor")
         plain_choices(found)
+        found.code = code_of(offer.spec, found)
         return found
 
 

@@ -58,6 +58,11 @@ class Spool:
                 return spool
         except OSError:
             pass
+        return cls.temporary(count)
+
+    @classmethod
+    def temporary(cls, count: int) -> Spool:
+        """Open a spool in a folder of its own, which is removed with it."""
         scratch = Scratch()
         spool = cls(scratch.path, count)
         spool._scratch = scratch

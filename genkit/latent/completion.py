@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genkit.data.images import in_range
 from genkit.features.cache import Progress, quiet
 from genkit.latent.pictures import CHUNK
 from genkit.models.base import GenerativeModel
+from genkit.models.images import completed
 from genkit.seeds import derive
 
 HOLES = ("top", "bottom", "left", "right", "centre")
@@ -26,7 +26,6 @@ def known_around(hole: str, height: int, width: int) -> Tensor:
     return known
 
 
-@torch.no_grad()
 def complete(
     model: GenerativeModel,
     images: Tensor,
@@ -41,15 +40,13 @@ def complete(
     ``condition`` has the classes [N] of what is drawn; the model chooses if it is left out. Raises UsageError for a
     hole that the model can't fill.
     """
-    model.eval()
     done: list[Tensor] = []
     for first in range(0, len(images), CHUNK):
         part = images[first : first + CHUNK].to(model.device)
         place = (known > 0.5).expand(len(part), 1, -1, -1).to(model.device)
         generator = torch.Generator(model.device).manual_seed(derive(seed, "complete", first))
         labels = None if condition is None else condition[first : first + CHUNK].to(model.device)
-        drawn: Tensor = model.complete(part, place, generator=generator, condition=labels)  # type: ignore[operator]
-        drawn = in_range(drawn, f"completions of {type(model).__name__}")
+        drawn = completed(model, part, place, generator=generator, condition=labels)
         done.append(torch.where(place, part, drawn).cpu())
         progress("completing", min(first + CHUNK, len(images)), len(images))
     return torch.cat(done)

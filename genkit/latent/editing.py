@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from genkit.data.images import in_range, well_formed
 from genkit.errors import DataError, UsageError
 from genkit.features.cache import Progress, quiet
 from genkit.features.extractor import Extractor
@@ -176,7 +177,7 @@ def find_latents(
         for parameter in frozen:
             parameter.requires_grad_(True)
     with torch.no_grad():
-        images = _decode(model, latent, classes)
+        images = in_range(_decode(model, latent, classes), f"images of {type(model).__name__}")
         losses = objective(latent, images).view(search.starts, -1)
         best = losses.argmin(0), torch.arange(len(target))
         found, drawn = (each.detach().view(search.starts, -1, *each.shape[1:])[best] for each in (latent, images))
@@ -215,8 +216,8 @@ def _decode(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> T
     model.eval()
     decode = model.decode
     assert callable(decode)
-    images: Tensor = decode(latent, classes)
-    return images
+    images = decode(latent, classes)
+    return well_formed(images, (len(latent), *model.data.shape), f"images of {type(model).__name__}")
 
 
 def _objective(

@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genkit.data.images import grid, in_range, png, quantize, save_gif, save_grid
+from genkit.data.images import grid, png, quantize, save_gif, save_grid
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
 from genkit.files.text import comma_separated, logger, read_back
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
+from genkit.models.images import drawn, reconstructed
 from genkit.seeds import derive
 
 _LOG = logger(__name__)
@@ -28,14 +29,12 @@ def draw(
     """Return ``count`` samples in [0, 1] and, for labelled data, the classes they were conditioned on.
 
     All have the class ``label``, or else the classes in turn, continued after ``first`` earlier images. Raises
-    PluginError for images out of range.
+    PluginError for anything but such images.
     """
     labels = classes_of(model, count, label, first=first)
     generator = torch.Generator(model.device).manual_seed(derive(seed, "draw"))
     torch.manual_seed(derive(seed, "draw-global"))
-    with torch.no_grad():
-        images = model.eval().sample(count, generator=generator, condition=labels)
-    return in_range(images, f"samples of {type(model).__name__}"), labels
+    return drawn(model, count, generator=generator, condition=labels), labels
 
 
 def draw_in_order(
@@ -200,13 +199,9 @@ def _filling(folder: Path) -> Iterator[Path]:
 
 def reconstructions(model: GenerativeModel, images: Tensor) -> Tensor:
     """Return reconstructions of images [N, C, H, W] in [0, 1]; raises UsageError for a model that has none."""
-    reconstruct = getattr(model, "reconstruct", None)
-    if reconstruct is None:
+    if getattr(model, "reconstruct", None) is None:
         raise UsageError(f"{type(model).__name__} does not reconstruct: choose a model that encodes images")
-    model.eval()
-    with torch.no_grad():
-        parts = [reconstruct(part.to(model.device)) for part in images.split(CHUNK)]
-    return in_range(torch.cat(parts).cpu(), f"reconstructions of {type(model).__name__}")
+    return torch.cat([reconstructed(model, part).cpu() for part in images.split(CHUNK)])
 
 
 def write_reconstructions(images: Tensor, again: Tensor, path: Path) -> None:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from genkit.data import Split
-from genkit.data.images import in_range
 from genkit.errors import UsageError
 from genkit.latent.given import picked
 from genkit.latent.pictures import classes_of
 from genkit.models.base import GenerativeModel
+from genkit.models.images import decoded
 from genkit.seeds import derive
 
 ENCODED = 1000
@@ -123,10 +123,5 @@ def draw_latents(model: GenerativeModel, n: int, seed: int) -> Tensor:
 
 
 def decode_images(model: GenerativeModel, latent: Tensor, classes: Tensor | None) -> Tensor:
-    """Return a model's images of latents, in [0, 1]; raises PluginError for values out of range."""
-    decode = model.decode
-    assert callable(decode)
-    model.eval()
-    with torch.no_grad():
-        images: Tensor = decode(latent, classes if model.conditional else None)
-    return in_range(images, f"images of {type(model).__name__}")
+    """Return a model's images of latents, in [0, 1]; raises PluginError for anything but such images."""
+    return decoded(model, latent, classes if model.conditional else None)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from genkit.features.cache import Arrays, FeatureCache, Progress, Samples
     from genkit.features.extractor import Extractor
     from genkit.models.base import GenerativeModel
+    from genkit.registry.provenance import Code
 
     Features = NDArray[np.floating[Any]]
 
@@ -57,6 +58,8 @@ class Evidence:
     metric: str = ""
     extractor: Extractor | None = None
     count: int = 0
+    code: Code | None = None
+    """The code of the metric, where it is a plugin's: what it keeps is kept for this code alone."""
     _shared: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
@@ -170,14 +173,20 @@ class Evidence:
         return self._once(what, lambda: self._over_test(what, bound))
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Return the model's reconstructions; raises PluginError if they are not finite or not in [0, 1]."""
-        from genkit.data.images import in_range
+        """Return the model's reconstructions; raises PluginError for anything but images of that shape in [0, 1]."""
+        from genkit.models.images import reconstructed
 
-        return in_range(self._ask("reconstruct", images), f"reconstructions of {type(self.model).__name__}")
+        return reconstructed(self.model, images)
 
     def cached_per_reference(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Return arrays that depend on ``real_features`` alone, computed once per reference and kept in the cache."""
-        return self.reference.cached_arrays(self._extractor.name, name, compute)
+        """Return arrays that depend on ``real_features`` alone, computed once per reference and kept in the cache.
+
+        Those of a plugin's metric are kept under its code, as its next version may compute others.
+        """
+        if self.code is not None and not self.code.readable:
+            return self._once(("per reference", self.code, self._extractor.name, name), compute)
+        own = name if self.code is None else f"{name}-{self.code.key}"
+        return self.reference.cached_arrays(self._extractor.name, own, compute)
 
     def cached(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what several metrics compute from the same features and number of samples, once per evaluation."""
@@ -221,7 +230,13 @@ class Evidence:
         for index, images in enumerate(self.test.chunks(TEST_CHUNK)):
             torch.manual_seed(derive(self.seed, what, index))
             with torch.no_grad():
-                rows.append(function(images.to(self.device), index).double().cpu().numpy())
+                found = function(images.to(self.device), index)
+            if found.ndim < 1 or len(found) != len(images) or (found.ndim > 1 and what != "posterior"):
+                raise PluginError(
+                    f"{what} of {type(self.model).__name__} has shape {list(found.shape)} for {len(images)} images: a "
+                    "model returns one number for each, or one mean of a posterior"
+                )
+            rows.append(found.double().cpu().numpy())
             done += len(images)
             self.progress(what, done, len(self.test))
         return np.concatenate(rows)

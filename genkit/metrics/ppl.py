@@ -43,6 +43,8 @@ def ppl(evidence: Evidence) -> Score:
 def _Generator(model: Any, generator: Any) -> Any:  # noqa: N802 - torch is imported when it is needed
     from torch import Tensor, nn
 
+    from genkit.models.images import decoded
+
     class Generator(nn.Module):
         """The interface that torchmetrics expects: latents, and images with pixels in [0, 255]."""
 
@@ -51,7 +53,7 @@ def _Generator(model: Any, generator: Any) -> Any:  # noqa: N802 - torch is impo
             return drawn
 
         def forward(self, latent: Tensor) -> Tensor:
-            images: Tensor = model.decode(latent)
+            images = decoded(model, latent)
             return images.expand(-1, 3, -1, -1).mul(255)
 
     return Generator()

@@ -124,7 +124,7 @@ class GenerativeModel(nn.Module):
     """Base of every model.
 
     A model defines ``phases``, ``loss`` and ``sample``. The methods below are optional; a metric or command that needs
-    one shows ``-`` for models without it:
+    one shows ``-`` for models without it. All images that methods return are checked (genkit.models.images).
 
     - ``reconstruct(images) -> images``: the decoder's mean at the posterior's mean
     - ``log_likelihood(images, *, generator, importance_samples=1) -> [N]``: a lower bound in nats, with all constants

@@ -15,14 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
-from genkit.ranking.columns import (
-    choose_columns,
-    differences,
-    fill_columns,
-    histories,
-    mean_over_seeds,
-    means_over_seeds,
-)
+from genkit.ranking import columns as columns_of
+from genkit.ranking.columns import differences, fill_columns, histories, mean_over_seeds, means_over_seeds
 from genkit.ranking.datasets import choose, choose_dataset, models_or_baselines
 from genkit.ranking.milestones import ORPHANED, milestones_of, orphans, split_milestones
 from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, other_point, split_points, weights_key
@@ -71,6 +65,11 @@ class Board:
     def unequal_noise(self) -> bool:
         """Whether the models' variances over seeds differ too much to pool (Bartlett's test)."""
         return self.comparison is not None and self.comparison.equal_noise < UNEQUAL
+
+    @functools.cached_property
+    def mixed_code(self) -> dict[str, tuple[str, ...]]:
+        """The columns whose numbers different code of a plugin has measured, with what code."""
+        return columns_of.mixed_code((*self.rows, *self.calibration), (self.score, *self.columns))
 
     def subset(self, keys: Collection[str]) -> Board:
         """Return a board of the rows with these keys, ranked again, with the noise estimate of the whole board."""
@@ -148,7 +147,7 @@ def rank(
     history = histories(here)
     newest = [group[-1] for group in groups.values()]
     models, baselines = (
-        choose_columns(
+        columns_of.choose_columns(
             [history[weights_key(each)] for each in newest if (each.subject.kind == "baseline") is known], score
         )
         for known in (False, True)

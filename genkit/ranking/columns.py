@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from genkit.ranking.rows import weights_key
+from genkit.ranking.rows import Row, weights_key
 from genkit.results.intervals import t_quantile
 from genkit.results.protocol import difference
 from genkit.results.records import Record, RecordedScore
@@ -100,6 +100,33 @@ def fill_columns(
             metric = name.partition("[")[0]
             blank[name] = next((r.absent[metric] for r in history if metric in r.absent), "not measured")
     return other, blank
+
+
+def mixed_code(rows: Sequence[Row], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the columns whose numbers different code of a plugin has measured, with what code."""
+    known = {score.name for row in rows for each in row.records for score in each.scores if score.code}
+    known |= {name for row in rows for name, score in row.other.items() if score.code}
+    found = {name: _codes_of(rows, name) for name in names if name in known}
+    return {name: codes for name, codes in found.items() if len(codes) > 1}
+
+
+def _codes_of(rows: Iterable[Row], name: str) -> tuple[str, ...]:
+    """Return the code that measured the scores of a column, one text for each, of a plugin's metric or extractor."""
+    found: dict[str, None] = {}
+    for row in rows:
+        shown = row.score if row.score is not None and row.score.name == name else row.other.get(name)
+        if shown is None:
+            continue
+        of_seeds = [each for record in row.records for each in record.scores if each.name == name]
+        for score in [shown, *(each for each in of_seeds if each.fingerprint == shown.fingerprint)]:
+            texts = [
+                " ".join(
+                    filter(None, (score.code.get(f"{what}.{key}", "")[:20] for key in ("dist", "version", "source")))
+                )
+                for what in ("metric", "extractor")
+            ]
+            found[" with ".join(filter(None, texts)) or "unknown code"] = None
+    return tuple(found)
 
 
 def differences(one: RecordedScore, other: RecordedScore) -> str:

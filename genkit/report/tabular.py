@@ -18,6 +18,7 @@ def document(board: Board) -> dict[str, Any]:
         "direction": board.direction,
         "fingerprint": board.fingerprint,
         "blind_to_memorisation": list(board.blind_to_memorisation),
+        **({"mixed_code": {name: list(codes) for name, codes in mixed.items()}} if (mixed := board.mixed_code) else {}),
         "rows": [_row(row, "model") for row in board.rows] + [_row(row, "baseline") for row in board.calibration],
         "failed": [
             {"model": each.job.model, "seed": each.job.seed, "options": each.job.options, "reason": each.reason}

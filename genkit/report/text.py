@@ -190,6 +190,11 @@ def notes(board: Board, wanted: Sequence[str] = ()) -> list[str]:
     blind = [name for name in (board.score, *columns(board, wanted)) if name in board.blind_to_memorisation]
     if blind:
         lines.append(f"blind to memorisation (copies of training images beat all models): {', '.join(blind)}")
+    lines += [
+        f"{name}: measured by different code of a plugin ({', '.join(codes)}): measure again by one"
+        for name, codes in board.mixed_code.items()
+        if name in (board.score, *columns(board, wanted))
+    ]
     if board.unequal_noise:
         lines.append(
             "variances over seeds are unequal (Bartlett's test): the pooled one is too small for the noisier models"

@@ -24,7 +24,7 @@ from genkit.results.score import Direction
 SCHEMA = 1
 
 
-SHARED = ("name", "metric", "version", "direction", "method", "n", "choices", "unit", "rankable", "note")
+SHARED = ("name", "metric", "version", "direction", "method", "n", "choices", "unit", "rankable", "note", "code")
 NUMBERS = ("value", "stderr", "ci_low", "ci_high", "seconds")
 """The fields of a score that many scores share, and its own ones; then come replicates and parts."""
 
@@ -65,6 +65,9 @@ class RecordedScore:
     seconds: float = 0.0
     replicates: tuple[float, ...] = field(default_factory=tuple, repr=False)
     parts: dict[str, float] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict, repr=False)
+    """The code of a plugin's metric and extractor: ``dist``, ``version`` and ``source`` of each, as in
+    ``metric.source``. Empty where both are genkit's own."""
 
     @classmethod
     def packed(cls, shape: Shape, numbers: array[float], start: int) -> RecordedScore:
@@ -233,6 +236,8 @@ def to_json(record: Record) -> str:
                 del part["sampling"]  # a model without options of drawing has the records of before there were any
         for plain, score in zip(document["scores"], record.scores, strict=True):
             plain["fingerprint"] = score.fingerprint
+            if not plain["code"]:
+                del plain["code"]
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
     except ValueError as error:
         raise DataError(f"the record of {record.subject.name} holds a number that is not finite") from error

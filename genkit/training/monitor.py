@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from genkit.data.dataset import Split
-from genkit.data.images import save_grid
+from genkit.data.images import save_grid, well_formed
 from genkit.errors import GenkitError
 from genkit.files.text import logger
 from genkit.models.base import capabilities
@@ -126,7 +126,8 @@ class Monitor:
         """Write a grid of samples from the averaged weights; leaves the model in training mode.
 
         Before the last stage a model that reconstructs can't draw yet: the grid has rows of test images instead, each
-        above the row of their reconstructions.
+        above the row of their reconstructions. Raises PluginError for another number, shape or type of images;
+        values out of range are a warning, as a diverged training is.
         """
         if self.rank:
             return
@@ -159,13 +160,15 @@ class Monitor:
         generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
         classes = self.run.config.data.num_classes
         labels = torch.arange(PREVIEW, device=self.device) % classes if classes else None
-        return self.state.model.sample(PREVIEW, generator=generator, condition=labels)
+        images = self.state.model.sample(PREVIEW, generator=generator, condition=labels)
+        return well_formed(images, (PREVIEW, *self.run.config.data.shape), f"samples of {self.run.config.model}")
 
     def _reconstructions(self) -> Tensor:
         """Return rows of test images, picked evenly, and of their reconstructions in turn."""
         picked = np.linspace(0, len(self.test) - 1, PREVIEW // 2).astype(np.int64)
         images = self.test.images(picked).to(self.device)
         reconstructed: Tensor = self.state.model.reconstruct(images)  # type: ignore[operator]
+        well_formed(reconstructed, tuple(images.shape), f"reconstructions of {self.run.config.model}")
         rows = [part.unflatten(0, (-1, 10)) for part in (images, reconstructed)]
         return torch.stack(rows, 1).flatten(0, 2)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from genkit.data.dataset import Split
+from genkit.data.images import ROUNDING
 from genkit.training.runs import RunConfig
 
 NEAR = 0.05
@@ -42,6 +43,9 @@ class Trouble:
         samples = samples.detach().cpu().float()
         if not bool(samples.isfinite().all()):
             return "samples hold values that are not finite"
+        low, high = (float(each) for each in samples.aminmax())
+        if low < -ROUNDING or high > 1 + ROUNDING:
+            return f"samples have values from {low:.4g} to {high:.4g}, outside [0, 1]: they can't be measured"
         count = different(samples, self._scale)
         if count < self._few:
             return (

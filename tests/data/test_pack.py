@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,52 @@ def test_a_failed_packing_leaves_nothing_behind(cache: Path) -> None:
     with pytest.raises(DataError, match="bad"):
         opened(source)
     assert [p.name for p in (cache / "data").iterdir()] == ["index"]
+
+
+def declared(count: Any, items: Iterable[Any]) -> Given:
+    """A source that says how many images it has."""
+    source = Given([])
+    source.read = lambda: SourceItems((1, 2, 2), count, items)  # type: ignore[method-assign]
+    return source
+
+
+@pytest.mark.parametrize("item", [Item(images(1)[0]), None])
+def test_a_source_without_an_end_ends_where_it_said(cache: Path, item: Item | None) -> None:
+    told: list[int] = []
+    with pytest.raises(DataError, match="^given gives more than the 50 images that it says it has: correct its count$"):
+        dataset_of(declared(50, itertools.repeat(item)), "given", lambda done, total: told.append(done))
+    assert told == list(range(1, 51))
+    assert [p.name for p in (cache / "data").iterdir()] == ["index"]
+
+
+@pytest.mark.parametrize("given", [0, 1, 4])
+def test_a_source_that_ends_early_is_refused(given: int) -> None:
+    with pytest.raises(DataError, match=f"^given gives {given} images and says that it has 5: correct its count$"):
+        opened(declared(5, [Item(image) for image in images(given)]))
+
+
+@pytest.mark.parametrize("count", [1 << 62, 10**30])
+def test_more_images_than_the_disk_takes_are_refused_before_the_first(count: int) -> None:
+    def items() -> Iterator[Item]:
+        raise AssertionError("an image was asked for")
+        yield
+
+    with pytest.raises(
+        DataError, match=r"^given says that it has [\d,]+ images, which take .* GB free: correct its count"
+    ):
+        opened(declared(count, items()))
+
+
+@pytest.mark.parametrize("count", [-1, 2.5, math.inf, None, "5", True])
+def test_a_count_is_a_whole_number(count: Any) -> None:
+    with pytest.raises(DataError, match="^given says that it has .* images: its count must be a whole number$"):
+        opened(declared(count, []))
+    assert len(opened(declared(np.int64(5), [Item(image) for image in images(5)])).everything()) == 5
+
+
+def test_what_is_no_image_is_named() -> None:
+    with pytest.raises(DataError, match="^given gives ndarray where an Item is due$"):
+        opened(declared(1, images(1)))
 
 
 def test_a_full_disk_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

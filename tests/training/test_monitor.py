@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
+import toys
 from toy_runs import EVERY_STEP, only_run
 
-from genkit.errors import TrainingError
+from genkit.errors import PluginError, TrainingError
 from genkit.training import checkpoint
 from genkit.training.api import resume
 from genkit.training.settings import Settings
@@ -72,6 +73,23 @@ def test_a_preview_leaves_the_model_as_it_was(run_toy):
     assert not (bare.path / "samples").exists()
     one, other = (checkpoint.load(run.newest_checkpoint(), "model/")[0] for run in (shown, bare))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "message"),
+    [
+        (lambda images: images[:, :, :7], "have the shape 100x1x7x8 where 100x1x8x8 is due"),
+        (lambda images: images[1:], "are 99 where 100 were asked for"),
+        (lambda images: images.double(), "are float64"),
+    ],
+)
+def test_a_preview_of_what_are_no_images_of_the_data_ends_training_in_a_sentence(
+    run_toy, monkeypatch, spoiled, message
+):
+    whole = toys.ToyGAN.sample
+    monkeypatch.setattr(toys.ToyGAN, "sample", lambda self, *given, **named: spoiled(whole(self, *given, **named)))
+    with pytest.raises(PluginError, match=f"^samples of toy-gan {message}"):
+        run_toy("toy-gan", images=32)
 
 
 def test_a_budget_in_minutes_has_its_previews_by_time(run_toy, monkeypatch):

@@ -39,8 +39,9 @@ def test_sound_samples_are_not_blamed(digits):
         (torch.rand(1, 1, 8, 8).repeat(100, 1, 1, 1), "count as 1.0 different images"),
         (torch.rand(100, 1, 8, 8).round(), "100% of the samples' pixels are black or white"),
         (torch.full((100, 1, 8, 8), float("nan")), "not finite"),
+        (torch.linspace(-1, 1, 6400).view(100, 1, 8, 8), "samples have values from -1 to 1, outside [0, 1]"),
     ],
-    ids=["black", "grey", "one image", "black and white", "nan"],
+    ids=["black", "grey", "one image", "black and white", "nan", "signed"],
 )
 def test_collapsed_and_diverged_samples_are(digits, samples, message):
     assert message in Trouble(digits.train, 100, 0).found(samples)

@@ -1,0 +1,59 @@
+"""The one way in which images are asked of a model: what it draws, reconstructs, completes or decodes is checked.
+
+All functions run the model in eval mode, without gradients, and raise PluginError, which names it, for anything but
+float32 images [n, C, H, W] in [0, 1], as many and of the shape that were asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genkit.data.images import in_range, well_formed
+from genkit.models.base import GenerativeModel
+
+
+def drawn(model: GenerativeModel, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+    """Return ``n`` samples; ``condition`` has their classes [n]."""
+    with torch.no_grad():
+        images = model.eval().sample(n, generator=generator, condition=condition)
+    return _checked(model, images, (n, *model.data.shape), "samples")
+
+
+def reconstructed(model: GenerativeModel, images: Tensor) -> Tensor:
+    """Return the reconstructions of images [n, C, H, W], on the model's device."""
+    with torch.no_grad():
+        again = _method(model, "reconstruct")(images.to(model.device))
+    return _checked(model, again, tuple(images.shape), "reconstructions")
+
+
+def completed(
+    model: GenerativeModel,
+    images: Tensor,
+    known: Tensor,
+    *,
+    generator: torch.Generator,
+    condition: Tensor | None = None,
+) -> Tensor:
+    """Return images [n, C, H, W] completed where ``known``, bool [n, 1, H, W], is False, on the model's device."""
+    with torch.no_grad():
+        whole = _method(model, "complete")(images, known, generator=generator, condition=condition)
+    return _checked(model, whole, tuple(images.shape), "completions")
+
+
+def decoded(model: GenerativeModel, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+    """Return the images of latents [n, ...]; ``condition`` has their classes [n]."""
+    with torch.no_grad():
+        images = _method(model, "decode")(latent, *([] if condition is None else [condition]))
+    return _checked(model, images, (len(latent), *model.data.shape), "images")
+
+
+def _method(model: GenerativeModel, name: str) -> Any:
+    return getattr(model.eval(), name)
+
+
+def _checked(model: GenerativeModel, images: Any, shape: tuple[int, ...], what: str) -> Tensor:
+    what = f"{what} of {type(model).__name__}"
+    return in_range(well_formed(images, shape, what), what)
