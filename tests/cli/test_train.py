@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 
+from genkit.files.locks import holding
+from genkit.training.api import train
+from genkit.training.settings import Settings
+from genkit.training.status import ENDED, Status
+
 
 def test_train_takes_the_preset_of_a_place(genkit, tmp_path):
     trained = genkit("train", "--model", "gan", "--preset", "gpu", "--images", "128")
@@ -19,3 +24,25 @@ def test_train_takes_the_preset_of_a_place(genkit, tmp_path):
 def test_train_says_how_to_measure_its_milestones(genkit):
     trained = genkit("train", "--model", "gan", "--images", "128", "--milestones", "1")
     assert trained.err.rstrip().endswith("--milestones")
+
+
+def test_all_commands_agree_on_a_run_whose_process_was_killed(genkit, toy_models, digits):
+    """Its status.json says "running" for ever; its lock says who is right."""
+    run = train("toy-gan", digits, root="runs", device="cpu", settings=Settings(checkpoint_seconds=0.0))
+    Status("running", 64, 1.0).write(run.path)
+    with holding(run.lock()):
+        assert run.status.state == "running" and "running" in genkit("runs").out
+        assert "is being trained by another process" in genkit("train", "--resume", run.id).err
+        assert "is being trained: stop it first" in genkit("runs", "remove", run.id, "--yes").err
+    assert run.status.state == "interrupted"
+    listed = genkit("runs").out
+    assert "interrupted" in listed and "running" not in listed
+    assert json.loads(genkit("runs", "list", "--json").out)[0]["status"]["state"] == "interrupted"
+    shown = genkit("runs", "show", run.id).out
+    assert f"interrupted: 64 images in 1 s {ENDED}" in " ".join(shown.split())
+    genkit("runs", "export", run.id, "run.zip")
+    genkit("runs", "import", "run.zip", "--runs", "elsewhere")
+    assert "interrupted" in genkit("runs", "--runs", "elsewhere").out
+    assert "is partial" in genkit("eval", "--run", run.id, "--count", "100", "--metrics", "mse").err
+    assert genkit("train", "--resume", run.id).code == 0
+    assert run.status.state == "finished"
