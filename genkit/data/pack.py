@@ -28,9 +28,13 @@ from genkit.data.source import Item, Source, SourceItems
 from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.files.folders import cache_dir
-from genkit.files.reading import entire, parse_json, read_file
+from genkit.files.integrity import Damaged, sealed, unsealed
+from genkit.files.reading import entire, read_file
 from genkit.files.temporaries import OLD, sweep_once, temporary_folder
+from genkit.files.text import logger
 from genkit.files.writing import write_atomic
+
+_LOG = logger(__name__)
 
 VERSION = 4
 """Version of the rules for reading sources; a new version reads every source again."""
@@ -67,7 +71,11 @@ def pack_source(
     root = cache_dir().absolute() / "data"
     key = [VERSION, type(source).__module__, type(source).__qualname__, source.key(), *([code] if code else [])]
     entry = root / "index" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.json"
-    known = _known(entry, root)
+    try:
+        known = _known(entry, root)
+    except Damaged as error:
+        known = None
+        _LOG.warning("the packed copy of %s in the cache is damaged, and packed again: %s", source.name, error)
     if known is not None:
         _refuse_undecided(known.undecided, measured)
         return known
@@ -82,7 +90,7 @@ def pack_source(
             with temporary_folder(root / "pack") as folder:
                 facts = _write(contents, folder, progress, source.name)
                 _install(folder / "pack", root / facts["sha256"], facts["sha256"])
-            write_atomic(entry, json.dumps(facts).encode())
+            write_atomic(entry, sealed(facts))
         except OSError as error:
             raise DataError(
                 f"{source.name} can't be packed into the cache folder {root}: {error.strerror or error}; "
@@ -119,7 +127,7 @@ def _refuse_undecided(undecided: str, measured: bool) -> None:
 
 def _known(entry: Path, root: Path) -> PackedSource | None:
     try:
-        found = parse_json(read_file(entry, entire()))
+        found = unsealed(read_file(entry, entire()), entry)
         packed = open_packed(root / found["sha256"], found["sha256"])
         left_out, notes, names = (tuple(map(str, found.get(name, ()))) for name in ("left_out", "notes", "names"))
         if packed is None:
@@ -218,7 +226,7 @@ def _verify(item: Item, contents: SourceItems, name: str) -> None:
 
 def _install(built: Path, final: Path, sha256: str) -> None:
     """Rename a finished pack to its final name unless another process was first; a damaged one is replaced."""
-    if open_packed(final, sha256) is not None:
+    if _sound(final, sha256):
         return
     if final.exists():
         with contextlib.suppress(OSError):
@@ -227,5 +235,12 @@ def _install(built: Path, final: Path, sha256: str) -> None:
         final.parent.mkdir(exist_ok=True)
         built.rename(final)
     except OSError:
-        if open_packed(final, sha256) is None:
+        if not _sound(final, sha256):
             raise
+
+
+def _sound(folder: Path, sha256: str) -> bool:
+    try:
+        return open_packed(folder, sha256) is not None
+    except Damaged:
+        return False

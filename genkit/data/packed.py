@@ -6,6 +6,7 @@ import array
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from genkit.data.dataset import Split
 from genkit.data.npy import map_array, read_array
 from genkit.data.source import Item, SourceItems
 from genkit.errors import DataError
+from genkit.files.integrity import Damaged, sha256_file, sha256_parts, unchanged
 from genkit.files.reading import entire, open_file, parse_json, read_file
 from genkit.files.text import json_text
 
@@ -120,7 +122,7 @@ class PackWriter:
         if contents.mixed:
             meta["sizes_sha256"] = hashlib.sha256(sizes.tobytes()).hexdigest()
             texts["sizes.json"] = json.dumps(sizes.tolist()).encode()
-        sha256 = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
+        sha256 = _sha256(json.dumps(meta, sort_keys=True).encode())
         pixels, test = self._files
         pixels.seek(0, os.SEEK_END)
         test.seek(0)
@@ -146,6 +148,7 @@ class PackWriter:
                 _sync(file)
         names = ("pixels.npy", "labels.npy", "order.npy", *texts)
         meta["bytes"] = {name: (self.folder / name).stat().st_size for name in names}
+        meta["files"] = {name: sha256_file(self.folder / name) for name in names[1:]}
         with open(self.folder / "meta.json", "wb") as file:
             file.write(json_text(meta, indent=1).encode())
             _sync(file)
@@ -153,23 +156,30 @@ class PackWriter:
 
 
 def open_packed(folder: Path, sha256: str) -> Packed | None:
-    """Return a packed data set, or None if it is missing or a file has not its recorded size."""
+    """Return a packed data set, or None if there is none; raises Damaged for one that is not what was written."""
+    if not folder.is_dir():
+        return None
     try:
         meta = parse_json(read_file(folder / "meta.json"))
-        if any((folder / name).stat().st_size != size for name, size in meta["bytes"].items()):
-            return None
+        wrong = _wrong(folder, meta, sha256)
+        if wrong:
+            raise Damaged(f"{folder / wrong} is not what was written")
         pixels: NDArray[np.uint8] = map_array(folder / "pixels.npy").view(np.ndarray)
         labels: NDArray[np.int64] | None = _array(folder / "labels.npy")
         order: NDArray[np.int64] = _array(folder / "order.npy")
         count, levels, classes = meta["train"], meta["levels"], tuple(meta["classes"])
-        if pixels.shape != (count + meta["test"], *meta["shape"]) or labels is None or len(labels) != len(pixels):
-            return None
         captions = parse_json(read_file(folder / "captions.json", entire())) if "captions_sha256" in meta else None
         sizes = np.array(parse_json(read_file(folder / "sizes.json", entire()))) if "sizes_sha256" in meta else None
-        if any(each is not None and len(each) != len(pixels) for each in (order, captions, sizes)):
-            return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
-        return None
+        if labels is None or _sha256(labels.tobytes()) != meta["labels_sha256"]:
+            raise Damaged(f"{folder / 'labels.npy'} is not what was written")
+        if not np.array_equal(np.sort(order), np.arange(len(pixels))):
+            raise Damaged(f"{folder / 'order.npy'} is not what was written")
+        if sizes is not None and _sha256(sizes.astype("<i8").tobytes()) != meta["sizes_sha256"]:
+            raise Damaged(f"{folder / 'sizes.json'} is not what was written")
+    except Damaged:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        raise Damaged(f"{folder} is not what was written: {error}") from error
     if not classes:
         labels = None
     captions = None if captions is None else [tuple(each) for each in captions]
@@ -187,6 +197,37 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         whole=Split("all", pixels, labels, levels, order, captions, None, sizes),
         classes=classes,
     )
+
+
+def _wrong(folder: Path, meta: dict[str, Any], sha256: str) -> str:
+    """Return the first file of a pack that is not what was written, or an empty string.
+
+    The hash of what ``meta.json`` says of the content is the pack's name, and it holds those of the images. Packs of
+    before hold no hashes of the other files; what these say is compared with the content.
+    """
+    content = {key: value for key, value in meta.items() if key not in ("bytes", "files")}
+    if _sha256(json.dumps(content, sort_keys=True).encode()) != sha256:
+        return "meta.json"
+    counts, shape = (meta["train"], meta["test"]), tuple(meta["shape"])
+    header = _npy_header(sum(counts), shape)
+    sizes = [len(header), *(count * math.prod(shape) for count in counts)]
+    images = " ".join([_sha256(header), *meta["pixels_sha256"]])
+    hashes = {"captions.json": meta.get("captions_sha256", ""), **meta.get("files", {})}
+    for name, size in meta["bytes"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            return str(name)
+        if name == "pixels.npy":
+            right = size == sum(sizes) and unchanged(path, images, lambda path: " ".join(sha256_parts(path, sizes)))
+        else:
+            right = not hashes.get(name) or unchanged(path, hashes[name])
+        if not right:
+            return str(name)
+    return ""
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _array(path: Path) -> NDArray[np.int64]:

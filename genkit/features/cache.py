@@ -22,9 +22,13 @@ from genkit.features.foreign import BrokenExtractor, plain_choices, rows
 from genkit.features.spool import Spool
 from genkit.files.folders import cache_dir
 from genkit.files.guard import guarded, sentence
+from genkit.files.integrity import Damaged, check_sealed, sealed_bytes, sealing_metadata
 from genkit.files.reading import entire, read_file
+from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.registry.provenance import Code, code_of_object
+
+_LOG = logger(__name__)
 
 VERSION = 2
 """Version of the cache's content."""
@@ -133,12 +137,19 @@ class FeatureCache:
         key = extractor, name
         if key not in self._computed:
             path = self._spool(extractor).folder / f"{name}.safetensors"
-            with contextlib.suppress(OSError, SafetensorError):
-                self._computed[key] = arrays_from_bytes(read_file(path, entire()))
+            try:
+                data = read_file(path, entire())
+                check_sealed(data)
+                self._computed[key] = arrays_from_bytes(data)
+            except FileNotFoundError:
+                pass
+            except (OSError, SafetensorError, Damaged) as error:
+                _LOG.warning("%s in the cache is damaged (%s): it is computed again", path, sentence(error))
             if key not in self._computed:
                 self._computed[key] = {name: np.asarray(array, order="C") for name, array in compute().items()}
                 with contextlib.suppress(OSError):
-                    write_atomic(path, arrays_to_bytes(dict(self._computed[key])))
+                    whole = arrays_to_bytes(dict(self._computed[key]), metadata=sealing_metadata({}))
+                    write_atomic(path, sealed_bytes(whole))
         return self._computed[key]
 
     def close(self, *, remove: bool = False) -> None:

@@ -1,13 +1,12 @@
 """Arrays on disk, written row by row: memory does not grow with them, and an interrupted pass can be resumed.
 
 <folder>/<name>.npy       one array, with the header of its final shape; rows from ``done`` on are missing
-<folder>/progress.json    the number of complete rows
+<folder>/progress.json    the number of complete rows, and the SHA-256 of each file up to their end
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
@@ -20,10 +19,14 @@ from numpy.typing import NDArray
 
 from genkit.data.npy import map_array, read_header
 from genkit.errors import DataError
+from genkit.files.integrity import Damaged, hash_of_part, sealed, sha256_parts, unchanged, unsealed
 from genkit.files.locks import ProcessLock
-from genkit.files.reading import open_file, parse_json, read_file
+from genkit.files.reading import open_file, read_file
 from genkit.files.temporaries import Scratch
+from genkit.files.text import logger
 from genkit.files.writing import write_atomic
+
+_LOG = logger(__name__)
 
 SYNC_SECONDS = 10.0
 """Minimum time between syncs to disk; a killed process loses the rows since the last one."""
@@ -38,6 +41,8 @@ class Spool:
         self.done = 0
         self._names: list[str] = []
         self._files: dict[str, BinaryIO] = {}
+        self._hashes: dict[str, Any] = {}
+        self._damaged = ""
         self._synced = time.monotonic()
         self._lock: ProcessLock | None = None
         self._scratch: Scratch | None = None
@@ -55,6 +60,7 @@ class Spool:
             if lock.acquire():
                 spool._lock = lock
                 spool._resume()
+                spool._forget_damaged()
                 return spool
         except OSError:
             pass
@@ -84,6 +90,7 @@ class Spool:
                 if name not in self._files:
                     self._files[name] = self._open(name, values)
                 self._files[name].write(values.data)
+                self._hashes[name].update(values.data)
             self.done += size
             if self.complete:
                 self._release()
@@ -93,6 +100,7 @@ class Spool:
     def restart(self) -> None:
         """Discard all rows."""
         self.done, self._names = 0, []
+        self._hashes.clear()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the complete arrays, memory-mapped; raises DataError if they were removed or damaged meanwhile."""
@@ -148,28 +156,54 @@ class Spool:
         np.lib.format.write_array_header_1_0(file, description)
         file.seek(self.done * row, os.SEEK_CUR)
         file.truncate()
+        file.flush()
+        self._hashes[name] = hash_of_part(self._path(name), file.tell())
         return file
 
     def _sync(self) -> None:
         for file in self._files.values():
             file.flush()
             os.fsync(file.fileno())
-        facts = {"count": self.count, "done": self.done, "arrays": self._names}
-        write_atomic(self.folder / "progress.json", json.dumps(facts).encode())
+        hashes = {name: self._hashes[name].hexdigest() for name in self._names}
+        facts = {"count": self.count, "done": self.done, "arrays": self._names, "sha256": hashes}
+        write_atomic(self.folder / "progress.json", sealed(facts))
         self._synced = time.monotonic()
 
     def _resume(self) -> None:
-        """Resume at the last sync of an earlier process; start anew if its files do not match."""
-        self.done, self._names = 0, []
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            facts = parse_json(read_file(self.folder / "progress.json"))
-            names, done = [str(name) for name in facts["arrays"]], int(facts["done"])
-            if facts["count"] == self.count and all(self._holds(name, done) for name in names):
-                self.done, self._names = done, names
+        """Resume at the last sync of an earlier process; start anew if its files do not match or are damaged.
 
-    def _holds(self, name: str, rows: int) -> bool:
+        Files of before, without hashes, are taken as they are.
+        """
+        self.done, self._names, self._damaged = 0, [], ""
+        path = self.folder / "progress.json"
+        if not path.exists():
+            return
+        try:
+            facts = unsealed(read_file(path), path)
+            names, done = [str(name) for name in facts["arrays"]], int(facts["done"])
+            if facts["count"] != self.count:
+                return
+            for name in names:
+                path = self._path(name)
+                if not self._holds(name, done, facts.get("sha256", {}).get(name, "")):
+                    raise Damaged(f"{path} does not have the sha256 that it was written with")
+            self.done, self._names = done, names
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
+            self._damaged = str(error) if isinstance(error, Damaged) else f"{path}: {error}"
+
+    def _forget_damaged(self) -> None:
+        """Say what is damaged, and remove what may have been computed from it."""
+        if self._damaged:
+            _LOG.warning("cached features are damaged, and extracted again: %s", self._damaged)
+            for derived in self.folder.glob("*.safetensors"):
+                derived.unlink(missing_ok=True)
+
+    def _holds(self, name: str, rows: int, sha256: str) -> bool:
         with open_file(self._path(name)) as file:
             shape, _, dtype = read_header(file)
             due = file.tell() + rows * dtype.itemsize * int(np.prod(shape[1:]))
         size = self._path(name).stat().st_size
-        return shape[0] == self.count and (size == due if rows == self.count else size >= due)
+        fits = shape[0] == self.count and (size == due if rows == self.count else size >= due)
+        if not fits or not sha256:
+            return fits
+        return unchanged(self._path(name), sha256, lambda path: sha256_parts(path, [due])[0])

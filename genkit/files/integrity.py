@@ -21,7 +21,6 @@ import contextlib
 import hashlib
 import io
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -45,7 +44,11 @@ LISTING = "sha256.json"
 
 _NAMED = re.compile(r"-([0-9a-f]{12})\.json$")
 _ZEROS = "0" * 64
-_PLACE = re.compile(rf'\\"{OWN}\\": \\"(.{{64}})\\"'.encode(), re.DOTALL)
+_BEFORE = rf'{{"__metadata__":{{"genkit":"{{\"{OWN}\": \"'.encode()
+"""What a safetensors header holds before its hash."""
+
+_PLACE = 8 + len(_BEFORE)
+
 _LONGEST_HEADER = 100_000_000  # bytes, as in safetensors
 _BLOCK = 1 << 20
 
@@ -64,6 +67,12 @@ def sha256_parts(path: Path, sizes: Sequence[int]) -> list[str]:
     """Return the SHA-256 of consecutive parts of a file, of ``sizes`` bytes; what follows them is not read."""
     with open_file(path) as file:
         return [_fed(hashlib.sha256(), file, size).hexdigest() for size in sizes]
+
+
+def hash_of_part(path: Path, size: int) -> Any:
+    """Return a hashlib object that was given the first ``size`` bytes of a file, for more to be added."""
+    with open_file(path) as file:
+        return _fed(hashlib.sha256(), file, size)
 
 
 def unchanged(path: Path, expected: str, hashed: Callable[[Path], str] = sha256_file) -> bool:
@@ -154,8 +163,8 @@ def sealing_metadata(document: Mapping[str, Any]) -> dict[str, str]:
 
 def seal(file: BinaryIO) -> None:
     """Write the hash of a safetensors file with ``sealing_metadata`` into its header."""
-    place, _, own = _own_hash(file)
-    file.seek(place)
+    own = _own_hash(file)[2]
+    file.seek(_PLACE)
     file.write(own.encode())
 
 
@@ -166,20 +175,20 @@ def sealed_bytes(data: bytes) -> bytes:
     return file.getvalue()
 
 
-def check_sealed(source: Path | bytes, path: Path) -> None:
-    """Raise Damaged, naming ``path``, for a safetensors file that has not the hash in its header.
+def check_sealed(source: Path | bytes) -> None:
+    """Raise Damaged for a safetensors file, or the bytes of one, that has not the hash in its header.
 
     One without a hash, as of before, passes, and so does what is no such file: its reader refuses it.
     """
     if isinstance(source, bytes):
-        place, recorded, own = _own_hash(io.BytesIO(source))
-        right = place == 0 or recorded == own
+        has_one, recorded, own = _own_hash(io.BytesIO(source))
+        right = not has_one or recorded == own
     else:
         with open_file(source) as file:
-            place, recorded = _place(_header(file))
-        right = place == 0 or unchanged(source, recorded, _own_hash_of)
+            has_one, recorded = _recorded(_header(file))
+        right = not has_one or unchanged(source, recorded, _own_hash_of)
     if not right:
-        raise Damaged(f"{path} does not have the sha256 that it was written with")
+        raise Damaged("it does not have the sha256 that it was written with, so it is damaged: use another copy")
 
 
 def _own_hash_of(path: Path) -> str:
@@ -187,15 +196,15 @@ def _own_hash_of(path: Path) -> str:
         return _own_hash(file)[2]
 
 
-def _own_hash(file: BinaryIO) -> tuple[int, str, str]:
-    """Return the place of the hash in a safetensors file, 0 if it has none, the hash there, and what it should be."""
+def _own_hash(file: BinaryIO) -> tuple[bool, str, str]:
+    """Return whether a safetensors file has a hash in its header, that hash, and what it should be."""
     file.seek(0)
     header = _header(file)
-    place, recorded = _place(header)
-    if place == 0:
-        return 0, "", ""
-    digest = hashlib.sha256(header[:place] + _ZEROS.encode() + header[place + len(_ZEROS) :])
-    return place, recorded, _fed(digest, file).hexdigest()
+    has_one, recorded = _recorded(header)
+    if not has_one:
+        return False, "", ""
+    digest = hashlib.sha256(header[:_PLACE] + _ZEROS.encode() + header[_PLACE + len(_ZEROS) :])
+    return True, recorded, _fed(digest, file).hexdigest()
 
 
 def _header(file: BinaryIO) -> bytes:
@@ -205,9 +214,13 @@ def _header(file: BinaryIO) -> bytes:
     return size + (file.read(length) if length <= _LONGEST_HEADER else b"")
 
 
-def _place(header: bytes) -> tuple[int, str]:
-    found = _PLACE.search(header)
-    return (found.start(1), found[1].decode("latin-1")) if found else (0, "")
+def _recorded(header: bytes) -> tuple[bool, str]:
+    """Return whether a header has the hash of its file, and the hash; an empty one where damage hides it."""
+    before = header[8:_PLACE]
+    wrong = sum(one != other for one, other in zip(before, _BEFORE, strict=False))
+    if len(before) < len(_BEFORE) or wrong > 3:  # those of before begin otherwise
+        return False, ""
+    return True, "" if wrong else header[_PLACE : _PLACE + len(_ZEROS)].decode("latin-1")
 
 
 def _fed(digest: Any, file: BinaryIO, size: int | None = None) -> Any:

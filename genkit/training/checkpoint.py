@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genkit.errors import DataError, MissingError, PluginError
+from genkit.files.integrity import OWN, check_sealed, seal, sealing_metadata
 from genkit.files.names import in_utf8
 from genkit.files.reading import parse_json
 from genkit.files.writing import replacing, sync
@@ -72,26 +73,29 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         plain = {name: _plain(tensor) for name, tensor in tensors.items()}
-        document = json.dumps({"schema": SCHEMA, **meta}, allow_nan=False)
         try:
-            save_file(plain, str(temporary), metadata={"genkit": document})
+            save_file(plain, str(temporary), metadata=sealing_metadata({"schema": SCHEMA, **meta}))
         except SafetensorError as error:
             raise OSError(0, f"{error}") from error
+        with temporary.open("r+b") as file:
+            seal(file)
     sync(path.parent)
 
 
 def load(path: Path, prefix: str | tuple[str, ...] = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the tensors whose name starts with ``prefix``, or one of several, and the metadata.
 
-    Raises MissingError or DataError.
+    Raises MissingError, or DataError, also for a file that does not have the hash that it was written with.
     """
     if not path.is_file():
         raise MissingError(f"there is no checkpoint {path}")
     try:
+        check_sealed(path)
         with in_utf8(path) as name, safe_open(name, framework="pt") as file:
             document = parse_json((file.metadata() or {})["genkit"])
             tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
         schema = int(document["schema"])
+        document.pop(OWN, None)
     except Exception as error:  # safetensors and torch share no errors on damaged files
         raise DataError(f"{path} is not a whole genkit checkpoint: {error}") from error
     if schema != SCHEMA:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import math
 import os
 import shutil
@@ -309,3 +310,68 @@ def test_an_abandoned_pack_is_swept_and_one_at_work_is_not(cache: Path) -> None:
         opened(Given(images(3)))
         assert other.is_dir()
     assert sorted(p.name for p in (cache / "data").glob("tmp-*")) == ["tmp-00e00e0_"]
+
+
+def labelled() -> Given:
+    return Given(images(50), "k", classes=("a", "b"), labels=[place % 2 for place in range(50)])
+
+
+def flipped(path: Path, place: int) -> None:
+    """Flip a bit and put the times back."""
+    data, times = bytearray(path.read_bytes()), path.stat()
+    data[place] ^= 1
+    path.write_bytes(bytes(data))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+@pytest.mark.parametrize("name", ["pixels.npy", "labels.npy", "order.npy", "meta.json"])
+def test_a_flip_in_a_pack_is_said_and_packs_again(
+    cache: Path, caplog: pytest.LogCaptureFixture, name: str, share: float
+) -> None:
+    first = opened(labelled())
+    expected = first.everything().pixels.copy()
+    path = cache / "data" / first.sha256 / name
+    flipped(path, round(share * (path.stat().st_size - 1)))
+    source = labelled()
+    again = opened(source)
+    assert source.reads == 1 and again.sha256 == first.sha256
+    assert np.array_equal(again.everything().pixels, expected)
+    (said,) = [message for message in caplog.messages if "damaged" in message]
+    assert said.startswith("the packed copy of given in the cache is damaged, and packed again: ") and (
+        name in said or name == "meta.json"
+    )
+    source = labelled()
+    opened(source)
+    assert source.reads == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_a_flip_in_what_is_known_of_a_source_reads_it_again(
+    cache: Path, caplog: pytest.LogCaptureFixture, share: float
+) -> None:
+    opened(labelled())
+    (entry,) = (cache / "data" / "index").iterdir()
+    flipped(entry, round(share * (entry.stat().st_size - 1)))
+    source = labelled()
+    opened(source)
+    assert source.reads == 1 and "is damaged, and packed again" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["pixels.npy", "labels.npy", "order.npy"])
+def test_a_pack_of_before_is_read_and_what_its_name_says_of_it_is_checked(cache: Path, name: str) -> None:
+    first = opened(labelled())
+    folder = cache / "data" / first.sha256
+    meta = json.loads((folder / "meta.json").read_text())
+    del meta["files"]
+    (folder / "meta.json").write_text(json.dumps(meta))
+    (entry,) = (cache / "data" / "index").iterdir()
+    facts = json.loads(entry.read_text())
+    del facts["own_sha256"]
+    entry.write_text(json.dumps(facts))
+    source = labelled()
+    opened(source)
+    assert source.reads == 0
+    flipped(folder / name, -1)
+    opened(source)
+    assert source.reads == 1

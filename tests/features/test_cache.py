@@ -120,3 +120,31 @@ def test_part_of_a_split_sorted_by_class_is_a_random_one(digits):
     part = evidence.of("fid", evidence.extractor, 360)
     assert set(part.generated_labels.tolist()) == set(range(10))
     assert len(part.generated_features) == 360
+
+
+@pytest.mark.parametrize("place", [0, 40, -1])
+def test_what_was_computed_from_features_and_is_damaged_is_computed_again_and_that_is_said(
+    digits, tmp_path, caplog, place
+):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return {"mean": np.arange(4.0)}
+
+    def cached():
+        return FeatureCache(SplitImages(digits.test, 80, 40), [Counting()], "reference").cached_arrays(
+            Counting().name, "gaussian", compute
+        )["mean"]
+
+    np.testing.assert_array_equal(cached(), cached())
+    (path,) = (tmp_path / "cache").rglob("gaussian.safetensors")
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(bytes(data))
+    caplog.clear()
+    np.testing.assert_array_equal(cached(), np.arange(4.0))
+    assert len(calls) == 2
+    assert [message.startswith(f"{path} in the cache is damaged") for message in caplog.messages] == [True]
+    cached()
+    assert len(calls) == 2

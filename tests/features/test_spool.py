@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -109,3 +110,35 @@ def test_features_removed_after_the_pass_are_one_sentence(tmp_path):
     shutil.rmtree(tmp_path / "a")
     with pytest.raises(DataError, match="can't be kept in"):
         spool.arrays()
+
+
+@pytest.mark.parametrize("stops", [(4,), (4, 10)], ids=["interrupted", "whole"])
+@pytest.mark.parametrize("name", ["a.npy", "b.npy", "progress.json"])
+def test_a_flip_anywhere_discards_the_rows_and_is_said(tmp_path, caplog, stops, name):
+    written(tmp_path / "s", *stops).close()
+    path = tmp_path / "s" / name
+    data, times = path.read_bytes(), path.stat()
+    last = len(data) - 2 if name.endswith("json") else len(data) - 1
+    for place in (0, 20, len(data) // 2, last):
+        flipped = bytearray(data)
+        flipped[place] ^= 1
+        path.write_bytes(bytes(flipped))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        (tmp_path / "s" / "gaussian.safetensors").write_bytes(b"of the damaged rows, perhaps")
+        caplog.clear()
+        spool = Spool.at(tmp_path / "s", 10)
+        assert spool.done == 0, place
+        assert [name in message for message in caplog.messages] == [True]
+        assert "damaged, and extracted again" in caplog.text
+        assert not (tmp_path / "s" / "gaussian.safetensors").exists()
+        spool.close()
+    path.write_bytes(data)
+    assert Spool.at(tmp_path / "s", 10).done == stops[-1]
+
+
+def test_rows_of_before_hold_no_hash_and_are_read(tmp_path):
+    written(tmp_path / "s", 4, 10).close()
+    path = tmp_path / "s" / "progress.json"
+    facts = json.loads(path.read_bytes())
+    path.write_text(json.dumps({key: facts[key] for key in ("count", "done", "arrays")}))
+    assert Spool.at(tmp_path / "s", 10).complete

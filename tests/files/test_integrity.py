@@ -130,14 +130,14 @@ def test_every_flip_in_a_sealed_safetensors_file_is_found(tmp_path):
     arrays = {"a": np.arange(3.0), "b": np.ones((2, 2), np.float32)}
     data = safetensors(**arrays)
     path.write_bytes(data)
-    check_sealed(path, path)
-    check_sealed(data, path)
+    check_sealed(path)
+    check_sealed(data)
     missed = []
     for place in range(len(data)):
         flip(path, place)
         try:
-            check_sealed(path, path)
-            check_sealed(path.read_bytes(), path)
+            check_sealed(path)
+            check_sealed(path.read_bytes())
             found = load(path.read_bytes())
         except Exception:
             flip(path, place)
@@ -145,18 +145,17 @@ def test_every_flip_in_a_sealed_safetensors_file_is_found(tmp_path):
         flip(path, place)
         missed.append(place)
         assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
-    hidden = data.index(integrity.OWN.encode())  # a flip in the name of the hash hides it, and changes nothing else
-    assert all(hidden - 3 <= place < hidden + len(integrity.OWN) + 6 for place in missed)
+    assert missed == []
 
 
 def test_a_file_of_before_passes_and_a_large_one_is_hashed_once_a_day(tmp_path, monkeypatch):
     path = tmp_path / "a"
     path.write_bytes(save({"a": np.ones(2)}))
-    check_sealed(path, path)
+    check_sealed(path)
     path.write_bytes(b"")
-    check_sealed(path, path)
+    check_sealed(path)
     path.write_bytes(safetensors(a=np.ones(2)))
     monkeypatch.setattr(integrity, "LARGE", 4)
-    check_sealed(path, path)
+    check_sealed(path)
     monkeypatch.setattr(integrity, "_own_hash_of", lambda _: pytest.fail("hashed again"))
-    check_sealed(path, path)
+    check_sealed(path)

@@ -229,3 +229,25 @@ def test_what_is_no_tensor_cannot_be_saved():
 def test_a_state_that_does_not_fit_is_one_sentence(state):
     with pytest.raises(DataError, match=r"^run/c does not fit Linear: [^\n]*$"):
         checkpoint.restore_module(nn.Linear(2, 2), state, "run/c")
+
+
+def test_a_flip_anywhere_in_a_checkpoint_refuses_it_and_one_of_before_is_read(tmp_path):
+    path = tmp_path / "c"
+    checkpoint.save(path, {"a": torch.ones(100), "b": torch.zeros(3)}, {"x": 1})
+    data, times = path.read_bytes(), path.stat()
+    body = 8 + int.from_bytes(data[:8], "little")
+    for place in (0, 3, body // 2, body - 1, body, (body + len(data)) // 2, len(data) - 1):
+        flipped = bytearray(data)
+        flipped[place] ^= 1
+        path.write_bytes(bytes(flipped))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        with pytest.raises(DataError, match="c is not a whole genkit checkpoint"):
+            checkpoint.load(path)
+    save_file({"a": torch.ones(1)}, path, metadata={"genkit": json.dumps({"schema": 2, "x": 1})})
+    assert checkpoint.load(path)[1] == {"schema": 2, "x": 1}
+
+
+def test_equal_states_make_equal_files(tmp_path):
+    for name in "ab":
+        checkpoint.save(tmp_path / name, {"a": torch.ones(100), "b": torch.zeros(3)}, {"x": 1, "y": [2]})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
