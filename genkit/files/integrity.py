@@ -61,7 +61,7 @@ class Damaged(DataError):
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return str(_fed(hashlib.sha256(), file).hexdigest())
 
 
 def sha256_parts(path: Path, sizes: Sequence[int]) -> list[str]:
