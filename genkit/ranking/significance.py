@@ -129,7 +129,7 @@ class EvaluationNoise:
         """
         from scipy.special import stdtr
 
-        strict, mild, most = level / max(1, self._pairs), level, AT_ONCE // 8
+        strict, mild, most = level / max(1, self._pairs), level, 2 * AT_ONCE
         while True:
             counts, number, found = self._sift(strict, mild, most)
             sure = int(counts[0].sum())
@@ -137,6 +137,12 @@ class EvaluationNoise:
             if number <= most:
                 break
             mild, most = (narrower, most) if narrower < 0.99 * mild else (mild, number)
+        while number:
+            passing = found[2] >= self._least(found[3], level / max(1, self._pairs - sure - number))
+            found = [part[passing] for part in found]
+            if len(found[0]) == number:
+                break
+            number = len(found[0])
         one, other, statistic, dof = found
         p_values = 2 * stdtr(dof, -statistic)
         order = np.argsort(p_values, kind="stable")
