@@ -102,12 +102,12 @@ def unchanged(path: Path, expected: str, hashed: Callable[[Path], str] = sha256_
 
 
 def check_named(name: str, data: bytes, path: Path | str) -> str:
-    """Return the first twelve digits of the hash of a file's content; raises Damaged if its name ends with others.
+    """Return the SHA-256 of a file's content; raises Damaged if its name ends with other digits than the first twelve.
 
     A name that does not end with twelve digits says nothing.
     """
-    named, own = _NAMED.search(name), hashlib.sha256(data).hexdigest()[:12]
-    if named and named[1] != own:
+    named, own = _NAMED.search(name), hashlib.sha256(data).hexdigest()
+    if named and not own.startswith(named[1]):
         raise Damaged(
             f"{path}: its content does not match the hash in its name, so it was changed or damaged: "
             "restore it from a copy, or measure again"

@@ -25,7 +25,7 @@ Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 LEVEL = 0.05
 
-AT_ONCE = 1 << 20
+AT_ONCE = 1 << 18
 """Pairs of models that are in memory at a time."""
 
 
@@ -129,7 +129,7 @@ class EvaluationNoise:
         """
         from scipy.special import stdtr
 
-        strict, mild, most = level / max(1, self._pairs), level, 2 * AT_ONCE
+        strict, mild, most = level / max(1, self._pairs), level, 8 * AT_ONCE
         while True:
             counts, number, found = self._sift(strict, mild, most)
             sure = int(counts[0].sum())

@@ -129,6 +129,7 @@ def leaderboard(
             again=made,
         )
 
-    return spared(
-        made, contents.records, lambda record, why: problems.append(store.unusable(record, contents.origins, why))
-    )
+    with store.without_collection():
+        return spared(
+            made, contents.records, lambda record, why: problems.append(store.unusable(record, contents.origins, why))
+        )

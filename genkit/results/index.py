@@ -28,7 +28,17 @@ from genkit.files.reading import open_file, read_file
 from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.results.protocol import fingerprint
-from genkit.results.records import NUMBERS, SHARED, Record, RecordedScore, Shape, Subject, Training, from_json
+from genkit.results.records import (
+    ID_DIGITS,
+    NUMBERS,
+    SHARED,
+    Record,
+    RecordedScore,
+    Shape,
+    Subject,
+    Training,
+    from_json,
+)
 
 LEAST = 256
 """The index is written once so many records are not in it; fewer are parsed at each reading."""
@@ -61,15 +71,14 @@ class Index:
         with contextlib.suppress(OSError):
             self._load()
 
-    def record(self, data: bytes, origin: str, known_id: str) -> Record:
-        """Return the record that a file holds; arguments and errors are those of genkit.results.records.from_json."""
-        digest = hashlib.sha256(data).hexdigest()
+    def record(self, data: bytes, origin: str, digest: str) -> Record:
+        """Return the record that a file holds, of which ``digest`` is the SHA-256; errors are those of from_json."""
         entry = self.entries.get(digest)
         if entry is None:
-            entry = self._entry(from_json(data, origin, known_id))
+            entry = self._entry(from_json(data, origin))
         self.used[digest] = entry
         record = self._made(entry)
-        vars(record)["id"] = known_id
+        vars(record)["id"] = digest[:ID_DIGITS]
         return record
 
     def save(self) -> None:
@@ -185,7 +194,7 @@ class _Shared:
             known = dict(zip(SHARED, shared, strict=True))
             print_ = fingerprint({**known["choices"], "metric": known["metric"], "version": known["version"]})
             size = len(NUMBERS) + replicates + len(parts)
-            self.shapes[place] = Shape((*shared, print_), replicates, tuple(parts), size)
+            self.shapes[place] = Shape((*known.items(), ("fingerprint", print_)), replicates, tuple(parts), size)
         return self.shapes[place]
 
 

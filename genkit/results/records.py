@@ -23,18 +23,19 @@ from genkit.results.score import Direction
 
 SCHEMA = 1
 
+ID_DIGITS = 12
+"""Digits of a record's SHA-256 that are its id."""
+
 
 SHARED = ("name", "metric", "version", "direction", "method", "n", "choices", "unit", "rankable", "note", "code")
 NUMBERS = ("value", "stderr", "ci_low", "ci_high", "seconds")
 """The fields of a score that many scores share, and its own ones; then come replicates and parts."""
 
-_PACKED = (*SHARED, "fingerprint", *NUMBERS, "_packed")
-
 
 class Shape(NamedTuple):
-    """What many scores share: the fields ``SHARED`` and the fingerprint, and how many numbers each has."""
+    """What many scores share: names and values of ``SHARED`` and the fingerprint, and how many numbers each has."""
 
-    shared: tuple[Any, ...]
+    shared: tuple[tuple[str, Any], ...]
     replicates: int
     parts: tuple[str, ...]
     size: int
@@ -75,10 +76,14 @@ class RecordedScore:
 
         The order is ``NUMBERS``, replicates, parts.
         """
-        score, put = object.__new__(cls), object.__setattr__
-        middle = start + len(NUMBERS)
-        for name, value in zip(_PACKED, (*shape.shared, *numbers[start:middle], (shape, numbers, middle)), strict=True):
+        score, put, middle = object.__new__(cls), object.__setattr__, start + len(NUMBERS)
+        for name, value in shape.shared:
             put(score, name, value)
+        for name, value in zip(NUMBERS, numbers[start:middle], strict=True):
+            put(score, name, value)
+        put(score, "_shape", shape)
+        put(score, "_packed", numbers)
+        put(score, "_start", middle)
         return score
 
     if not TYPE_CHECKING:
@@ -87,7 +92,7 @@ class RecordedScore:
             """Return replicates and parts of a packed score, which are unpacked whenever they are asked for."""
             if name not in ("replicates", "parts"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            shape, numbers, start = object.__getattribute__(self, "_packed")
+            shape, numbers, start = map(self.__getattribute__, ("_shape", "_packed", "_start"))
             middle = start + shape.replicates
             if name == "replicates":
                 return tuple(numbers[start:middle])
@@ -222,7 +227,7 @@ class Record:
 
 def content_id(data: bytes) -> str:
     """Return twelve hexadecimal digits of the content's SHA-256, which name a record's file."""
-    return hashlib.sha256(data).hexdigest()[:12]
+    return hashlib.sha256(data).hexdigest()[:ID_DIGITS]
 
 
 def to_json(record: Record) -> str:

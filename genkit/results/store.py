@@ -22,7 +22,7 @@ from genkit.files.order import next_in_order
 from genkit.files.text import logger
 from genkit.results.index import Index
 from genkit.results.locations import open_location
-from genkit.results.records import Record, content_id, from_json, to_json
+from genkit.results.records import ID_DIGITS, Record, content_id, from_json, to_json
 
 P = TypeVar("P", Path, str)
 
@@ -108,7 +108,7 @@ def read(root: Path | str) -> StoreContents:
     """
     problems: list[str] = []
     index = Index(root)
-    with _without_collection():
+    with without_collection():
         slim = (
             dataclasses.replace(each, data=b"")  # the content of thousands of files need not stay in memory
             for each in scan(root, problems.append, index.record)
@@ -143,13 +143,17 @@ def ordered(found: Iterable[StoredRecord]) -> list[StoredRecord]:
     return sorted(once.values(), key=lambda stored: stored.record.place)
 
 
+def _parsed(data: bytes, path: str, digest: str) -> Record:
+    return from_json(data, path, digest[:ID_DIGITS])
+
+
 def scan(
-    root: Path | str, problem: Callable[[str], None], parse: Callable[[bytes, str, str], Record] = from_json
+    root: Path | str, problem: Callable[[str], None], parse: Callable[[bytes, str, str], Record] = _parsed
 ) -> Iterator[StoredRecord]:
     """Yield all records below ``root`` in any order.
 
     ``problem`` is called for each file that can't be read or does not have the content that its name is the hash of.
-    ``parse`` makes a record of content, path and id.
+    ``parse`` makes a record of content, path and the SHA-256 of the content.
     """
     for folder, name, path, data in open_location(root).records():
         if isinstance(data, str):
@@ -200,8 +204,8 @@ def _check_plain(name: str) -> None:
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
-    """Pause garbage collection while thousands of records are made: all of them stay alive."""
+def without_collection() -> Iterator[None]:
+    """Pause garbage collection while thousands of records or rows are made: all of them stay alive."""
     enabled = gc.isenabled()
     gc.disable()
     try:
