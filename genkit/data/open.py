@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from genkit.data.dataset import ImageDataset
 from genkit.data.fitted import Fitted
@@ -16,7 +16,11 @@ from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 from genkit.files import folders
+from genkit.files.guard import guarded, sentence
 from genkit.files.text import existing, logger
+
+if TYPE_CHECKING:
+    from genkit.registry.specs import DatasetSpec
 
 _LOG = logger(__name__)
 
@@ -125,9 +129,7 @@ def _opened(
     spec, argument = registry().dataset(path)
     root = options.data_root or folders.data_root()
     request = replace(options, argument=argument, data_root=None if root is None else Path(root))
-    source = spec.load()(request)
-    if not isinstance(source, Source):
-        raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
+    source = _source(spec, request)
     code = code_of(spec, source)
     if request.shape is not None or request.grey:
         source = Fitted(source, request)
@@ -138,6 +140,21 @@ def _opened(
     for note in data.notes:
         _LOG.warning("%s: %s", data.name, note)
     return data
+
+
+def _source(spec: DatasetSpec, request: DatasetRequest) -> Source:
+    """Return the source of a data set; raises PluginError, which names it, where a plugin's fails."""
+
+    def failed(error: BaseException) -> NoReturn:
+        if spec.target.startswith("genkit."):
+            raise error
+        raise PluginError(f"dataset {spec.name!r} of {spec.target} can't be opened: {sentence(error)}") from error
+
+    with guarded(failed, (GenkitError,)):
+        source = spec.load()(request)
+        if not isinstance(source, Source):
+            raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
+        return source
 
 
 def dataset_of(

@@ -43,6 +43,9 @@ def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extracto
         if not isinstance(found, Extractor):
             raise PluginError(f"it is {type(found).__name__}, not an Extractor")
         plain_choices(found)
+        for name in ("name", "sha256"):
+            if not isinstance(getattr(found, name, None), str):
+                raise PluginError(f"its {name} is {type(getattr(found, name, None)).__name__}, not text")
         found.code = code_of(offer.spec, found)
         return found
 

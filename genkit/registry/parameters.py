@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genkit.errors import OptionsError, PluginError, UsageError, suggestion
+from genkit.files.guard import plain
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -66,9 +68,26 @@ def schema_of(parameters: Mapping[str, Any], metric: str) -> dict[str, Parameter
     """Return the parameters of a spec, a plain default as one of its type; raises PluginError for one that is wrong."""
     schema = {key: value if isinstance(value, Parameter) else Parameter(value) for key, value in parameters.items()}
     for key, parameter in schema.items():
+        if parameter.default is not plain(parameter.default):
+            schema[key] = parameter = dataclasses.replace(parameter, default=plain(parameter.default))
+        if not _recordable(parameter.default):
+            raise PluginError(
+                f"metric {metric!r}: parameter {key!r} has the default {parameter.default!r}: no JSON value"
+            )
         if parameter.only_with and parameter.only_with not in schema:
             raise PluginError(f"metric {metric!r}: parameter {key!r} goes with {parameter.only_with!r}, which it lacks")
     return schema
+
+
+def _recordable(value: Any) -> bool:
+    """Whether a record can hold a default."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list | tuple):
+        return all(map(_recordable, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and _recordable([*value.values()])
+    return value is None or isinstance(value, str | int)
 
 
 def checked_parameters(schema: Mapping[str, Parameter], values: Mapping[str, Any], metric: str) -> dict[str, Any]:

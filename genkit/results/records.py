@@ -265,7 +265,7 @@ def from_json(text: str | bytes, origin: str, known_id: str = "") -> Record:
 
 _TYPES: dict[str, type] = {
     **dict.fromkeys(("data.dataset", "data.sha256", "data.reference", "data.test"), str),
-    **dict.fromkeys(("features.extractor", "features.sha256", "features.architecture"), str),
+    **dict.fromkeys(("features.extractor", "features.sha256"), str),
     **dict.fromkeys(("samples.quantisation", "hardware.device"), str),
     **dict.fromkeys(("samples.count", "samples.chunk", "samples.seed", "likelihood.seed"), int),
 }

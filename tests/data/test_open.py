@@ -96,6 +96,18 @@ def nothing(request: Any) -> None:
     return None
 
 
+def failing(request: Any) -> None:
+    raise SystemExit("odd")
+
+
+def test_a_plugin_whose_data_set_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = DatasetSpec("mine", "os:getcwd")
+    monkeypatch.setattr(DatasetSpec, "load", lambda self: failing)
+    monkeypatch.setattr(registry_module, "registry", lambda: SimpleNamespace(dataset=lambda reference: (spec, "")))
+    with pytest.raises(PluginError, match="dataset 'mine' of os:getcwd can't be opened: SystemExit: odd"):
+        open_dataset("mine")
+
+
 def test_a_plugin_that_returns_no_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = DatasetSpec("mine", "os:getcwd")
     monkeypatch.setattr(DatasetSpec, "load", lambda self: nothing)

@@ -56,6 +56,11 @@ def offer(monkeypatch):
     return add
 
 
+def nameless(extractor):
+    extractor.sha256 = None
+    return extractor
+
+
 def raising(error):
     def make(*_):
         raise error
@@ -78,6 +83,7 @@ class Odd(BaseException):
         (raising(Odd("x")), "extractor zoo:stranger can't be used: Odd: x"),
         (raising(SystemExit(0)), "extractor zoo:stranger can't be used: SystemExit: 0"),
         (lambda request: "features", "it is str, not an Extractor"),
+        (lambda request: nameless(Stranger()), "its sha256 is NoneType, not text"),
         (lambda request: Stranger(choices={"layer": [1, 2]}), "choice 'layer' = [1, 2], which is no plain value"),
         (lambda request: Stranger(raising(Odd("x"))), "stranger failed: Odd: x"),
         (lambda request: Stranger(lambda features: features * torch.nan), "features that are not finite"),

@@ -102,3 +102,13 @@ def test_plain_defaults_of_a_plugin_are_a_schema_by_their_types():
 def test_a_parameter_that_goes_with_none_is_a_broken_spec():
     with pytest.raises(PluginError, match="goes with 'n', which it lacks"):
         schema_of({"k": Parameter(1, only_with="n")}, "nearest")
+
+
+@pytest.mark.parametrize("default", [object(), float("nan"), {1: 2}, [1, {2}], np.ones(2)])
+def test_a_default_that_no_record_can_hold_is_refused_where_it_is_declared(default):
+    with pytest.raises(PluginError, match="parameter 'k' has the default"):
+        MetricSpec("odd", "a:b", parameters={"k": default})
+
+
+def test_a_default_of_numpy_is_pythons_number():
+    assert type(MetricSpec("odd", "a:b", parameters={"k": Parameter(np.int64(3))}).defaults["k"]) is int
