@@ -18,6 +18,7 @@ from genkit.errors import DataError, GenkitError, MissingError, PluginError, Unk
 from genkit.files import folders
 from genkit.files.guard import guarded, sentence
 from genkit.files.text import existing, logger
+from genkit.registry.fence import fence_of
 
 if TYPE_CHECKING:
     from genkit.registry.specs import DatasetSpec
@@ -150,7 +151,7 @@ def _source(spec: DatasetSpec, request: DatasetRequest) -> Source:
             raise error
         raise PluginError(f"dataset {spec.name!r} of {spec.target} can't be opened: {sentence(error)}") from error
 
-    with guarded(failed, (GenkitError,)):
+    with guarded(failed, (GenkitError,)), fence_of(spec.target.partition(":")[0]):
         source = spec.load()(request)
         if not isinstance(source, Source):
             raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")

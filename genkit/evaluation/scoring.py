@@ -16,6 +16,7 @@ from genkit.files.guard import guarded, number, plain, sentence
 from genkit.files.text import logger
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import CAPABILITIES, GenerativeModel
+from genkit.registry.fence import fence_of
 from genkit.registry.provenance import code_of
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import Protocol, fingerprint
@@ -95,7 +96,7 @@ def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -
     with guarded(misfit):
         function = spec.load()
         evidence.code = code_of(spec)
-    with guarded(failed, (Unmeasurable, DataError, UsageError)):
+    with guarded(failed, (Unmeasurable, DataError, UsageError)), fence_of(spec.target.partition(":")[0]):
         computed = function(evidence)
     seconds = round(time.perf_counter() - began, 3)
     if not isinstance(computed, Score):

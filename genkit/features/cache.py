@@ -16,7 +16,7 @@ from safetensors.numpy import load as arrays_from_bytes
 from safetensors.numpy import save as arrays_to_bytes
 from torch import Tensor
 
-from genkit.errors import GenkitError
+from genkit.errors import DataError, UsageError
 from genkit.features.extractor import Extractor
 from genkit.features.foreign import BrokenExtractor, plain_choices, rows
 from genkit.features.spool import Spool
@@ -160,7 +160,8 @@ class FeatureCache:
     def _spool(self, name: str) -> Spool:
         self.extract()
         if error := self._broken.get(name):
-            raise error if isinstance(error, GenkitError) else BrokenExtractor(f"{name} failed: {sentence(error)}")
+            named = isinstance(error, BrokenExtractor | DataError | UsageError)
+            raise error if named else BrokenExtractor(f"{name} failed: {sentence(error)}")
         return self._spools[name]
 
     def _pass(self, spools: Mapping[str, Spool]) -> None:

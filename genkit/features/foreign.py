@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genkit.errors import GenkitError, PluginError
 from genkit.files.guard import guarded, plain, sentence
+from genkit.registry.fence import fence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extracto
     from genkit.features.extractor import Extractor
     from genkit.registry.provenance import code_of
 
-    with _named(offer):
+    with _named(offer), fence_of(offer.spec.target.partition(":")[0]):
         found = offer.spec.load()(request)
         if not isinstance(found, Extractor):
             raise PluginError(f"it is {type(found).__name__}, not an Extractor")
@@ -75,7 +76,8 @@ def rows(
 
     ``widths`` holds d and k from the first call on, which sets them.
     """
-    extracted = extractor(images, tick)
+    with fence_of(type(extractor).__module__):
+        extracted = extractor(images, tick)
     found = {"features": np.asarray(extracted.features)}
     if extracted.logits is not None:
         found["logits"] = np.asarray(extracted.logits)

@@ -55,6 +55,11 @@ def fenced(what: str = "", patience: float | None = None) -> Iterator[None]:
             raise PluginError(" and ".join(done))
 
 
+def fence_of(module: str) -> contextlib.AbstractContextManager[None]:
+    """Return the fence for code of a module: none for genkit's own."""
+    return contextlib.nullcontext() if module.partition(".")[0] == "genkit" else fenced()
+
+
 @contextlib.contextmanager
 def _named_while_it_hangs(what: str, patience: float) -> Iterator[None]:
     timer = threading.Timer(

@@ -5,7 +5,6 @@ A spec imports nothing; its target is imported on first use.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import Any, ClassVar, NoReturn, get_args
 
 from genkit.errors import PluginError
 from genkit.files.guard import guarded, sentence
-from genkit.registry.fence import fenced
+from genkit.registry.fence import fence_of
 from genkit.registry.parameters import Parameter, schema_of
 from genkit.results.score import Direction
 
@@ -58,8 +57,7 @@ class Spec:
                 f"{self.kind} {self.name!r} can't be loaded from {self.target}: {sentence(error)}"
             ) from error
 
-        own = contextlib.nullcontext() if module.startswith("genkit.") else fenced()
-        with guarded(failed), own:
+        with guarded(failed), fence_of(module):
             found: Any = importlib.import_module(module)
             for attribute in path.split("."):
                 found = getattr(found, attribute)

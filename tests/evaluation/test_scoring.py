@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import sys
 import types
 
@@ -103,6 +104,14 @@ def test_whatever_a_plugins_metric_raises_costs_that_metric_alone(digits, monkey
     record = measure(digits, MetricSpec("failing", "stranger:failing"))
     assert list(record.absent) == ["failing"] and record.absent["failing"].startswith("it failed: ")
     assert record.score("parameters") is not None
+
+
+def test_a_plugins_metric_that_exits_costs_itself_alone(digits, monkeypatch):
+    plugin = types.ModuleType("stranger")
+    plugin.leaving = lambda evidence: os._exit(0)
+    monkeypatch.setitem(sys.modules, "stranger", plugin)
+    record = measure(digits, MetricSpec("leaving", "stranger:leaving"))
+    assert record.absent == {"leaving": "it failed: it calls os._exit, which would end genkit"}
 
 
 def test_a_metric_that_names_no_group_of_the_protocol_costs_itself_alone(digits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 
@@ -82,6 +83,8 @@ class Odd(BaseException):
     [
         (raising(Odd("x")), "extractor zoo:stranger can't be used: Odd: x"),
         (raising(SystemExit(0)), "extractor zoo:stranger can't be used: SystemExit: 0"),
+        (lambda request: os._exit(0), "extractor zoo:stranger can't be used: it calls os._exit"),
+        (lambda request: Stranger(lambda features: os._exit(0)), "it calls os._exit, which would end genkit"),
         (lambda request: "features", "it is str, not an Extractor"),
         (lambda request: nameless(Stranger()), "its sha256 is NoneType, not text"),
         (lambda request: Stranger(choices={"layer": [1, 2]}), "choice 'layer' = [1, 2], which is no plain value"),
