@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from genkit.errors import MissingError, OptionsError, suggestion
-from genkit.files.reading import read_toml
+from genkit.files.reading import read_toml, reason
 from genkit.files.text import hidden, json_text, restored
 
 T = TypeVar("T")
@@ -153,4 +153,4 @@ def read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise MissingError(f"there is no config file {path}") from error
     except (OSError, ValueError) as error:
-        raise OptionsError(f"config file {path} can't be read: {getattr(error, 'strerror', None) or error}") from error
+        raise OptionsError(f"config file {path} can't be read: {reason(error)}") from error

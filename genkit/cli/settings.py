@@ -18,7 +18,7 @@ import click
 
 from genkit.cli.parameters import NAMES
 from genkit.errors import OptionsError, suggestion
-from genkit.files.reading import read_toml
+from genkit.files.reading import read_toml, reason
 
 
 def default_map(path: Path, group: click.Group, ctx: click.Context) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def default_map(path: Path, group: click.Group, ctx: click.Context) -> dict[str,
     try:
         document = read_toml(path)
     except (OSError, ValueError) as error:
-        raise OptionsError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
+        raise OptionsError(f"{path} can't be read: {reason(error)}") from error
     known = group.list_commands(ctx)
     for name in document:
         if name not in known:

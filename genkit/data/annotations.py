@@ -161,6 +161,7 @@ def _json_lines(text: str, location: str) -> list[Row]:
 
 
 def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool], labelled: bool) -> Annotations:
+    refuse_large(text, {"\n": 330, delimiter: 64})
     first = next((line for line in text.splitlines() if line.strip()), "")
     notes = []
     for other in (",", ";", "\t"):
@@ -170,7 +171,6 @@ def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool],
             notes = [f"the columns of {PurePosixPath(location).name} are separated by {said}"]
             delimiter = other
             break
-    refuse_large(text, {"\n": 500, delimiter: 64})
     lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line]
     if not lines:
         raise DataError(f"{location} is empty: give it a line for each image")

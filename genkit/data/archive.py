@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from genkit.data.source import DatasetRequest, Source, file_stamp, unreadable
 from genkit.data.tree import Tree, TreeSource
 from genkit.errors import DataError
-from genkit.files.reading import BROKEN_ZIP, Zip
+from genkit.files.reading import BROKEN_ZIP, Zip, reason
 
 
 class ZipTree(Tree):
@@ -51,7 +51,7 @@ class ZipTree(Tree):
         try:
             return io.BytesIO(self._zip.content(self._members[name], self.limit))
         except BROKEN_ZIP as error:
-            detail = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+            detail = reason(error)
             raise DataError(f"{self.full_name(name)} can't be unpacked ({detail}): make the zip anew") from error
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class ZipTree(Tree):
         except (FileNotFoundError, PermissionError) as error:
             raise unreadable(self.path, error) from error
         except BROKEN_ZIP as error:
-            raise DataError(f"{self.path} is not a readable zip file ({error}): it may be truncated") from error
+            raise DataError(f"{self.path} is not a readable zip file ({reason(error)}): it may be truncated") from error
 
     def _admit(self, info: zipfile.ZipInfo) -> None:
         fault = _fault(info, self.limit)

@@ -19,6 +19,7 @@ dropped, the orientation ignored, and 16-bit and float values are clipped at 255
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
@@ -48,6 +49,9 @@ _TRANSPOSE = {
 
 _STRIP = 1 << 22
 """Pixels that are converted at once; larger images are converted strip by strip."""
+
+_LITTLE = 64 << 20
+"""Bytes of memory that any image may take."""
 
 _MEMORY = {"JPEG2000": 19, "WEBP": 12}
 _PLAIN = 7
@@ -184,8 +188,9 @@ def _open(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Image.Image]:
                     f"{name} is {image.width}x{image.height}, more than {max_pixels:,} pixels: "
                     f"resize it, or admit it with --max-pixels {image.width * image.height}"
                 )
-            memory = image.width * image.height * _memory(image)
-            if memory > max_pixels * _PLAIN:
+            held = file.getbuffer().nbytes if isinstance(file, io.BytesIO) else 0
+            memory = image.width * image.height * _memory(image) + held
+            if memory > max(max_pixels * _PLAIN, _LITTLE):
                 raise DataError(
                     f"{name} is {image.width}x{image.height}, and a {image.format} image of that kind takes as much "
                     f"memory as {memory // _PLAIN:,} pixels: resize it, or admit it with --max-pixels "

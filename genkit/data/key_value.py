@@ -52,8 +52,14 @@ class LmdbTree(SampleTree):
     def open(self, name: str) -> BinaryIO:
         """Return the bytes of one value; raises DataError."""
         try:
-            with self._opened().begin() as view:
-                return io.BytesIO(view.get(self._keys[name]))
+            with self._opened().begin(buffers=True) as view:
+                value = view.get(self._keys[name])
+                if len(value) > self.limit:
+                    raise DataError(
+                        f"{self.full_name(name)} has {len(value):,} bytes, more than the {self.limit:,} that one image "
+                        "may have: raise --max-pixels"
+                    )
+                return io.BytesIO(value)
         except self._lmdb.Error as error:
             raise self._damaged(error) from error
 

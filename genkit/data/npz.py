@@ -43,7 +43,7 @@ from genkit.data.source import (
     unreadable,
 )
 from genkit.errors import DataError, GenkitError, UsageError
-from genkit.files.reading import BROKEN_ZIP, Zip, open_file
+from genkit.files.reading import BROKEN_ZIP, Zip, open_file, reason
 
 LABEL_BYTES = 128 << 20
 """Most bytes of labels, as they are stored and as int64: those of 16 million images."""
@@ -100,7 +100,9 @@ class NpzSource(Source):
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise unreadable(self.path, error) from error
         except BROKEN_ZIP as error:
-            raise DataError(f"{self.path} is not a readable .npz file ({error}): save it with numpy.savez") from error
+            raise DataError(
+                f"{self.path} is not a readable .npz file ({reason(error)}): save it with numpy.savez"
+            ) from error
         return [name.removesuffix(".npy") for name in self._zip.namelist()]
 
     def _member(self, name: str) -> IO[bytes]:
@@ -124,7 +126,7 @@ class NpzSource(Source):
             raise self._damaged(name, error) from error
 
     def _damaged(self, name: str, error: Exception) -> DataError:
-        detail = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        detail = reason(error)
         return DataError(f"{self.path}: {name} can't be read ({detail}): save it again with {self.save}")
 
     def _image_shape(self, name: str) -> tuple[int, int, int, int]:

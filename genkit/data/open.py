@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from genkit.data.dataset import ImageDataset
 from genkit.data.fitted import Fitted
 from genkit.data.pack import pack_source
-from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source
+from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source, unreadable
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 from genkit.files import folders
@@ -257,6 +257,10 @@ def absolute_reference_or_same(reference: str) -> str:
 def _from_path(reference: str) -> str:
     """Return the full reference of a bare path, or an empty string if it is not a path."""
     path = _absolute(reference)
+    try:
+        path.is_dir()
+    except OSError as error:  # a name that is too long
+        raise unreadable(path, error) from error
     if path.is_dir():
         return f"{_kind_of_folder(path)}:{path}"
     if path.is_file() and path.suffix.lower() in FILES:

@@ -152,8 +152,9 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
     skipped, own_splits = 0, False
     division = Division()
     try:
-        done = 0
-        for done, item in enumerate(contents.items, start=1):
+        done, item = 0, None
+        for item in contents.items:
+            done += 1  # counted here, as enumerate holds an item, which may be large, while the next is decoded
             if done > contents.count:
                 raise DataError(
                     f"{name} gives more than the {contents.count:,} images that it says it has: correct its count"
@@ -167,6 +168,7 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
                 writer.append(item, test=by_content if item.split is None else item.split == "test")
             if progress is not None:
                 progress(done, contents.count)
+            item = None  # which may be large, while the next is decoded
         if done < contents.count:
             raise DataError(f"{name} gives {done:,} images and says that it has {contents.count:,}: correct its count")
         if not any(writer.counts):

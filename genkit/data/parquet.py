@@ -7,7 +7,6 @@ schema's metadata; ``text`` or ``caption`` are captions (for other names see ann
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +17,7 @@ from genkit.data.source import DatasetRequest, Source
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, UsageError
 from genkit.files.names import in_utf8
+from genkit.files.reading import MAX_MEMORY, entire, parse_json
 
 IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "webp")
 
@@ -99,10 +99,22 @@ class ParquetTree(SampleTree):
             return {}
         try:
             with in_utf8(path) as name, self._pq.ParquetFile(name) as file:
+                self._refuse_large(file.metadata.row_group(group), columns, path)
                 table: dict[str, list[Any]] = file.read_row_group(group, columns=columns).to_pydict()
             return table
+        except DataError:
+            raise
         except Exception as error:
             raise _damaged(path, error) from error
+
+    def _refuse_large(self, group: Any, columns: list[str], path: Path) -> None:
+        chunks = [group.column(index) for index in range(group.num_columns)]
+        size = sum(each.total_uncompressed_size for each in chunks if each.path_in_schema.split(".")[0] in columns)
+        if size > entire():
+            raise DataError(
+                f"{path} has {size:,} bytes in one group of rows, which is held in memory whole: write it with smaller "
+                f"row groups, or raise {MAX_MEMORY}"
+            )
 
 
 def image_column(schema: Any, request: DatasetRequest, name: str) -> str:
@@ -128,7 +140,7 @@ def image_column(schema: Any, request: DatasetRequest, name: str) -> str:
 def label_column(schema: Any, request: DatasetRequest) -> tuple[str, tuple[str, ...]]:
     """Return the name of the column of labels, empty if there is none, and the names of its classes."""
     try:
-        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        features = parse_json((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError):
         features = {}
     named = {

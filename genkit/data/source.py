@@ -30,8 +30,8 @@ SPLITS: Mapping[str, Literal["train", "val", "test"]] = {
 """What folders and files of splits are called, in lower case."""
 
 
-MAX_PIXELS = 160_000_000
-"""Pixels that one image may have: more than cameras make, and little enough for 1.5 GB of memory."""
+MAX_PIXELS = 110_000_000
+"""Pixels that one image may have: more than most cameras make, and few enough for 1.5 GB of memory with PyTorch's."""
 
 
 def image_bytes(max_pixels: int) -> int:

@@ -19,7 +19,7 @@ from genkit.data.shards import Sample, SampleTree, Shard, find_shards, shards_ke
 from genkit.data.source import DatasetRequest, Source, unreadable
 from genkit.data.tree import TreeSource, is_wanted
 from genkit.errors import DataError
-from genkit.files.reading import open_file, parse_json
+from genkit.files.reading import open_file, parse_json, reason
 from genkit.files.text import check_names
 
 IMAGES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".j2k"])
@@ -170,7 +170,7 @@ def _listing(path: Path, limit: int) -> list[tarfile.TarInfo]:
         for magic, tool in _COMPRESSED.items():
             if start.startswith(magic):
                 raise DataError(f"{path} is a compressed tar: unpack it with {tool} first") from error
-        raise DataError(f"{path} is not a readable tar file ({error}): it may be truncated") from error
+        raise DataError(f"{path} is not a readable tar file ({reason(error)}): it may be truncated") from error
     for info in members:
         if info.sparse is not None or info.size > limit or info.offset_data + info.size > end:
             raise DataError(f"{path} is damaged at {info.name}, which claims {info.size:,} bytes: make it anew")

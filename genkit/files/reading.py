@@ -85,8 +85,8 @@ class Regular(io.BufferedReader):
 
 
 def entire() -> int:
-    """Return the most bytes of anything that is held in memory whole: 1 GB, or what GENKIT_MAX_MEMORY says."""
-    given = os.environ.get(MAX_MEMORY, "1024")
+    """Return the most bytes of anything that is held in memory whole: 640 MB, or what GENKIT_MAX_MEMORY says."""
+    given = os.environ.get(MAX_MEMORY, "640")
     if not given.isascii() or not given.isdigit():
         raise UsageError(f"{MAX_MEMORY} is {given!r}: give megabytes, e.g. {MAX_MEMORY}=4096")
     return int(given) << 20
@@ -105,6 +105,11 @@ def open_file(path: Path | str, limit: int | None = None) -> Regular:
         raw.close()
         raise
     return Regular(raw, entire() if limit is None else limit)
+
+
+def reason(error: BaseException) -> str:
+    """Return why something can't be read, in one line that does not repeat the file's name."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
 
 
 def read_file(path: Path | str, limit: int = DOCUMENT) -> bytes:

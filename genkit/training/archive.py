@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genkit.errors import DataError, GenkitError, MissingError
-from genkit.files.reading import BROKEN_ZIP, Zip
+from genkit.files.reading import BROKEN_ZIP, Zip, reason
 from genkit.files.temporaries import temporary_folder
 from genkit.files.writing import replacing
 from genkit.training.runs import Run, checkpoint_meta, open_run, with_newest
@@ -84,8 +84,7 @@ def _members(source: Path, folder: Path) -> str:
     try:
         archive = Zip(source)
     except BROKEN_ZIP as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{source} is not a whole exported run: {reason}") from error
+        raise DataError(f"{source} is not a whole exported run: {reason(error)}") from error
     with archive:
         step = archive.comment.decode("ascii", "replace")
         if not re.fullmatch(r"step-\d{9}\.safetensors", step):
@@ -114,4 +113,4 @@ def _blocks(archive: Zip, name: str) -> Iterator[bytes]:
             while block := member.read(_BLOCK):
                 yield block
     except BROKEN_ZIP as error:
-        raise DataError(f"{archive.filename} is not a whole exported run: {name}: {error}") from error
+        raise DataError(f"{archive.filename} is not a whole exported run: {name}: {reason(error)}") from error

@@ -23,7 +23,7 @@ from genkit.data.summary import describe_info
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
 from genkit.files.locks import ProcessLock
 from genkit.files.order import next_in_order
-from genkit.files.reading import read_file
+from genkit.files.reading import parse_json, read_file
 from genkit.files.text import existing, logger, quoted
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
@@ -239,7 +239,7 @@ def find_run(root: Path, text: str) -> Run:
 def _times(folder: Path) -> list[str]:
     """When a run came into its store, as far as it says so."""
     try:
-        config = json.loads(read_file(folder / "run.json"))
+        config = parse_json(read_file(folder / "run.json"))
         return [time for name in ("order", "created") if isinstance(time := config.get(name), str)]
     except (OSError, ValueError, AttributeError, RecursionError):
         return []
