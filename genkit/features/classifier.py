@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.features import metadata
 from genkit.features.extractor import Extractor
+from genkit.files.integrity import Damaged, sealed
 from genkit.files.reading import entire, read_file
 from genkit.files.writing import write_atomic
 
@@ -114,7 +114,7 @@ def save(module: Classifier, facts: dict[str, Any], folder: Path) -> metadata.Me
     info = {**facts, "sha256": hashlib.sha256(data).hexdigest()}
     kept = _weights(folder, info)
     write_atomic(kept, data)
-    write_atomic(folder / f"{info['name']}.json", (json.dumps(info, indent=1) + "\n").encode())
+    write_atomic(folder / f"{info['name']}.json", sealed(info))
     earlier = re.compile(rf"{re.escape(info['name'])}(-[0-9a-f]{{12}})?\.safetensors")
     for other in folder.iterdir():
         if earlier.fullmatch(other.name) and other != kept:
@@ -139,7 +139,7 @@ def load(folder: Path, name: str, device: str = "cpu") -> ClassifierExtractor:
             return load(folder, name, device)
         raise MissingError(f"the weights {path} are not there: train them again") from error
     if hashlib.sha256(data).hexdigest() != info["sha256"]:
-        raise DataError(f"{path} does not have the sha256 that its metadata records: train it again")
+        raise Damaged(f"{path} does not have the sha256 that its metadata records: train it again")
     channels, height, width = info["shape"]
     module = Classifier((channels, height, width), len(info["classes"]))
     try:

@@ -13,7 +13,8 @@ from typing import Any
 from genkit.errors import DataError, MissingError
 from genkit.files.folders import cache_dir
 from genkit.files.guard import guarded, sentence
-from genkit.files.reading import parse_json, read_file
+from genkit.files.integrity import Damaged, unsealed
+from genkit.files.reading import read_file
 
 Metadata = dict[str, Any]
 
@@ -34,10 +35,10 @@ def folder() -> Path:
 def read(path: Path) -> Metadata:
     """Read a metadata file; raises MissingError if there is none, DataError if it is invalid."""
     try:
-        info = parse_json(read_file(path))
+        info = unsealed(read_file(path), path)
     except FileNotFoundError as error:
         raise MissingError(f"there is no extractor metadata {path}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, Damaged) as error:
         raise DataError(
             f"{path} is not an extractor's metadata ({error}): delete its folder and train again"
         ) from error

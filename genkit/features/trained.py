@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,17 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from genkit.data import ImageDataset
+from genkit.data import ImageDataset, open_dataset
 from genkit.data.dataset import Split
-from genkit.errors import UnknownName, UsageError
+from genkit.errors import GenkitError, UnknownName, UsageError
 from genkit.features import metadata
 from genkit.features.classifier import DIM, Classifier, ClassifierExtractor, load, save, shifted
 from genkit.features.extractor import FeatureRequest, offers
+from genkit.files.integrity import Damaged
+from genkit.files.text import logger
 from genkit.seeds import derive
+
+_LOG = logger(__name__)
 
 BATCH = 64
 CHUNK = 1024
@@ -120,7 +125,30 @@ def trained(request: FeatureRequest) -> ClassifierExtractor:
         raise UsageError(f"{request.name} was trained on this machine and takes no weights file: leave --weights out")
     if metadata.find(request.name) is None:
         raise UnknownName("extractor", request.name, [info["name"] for info in metadata.installed()])
-    return load(metadata.folder() / request.name, request.name, request.device)
+    folder = metadata.folder() / request.name
+    try:
+        return load(folder, request.name, request.device)
+    except Damaged as error:
+        _train_again(folder, request.name, error)
+        return load(folder, request.name, request.device)
+
+
+def _train_again(folder: Path, name: str, damaged: Damaged) -> None:
+    """Train an extractor whose weights are damaged once more; raises ``damaged`` if its data are not there any more."""
+    info = metadata.read(folder / f"{name}.json")
+    try:
+        dataset = open_dataset(info["dataset"])
+    except GenkitError:
+        raise damaged from None
+    if dataset.sha256 != info["dataset_sha256"]:
+        raise damaged
+    seed = info["training"].get("seed", 0)
+    module, measured = train_classifier(dataset, seed=seed)
+    made = save(module, metadata_of(dataset, name, measured, seed), folder)
+    same = (
+        "the same" if made["sha256"] == info["sha256"] else "another, whose scores are not compared with earlier ones"
+    )
+    _LOG.warning("the weights of %s were damaged: it was trained again and is %s", name, same)
 
 
 def _epochs(count: int) -> int:

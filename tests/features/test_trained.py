@@ -186,3 +186,31 @@ def test_a_classifier_that_is_replaced_while_it_is_loaded_is_loaded_anew(small, 
     folder = metadata.folder() / first["name"]
     monkeypatch.setattr(classifier.metadata, "read", replaced)
     assert classifier.load(folder, first["name"]).sha256 != first["sha256"]
+
+
+@pytest.mark.parametrize("place", [0, 300, -1])
+def test_damaged_weights_are_trained_again_from_their_data_and_that_is_said(digits, cache, caplog, monkeypatch, place):
+    monkeypatch.setattr(trained, "_free_name", lambda dataset: "own-cnn")
+    info = trained.train_and_store(digits, seed=3)
+    (path,) = (cache / "features" / "own-cnn").glob("*.safetensors")
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(bytes(data))
+    request = FeatureRequest("own-cnn")
+    assert trained.trained(request).sha256 == info["sha256"]
+    assert "the weights of own-cnn were damaged: it was trained again and is the same" in caplog.messages
+    path.write_bytes(bytes(data))
+    monkeypatch.setattr(trained, "open_dataset", lambda name: dataclasses.replace(digits, sha256="0" * 64))
+    with pytest.raises(DataError, match="does not have the sha256 that its metadata records: train it again"):
+        trained.trained(request)
+
+
+def test_a_flip_in_the_metadata_refuses_the_extractor(small, cache):
+    info = trained.train_and_store(small)
+    path = cache / "features" / info["name"] / f"{info['name']}.json"
+    text = path.read_text()
+    path.write_text(text.replace('"dim": 64', '"dim": 65'))
+    with pytest.raises(DataError, match="is not an extractor's metadata .*sha256.*: delete its folder and train again"):
+        metadata.read(path)
+    path.write_text(text)
+    assert metadata.read(path) == info
