@@ -92,7 +92,7 @@ def code_of(spec: Spec, *made: object) -> Code | None:
         target = spec.load()
     except PluginError:
         return None
-    roots = {spec.target.partition(":")[0]}.union(*(_modules_of(each) for each in (target, *made)))
+    roots = {spec.target.partition(":")[0]}.union(*(_modules_of(each) for each in (target, *map(type, made))))
     offering = (each for each in registry().plugins if any(one is spec for one in each.specs.get(type(spec), ())))
     plugin = next(offering, None)
     dist, version = (plugin.dist, plugin.version) if plugin is not None else ("", "")
@@ -102,7 +102,7 @@ def code_of(spec: Spec, *made: object) -> Code | None:
 def code_of_object(thing: object) -> Code | None:
     """Return the code of a class or object that no spec is known of, without distribution; None for genkit's own."""
     cls = thing if isinstance(thing, type) else type(thing)
-    return _code((cls,), f"{cls.__module__}.{cls.__qualname__}", set(_modules_of(thing)), "", "")
+    return _code((cls,), f"{cls.__module__}.{cls.__qualname__}", set(_modules_of(cls)), "", "")
 
 
 def _code(key: tuple[object, ...], what: str, roots: set[str], dist: str, version: str) -> Code | None:
