@@ -77,7 +77,7 @@ def test_a_record(name, tmp_path):
 @each_name
 def test_exports_of_records(name, tmp_path):
     store.add(tmp_path, named(name))
-    stored = store.ordered(store.scan(tmp_path, pytest.fail), pytest.fail)
+    stored = store.ordered(store.scan(tmp_path, pytest.fail))
     assert json.loads(records.document(stored))[0]["dataset"] == name
     assert json.loads(records.lines(stored))["dataset"] == name
     (row,) = csv.DictReader(io.StringIO(records.comma_separated(stored), newline=""))
