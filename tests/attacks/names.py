@@ -221,7 +221,10 @@ def _members(trial: Trial) -> None:
         for number, each in enumerate(sorted(trial.world.photos.iterdir())):
             name = hostile(trial.rng, path=False).encode("utf-8", "replace").decode() if number < 4 else each.name
             trial.did(f"member {name}" if number < 4 else "")
-            archive.writestr(name or "x.png", each.read_bytes() if number else b"no image")
+            archive.writestr(
+                f"x{name}" if not name.strip("\x00") or name[0] == "\x00" else name,
+                each.read_bytes() if number else b"no image",
+            )
     trial.genkit("datasets", "show", str(path))
     trial.genkit(*comparison(path, trial.world.data), "--skip-bad", "-v")
 

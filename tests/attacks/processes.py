@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from attacks.plugins import at_start, environment
-from attacks.trying import Call, Trial
+from attacks.trying import TRACEBACK, Call, Trial
 from attacks.world import all_runs, check, comparison, evaluation, numbers, training
 
 TOYS = """
@@ -110,8 +110,8 @@ def _killed(
             trial.complain(f"{signal.Signals(number).name} does not end the process within 30 s")
             return None
     read = [Path(name).read_text(errors="backslashreplace") for name in ("killed-out.txt", "killed-err.txt")]
-    if "Traceback" in read[1]:
-        trial.complain(f"{signal.Signals(number).name} gives a traceback: {read[1].strip().splitlines()[-1][:200]}")
+    for end in TRACEBACK.findall(read[1])[:1]:
+        trial.complain(f"{signal.Signals(number).name} gives a traceback: {end[:200]}")
     if number == signal.SIGKILL or code <= 0:
         return None
     return Call([argument for argument in command if argument != "--json"], code, *read)
@@ -148,8 +148,8 @@ def real(trial: Trial, command: tuple[str, ...], variables: dict[str, str], limi
         trial.complain(f"{' '.join(command[:2])} was not done after {limit:g} s")
         call = Call(list(command), 124, "", (late.stderr or b"").decode("utf-8", "backslashreplace"))
     trial.calls.append(call)
-    if "Traceback (most recent call last)" in call.err:
-        trial.complain(f"{command[0]}: a traceback: {call.err.strip().splitlines()[-1][:200]}")
+    for end in TRACEBACK.findall(call.err)[:1]:
+        trial.complain(f"{command[0]}: a traceback: {end[:200]}")
     return call
 
 

@@ -40,6 +40,10 @@ RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2
 """What no output holds: control characters and marks that change the direction of text."""
 
 
+TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?: .*\n)*(.*)")
+"""A traceback, and the line in which it ends."""
+
+
 @dataclass
 class Call:
     """A command, its exit code, and what it wrote."""
@@ -241,8 +245,7 @@ def _collect(outcome: Outcome, folder: Path, status: int | None, limit: float, m
 def complaints(calls: list[Call], err: str) -> list[str]:
     """Say what no command may do, whatever it was given: a traceback, raw control characters, broken JSON."""
     found = []
-    if "Traceback (most recent call last)" in err:
-        end = [line for line in err.splitlines() if line.strip()][-1]
+    for end in dict.fromkeys(TRACEBACK.findall(err)):
         found.append(f"a traceback: {ascii(end)[1:-1][:300]}")
     for call in calls:
         what = " ".join(call.argv[:2])
