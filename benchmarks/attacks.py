@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=90.0, help="begin no try after so many minutes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="I", help="try number I alone, and show all that it printed")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say of each try what it did and what was said")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marks in this page")
     arguments = parser.parse_args()
     names = arguments.names or list(catalogue.CLASSES)
@@ -49,6 +50,8 @@ def main() -> None:
                 catalogue.CLASSES[name], name, arguments.seed, number, clean, limit=catalogue.LIMITS.get(name, LIMIT)
             )
             outcomes.append(outcome)
+            if arguments.verbose:
+                print(table.line(outcome), flush=True)
             if outcome.problems:
                 print(table.failure(outcome), flush=True)
             if arguments.only is not None:

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from attacks.trying import Trial
-from attacks.world import check, comparison, photographs
+from attacks.world import check, comparison, evaluation, photographs
 
 NAME = "archives"
 
@@ -65,7 +65,7 @@ def _damaged_copy(trial: Trial) -> None:
                 for each in files:
                     archive.write(each, each.name)
     data = bytearray(path.read_bytes())
-    place = rng.randrange(len(data))
+    size, place = len(data), rng.randrange(len(data))
     how = rng.choice(("bit", "byte", "cut", "zeros"))
     if how == "bit":
         data[place] ^= 1 << rng.randrange(8)
@@ -75,7 +75,7 @@ def _damaged_copy(trial: Trial) -> None:
         del data[place:]
     else:
         data[place : place + 16] = bytes(len(data[place : place + 16]))
-    trial.did(f"{kind}: {how} at {place} of {len(data)}")
+    trial.did(f"{kind}: {how} at {place} of {size}")
     path.write_bytes(data)
     check(trial, trial.genkit(*comparison(reference, trial.world.data)), "compare")
 
@@ -512,12 +512,17 @@ def _weights(trial: Trial) -> None:
     trial.did(f"weights: {kind}")
     path = trial.folder / f"w.{'pt' if kind == 'pickle' else 'safetensors'}"
     path.write_bytes(data)
-    features = rng.choice(("digits-cnn", "inception", "random-conv"))
+    features = rng.choice(("digits-cnn", "inception"))
     arguments = ("compare", str(trial.world.photos), str(trial.world.data), "--features", features, "--metrics", "fid")
     call = trial.genkit(*arguments, "--weights", str(path), "--runs", "compared", "--json")
     if call.code == 0:
         trial.complain(f"hostile weights were taken: {call.err.strip()[:100]}")
-    trial.genkit("eval", "--checkpoint", str(path), "--json")
+    run = trial.world.copied(trial.folder / "copy")
+    newest = sorted(run.glob("checkpoints/*.safetensors"))[-1]
+    newest.write_bytes(data)
+    call = trial.genkit(*evaluation(run))
+    if call.code == 0:
+        trial.complain("a hostile checkpoint was measured")
 
 
 def _labels(trial: Trial) -> None:
@@ -548,4 +553,5 @@ def _labels(trial: Trial) -> None:
     else:
         path.write_bytes(rng.randbytes(300) if kind == "binary" else data)
     trial.did(f"labels: {kind}")
-    _read(trial, str(folder), "--labels", str(path))
+    trial.genkit("datasets", "show", str(folder), "--labels", str(path))
+    trial.genkit("datasets", "show", str(folder), "--labels", str(path), "--json")

@@ -41,6 +41,13 @@ def failure(outcome: Outcome) -> str:
     return f"FAILED {outcome.name} {outcome.number} ({outcome.seconds:.1f} s): {outcome.did}\n{problems}\n  {outcome.repeat}"
 
 
+def line(outcome: Outcome) -> str:
+    """Return what a try did, and for each command its exit code and the last line on stderr."""
+    ends = [(call.code, (call.err.strip().splitlines() or [""])[-1][:110]) for call in outcome.calls]
+    said = "".join(f"\n    {code} {ascii(text)[1:-1]}" for code, text in dict.fromkeys(ends))
+    return f"{outcome.name} {outcome.number} ({outcome.seconds:.1f} s): {outcome.did}{said}"
+
+
 def shown(outcome: Outcome) -> str:
     """Return all that a try printed, harmless for a terminal."""
     parts = [f"{outcome.did}\n{outcome.seconds:.1f} s, {outcome.peak / 1e6:.0f} MB"]
