@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import traceback
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from genkit.errors import DataError, GenkitError, Interrupted
+from genkit.errors import DataError, GenkitError, Interrupted, PluginError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,6 +65,23 @@ def sentence(error: BaseException) -> str:
         text = "its message can't be printed"
     words = " ".join(text.split())[:1000]
     return words if isinstance(error, GenkitError) and words else f"{type(error).__name__}: {words}".removesuffix(": ")
+
+
+def blamed(what: str, make: Callable[[], R]) -> R:
+    """Return ``make()``, a plugin's code; raises PluginError, which says ``what`` failed, why and in which line.
+
+    A GenkitError passes.
+    """
+    try:
+        return make()
+    except GenkitError:
+        raise
+    except BaseException as error:
+        if by_user(error):
+            raise
+        *_, last = traceback.extract_tb(error.__traceback__)
+        place = f"{last.filename}:{last.lineno}"
+        raise PluginError(f"{what}: {sentence(error)}, at {place}: mend it there") from error
 
 
 def spared(work: Callable[[list[T]], R], items: Sequence[T], left_out: Callable[[T, str], None]) -> R:

@@ -20,7 +20,8 @@ from torch import Tensor
 from genkit.data.dataset import DataInfo
 from genkit.data.open import OpenOptions, absolute_reference_or_same
 from genkit.data.summary import describe_info
-from genkit.errors import DataError, GenkitError, MissingError, UnknownName
+from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
+from genkit.files.guard import blamed
 from genkit.files.locks import ProcessLock
 from genkit.files.order import next_in_order
 from genkit.files.reading import parse_json, read_file
@@ -250,15 +251,13 @@ def _folders(root: Path) -> list[Path]:
 
 
 def make_model(name: str, options: dict[str, Any], data: DataInfo) -> GenerativeModel:
-    """Build a model by name with checked options; raises UsageError or PluginError."""
+    """Build a model by name with checked options; raises UsageError, or PluginError for one whose code fails."""
     cls = model_class(name)
-    return cls(build(cls.Options, options, name), data)
+    return blamed(f"model {name!r} can't be built", lambda: cls(build(cls.Options, options, name), data))
 
 
 def model_class(name: str) -> type[GenerativeModel]:
     """Return the class of a model's name."""
-    from genkit.errors import PluginError
-
     cls = registry().find(ModelSpec, name).spec.load()
     if not (isinstance(cls, type) and issubclass(cls, GenerativeModel)):
         raise PluginError(f"model {name!r} is {cls!r}, not a GenerativeModel class")

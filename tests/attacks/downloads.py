@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any
 
-from attacks.trying import Trial
+from attacks.trying import RAW, Trial
 
 NAME = "downloads"
 KINDS = (
@@ -50,12 +50,12 @@ def attack(trial: Trial) -> None:
     hurried()
     urls = [Mirror(kind, content, random.Random(rng.random())).url for kind in kinds]
     try:
-        download(urls, sha256, target, what="the file", **sized(len(content)))
+        download(urls, sha256, target, what="the file", size=len(content))
     except GenkitError as error:
         message = str(error)
         if "\n" in message:
             trial.complain(f"the error has several lines: {ascii(message)[:200]}")
-        if message.isascii() is False or any(ord(letter) < 32 for letter in message):
+        if RAW.search(message):
             trial.complain(f"the error has raw characters of a mirror: {ascii(message)[:300]}")
         if kinds[0] in ("good", "no ranges") and begun != "folder":
             trial.complain(f"a good mirror was of no use: {message[:200]}")
@@ -72,21 +72,9 @@ def attack(trial: Trial) -> None:
 
 def hurried() -> None:
     """Let waiting for mirrors take parts of a second in this process."""
-    from genkit import downloads
+    from genkit.files import patience
 
-    for name in ("TIMEOUT", "STALLED", "PATIENCE", "NO_PROGRESS"):
-        if hasattr(downloads, name):
-            setattr(downloads, name, 0.5)
-
-
-def sized(size: int) -> dict[str, Any]:
-    """Return the argument that tells how long the file is, where there is one."""
-    import inspect
-
-    from genkit.downloads import download
-
-    known = inspect.signature(download).parameters
-    return {name: size for name in ("size", "bytes_due") if name in known}
+    patience.PATIENCE = 0.5
 
 
 class Mirror:

@@ -22,7 +22,7 @@ ERRORS = (
 
 NOISE = (
     "print('noise ' * 10)", "import sys; sys.stdout.write('{')", "import os; os.write(1, b'raw bytes \\xff')",
-    "print('\\x1b[31mred', flush=True)", "import logging; logging.warning('log')", "import warnings; warnings.warn('w')",
+    "print('red', flush=True)", "import logging; logging.warning('log')", "import warnings; warnings.warn('w')",
     "import sys; sys.stderr.write('to stderr')", "import subprocess; subprocess.run(['echo', 'child'])",
     "import sys; print('x', file=sys.__stdout__)", "print('y' * 200000)",
 )  # fmt: skip

@@ -175,6 +175,19 @@ def test_a_target_that_is_no_model_is_the_plugins_fault(toy_models):
         model_class("odd")
 
 
+@pytest.mark.parametrize("error", [StopIteration(), GeneratorExit(), ValueError("two\nlines"), SystemExit(0)])
+def test_a_model_whose_code_fails_is_named_with_the_place(toy_models, monkeypatch, error):
+    def fails(model, options, data):
+        raise error
+
+    monkeypatch.setattr(model_class("toy-gan"), "__init__", fails)
+    with pytest.raises(
+        PluginError, match=r"model 'toy-gan' can't be built: \w+.*, at .*test_runs.py:\d+: mend it there$"
+    ) as caught:
+        make_model("toy-gan", {}, DataInfo((1, 8, 8), 256))
+    assert caught.value.__cause__ is error and "\n" not in str(caught.value)
+
+
 def test_a_model_is_built_with_checked_options(toy_models):
     assert make_model("toy-trouble", {"at": 5}, DATA).options.at == 5
 
