@@ -24,7 +24,7 @@ from genkit.evaluation.scoring import FailedMetric, column, missing_capability, 
 from genkit.features import default_extractor, load_extractor, offered_choices
 from genkit.features.cache import FeatureCache, Progress, Samples, identity, quiet
 from genkit.features.extractor import Extractor, fitting
-from genkit.features.foreign import BrokenExtractor
+from genkit.features.foreign import BrokenExtractor, accept
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
@@ -103,13 +103,13 @@ class Evaluator:
         for name in config.extractors or [default_extractor(self.dataset)]:
             try:
                 self._check_protocol(name)
-                loaded.append(load_extractor(name, weights=config.weights, device=str(self.device), choices=choices))
+                extractor = load_extractor(name, weights=config.weights, device=str(self.device), choices=choices)
+                accept(extractor, self.dataset.info().shape)
+                loaded.append(extractor)
             except BrokenExtractor as error:
                 self.broken[name], first = str(error), error
         if not loaded:
             raise first
-        for extractor in loaded:
-            extractor.accepts(self.dataset.info().shape)
         return loaded
 
     def _check_protocol(self, extractor: str) -> None:

@@ -60,6 +60,16 @@ def _named(offer: Offer[FeatureSpec]) -> contextlib.AbstractContextManager[None]
     return guarded(failed)
 
 
+def accept(extractor: Extractor, shape: tuple[int, ...]) -> None:
+    """Ask an extractor whether it takes images of a shape; raises its UsageError, or BrokenExtractor."""
+
+    def failed(error: BaseException) -> NoReturn:
+        raise BrokenExtractor(f"extractor {extractor.name} can't be used: {sentence(error)}") from error
+
+    with guarded(failed, (GenkitError,)):
+        extractor.accepts(shape)
+
+
 def plain_choices(extractor: Extractor) -> dict[str, Any]:
     """Return an extractor's choices as plain JSON; raises PluginError for one that is none."""
     found = {key: plain(value) for key, value in extractor.choices().items()}

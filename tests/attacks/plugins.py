@@ -179,6 +179,8 @@ def _offering(trial: Trial) -> None:
         work = (
             "import torch\nfrom genkit.models import GenerativeModel\nclass Work(GenerativeModel):\n"
             f"    def __init__(self, options, data):\n        super().__init__(options, data)\n        {bad}\n"
+            "    def sample(self, n, *, generator, condition=None):\n"
+            "        return torch.rand(n, *self.data.shape, generator=generator)\n"
         )
         command = ("train", "--model", "odd", "--images", "64", "--runs", "odd")
     trial.did(did)

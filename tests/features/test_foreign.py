@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from genkit.errors import MissingError
+from genkit.errors import MissingError, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator
 from genkit.features import load_extractor
 from genkit.features.cache import identity
 from genkit.features.extractor import Extracted, Extractor
-from genkit.features.foreign import BrokenExtractor
+from genkit.features.foreign import BrokenExtractor, accept
 from genkit.plugin import FeatureSpec
 from genkit.registry.discovery import Plugin, registry
 from genkit.results.records import Subject, from_json, to_json
@@ -124,3 +124,14 @@ def test_alone_it_is_an_error_that_names_it_and_what_is_missing_is_said(digits, 
 def test_choices_of_numpy_become_plain(offer):
     offer(lambda request: Stranger(choices={"layer": np.int64(3)}))
     assert type(identity(load_extractor("stranger"))["layer"]) is int
+
+
+@pytest.mark.parametrize("failure", [RecursionError(), GeneratorExit(), UsageError("grey only")])
+def test_an_extractor_that_fails_when_asked_about_a_shape_is_broken_unless_it_refuses_it(monkeypatch, failure):
+    def fails(extractor, shape):
+        raise failure
+
+    monkeypatch.setattr(Stranger, "accepts", fails)
+    with pytest.raises(UsageError if isinstance(failure, UsageError) else BrokenExtractor) as caught:
+        accept(Stranger(), (1, 8, 8))
+    assert str(caught.value).startswith("grey only" if caught.value is failure else "extractor stranger can't be used")
