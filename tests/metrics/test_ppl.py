@@ -5,12 +5,14 @@ import torch
 
 from genkit.metrics import Evidence
 from genkit.metrics.ppl import ppl
+from genkit.models import DataInfo
 
 
 @pytest.mark.slow
 def test_path_length_falls_to_zero_for_a_generator_that_does_not_move(backbones):
     class Model:
         device = torch.device("cpu")
+        data = DataInfo((1, 16, 16), 256, 0, (), 10)
 
         def __init__(self, scale):
             self.scale = scale
