@@ -14,7 +14,9 @@ def offer(name):
     return registry().find(ModelSpec, name)
 
 
-@pytest.mark.parametrize("each", [o for o in registry().offers(ModelSpec) if o.spec.family != "baseline"], ids=str)
+@pytest.mark.parametrize(
+    "each", [o for o in registry().offers(ModelSpec) if o.spec.family != "baseline"], ids=lambda offer: offer.spec.name
+)
 def test_every_model_has_a_card_with_its_loss_paper_presets_and_size(each):
     text = cards.card(each, [], {})
     assert text.startswith(f"## {each.spec.name}\n")
