@@ -87,6 +87,8 @@ class ProcessLock:
         """See Lock."""
         if self._descriptor in _held:
             _held.remove(self._descriptor)
+            if fcntl is not None:  # a child that was forked this moment may not have closed its copy yet
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
         self._descriptor = -1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 
 import numpy as np
@@ -37,7 +36,7 @@ def test_what_the_user_stops_is_stopped():
     with pytest.raises(KeyboardInterrupt), guarded(pytest.fail):
         raise KeyboardInterrupt  # under Python's own handler it may be the user's
     with pytest.raises(KeyboardInterrupt), stoppable(), guarded(pytest.fail):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_code_that_raises_keyboardinterrupt_is_not_the_user():

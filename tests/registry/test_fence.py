@@ -101,7 +101,7 @@ def test_a_plugin_may_replace_stdout_and_fork(started):
 
 @pytest.mark.parametrize("place", ["import", "hook"])
 def test_the_user_stops_a_plugin_at_start(started, place):
-    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    code = "import os, signal; signal.raise_signal(signal.SIGINT)"
     done = started(["plugins"], {"slow": code if place == "import" else SOUND.format(hook=code)})
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "stopped")
 
