@@ -18,7 +18,7 @@ from genkit.data import ImageDataset, open_dataset
 from genkit.data.open import OpenOptions
 from genkit.data.summary import describe_data
 from genkit.devices import pick_device, pick_precision
-from genkit.errors import GenkitError, UsageError
+from genkit.errors import GenkitError, PluginError, UsageError
 from genkit.files.locks import Held, holding
 from genkit.files.text import logger
 from genkit.models.base import GenerativeModel, Preset
@@ -156,7 +156,7 @@ def train(
     with _seeded(seed, target):
         try:  # before the folder: a model that can't be built leaves no run
             stands = make_model(offer.qualified, config.options, config.data).to(target)
-        except (MemoryError, RuntimeError, TypeError) as error:
+        except (MemoryError, RuntimeError, TypeError, PluginError) as error:
             failed = too_large_or_small(error, config, target)
             if failed is None:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_after_ctrl_c_the_same_command_goes_on_as_is_said(genkit, photos, monkey
     def interrupted(self, images, *tick):
         if len(seen) == 1:
             seen.append(0)
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGTERM)
         seen.append(len(images))
         return extract(self, images, *tick)
 

@@ -5,6 +5,8 @@ References that are installed are called; clean-fid and stylegan3 are transcribe
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import references
@@ -157,7 +159,7 @@ def test_samples_of_a_model_are_truncated_as_torchmetrics_truncates(folders, wei
     data = open_dataset(f"folder:{folders[1]}")
     choices = {"metrics": ["fid"], "features": "inception-64", "weights": weights, "count": 10, "chunk": 10}
     evaluator = Evaluator(data, EvalConfig(protocol="torchmetrics", **choices), against=data.everything())
-    model = Fixed({}, data.info())
+    model = Fixed({}, dataclasses.replace(data.info(), shape=(3, 40, 36)))
     (found,) = evaluator.measure(Subject("fixed"), model=model).record.scores
     drawn = model.sample(10, generator=None)
     assert found.value == pytest.approx(torchmetrics_fid(drawn, normalize=True), rel=2e-5)
