@@ -90,8 +90,10 @@ def test_a_run_that_became_read_only_is_one_sentence(run_toy, digits, tmp_path, 
     run = only_run(tmp_path)
     before = {path.name: path.read_bytes() for path in run.checkpoints()}
 
-    def read_only(path, *_, **__):
-        raise PermissionError(13, "Permission denied", str(path))
+    def read_only(path, flags, *more, opened=os.open, **named):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, flags, *more, **named)
 
     monkeypatch.setattr(os, "open", read_only)
     with pytest.raises(GenkitError, match=r"can't be trained: .*Permission denied"):

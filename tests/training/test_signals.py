@@ -38,6 +38,7 @@ def forked_command(number, errors, *arguments):
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             registry().manager.register(Interrupter(number))
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it runs beside it
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup this
             sys.argv = ["genkit", *arguments]
             main()
         except SystemExit as stopped:
