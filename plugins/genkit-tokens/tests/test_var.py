@@ -93,7 +93,9 @@ def test_a_scale_sees_those_before_it_and_the_class_but_neither_itself_nor_those
     assert (model.logits_of(tokens[:1], LABELS[:1]) - whole[:1]).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize(("scale", "ramp"), [(0.0, False), (0.5, False), (1.0, True), (2.0, False), (2.0, True)])
+@pytest.mark.parametrize(
+    ("scale", "ramp"), [(0.0, False), (0.0, True), (0.5, False), (1.0, True), (2.0, False), (2.0, True)]
+)
 @torch.no_grad()
 def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(
     make: Make, monkeypatch: pytest.MonkeyPatch, scale: float, ramp: bool

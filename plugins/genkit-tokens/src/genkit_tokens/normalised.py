@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from genkit.models.precision import full_precision
+from genkit_tokens.sampling import Guidance, draw, probabilities
 from genkit_tokens.token_model import TokenModel
 
 SCORED_AT_ONCE = 256
@@ -16,7 +18,10 @@ SCORED_AT_ONCE = 256
 
 
 class NormalisedTokenModel(TokenModel):
-    """Base of token models with a probability p(z | c) of an image's tokens: a subclass defines ``log_prior``."""
+    """Base of token models with a probability p(z | c) of an image's tokens: a subclass defines ``logits_of``.
+
+    It defines ``draw_order`` too, if it draws several tokens at once.
+    """
 
     @property
     def observation(self) -> str:  # type: ignore[override]
@@ -28,9 +33,33 @@ class NormalisedTokenModel(TokenModel):
         """How images are made binary, or "none"."""
         return self.tokenizer.likelihood.binarisation
 
+    def logits_of(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Return the logits [N, T, codes] of each token given those drawn before it, and the label."""
+        raise NotImplementedError(f"{type(self).__name__} has no probability of tokens")
+
     def log_prior(self, tokens: Tensor, labels: Tensor) -> Tensor:
         """Return log p(tokens | label) [N] in nats, of the model itself: without guidance or filters."""
-        raise NotImplementedError(f"{type(self).__name__} has no probability of tokens")
+        logits = self.logits_of(tokens, labels).flatten(0, 1).float()
+        return -cross_entropy(logits, tokens.flatten(), reduction="none").view(tokens.shape).sum(1)
+
+    def draw_order(self) -> Iterator[tuple[slice, float]]:
+        """Yield which tokens are drawn at once, in turn, and with what guidance; by default one by one."""
+        for place in range(self.tokenizer.length):
+            yield slice(place, place + 1), self.sampling.guidance
+
+    @torch.no_grad()
+    def sample_uncached(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw what ``sample`` draws, the whole sequence computed anew at each step."""
+        return self.draw_images(self.draw_tokens_uncached, n, generator, condition)
+
+    def draw_tokens_uncached(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw tokens [N, T] without a cache: the plain definition of what ``draw_tokens`` does."""
+        guidance = Guidance(labels, self.transformer.any_class(len(labels)), *(scale for _, scale in self.draw_order()))
+        tokens = torch.zeros(len(labels), self.tokenizer.length, dtype=torch.int64, device=labels.device)
+        for places, guidance.scale in self.draw_order():
+            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.labels)[:, places])
+            tokens[:, places] = draw(probabilities(logits, self.sampling), generator)
+        return tokens
 
     @torch.no_grad()
     def log_likelihood(self, images: Tensor, *, generator: torch.Generator, importance_samples: int = 1) -> Tensor:
@@ -59,8 +88,3 @@ class NormalisedTokenModel(TokenModel):
             if frequency
         ]
         return torch.logsumexp(torch.stack(each), 0)
-
-
-def log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return the summed log-probability [N] of tokens [N, T] under logits [N, T, codes]."""
-    return -cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), reduction="none").view(tokens.shape).sum(1)

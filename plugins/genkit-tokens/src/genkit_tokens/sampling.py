@@ -28,12 +28,15 @@ class TokenSampling:
 
 
 class Guidance:
-    """The rows that guidance needs: the class's, any class's, or both, where the first half is any class's."""
+    """The rows that guidance needs: the class's, any class's, or both, where the first half is any class's.
 
-    def __init__(self, labels: Tensor, any_class: Tensor, scale: float) -> None:
-        self.scale = scale
-        self.both = scale not in (0, 1) and not torch.equal(labels, any_class)
-        self.labels = torch.cat([any_class, labels]) if self.both else labels if scale else any_class
+    ``scales`` are all that it will have; ``scale`` is the one it has, at first the first.
+    """
+
+    def __init__(self, labels: Tensor, any_class: Tensor, *scales: float) -> None:
+        self.scale = scales[0]
+        self.both = set(scales) not in ({0}, {1}) and not torch.equal(labels, any_class)
+        self.labels = torch.cat([any_class, labels]) if self.both else labels if self.scale else any_class
 
     def double(self, rows: Tensor) -> Tensor:
         """Return the rows [N, ...] once for each half."""

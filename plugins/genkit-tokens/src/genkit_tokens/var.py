@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
 from genkit.models import DataInfo, Step
-from genkit_tokens.normalised import NormalisedTokenModel, log_probability
+from genkit_tokens.normalised import NormalisedTokenModel
 from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 from genkit_tokens.scales import ScaleTokenizer
@@ -88,14 +89,10 @@ class VAR(NormalisedTokenModel):
         contents: Tensor = self.transformer.embedding(small.flatten(2).mT)
         return contents
 
-    def log_prior(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Return log p(tokens | label) [N] in nats."""
-        return log_probability(self.logits_of(tokens, labels), tokens)
-
     def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
         """Draw tokens [N, T] scale by scale."""
         quantiser, sampling = self.tokenizer.quantiser, self.sampling
-        guidance = Guidance(labels, self.transformer.any_class(len(labels)), sampling.guidance)
+        guidance = Guidance(labels, self.transformer.any_class(len(labels)), *(scale for _, scale in self.draw_order()))
         cache = self.transformer.cache(len(guidance.labels), self.transformer.slots)
         contents = self.transformer.labels(guidance.labels)[:, None]
         total, tokens = torch.zeros((), device=labels.device), []
@@ -109,28 +106,18 @@ class VAR(NormalisedTokenModel):
                 contents = guidance.double(self.contents(total, scale + 1))
         return torch.cat(tokens, 1)
 
+    def draw_order(self) -> Iterator[tuple[slice, float]]:
+        """Yield the tokens of each scale, and its guidance."""
+        start = 0
+        for scale, (rows, columns) in enumerate(self.tokenizer.quantiser.sizes):
+            yield slice(start, start + rows * columns), self.guidance_at(scale)
+            start += rows * columns
+
     def guidance_at(self, scale: int) -> float:
         """Return the guidance of a scale: the same for all, or rising from 1."""
         last = len(self.tokenizer.quantiser.sizes) - 1
         share = scale / max(1, last) if self.sampling.guidance_ramp else 1.0
         return 1 + (self.sampling.guidance - 1) * share
-
-    @torch.no_grad()
-    def sample_uncached(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Draw what ``sample`` draws, all scales computed anew for each."""
-        return self.draw_images(self.draw_tokens_uncached, n, generator, condition)
-
-    def draw_tokens_uncached(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw tokens [N, T] without a cache: the plain definition of what ``draw_tokens`` does."""
-        guidance = Guidance(labels, self.transformer.any_class(len(labels)), self.sampling.guidance)
-        tokens = torch.zeros(len(labels), self.tokenizer.length, dtype=torch.int64, device=labels.device)
-        start = 0
-        for scale, (rows, columns) in enumerate(self.tokenizer.quantiser.sizes):
-            guidance.scale, place = self.guidance_at(scale), slice(start, start + rows * columns)
-            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.labels)[:, place])
-            tokens[:, place] = draw(probabilities(logits, self.sampling), generator)
-            start += rows * columns
-        return tokens
 
 
 def scale_coordinates(sizes: list[tuple[int, int]]) -> Tensor:

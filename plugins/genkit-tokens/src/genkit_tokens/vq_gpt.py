@@ -14,7 +14,7 @@ from genkit.errors import UsageError
 from genkit.models import DataInfo, Step
 from genkit_tokens.codes import CodeEmbedding, CodeHead
 from genkit_tokens.jacobi import draw_by_jacobi
-from genkit_tokens.normalised import NormalisedTokenModel, log_probability
+from genkit_tokens.normalised import NormalisedTokenModel
 from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 from genkit_tokens.token_model import Given, TokenOptions
@@ -69,10 +69,6 @@ class VQGPT(NormalisedTokenModel):
         """Return the contents [N, 1 + S, width] of the slots of labels [N] and of tokens [N, S] after them."""
         return torch.cat([self.transformer.labels(labels)[:, None], self.transformer.embedding(tokens)], 1)
 
-    def log_prior(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Return log p(tokens | label) [N] in nats."""
-        return log_probability(self.logits_of(tokens, labels), tokens)
-
     def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
         """Draw tokens [N, T] one after another; both halves of guidance go on with the same token.
 
@@ -95,18 +91,4 @@ class VQGPT(NormalisedTokenModel):
             drawn = draw(probabilities(logits, self.sampling), generator)
             tokens[:, place] = drawn if given is None else torch.where(given[1][:, place], given[0][:, place], drawn)
             contents = guidance.double(self.transformer.embedding(tokens[:, place, None]))
-        return tokens
-
-    @torch.no_grad()
-    def sample_uncached(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Draw what ``sample`` draws with each token after the other, the whole sequence computed anew at each."""
-        return self.draw_images(self.draw_tokens_uncached, n, generator, condition)
-
-    def draw_tokens_uncached(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw tokens [N, T] without a cache: the plain definition of what ``draw_tokens`` does."""
-        guidance = Guidance(labels, self.transformer.any_class(len(labels)), self.sampling.guidance)
-        tokens = torch.zeros(len(labels), self.tokenizer.length, dtype=torch.int64, device=labels.device)
-        for place in range(self.tokenizer.length):
-            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.labels)[:, place])
-            tokens[:, place] = draw(probabilities(logits, self.sampling), generator)
         return tokens
