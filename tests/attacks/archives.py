@@ -94,11 +94,8 @@ def hostile_zip(path: Path, rng: random.Random) -> str:
     )  # fmt: skip
     if kind in ("flip", "cut", "size", "crypt"):
         data = bytearray(path.read_bytes())
-        if kind == "flip":
-            for _ in range(rng.randrange(1, 6)):
-                data[rng.randrange(len(data))] = rng.randrange(256)
-        elif kind == "cut":
-            del data[rng.randrange(len(data)) :]
+        if kind in ("flip", "cut"):
+            _damage(data, rng, kind)
         else:
             _lie(data, rng, crypt=kind == "crypt")
         path.write_bytes(data)
@@ -141,6 +138,15 @@ def _zeros(archive: zipfile.ZipFile, name: str, size: int) -> None:
     with archive.open(name, "w", force_zip64=True) as file:
         for _ in range(size >> 24):
             file.write(block)
+
+
+def _damage(data: bytearray, rng: random.Random, kind: str) -> None:
+    """Change one to five bytes ("flip"), or cut off the end ("cut")."""
+    if kind == "cut":
+        del data[rng.randrange(len(data)) :]
+        return
+    for _ in range(rng.randrange(1, 6)):
+        data[rng.randrange(len(data))] = rng.randrange(256)
 
 
 def _lie(data: bytearray, rng: random.Random, *, crypt: bool) -> None:
@@ -363,11 +369,8 @@ def _tar(trial: Trial) -> None:
             _add(archive, "0000.json", b"[" * 200_000)
             _add(archive, "0001.json", json.dumps({"label": "x" * 10**6, "cls": {}}).encode())
     data = bytearray(path.read_bytes())
-    if kind == "flip":
-        for _ in range(rng.randrange(1, 6)):
-            data[rng.randrange(len(data))] = rng.randrange(256)
-    elif kind == "cut":
-        del data[rng.randrange(len(data)) :]
+    if kind in ("flip", "cut"):
+        _damage(data, rng, kind)
     elif kind in ("size", "sparse"):
         data[124:136] = rng.choice((b"77777777777\0", b"\x80" + b"\x7f" * 11, b"\xff" * 12, b"-0000000001\0"))
         if kind == "sparse":
@@ -492,7 +495,7 @@ def _weights(trial: Trial) -> None:
         data = struct.pack("<Q", rng.choice((0, 1, length + 1, 99_999_999, 2**63, 2**64 - 1))) + data[8:]
     elif kind in ("overlap", "dtype", "many"):
         header = json.loads(data[8 : 8 + length])
-        name = next(each for each in header if each != "__metadata__")
+        name = next(each for each, entry in header.items() if entry.get("dtype") == "F32")
         if kind == "overlap":
             header[name]["data_offsets"] = [0, rng.choice((0, 4, 2**62))]
         elif kind == "dtype":

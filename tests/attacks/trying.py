@@ -30,6 +30,9 @@ LIMIT = 60.0
 MEMORY = 1_500_000_000
 """Bytes of memory that a try may need at its peak."""
 
+WARM = 500_000_000
+"""Of these, what the warm process holds. What a process of many other tests holds beyond it is not the try's."""
+
 HARD = 6 << 30
 """Bytes of address space that a try gets beyond what it starts with, so that a failed one does not take the machine."""
 
@@ -134,6 +137,7 @@ def attempt(
     # Not below a folder of the world: genkit looks into folders.
     folder = Path(tempfile.mkdtemp(prefix="attack-"))
     began = time.monotonic()
+    inherited = max(0, _own() - WARM)
     sys.stdout.flush()
     sys.stderr.flush()
     with warnings.catch_warnings():
@@ -142,7 +146,8 @@ def attempt(
     if child == 0:
         _child(attack, Trial(name, seed, number, folder, world))
     try:
-        status, outcome.peak = _waited(child, began + limit)
+        status, peak = _waited(child, began + limit)
+        outcome.peak = peak - inherited
         outcome.seconds = time.monotonic() - began
         outcome.did = _since(folder / "did.txt", 0).strip("; ")
         _collect(outcome, folder, status, limit, memory)
@@ -196,6 +201,14 @@ def _isolate(folder: Path) -> None:
 
 
 _LINUX = sys.platform == "linux"
+
+
+def _own() -> int:
+    """Return the bytes of memory that a fork of this process holds from its start: not those of files; 0 if unknown."""
+    if not _LINUX:
+        return 0
+    _, resident, of_files, *_ = map(int, Path("/proc/self/statm").read_text().split())
+    return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _waited(child: int, until: float) -> tuple[int | None, int]:
