@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from contextlib import contextmanager
 from textwrap import dedent
+
+from installed import dist_info
 
 from genkit.registry import discovery, provenance
 
@@ -91,10 +94,9 @@ def write(folder, files=None, version="1.0"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text))
-    info = folder / "stranger-1.0.dist-info"
-    info.mkdir(exist_ok=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: stranger\nVersion: {version}\n")
-    (info / "entry_points.txt").write_text("[genkit]\nstranger = stranger\n")
+    for old in folder.glob("stranger-*.dist-info"):
+        shutil.rmtree(old)
+    info = dist_info(folder, "stranger", {"stranger": "stranger"}, version)
     names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.py"))]
     (info / "RECORD").write_text("".join(f"{name},,\n" for name in names))
     return folder

@@ -12,6 +12,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from installed import dist_info
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -40,11 +42,7 @@ def build(page: Path, folder: Path) -> Path:
 def installed(folder: Path) -> Path:
     """Write the metadata that installing the package in a folder would leave; return its ``src``, to be imported from."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    info = folder / "src" / f"{project['name'].replace('-', '_')}-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0.1.0\n")
-    entries = "".join(f"{name} = {module}\n" for name, module in project["entry-points"]["genkit"].items())
-    (info / "entry_points.txt").write_text(f"[genkit]\n{entries}")
+    dist_info(folder / "src", project["name"], project["entry-points"]["genkit"], "0.1.0")
     return folder / "src"
 
 

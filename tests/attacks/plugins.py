@@ -7,6 +7,8 @@ import random
 import sys
 from pathlib import Path
 
+from installed import dist_info
+
 from attacks.trying import Trial
 from attacks.world import check, evaluation, numbers, offer_toys, said
 
@@ -96,11 +98,8 @@ def at_start(rng: random.Random, *, exits: bool, hangs: bool = False) -> tuple[s
 
 def install(folder: Path, source: str, name: str = "hostile") -> None:
     """Write a plugin as an installed distribution."""
-    info = folder / f"{name}_dist-2.5.dist-info"
-    info.mkdir(parents=True)
+    dist_info(folder, f"{name}-dist", {name: f"{name}_plugin"}, "2.5")
     (folder / f"{name}_plugin.py").write_text(source, encoding="utf-8")
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-dist\nVersion: 2.5\n")
-    (info / "entry_points.txt").write_text(f"[genkit]\n{name} = {name}_plugin\n")
 
 
 def rediscovered(folder: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from installed import dist_info
 
 from genkit.conformance import Examination, check
 from genkit.registry.discovery import registry
@@ -41,10 +42,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (tmp_path / f"{name}_model.py").write_text(MODEL)
         text = PLUGIN.format(name=name, top=top, body=body, target=target, summary=summary)
         (tmp_path / f"{name}_plugin.py").write_text(text)
-        info = tmp_path / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[genkit]\n{name} = {name}_plugin\n")
+        dist_info(tmp_path, name, {name: f"{name}_plugin"})
         registry.cache_clear()
         return f"{name}-uniform"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import dist_info
 
 from genkit.errors import AmbiguousName, GenkitWarning, PluginError, UnknownName
 from genkit.plugin import hookimpl
@@ -339,10 +340,7 @@ def test_an_observer_that_fails_is_switched_off_and_logged(
 def test_an_installed_plugin_and_a_broken_one_in_a_process_of_their_own(tmp_path: Path) -> None:
     for name, text in (("stranger", model("bear")), ("wreck", "import no_such_module")):
         (tmp_path / f"{name}.py").write_text(text)
-        info = tmp_path / f"{name}-2.5.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.5\n")
-        (info / "entry_points.txt").write_text(f"[genkit]\n{name} = {name}\n")
+        dist_info(tmp_path, name, {name: name}, "2.5")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from genkit.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "plugins"], capture_output=True, text=True, check=True)
     assert "stranger 2.5" in done.stdout

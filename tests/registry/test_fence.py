@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from installed import dist_info
 
 from genkit.errors import PluginError
 from genkit.plugin import ModelSpec
@@ -29,10 +30,7 @@ def started(tmp_path):
     def run(arguments, plugins):
         for name, text in plugins.items():
             (tmp_path / f"{name}.py").write_text(text)
-            info = tmp_path / f"{name}-2.5.dist-info"
-            info.mkdir()
-            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.5\n")
-            (info / "entry_points.txt").write_text(f"[genkit]\n{name} = {name}\n")
+            dist_info(tmp_path, name, {name: name}, "2.5")
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from genkit.cli import main; main()"
         environment = {**os.environ, "GENKIT_PLUGINS": ",".join(plugins)}
         return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
