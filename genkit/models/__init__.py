@@ -17,6 +17,7 @@ from genkit.models.base import (
     Step,
     capabilities,
 )
+from genkit.models.conditions import Condition
 from genkit.models.gan import GAN
 from genkit.models.vae import VAE
 
@@ -25,6 +26,7 @@ __all__ = [
     "GAN",
     "VAE",
     "Batch",
+    "Condition",
     "DataInfo",
     "GenerativeModel",
     "NoOptions",

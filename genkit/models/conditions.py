@@ -1,0 +1,55 @@
+"""What a text says to a model: the vectors of its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Texts as vectors: ``tokens`` float [N, T, d]; ``mask`` bool [N, T], True where a text has a token.
+
+    A row without any token says nothing. What stands where the mask is False has no effect on what a model draws.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        if self.tokens.ndim != 3 or self.mask.shape != self.tokens.shape[:2] or self.mask.dtype != torch.bool:
+            raise ValueError(
+                f"a condition has tokens [N, T, d] and a bool mask [N, T], not {list(self.tokens.shape)} and "
+                f"{self.mask.dtype} {list(self.mask.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, rows: slice | Tensor) -> Condition:
+        return Condition(self.tokens[rows], self.mask[rows])
+
+    def split(self, rows: int) -> list[Condition]:
+        """Return parts of at most so many rows."""
+        return [Condition(*part) for part in zip(self.tokens.split(rows), self.mask.split(rows), strict=True)]
+
+    def to(self, device: torch.device | str) -> Condition:
+        """Return the condition on a device."""
+        return Condition(self.tokens.to(device), self.mask.to(device))
+
+    def mean(self) -> Tensor:
+        """Return the mean [N, d] of each text's tokens; zeros for a text without any."""
+        kept = self.mask.unsqueeze(-1)
+        return self.tokens.masked_fill(~kept, 0).sum(1) / kept.sum(1).clamp_min(1)
+
+
+def concatenated(parts: Sequence[Condition]) -> Condition:
+    """Return the rows of all parts, padded to the longest text."""
+    longest = max(part.tokens.shape[1] for part in parts)
+    tokens = [pad(part.tokens, (0, 0, 0, longest - part.tokens.shape[1])) for part in parts]
+    masks = [pad(part.mask, (0, longest - part.mask.shape[1])) for part in parts]
+    return Condition(torch.cat(tokens), torch.cat(masks))
