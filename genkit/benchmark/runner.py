@@ -29,7 +29,9 @@ from genkit.benchmark.jobs import runs_of
 from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, GenkitWarning, Interrupted
+from genkit.files.guard import by_user, sentence
 from genkit.files.locks import Held, ProcessLock, holding
+from genkit.registry.fence import no_exit
 from genkit.results.jobs import Job, Outcome, lock_file, outcome
 from genkit.training.runs import Run
 
@@ -165,7 +167,7 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the runner passes it on once
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
     torch.set_num_threads(threads)
     prepare()
     logging.getLogger("genkit.data").setLevel(logging.ERROR)  # how the data is read was said when the plan was made
@@ -176,14 +178,13 @@ def _work(
                 return
             began = time.monotonic()
             try:
-                record = _record(plan, job, open_dataset(plan.dataset, **dataset_options), bench, device)
+                with no_exit():  # of the model's code, with a code that stands for something here
+                    record = _record(plan, job, open_dataset(plan.dataset, **dataset_options), bench, device)
                 ended = Outcome(job, "done", record=record)
-            except Interrupted:
-                os._exit(STOPPED)
-            except GenkitError as error:
-                ended = Outcome(job, "failed", reason=str(error))
-            except Exception as error:
-                ended = Outcome(job, "failed", reason=" ".join(f"{type(error).__name__}: {error}".split()))
+            except BaseException as error:
+                if by_user(error):
+                    os._exit(STOPPED)
+                ended = Outcome(job, "failed", reason=sentence(error))
             Outcome(job, ended.state, ended.record, ended.reason, round(time.monotonic() - began, 3)).publish(
                 bench.jobs
             )
@@ -191,6 +192,10 @@ def _work(
         os._exit(TAKEN)
     except KeyboardInterrupt:
         os._exit(STOPPED)
+
+
+def _stop(_number: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def _end_with_the_runner() -> None:

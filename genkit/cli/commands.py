@@ -113,7 +113,9 @@ def run() -> int:
             raise
         echo(f"Error: {of_system(error)}", err=True)
         return GenkitError.exit_code
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:  # click's own for Ctrl-C, and for EOFError, which any code may raise
+        if isinstance(error.__cause__, EOFError):
+            raise error.__cause__ from None
         echo("stopped", err=True)
         return STOPPED
     except click.ClickException as error:

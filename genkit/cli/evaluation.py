@@ -15,6 +15,7 @@ from genkit.cli.options import FILE
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import NAMES
 from genkit.errors import Interrupted
+from genkit.files.guard import by_user
 from genkit.results.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def interruptible(message: str = "the same command resumes where it stopped") ->
     """After Ctrl-C, say what is kept."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        if not by_user(error):
+            raise
         raise Interrupted(f"stopped; {message}") from None
 
 

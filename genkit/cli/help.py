@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from genkit.cli.output import results_apart
-from genkit.errors import UsageError
+from genkit.errors import Interrupted, PluginError, UsageError
+from genkit.files.guard import ended, place
+from genkit.registry.fence import Exit, no_exit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,11 +83,18 @@ class Command(click.Command):
     """A command whose help shows its options by section, general ones last."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; with --json, only its results reach stdout."""
-        if not ctx.params.get("as_json"):
-            return super().invoke(ctx)
-        with results_apart():
-            return super().invoke(ctx)
+        """Run the command: only its results reach stdout, and no code that it calls ends it as the user does."""
+        try:
+            with no_exit(), results_apart():
+                return super().invoke(ctx)
+        except Exit as error:
+            raise PluginError(f"{error}, at {place(error, above=1)}: mend it there") from error
+        except (KeyboardInterrupt, Interrupted, SystemExit, GeneratorExit) as error:
+            if not ended(error):
+                raise
+            raise PluginError(
+                f"{type(error).__name__} was raised at {place(error)}, though nobody stopped genkit: mend it there"
+            ) from error
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does; raises UsageError for a flag given twice, and for common names of flags of others."""

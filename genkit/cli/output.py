@@ -27,30 +27,29 @@ def echo_lines(text: str, *, err: bool = False, nl: bool = True) -> None:
     _write(lines(text) + "\n" * nl, err)
 
 
-_results: list[str] | None = None
-"""What is kept for stdout while the rest goes to stderr."""
+_apart: list[Any] = []
+"""The stream of stdout while the rest goes to stderr; None in it if there is no stdout."""
 
 
 @contextlib.contextmanager
 def results_apart() -> Iterator[None]:
     """Send to stderr all that others print, also libraries and processes; stdout gets what this module prints."""
-    global _results
-    kept: list[str] = []
-    _results = kept
-    try:
-        with set_aside():
-            yield
-    finally:
-        _results = None
-        for text in kept:
-            _write(text, False)
+    copied = getattr(sys.stdout, "copied", contextlib.nullcontext(sys.stdout))
+    with copied as stream:
+        _apart.append(stream)
+        try:
+            with set_aside():
+                yield
+        finally:
+            _apart.pop()
+
+
+def _stdout() -> Any:
+    return _apart[-1] if _apart else sys.stdout
 
 
 def _write(text: str, err: bool) -> None:
-    if _results is not None and not err:
-        _results.append(text)
-        return
-    stream = sys.stderr if err else sys.stdout
+    stream = sys.stderr if err else _stdout()
     if stream is not None:
         stream.write(encodable(text, getattr(stream, "encoding", None) or "utf-8"))
         stream.flush()
@@ -93,6 +92,6 @@ def left_out(problem: str) -> None:
 
 def terminal_width() -> int | None:
     """Return the characters of a line, or None if stdout is not a terminal."""
-    if "COLUMNS" in os.environ or sys.stdout.isatty():
+    if "COLUMNS" in os.environ or _stdout().isatty():
         return shutil.get_terminal_size().columns
     return None

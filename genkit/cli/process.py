@@ -96,6 +96,16 @@ class _Guarded:
         """The stream without the guard of what is written."""
         return cast(TextIO, _Guarded(self._stream, self._failed, clean=False))
 
+    @property
+    def copied(self) -> contextlib.AbstractContextManager[TextIO]:
+        """This stream on a descriptor of its own, which stays where it is when that of stdout is sent elsewhere."""
+        try:
+            number = os.dup(self._stream.fileno())
+        except (OSError, ValueError, AttributeError):  # in a test, or a stream that is closed
+            return contextlib.nullcontext(cast(TextIO, self))
+        file = open(number, "w", encoding=self._stream.encoding, errors=self._stream.errors)  # noqa: SIM115
+        return _closing(file, _guarded(file, self._failed))
+
     def write(self, text: str) -> int:
         """Write as the stream does, with what its encoding lacks as JSON writes it."""
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
@@ -130,3 +140,12 @@ class _Guarded:
                     os.dup2(null.fileno(), self._stream.fileno())
         if self._error is not None:
             self._failed(self._error)
+
+
+@contextlib.contextmanager
+def _closing(file: TextIO, stream: TextIO) -> Iterator[TextIO]:
+    try:
+        yield stream
+    finally:
+        with contextlib.suppress(OSError):  # all was flushed as it was written
+            file.close()

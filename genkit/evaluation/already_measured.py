@@ -7,17 +7,28 @@ from collections.abc import Iterable, Sequence
 
 from genkit.evaluation.evaluator import Evaluator
 from genkit.evaluation.scoring import score_fingerprint
+from genkit.files.guard import guarded
 from genkit.models.base import GenerativeModel
 from genkit.registry.specs import MetricSpec
+from genkit.results.protocol import Protocol
 from genkit.results.records import Record
 
 
 def fingerprints(evaluator: Evaluator, spec: MetricSpec, model: GenerativeModel | None, count: int) -> dict[str, str]:
-    """Return the fingerprints that a metric's scores of ``count`` samples will have, by column."""
+    """Return the fingerprints that a metric's scores of ``count`` samples will have, by column.
+
+    A score that can have none has an empty one, and the metric says why when it is measured.
+    """
     return {
-        planned.name: score_fingerprint(spec, evaluator.protocol(planned.size, model, planned.extractor))
+        planned.name: _fingerprint(spec, evaluator.protocol(planned.size, model, planned.extractor))
         for planned in evaluator.planned_scores(spec, count)
     }
+
+
+def _fingerprint(spec: MetricSpec, protocol: Protocol) -> str:
+    with guarded(lambda error: None):  # it depends on a group of choices that does not exist
+        return score_fingerprint(spec, protocol)
+    return ""
 
 
 def missing(
@@ -38,6 +49,6 @@ def missing(
             and all(record.protocol.get(group) == choices[group] for group in ("data", "samples", "parameters"))
             for record in known
         )
-        if not explained and score_fingerprint(planned.spec, protocol) not in measured:
+        if not explained and _fingerprint(planned.spec, protocol) not in measured:
             names.append(planned.name)
     return names

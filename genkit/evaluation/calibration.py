@@ -17,7 +17,7 @@ from genkit.evaluation.already_measured import missing
 from genkit.evaluation.closed_form import prepare_stages
 from genkit.evaluation.evaluate import Evaluation, store_record
 from genkit.evaluation.evaluator import Evaluator
-from genkit.evaluation.scoring import missing_capability
+from genkit.evaluation.scoring import FailedMetric, missing_capability
 from genkit.models.base import GenerativeModel
 from genkit.options import to_json
 from genkit.registry.discovery import CORE
@@ -68,7 +68,7 @@ def calibrate(evaluator: Evaluator, folder: Path) -> list[Evaluation]:
                 measured = evaluator.measure(subject, model=model)
             else:
                 measured = evaluator.measure(subject, images=baseline, content=dataset.sha256)
-        except (Unmeasurable, DataError, UsageError):
+        except (Unmeasurable, DataError, UsageError, FailedMetric):
             continue  # no requested metric applies to this baseline
         done.append(Evaluation(measured.record, store_record(folder, measured)))
     return done

@@ -53,15 +53,21 @@ def missing_capability(
             if spec.needs == ("reconstruct",):
                 return "the images are not paired with their truths: --paired does so"
             return f"{name} is a set of images, and no model"
-        if need in CAPABILITIES and not callable(getattr(model, need, None)):
+        if need in CAPABILITIES and not _offers(model, need):
             return f"{name} {CAPABILITIES[need]}"
         if need == "labels" and not labelled:
             return f"{name} draws no classes" if model is not None else f"{name} has no labels of the reference"
         if need == "training" and not trained:
             return f"{name} was not trained"
-        if need not in _KNOWN and not callable(getattr(model, need, None)):  # a method that this metric alone asks for
+        if need not in _KNOWN and not _offers(model, need):  # a method that this metric alone asks for
             return f"{name} has no {need}"
     return ""
+
+
+def _offers(model: GenerativeModel | None, method: str) -> bool:
+    with guarded(lambda error: None):  # what a property of a plugin's model raises
+        return callable(getattr(model, method, None))
+    return False
 
 
 def column(spec: MetricSpec, extractor: str) -> str:

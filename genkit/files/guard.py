@@ -1,7 +1,7 @@
 """The guard around what others wrote, files and code: what fails is named in a sentence, and the rest stands.
 
-Used for records, cards of extractors, extractors, metrics, exhibits and plugins. KeyboardInterrupt, where the user
-caused it, and ``Interrupted`` always pass.
+Used for records, cards of extractors, extractors, metrics, exhibits and plugins. KeyboardInterrupt and ``Interrupted``
+pass where the user caused them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from genkit.errors import DataError, GenkitError, Interrupted, PluginError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""The signals by which users stop the work. Windows has no SIGHUP, which a terminal sends when it is closed."""
 
 LARGEST = 1e100
 """The largest number that is kept: sums of squares of larger ones are not finite."""
@@ -38,21 +41,36 @@ def guarded(failed: Callable[[BaseException], object], passing: tuple[type[BaseE
 
 
 def by_user(error: BaseException) -> bool:
-    """Whether the user stopped the work, and no code that merely raises KeyboardInterrupt.
+    """Whether the user stopped the work, and no code that merely raises KeyboardInterrupt or Interrupted.
 
-    A signal's handler is in the traceback, unless it is Python's own: then every KeyboardInterrupt counts.
+    A signal's handler is in the traceback, unless it is Python's own: then every KeyboardInterrupt counts. Interrupted
+    counts if genkit raised it.
     """
+    frames = [trace.f_code for trace, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, Interrupted):
+        return not frames or _is_own(error)
     if not isinstance(error, KeyboardInterrupt):
-        return isinstance(error, Interrupted)
-    handler = signal.getsignal(signal.SIGINT)
-    if not isinstance(handler, types.FunctionType):
+        return False
+    handlers = [signal.getsignal(number) for number in STOPPING]
+    if callable(handlers[0]) and not isinstance(handlers[0], types.FunctionType):
         return True
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code is handler.__code__:
-            return True
-        trace = trace.tb_next
-    return False
+    return any(handler.__code__ in frames for handler in handlers if isinstance(handler, types.FunctionType))
+
+
+def _is_own(error: BaseException) -> bool:
+    """Whether code of genkit raised an error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "genkit"
+
+
+def ended(error: BaseException) -> bool:
+    """Whether an error is a way to end the process, such as sys.exit, and neither the user's nor genkit's own."""
+    if (
+        not isinstance(error, KeyboardInterrupt | Interrupted | SystemExit | GeneratorExit)
+        or error.__traceback__ is None
+    ):
+        return False
+    return not by_user(error) and not (isinstance(error, SystemExit) and _is_own(error))
 
 
 def sentence(error: BaseException) -> str:
@@ -79,9 +97,14 @@ def blamed(what: str, make: Callable[[], R]) -> R:
     except BaseException as error:
         if by_user(error):
             raise
-        *_, last = traceback.extract_tb(error.__traceback__)
-        place = f"{last.filename}:{last.lineno}"
-        raise PluginError(f"{what}: {sentence(error)}, at {place}: mend it there") from error
+        raise PluginError(f"{what}: {sentence(error)}, at {place(error)}: mend it there") from error
+
+
+def place(error: BaseException, above: int = 0) -> str:
+    """Return the file and line that raised an error, or that of a caller so many calls ``above``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    found = frames[max(0, len(frames) - 1 - above)]
+    return f"{found.filename}:{found.lineno}"
 
 
 def spared(work: Callable[[list[T]], R], items: Sequence[T], left_out: Callable[[T, str], None]) -> R:

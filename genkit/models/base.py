@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from genkit.data.dataset import DataInfo
 from genkit.data.stream import Batch
+from genkit.errors import PluginError
 from genkit.models.augment import Augmentation
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class GenerativeModel(nn.Module):
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss of one phase."""
-        raise NotImplementedError(f"{type(self).__name__} has phases but no loss")
+        raise PluginError(_NO_LOSS % type(self).__name__)
 
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` images; ``condition`` holds int64 class labels [n] for conditional models.
@@ -202,7 +203,7 @@ class GenerativeModel(nn.Module):
         ``condition=None`` is legal for them too: the model draws the classes itself. genkit always passes a
         ``generator``; a caller may leave it out, and torch's global seed then decides.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not sample")
+        raise PluginError(_NO_SAMPLE % type(self).__name__)
 
     def prepare_stage(self, stage: int, train_data: Split, step: Step) -> None:
         """Prepare for a stage before it starts; does nothing by default.
@@ -219,6 +220,22 @@ class GenerativeModel(nn.Module):
 
     def after_step(self, step: Step) -> None:
         """Called after every training step; does nothing by default."""
+
+
+_NO_SAMPLE = "%s does not sample: define sample(n, *, generator, condition=None), which draws n images"
+_NO_LOSS = "%s has phases but no loss: define loss(phase, batch, step), which returns the loss of a phase"
+
+
+def check_sample(cls: type[GenerativeModel]) -> None:
+    """Raise PluginError for a model without ``sample``."""
+    if cls.sample is GenerativeModel.sample:
+        raise PluginError(_NO_SAMPLE % cls.__name__)
+
+
+def check_loss(model: GenerativeModel, phases: list[Phase]) -> None:
+    """Raise PluginError for a model with phases and without ``loss``."""
+    if phases and type(model).loss is GenerativeModel.loss:
+        raise PluginError(_NO_LOSS % type(model).__name__)
 
 
 def _drawing(sample: Callable[..., Tensor]) -> Callable[..., Tensor]:

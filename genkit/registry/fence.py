@@ -44,7 +44,7 @@ def fenced(what: str = "", patience: float | None = None) -> Iterator[None]:
                 telling(what)
                 stack.callback(telling, "")
             stack.enter_context(_named_while_it_hangs(what, PATIENCE if patience is None else patience))
-        stack.enter_context(_no_exit())
+        stack.enter_context(no_exit())
         done: list[str] = stack.enter_context(set_aside())
         try:
             yield
@@ -75,7 +75,7 @@ def _named_while_it_hangs(what: str, patience: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_exit() -> Iterator[None]:
+def no_exit() -> Iterator[None]:
     """Let what ends a process at once raise Exit instead, but in processes that the code itself has forked."""
     places = [(module, name) for module in (os, sys.modules.get(os.name)) for name in _EXITS if hasattr(module, name)]
     before = [getattr(module, name) for module, name in places]

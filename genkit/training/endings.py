@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from genkit.errors import Interrupted, TrainingError
+from genkit.files.guard import by_user, place
 from genkit.training import distributed
 from genkit.training.monitor import Monitor
 from genkit.training.runs import Run, RunConfig
@@ -51,10 +52,11 @@ def recorded(run: Run, device: torch.device, tell: Callable[[dict[str, Any]], No
     ending = Ending(run, tell)
     try:
         yield ending
-    except KeyboardInterrupt:  # before the loop listens for it, or a second time
-        ending.record("interrupted")
-        raise
-    except Interrupted:  # the loop has written its status
+    except (KeyboardInterrupt, Interrupted) as error:
+        if not by_user(error):
+            raise _ended(ending, error) from error
+        if isinstance(error, KeyboardInterrupt):  # before the loop listens for it, or a second time
+            ending.record("interrupted")
         raise
     except TrainingError as error:
         ending.record("failed", str(error))
@@ -69,12 +71,16 @@ def recorded(run: Run, device: torch.device, tell: Callable[[dict[str, Any]], No
         if failed is None:
             raise
         raise failed from error
-    except GeneratorExit:
-        raise
     except BaseException as error:  # sys.exit, or an exception of a plugin that nobody catches
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        ending.record("failed", reason)
-        raise TrainingError(f"{run.config.model} ended the training by {reason}; {_kept(run)}") from error
+        raise _ended(ending, error) from error
+
+
+def _ended(ending: Ending, error: BaseException) -> TrainingError:
+    """Record what a model's code ended the training by, and return what to say of it."""
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    ending.record("failed", reason)
+    run = ending.run
+    return TrainingError(f"{run.config.model} ended the training by {reason}; {_kept(run)}; look at {place(error)}")
 
 
 def too_large_or_small(error: Exception, config: RunConfig, device: torch.device) -> TrainingError | None:

@@ -15,7 +15,7 @@ from genkit.devices import pick_precision
 from genkit.errors import Interrupted
 from genkit.files.temporaries import clear
 from genkit.files.text import quoted
-from genkit.models.base import GenerativeModel, Phase, Step
+from genkit.models.base import GenerativeModel, Phase, Step, check_loss
 from genkit.training import distributed, snapshot
 from genkit.training.ema import Ema
 from genkit.training.monitor import Monitor
@@ -45,6 +45,7 @@ class Loop:
             data.train, config.batch, config.seed, device, rank=self.rank, world=distributed.world()
         )
         self.phases = model.phases()
+        check_loss(model, self.phases)
         self.runner = PhaseRunner(model, self.phases, config.seed, device, pick_precision(config.precision, device))
         self.ema = Ema(model, model.ema, model.ema_half_life)
         self.state = snapshot.State(model, self.ema, self.runner, self.stream)

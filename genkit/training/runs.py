@@ -27,7 +27,7 @@ from genkit.files.order import next_in_order
 from genkit.files.reading import parse_json, read_file
 from genkit.files.text import existing, logger, quoted
 from genkit.files.writing import publishing, write_atomic
-from genkit.models.base import GenerativeModel
+from genkit.models.base import GenerativeModel, check_sample
 from genkit.models.drawing import draw_with
 from genkit.options import build
 from genkit.registry.discovery import Offer, registry
@@ -253,6 +253,7 @@ def _folders(root: Path) -> list[Path]:
 def make_model(name: str, options: dict[str, Any], data: DataInfo) -> GenerativeModel:
     """Build a model by name with checked options; raises UsageError, or PluginError for one whose code fails."""
     cls = model_class(name)
+    check_sample(cls)
     return blamed(f"model {name!r} can't be built", lambda: cls(build(cls.Options, options, name), data))
 
 

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-"""Windows has no SIGHUP, which a terminal sends when it is closed."""
+from genkit.files.guard import STOPPING
 
 
 class StopSignal:

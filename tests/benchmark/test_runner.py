@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from genkit.benchmark import Plan, outcomes, run_jobs
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
-from genkit.benchmark.runner import BenchFolder
+from genkit.benchmark.runner import STOPPED, BenchFolder
 from genkit.cli.messages import show_messages
 from genkit.errors import GenkitError, Interrupted
 from genkit.results import store
@@ -96,6 +96,32 @@ def test_a_killed_process_is_a_row_too(digits, tmp_path, monkeypatch, forked):
     run_jobs(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
     assert states(tmp_path) == [("ppca", 0, "done"), ("vae", 0, "failed")]
     assert "ended with code -9" in outcomes(tmp_path)[0].reason + outcomes(tmp_path)[1].reason
+
+
+def leaving(*arguments, **named):
+    os._exit(STOPPED)
+
+
+def interrupting(*arguments, **named):
+    raise KeyboardInterrupt
+
+
+def stopping(*arguments, **named):
+    raise Interrupted("stopped")
+
+
+@pytest.mark.parametrize(
+    ("loss", "reason"),
+    [(leaving, "it calls os._exit"), (interrupting, "by KeyboardInterrupt"), (stopping, "by Interrupted: stopped")],
+)
+def test_a_model_that_ends_its_job_as_the_user_would_stops_no_board(
+    digits, tmp_path, monkeypatch, forked, loss, reason
+):
+    monkeypatch.setattr("genkit_vaes.vae.DenseVAE.loss", loss)
+    plan = plan_of("vae")
+    run_jobs(plan, list(jobs(plan, digits)), tmp_path, device="cpu")
+    (ended,) = outcomes(tmp_path)
+    assert ended.state == "failed" and reason in ended.reason
 
 
 def test_a_run_of_a_dead_runner_is_resumed(digits, tmp_path):

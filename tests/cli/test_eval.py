@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_eval_prints_one_json_document(genkit, ppca):
 
 def test_ctrl_c_during_calibration_loses_no_record(genkit, ppca, monkeypatch):
     def interrupted(*_):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("genkit.evaluation.calibration.calibrate", interrupted)
     stopped = genkit("eval", "--model", "ppca", "-n", "40", "--runs", ppca, "--metrics", "mse")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from genkit.evaluation.already_measured import fingerprints, missing
+from genkit.evaluation.calibration import calibrate
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.evaluator import Evaluator
+from genkit.registry.specs import MetricSpec
 from genkit.training.api import train
 from genkit.training.runs import load
 
@@ -36,3 +38,40 @@ def test_what_a_record_has_or_explains_is_not_missing(run, digits):
     assert missing(evaluator, [record], evaluator.specs, model, 60) == []
     other = evaluator_of(digits, seed=1)
     assert missing(other, [record], other.specs, model, 60) == ["fid[digits-cnn]", "mse"]
+
+
+class Raising(MetricSpec):
+    """A spec of a plugin whose groups of choices can't be read."""
+
+    @property
+    def depends_on(self):
+        raise ValueError("no luck")
+
+    @depends_on.setter
+    def depends_on(self, groups):
+        pass
+
+
+def odd_metrics():
+    target = "genkit.metrics.parameters:parameters"
+    raising = MetricSpec("raising", target)
+    object.__setattr__(raising, "__class__", Raising)
+    return [MetricSpec("odd", target, depends_on=("weather",)), raising]
+
+
+def test_a_metric_of_no_known_protocol_is_missing_until_a_record_says_why(run, digits):
+    evaluator, model = evaluator_of(digits), load(run)
+    evaluator.specs += odd_metrics()
+    assert fingerprints(evaluator, evaluator.specs[-2], model, 60) == {"odd": ""}
+    assert missing(evaluator, [], evaluator.specs, model, 60) == ["fid[digits-cnn]", "mse", "odd", "raising"]
+    record = evaluate(run, evaluator=evaluator).record
+    assert "names the protocol group 'weather'" in record.absent["odd"] and "no luck" in record.absent["raising"]
+    assert missing(evaluator, [record], evaluator.specs, model, 60) == []
+
+
+def test_a_metric_of_no_known_protocol_costs_the_calibration_nothing(digits, tmp_path):
+    evaluator = evaluator_of(digits, metrics=("mse",))
+    evaluator.specs += odd_metrics()
+    (done,) = calibrate(evaluator, tmp_path)  # of the baselines ppca alone reconstructs
+    assert [score.name for score in done.record.scores] == ["mse"]
+    assert {"odd", "raising"} <= set(done.record.absent)

@@ -91,7 +91,17 @@ class Odd(BaseException):
 
 
 @pytest.mark.parametrize(
-    "error", [Odd("x"), SystemExit(3), MissingError("x"), PluginError("x"), OSError(2, "gone"), MemoryError("much")]
+    "error",
+    [
+        Odd("x"),
+        SystemExit(3),
+        GeneratorExit("x"),
+        Interrupted("stopped"),
+        MissingError("x"),
+        PluginError("x"),
+        OSError(2, "gone"),
+        MemoryError("much"),
+    ],
 )
 def test_whatever_a_plugins_metric_raises_costs_that_metric_alone(digits, monkeypatch, error):
     plugin = types.ModuleType("stranger")

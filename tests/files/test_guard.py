@@ -11,7 +11,7 @@ import torch
 
 from genkit.cli.process import stoppable
 from genkit.errors import DataError, Interrupted
-from genkit.files.guard import guarded, number, plain, sentence, spared
+from genkit.files.guard import STOPPING, ended, guarded, number, plain, sentence, spared
 
 
 class Odd(BaseException):
@@ -30,20 +30,55 @@ def test_whatever_is_raised_is_given_on(error):
     assert "\n" not in sentence(error) and type(error).__name__ in sentence(error)
 
 
+def raised_in(module, error):
+    """Raise an error as the code of a module does."""
+    exec("raise error", {"__name__": module, "error": error})
+
+
 def test_what_the_user_stops_is_stopped():
     with pytest.raises(Interrupted), guarded(pytest.fail):
-        raise Interrupted("stopped")
+        raised_in("genkit.training.loop", Interrupted("stopped"))
     with pytest.raises(KeyboardInterrupt), guarded(pytest.fail):
         raise KeyboardInterrupt  # under Python's own handler it may be the user's
     with pytest.raises(KeyboardInterrupt), stoppable(), guarded(pytest.fail):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_code_that_raises_keyboardinterrupt_is_not_the_user():
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("stopped")])
+def test_code_that_raises_what_stops_genkit_is_not_the_user(error):
     seen = []
     with stoppable(), guarded(seen.append):
-        raise KeyboardInterrupt
-    assert len(seen) == 1
+        raised_in("stranger", error)
+    assert seen == [error]
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_any_signal_that_stops_genkit_is_the_user(number):
+    before = {each: signal.getsignal(each) for each in STOPPING}
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if number != signal.SIGINT else signal.default_int_handler)
+        with pytest.raises(KeyboardInterrupt), stoppable(), guarded(pytest.fail):
+            signal.raise_signal(number)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "is_one"),
+    [
+        ("stranger", SystemExit(0), True),
+        ("stranger", GeneratorExit(), True),
+        ("stranger", Interrupted("stopped"), True),
+        ("stranger", ValueError("x"), False),
+        ("genkit.cli.process", SystemExit(0), False),
+        ("genkit.training.loop", Interrupted("stopped"), False),
+    ],
+)
+def test_ways_to_end_the_process_are_known_by_whose_code_takes_them(module, error, is_one):
+    with pytest.raises(type(error)) as raised:
+        raised_in(module, error)
+    assert ended(raised.value) == is_one
 
 
 def test_errors_of_a_passing_type_are_raised():

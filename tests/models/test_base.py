@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from genkit.errors import PluginError
 from genkit.models import CAPABILITIES, DataInfo, GenerativeModel, Step, capabilities
 
 INFO = DataInfo((1, 2, 2))
@@ -59,9 +60,9 @@ def test_augment_draws_from_the_steps_generator_and_is_told_detached_logits():
 def test_a_bare_model_has_no_phases_and_says_what_it_lacks():
     model = GenerativeModel(None, INFO)
     assert model.phases() == [] and model.device == torch.device("cpu")
-    with pytest.raises(NotImplementedError, match="GenerativeModel does not sample"):
+    with pytest.raises(PluginError, match="GenerativeModel does not sample: define sample"):
         model.sample(1, generator=torch.Generator())
-    with pytest.raises(NotImplementedError, match="GenerativeModel has phases but no loss"):
+    with pytest.raises(PluginError, match="GenerativeModel has phases but no loss: define loss"):
         model.loss("any", None, step())
 
 

@@ -18,7 +18,7 @@ from toys import ToyTrouble, Trouble
 
 import genkit
 from genkit.data import ImageDataset, Split
-from genkit.errors import DataError, GenkitError, Interrupted, MissingError, TrainingError, UsageError
+from genkit.errors import DataError, GenkitError, Interrupted, MissingError, PluginError, TrainingError, UsageError
 from genkit.files.locks import holding
 from genkit.models import GenerativeModel, Preset
 from genkit.training import checkpoint
@@ -154,6 +154,21 @@ def test_a_model_that_does_not_fit_into_memory_is_one_sentence(run_toy, tmp_path
     with pytest.raises(TrainingError, match="does not fit into the memory of cpu: make the batch, .* options smaller"):
         run_toy(options={"at": width})
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_model_that_does_not_sample_is_refused_before_it_is_trained(run_toy, tmp_path, monkeypatch):
+    monkeypatch.delattr(ToyTrouble, "sample")
+    with pytest.raises(PluginError, match="ToyTrouble does not sample: define sample"):
+        run_toy()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_model_of_phases_without_a_loss_takes_no_step(run_toy, monkeypatch):
+    monkeypatch.delattr(ToyTrouble, "loss")
+    steps = []
+    with pytest.raises(PluginError, match="ToyTrouble has phases but no loss: define loss"):
+        run_toy(on_event=steps.append)
+    assert [event["kind"] for event in steps] == ["failed"]
 
 
 @pytest.mark.parametrize("message", ["shapes do not match", "value cannot be converted without overflow"])

@@ -8,8 +8,10 @@ import signal
 
 import pytest
 from toy_runs import EVERY_STEP, only_run
+from toys import ToyTrouble
 
-from genkit.errors import TrainingError
+from genkit.cli.process import stoppable
+from genkit.errors import Interrupted, TrainingError
 from genkit.files.locks import ProcessLock
 from genkit.training.api import resume, train
 from genkit.training.runs import find_runs
@@ -138,3 +140,15 @@ def test_whatever_is_raised_fails_the_run_and_is_named(run_toy, tmp_path, error)
         run_toy(on_event=leave)
     (run,) = find_runs(tmp_path / "runs")
     assert (run.status.state, run.status.reason) == ("failed", name)
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit(), KeyboardInterrupt(), Interrupted("stopped")])
+def test_a_model_that_raises_what_stops_genkit_has_failed_and_was_not_stopped(run_toy, tmp_path, monkeypatch, error):
+    def leave(*arguments):
+        raise error
+
+    monkeypatch.setattr(ToyTrouble, "after_step", leave)
+    with stoppable(), pytest.raises(TrainingError, match=f"toy-trouble ended the training by {type(error).__name__}"):
+        run_toy()
+    (run,) = find_runs(tmp_path / "runs")
+    assert run.status.state == "failed"
