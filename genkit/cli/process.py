@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
@@ -103,7 +104,7 @@ class _Guarded:
             number = os.dup(self._stream.fileno())
         except (OSError, ValueError, AttributeError):  # in a test, or a stream that is closed
             return contextlib.nullcontext(cast(TextIO, self))
-        file = open(number, "w", encoding=self._stream.encoding, errors=self._stream.errors)  # noqa: SIM115
+        file = io.TextIOWrapper(open(number, "wb"), encoding=self._stream.encoding, errors=self._stream.errors)  # noqa: SIM115
         return _closing(file, _guarded(file, self._failed))
 
     def write(self, text: str) -> int:
