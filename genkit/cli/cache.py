@@ -13,7 +13,7 @@ from genkit.cli.options import json_option
 from genkit.cli.output import confirm, echo, echo_json, echo_lines
 from genkit.errors import GenkitError, UsageError
 from genkit.files.folders import CACHED, cache_dir
-from genkit.files.temporaries import OLD, sweep, sweep_below
+from genkit.files.temporaries import sweep, sweep_below
 from genkit.report.text import table
 
 KEPT = ("features", "weights")
@@ -82,7 +82,7 @@ def clear(parts: tuple[str, ...], yes: bool) -> None:
 
 def _sweep(root: Path) -> None:
     """Remove what killed processes left half written in the cache, and in the system's folder for temporary files."""
-    freed = sweep_below(root) + sweep(Path(tempfile.gettempdir()), OLD)
+    freed = sum(sweep_below(root / name) for name in CACHED) + sweep(Path(tempfile.gettempdir()))
     if freed:
         echo(f"removed {_bytes(freed)} that killed processes had left", err=True)
 

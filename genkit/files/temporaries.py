@@ -26,8 +26,10 @@ from genkit.files.locks import take
 ABANDONED = 24 * 3600.0
 """Seconds after which a temporary of another machine, or one that has no lock, counts as abandoned."""
 
-OLD = re.compile(r"tmp-[a-z0-9_]{8}|genkit-(check-)?[a-z0-9_]{8}|\.import-[a-z0-9_]{8}|\..+\.([a-z0-9_]{8}|\d+\.part)")
-"""Temporaries of older versions, which have no lock; only looked for in folders that hold nothing of the user's."""
+OLD = re.compile(r"tmp-[a-z0-9_]{8}|\.import-[a-z0-9_]{8}|\..+\.([a-z0-9_]{8}|\d+\.part)")
+"""Temporaries of older versions, which have no lock. A user's ``.thesis.research`` has such a name too, so they are
+only looked for in the folders of ``folders.CACHED``, never in the system's folder for temporary files.
+"""
 
 _NAME = re.compile(r"\..*\.genkit-([0-9a-f]{8})-[0-9a-f]{8}\.part", re.DOTALL)
 _LOCK = ".lock"
@@ -115,7 +117,7 @@ class Scratch:
 
     def __init__(self) -> None:
         root = Path(tempfile.gettempdir())
-        sweep_once(root, OLD)
+        sweep_once(root)
         self.path, descriptor = _folder(root / "scratch", 0o700)
         self.cleanup = weakref.finalize(self, _remove, self.path, descriptor, os.getpid())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,17 @@ def test_what_killed_processes_left_is_removed_and_said(cache, arguments, monkey
     assert "removed 2.0 kB that killed processes had left\n" in run(*arguments).err
     assert "killed" not in run("show").err
     assert (root / "seen" / "x" / "file").exists()
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["clear", "data", "--yes"]])
+def test_files_of_the_user_are_left_where_the_cache_and_temporary_files_are(cache, arguments, monkeypatch):
+    root, run = cache
+    (root / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(root / "tmp"))
+    mine = [root / "tmp" / "tmp-projectx", root / "tmp" / ".thesis.research", root / ".vault.keystore"]
+    for path in mine:
+        path.write_bytes(b"mine")
+        before = time.time() - 2 * temporaries.ABANDONED
+        os.utime(path, (before, before))
+    assert "killed" not in run(*arguments).err
+    assert [path.read_bytes() for path in mine] == [b"mine"] * 3

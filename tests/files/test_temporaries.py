@@ -101,6 +101,19 @@ def test_files_of_the_user_are_never_taken_for_temporaries(tmp_path):
     assert OLD.fullmatch(names[0])  # so it is only looked for in the cache
 
 
+def test_the_systems_folder_for_temporary_files_is_only_swept_of_genkits_names(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names = [".notes.database", ".thesis.research", ".vault.keystore", "genkit-projects", "tmp-projectx"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.txt").write_bytes(b"mine")
+        aged(tmp_path / name)
+    with Scratch():
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert [path.read_bytes() for path in tmp_path.glob("*/mine.txt")] == [b"mine"] * len(names)
+
+
 def test_a_link_or_pipe_of_such_a_name_is_left_alone(tmp_path):
     name = f".a.genkit-{temporaries._host()}-00000000.part"
     (tmp_path / "target").write_bytes(b"mine")
