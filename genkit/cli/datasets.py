@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from genkit.cli.completions import complete_dataset
 from genkit.cli.data import opening_options, skipped_lines
-from genkit.cli.help import ListingGroup
-from genkit.cli.options import json_option
+from genkit.cli.help import ListingGroup, option
+from genkit.cli.options import FILE, json_option
 from genkit.cli.output import echo_json, echo_lines
 from genkit.registry.discovery import registry
 from genkit.registry.specs import DatasetSpec
@@ -17,6 +18,9 @@ from genkit.report.text import table
 
 if TYPE_CHECKING:
     from genkit.data.facts import DatasetFacts
+
+SHOWN = 40
+"""Training images in the picture of a data set."""
 
 
 @click.group(cls=ListingGroup)
@@ -52,20 +56,27 @@ def list_datasets(as_json: bool) -> None:
 
 @command.command()
 @click.argument("dataset", metavar="NAME", shell_complete=complete_dataset)
+@option("--grid", type=FILE, section="Output", help="Also write the first training images as a picture.")
 @opening_options
 @json_option
-def show(dataset: str, opening: dict[str, Any], as_json: bool) -> None:
+def show(dataset: str, grid: Path | None, opening: dict[str, Any], as_json: bool) -> None:
     """Show what a data set, by name or path, was understood as.
 
     \b
     genkit datasets show digits
     genkit datasets show photos/ --size 64
+    genkit datasets show scenes --grid scenes.png
     """
     from genkit.cli.progress import work_bar
-    from genkit.data import describe_dataset
+    from genkit.data import describe_dataset, open_images
 
     with work_bar() as show_progress:
-        found = describe_dataset(dataset, progress=lambda done, total: show_progress("packing", done, total), **opening)
+        data = open_images(dataset, progress=lambda done, total: show_progress("packing", done, total), **opening)
+        found = describe_dataset(data)
+    if grid is not None:
+        from genkit.data.images import save_grid
+
+        save_grid(data.train.images(slice(SHOWN)), grid)
     if as_json:
         echo_json(found.to_json())
     else:
@@ -80,7 +91,8 @@ def _shown(found: DatasetFacts) -> str:
         ["shape", f"{channels}x{height}x{width} (channels x height x width)"],
         ["values", f"{found.values[0]} to {found.values[1]}, of {found.levels} levels"],
         ["splits", f"{splits} ({'its own' if found.own_splits else 'divided by content'})"],
-        ["captions", f"{found.captions:,}"] if found.captions else [],
+        ["captions", f"{found.captions:,}, such as"] if found.captions else [],
+        *(["", text] for text in found.examples),
         ["sha256", found.sha256],
         ["left out", f"{found.skipped:,} files"] if found.skipped else [],
         *(["", each] for each in skipped_lines(found.left_out)),

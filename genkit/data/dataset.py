@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genkit.data.grammar import Grammar
 from genkit.data.source import SPLITS, DatasetRequest
 
 LONGEST_SLUG, SHORTENED = 255, 191
@@ -89,7 +90,8 @@ class ImageDataset:
     its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
     ``notes`` say how an input was read that can be read in several ways; ``departures``, what of it packages that only
     ``convert("RGB")`` would have read otherwise. ``short_name``: the slug that a run recorded. ``opened_with``: the
-    arguments that it was opened with, if it was opened by name.
+    arguments that it was opened with, if it was opened by name. ``grammar``: what its captions say, if that is known
+    exactly.
     """
 
     name: str
@@ -105,6 +107,7 @@ class ImageDataset:
     departures: tuple[str, ...] = ()
     short_name: str = ""
     opened_with: DatasetRequest | None = field(default=None, repr=False, compare=False)
+    grammar: Grammar | None = field(default=None, repr=False, compare=False)
 
     def everything(self) -> Split:
         """Return all images, training images first; nothing is copied if the data set is packed."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.division import split_hash
+from genkit.data.grammar import DigitNames
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 
 TEST_PER_CLASS = 36
@@ -23,6 +24,7 @@ class Digits(Source):
     """The digits; the 36 images of each class with the lowest content hash are the test split."""
 
     name = "digits"
+    grammar = DigitNames()
 
     def key(self) -> Any:
         """Return the version of scikit-learn, which contains the images."""

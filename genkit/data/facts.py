@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ class DatasetFacts:
     ``origin`` is the path of its files, or what the data set is; ``splits`` counts the images of "train" and "test",
     which are the source's own with ``own_splits``, else divided by content. ``classes`` counts each class's images by
     split. ``shape`` is (C, H, W), ``values`` the lowest and highest of the ``levels`` that occur.
-    ``left_out`` names the skipped files with the reason, ``notes`` say how it was read.
+    ``captions`` counts them; ``examples`` are those of the first three training images. ``left_out`` names the skipped
+    files with the reason, ``notes`` say how it was read.
     """
 
     name: str
@@ -37,6 +39,7 @@ class DatasetFacts:
     own_splits: bool
     classes: dict[str, dict[str, int]]
     captions: int
+    examples: tuple[str, ...]
     skipped: int
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
@@ -72,6 +75,7 @@ def describe_dataset(
         own_splits=data.own_splits,
         classes={name: {split: counts[split][place] for split in counts} for place, name in enumerate(data.classes)},
         captions=sum(len(texts) for split in (data.train, data.test) for texts in split.captions or ()),
+        examples=tuple(text for texts in itertools.islice(data.train.captions or (), 3) for text in texts),
         skipped=data.skipped,
         left_out=data.left_out,
         notes=data.notes,

@@ -18,6 +18,7 @@ class Fitted(Source):
     def __init__(self, source: Source, request: DatasetRequest) -> None:
         self.source = source
         self.name = source.name
+        self.grammar = source.grammar
         self.request = request
 
     def key(self) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from genkit.data.grammar import DigitNames
 from genkit.data.idx import parse_idx, read_bytes
 from genkit.data.published import fetched
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
@@ -71,6 +72,7 @@ class Mnist(Source):
     """The four files, wherever they are."""
 
     name = "mnist"
+    grammar = DigitNames()
 
     def __init__(self, data_root: Path | None) -> None:
         self.data_root = data_root

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from genkit.data.dataset import ImageDataset
+from genkit.data.dataset import ImageDataset, Split
 from genkit.data.fitted import Fitted
+from genkit.data.grammar import ClassCaptions
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source, unreadable
 from genkit.data.summary import describe_data
@@ -170,19 +171,29 @@ def dataset_of(
     pack = pack_source(source, progress, measured=measured, code=code)
     packed = pack.packed
     count = len(packed.train)
+    train, test, whole = (_captioned(split, source) for split in (packed.train, packed.test, packed.whole))
     return ImageDataset(
         name,
         packed.sha256,
-        replace(packed.train, names=pack.names[:count] or None),
-        replace(packed.test, names=pack.names[count:] or None),
+        replace(train, names=pack.names[:count] or None),
+        replace(test, names=pack.names[count:] or None),
         packed.classes,
         skipped=pack.skipped,
-        whole=replace(packed.whole, names=pack.names or None),
+        whole=replace(whole, names=pack.names or None),
         own_splits=pack.own_splits,
         left_out=pack.left_out,
         notes=pack.notes,
         departures=pack.departures,
+        grammar=source.grammar,
     )
+
+
+def _captioned(split: Split, source: Source) -> Split:
+    """Return a split whose images have the captions of their classes, if they have none of their own."""
+    texts = source.grammar.class_captions() if source.grammar is not None else ()
+    if not texts or split.captions is not None or split.labels is None:
+        return split
+    return replace(split, captions=ClassCaptions(texts, split.labels))
 
 
 def absolute_reference(reference: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from genkit.data.grammar import Grammar
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.files.text import logger
 
@@ -180,9 +181,13 @@ class SourceItems:
 
 
 class Source(ABC):
-    """A data set that can be read, one image at a time; ``name`` is used in messages, e.g. the path of a folder."""
+    """A data set that can be read, one image at a time; ``name`` is used in messages, e.g. the path of a folder.
+
+    ``grammar``: what its captions say exactly, or None if that is not known.
+    """
 
     name: str
+    grammar: Grammar | None = None
 
     @abstractmethod
     def key(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from genkit.data.dataset import DataInfo, ImageDataset
+from genkit.data.grammar import ClassCaptions
 
 LISTED = 10
 """Classes that are listed; of more, the first few."""
@@ -13,7 +14,8 @@ LISTED = 10
 def describe_data(data: ImageDataset) -> str:
     """Return a line such as ``300 images 32x32 RGB, 2 classes: cross 83, disc 217; train 246, test 54``.
 
-    The size is height x width; the number after a class counts all its images. Classes without training images are
+    The size is height x width; the number after a class counts all its images. Captions are counted if they are not
+    those of a class. Classes without training images are
     named, as no model learns them, and classes of a single image, as none is left to test them.
     """
     at_most = "" if data.train.sizes is None else "up to "
@@ -22,7 +24,8 @@ def describe_data(data: ImageDataset) -> str:
     classes = list(zip(data.classes, counts["train"], counts["test"], strict=True))
     if classes:
         parts[0] += f", {_classes([f'{name} {train + test:,}' for name, train, test in classes])}"
-    captions = sum(len(texts) for split in (data.train, data.test) for texts in split.captions or ())
+    own = [split.captions for split in (data.train, data.test) if not isinstance(split.captions, ClassCaptions)]
+    captions = sum(len(texts) for each in own for texts in each or ())
     if captions:
         parts[0] += f", {captions:,} captions"
     parts.append(f"train {len(data.train):,}, test {len(data.test):,}")

@@ -34,6 +34,13 @@ def test_a_data_set_is_shown_as_text_and_json(genkit):
     assert unknown.code == 2 and "Did you mean 'digits'?" in unknown.err
 
 
+def test_captions_and_a_picture_of_a_data_set_are_shown(genkit, tmp_path):
+    shown = genkit("datasets", "show", "digits", "--grid", str(tmp_path / "digits.png"))
+    assert shown.code == 0
+    assert "12,579, such as" in shown.out and "a handwritten " in shown.out
+    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_skipped_files_are_named_the_first_ten_or_all(genkit, tmp_path):
     from PIL import Image
 

@@ -17,6 +17,12 @@ def genkit_datasets() -> Iterator[DatasetSpec]:
         license="CC BY 4.0",
     )
     yield DatasetSpec(
+        "scenes",
+        "genkit.data.scenes:scenes",
+        summary="22,000 32x32 colour images of one or two digits with captions, embedded (20,000 train, 2,000 test)",
+        license="CC BY 4.0",
+    )
+    yield DatasetSpec(
         "mnist", "genkit.data.mnist:mnist", summary="70,000 28x28 grey digits (60,000 train, 10,000 test)"
     )
     yield DatasetSpec(
