@@ -60,6 +60,7 @@ def main() -> None:
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         train = ["train", "--model", arguments.model, "--images", arguments.images, "--checkpoint-seconds", "0.5"]
+        train += ["--no-metadata"]  # by which a grid names its run, and runs differ
         began = time.perf_counter()
         whole = genkit(*train, "--runs", f"{folder}/whole")
         assert whole is not None
@@ -75,7 +76,7 @@ def main() -> None:
             if runs:
                 run = runs[0].parent
                 kept = len(list((run / "checkpoints").glob("step-*.safetensors")))
-                genkit("train", "--resume", str(run))
+                genkit("train", "--resume", str(run), "--no-metadata")
             else:
                 kept = 0
                 again = genkit(*train, "--runs", str(root))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from genkit.features import load_extractor
     from genkit.latent.api import interpolate, reconstruct, sample, sample_to_folder, traverse
     from genkit.latent.edits import edit
+    from genkit.latent.whence import whence
     from genkit.models import Batch, DataInfo, GenerativeModel, Phase, Preset, Step
     from genkit.ranking.recommend import recommend
     from genkit.report.leaderboard import leaderboard
@@ -67,6 +68,7 @@ _HOMES = {
     "train": "genkit.training.api",
     "traverse": "genkit.latent.api",
     "verify": "genkit.evaluation.verify",
+    "whence": "genkit.latent.whence",
 }
 
 logging.getLogger("genkit").addHandler(logging.NullHandler())  # quiet until the program decides otherwise
@@ -104,6 +106,7 @@ __all__ = [
     "train",
     "traverse",
     "verify",
+    "whence",
 ]
 
 

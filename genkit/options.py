@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from genkit.errors import MissingError, OptionsError, suggestion
 from genkit.files.reading import read_toml, reason
-from genkit.files.text import hidden, json_text, restored
+from genkit.files.text import hidden, json_text, json_value, restored
 
 T = TypeVar("T")
 
@@ -144,6 +144,20 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             document = {}
         values[key] = document["value"] if len(document) == 1 else text.strip()
     return values
+
+
+def assigned(value: Any) -> str:
+    """Return a value as ``parse_assignments`` reads it: text that would be read as another type is quoted."""
+    import tomllib
+
+    if not isinstance(value, str):
+        return json_value(value)
+    try:
+        tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        if value == value.strip():
+            return value
+    return json_value(value)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from genkit.cli.options import (
     PATH,
     device_option,
     json_option,
+    no_metadata_option,
     refuse,
     runs_option,
     seed_option,
@@ -87,6 +88,7 @@ from genkit.cli.trained import data_of, run_with_data
 @option("--grid", type=FILE, default=Path("edited.png"), show_default=True, section="Output", help="Output image.")
 @option("--out", type=FOLDER, section="Output", help="Also write single PNGs into this folder.")
 @json_option
+@no_metadata_option
 @seed_option
 @device_option
 @runs_option
@@ -115,6 +117,7 @@ def command(
     out: Path | None,
     sampling: dict[str, Any],
     as_json: bool,
+    no_metadata: bool,
     seed: int,
     device: str,
     root: Path,
@@ -164,6 +167,7 @@ def command(
             grid=grid,
             out=out,
             seed=seed,
+            metadata=not no_metadata,
             device=device,
             dataset=data,
             progress=show,

@@ -14,7 +14,16 @@ from genkit.cli.data import MOVABLE, OPENING, dataset_options
 from genkit.cli.drawing import drawing_options
 from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, given, json_option, refuse, runs_option, same_runs
+from genkit.cli.options import (
+    FILE,
+    device_option,
+    given,
+    json_option,
+    no_metadata_option,
+    refuse,
+    runs_option,
+    same_runs,
+)
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
@@ -91,6 +100,7 @@ SHOWN = ("real test", "noise")
     section="Evaluation",
     help="Also evaluate the calibration baselines, once.",
 )
+@no_metadata_option
 @device_option
 @runs_option
 @json_option
@@ -118,6 +128,7 @@ def command(
     seed: int,
     milestones: bool,
     calibrate: bool,
+    no_metadata: bool,
     device: str,
     root: Path,
     as_json: bool,
@@ -147,6 +158,7 @@ def command(
         count=count,
         seed=seed,
         device=device,
+        metadata=not no_metadata,
     )
     if swept and sampling:
         raise UsageError("-o and --sweep: give a value that stays the same to --sweep too, such as --sweep guidance=2")

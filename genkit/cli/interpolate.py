@@ -7,7 +7,16 @@ from pathlib import Path
 import click
 
 from genkit.cli.help import Command, option
-from genkit.cli.options import PATH, device_option, refuse, runs_option, seed_option, trained_options, walk_options
+from genkit.cli.options import (
+    PATH,
+    device_option,
+    no_metadata_option,
+    refuse,
+    runs_option,
+    seed_option,
+    trained_options,
+    walk_options,
+)
 from genkit.cli.output import echo
 from genkit.cli.trained import trained_run
 
@@ -25,6 +34,7 @@ from genkit.cli.trained import trained_run
     help="Rows of the grid.",
 )
 @walk_options("interpolation.png")
+@no_metadata_option
 @seed_option
 @device_option
 @runs_option
@@ -41,6 +51,7 @@ def command(
     grid: Path,
     gif: Path | None,
     label: str | None,
+    no_metadata: bool,
     seed: int,
     device: str,
     root: Path,
@@ -60,7 +71,16 @@ def command(
 
     run = trained_run(root, model, run_id, dataset, checkpoint)
     interpolate(
-        checkpoint or run, walks, steps, images=images, label=label, grid=grid, gif=gif, seed=seed, device=device
+        checkpoint or run,
+        walks,
+        steps,
+        images=images,
+        label=label,
+        grid=grid,
+        gif=gif,
+        seed=seed,
+        device=device,
+        metadata=not no_metadata,
     )
     for path in filter(None, (grid, gif)):
         echo(path)

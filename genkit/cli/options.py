@@ -56,6 +56,10 @@ device_option = option(
 )
 seed_option = option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 
+no_metadata_option = option(
+    "--no-metadata", is_flag=True, section="Output", help="Do not write into PNG files where they are from."
+)
+
 
 def trained_options(function: F) -> F:
     """Add --model, --run, --checkpoint and --dataset, which pick a trained run.

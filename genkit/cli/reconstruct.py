@@ -14,6 +14,7 @@ from genkit.cli.options import (
     PATH,
     device_option,
     json_option,
+    no_metadata_option,
     refuse,
     runs_option,
     seed_option,
@@ -41,6 +42,7 @@ from genkit.cli.trained import data_of, run_with_data
 )
 @option("--out", type=FOLDER, section="Output", help="Also write single PNGs into this folder, named as their sources.")
 @json_option
+@no_metadata_option
 @seed_option
 @device_option
 @runs_option
@@ -57,6 +59,7 @@ def command(
     grid: Path,
     out: Path | None,
     as_json: bool,
+    no_metadata: bool,
     seed: int,
     device: str,
     root: Path,
@@ -78,6 +81,14 @@ def command(
     run = run_with_data(root, model, run_id, dataset, checkpoint)
     data = None if images else data_of(run, dataset, data_root)
     found = reconstruct(
-        checkpoint or run, count, images=images, grid=grid, out=out, seed=seed, device=device, dataset=data
+        checkpoint or run,
+        count,
+        images=images,
+        grid=grid,
+        out=out,
+        seed=seed,
+        device=device,
+        metadata=not no_metadata,
+        dataset=data,
     )
     echo_written(grid, out, found.sources, as_json=as_json)

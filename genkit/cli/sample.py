@@ -10,7 +10,15 @@ import click
 from genkit.cli.data import data_root_option
 from genkit.cli.drawing import drawing_options
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, FOLDER, device_option, runs_option, seed_option, trained_options
+from genkit.cli.options import (
+    FILE,
+    FOLDER,
+    device_option,
+    no_metadata_option,
+    runs_option,
+    seed_option,
+    trained_options,
+)
 from genkit.cli.output import echo
 from genkit.cli.trained import data_of, run_with_data, trained_run
 from genkit.errors import UsageError
@@ -34,6 +42,7 @@ from genkit.errors import UsageError
 @option("--class", "label", metavar="CLASS", help="Draw this class, by name or number (conditional models).")
 @option("--raw", is_flag=True, help="Draw from the raw weights, not their moving average.")
 @drawing_options("guidance", "temperature", "top_k", "top_p", "steps", "truncation")
+@no_metadata_option
 @seed_option
 @device_option
 @runs_option
@@ -50,6 +59,7 @@ def command(
     labelled: bool,
     raw: bool,
     sampling: dict[str, Any],
+    no_metadata: bool,
     seed: int,
     device: str,
     root: Path,
@@ -68,6 +78,7 @@ def command(
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
     run = (run_with_data if labelled else trained_run)(root, model, run_id, dataset, checkpoint)
     drawn: dict[str, Any] = {"label": label, "raw": raw, "sampling": sampling, "seed": seed, "device": device}
+    drawn |= {"metadata": not no_metadata}
     with work_bar() as show:
         if out is None:
             sample(checkpoint or run, count, grid=grid, progress=show, **drawn)

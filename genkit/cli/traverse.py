@@ -8,7 +8,14 @@ import click
 
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
-from genkit.cli.options import device_option, runs_option, seed_option, trained_options, walk_options
+from genkit.cli.options import (
+    device_option,
+    no_metadata_option,
+    runs_option,
+    seed_option,
+    trained_options,
+    walk_options,
+)
 from genkit.cli.output import echo
 from genkit.cli.parameters import NAMES
 from genkit.cli.trained import data_of, run_with_data
@@ -37,6 +44,7 @@ from genkit.errors import UsageError
     help="Standard deviations of the prior to go each way.",
 )
 @walk_options("traversal.png")
+@no_metadata_option
 @seed_option
 @device_option
 @runs_option
@@ -53,6 +61,7 @@ def command(
     grid: Path,
     gif: Path | None,
     label: str | None,
+    no_metadata: bool,
     seed: int,
     device: str,
     root: Path,
@@ -74,6 +83,7 @@ def command(
         grid=grid,
         gif=gif,
         seed=seed,
+        metadata=not no_metadata,
         device=device,
         dataset=data_of(run, dataset, data_root) if dims is None else None,
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from genkit.errors import PluginError
 from genkit.files.writing import write_atomic
+from genkit.results.origin import Origin, stamped
 
 ROUNDING = 1e-3
 """How far a model's images may exceed [0, 1] by rounding: a quarter of a level."""
@@ -74,16 +75,28 @@ def truncate(images: Tensor) -> Tensor:
 def grid(images: NDArray[np.uint8], columns: int, *, width: int = 640) -> NDArray[np.uint8]:
     """Lay uint8 images [N, C, H, W] out in rows, enlarged by a whole factor to about ``width`` pixels: [H', W', C]."""
     n, c, h, w = images.shape
-    scale = max(1, width // (columns * (w + 1)))
+    scale, gap = _enlarged(columns, w, width)
+    height, full = grid_size(n, columns, (h, w), width=width)
     images = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    h, w, gap = h * scale, w * scale, min(8, max(2, scale // 2))
-    rows = -(-n // columns)
-    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, c), 255, np.uint8)
+    h, w = h * scale, w * scale
+    sheet = np.full((height, full, c), 255, np.uint8)
     for index, image in enumerate(images):
         top = gap + (index // columns) * (h + gap)
         left = gap + (index % columns) * (w + gap)
         sheet[top : top + h, left : left + w] = image.transpose(1, 2, 0)
     return sheet
+
+
+def grid_size(count: int, columns: int, size: tuple[int, int], *, width: int = 640) -> tuple[int, int]:
+    """Return the height and width of the ``grid`` of so many images of a size (height, width)."""
+    (h, w), (scale, gap) = size, _enlarged(columns, size[1], width)
+    return -(-count // columns) * (h * scale + gap) + gap, columns * (w * scale + gap) + gap
+
+
+def _enlarged(columns: int, w: int, width: int) -> tuple[int, int]:
+    """Return the factor by which images in a grid are enlarged, and the gap between them."""
+    scale = max(1, width // (columns * (w + 1)))
+    return scale, min(8, max(2, scale // 2))
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
@@ -108,6 +121,6 @@ def save_gif(frames: Sequence[NDArray[np.uint8]], path: Path, *, milliseconds: i
     write_atomic(path, buffer.getvalue())
 
 
-def save_grid(images: Tensor, path: Path, *, columns: int = 10) -> None:
-    """Write float images [N, C, H, W] in [0, 1] as one PNG, atomically."""
-    write_atomic(path, png(grid(quantize(images).cpu().numpy(), columns)))
+def save_grid(images: Tensor, path: Path, *, columns: int = 10, origin: Origin | None = None) -> None:
+    """Write float images [N, C, H, W] in [0, 1] as one PNG that says where it is from, if known; atomically."""
+    write_atomic(path, stamped(png(grid(quantize(images).cpu().numpy(), columns)), origin))

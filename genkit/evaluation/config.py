@@ -29,9 +29,10 @@ class EvalConfig:
     None for the data set's own; ``weights`` the file of the only extractor. ``count`` samples are drawn in chunks of
     ``chunk`` from evaluation seed ``seed``. ``protocol`` is a protocol or its name, which reproduces the numbers of a
     reference implementation (genkit.results.protocols). ``choices`` are options of the only extractor, e.g.
-    ``{"resize": "bilinear"}``; ``parameters`` those of metrics, e.g. ``{"nll": {"importance_samples": 100}}``. Raises
-    UsageError for fewer than two samples, or for ``weights`` or ``choices`` with several extractors, UnknownName for an
-    unknown protocol or metric, OptionsError for a parameter of a wrong name, type or range.
+    ``{"resize": "bilinear"}``; ``parameters`` those of metrics, e.g. ``{"nll": {"importance_samples": 100}}``. With
+    ``metadata`` the files of a run's sample sheets say where they are from. Raises UsageError for fewer than two
+    samples, or for ``weights`` or ``choices`` with several extractors, UnknownName for an unknown protocol or metric,
+    OptionsError for a parameter of a wrong name, type or range.
     """
 
     metrics: str | Sequence[str] | None = None
@@ -44,6 +45,7 @@ class EvalConfig:
     protocol: str | ProtocolPreset = "genkit"
     choices: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metadata: bool = True
 
     def __post_init__(self) -> None:
         if self.count < 2:

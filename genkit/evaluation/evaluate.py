@@ -14,7 +14,7 @@ from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError, o
 from genkit.evaluation.closed_form import load_for_evaluation
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
-from genkit.evaluation.exhibits import curves
+from genkit.evaluation.exhibits import curves, signed
 from genkit.features.cache import Progress, quiet
 from genkit.files.integrity import sha256_file
 from genkit.files.text import logger
@@ -23,6 +23,7 @@ from genkit.models.drawing import sampling_of
 from genkit.registry.discovery import registry
 from genkit.results import store
 from genkit.results.records import Record, Subject, Training
+from genkit.training.origin import origin_of, weights_of
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, named_run, with_newest
 
@@ -102,13 +103,17 @@ def measure_run(
     Without a ``checkpoint`` it is the newest, also of a run that is being trained and replaces it meanwhile.
     """
 
-    def opened(path: Path) -> tuple[GenerativeModel, Training]:
+    def opened(path: Path) -> tuple[GenerativeModel, Training, str]:
         data, device = evaluator.dataset.train, evaluator.device
         model = load_for_evaluation(run, path, data, device, raw=raw, sampling=sampling)
-        return model, training_of(run, path, weights_of(model, raw))
+        return model, training_of(run, path, weights_of(model, raw)), path.name
 
-    model, training = with_newest(run, opened) if checkpoint is None else opened(checkpoint)
+    model, training, name = with_newest(run, opened) if checkpoint is None else opened(checkpoint)
     record, exhibits = evaluator.measure(subject_of(run, model), model=model, training=training)
+    if evaluator.config.metadata:
+        origin = origin_of(run, model, None, "exhibit", seed=evaluator.config.seed, raw=raw)
+        weights: dict[str, Any] = {"checkpoint": name, "checkpoint_sha256": training.checkpoint_sha256}
+        exhibits = signed(exhibits, dataclasses.replace(origin, **weights))
     return Measurement(record, {**exhibits, **curves(run.path / "log.jsonl")})
 
 
@@ -124,11 +129,6 @@ def subject_of(run: Run, model: GenerativeModel) -> Subject:
         options=run.config.options,
         sampling=sampling_of(model),
     )
-
-
-def weights_of(model: GenerativeModel, raw: bool) -> str:
-    """Return "ema" or "raw": the weights that are measured, always raw for a model without moving averages."""
-    return "raw" if raw or not model.ema else "ema"
 
 
 def training_of(run: Run, checkpoint: Path, weights: str) -> Training:

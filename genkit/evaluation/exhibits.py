@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from genkit.features.cache import Samples
 from genkit.files.guard import guarded, sentence
 from genkit.metrics.evidence import Evidence
 from genkit.results.log import COUNTERS, finite, read_log
+from genkit.results.origin import Origin, stamped
 from genkit.seeds import derive
 
 SMALL, SIDE = 32, 64
@@ -100,6 +103,16 @@ def _reconstructions(evidence: Evidence) -> dict[str, bytes]:
     reconstructions = evidence.reconstruct(test.images(places).to(evidence.device))
     pairs = [test.uint8(places), quantize(reconstructions).cpu().numpy()]
     return {"reconstructions.png": _sheet(np.concatenate(pairs), columns=len(places))}
+
+
+def signed(files: Mapping[str, bytes], origin: Origin) -> dict[str, bytes]:
+    """Return exhibits whose pictures say where they are from; all but the samples show images of the data too."""
+    return {
+        name: stamped(data, dataclasses.replace(origin, composite=name != "samples.png"))
+        if name.endswith(".png")
+        else data
+        for name, data in files.items()
+    }
 
 
 def curves(log: Path) -> dict[str, bytes]:

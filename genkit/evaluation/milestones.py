@@ -9,13 +9,14 @@ from typing import NamedTuple
 from genkit.errors import GenkitWarning, MissingError, UsageError
 from genkit.evaluation.already_measured import fingerprints, missing
 from genkit.evaluation.closed_form import last_trained_stage, load_for_evaluation
-from genkit.evaluation.evaluate import store_record, subject_of, training_of, weights_of
+from genkit.evaluation.evaluate import store_record, subject_of, training_of
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.scoring import missing_capability
 from genkit.models.base import GenerativeModel
 from genkit.registry.specs import MetricSpec
 from genkit.results import store
 from genkit.results.records import Record, RecordedScore
+from genkit.training.origin import weights_of
 from genkit.training.runs import Run, checkpoint_meta
 
 

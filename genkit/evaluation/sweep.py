@@ -14,12 +14,13 @@ from genkit.data import ImageDataset
 from genkit.errors import UsageError
 from genkit.evaluation.already_measured import missing
 from genkit.evaluation.config import COUNT, EvalConfig
-from genkit.evaluation.evaluate import Evaluation, evaluate, resolve_config, weights_of
+from genkit.evaluation.evaluate import Evaluation, evaluate, resolve_config
 from genkit.evaluation.evaluator import Evaluator
 from genkit.features.cache import Progress, quiet
 from genkit.files.integrity import sha256_file
 from genkit.models.drawing import draw_with, sampling_of
 from genkit.results import store
+from genkit.training.origin import weights_of
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, load, named_run
 

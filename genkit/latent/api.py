@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +15,9 @@ from genkit.errors import UsageError
 from genkit.features.cache import Progress, quiet
 from genkit.latent import pictures
 from genkit.latent.editing import codes_of
-from genkit.latent.given import as_paths, at_least_one, loaded, pick_test, read_pictures, unique_names
+from genkit.latent.given import as_paths, at_least_one, facts_of, loaded, pick_test, read_pictures, unique_names
 from genkit.latent.walks import most_used, walk_along, walk_between, walk_latents
+from genkit.results.origin import Origin
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run
 
@@ -30,24 +32,27 @@ def sample(
     sampling: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
+    metadata: bool = True,
     progress: Progress = quiet,
 ) -> Tensor:
     """Draw images from a trained run, float32 [count, C, H, W] in [0, 1], and write them as one PNG ``grid`` if named.
 
     They are the first of the files that ``sample_to_folder`` writes with this seed.
     Of a conditional model all classes come in turn, or only ``label``. ``raw`` draws from the raw weights instead of
-    their moving average; ``sampling`` changes options of drawing, e.g. ``{"guidance": 2}``. Raises MissingError without
-    a checkpoint, UsageError for a class that there is not, OptionsError for an option of drawing that there is not.
+    their moving average; ``sampling`` changes options of drawing, e.g. ``{"guidance": 2}``. With ``metadata`` the file
+    says where it is from, which ``whence`` reads. Raises MissingError without a checkpoint, UsageError for a class that
+    there is not, OptionsError for an option of drawing that there is not.
     """
     at_least_one(count, "image")
-    _, model = loaded(run, device, raw=raw, sampling=sampling)
+    facts = facts_of("sample", metadata and grid is not None, seed=seed, number=count, label=label)
+    _, model, origin = loaded(run, device, raw=raw, sampling=sampling, facts=facts)
     parts: list[Tensor] = []
     for drawn, _ in pictures.draw_in_order(model, count, seed=seed, label=label):
         parts.append(drawn)
         progress("samples", sum(map(len, parts)), count)
     images = torch.cat(parts)
     if grid is not None:
-        pictures.write_grid(images, Path(grid))
+        pictures.write_grid(images, Path(grid), origin)
     return images
 
 
@@ -64,6 +69,7 @@ def sample_to_folder(
     device: str = "auto",
     dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
+    metadata: bool = True,
     progress: Progress = quiet,
 ) -> None:
     """Draw any number of images as single PNGs into a new folder; labels.csv has the classes of a conditional model.
@@ -72,11 +78,14 @@ def sample_to_folder(
     run that did not record the names of its classes they are those of its data, which lies at ``dataset`` if moved.
     Raises GenkitError if the folder has files, and otherwise as ``sample``.
     """
-    opened, model = loaded(run, device, raw=raw, sampling=sampling)
+    facts = facts_of("sample", metadata, seed=seed, label=label)
+    opened, model, origin = loaded(run, device, raw=raw, sampling=sampling, facts=facts)
     classes = opened.config.data.class_names if labelled else ()
     if labelled and not classes:
         classes = open_run_dataset(opened, dataset, data_root=data_root).classes
-    pictures.write_images(model, Path(folder), count, seed=seed, label=label, classes=classes, progress=progress)
+    pictures.write_images(
+        model, Path(folder), count, seed=seed, label=label, classes=classes, origin=origin, progress=progress
+    )
 
 
 class _Reconstructed(NamedTuple):
@@ -101,6 +110,7 @@ def reconstruct(
     device: str = "auto",
     dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
+    metadata: bool = True,
 ) -> Reconstructed:
     """Reconstruct test images, drawn by the seed and of all classes in turn, or your own: files or folders.
 
@@ -113,7 +123,8 @@ def reconstruct(
     files = as_paths(images)
     if out is not None:
         unique_names(map(str, files))
-    opened, model = loaded(run, device)
+    facts = facts_of("reconstruct", metadata, seed=seed, given=len(files), **({} if files else {"count": count}))
+    opened, model, origin = loaded(run, device, facts=facts)
     if files:
         given = read_pictures(files, opened)
     else:
@@ -121,9 +132,9 @@ def reconstruct(
     found = Reconstructed(given.images, pictures.reconstructions(model, given.images))
     found.sources = given.sources
     if grid is not None:
-        pictures.write_reconstructions(*found, Path(grid))
+        pictures.write_reconstructions(*found, Path(grid), origin)
     if out is not None:
-        pictures.write_singles(found.reconstructions, Path(out), unique_names(given.sources))
+        pictures.write_singles(found.reconstructions, Path(out), unique_names(given.sources), origin)
     return found
 
 
@@ -138,6 +149,7 @@ def interpolate(
     gif: Path | str | None = None,
     seed: int = 0,
     device: str = "auto",
+    metadata: bool = True,
 ) -> Tensor:
     """Walk from sample to sample through the latent space: images [walks, steps, C, H, W] in [0, 1].
 
@@ -150,13 +162,16 @@ def interpolate(
     files = as_paths(images)
     if len(files) == 1:
         raise UsageError(f"a walk leads from one image to another: give a second one besides {files[0]}")
-    opened, model = loaded(run, device)
+    shown = {"steps": steps, "label": label, **({} if files else {"walks": walks})}
+    number = steps * (len(files) - 1 if files else walks)
+    facts = facts_of("interpolate", metadata, seed=seed, number=number, given=len(files), **shown)
+    opened, model, origin = loaded(run, device, facts=facts)
     if files:
         codes = codes_of(model, read_pictures(files, opened).images, label=label, seed=seed)
         walked = walk_latents(model, codes[:-1], codes[1:], steps, label=label)
     else:
         walked = walk_between(model, walks, steps, seed=seed, label=label)
-    _write_walks(walked, steps, grid, gif)
+    _write_walks(walked, steps, grid, gif, origin)
     return walked.view(-1, steps, *walked.shape[1:])
 
 
@@ -181,24 +196,31 @@ def traverse(
     device: str = "auto",
     dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
+    metadata: bool = True,
 ) -> Traversal:
     """Move along single dimensions of the latent, ``span`` standard deviations of the prior each way.
 
     The dimensions are ``dims``, or the ``count`` whose codes vary most over test images; ``dataset`` says where the
     run's data is now, if it was moved. Raises as ``interpolate``.
     """
-    opened, model = loaded(run, device)
+    facts = facts_of("traverse", metadata, seed=seed, steps=steps, span=float(span), label=label)
+    opened, model, origin = loaded(run, device, facts=facts)
     chosen = list(dims) if dims is not None else None
     if chosen is None:
         chosen = most_used(model, count, open_run_dataset(opened, dataset, data_root=data_root).test)
     at_least_one(len(chosen), "dimension")
     images = walk_along(model, chosen, steps, span=span, seed=seed, label=label)
-    _write_walks(images, steps, grid, gif)
+    if origin is not None:
+        own = {**origin.arguments, "dims": list(map(int, chosen))}
+        origin = dataclasses.replace(origin, count=len(images), arguments=own)
+    _write_walks(images, steps, grid, gif, origin)
     return Traversal(images.view(len(chosen), steps, *images.shape[1:]), chosen)
 
 
-def _write_walks(images: Tensor, steps: int, grid: Path | str | None, gif: Path | str | None) -> None:
+def _write_walks(
+    images: Tensor, steps: int, grid: Path | str | None, gif: Path | str | None, origin: Origin | None
+) -> None:
     if grid is not None:
-        pictures.write_walks(images, Path(grid), steps)
+        pictures.write_walks(images, Path(grid), steps, origin)
     if gif is not None:
         pictures.write_walks_gif(images, Path(gif), steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from genkit.features.cache import Progress, quiet
 from genkit.latent import pictures
 from genkit.latent.completion import HOLES, complete, known_around
 from genkit.latent.editing import Averaged, Degradation, Masked, Search, search_latents
-from genkit.latent.given import as_paths, at_least_one, loaded, pick_test, read_pictures, unique_names
+from genkit.latent.given import as_paths, at_least_one, facts_of, loaded, pick_test, read_pictures, unique_names
 from genkit.models.base import capabilities
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run
@@ -60,6 +61,7 @@ def edit(
     device: str = "auto",
     dataset: ImageDataset | Path | str | None = None,
     data_root: Path | str | None = None,
+    metadata: bool = True,
     progress: Progress = quiet,
 ) -> Edited:
     """Fill in, enlarge or denoise images: search for the latent whose image explains what is given.
@@ -80,7 +82,18 @@ def edit(
     files = as_paths(targets)
     check_edit(files, mask=mask, hole=hole, factor=factor, noise=noise, out=out)
     at_least_one(count, "image")
-    opened, model = loaded(run, device, sampling=sampling)
+    asked: dict[str, Any] = {
+        "hole": hole,
+        "factor": factor,
+        "noise": noise,
+        "label": label,
+        "steps": steps,
+        "starts": starts,
+    }
+    asked |= {"prior": float(prior), "perceptual": float(perceptual), "features": features}
+    asked |= {} if files else {"count": count}
+    facts = facts_of("edit", metadata, seed=seed, given=len(files) + (mask is not None), **asked)
+    opened, model, origin = loaded(run, device, sampling=sampling, facts=facts)
     degradation = _degradation(opened, mask, hole, factor, model.device)
     completes = isinstance(degradation, Masked) and "complete" in capabilities(model)
     if sampling and not completes:
@@ -108,9 +121,11 @@ def edit(
             model, given, degradation, search, extractor=extractor, condition=condition, progress=progress
         ).cpu()
     if grid is not None:
-        pictures.write_edits(given, edited, Path(grid), truth=truth)
+        pictures.write_edits(given, edited, Path(grid), truth=truth, origin=origin)
     if out is not None:
-        pictures.write_singles(edited, Path(out), unique_names(source.sources))
+        kept = isinstance(degradation, Masked)  # what was known of the pictures is in them
+        own = origin and dataclasses.replace(origin, composite=kept)
+        pictures.write_singles(edited, Path(out), unique_names(source.sources), own)
     found = Edited(given, edited, truth)
     found.sources = source.sources
     return found

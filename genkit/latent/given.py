@@ -24,8 +24,10 @@ from genkit.errors import DataError, MissingError, UsageError
 from genkit.files.reading import open_file
 from genkit.files.text import logger
 from genkit.models.base import GenerativeModel
+from genkit.results.origin import Kind, Origin
 from genkit.seeds import derive
-from genkit.training.runs import Run, load, named_run
+from genkit.training.origin import origin_of
+from genkit.training.runs import Run, load, named_run, with_newest
 
 _LOG = logger(__name__)
 
@@ -55,11 +57,35 @@ def unique_names(sources: Iterable[str]) -> list[str]:
 
 
 def loaded(
-    run: Run | Path | str, device: str, *, raw: bool = False, sampling: Mapping[str, Any] | None = None
-) -> tuple[Run, GenerativeModel]:
-    """Return a run, named also by one of its checkpoints, and its model on a device, with options of drawing."""
-    opened = run if isinstance(run, Run) else named_run(run)
-    return opened, load(run, raw=raw, sampling=sampling).to(pick_device(device))
+    run: Run | Path | str,
+    device: str,
+    *,
+    raw: bool = False,
+    sampling: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> tuple[Run, GenerativeModel, Origin | None]:
+    """Return a run, named also by one of its checkpoints, and its model on a device, with options of drawing.
+
+    The third is the origin of what the model draws, made of these ``facts``; None without any.
+    """
+    opened, place = run if isinstance(run, Run) else named_run(run), pick_device(device)
+
+    def from_file(path: Path) -> tuple[GenerativeModel, Origin | None]:
+        model = load(opened, checkpoint_path=path, raw=raw, sampling=sampling).to(place)
+        return model, None if facts is None else origin_of(opened, model, path, raw=raw, **facts)
+
+    named = not isinstance(run, Run) and Path(run).suffix == ".safetensors"
+    return opened, *(from_file(Path(str(run))) if named else with_newest(opened, from_file))
+
+
+def facts_of(
+    kind: Kind, metadata: bool, *, seed: int, number: int = 1, given: int = 0, **arguments: Any
+) -> dict[str, Any] | None:
+    """Return what ``loaded`` is told of a drawing of so many images for its origin; None without ``metadata``."""
+    label = arguments.get("label")
+    if label is not None and not isinstance(label, str):
+        arguments["label"] = int(label)
+    return {"kind": kind, "seed": seed, "count": number, "given": given, "arguments": arguments} if metadata else None
 
 
 def at_least_one(count: int, what: str) -> None:

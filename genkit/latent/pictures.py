@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genkit.data.images import grid, png, quantize, save_gif, save_grid
@@ -16,6 +20,7 @@ from genkit.files.text import comma_separated, logger, read_back
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
 from genkit.models.images import drawn, reconstructed
+from genkit.results.origin import Origin, stamped
 from genkit.seeds import derive
 
 _LOG = logger(__name__)
@@ -92,16 +97,16 @@ def class_number(model: GenerativeModel, label: int | str | None) -> int | None:
         raise UsageError(f"there is no class named {label!r}.{hint}") from error
 
 
-def write_grid(images: Tensor, path: Path) -> None:
+def write_grid(images: Tensor, path: Path, origin: Origin | None = None) -> None:
     """Write images as one PNG, ten in a row."""
     with writing(path):
-        save_grid(images, path, columns=min(len(images), 10))
+        save_grid(images, path, columns=min(len(images), 10), origin=origin)
 
 
-def write_walks(images: Tensor, path: Path, steps: int) -> None:
+def write_walks(images: Tensor, path: Path, steps: int, origin: Origin | None = None) -> None:
     """Write walks through latent space, [rows * steps, C, H, W], as a PNG with a row each."""
     with writing(path):
-        save_grid(images, path, columns=steps)
+        save_grid(images, path, columns=steps, origin=origin)
 
 
 def write_walks_gif(images: Tensor, path: Path, steps: int) -> None:
@@ -112,13 +117,16 @@ def write_walks_gif(images: Tensor, path: Path, steps: int) -> None:
         save_gif([grid(walks[:, step], columns, width=320) for step in range(steps)], path)
 
 
-def write_edits(target: Tensor, edited: Tensor, path: Path, *, truth: Tensor | None = None) -> None:
+def write_edits(
+    target: Tensor, edited: Tensor, path: Path, *, truth: Tensor | None = None, origin: Origin | None = None
+) -> None:
     """Write targets, the edited images below them, and below those the originals if known, as one PNG."""
     shape = edited.shape[2:]
     shown = torch.nn.functional.interpolate(target, shape) if target.shape[2:] != shape else target
     rows = [each.cpu() for each in (shown, edited, truth) if each is not None]
+    origin = origin and dataclasses.replace(origin, count=len(edited), composite=True)
     with writing(path):
-        save_grid(torch.cat(rows), path, columns=len(edited))
+        save_grid(torch.cat(rows), path, columns=len(edited), origin=origin)
 
 
 @contextlib.contextmanager
@@ -138,9 +146,12 @@ def write_images(
     seed: int,
     label: int | str | None = None,
     classes: Sequence[str] = (),
+    origin: Origin | None = None,
     progress: Progress = quiet,
 ) -> None:
     """Write samples as single PNGs into a new folder; raises GenkitError if it has files already.
+
+    Each says where it is from, with its own place in the drawing, if an ``origin`` is given.
 
     For a conditional model labels.csv lists the classes. With ``classes``, the names of all classes, each class gets a
     folder instead, so that ``folder:`` reads the result as a labelled data set.
@@ -162,7 +173,7 @@ def write_images(
             for offset, image in enumerate(quantize(images).cpu().numpy()):
                 name = f"{done + offset:06d}.png"
                 own = place / classes[int(drawn[offset])] if classes and drawn is not None else place
-                (own / name).write_bytes(png(image.transpose(1, 2, 0)))
+                (own / name).write_bytes(_single(image, origin, done + offset))
                 if drawn is not None and model.conditional:
                     labels.append((name, int(drawn[offset])))
             done += len(images)
@@ -171,11 +182,18 @@ def write_images(
             write_atomic(place / "labels.csv", comma_separated([("file", "label"), *labels]).encode())
 
 
-def write_singles(images: Tensor, folder: Path, names: Sequence[str]) -> None:
+def write_singles(images: Tensor, folder: Path, names: Sequence[str], origin: Origin | None = None) -> None:
     """Write images in [0, 1] as PNGs with these names into a new folder; raises GenkitError if it has files already."""
     with _filling(folder) as place:
-        for name, image in zip(names, quantize(images).cpu().numpy(), strict=True):
-            (place / f"{name}.png").write_bytes(png(image.transpose(1, 2, 0)))
+        for number, (name, image) in enumerate(zip(names, quantize(images).cpu().numpy(), strict=True)):
+            (place / f"{name}.png").write_bytes(_single(image, origin, number))
+
+
+def _single(image: NDArray[np.uint8], origin: Origin | None, number: int) -> bytes:
+    """Return the PNG of one image [C, H, W], the one with this number of its drawing."""
+    prompts = origin.prompts if origin is not None else None
+    own: dict[str, Any] = {"first": number, "count": 1, "prompts": prompts and (prompts[number % len(prompts)],)}
+    return stamped(png(image.transpose(1, 2, 0)), origin and dataclasses.replace(origin, **own))
 
 
 @contextlib.contextmanager
@@ -204,11 +222,12 @@ def reconstructions(model: GenerativeModel, images: Tensor) -> Tensor:
     return torch.cat([reconstructed(model, part).cpu() for part in images.split(CHUNK)])
 
 
-def write_reconstructions(images: Tensor, again: Tensor, path: Path) -> None:
+def write_reconstructions(images: Tensor, again: Tensor, path: Path, origin: Origin | None = None) -> None:
     """Write images in odd rows and their reconstructions in the rows below, as one PNG."""
     columns = min(10, len(images))
     blank = images.new_ones(-len(images) % columns, *images.shape[1:])
     full = [torch.cat([both, blank]).split(columns) for both in (images, again)]
     rows = [row for pair in zip(*full, strict=True) for row in pair]
+    origin = origin and dataclasses.replace(origin, count=len(images), composite=True)
     with writing(path):
-        save_grid(torch.cat(rows), path, columns=columns)
+        save_grid(torch.cat(rows), path, columns=columns, origin=origin)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from genkit.errors import GenkitError
-from genkit.files.text import json_value
+from genkit.options import assigned
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 from genkit.registry.discovery import registry
@@ -73,7 +72,7 @@ def reproduce(record: Record) -> str:
     train += ["--precision", trained.precision] if trained.precision else []
     for key, value in subject.options.items():
         if value is not None:
-            train += ["-o", f"{key}={_assigned(value)}"]
+            train += ["-o", f"{key}={assigned(value)}"]
     if trained.processes > 1:
         train = ["torchrun", "--standalone", "--nproc-per-node", str(trained.processes), "--no-python", *train]
     last = " | tail -n 1" if trained.processes > 1 else ""  # each process prints the run's path
@@ -128,7 +127,7 @@ def _given(metric: str, held: Mapping[str, Any], preset: Mapping[str, Any]) -> l
         word
         for key, value in chosen.items()
         if (metric, key) not in shown
-        for word in ("-p", f"{metric}.{key}={_assigned(value)}")
+        for word in ("-p", f"{metric}.{key}={assigned(value)}")
     ]
 
 
@@ -146,15 +145,3 @@ def _protocol_name(protocol: Mapping[str, Mapping[str, Any]]) -> str:
         if all(held.get(key) == value for key, value in {**wanted, "quantisation": preset.quantisation}.items()):
             fitting[name] = len(wanted)
     return max(fitting, key=lambda name: fitting[name], default="genkit")
-
-
-def _assigned(value: Any) -> str:
-    """Format a value for ``-o key=value``: text that would be parsed as another type is quoted."""
-    if not isinstance(value, str):
-        return json_value(value)
-    try:
-        tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        if value == value.strip():
-            return value
-    return json_value(value)

@@ -20,8 +20,10 @@ from genkit.data.images import save_grid, well_formed
 from genkit.errors import GenkitError
 from genkit.files.text import logger
 from genkit.models.base import capabilities
+from genkit.results.origin import Origin
 from genkit.seeds import derive
 from genkit.training import distributed
+from genkit.training.origin import origin_of
 from genkit.training.runs import Run
 from genkit.training.settings import Settings
 from genkit.training.snapshot import State
@@ -58,6 +60,7 @@ class Monitor:
         self.run, self.state, self.test, self.device, self.tell = run, state, test, device, tell
         self.rank = distributed.rank()
         steps = (run.config.images or 0) // (run.config.batch * distributed.world())
+        self._metadata = settings.metadata
         self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
         self._preview_every = max(1, steps // settings.previews) if steps and settings.previews else 0
         self._minutes_between = (run.config.minutes or 0) / settings.previews if settings.previews else 0
@@ -138,7 +141,7 @@ class Monitor:
             early = state.stage < state.model.stages - 1
             rows = early and "reconstruct" in capabilities(state.model)
             images = self._reconstructions() if rows else self._samples()
-            save_grid(images, path)
+            save_grid(images, path, origin=self._origin(composite=rows) if self._metadata else None)
         state.runner.train_mode(state.stage)
         self._examine(None if early or self._used < EXAMINED else images)
 
@@ -155,6 +158,13 @@ class Monitor:
             _LOG.warning("run %s after %s images: %s", self.run.path, f"{self.state.drawn:,}", hint)
             self.event("warning", reason=found)
         self.warning = found
+
+    def _origin(self, *, composite: bool) -> Origin:
+        """Return where a grid is from; its weights are those of a checkpoint if one was written at this step."""
+        state, seed = self.state, self.run.config.seed
+        path = self.run.path / "checkpoints" / f"step-{state.index:09d}.safetensors"
+        facts: dict[str, Any] = {"images": state.drawn, "count": PREVIEW, "composite": composite}
+        return origin_of(self.run, state.model, path if path.is_file() else None, "preview", seed=seed, **facts)
 
     def _samples(self) -> Tensor:
         generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))

@@ -13,13 +13,15 @@ class Settings:
     """When to save, what to keep and how often to log.
 
     A checkpoint is saved every ``checkpoint_seconds`` and the last ``keep`` are kept. The whole budget has ``previews``
-    sample grids and ``logs`` log lines, or more lines where that would be fewer than one every 1,000 steps.
+    sample grids and ``logs`` log lines, or more lines where that would be fewer than one every 1,000 steps. With
+    ``metadata`` the grids' files say where they are from.
     """
 
     checkpoint_seconds: float = 60.0
     keep: int = 2
     previews: int = 10
     logs: int = 200
+    metadata: bool = True
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.checkpoint_seconds):

@@ -17,8 +17,8 @@ from genkit.training.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
-SETTINGS = Settings(checkpoint_seconds=0.0, keep=3)
-"""A checkpoint after every step: the log is always one line ahead when it is written."""
+SETTINGS = Settings(checkpoint_seconds=0.0, keep=3, metadata=False)
+"""A checkpoint after every step: the log is always one line ahead when it is written. No grid names its run."""
 
 
 def ended(run):

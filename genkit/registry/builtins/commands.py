@@ -21,6 +21,7 @@ _COMMANDS = {
         "interpolate": "Interpolate between samples in latent space",
         "traverse": "Show the effect of each latent dimension",
         "edit": "Inpaint, upscale or denoise images with a model",
+        "whence": "Say where a picture is from",
         "runs": "List, show, remove, export and import runs",
         "records": "List, validate, migrate and export the records of evaluations",
     },
