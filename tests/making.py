@@ -1,10 +1,14 @@
-"""Records for tests of records, store, ranking and reports: few arguments, sound defaults."""
+"""Records for tests of records, store, ranking and reports: few arguments, sound defaults; changed documents."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from genkit.files.integrity import sealed, unsealed
 from genkit.results.records import Record, RecordedScore, Subject, Training
 
 CHOICES = {"data.name": "digits", "samples.count": 5000, "features.extractor": "digits-cnn"}
@@ -67,3 +71,10 @@ def point(trained, names=SWEPT, /, *, value=1.0, own=None, options=None, choices
     protocol = {"data": {"name": "digits"}, "samples": {"count": known["samples.count"]}}
     made = record("gpt", *scores, trained=trained, options=options, protocol=protocol)
     return replace(made, subject=replace(made.subject, sampling=sampling))
+
+
+def edited(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a document that genkit wrote, such as run.json, and let its own hash fit again."""
+    document = unsealed(path.read_bytes(), path)
+    change(document)
+    path.write_bytes(sealed(document))

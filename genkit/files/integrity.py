@@ -6,7 +6,8 @@ A file's SHA-256 is published with it, in one rename:
 a record                           in its name
 an exhibit                         in ``sha256.json`` beside it, written before the record
 a checkpoint, a cached Gaussian    in its safetensors header: of the file with zeros in the place of the hash
-a JSON document                    in its field ``own_sha256``: of all other fields
+a JSON document, also run.json,    in its field ``own_sha256``: of all other fields
+status.json, how a job ended
 a packed data set                  in its ``meta.json``, whose own hash is the folder's name
 features                           in their ``progress.json``
 weights                            in genkit's list of weights, or in the metadata of an extractor trained here
@@ -29,7 +30,7 @@ from typing import Any, BinaryIO
 
 from genkit.errors import DataError
 from genkit.files.folders import cache_dir
-from genkit.files.reading import open_file, parse_json
+from genkit.files.reading import DEPTH, open_file, parse_json
 
 LARGE = 256 << 20
 """Bytes up to which a file is hashed whenever it is loaded; a larger one is hashed once in ``DAY``."""
@@ -155,6 +156,16 @@ def unsealed(data: bytes, path: Path | str) -> dict[str, Any]:
     if own is not None and own != _of_document(document):
         raise Damaged(f"{path} does not have the sha256 that it was written with")
     return document
+
+
+def contradicted(data: bytes, depth: int = DEPTH) -> bool:
+    """Whether a JSON document has a hash of its own that it does not fit; what is no such document has none."""
+    try:
+        document = parse_json(data, depth)
+    except ValueError:
+        return False
+    own = document.pop(OWN, None) if isinstance(document, dict) else None
+    return own is not None and own != _of_document(document)
 
 
 def sealing_metadata(document: Mapping[str, Any]) -> dict[str, str]:

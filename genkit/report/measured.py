@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from genkit.errors import GenkitError, UnknownName
-from genkit.files.reading import parse_json, read_file
+from genkit.errors import DataError, GenkitError, UnknownName
+from genkit.files.integrity import unsealed
+from genkit.files.reading import read_file
 from genkit.files.text import read_back
 from genkit.ranking.datasets import content
 from genkit.results.locations import is_url
@@ -44,10 +45,10 @@ def _recorded(reference: str, records: Sequence[Record], root: Path | str) -> se
     folders = [] if is_url(root) else [Path(root), Path(root) / "runs"]  # where genkit bench keeps them
     for file in (file for folder in folders for file in folder.glob("*/*/*/run.json")):
         try:
-            config = parse_json(read_file(file))
+            config = unsealed(read_file(file), file)
             if config["dataset"] == reference:
                 found.add(str(config["dataset_sha256"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, DataError, KeyError):
             continue  # such runs are named by the commands that need them
     return found - {""}
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
+from genkit.files.integrity import contradicted
 from genkit.files.reading import parse_json
 from genkit.files.text import check_names
 
@@ -26,6 +27,13 @@ def _adapter(cls: Any) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(cls)
+
+
+def parse_sealed(cls: type[T], data: bytes, complaint: str, schema: int, remedy: str) -> T:
+    """Make a dataclass from a JSON document with its own hash, or from one of before without; raises DataError."""
+    if contradicted(data, DEEPEST):
+        raise DataError(f"{complaint}: it was changed or damaged since it was written: {remedy}")
+    return parse(cls, data, complaint, schema)
 
 
 def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genkit.errors import DataError, GenkitError
+from genkit.files.integrity import sealed
 from genkit.files.reading import read_file
 from genkit.files.text import logger
 from genkit.files.writing import write_atomic
 from genkit.options import current_names, original_names
-from genkit.results.documents import parse
+from genkit.results.documents import parse_sealed
 from genkit.results.location import is_document
 from genkit.results.locations import open_location
 from genkit.results.protocol import fingerprint
@@ -60,21 +60,35 @@ class Outcome:
     def publish(self, folder: Path) -> None:
         """Write the outcome atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(_file(folder, self.job), json.dumps(dataclasses.asdict(self), indent=1).encode())
+        write_atomic(_file(folder, self.job), sealed(dataclasses.asdict(self)))
 
 
 def outcome(folder: Path, job: Job) -> Outcome | None:
-    """Return how a job ended; None if it has not, or if the file can't be read."""
+    """Return how a job ended; None if it has not, or if the file can't be read, which is logged once."""
+    path = _file(folder, job)
     try:
-        return parse(Outcome, read_file(_file(folder, job)), str(_file(folder, job)), SCHEMA)
-    except (OSError, DataError):
+        return _parsed(read_file(path), str(path))
+    except FileNotFoundError:
         return None
+    except (OSError, DataError) as error:
+        _log_once(str(error))
+        return None
+
+
+def _parsed(data: bytes, path: str) -> Outcome:
+    complaint, remedy = f"{path} can't be read as how a job ended", "genkit bench does the job again"
+    return parse_sealed(Outcome, data, complaint, SCHEMA, remedy)
+
+
+@functools.cache
+def _log_once(line: str) -> None:
+    _LOG.warning("%s", line)
 
 
 def outcomes(root: Path | str) -> list[Outcome]:
     """Return all outcomes of the board in a folder or URL, also of jobs that its file no longer lists.
 
-    Files that can't be read are skipped; a folder of jobs that can't be read has no outcomes, and that is logged.
+    Files that can't be read are skipped; a folder of jobs that can't be read has no outcomes; both are logged.
     """
     try:
         files = open_location(root).files("jobs")
@@ -84,8 +98,10 @@ def outcomes(root: Path | str) -> list[Outcome]:
     found = []
     for name, content in sorted(files.items()):
         if is_document(name) and isinstance(content, bytes):
-            with contextlib.suppress(DataError):
-                found.append(parse(Outcome, content, name, SCHEMA))
+            try:
+                found.append(_parsed(content, f"{root}/jobs/{name}"))
+            except DataError as error:
+                _log_once(str(error))
     return found
 
 

@@ -6,7 +6,6 @@ run.json says how the run was made and never changes; status.json says how far i
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +21,10 @@ from genkit.data.open import OpenOptions, absolute_reference_or_same
 from genkit.data.summary import describe_info
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
 from genkit.files.guard import blamed
+from genkit.files.integrity import sealed, unsealed
 from genkit.files.locks import ProcessLock
 from genkit.files.order import next_in_order
-from genkit.files.reading import parse_json, read_file
+from genkit.files.reading import read_file
 from genkit.files.text import existing, logger, quoted
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel, check_sample
@@ -165,7 +165,7 @@ def create(root: Path, config: RunConfig) -> Run:
         while path.exists():
             path = parent / secrets.token_hex(2)
         with publishing(path) as folder:
-            write_atomic(folder / "run.json", json.dumps(dataclasses.asdict(config), indent=1).encode())
+            write_atomic(folder / "run.json", sealed(dataclasses.asdict(config)))
     except OSError as error:
         raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
     return Run(path, config)
@@ -174,7 +174,7 @@ def create(root: Path, config: RunConfig) -> Run:
 def open_run(path: Path) -> Run:
     """Open a run folder; raises MissingError or DataError."""
     try:
-        return Run(path, read_document(RunConfig, path / "run.json"))
+        return Run(path, read_document(RunConfig, path / "run.json", "restore it from a copy"))
     except FileNotFoundError as error:
         raise MissingError(f"there is no run at {path}: genkit runs lists them") from error
 
@@ -240,9 +240,9 @@ def find_run(root: Path, text: str) -> Run:
 def _times(folder: Path) -> list[str]:
     """When a run came into its store, as far as it says so."""
     try:
-        config = parse_json(read_file(folder / "run.json"))
+        config = unsealed(read_file(folder / "run.json"), folder)
         return [time for name in ("order", "created") if isinstance(time := config.get(name), str)]
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, DataError):
         return []
 
 

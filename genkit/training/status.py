@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from genkit.errors import DataError
+from genkit.files.integrity import sealed
 from genkit.files.locks import Lock
 from genkit.files.reading import read_file
 from genkit.files.writing import write_atomic
-from genkit.results.documents import parse
+from genkit.results.documents import parse_sealed
 
 SCHEMA = 1
 
@@ -38,13 +38,14 @@ class Status:
 
     def write(self, folder: Path) -> None:
         """Replace a run's status.json atomically."""
-        write_atomic(folder / "status.json", json.dumps(dataclasses.asdict(self)).encode())
+        write_atomic(folder / "status.json", sealed(dataclasses.asdict(self)))
 
 
 def read_status(folder: Path, lock: Lock) -> Status:
     """Return how far the run in a folder is; raises DataError if status.json can't be read."""
     try:
-        written = read_document(Status, folder / "status.json")
+        remedy = "remove it, and genkit train --resume finds out how far the run is"
+        written = read_document(Status, folder / "status.json", remedy)
     except FileNotFoundError:  # it has just been made
         written = Status("running")
     if written.state == "finished":
@@ -56,8 +57,11 @@ def read_status(folder: Path, lock: Lock) -> Status:
     return written
 
 
-def read_document(cls: type[D], path: Path) -> D:
-    """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none."""
+def read_document(cls: type[D], path: Path, remedy: str) -> D:
+    """Read run.json or status.json; raises DataError, or FileNotFoundError if there is none.
+
+    ``remedy`` is what to do if it is not what was written.
+    """
     complaint = f"{path} can't be read"
     try:
         text = read_file(path)
@@ -65,4 +69,4 @@ def read_document(cls: type[D], path: Path) -> D:
         raise
     except OSError as error:
         raise DataError(f"{complaint}: {error.strerror or error}") from error
-    return parse(cls, text, complaint, SCHEMA)
+    return parse_sealed(cls, text, complaint, SCHEMA, remedy)

@@ -12,6 +12,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from making import edited
 from PIL import Image
 
 from genkit.errors import MissingError
@@ -64,9 +65,7 @@ def test_data_that_was_moved_is_named_by_its_place_in_every_command_that_needs_i
     assert genkit("eval", "--run", run, "--metrics", "psnr,mse", "-n", "40", "--no-calibrate").code == 0
     (record,) = run.glob("records/*.json")
     if old_run:
-        document = json.loads((run / "run.json").read_text())
-        del document["data"]["class_names"]
-        (run / "run.json").write_text(json.dumps(document))
+        edited(run / "run.json", lambda document: document["data"].pop("class_names"))
     Path("q").rename("q2")
     for command in (
         ["eval", "--run", run, "--metrics", "mse", "-n", "40", "--no-calibrate"],
@@ -271,8 +270,7 @@ def test_a_partial_run_is_said_to_be_partial(genkit, tmp_path):
     trained = genkit("train", "--model", "gan", "--images", "128")
     assert trained.code == 0, trained.err
     run = Path(trained.out.strip())
-    status = json.loads((run / "status.json").read_text())
-    (run / "status.json").write_text(json.dumps({**status, "state": "interrupted"}))
+    edited(run / "status.json", lambda status: status.update(state="interrupted"))
     result = genkit("eval", "--run", run, "-n", "400", "--no-calibrate")
     assert result.code == 0, result.err
     assert "is partial" in result.err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from making import record, training
 
 from genkit.options import current_names
 from genkit.results import locations
-from genkit.results.jobs import Job, Outcome, failures, outcomes
+from genkit.results.jobs import Job, Outcome, failures, outcome, outcomes
 
 JOB = Job("vae", "genkit-vaes", "1", {"latent": 2}, "sha", 0, 1000, 64, {"metrics": ["fid"]})
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -51,6 +52,22 @@ def test_junk_among_outcomes_is_passed_over(board, monkeypatch):
     content = locations._content
     monkeypatch.setattr(locations, "_content", lambda path: "Denied" if str(path) == str(forbidden) else content(path))
     assert [each.job for each in outcomes(board)] == [JOB]
+
+
+def test_an_outcome_that_is_not_what_was_written_is_named_once_and_its_job_is_to_do(board, caplog):
+    path = board / "jobs" / f"{JOB.id}.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"failed"', b'"filled"'))
+    assert outcomes(board) == outcomes(board) == [] and outcome(board / "jobs", JOB) is None
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert line == (
+        f"{path} can't be read as how a job ended: it was changed or damaged since it was written: "
+        "genkit bench does the job again"
+    )
+    document = json.loads(whole)
+    del document["own_sha256"]  # as of before
+    path.write_text(json.dumps(document))
+    assert outcome(board / "jobs", JOB) == outcomes(board)[0]
 
 
 def test_the_outcomes_of_a_board_are_found_by_a_url(board, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from making import edited
 from PIL import Image
 from torch import nn
 from toy_runs import full_after, only_run
@@ -377,9 +377,7 @@ def test_a_precision_is_recorded_and_kept_when_resumed(digits, tmp_path):
 
 def test_a_run_of_before_trains_in_the_precision_of_its_device(digits, tmp_path):
     run = train("conv-vae", digits, images=64, root=tmp_path, device="cpu")
-    old = json.loads((run.path / "run.json").read_text())
-    del old["precision"]
-    (run.path / "run.json").write_text(json.dumps(old))
+    edited(run.path / "run.json", lambda old: old.pop("precision"))
     (run.path / "status.json").unlink()
     opened = open_run(run.path)
     assert opened.config.precision == ""

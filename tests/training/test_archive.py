@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import stat
 import zipfile
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 
 import genkit
 from genkit.errors import DataError, GenkitError, MissingError
+from genkit.files.integrity import sealed, unsealed
 from genkit.training.api import train
 from genkit.training.archive import export_run, import_run
 
@@ -38,7 +38,7 @@ def everything(folder):
 
 def config_of(source, **changes):
     with zipfile.ZipFile(source) as archive:
-        return json.dumps({**json.loads(archive.read("run.json")), **changes})
+        return sealed({**unsealed(archive.read("run.json"), "run.json"), **changes})
 
 
 def test_an_exported_run_comes_back_whole(exported, tmp_path):

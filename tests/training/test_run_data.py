@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from making import edited
 from PIL import Image
 
 from genkit.errors import DataError, MissingError
@@ -69,9 +69,9 @@ def test_a_moved_data_set_is_asked_for_and_taken_by_its_content(run, tmp_path):
 def test_a_run_says_what_its_data_was_read_as(run):
     assert run.config.summary == "20 images 8x8 grey, 2 classes: cross 10, disc 10; train 16, test 4"
     assert run.config.data.class_names == ("cross", "disc")
-    document = json.loads((run.path / "run.json").read_text())
-    del document["dataset_summary"], document["data"]["class_names"]  # as older runs are
-    (run.path / "run.json").write_text(json.dumps(document))
+    edited(
+        run.path / "run.json", lambda document: (document.pop("dataset_summary"), document["data"].pop("class_names"))
+    )
     assert open_run(run.path).config.summary == "16 training images 8x8 grey, 2 classes: 0, 1"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
@@ -8,6 +9,7 @@ import torch
 
 from genkit.data.open import OpenOptions
 from genkit.errors import DataError, GenkitError, MissingError, PluginError
+from genkit.files.integrity import unsealed
 from genkit.models import DataInfo
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
@@ -23,9 +25,10 @@ def config(model="toy-trouble", **changes):
     return RunConfig(model, "toys", "0", **{**facts, "options": {}, "images": 100, **changes})
 
 
-def edited(run, **changes):
+def changed(run, **changes):
+    """Write another run.json, without a hash as those of before."""
     path = run.path / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps({**unsealed(path.read_bytes(), path), **changes}))
     return run.path
 
 
@@ -88,14 +91,14 @@ def test_a_spoilt_run_is_named_when_it_is_asked_for_by_id(tmp_path):
     ],
 )
 def test_a_field_of_a_wrong_type_or_range_is_one_sentence_that_names_it(tmp_path, changes, where):
-    path = edited(create(tmp_path, config()), **changes)
+    path = changed(create(tmp_path, config()), **changes)
     with pytest.raises(DataError, match=rf"^\S*run\.json can't be read: .*{where}"):
         open_run(path)
 
 
 def test_fields_of_later_versions_are_ignored(tmp_path):
     made = create(tmp_path, config(opening=OpenOptions(size=8)))
-    assert open_run(edited(made, colour="red")).config == made.config
+    assert open_run(changed(made, colour="red")).config == made.config
 
 
 def test_runs_on_a_folder_are_found_under_any_name_that_means_it(tmp_path, monkeypatch):
@@ -129,7 +132,7 @@ def test_a_spoilt_run_file_is_one_sentence(tmp_path, text):
 
 def test_a_future_schema_asks_for_an_update(tmp_path):
     with pytest.raises(DataError, match="has schema 2; this genkit reads up to 1: update genkit"):
-        open_run(edited(create(tmp_path, config()), schema=2))
+        open_run(changed(create(tmp_path, config()), schema=2))
 
 
 def test_a_spoilt_status_is_one_sentence(tmp_path):
@@ -215,7 +218,7 @@ def test_the_first_checkpoint_can_be_loaded(run_toy):
 
 def test_the_run_made_last_is_the_newest_although_the_clock_was_set_back(tmp_path):
     old = create(tmp_path, config())
-    edited(old, order="", created="2026-03-01T00:00:00.000+00:00")  # as older versions made it
+    changed(old, order="", created="2026-03-01T00:00:00.000+00:00")  # as older versions made it
     first = create(tmp_path, config(created="2026-02-01T00:00:00.000+00:00"))
     second = create(tmp_path, config(created="2026-01-01T00:00:00.000+00:00", model="other"))
     assert [run.id for run in find_runs(tmp_path)] == [old.id, first.id, second.id]
@@ -253,3 +256,30 @@ def test_a_checkpoint_that_training_replaces_while_it_is_loaded_is_loaded_anew(r
     assert [path.name for path in calls] == [newest.name, "step-000000999.safetensors"]
     with pytest.raises(MissingError, match="there is no checkpoint"):
         load(run, checkpoint_path=newest)
+
+
+@pytest.mark.parametrize("file", ["run.json", "status.json"])
+def test_a_document_that_is_not_what_was_written_is_named_and_one_of_before_without_a_hash_is_read(tmp_path, file):
+    run = create(tmp_path, config())
+    run.write_status(Status("finished", 100))
+    path = run.path / file
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"images": 100', b'"images": 101'))
+    said = []
+    assert list(find_runs(tmp_path, unreadable=said.append)) == []
+    (line,) = said
+    assert line.startswith(f"{path} can't be read: it was changed or damaged since it was written: re")
+    document = json.loads(whole)
+    del document["own_sha256"]
+    path.write_text(json.dumps(document))
+    assert list(find_runs(tmp_path)) == [run]
+
+
+def test_no_flip_in_a_runs_document_changes_what_is_read(tmp_path):
+    run = create(tmp_path, config())
+    path = run.path / "run.json"
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        with contextlib.suppress(DataError):
+            assert open_run(run.path) == run
