@@ -19,6 +19,7 @@ from genkit.report import markdown
 from genkit.report.leaderboard import Leaderboard, leaderboard
 from genkit.results import store
 from genkit.results.jobs import Job, Outcome, outcome, outcomes
+from genkit.results.maintenance import PAGES, mark
 
 if TYPE_CHECKING:
     Opener = Callable[..., ImageDataset]
@@ -68,6 +69,8 @@ class Benchmark:
     ) -> Leaderboard:
         """Run the jobs that have not ended, then write board.md and report.html and return the leaderboard.
 
+        Both end with the hash of the records that they were made from, which ``genkit records validate`` compares.
+
         Arguments and errors as in ``bench``; ``prepare`` as in ``run_jobs``.
         """
         run_jobs(
@@ -84,9 +87,12 @@ class Benchmark:
         if len(self.failed) == len(self.jobs):
             raise GenkitError(f"no job of {self.file} succeeded")
         ranked = leaderboard(self.folder.path)
-        board, page = (markdown.leaderboard(ranked.board) + "\n").encode(), ranked.html().encode()
+        pages = (markdown.leaderboard(ranked.board) + "\n", ranked.html())
+        made_from = mark(ranked.records, ranked.board.failed)
         try:
-            write_together({self.folder.path / "board.md": board, self.folder.path / "report.html": page})
+            write_together(
+                {self.folder.path / name: page.encode() + made_from for name, page in zip(PAGES, pages, strict=True)}
+            )
         except OSError as error:
             warnings.warn(f"all is measured, but {of_system(error)}", GenkitWarning, stacklevel=2)
         return ranked

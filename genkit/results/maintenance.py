@@ -1,19 +1,29 @@
-"""Maintenance of a store: validate records against their hashes, and migrate old schemas."""
+"""Maintenance of a store: validate records against their hashes, pages against each other, and migrate old schemas."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from genkit.files.guard import guarded, sentence
+from genkit.files.reading import entire, read_file
 from genkit.results import records
-from genkit.results.locations import open_location
-from genkit.results.records import content_id
+from genkit.results.jobs import Outcome
+from genkit.results.locations import is_url, open_location
+from genkit.results.records import Record, content_id
 from genkit.results.store import StoredRecord, add, exhibits, scan
+
+PAGES = ("board.md", "report.html")
+"""What ``genkit bench`` writes beside the records of a board, each in a rename of its own."""
+
+_MARK = re.compile(rb"<!-- genkit-records [0-9]+ [0-9a-f]{12} -->")
 
 
 @dataclass(frozen=True)
@@ -24,9 +34,33 @@ class Health:
     bad: list[str] = field(default_factory=list)
 
 
+def mark(found: Iterable[Record], failed: Iterable[Outcome] = ()) -> bytes:
+    """Return the last line of pages made from records and failed jobs, a comment in Markdown and HTML.
+
+    Two pages with different ones were not written together.
+    """
+    ids = sorted([record.id for record in found] + [each.job.id for each in failed])
+    return f"\n<!-- genkit-records {len(ids)} {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:12]} -->\n".encode()
+
+
+def _apart(root: Path | str) -> list[str]:
+    """Say that the pages in a folder are of different records, as after a kill between the two: each is whole."""
+    found = {}
+    for name in () if is_url(root) else PAGES:
+        with contextlib.suppress(OSError):
+            if match := _MARK.search(read_file(Path(root, name), entire())[-100:]):
+                found[name] = match[0]
+    if len(set(found.values())) < 2:
+        return []
+    return [f"{' and '.join(found)} in {root} were made from different records: genkit bench writes both anew"]
+
+
 def check(root: Path | str) -> Health:
-    """Read all records below ``root`` and compare them with the hashes and fingerprints they were written with."""
-    bad: list[str] = []
+    """Read all records below ``root`` and compare them with the hashes and fingerprints they were written with.
+
+    The pages that ``genkit bench`` writes must be of the same records.
+    """
+    bad = _apart(root)
     good = 0
     for stored in scan(root, bad.append):
         fault = _fault(stored)

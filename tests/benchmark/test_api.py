@@ -8,6 +8,7 @@ import pytest
 
 from genkit.benchmark import bench, open_benchmark
 from genkit.errors import GenkitError
+from genkit.results.maintenance import mark
 
 BOARD = """
 dataset = "digits"
@@ -29,6 +30,8 @@ def test_a_board_is_run_ranked_and_written_once(forked):
     assert [row.label for row in found.board.rows] == ["vae"]
     assert "vae" in Path("boards/b/board.md").read_text()
     assert "vae" in Path("boards/b/report.html").read_text()
+    board, page = (Path("boards/b", name).read_text().splitlines()[-1] for name in ("board.md", "report.html"))
+    assert board == page == mark(found.records).decode().strip()
     Path("b.toml").write_text(BOARD.replace('[[models]]\nname = "vae"\n', ""))
     shorter = open_benchmark("b.toml")
     assert [ended.state for ended in shorter.outcomes] == ["done"]

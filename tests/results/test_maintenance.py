@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 from making import record, score
 
+from genkit.files.writing import write_together
 from genkit.results import maintenance, records, store
 from genkit.results.records import content_id, to_json
 
@@ -29,6 +32,32 @@ def test_what_was_written_is_good(root):
     for name in ("a", "b"):
         store.add(root, record(name, score(1.0), score(2.0, name="kid")))
     assert maintenance.check(root) == maintenance.Health(2, [])
+
+
+def test_pages_that_were_not_made_from_the_same_records_are_found(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in maintenance.PAGES]
+    rename = os.replace
+
+    def written(*names, killed=False):
+        """Write both pages of some records; a kill comes between the renames."""
+        ending = maintenance.mark([record(name, score(1.0), created=name) for name in names])
+
+        def renamed(source, target):
+            if killed and target == paths[1]:
+                raise KeyboardInterrupt
+            rename(source, target)
+
+        monkeypatch.setattr(os, "replace", renamed)
+        with contextlib.suppress(KeyboardInterrupt):
+            write_together(dict.fromkeys(paths, b"page" + ending))
+        return maintenance.check(tmp_path).bad
+
+    assert written("2026-01-01") == []
+    words = f"board.md and report.html in {tmp_path} were made from different records: genkit bench writes both anew"
+    assert written("2026-01-01", "2026-01-02", killed=True) == [words]
+    assert written("2026-01-01", "2026-01-02") == []
+    paths[0].write_text("| a page of before |")
+    assert maintenance.check(tmp_path).bad == []
 
 
 def test_a_record_edited_by_hand_is_found(tmp_path):
