@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from collections import Counter
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from genkit.cli.last_words import last_words
 from genkit.cli.output import echo, echo_lines
 from genkit.cli.process import STOPPED
 from genkit.errors import GenkitError, Interrupted, PluginError, of_system, one_line
-from genkit.registry.discovery import CORE, Offer, registry
+from genkit.registry.discovery import Offer, registry
 from genkit.registry.specs import CommandSpec
 
 SETTINGS = Path("genkit.toml")
@@ -27,18 +26,9 @@ def _load_plugins() -> None:
 
 
 def listed() -> dict[str, Offer[CommandSpec]]:
-    """Return the commands by the name they are listed under.
-
-    Core's commands always keep their plain names. A plugin's command has its plain name if no other has it, else
-    ``dist:name``.
-    """
+    """Return the commands by the name they are listed under."""
     _load_plugins()
-    offers = registry().offers(CommandSpec)
-    count = Counter(offer.spec.name for offer in offers)
-    return {
-        offer.spec.name if offer.plugin.dist == CORE or count[offer.spec.name] == 1 else offer.qualified: offer
-        for offer in offers
-    }
+    return {offer.spec.name: offer for offer in registry().offers(CommandSpec)}
 
 
 class LazyGroup(click.Group):

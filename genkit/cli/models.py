@@ -12,7 +12,7 @@ from genkit.cli.completions import complete_model
 from genkit.cli.help import ListCommand
 from genkit.cli.options import json_option
 from genkit.cli.output import echo, echo_json, echo_lines
-from genkit.registry.discovery import registry
+from genkit.registry.discovery import CORE, registry
 from genkit.registry.specs import ModelSpec
 from genkit.report.text import table
 
@@ -42,7 +42,12 @@ def command(name: str | None, as_json: bool) -> None:
         return
     names = [o.spec.name for o in offers]
     rows = [
-        [o.spec.name if names.count(o.spec.name) == 1 else o.qualified, o.spec.family, o.spec.summary, o.spec.paper]
+        [
+            o.spec.name if names.count(o.spec.name) == 1 or o.plugin.dist == CORE else o.qualified,
+            o.spec.family,
+            o.spec.summary,
+            o.spec.paper,
+        ]
         for o in offers
     ]
     echo_lines(table(rows))

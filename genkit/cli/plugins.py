@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from genkit.cli.help import ListCommand
 from genkit.cli.options import json_option
 from genkit.cli.output import echo_json, echo_lines
+from genkit.errors import GenkitWarning
 from genkit.registry.discovery import registry
 from genkit.report.text import table
 
@@ -16,6 +19,8 @@ from genkit.report.text import table
 def command(as_json: bool) -> None:
     """List the plugins: how long each takes at every start, and what it offers, or why it is broken."""
     plugins = registry().plugins
+    for line in registry().taken().values():
+        warnings.warn(line, GenkitWarning, stacklevel=1)
     if as_json:
         echo_json(
             [

@@ -98,14 +98,14 @@ class Evaluator:
             self.parameters(spec)
 
     def _load_extractors(self) -> list[Extractor]:
-        config = self.config
-        choices, loaded = {**config.protocol_preset.features, **config.choices}, []
+        config, loaded = self.config, list[Extractor]()
+        choices = {**config.protocol_preset.features, **config.choices}
         for name in config.extractors or [default_extractor(self.dataset)]:
             try:
                 self._check_protocol(name)
                 extractor = load_extractor(name, weights=config.weights, device=str(self.device), choices=choices)
                 accept(extractor, self.dataset.info().shape)
-                loaded.append(extractor)
+                loaded += [extractor] if extractor.name not in [each.name for each in loaded] else []
             except BrokenExtractor as error:
                 self.broken[name], first = str(error), error
         if not loaded:

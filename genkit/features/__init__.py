@@ -36,8 +36,7 @@ def load_extractor(
 
     request = FeatureRequest(name, None if weights is None else Path(weights), device, choices or {})
     known = registry().offers(FeatureSpec)
-    offered = {offer.spec.name for offer in known} | {offer.qualified for offer in known}
-    if name in offered:
+    if any(name in (offer.bare, offer.qualified) for offer in known):
         return extractor_of(registry().find(FeatureSpec, name), request)
     if find(name) is not None:
         return trained(request)

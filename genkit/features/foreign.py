@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -35,12 +36,16 @@ def choices_of(offer: Offer[FeatureSpec]) -> Choices:
 
 
 def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extractor:
-    """Return the extractor of an offer; raises BrokenExtractor, which names it, if that fails."""
+    """Return the extractor of an offer, which has its spec's name; raises BrokenExtractor, which names it, if it fails.
+
+    A plugin's that calls itself otherwise could be taken for another's.
+    """
     from genkit.features.extractor import Extractor
+    from genkit.registry.discovery import CORE
     from genkit.registry.provenance import code_of
 
     with _named(offer), fence_of(offer.spec.target.partition(":")[0]):
-        found = offer.spec.load()(request)
+        found = offer.spec.load()(dataclasses.replace(request, name=offer.spec.name))
         if not isinstance(found, Extractor):
             raise PluginError(f"it is {type(found).__name__}, not an Extractor")
         plain_choices(found)
@@ -48,6 +53,8 @@ def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extracto
             if not isinstance(getattr(found, name, None), str):
                 raise PluginError(f"its {name} is {type(getattr(found, name, None)).__name__}, not text")
         found.code = code_of(offer.spec, found)
+        if offer.plugin.dist != CORE:
+            found.name = offer.spec.name
         return found
 
 

@@ -1,5 +1,8 @@
 """Discovery of plugins. Each entry point is loaded by itself: a broken one causes a warning and is skipped.
 
+A bare name that genkit offers itself means genkit's own. What a plugin offers under it, or two plugins under one name,
+is called ``dist:name`` everywhere, in columns and fingerprints too.
+
 ``GENKIT_PLUGINS=a,b`` is an allow-list of entry points or distributions; with ``GENKIT_STRICT_PLUGINS=1`` a broken
 plugin is an error.
 """
@@ -7,11 +10,13 @@ plugin is an error.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import os
 import time
 import types
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, distributions, entry_points
@@ -72,9 +77,14 @@ class Offer(Generic[S]):
     plugin: Plugin
 
     @property
+    def bare(self) -> str:
+        """The name that the plugin gave it."""
+        return self.spec.name.rpartition(":")[2]
+
+    @property
     def qualified(self) -> str:
         """``dist:name``, unique even if two plugins offer the same name."""
-        return f"{self.plugin.dist}:{self.spec.name}"
+        return f"{self.plugin.dist}:{self.bare}"
 
 
 class Registry:
@@ -85,9 +95,40 @@ class Registry:
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self._register(builtins, Plugin("builtins", CORE, _version_of(CORE)))
+        self._said: set[str] = set()
         for entry_point in _allowed(list(found)):
             dist = _dist_of(entry_point)
-            self._load(entry_point, Plugin(entry_point.name, dist, _version_of(dist)))
+            plugin = Plugin(entry_point.name, dist, _version_of(dist))
+            if dist == CORE:
+                self._broken(plugin, "its distribution has genkit's own name", PluginError())
+            else:
+                self._load(entry_point, plugin)
+        for kind in _HOOKS.values():
+            self._tell_apart(kind)
+
+    def _tell_apart(self, kind: type[Spec]) -> None:
+        """Name ``dist:name`` what plugins offer under a name that genkit or another plugin offers too.
+
+        Models keep their names: their runs and records name the distribution.
+        """
+        count = Counter(offer.spec.name for offer in self.offers(kind))
+        for plugin in self.plugins:
+            if kind is not ModelSpec and plugin.dist != CORE:
+                specs = plugin.specs.get(kind, [])
+                specs[:] = [_renamed(each, plugin.dist) if count[each.name] > 1 else each for each in specs]
+
+    def taken(self) -> dict[tuple[type[Spec], str], str]:
+        """Return by kind and bare name of genkit's own a line that says which plugins offer another of that name."""
+        lines = {}
+        for kind in _HOOKS.values():
+            offers = self.offers(kind)
+            for own in [offer for offer in offers if offer.plugin.dist == CORE]:
+                others = [offer.qualified for offer in offers if offer.bare == own.bare and offer is not own]
+                if others:
+                    lines[kind, own.bare] = (
+                        f"{kind.kind} {own.bare!r} is genkit's own; a plugin's is {' and '.join(map(repr, others))}"
+                    )
+        return lines
 
     def _load(self, entry_point: EntryPoint, plugin: Plugin) -> None:
         began, modules = time.perf_counter(), []
@@ -119,20 +160,20 @@ class Registry:
             raise PluginError(f"its entry point is {type(module).__name__} {module!r}, not a module with hooks")
         self.manager.register(module, f"{plugin.dist}:{module.__name__}")
         _verify_hooks(self.manager, module)
-        plugin.specs = {kind: list(self._specs(module, hook, kind)) for hook, kind in _HOOKS.items()}
+        plugin.specs = {kind: list(self._specs(module, hook, kind, plugin.dist)) for hook, kind in _HOOKS.items()}
         callers = {caller.name for caller in self.manager.get_hookcallers(module) or ()}
         plugin.observes = tuple(what for hook, what in _OBSERVED.items() if hook in callers)
 
-    def _specs(self, module: Any, hook: str, kind: type[S]) -> Iterator[S]:
+    def _specs(self, module: Any, hook: str, kind: type[S], dist: str) -> Iterator[S]:
         others = [other for other in self.manager.get_plugins() if other is not module]
         caller = self.manager.subset_hook_caller(hook, others)
-        names: set[str] = set()
+        names = {offer.spec.name for offer in self.offers(kind) if offer.plugin.dist == dist}
         for result in caller():
             for spec in result:
                 if not isinstance(spec, kind):
                     raise PluginError(f"{hook} yields {type(spec).__name__} {spec!r}, not a {kind.__name__}")
                 if spec.name in names:
-                    raise PluginError(f"{hook} yields {spec.name!r} twice")
+                    raise PluginError(f"{hook} yields {spec.name!r}, which {dist} offers already")
                 names.add(spec.name)
                 yield spec
 
@@ -149,11 +190,20 @@ class Registry:
         return [Offer(cast(S, spec), plugin) for plugin in self.plugins for spec in plugin.specs.get(kind, ())]
 
     def find(self, kind: type[S], name: str) -> Offer[S]:
-        """Return the offer of a bare or qualified name, a metric's in any case; raises UnknownName or AmbiguousName."""
+        """Return the offer of a bare or qualified name, a metric's in any case; raises UnknownName or AmbiguousName.
+
+        A bare name that genkit offers is genkit's own, which is said once where a plugin offers it too.
+        """
         offers = self.offers(kind)
         if kind is MetricSpec:
             name = name.lower() if ":" not in name else name
-        matches = [offer for offer in offers if name in (offer.spec.name, offer.qualified)]
+        matches = [offer for offer in offers if name in (offer.bare, offer.qualified)]
+        if len(matches) > 1 and matches[0].plugin.dist == CORE:
+            line = self.taken()[kind, name]
+            if line not in self._said:
+                self._said.add(line)
+                warnings.warn(line, GenkitWarning, stacklevel=2)
+            return matches[0]
         if len(matches) > 1:
             choices = " or ".join(repr(offer.qualified) for offer in matches)
             raise AmbiguousName(f"{kind.kind} {name!r} is offered by {len(matches)} plugins: write {choices}")
@@ -166,7 +216,8 @@ class Registry:
         """Split ``folder:PATH``, ``digits`` or ``dist:name[:argument]`` into the spec and its argument."""
         offers = self.offers(DatasetSpec)
         head, _, argument = reference.partition(":")
-        if any(offer.plugin.dist == head for offer in offers) and argument:
+        own = any(offer.spec.name == head and offer.plugin.dist == CORE for offer in offers)
+        if argument and not own and any(offer.plugin.dist == head for offer in offers):
             name, _, argument = argument.partition(":")
             head = f"{head}:{name}"
         spec = self.find(DatasetSpec, head).spec
@@ -198,6 +249,13 @@ _LISTING: dict[type[Spec], str] = {
     MetricSpec: "metrics",
     CommandSpec: "--help",
 }
+
+
+def _renamed(spec: Spec, dist: str) -> Spec:
+    """Return a copy of a spec that is called ``dist:name``; no plugin can give it a name with a colon itself."""
+    other = copy.copy(spec)
+    object.__setattr__(other, "name", f"{dist}:{spec.name}")
+    return other
 
 
 def _verify_hooks(manager: pluggy.PluginManager, module: Any) -> None:

@@ -7,17 +7,19 @@ import math
 import os
 import sys
 import types
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
 import torch
 
-from genkit.errors import GenkitError, Interrupted, MissingError, PluginError
+from genkit.errors import GenkitError, GenkitWarning, Interrupted, MissingError, PluginError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator
 from genkit.metrics import mean_score
 from genkit.models.base import GenerativeModel
 from genkit.plugin import MetricSpec
+from genkit.registry.discovery import Registry, registry
 from genkit.results.records import Subject, from_json, to_json
 from genkit.training.runs import make_model
 
@@ -185,3 +187,40 @@ def test_a_need_that_genkit_does_not_know_is_a_method_of_the_model(digits, monke
     assert measure(digits, spec).absent == {"words": "noise has no tokens"}
     speaking = Speaking(Speaking.Options(), digits.info())
     assert measure(digits, spec, model=speaking).score("words").value == 1.5
+
+
+TAKING = """
+from genkit.plugin import *
+from genkit.results.score import Score
+
+@hookimpl
+def genkit_metrics():
+    yield MetricSpec('fid', 'taking:work', needs=('features',), depends_on=('data', 'samples', 'features'),
+                     parameters={'ddof': 3})
+
+def work(evidence):
+    return Score(0.001, 0.0, 0.001, 0.001, 'm', 3)
+"""
+
+
+def test_a_plugins_metric_with_a_name_of_genkits_own_has_a_column_and_fingerprint_of_its_own(
+    digits, tmp_path, monkeypatch
+):
+    def measured(metrics):
+        evaluator = Evaluator(digits, EvalConfig(count=60, metrics=metrics, features="pixels"))
+        record = evaluator.measure(Subject("noise"), model=make_model("noise", {}, digits.info())).record
+        return {score.name: score for score in record.scores}, record
+
+    (before,) = measured("fid")[0].values()
+    (tmp_path / "taking.py").write_text(TAKING)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = Registry([EntryPoint("zoo", "taking", "genkit")])
+    monkeypatch.setattr(registry(), "plugins", found.plugins)
+    with pytest.warns(GenkitWarning, match="metric 'fid' is genkit's own; a plugin's is 'zoo:fid'"):
+        scores, record = measured("fid,zoo:fid")
+    assert sorted(scores) == ["fid[pixels]", "zoo:fid[pixels]"]
+    own, other = scores["fid[pixels]"], scores["zoo:fid[pixels]"]
+    assert (own.value, own.fingerprint) == (before.value, before.fingerprint)
+    assert (other.value, other.metric, other.choices["parameters.ddof"]) == (0.001, "zoo:fid", 3)
+    assert other.fingerprint != own.fingerprint
+    assert from_json(to_json(record), "x") == record

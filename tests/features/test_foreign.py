@@ -62,6 +62,11 @@ def nameless(extractor):
     return extractor
 
 
+def named(extractor, name):
+    extractor.name = name
+    return extractor
+
+
 def raising(error):
     def make(*_):
         raise error
@@ -119,6 +124,14 @@ def test_alone_it_is_an_error_that_names_it_and_what_is_missing_is_said(digits, 
     offer(raising(MissingError("no weights")))
     with pytest.raises(MissingError, match="no weights"):
         measured(digits)
+
+
+def test_a_plugins_extractor_is_called_as_its_spec_whatever_it_calls_itself(digits, offer):
+    offer(lambda request: named(Stranger(), "random-conv"))
+    record = measured(digits, "stranger,zoo:stranger,random-conv").record
+    assert [score.name for score in record.scores] == ["precision[stranger]", "precision[random-conv]", "parameters"]
+    offer(lambda request: named(Stranger(), request.name))
+    assert load_extractor("zoo:stranger").name == "stranger"
 
 
 def test_choices_of_numpy_become_plain(offer):

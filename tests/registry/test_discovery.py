@@ -155,7 +155,7 @@ BROKEN = {
     "one name twice": (
         HEADER + "@hookimpl\ndef genkit_models():\n    yield ModelSpec('a', 'b:c')\n    yield ModelSpec('a', 'd:e')",
         "",
-        "genkit_models yields 'a' twice",
+        "genkit_models yields 'a', which bad offers already",
     ),
     "a family that is no text": (
         HEADER + "@hookimpl\ndef genkit_models():\n    yield ModelSpec('a', 'b:c', family=None)",
@@ -270,9 +270,85 @@ def test_two_plugins_with_one_model_name_both_stay_under_their_qualified_names(m
     assert found.find(ModelSpec, "farm:bear").plugin.dist == "farm"
 
 
-def test_a_plugin_can_not_replace_a_model_of_core_unnoticed(make: Make) -> None:
-    with pytest.raises(AmbiguousName, match="'genkit-toolkit:noise' or 'zoo:noise'"):
-        Registry([make("zoo", model("noise"))]).find(ModelSpec, "noise")
+CORES = (
+    HEADER
+    + """
+@hookimpl
+def genkit_models():
+    yield ModelSpec('noise', 'a:b')
+@hookimpl
+def genkit_datasets():
+    yield DatasetSpec('digits', 'a:b')
+@hookimpl
+def genkit_features():
+    yield FeatureSpec('pixels', 'a:b')
+@hookimpl
+def genkit_metrics():
+    yield MetricSpec('fid', 'a:b')
+@hookimpl
+def genkit_commands():
+    yield CommandSpec('eval', 'a:b')
+"""
+)
+"""A plugin that offers names of genkit's own."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (ModelSpec, "noise"),
+        (DatasetSpec, "digits"),
+        (FeatureSpec, "pixels"),
+        (MetricSpec, "fid"),
+        (CommandSpec, "eval"),
+    ],
+)
+def test_a_name_of_genkits_own_stays_its_own_and_that_a_plugin_has_it_too_is_said_once(
+    make: Make, kind: Any, name: str
+) -> None:
+    found = Registry([make("zoo", CORES)])
+    with pytest.warns(GenkitWarning) as warned:
+        assert {found.find(kind, name).plugin.dist for _ in range(3)} == {"genkit-toolkit"}
+    (line,) = [str(warning.message) for warning in warned]
+    assert line == f"{kind.kind} {name!r} is genkit's own; a plugin's is 'zoo:{name}'"
+    assert found.taken()[kind, name] == line
+    assert len(found.taken()) == 5
+    other = found.find(kind, f"zoo:{name}")
+    assert other.plugin.dist == "zoo"
+    assert other.qualified == f"zoo:{name}"
+    assert other.spec.name == (name if kind is ModelSpec else f"zoo:{name}")  # runs hold a model's distribution
+    if kind is DatasetSpec:
+        assert found.dataset("digits")[0].target == "genkit.data.digits:digits"
+        assert found.dataset("zoo:digits")[0] is other.spec
+
+
+def test_a_distribution_that_is_called_like_a_data_set_of_genkits_own_takes_no_references(make: Make) -> None:
+    text = HEADER + "@hookimpl\ndef genkit_datasets():\n    yield DatasetSpec('bear', 'a:b')\n"
+    spec, argument = Registry([make("folder", text)]).dataset("folder:photos")
+    assert (spec.name, argument) == ("folder", "photos")
+
+
+def test_a_metric_that_two_plugins_offer_has_the_distribution_in_its_name(make: Make) -> None:
+    text = HEADER + "@hookimpl\ndef genkit_metrics():\n    yield MetricSpec('growl', 'a:b')\n"
+    found = Registry([make("zoo", text), make("farm", text)])
+    foreign = [offer.spec.name for offer in found.offers(MetricSpec) if offer.plugin.dist != "genkit-toolkit"]
+    assert foreign == ["farm:growl", "zoo:growl"]
+    with pytest.raises(AmbiguousName, match="'farm:growl' or 'zoo:growl'"):
+        found.find(MetricSpec, "growl")
+
+
+def test_a_second_plugin_of_a_distribution_offers_no_name_of_the_first(make: Make) -> None:
+    first, second = make("zoo", model("bear")), make("zoo-2", model("bear"))
+    second = EntryPoint("other", second.value, "genkit")._for(Dist("zoo"))  # type: ignore[attr-defined]
+    with pytest.warns(GenkitWarning, match="yields 'bear', which zoo offers already"):
+        found = Registry([first, second])
+    assert len([offer for offer in found.offers(ModelSpec) if offer.plugin.dist == "zoo"]) == 1
+
+
+def test_a_distribution_with_genkits_own_name_is_left_out(make: Make) -> None:
+    with pytest.warns(GenkitWarning, match="its distribution has genkit's own name"):
+        found = Registry([make("genkit-toolkit", model("bear"))])
+    assert [plugin.error for plugin in found.plugins] == ["", "its distribution has genkit's own name"]
 
 
 def test_an_unknown_name_suggests_and_says_where_the_list_is(make: Make) -> None:
