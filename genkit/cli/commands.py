@@ -41,7 +41,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command's module; raises UnknownName, AmbiguousName or PluginError."""
         try:
-            offer = listed().get(cmd_name) or registry().find(CommandSpec, cmd_name)
+            _load_plugins()
+            offer = registry().find(CommandSpec, cmd_name)
             command = offer.spec.load()
             if not isinstance(command, click.Command):
                 raise PluginError(f"command {offer.qualified!r} is {command!r}, not a click command")

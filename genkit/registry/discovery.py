@@ -103,19 +103,19 @@ class Registry:
                 self._broken(plugin, "its distribution has genkit's own name", PluginError())
             else:
                 self._load(entry_point, plugin)
-        for kind in _HOOKS.values():
-            self._tell_apart(kind)
+        self.tell_apart()
 
-    def _tell_apart(self, kind: type[Spec]) -> None:
+    def tell_apart(self) -> None:
         """Name ``dist:name`` what plugins offer under a name that genkit or another plugin offers too.
 
         Models keep their names: their runs and records name the distribution.
         """
-        count = Counter(offer.spec.name for offer in self.offers(kind))
-        for plugin in self.plugins:
-            if kind is not ModelSpec and plugin.dist != CORE:
-                specs = plugin.specs.get(kind, [])
-                specs[:] = [_renamed(each, plugin.dist) if count[each.name] > 1 else each for each in specs]
+        for kind in _HOOKS.values():
+            count = Counter(offer.bare for offer in self.offers(kind))
+            for plugin in self.plugins if kind is not ModelSpec else ():
+                if plugin.dist != CORE:
+                    specs = plugin.specs.get(kind, [])
+                    specs[:] = [_renamed(each, plugin.dist) if count[each.name] > 1 else each for each in specs]
 
     def taken(self) -> dict[tuple[type[Spec], str], str]:
         """Return by kind and bare name of genkit's own a line that says which plugins offer another of that name."""

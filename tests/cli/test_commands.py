@@ -37,13 +37,16 @@ def offer(monkeypatch):
     def add(dist, name, target="greeting:hello"):
         spec = CommandSpec(name, target, summary=f"of {dist}")
         registry().plugins.append(Plugin(dist, dist, "1", {CommandSpec: [spec]}))
+        registry().tell_apart()
 
     return add
 
 
 def test_a_command_of_cores_name_hides_nothing_and_is_there_under_its_qualified_name(genkit, offer):
     offer("zoo", "models")
-    assert "dcgan" in genkit("models").out
+    own = genkit("models")
+    assert "dcgan" in own.out
+    assert "genkit: command 'models' is genkit's own; a plugin's is 'zoo:models'\n" in own.err
     assert genkit("zoo:models").out == "hello\n"
     rows = [line.split() for line in genkit("--help").out.splitlines()]
     assert ["zoo:models", "of", "zoo"] in rows
