@@ -111,9 +111,8 @@ def open_benchmark(
     """
     file = Path(file)
     plan = read_plan(file)
-    dataset_options = {
-        key: value for key, value in (("data_root", data_root), ("size", plan.size)) if value is not None
-    }
+    options = {"data_root": data_root, "size": plan.size, "exclude_generated": plan.exclude_generated or None}
+    dataset_options = {key: value for key, value in options.items() if value is not None}
     todo = tuple(jobs(plan, opener(plan.dataset, **dataset_options)))
     return Benchmark(file, plan, BenchFolder(Path(out or Path("boards", file.stem))), todo, dataset_options)
 

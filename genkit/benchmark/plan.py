@@ -43,8 +43,9 @@ class Plan:
     """The content of a board's file. ``images`` is the training budget of every model; None for its preset's.
 
     ``metrics``, ``features``, ``count`` and ``protocol`` are as in EvalConfig; ``parameters`` are those of metrics, by
-    metric. ``size`` resizes images of a data set without a fixed size. ``milestones`` earlier checkpoints of each run
-    are also evaluated, by the first metric.
+    metric. ``size`` resizes images of a data set without a fixed size; ``exclude_generated`` and ``allow_generated``
+    are those of ``genkit.train``. ``milestones`` earlier checkpoints of each run are also evaluated, by the first
+    metric.
     """
 
     dataset: str
@@ -58,6 +59,8 @@ class Plan:
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     size: Annotated[int, Ge(1)] | None = None
     milestones: Annotated[int, Ge(0)] = 0
+    exclude_generated: bool = False
+    allow_generated: bool = False
 
     def eval_config(self, device: str) -> EvalConfig:
         """Return the settings under which each job is evaluated."""

@@ -212,7 +212,7 @@ def _record(plan: Plan, job: Job, data: ImageDataset, bench: BenchFolder, device
     from genkit.evaluation.evaluate import measure_run, store_record
     from genkit.evaluation.evaluator import Evaluator
 
-    trained = _trained(job, plan.milestones, data, bench, device)
+    trained = _trained(job, plan, data, bench, device)
     evaluator = Evaluator(data, plan.eval_config(device))
     with FileLock(bench.path / ".calibration.lock"):
         calibrate(evaluator, bench.path / "calibration")
@@ -232,7 +232,7 @@ def _milestones(trained: Run, evaluator: Evaluator, bench: BenchFolder) -> None:
         warnings.warn(str(error), GenkitWarning, stacklevel=2)
 
 
-def _trained(job: Job, milestones: int, data: ImageDataset, bench: BenchFolder, device: str) -> Run:
+def _trained(job: Job, plan: Plan, data: ImageDataset, bench: BenchFolder, device: str) -> Run:
     from genkit.training.api import resume, train
 
     known = runs_of(job, bench.runs)
@@ -248,7 +248,8 @@ def _trained(job: Job, milestones: int, data: ImageDataset, bench: BenchFolder, 
         images=job.images,
         batch=job.batch,
         seed=job.seed,
-        milestones=milestones,
+        milestones=plan.milestones,
+        allow_generated=plan.allow_generated,
         device=device,
         root=bench.runs,
     )

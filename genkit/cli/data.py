@@ -32,7 +32,10 @@ def _data_root(section: str = GENERAL) -> Callable[[F], F]:
 
 data_root_option = _data_root()
 
-OPENING = ("data_root", "size", "crop", "skip_bad", "grey", "labels", "glob", "values", "array", "max_pixels")
+OPENING = (
+    *("data_root", "size", "crop", "skip_bad", "grey", "labels", "glob", "values", "array", "max_pixels"),
+    "exclude_generated",
+)
 """The options that say how images are read: arguments of open_dataset."""
 
 MOVABLE = ("data_root", "labels")
@@ -115,6 +118,12 @@ def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         option("--array", metavar="NAME", section="Data", help="The array of an .npz file that holds the images."),
         option("--max-pixels", type=click.IntRange(min=1), section="Data", help="Most pixels of one image."),
+        option(
+            "--exclude-generated",
+            is_flag=True,
+            section="Data",
+            help="Leave out images whose metadata say that they are generated.",
+        ),
     )(collected)
 
 

@@ -94,6 +94,7 @@ def _shown(found: DatasetFacts) -> str:
         ["captions", f"{found.captions:,}, such as"] if found.captions else [],
         *(["", text] for text in found.examples),
         ["sha256", found.sha256],
+        ["generated", f"{found.generated:,} ({found.generated_by})"] if found.generated else [],
         ["left out", f"{found.skipped:,} files"] if found.skipped else [],
         *(["", each] for each in skipped_lines(found.left_out)),
         *(["read as", note] for note in found.notes),

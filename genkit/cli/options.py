@@ -56,9 +56,7 @@ device_option = option(
 )
 seed_option = option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 
-no_metadata_option = option(
-    "--no-metadata", is_flag=True, section="Output", help="Do not write into PNG files where they are from."
-)
+no_metadata_option = option("--no-metadata", is_flag=True, help="Do not write into PNG files where they are from.")
 
 
 def trained_options(function: F) -> F:

@@ -37,6 +37,7 @@ class Count(click.ParamType[int]):
 
 _FIXED = (
     *("model", "preset", "assignments", "config", "images", "minutes", "batch", "seed", "milestones", "precision"),
+    "allow_generated",
     *(name for name in OPENING if name not in MOVABLE),
 )
 """Settings that a run keeps from its start, so --resume does not take them; its data may have been moved."""
@@ -65,6 +66,12 @@ _FIXED = (
 )
 @option("--config", type=FILE, section="Model", help="TOML file of the model's options.")
 @dataset_options
+@option(
+    "--allow-generated",
+    is_flag=True,
+    section="Data",
+    help="Train on images whose metadata say that they are generated.",
+)
 @option("--images", type=Count(), section="Budget", help="Images to train on, e.g. 500k; default: the preset's.")
 @option("--minutes", type=float, section="Budget", help="Minutes to train instead (not bit-reproducible).")
 @option("--batch", type=click.IntRange(min=1), section="Budget", help="Images per batch; default: the preset's.")
@@ -130,6 +137,7 @@ def command(
     keep: int,
     resumed: str | None,
     no_metadata: bool,
+    allow_generated: bool,
 ) -> None:
     """Train a model, or resume a run.
 
@@ -178,6 +186,7 @@ def command(
                 root=root,
                 settings=settings,
                 dataset_options=opening,
+                allow_generated=allow_generated,
                 on_event=show,
             )
     echo(f"{run.path}")

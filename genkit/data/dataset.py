@@ -89,7 +89,8 @@ class ImageDataset:
     ``whole`` is the memory map of which the splits are views, if there is one. ``own_splits``: the source came with
     its splits; otherwise they were made by content hash. ``left_out`` names the skipped files with the reasons;
     ``notes`` say how an input was read that can be read in several ways; ``departures``, what of it packages that only
-    ``convert("RGB")`` would have read otherwise. ``short_name``: the slug that a run recorded. ``opened_with``: the
+    ``convert("RGB")`` would have read otherwise. ``generated`` counts the images whose metadata say that a model made
+    them, ``generated_by`` lists what says so. ``short_name``: the slug that a run recorded. ``opened_with``: the
     arguments that it was opened with, if it was opened by name. ``grammar``: what its captions say, if that is known
     exactly.
     """
@@ -105,6 +106,8 @@ class ImageDataset:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
+    generated: int = 0
+    generated_by: str = ""
     short_name: str = ""
     opened_with: DatasetRequest | None = field(default=None, repr=False, compare=False)
     grammar: Grammar | None = field(default=None, repr=False, compare=False)

@@ -15,6 +15,7 @@ from genkit.data.grammar import ClassCaptions
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source, unreadable
 from genkit.data.summary import describe_data
+from genkit.data.tree import TreeSource
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 from genkit.files import folders
 from genkit.files.guard import guarded, sentence
@@ -62,6 +63,7 @@ class OpenOptions:
     values: tuple[float, float] | None = None
     array: str = ""
     max_pixels: int = MAX_PIXELS
+    exclude_generated: bool = False
 
 
 def open_dataset(
@@ -77,6 +79,7 @@ def open_dataset(
     values: tuple[float, float] | None = None,
     array: str = "",
     max_pixels: int = MAX_PIXELS,
+    exclude_generated: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageDataset:
     """Open a data set: ``digits``, ``mnist``, ``folder:PATH``, ``zip:PATH``, ``npz:PATH`` or one of a plugin's.
@@ -88,12 +91,14 @@ def open_dataset(
     ``data_root`` is the folder of downloaded data (default ``GENKIT_DATA``). ``size`` resizes images to
     size x size: their centred square, or the whole image with ``crop="none"``; ``grey`` turns colour grey.
     ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is called with images done and images
-    in all. ``labels``, ``glob``, ``values``, ``array`` and ``max_pixels`` are those of DatasetRequest. Raises
+    in all. The other arguments are those of DatasetRequest. Raises
     UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data that can't
     be used or that has fewer than two different images, one to train on and one to test.
     """
     root = None if data_root is None else Path(data_root)
-    request = DatasetRequest("", root, size, crop, skip_bad, grey, str(labels), glob, values, array, max_pixels)
+    request = DatasetRequest(
+        "", root, size, crop, skip_bad, grey, str(labels), glob, values, array, max_pixels, exclude_generated
+    )
     data = _opened(reference, request, progress)
     if not len(data.test):
         held = f"{len(data.train):,} copies of one image" if len(data.train) > 1 else "a single image"
@@ -133,6 +138,8 @@ def _opened(
     request = replace(options, argument=argument, data_root=None if root is None else Path(root))
     source = _source(spec, request)
     code = code_of(spec, source)
+    if request.exclude_generated and code is None and not isinstance(source, TreeSource):
+        _LOG.warning("%s has no files that say how its images were made: none is left out as generated", reference)
     if request.shape is not None or request.grey:
         source = Fitted(source, request)
     key = code.key if code is not None else ""
@@ -184,6 +191,8 @@ def dataset_of(
         left_out=pack.left_out,
         notes=pack.notes,
         departures=pack.departures,
+        generated=pack.generated,
+        generated_by=pack.generated_by,
         grammar=source.grammar,
     )
 

@@ -46,7 +46,7 @@ class PackedSource:
 
     ``skipped`` bad images, which ``left_out`` names with the reason; whether the splits are the source's
     own; ``notes`` on how it was read; ``names`` of the images' files, training images first, empty if they have none;
-    ``undecided`` and ``departures`` as in SourceItems.
+    ``undecided``, ``departures``, ``generated`` and ``generated_by`` as in SourceItems.
     """
 
     packed: Packed
@@ -57,6 +57,8 @@ class PackedSource:
     names: tuple[str, ...] = ()
     undecided: str = ""
     departures: tuple[str, ...] = ()
+    generated: int = 0
+    generated_by: str = ""
 
 
 def pack_source(
@@ -140,7 +142,9 @@ def _known(entry: Path, root: Path) -> PackedSource | None:
             notes,
             names,
             str(found.get("undecided", "")),
-            tuple(map(str, found["departures"])),  # of before without them, sources are read once more
+            tuple(map(str, found["departures"])),
+            int(found["generated"]),
+            str(found["generated_by"]),  # entries of before that lack these are not known: sources are read once more
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -190,6 +194,8 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
             "notes": contents.notes,
             "undecided": contents.undecided,
             "departures": contents.departures,
+            "generated": contents.generated,
+            "generated_by": contents.generated_by,
             "names": names if any(names) else [],
         }
     finally:

@@ -59,6 +59,7 @@ class DatasetRequest:
     "folders", "none", or the path of a file with one line per image; empty: as the layout says. ``glob``: only files
     whose name or path in the data set matches. ``values``: the (low, high) of the file's values that become 0 and 255.
     ``array``: the array of an npz that holds the images. ``max_pixels``: the most pixels that one image may have.
+    ``exclude_generated``: leave out images whose metadata say that a model made them.
     ``decoding``: the rules of genkit.data.decode, or "rgb", Pillow's ``convert("RGB")`` alone, which most packages for
     FID use; images to measure may then have several sizes.
     """
@@ -74,6 +75,7 @@ class DatasetRequest:
     values: tuple[float, float] | None = None
     array: str = ""
     max_pixels: int = MAX_PIXELS
+    exclude_generated: bool = False
     decoding: Decoding = "genkit"
 
     def __post_init__(self) -> None:
@@ -164,7 +166,8 @@ class SourceItems:
     ``notes``: sentences that say how an input was read that can be read in several ways. ``undecided``: why it can be
     measured as it was read but not trained on, with the choice to make; empty if it can.
     ``mixed``: items may be smaller than ``shape``, each of a size of its own. ``departures``: what of these images
-    ``convert("RGB")`` alone would have read otherwise.
+    ``convert("RGB")`` alone would have read otherwise. ``generated`` counts the items whose metadata say that a model
+    made them, and ``generated_by`` lists by what they say it.
     """
 
     shape: tuple[int, int, int]
@@ -178,6 +181,8 @@ class SourceItems:
     undecided: str = ""
     mixed: bool = False
     departures: tuple[str, ...] = ()
+    generated: int = 0
+    generated_by: str = ""
 
 
 class Source(ABC):

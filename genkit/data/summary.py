@@ -29,6 +29,8 @@ def describe_data(data: ImageDataset) -> str:
     if captions:
         parts[0] += f", {captions:,} captions"
     parts.append(f"train {len(data.train):,}, test {len(data.test):,}")
+    if data.generated:
+        parts.append(f"{data.generated:,} generated, as their metadata say")
     if empty := [name for name, train, _ in classes if not train]:
         parts.append(f"no training images of {_listed(empty)}")
     if single := [name for name, train, test in classes if (train, test) == (1, 0)]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ from genkit.data.decode import Header, decode, read_header
 from genkit.data.npy import LITTLE, narrow
 from genkit.data.source import MAX_PIXELS, DatasetRequest, Item, Source, SourceItems, file_stamp, image_bytes
 from genkit.errors import DataError
+from genkit.files.picture_metadata import read_metadata
 
 _NOTES = frozenset(
     [".parquet", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"]
@@ -81,6 +83,8 @@ class TreeSource(Source):
         tree.limit = image_bytes(request.max_pixels)
         self.request = request
         self.left_out: list[str] = []
+        self.generated: dict[str, str] = {}
+        """What says that an image is generated, by the image's name."""
         if not tree.has_arrays:
             request.not_used(self.name, "array")
 
@@ -104,10 +108,12 @@ class TreeSource(Source):
         if not headers:
             left_out = f" but {len(names)} bad files" if names else ""
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG or JPEG files, for example")
+        bad = len(names) - len(headers)
+        excluded = self._excluded(headers)
         height, width, mixed = self._common_size(headers)
         grey = self.request.grey or all(header.grey for header in headers.values())
         found = self._layout(list(headers))
-        notes = [*self.tree.notes(), *found.notes]
+        notes = [*self.tree.notes(), *found.notes, *excluded]
         own = self.request.decoding == "genkit"
         if animated := [name for name, header in headers.items() if header.frames]:
             notes.append(f"of {len(animated):,} files with several frames the first is read, such as {animated[0]}")
@@ -124,13 +130,28 @@ class TreeSource(Source):
             count=len(found.members),
             items=self._items(found.members, grey, notes if deep else [], coloured="16-bit colour" in kinds),
             classes=found.classes,
-            skipped=len(names) - len(headers),
+            skipped=bad,
             left_out=self.left_out,
             notes=notes,
             undecided=found.undecided or mixed,
             mixed=bool(mixed),
             departures=self._departures(headers, grey, (height, width)),
+            generated=len(self.generated),
+            generated_by=_listed(self.generated),
         )
+
+    def _excluded(self, headers: dict[str, Header]) -> list[str]:
+        """Take generated images out of ``headers`` if that is asked for, and return a note on them."""
+        if not self.request.exclude_generated or not self.generated:
+            return []
+        count, by = len(headers), _listed(self.generated)
+        for name in self.generated:
+            headers.pop(name)
+        if not headers:
+            raise DataError(f"all {count:,} images of {self.name} are generated ({by}): leave --exclude-generated out")
+        number = len(self.generated)
+        self.generated = {}
+        return [f"{number:,} of {count:,} images are left out, as their metadata say that they are generated ({by})"]
 
     def _departures(self, headers: dict[str, Header], grey: bool, size: tuple[int, int]) -> tuple[str, ...]:
         """Return what of these images ``convert("RGB")`` alone would have read otherwise."""
@@ -170,7 +191,12 @@ class TreeSource(Source):
 
     def _header(self, name: str) -> Header:
         with self.tree.open(name) as file:
-            return read_header(file, self.tree.full_name(name), self.request.max_pixels, decoding=self.request.decoding)
+            found = read_header(
+                file, self.tree.full_name(name), self.request.max_pixels, decoding=self.request.decoding
+            )
+            if says := read_metadata(file).generated_by:
+                self.generated[name] = says
+            return found
 
     def _common_size(self, headers: dict[str, Header]) -> tuple[int, int, str]:
         """Return the common or largest height and width, and why images of several sizes can't be trained on."""
@@ -226,6 +252,12 @@ class TreeSource(Source):
             if not self.request.skip_bad:
                 raise
             self.left_out.append(str(error).rpartition(": ")[0] or str(error))
+
+
+def _listed(generated: Mapping[str, str]) -> str:
+    """Return what says that images are generated, such as ``3 by genkit, 1 by XMP, such as a.png``."""
+    counts = [f"{count:,} by {says}" for says, count in Counter(generated.values()).most_common()]
+    return ", ".join([*counts, f"such as {next(iter(generated))}"]) if generated else ""
 
 
 def is_wanted(name: str) -> bool:

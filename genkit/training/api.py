@@ -30,7 +30,7 @@ from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
 from genkit.training.endings import recorded, too_large_or_small
-from genkit.training.given import count, how_opened, reference_of, refuse_unknown
+from genkit.training.given import count, how_opened, reference_of, refuse_generated, refuse_unknown
 from genkit.training.loop import Loop
 from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
@@ -83,6 +83,7 @@ def train(
     root: Path | str = "runs",
     settings: Settings | None = None,
     dataset_options: Mapping[str, Any] | None = None,
+    allow_generated: bool = False,
     on_event: Callable[[Event], None] | None = None,
     **opening: Any,
 ) -> Run:
@@ -97,8 +98,9 @@ def train(
     the preset's, those of drawing too. ``milestones`` checkpoints are kept at even distances, to be measured later.
     ``precision`` is that of the losses: "bfloat16" is mixed precision by torch.autocast, with weights and optimisers in
     float32, and the default on CUDA where it is supported; elsewhere that is "float32". Without ``on_event`` a notebook
-    shows the progress. Raises UsageError for invalid options, preset, device or precision, TrainingError if the run
-    fails, Interrupted after Ctrl-C or SIGTERM.
+    shows the progress. ``allow_generated`` trains on images though their metadata say that a model made them, for which
+    it otherwise raises DataError; ``exclude_generated=True`` leaves them out. Raises UsageError for invalid options,
+    preset, device or precision, TrainingError if the run fails, Interrupted after Ctrl-C or SIGTERM.
     """
     open_options: dict[str, Any] = {**(dataset_options or {}), **opening}
     refuse_unknown(open_options, [field.name for field in dataclasses.fields(OpenOptions)])
@@ -120,6 +122,8 @@ def train(
         data, open_options = given, how_opened(given, open_options)
     else:
         data = open_dataset(given, **open_options)
+    if not allow_generated:
+        refuse_generated(data)
     if open_options.get("data_root"):
         open_options["data_root"] = str(Path(open_options["data_root"]).absolute())
     if open_options.get("labels", "") not in ("", "folders", "none"):

@@ -17,7 +17,7 @@ from torch import Tensor
 from genkit.data import ImageDataset
 from genkit.data.open import OpenOptions
 from genkit.data.source import DatasetRequest
-from genkit.errors import GenkitError, UsageError, suggestion
+from genkit.errors import DataError, GenkitError, UsageError, suggestion
 from genkit.files.writing import write_atomic
 
 _COUNT = re.compile(r"([\d_,]*\.?\d+)([km]?)", re.IGNORECASE)
@@ -93,6 +93,21 @@ def how_opened(data: ImageDataset, told: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"{data.name} was opened without {name}={told[name]!r}: open it so, or give its name")
     options = {each.name: getattr(request, each.name) for each in dataclasses.fields(OpenOptions)}
     return {**options, "data_root": told.get("data_root") or request.data_root}
+
+
+def refuse_generated(data: ImageDataset) -> None:
+    """Raise DataError, with the choice to make, for images of which some say in their metadata that they are generated.
+
+    Models trained on the output of models get worse from one to the next (Shumailov et al. 2024, Nature 631).
+    """
+    if data.generated:
+        total = len(data.train) + len(data.test)
+        raise DataError(
+            f"{data.generated:,} of {total:,} images of {data.name} are generated, as their metadata say "
+            f"({data.generated_by}), and models trained on generated images get worse: leave them out by "
+            "--exclude-generated, or go on with them by genkit train --allow-generated (in Python and a board's file "
+            "exclude_generated and allow_generated)"
+        )
 
 
 def refuse_unknown(names: Any, known: list[str]) -> None:

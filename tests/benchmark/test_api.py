@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from genkit.benchmark import bench, open_benchmark
 from genkit.errors import GenkitError
 from genkit.results.maintenance import mark
+from genkit.training.runs import find_runs
 
 BOARD = """
 dataset = "digits"
@@ -49,3 +53,24 @@ def test_a_board_without_one_good_job_is_an_error(forked, monkeypatch):
         bench("b.toml", out="elsewhere", device="cpu")
     (job,) = open_benchmark("b.toml", out="elsewhere").failed
     assert job.model == "vae"
+
+
+@pytest.mark.parametrize(("choice", "left"), [("exclude_generated", 9), ("allow_generated", 12)])
+def test_a_board_on_generated_images_stops_until_its_file_says_what_to_do(choice, left, forked):
+    Path("mixed").mkdir()
+    for index in range(12):
+        info = PngInfo()
+        if index % 4 == 0:
+            info.add_text("parameters", "a cat, Steps: 20")
+        pixels = np.random.default_rng(index).integers(0, 255, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(f"mixed/{index}.png", pnginfo=info)
+    board = BOARD.rpartition("[[models]]")[0].replace("digits", "folder:mixed").replace("vae", "ppca")
+    Path("b.toml").write_text(board)
+    with pytest.raises(GenkitError, match="no job of b.toml succeeded"):
+        bench("b.toml", device="cpu")
+    (outcome,) = open_benchmark("b.toml").outcomes
+    assert "3 of 12 images" in outcome.reason and choice in outcome.reason
+    Path("b.toml").write_text(f"{choice} = true\n{board}")
+    bench("b.toml", out="again", device="cpu")
+    (run,) = find_runs(Path("again/runs"))
+    assert run.config.summary.startswith(f"{left} images")

@@ -46,3 +46,18 @@ def test_all_commands_agree_on_a_run_whose_process_was_killed(genkit, toy_models
     assert "is partial" in genkit("eval", "--run", run.id, "--count", "100", "--metrics", "mse").err
     assert genkit("train", "--resume", run.id).code == 0
     assert run.status.state == "finished"
+
+
+def test_generated_images_are_trained_on_only_if_told_to(genkit):
+    genkit("train", "--model", "ppca")
+    genkit("sample", "--model", "ppca", "-n", 30, "--out", "drawn")
+    stopped = genkit("train", "--model", "ppca", "--dataset", "drawn")
+    assert stopped.code == 1 and "30 generated, as their metadata say" in stopped.err
+    assert stopped.err.count("Error: ") == 1 and "--exclude-generated" in stopped.err
+    assert genkit("train", "--model", "ppca", "--dataset", "drawn", "--exclude-generated").code == 1
+    assert genkit("eval", "--model", "ppca", "--dataset", "drawn").code == 1
+    assert genkit("train", "--model", "ppca", "--dataset", "drawn", "--allow-generated").code == 0
+    measured = ("-n", "20", "--metrics", "mse", "--no-calibrate")
+    assert genkit("eval", "--model", "ppca", "--dataset", "drawn", *measured).code == 0
+    shown = genkit("datasets", "show", "drawn")
+    assert shown.code == 0 and "30 (30 by genkit, such as 000000.png)" in shown.out

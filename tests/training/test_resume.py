@@ -148,7 +148,7 @@ def test_a_run_killed_in_the_middle_of_a_checkpoint_ends_as_if_it_never_was(toy_
 
 @pytest.mark.parametrize("model", ["toy-gan", "toy-stages"])
 def test_how_often_it_saves_and_logs_moves_no_weight(model, toy_models, digits, tmp_path, whole):
-    settings = Settings(checkpoint_seconds=1e9, previews=0, logs=2)
+    settings = Settings(checkpoint_seconds=1e9, previews=0, logs=2, metadata=False)
     tensors, *_ = ended(train(model, digits, root=tmp_path, device="cpu", settings=settings))
     expected, *_ = whole(model)
     weights = [key for key in expected if not key.startswith("log/")]
@@ -157,7 +157,7 @@ def test_how_often_it_saves_and_logs_moves_no_weight(model, toy_models, digits, 
 
 
 def test_a_window_of_the_log_that_a_resume_cuts_is_the_same_to_the_byte(toy_models, digits, tmp_path):
-    how = {"device": "cpu", "settings": Settings(checkpoint_seconds=0.0, keep=3, logs=2)}
+    how = {"device": "cpu", "settings": Settings(checkpoint_seconds=0.0, keep=3, logs=2, metadata=False)}
 
     def stop(event):
         if event["kind"] == "checkpoint" and event["images"] > 100:
