@@ -2,6 +2,15 @@
 
 from genkit.registry.hookspecs import hookimpl
 from genkit.registry.parameters import Parameter
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec
+from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, TextEncoderSpec
 
-__all__ = ["CommandSpec", "DatasetSpec", "FeatureSpec", "MetricSpec", "ModelSpec", "Parameter", "hookimpl"]
+__all__ = [
+    "CommandSpec",
+    "DatasetSpec",
+    "FeatureSpec",
+    "MetricSpec",
+    "ModelSpec",
+    "Parameter",
+    "TextEncoderSpec",
+    "hookimpl",
+]

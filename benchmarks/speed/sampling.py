@@ -17,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from genkit_tokens.positions import causal
+from genkit_tokens.prefix import Prefix
 from genkit_tokens.sampling import Guidance, draw, probabilities
 from genkit_tokens.token_model import TokenOptions
-from genkit_tokens.transformer import causal
 from genkit_tokens.var import VAR, VAROptions
 from genkit_tokens.vq_gpt import VQGPT
 from paired import machine, paired
@@ -72,12 +73,12 @@ def theirs(path: Path, ours: VQGPT, side: int) -> Callable[[int], torch.Tensor]:
 def uncached(ours: VQGPT, labels: torch.Tensor) -> None:
     """Draw with the whole sequence so far at every step."""
     generator = torch.Generator().manual_seed(0)
-    guidance = Guidance(labels, ours.transformer.any_class(len(labels)), GUIDANCE)
+    guidance = Guidance(Prefix(labels), CLASSES, GUIDANCE)
     tokens = torch.empty(len(labels), 0, dtype=torch.int64)
     for _ in range(ours.tokenizer.length):
-        contents = ours.contents(guidance.labels, guidance.double(tokens))
+        contents = ours.contents(guidance.prefix, guidance.double(tokens))
         mask = causal(contents.shape[1], contents.device)
-        logits = guidance.guide(ours.transformer(contents, mask=mask)[:, -1])
+        logits = guidance.guide(ours.transformer.whole(guidance.prefix, contents, mask=mask)[:, -1])
         tokens = torch.cat([tokens, draw(probabilities(logits, ours.sampling), generator)[:, None]], 1)
 
 

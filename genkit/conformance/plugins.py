@@ -57,8 +57,8 @@ error = ""
 try:
     plugin = importlib.import_module(module)
     calling = True
-    for hook in ("genkit_models", "genkit_datasets", "genkit_features", "genkit_metrics", "genkit_commands"):
-        list(getattr(plugin, hook, tuple)())
+    for kind in ("models", "datasets", "features", "text_encoders", "metrics", "commands"):
+        list(getattr(plugin, "genkit_" + kind, tuple)())
 except BaseException as caught:
     error = type(caught).__name__ + ": " + str(caught)
 calling = False

@@ -132,6 +132,7 @@ class GenerativeModel(nn.Module):
     - ``draw_latent(n, *, generator) -> latent`` and ``decode(latent, condition=None) -> images``
     - ``encode(images) -> latent`` and ``posterior(images) -> Distribution``
     - ``kl(images) -> [N]``: KL of each image's posterior from the prior, in nats
+    - ``understand(prompts) -> Condition``: what texts say, to be given to ``sample`` as its condition
     - ``complete(images, known, *, generator, condition=None) -> images``: draws what ``known`` (bool [N, 1, H, W])
       leaves open
     - ``prepare_stage(stage, train_data, step)``: called once before each stage, e.g. to fit a closed form or a mixture
@@ -164,7 +165,7 @@ class GenerativeModel(nn.Module):
     ema_half_life: ClassVar[int] = 10_000
     """Half-life of the average in images, but at most 5 % of the training images so far."""
     conditional: ClassVar[bool] = False
-    """Whether ``sample`` uses ``condition``."""
+    """Whether ``sample`` draws images of a class that ``condition`` names."""
     exact_likelihood: ClassVar[bool] = False
     observation: str = ""
     binarisation: str = "none"
@@ -197,11 +198,12 @@ class GenerativeModel(nn.Module):
         """Return the scalar loss of one phase."""
         raise PluginError(_NO_LOSS % type(self).__name__)
 
-    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, *, generator: torch.Generator, condition: Any = None) -> Tensor:
         """Draw ``n`` images; ``condition`` holds int64 class labels [n] for conditional models.
 
-        ``condition=None`` is legal for them too: the model draws the classes itself. genkit always passes a
-        ``generator``; a caller may leave it out, and torch's global seed then decides.
+        Of a model with ``understand`` it is the ``Condition`` of prompts. ``condition=None`` is legal for both: the
+        model draws the classes itself, or images of no particular prompt. genkit always passes a ``generator``; a
+        caller may leave it out, and torch's global seed then decides.
         """
         raise PluginError(_NO_SAMPLE % type(self).__name__)
 
@@ -260,6 +262,7 @@ CAPABILITIES = {
     "posterior": "has no posterior",
     "kl": "has no posterior and prior",
     "logits": "has no discriminator",
+    "understand": "follows no prompts",
     "complete": "does not complete images",
 }
 """Optional method of a model -> how messages describe a model without it."""

@@ -13,10 +13,13 @@ from torch import Tensor
 
 from genkit.data.images import in_range, well_formed
 from genkit.models.base import GenerativeModel
+from genkit.models.conditions import Condition
 
 
-def drawn(model: GenerativeModel, n: int, *, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-    """Return ``n`` samples; ``condition`` has their classes [n]."""
+def drawn(
+    model: GenerativeModel, n: int, *, generator: torch.Generator, condition: Tensor | Condition | None = None
+) -> Tensor:
+    """Return ``n`` samples; ``condition`` has their classes [n], or what their prompts say."""
     with torch.no_grad():
         images = model.eval().sample(n, generator=generator, condition=condition)
     return _checked(model, images, (n, *model.data.shape), "samples")
@@ -35,7 +38,7 @@ def completed(
     known: Tensor,
     *,
     generator: torch.Generator,
-    condition: Tensor | None = None,
+    condition: Tensor | Condition | None = None,
 ) -> Tensor:
     """Return images [n, C, H, W] completed where ``known``, bool [n, 1, H, W], is False, on the model's device."""
     with torch.no_grad():

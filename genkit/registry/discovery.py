@@ -29,7 +29,7 @@ from genkit.files.guard import guarded, sentence
 from genkit.files.text import logger
 from genkit.registry import builtins, hookspecs
 from genkit.registry.fence import fenced
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
+from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec, TextEncoderSpec
 
 _LOG = logger(__name__)
 
@@ -39,6 +39,7 @@ _HOOKS: dict[str, type[Spec]] = {
     "genkit_models": ModelSpec,
     "genkit_datasets": DatasetSpec,
     "genkit_features": FeatureSpec,
+    "genkit_text_encoders": TextEncoderSpec,
     "genkit_metrics": MetricSpec,
     "genkit_commands": CommandSpec,
 }
@@ -47,6 +48,7 @@ _OBSERVED = {"genkit_train_event": "training", "genkit_record": "records"}
 """The hooks of observers, and what they observe."""
 
 S = TypeVar("S", bound=Spec)
+A = TypeVar("A", DatasetSpec, TextEncoderSpec)
 
 
 @dataclass
@@ -214,17 +216,24 @@ class Registry:
 
     def dataset(self, reference: str) -> tuple[DatasetSpec, str]:
         """Split ``folder:PATH``, ``digits`` or ``dist:name[:argument]`` into the spec and its argument."""
-        offers = self.offers(DatasetSpec)
+        return self._with_argument(DatasetSpec, reference)
+
+    def text_encoder(self, reference: str) -> tuple[TextEncoderSpec, str]:
+        """Split ``bytes`` or ``transformers:PATH`` into the spec and its argument."""
+        return self._with_argument(TextEncoderSpec, reference)
+
+    def _with_argument(self, kind: type[A], reference: str) -> tuple[A, str]:
+        offers = self.offers(kind)
         head, _, argument = reference.partition(":")
         own = any(offer.spec.name == head and offer.plugin.dist == CORE for offer in offers)
         if argument and not own and any(offer.plugin.dist == head for offer in offers):
             name, _, argument = argument.partition(":")
             head = f"{head}:{name}"
-        spec = self.find(DatasetSpec, head).spec
+        spec = self.find(kind, head).spec
         if spec.argument and not argument:
-            raise UnknownName("dataset", reference, [], f" {spec.name} needs an argument: {spec.name}:{spec.argument}")
+            raise UnknownName(kind.kind, reference, [], f" {spec.name} needs an argument: {spec.name}:{spec.argument}")
         if argument and not spec.argument:
-            raise UnknownName("dataset", reference, [], f" {spec.name} takes no argument")
+            raise UnknownName(kind.kind, reference, [], f" {spec.name} takes no argument")
         return spec, argument
 
     def observe(self, hook: str, **arguments: Any) -> None:
@@ -246,6 +255,7 @@ _LISTING: dict[type[Spec], str] = {
     ModelSpec: "models",
     DatasetSpec: "datasets",
     FeatureSpec: "features",
+    TextEncoderSpec: "plugins",
     MetricSpec: "metrics",
     CommandSpec: "--help",
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec
+from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, TextEncoderSpec
 
 if TYPE_CHECKING:
     from genkit.results.records import Record
@@ -35,6 +35,12 @@ def genkit_datasets() -> Iterable[DatasetSpec]:
 @hookspec
 def genkit_features() -> Iterable[FeatureSpec]:
     """Yield the feature extractors of this plugin."""
+    return ()
+
+
+@hookspec
+def genkit_text_encoders() -> Iterable[TextEncoderSpec]:
+    """Yield the text encoders of this plugin."""
     return ()
 
 

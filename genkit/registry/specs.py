@@ -153,6 +153,20 @@ class MetricSpec(Spec):
 
 
 @dataclass(frozen=True)
+class TextEncoderSpec(Spec):
+    """A text encoder; ``target`` is a function ``(request: TextRequest) -> TextEncoder``.
+
+    ``argument`` names what follows the colon, as in ``transformers:PATH``; empty if there is none.
+    """
+
+    kind: ClassVar[str] = "text encoder"
+    name: str
+    target: str
+    argument: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True)
 class CommandSpec(Spec):
     """A command of ``genkit``; ``target`` is a click command."""
 

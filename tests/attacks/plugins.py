@@ -52,7 +52,14 @@ YIELDS = (
     "FeatureSpec('random-conv', 'os:getcwd')", "ModelSpec('x', 'a:b', summary='\\x1b]0;t\\x07')", "MetricSpec('x', 'os:getcwd', needs=3)",
 )  # fmt: skip
 
-HOOKS = ("genkit_models", "genkit_datasets", "genkit_features", "genkit_metrics", "genkit_commands")
+HOOKS = (
+    "genkit_models",
+    "genkit_datasets",
+    "genkit_features",
+    "genkit_text_encoders",
+    "genkit_metrics",
+    "genkit_commands",
+)
 
 VALUES = (
     "float('nan')", "None", "'text'", "[]", "np.float32(1.5)", "np.array([1.0, 2.0])", "torch.tensor(1.0)", "1e308", "float('inf')",

@@ -20,7 +20,7 @@ from genkit.errors import AmbiguousName, GenkitWarning, PluginError, UnknownName
 from genkit.plugin import hookimpl
 from genkit.registry import specs
 from genkit.registry.discovery import Plugin, Registry
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec
+from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, TextEncoderSpec
 
 HEADER = "from genkit.plugin import *\n"
 ONE_MODEL = HEADER + "@hookimpl\ndef genkit_models():\n    yield ModelSpec({name!r}, 'no.such:Model')\n"
@@ -85,7 +85,7 @@ def broken(found: Registry) -> Plugin:
 def test_core_is_registered_through_its_own_hooks() -> None:
     found = Registry([])
     assert [plugin.name for plugin in found.plugins] == ["builtins"]
-    for kind in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec):
+    for kind in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec, TextEncoderSpec):
         assert found.offers(kind), kind
 
 

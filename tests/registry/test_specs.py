@@ -6,7 +6,7 @@ import pytest
 
 from genkit.errors import PluginError
 from genkit.registry import specs
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec
+from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, TextEncoderSpec
 
 
 @pytest.mark.parametrize("name", ["", "Big", "a b", "-a", "a/b", "../x", "a:b", 3, None])
@@ -21,7 +21,7 @@ def test_a_target_that_is_no_module_and_attribute_is_refused(target):
         MetricSpec("fid", target)
 
 
-@pytest.mark.parametrize("cls", [ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec])
+@pytest.mark.parametrize("cls", [ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec, TextEncoderSpec])
 def test_a_target_is_imported_on_load_only(cls):
     assert cls("x", "collections:OrderedDict.fromkeys").load().__name__ == "fromkeys"
     spec = cls("x", "no_such_module_anywhere:thing")
@@ -60,7 +60,7 @@ def test_a_field_of_the_wrong_type_is_refused_and_named(cls, field, value):
 
 
 def test_every_field_of_every_spec_has_a_check():
-    for cls in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec):
+    for cls in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec, TextEncoderSpec):
         assert {field.type for field in dataclasses.fields(cls)} <= set(specs._TYPE_CHECKS)
 
 

@@ -109,10 +109,13 @@ def test_a_tokenizer_of_another_run_is_used_as_it_is(tmp_path: Path) -> None:
     assert other.options.tokenizer == f"{first.path}@{hash_of(state)}" == second.config.options["tokenizer"]
     log = (second.path / "log.jsonl").read_text()
     assert "transformer" in log and "perplexity" not in log
-    with pytest.raises(UsageError, match="another shape"):
-        train("maskgit", data, options={**options, "channels": 8, "tokenizer": str(first.path)}, images=64, **budget)
+    for changed, said in (({"channels": 8}, "-o channels=4"), ({"levels": [3, 3]}, r"-o levels=\[4, 3\]")):
+        with pytest.raises(UsageError, match=said):  # the second has weights of the same shapes
+            train("maskgit", data, options={**options, **changed, "tokenizer": str(first.path)}, images=64, **budget)
+    with pytest.raises(UsageError, match="other levels"):
+        train("maskgit", blobs((1, 8, 8), 9, 3), options={**options, "tokenizer": str(first.path)}, images=64, **budget)
     with pytest.raises(UsageError, match="no longer the one"):
-        borrow(other.tokenizer, f"{first.path}@0123456789abcdef")  # type: ignore[arg-type]
+        borrow(other, f"{first.path}@0123456789abcdef")
 
 
 @pytest.mark.parametrize("name", SPECS)

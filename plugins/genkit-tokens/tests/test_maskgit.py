@@ -11,6 +11,7 @@ import pytest
 import torch
 from genkit_tokens import maskgit
 from genkit_tokens.maskgit import MaskGIT, MaskGITSampling, masked_share
+from genkit_tokens.prefix import Prefix
 
 from genkit.conformance import Result
 from genkit.models import Batch, DataInfo, Step, capabilities
@@ -36,9 +37,9 @@ def test_the_loss_is_on_masked_tokens_alone(make: Make) -> None:
     model = make(MaskGIT)
     tokens = model.tokens(images())
     step = Step(0, 0, torch.Generator().manual_seed(3), 1)
-    loss = model.token_loss(tokens, LABELS, step)
+    loss = model.token_loss(tokens, Prefix(LABELS), step)
     masked = model.draw_mask(*tokens.shape, torch.Generator().manual_seed(3))
-    logits = model.logits_of(torch.where(masked, model.mask, tokens), LABELS)
+    logits = model.logits_of(torch.where(masked, model.mask, tokens), Prefix(LABELS))
     each = -logits.log_softmax(-1).gather(2, tokens[..., None])[..., 0]
     torch.testing.assert_close(loss, each[masked].mean())
 
@@ -47,12 +48,12 @@ def test_the_loss_is_on_masked_tokens_alone(make: Make) -> None:
 def test_a_token_sees_those_on_both_sides_and_the_class(make: Make) -> None:
     model = make(MaskGIT)
     tokens = model.tokens(images())
-    whole = model.logits_of(tokens, LABELS)
+    whole = model.logits_of(tokens, Prefix(LABELS))
     for changed in (0, 15):
         other = tokens.clone()
         other[:, changed] = (other[:, changed] + 1) % 12
-        assert ((model.logits_of(other, LABELS) - whole).abs().amax((0, 2)) > 1e-4).all()
-    assert (model.logits_of(tokens, (LABELS + 1) % 3)[:, -1] - whole[:, -1]).abs().max() > 1e-3
+        assert ((model.logits_of(other, Prefix(LABELS)) - whole).abs().amax((0, 2)) > 1e-4).all()
+    assert (model.logits_of(tokens, Prefix((LABELS + 1) % 3))[:, -1] - whole[:, -1]).abs().max() > 1e-3
 
 
 def watched(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
@@ -72,7 +73,7 @@ def test_chosen_tokens_stay_and_at_least_one_more_is_chosen_at_every_step(
     model = make(MaskGIT)
     model.sampling = MaskGITSampling(steps=steps)
     seen = watched(model, monkeypatch)
-    seen.append(model.draw_tokens(LABELS, torch.Generator().manual_seed(0)))
+    seen.append(model.draw_tokens(Prefix(LABELS), torch.Generator().manual_seed(0)))
     assert len(seen) == min(steps, 16) + 1
     for before, after in itertools.pairwise(seen):
         known = before != model.mask
@@ -81,16 +82,19 @@ def test_chosen_tokens_stay_and_at_least_one_more_is_chosen_at_every_step(
     assert (seen[-1] != model.mask).all()
 
 
-def test_noise_moves_the_choice_of_tokens_and_not_the_tokens(make: Make) -> None:
-    """With one step all tokens are drawn at once, whatever the noise: from the model, not its likeliest ones."""
-    model = make(MaskGIT)
-    drawn = []
+def test_noise_moves_the_choice_of_tokens_and_not_the_tokens(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokens of a step are drawn from the model, not its likeliest ones, whatever the noise; which stay is not."""
+    model, drawn, kept = make(MaskGIT), [], []
+    draw = maskgit.draw
+    monkeypatch.setattr(maskgit, "draw", lambda *given: (drawn.append(draw(*given)), drawn[-1])[1])
     for noise in (0.0, 100.0):
-        model.sampling = MaskGITSampling(steps=1, noise=noise)
-        drawn.append(model.draw_tokens(LABELS.repeat(500), torch.Generator().manual_seed(0)))
-    assert drawn[0].equal(drawn[1])
+        model.sampling, drawn[:] = MaskGITSampling(steps=2, noise=noise), drawn[:1]
+        seen = watched(model, monkeypatch)
+        model.draw_tokens(Prefix(LABELS.repeat(500)), torch.Generator().manual_seed(0))
+        kept.append(seen[1] != model.mask)
+    assert drawn[0].equal(drawn[-2]) and not kept[0].equal(kept[1])
     start = torch.full((4, 16), model.mask)
-    law = model.logits_of(start, LABELS)[0].softmax(-1)
+    law = model.logits_of(start, Prefix(LABELS))[0].softmax(-1)
     found = torch.stack([(drawn[0][LABELS.repeat(500) == 0] == code).float().mean(0) for code in range(12)], 1)
     assert (found - law).abs().max() < 0.1
 
@@ -104,7 +108,7 @@ def test_without_noise_the_surest_stay(make: Make, monkeypatch: pytest.MonkeyPat
     drawn: list[torch.Tensor] = []
     draw = maskgit.draw
     monkeypatch.setattr(maskgit, "draw", lambda *given: (drawn.append(draw(*given)), drawn[-1])[1])
-    model.draw_tokens(LABELS, torch.Generator().manual_seed(0))
+    model.draw_tokens(Prefix(LABELS), torch.Generator().manual_seed(0))
     sure = laws[0].gather(-1, drawn[0][..., None])[..., 0]
     kept = seen[1] != model.mask
     for row in range(4):

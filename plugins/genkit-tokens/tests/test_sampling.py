@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from genkit_tokens.prefix import Prefix
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 
 ANY = torch.full((2,), 3)
@@ -15,8 +16,10 @@ LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 0.5, 3.0, 1.0]])
 
 def guided(scale: float) -> torch.Tensor:
     """Guided logits where "any class" has zeros everywhere, and the classes have LOGITS."""
-    guidance = Guidance(LABELS, ANY, scale)
-    return guidance.guide(torch.stack([LOGITS[label] if label < 3 else torch.zeros(4) for label in guidance.labels]))
+    guidance = Guidance(Prefix(LABELS), 3, scale)
+    return guidance.guide(
+        torch.stack([LOGITS[label] if label < 3 else torch.zeros(4) for label in guidance.prefix.labels])
+    )
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 1.5, 3.0])
@@ -25,10 +28,10 @@ def test_guidance_goes_from_any_class_to_the_class_and_on(scale: float) -> None:
 
 
 def test_both_halves_are_computed_only_where_both_are_needed() -> None:
-    assert Guidance(LABELS, ANY, 0.0).labels.equal(ANY)
-    assert Guidance(LABELS, ANY, 1.0).labels.equal(LABELS)
-    assert Guidance(ANY, ANY, 2.0).labels.equal(ANY)  # data without classes
-    assert len(Guidance(LABELS, ANY, 0.5).labels) == 4
+    assert Guidance(Prefix(LABELS), 3, 0.0).prefix.labels.equal(ANY)
+    assert Guidance(Prefix(LABELS), 3, 1.0).prefix.labels.equal(LABELS)
+    assert Guidance(Prefix(ANY), 3, 2.0).prefix.labels.equal(ANY)  # data without classes
+    assert len(Guidance(Prefix(LABELS), 3, 0.5).prefix) == 4
 
 
 def test_temperature_comes_before_the_filters() -> None:

@@ -6,15 +6,9 @@ import math
 
 import pytest
 import torch
-from genkit_tokens.transformer import (
-    Block,
-    Transformer,
-    TransformerOptions,
-    causal,
-    grid_coordinates,
-    rotate,
-    rotation,
-)
+from genkit_tokens.positions import causal, grid_coordinates, rotate, rotation
+from genkit_tokens.prefix import Cache, Prefix
+from genkit_tokens.transformer import Block, Transformer, TransformerOptions
 from torch import nn
 
 from genkit.errors import OptionsError
@@ -22,6 +16,7 @@ from genkit.options import build
 
 GRID = (3, 4)
 SLOTS = 1 + GRID[0] * GRID[1]
+ASKED = Prefix(torch.tensor([0, 1, 2]))
 
 
 def transformer(scale: float = 0.3, **options: int) -> Transformer:
@@ -42,20 +37,25 @@ def transformer(scale: float = 0.3, **options: int) -> Transformer:
 
 def contents(model: Transformer, n: int = 3) -> torch.Tensor:
     drawn = torch.randn(n, SLOTS, 32, generator=torch.Generator().manual_seed(1))
-    drawn[:, 0] = model.labels(torch.tensor([0, 1, 2])[:n])
+    drawn[:, :1] = model.first(Prefix(ASKED.labels[:n]))
     return drawn
+
+
+def whole_of(model: Transformer, given: torch.Tensor) -> torch.Tensor:
+    """Logits of all slots at once, each seeing those before it."""
+    return model.whole(Prefix(ASKED.labels[: len(given)]), given, mask=causal(SLOTS, given.device))
 
 
 @pytest.mark.parametrize("kv_heads", [0, 1, 2])
 def test_cached_logits_are_the_uncached_ones_at_every_position(kv_heads: int) -> None:
     model = transformer(kv_heads=kv_heads)
     given = contents(model)
-    whole = model(given, mask=causal(SLOTS, given.device))
+    whole = whole_of(model, given)
     for sizes in ([1] * SLOTS, [1, 4, 3, 5], [SLOTS]):
-        cache, place, parts = model.cache(3, SLOTS), 0, []
+        cache, place, parts = model.cache(ASKED, SLOTS, Cache), 0, []
         for size in sizes:
             mask = causal(SLOTS, given.device)[place : place + size, : place + size]
-            parts.append(model(given[:, place : place + size], place, mask=mask, cache=cache))
+            parts.append(model(given[:, place : place + size], place, cache, mask=mask))
             place += size
         assert (torch.cat(parts, 1) - whole).abs().max() < 1e-5
     assert whole.std() > 0.1
@@ -64,32 +64,32 @@ def test_cached_logits_are_the_uncached_ones_at_every_position(kv_heads: int) ->
 def test_a_position_off_by_one_would_show() -> None:
     model = transformer()
     given = contents(model)
-    cache = model.cache(3, SLOTS)
-    first = model(given[:, :1], 0, cache=cache)
-    wrong = model(given[:, 1:2], 2, cache=cache)
-    whole = model(given, mask=causal(SLOTS, given.device))
+    cache = model.cache(ASKED, SLOTS, Cache)
+    first = model(given[:, :1], 0, cache)
+    wrong = model(given[:, 1:2], 2, cache)
+    whole = whole_of(model, given)
     assert (first[:, 0] - whole[:, 0]).abs().max() < 1e-5
     assert (wrong[:, 0] - whole[:, 1]).abs().max() > 1e-3
 
 
 def test_the_condition_reaches_the_last_token_and_batch_mates_do_not() -> None:
     model = transformer()
-    given, mask = contents(model), causal(SLOTS, torch.device("cpu"))
-    whole = model(given, mask=mask)
+    given = contents(model)
+    whole = whole_of(model, given)
     swapped = given.clone()
     swapped[:, 0] = given[[1, 2, 0], 0]
-    moved = (model(swapped, mask=mask)[:, -1] - whole[:, -1]).abs().amax(1)
+    moved = (whole_of(model, swapped)[:, -1] - whole[:, -1]).abs().amax(1)
     assert (moved > 1e-3).all()
-    alone = torch.cat([model(row[None], mask=mask) for row in given])
+    alone = torch.cat([whole_of(model, row[None]) for row in given])
     assert (alone - whole).abs().max() < 1e-5
 
 
 def test_no_token_sees_one_after_it() -> None:
     model = transformer()
-    given, mask = contents(model), causal(SLOTS, torch.device("cpu"))
-    whole = model(given, mask=mask)
+    given = contents(model)
+    whole = whole_of(model, given)
     given[:, 7:] += 1
-    moved = (model(given, mask=mask) - whole).abs().amax((0, 2))
+    moved = (whole_of(model, given) - whole).abs().amax((0, 2))
     assert (moved[:7] == 0).all() and (moved[7:] > 1e-3).all()
 
 
@@ -97,8 +97,8 @@ def test_keys_of_the_condition_are_not_zero() -> None:
     """With cosines and sines of zero at the prefix its keys would be zero, and attention to it blind to its content."""
     model = transformer()
     assert torch.equal(model.cosines[0], torch.ones(4)) and torch.equal(model.sines[0], torch.zeros(4))
-    cache = model.cache(3, SLOTS)
-    model(contents(model)[:, :1], cache=cache)
+    cache = model.cache(ASKED, SLOTS, Cache)
+    model(contents(model)[:, :1], 0, cache)
     keys = cache.stored[:, 0, :, :, 0]
     assert (keys.norm(dim=-1) > 1e-3).all()
 
@@ -152,7 +152,7 @@ def test_it_begins_as_the_paper_says() -> None:
 def test_the_cache_takes_the_bytes_of_its_formula() -> None:
     for kv_heads in (0, 2):
         model = transformer(kv_heads=kv_heads)
-        stored = model.cache(6, SLOTS).stored
+        stored = model.cache(Prefix(torch.zeros(6, dtype=torch.int64)), SLOTS, Cache).stored
         assert stored.numel() * stored.element_size() == 6 * model.cache_bytes(SLOTS)
         assert model.cache_bytes(SLOTS) == 2 * 3 * SLOTS * (kv_heads or 4) * 8 * 4
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from genkit_tokens import var
+from genkit_tokens.prefix import Prefix
 from genkit_tokens.scales import ScaleQuantiser, scale_sizes
 from genkit_tokens.var import VAR, VARSampling, scale_coordinates
 from torch.nn.functional import conv2d, cross_entropy, interpolate
@@ -81,16 +82,16 @@ def test_a_scale_sees_those_before_it_and_the_class_but_neither_itself_nor_those
     model = make(VAR, **SMALL)
     tokens = model.tokens(images())
     lengths = [rows * columns for rows, columns in model.tokenizer.quantiser.sizes]
-    whole = model.logits_of(tokens, LABELS)
+    whole = model.logits_of(tokens, Prefix(LABELS))
     starts = list(itertools.accumulate(lengths, initial=0))
     for scale in range(len(lengths)):
         other = tokens.clone()
         other[:, starts[scale] : starts[scale + 1]] = (other[:, starts[scale] : starts[scale + 1]] + 1) % 12
-        moved = (model.logits_of(other, LABELS) - whole).abs().amax((0, 2))
+        moved = (model.logits_of(other, Prefix(LABELS)) - whole).abs().amax((0, 2))
         assert (moved[: starts[scale + 1]] < 1e-5).all()
         assert (moved[starts[scale + 1] :] > 1e-4).all()
-    assert (model.logits_of(tokens, (LABELS + 1) % 3)[:, -1] - whole[:, -1]).abs().max() > 1e-3
-    assert (model.logits_of(tokens[:1], LABELS[:1]) - whole[:1]).abs().max() < 1e-5
+    assert (model.logits_of(tokens, Prefix((LABELS + 1) % 3))[:, -1] - whole[:, -1]).abs().max() > 1e-3
+    assert (model.logits_of(tokens[:1], Prefix(LABELS[:1])) - whole[:1]).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -104,8 +105,8 @@ def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(
     model.sampling = VARSampling(guidance=scale, guidance_ramp=ramp)
     seen: list[torch.Tensor] = []
     monkeypatch.setattr(var, "probabilities", lambda logits, how: (seen.append(logits), logits.softmax(-1))[1])
-    tokens = model.draw_tokens(LABELS, torch.Generator().manual_seed(0))
-    asked, anyway = model.logits_of(tokens, LABELS), model.logits_of(tokens, model.transformer.any_class(4))
+    tokens = model.draw_tokens(Prefix(LABELS), torch.Generator().manual_seed(0))
+    asked, anyway = model.logits_of(tokens, Prefix(LABELS)), model.logits_of(tokens, model.transformer.anything(4))
     sizes = model.tokenizer.quantiser.sizes
     last = len(sizes) - 1
     strengths = torch.cat(
@@ -123,7 +124,7 @@ def test_images_drawn_without_a_cache_are_the_same(examine: Callable[..., Result
 def test_the_loss_is_averaged_over_scales(make: Make) -> None:
     model = make(VAR, label_dropout=0.0, **SMALL)
     tokens = model.tokens(images())
-    logits = model.logits_of(tokens, LABELS)
+    logits = model.logits_of(tokens, Prefix(LABELS))
     each = cross_entropy(logits.mT, tokens, reduction="none")
     lengths = [rows * columns for rows, columns in model.tokenizer.quantiser.sizes]
     expected = torch.stack([part.mean() for part in each.split(lengths, 1)]).mean()

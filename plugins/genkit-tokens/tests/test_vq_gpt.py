@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from genkit_tokens import vq_gpt
+from genkit_tokens.prefix import Prefix
 from genkit_tokens.vq_gpt import VQGPT, VQGPTSampling
 from torch.nn.functional import cross_entropy
 
@@ -41,8 +42,8 @@ def test_drawn_tokens_have_the_probabilities_of_the_uncached_logits(
         monkeypatch.setattr(
             vq_gpt, "probabilities", lambda logits, how, seen=seen: (seen.append(logits), logits.softmax(-1))[1]
         )
-        tokens = model.draw_tokens(LABELS, torch.Generator().manual_seed(0))
-        asked, anyway = model.logits_of(tokens, LABELS), model.logits_of(tokens, model.transformer.any_class(4))
+        tokens = model.draw_tokens(Prefix(LABELS), torch.Generator().manual_seed(0))
+        asked, anyway = model.logits_of(tokens, Prefix(LABELS)), model.logits_of(tokens, model.transformer.anything(4))
         expected = anyway + scale * (asked - anyway)
         assert (torch.stack(seen, 1) - expected).abs().max() < 1e-5
         assert expected.std() > 0.1
@@ -58,12 +59,12 @@ def test_images_drawn_without_a_cache_are_the_same(options: dict[str, Any], exam
 def test_the_class_moves_the_last_tokens_logits_and_batch_mates_do_not(make: Make) -> None:
     model = make(VQGPT)
     tokens = model.tokens(images())
-    whole = model.logits_of(tokens, LABELS)
-    moved = model.logits_of(tokens, (LABELS + 1) % 3)[:, -1] - whole[:, -1]
+    whole = model.logits_of(tokens, Prefix(LABELS))
+    moved = model.logits_of(tokens, Prefix((LABELS + 1) % 3))[:, -1] - whole[:, -1]
     assert (moved.abs().amax(1) > 1e-3).all()
-    permuted = model.logits_of(tokens[:2], LABELS[[1, 0]])[:, -1] - whole[:2, -1]
+    permuted = model.logits_of(tokens[:2], Prefix(LABELS[[1, 0]]))[:, -1] - whole[:2, -1]
     assert (permuted.abs().amax(1) > 1e-3).all()
-    assert (model.logits_of(tokens[:1], LABELS[:1]) - whole[:1]).abs().max() < 1e-5
+    assert (model.logits_of(tokens[:1], Prefix(LABELS[:1])) - whole[:1]).abs().max() < 1e-5
 
 
 def test_the_loss_is_the_mean_cross_entropy_in_nats_a_token_and_moves_the_transformer_alone(make: Make) -> None:
@@ -71,19 +72,24 @@ def test_the_loss_is_the_mean_cross_entropy_in_nats_a_token_and_moves_the_transf
     batch = Batch(images(), LABELS)
     loss = model.loss("transformer", batch, step())
     tokens = model.tokens(batch.images)
-    expected = -model.logits_of(tokens, LABELS).log_softmax(-1).gather(2, tokens[..., None]).mean()
+    expected = -model.logits_of(tokens, Prefix(LABELS)).log_softmax(-1).gather(2, tokens[..., None]).mean()
     torch.testing.assert_close(loss, expected)
     loss.backward()
     assert all(p.grad is None for p in model.tokenizer.parameters())
     assert all(p.grad is not None for name, p in model.transformer.named_parameters())
 
 
-def test_labels_are_left_out_by_the_steps_generator_in_training_and_never_elsewhere(make: Make) -> None:
+def test_labels_are_left_out_by_the_steps_generator_in_training_and_never_elsewhere(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = make(VQGPT, label_dropout=0.4)
-    many = torch.arange(3000) % 3
-    kept = model.keep_some(many, torch.Generator().manual_seed(0))
+    many, given = torch.arange(3000) % 3, []
+    monkeypatch.setattr(model, "token_loss", lambda tokens, prefix, step: given.append(prefix.labels))
+    for _ in range(2):
+        model.loss("transformer", Batch(images(3000), many), step())
+    kept = given[0]
     assert (kept == 3).float().mean().item() == pytest.approx(0.4, abs=0.03)
-    assert kept.equal(model.keep_some(many, torch.Generator().manual_seed(0)))
+    assert kept.equal(given[1])
     assert (kept[kept < 3] == many[kept < 3]).all()
     bounds = [model.log_likelihood(images(), generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
     assert bounds[0].equal(bounds[1])
@@ -103,7 +109,7 @@ def test_the_bound_sums_out_classes_by_their_frequencies_and_ignores_how_images_
     with torch.no_grad():
         prior = torch.zeros(4)
         for label, frequency in enumerate(model.data.class_frequencies):
-            logits = model.logits_of(tokens, torch.full((4,), label))
+            logits = model.logits_of(tokens, Prefix(torch.full((4,), label)))
             prior += frequency * torch.exp(-cross_entropy(logits.mT, tokens, reduction="none").sum(1))
         expected = prior.log() + model.tokenizer.likelihood.log_prob(model.tokenizer.decode(tokens), given)
     torch.testing.assert_close(bound, expected)
@@ -135,10 +141,10 @@ def test_draws_have_the_joint_law_of_the_model(make: Make, jacobi: int) -> None:
     model.sampling = VQGPTSampling(guidance=1.5, temperature=1.5, jacobi=jacobi)
     every = torch.tensor(list(itertools.product(range(3), repeat=4)))
     with torch.no_grad():
-        anyway = model.logits_of(every, model.transformer.any_class(81))
-        asked = model.logits_of(every, torch.full((81,), 2))
+        anyway = model.logits_of(every, model.transformer.anything(81))
+        asked = model.logits_of(every, Prefix(torch.full((81,), 2)))
     law = ((anyway + 1.5 * (asked - anyway)) / 1.5).log_softmax(-1).gather(2, every[..., None]).sum((1, 2)).exp()
-    drawn = model.draw_tokens(torch.full((20_000,), 2), torch.Generator().manual_seed(0))
+    drawn = model.draw_tokens(Prefix(torch.full((20_000,), 2)), torch.Generator().manual_seed(0))
     counts = torch.bincount((drawn * torch.tensor([27, 9, 3, 1])).sum(1), minlength=81)
     expected = 20_000 * law
     rare = expected < 5
@@ -146,6 +152,42 @@ def test_draws_have_the_joint_law_of_the_model(make: Make, jacobi: int) -> None:
     found = torch.cat([counts[~rare], counts[rare].sum()[None]])
     chi_square = ((found - pooled).square() / pooled.clamp_min(1e-9)).sum().item()
     assert chi_square < len(pooled) + 4 * math.sqrt(2 * len(pooled))
+
+
+def test_what_was_never_trained_is_not_drawn(make: Make) -> None:
+    model, generator = make(VQGPT, label_dropout=0.0), torch.Generator()
+    model.sample(2, generator=generator)
+    model.sampling = VQGPTSampling(guidance=1.5)
+    with pytest.raises(UsageError, match="guidance=1"):
+        model.sample(2, generator=generator)
+    model.sampling = VQGPTSampling()
+    with pytest.raises(UsageError, match="name the class"):
+        model.complete(images(), torch.zeros(4, 1, 8, 8, dtype=torch.bool), generator=generator)
+
+
+def test_no_image_can_be_drawn(make: Make) -> None:
+    assert make(VQGPT).sample(0, generator=torch.Generator()).shape == (0, 1, 8, 8)
+
+
+@torch.no_grad()
+def test_jacobi_decoding_never_looks_at_memory_that_was_not_written(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that lag behind others have slots that are not written yet; greedy draws must equal plain ones."""
+    model, empty = make(VQGPT), torch.empty
+
+    def dirty(*shape: int, **how: Any) -> torch.Tensor:
+        made = empty(*shape, **how)
+        return made.fill_(math.nan) if made.is_floating_point() else made
+
+    monkeypatch.setattr(torch, "empty", dirty)
+    labels = Prefix(torch.arange(60) % 3)
+    drawn = []
+    for jacobi in (0, 4, 1000):
+        model.sampling = VQGPTSampling(guidance=1.5, top_k=1, jacobi=jacobi)
+        monkeypatch.setattr(vq_gpt, "draw", lambda probability, generator: probability.argmax(-1))
+        drawn.append(model.draw_tokens(labels, torch.Generator().manual_seed(0)))
+    assert drawn[1].equal(drawn[0]) and drawn[2].equal(drawn[0])
 
 
 def test_weight_decay_is_of_matrices_alone(make: Make) -> None:
@@ -188,7 +230,7 @@ def test_a_large_order_is_drawn_in_parts(make: Make, monkeypatch: pytest.MonkeyP
     model = make(VQGPT)
     row = 2 * model.transformer.cache_bytes(model.tokenizer.length)
     monkeypatch.setattr("genkit_tokens.token_model.CACHE_BYTES", 5 * row)
-    assert model.drawn_at_once == 5
+    assert model.drawn_at_once(None) == 5
     assert model.sample(12, generator=torch.Generator().manual_seed(0)).shape == (12, 1, 8, 8)
 
 
@@ -204,7 +246,7 @@ def test_jacobi_decoding_takes_fewer_passes_where_drafts_are_right(make: Make, m
     original = model.transformer.at
     monkeypatch.setattr(model.transformer, "at", lambda *given: (passes.append(1), original(*given))[1])
     model.sampling = VQGPTSampling(jacobi=8)
-    model.draw_tokens(LABELS[:1], torch.Generator().manual_seed(0))
+    model.draw_tokens(Prefix(LABELS[:1]), torch.Generator().manual_seed(0))
     assert len(passes) < 8 < model.tokenizer.length
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from genkit_tokens.prefix import Cache
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
-from genkit_tokens.transformer import Cache, Transformer
+from genkit_tokens.transformer import Transformer
 
 
 class RaggedCache(Cache):
@@ -15,12 +18,18 @@ class RaggedCache(Cache):
     places: Tensor
     end: int
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # Rows that lag behind look at slots that were never written: with a weight of 0, but 0 times NaN is NaN.
+        self.stored[:, :, :, :, self.first :] = 0
+
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store keys and values [N, kv heads, S, head size] at ``places``; return those up to ``end``."""
         rows = torch.arange(len(keys), device=keys.device)[:, None]
-        self.stored[layer, 0][rows, :, self.places] = keys.transpose(1, 2)
-        self.stored[layer, 1][rows, :, self.places] = values.transpose(1, 2)
-        return self.stored[layer, 0, :, :, : self.end], self.stored[layer, 1, :, :, : self.end]
+        places, end = self.first + self.places, self.first + self.end
+        self.stored[layer, 0][rows, :, places] = keys.transpose(1, 2)
+        self.stored[layer, 1][rows, :, places] = values.transpose(1, 2)
+        return self.stored[layer, 0, :, :, :end], self.stored[layer, 1, :, :, :end]
 
 
 def draw_by_jacobi(
@@ -38,22 +47,14 @@ def draw_by_jacobi(
     token is drawn from (p_new - p_old)+, and all drafts after it are drawn anew from p_new, their next p_old. Drafts
     begin as uniform. Rows advance separately.
     """
-    n = len(guidance.labels) // (1 + guidance.both)
-    device = guidance.labels.device
-    cache = RaggedCache(
-        transformer.layers,
-        len(guidance.labels),
-        transformer.kv_heads,
-        length + window,
-        transformer.head_size,
-        transformer.positions,
-    )
+    n, device, window = guidance.n, guidance.prefix.labels.device, min(window, length)
+    cache = transformer.cache(guidance.prefix, length + window, RaggedCache)
     beyond = length + window  # a window may reach beyond the last token: what is there is never used
     tokens = torch.randint(codes, (n, beyond), generator=generator, device=device)
     before = torch.full((n, beyond, codes), 1 / codes, device=device)
     done = torch.zeros(n, dtype=torch.int64, device=device)
     steps = torch.arange(window, device=device)
-    first = transformer.labels(guidance.labels)
+    first = transformer.first(guidance.prefix)
     while bool((done < length).any()):
         places = done[:, None] + steps
         logits = _logits(transformer, cache, guidance, first, tokens, places, length)
@@ -87,7 +88,7 @@ def _logits(
     rows = torch.arange(len(tokens), device=tokens.device)[:, None]
     contents = guidance.double(transformer.embedding(tokens[rows, (places - 1).clamp_min(0)]))
     both = guidance.double(places)
-    contents = torch.where((both == 0)[..., None], first[:, None], contents)
+    contents = torch.where((both == 0)[..., None], first, contents)
     cache.places, cache.end = both, int(places.max()) + 1
     mask = torch.arange(cache.end, device=tokens.device) <= both[:, None, :, None]
     return guidance.guide(transformer.at(contents, both.clamp_max(length - 1), mask, cache))

@@ -13,11 +13,13 @@ from torch.nn.functional import cross_entropy
 
 from genkit.models import DataInfo, Step
 from genkit_tokens.codes import CodeEmbedding, CodeHead
+from genkit_tokens.positions import grid_coordinates
+from genkit_tokens.prefix import Given, Prefix
 from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
-from genkit_tokens.token_model import Given, TokenModel, TokenOptions
+from genkit_tokens.token_model import TokenModel, TokenOptions
 from genkit_tokens.tokenizer import Tokenizer
-from genkit_tokens.transformer import Transformer, grid_coordinates
+from genkit_tokens.transformer import Transformer
 
 
 @dataclass
@@ -53,12 +55,12 @@ class MaskGIT(TokenModel):
         self.mask = quantiser.codes  # one more than the last code
         embedding = CodeEmbedding(quantiser, options.width, masked=True)
         places = grid_coordinates(*self.tokenizer.grid)
-        self.transformer = Transformer(options, embedding, places, CodeHead(quantiser, options.width), data.num_classes)
+        self.transformer = Transformer(options, embedding, places, CodeHead(quantiser, options.width), self.labels)
 
-    def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
+    def token_loss(self, tokens: Tensor, prefix: Prefix, step: Step) -> Tensor:
         """Return the mean cross-entropy of the masked tokens."""
         masked = self.draw_mask(len(tokens), tokens.shape[1], step.generator)
-        logits = self.logits_of(tokens.masked_fill(masked, self.mask), labels)
+        logits = self.logits_of(tokens.masked_fill(masked, self.mask), prefix)
         return cross_entropy(logits[masked].float(), tokens[masked])
 
     def draw_mask(self, n: int, length: int, generator: torch.Generator) -> Tensor:
@@ -68,17 +70,17 @@ class MaskGIT(TokenModel):
         order = torch.rand(n, length, generator=generator, device=generator.device).argsort(1).argsort(1)
         return order < count
 
-    def logits_of(self, tokens: Tensor, labels: Tensor) -> Tensor:
+    def logits_of(self, tokens: Tensor, prefix: Prefix) -> Tensor:
         """Return the logits [N, T, codes] of tokens [N, T], some of them ``mask``; each sees all others."""
-        label = self.transformer.labels(labels)[:, None]
-        return self.transformer(torch.cat([label, self.transformer.embedding(tokens)], 1))[:, 1:]  # type: ignore[no-any-return]
+        contents = torch.cat([self.transformer.first(prefix), self.transformer.embedding(tokens)], 1)
+        return self.transformer.whole(prefix, contents)[:, 1:]
 
-    def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
+    def draw_tokens(self, prefix: Prefix, generator: torch.Generator, given: Given = None) -> Tensor:
         """Draw tokens [N, T], at least one more of each image at every step."""
-        shape, sampling = (len(labels), self.tokenizer.length), self.sampling
-        guidance = Guidance(labels, self.transformer.any_class(len(labels)), sampling.guidance)
+        shape, sampling = (len(prefix), self.tokenizer.length), self.sampling
+        guidance = Guidance(prefix, self.transformer.classes, sampling.guidance)
         if given is None:
-            tokens = torch.full(shape, self.mask, device=labels.device)
+            tokens = torch.full(shape, self.mask, device=self.device)
         else:
             tokens = given[0].masked_fill(~given[1], self.mask)
         left = wanted = (tokens == self.mask).sum(1, keepdim=True)
@@ -86,10 +88,10 @@ class MaskGIT(TokenModel):
             if not bool(left.any()):
                 break
             share = (step + 1) / sampling.steps
-            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.labels))
+            logits = guidance.guide(self.logits_of(guidance.double(tokens), guidance.prefix))
             probability = probabilities(logits, sampling)
             drawn = draw(probability, generator)
-            noise = -torch.empty(shape, device=labels.device).exponential_(generator=generator).log()
+            noise = -torch.empty(shape, device=self.device).exponential_(generator=generator).log()
             # The noise is on the confidence alone: the tokens themselves are drawn from the model.
             sure = probability.gather(-1, drawn[..., None]).squeeze(-1).log() + sampling.noise * (1 - share) * noise
             masked = tokens == self.mask

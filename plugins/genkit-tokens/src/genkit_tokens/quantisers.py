@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ class Quantiser(nn.Module):
 
     codes: int
     size: int
+    begins_with_vectors: ClassVar[bool] = False
+    """Whether ``initialise`` is to be called."""
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the quantised vectors with the straight-through gradient, their tokens, and a loss."""
@@ -92,6 +95,8 @@ class VQ(Quantiser):
     The loss is ``commitment`` |z - sg[e]|^2, which pulls the encoder alone; the averages move the codebook.
     """
 
+    begins_with_vectors = True
+
     def __init__(self, codes: int, size: int, commitment: float) -> None:
         super().__init__()
         self.codes, self.size, self.commitment = codes, size, commitment
@@ -113,8 +118,13 @@ class VQ(Quantiser):
 
     def initialise(self, vectors: Tensor) -> None:
         """Set the codebook to some of the vectors [n, size]."""
-        self.codebook.initialise(vectors[: self.codes])
+        self.codebook.initialise(some_of(vectors, self.codes))
 
     def update(self, step: Step) -> None:
         """Move the averages after a training step."""
         self.codebook.update(step)
+
+
+def some_of(vectors: Tensor, count: int) -> Tensor:
+    """Return the first ``count`` of vectors [n, size], and some again where there are too few."""
+    return vectors[torch.arange(count, device=vectors.device) % len(vectors)]

@@ -10,6 +10,8 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
+from genkit_tokens.prefix import Prefix
+
 
 @dataclass
 class TokenSampling:
@@ -21,29 +23,31 @@ class TokenSampling:
     likeliest codes that together have this probability.
     """
 
-    guidance: Annotated[float, Ge(0)] = 1.0
-    temperature: Annotated[float, Gt(0)] = 1.0
+    guidance: Annotated[float, Ge(0), Le(1e3)] = 1.0
+    temperature: Annotated[float, Ge(1e-3), Le(1e3)] = 1.0
     top_k: Annotated[int, Ge(0)] = 0
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0
 
 
 class Guidance:
-    """The rows that guidance needs: the class's, any class's, or both, where the first half is any class's.
+    """The rows that guidance needs: of what is asked, of anything, or both, where the first half is of anything.
 
-    ``scales`` are all that it will have; ``scale`` is the one it has, at first the first.
+    ``classes``: the label of anything. ``scales`` are all that it will have; ``scale`` is the one it has, at first the
+    first. ``n``: the number of images.
     """
 
-    def __init__(self, labels: Tensor, any_class: Tensor, *scales: float) -> None:
-        self.scale = scales[0]
-        self.both = set(scales) not in ({0}, {1}) and not torch.equal(labels, any_class)
-        self.labels = torch.cat([any_class, labels]) if self.both else labels if self.scale else any_class
+    def __init__(self, asked: Prefix, classes: int, *scales: float) -> None:
+        self.scale, self.n = scales[0], len(asked)
+        anything = asked.without(torch.ones_like(asked.labels, dtype=torch.bool), classes)
+        self.both = set(scales) not in ({0}, {1}) and not torch.equal(asked.labels, anything.labels)
+        self.prefix = asked.after(anything) if self.both else asked if self.scale else anything
 
     def double(self, rows: Tensor) -> Tensor:
         """Return the rows [N, ...] once for each half."""
         return torch.cat([rows, rows]) if self.both else rows
 
     def guide(self, logits: Tensor) -> Tensor:
-        """Return u + s (c - u) of the logits of ``labels``, [N, ...] of [N or 2N, ...]."""
+        """Return u + s (c - u) of the logits of ``prefix``, [N, ...] of [N or 2N, ...]."""
         if not self.both:
             return logits
         anyway, asked = logits.chunk(2)

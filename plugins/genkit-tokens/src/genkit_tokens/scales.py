@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 from genkit.models import DataInfo, Step
 from genkit.models.codebook import AverageCodebook
 from genkit.models.layers import Size
-from genkit_tokens.quantisers import Quantiser
+from genkit_tokens.quantisers import Quantiser, some_of
 from genkit_tokens.tokenizer import Tokenizer, TokenizerOptions
 
 
@@ -20,6 +20,8 @@ class ScaleQuantiser(Quantiser):
     as h, and phi(h) = .5 h + .5 conv(h) is added to the sum. The loss, averaged over scales, pulls the encoder to the
     sums with the weight ``commitment``, and trains phi to meet the encoder's vectors.
     """
+
+    begins_with_vectors = True
 
     def __init__(self, codes: int, size: int, commitment: float, sizes: list[Size]) -> None:
         super().__init__()
@@ -71,7 +73,7 @@ class ScaleQuantiser(Quantiser):
 
     def initialise(self, vectors: Tensor) -> None:
         """Set the codebook to some of the vectors [n, size]."""
-        self.codebook.initialise(vectors[: self.codes])
+        self.codebook.initialise(some_of(vectors, self.codes))
 
     def update(self, step: Step) -> None:
         """Move the averages after a training step."""

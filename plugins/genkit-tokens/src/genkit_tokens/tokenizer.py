@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le, Len
@@ -16,6 +16,12 @@ from genkit.models.layers import Crop, Size, halvings
 from genkit.models.likelihoods import Bernoulli, DiscretizedLogistic, Likelihood
 from genkit.models.precision import full_precision, promoted
 from genkit_tokens.quantisers import FSQ, VQ, Quantiser
+
+if TYPE_CHECKING:
+    from genkit.data import Split
+
+PIXELS_AT_ONCE = 1 << 21
+"""Most pixels of images that are encoded at once before the first step."""
 
 
 @dataclass
@@ -31,7 +37,7 @@ class TokenizerOptions:
     """
 
     quantiser: Literal["fsq", "vq"] = "fsq"
-    levels: Annotated[tuple[Annotated[int, Ge(3)], ...], Len(1)] = (8, 6, 5)
+    levels: Annotated[tuple[Annotated[int, Ge(3), Le(1000)], ...], Len(1)] = (8, 6, 5)
     codes: Annotated[int, Ge(2)] = 256
     size: Annotated[int, Ge(1)] = 8
     commitment: Annotated[float, Ge(0)] = 0.25
@@ -52,7 +58,8 @@ class Tokenizer(nn.Module):
     def __init__(self, options: TokenizerOptions, data: DataInfo) -> None:
         super().__init__()
         count = options.halvings or halvings(*data.shape[1:], most=2)[0]
-        _, height, width = data.shape
+        self.pixels: Size = data.shape[1:]
+        height, width = self.pixels
         self.grid: Size = (math.ceil(height / 2**count), math.ceil(width / 2**count))
         self.likelihood = likelihood_of(options, data)
         self.quantiser: Quantiser = self.make_quantiser(options)
@@ -97,6 +104,19 @@ class Tokenizer(nn.Module):
         with full_precision(images.device):
             distortion = self.likelihood.distortion(params, observed).mean() / observed[0].numel()
             return distortion + extra, tokens.flatten(1)
+
+    @torch.no_grad()
+    def begin(self, train_data: Split, generator: torch.Generator) -> None:
+        """Set a codebook to vectors of training images, before the first step."""
+        if not self.quantiser.begins_with_vectors:
+            return
+        device = generator.device
+        chosen = torch.randint(len(train_data), (2048,), generator=generator, device=device).cpu()
+        parts = chosen.split(max(1, PIXELS_AT_ONCE // math.prod(self.pixels)))
+        images = (train_data.images(part.numpy()).to(device) for part in parts)
+        vectors = torch.cat([self.vectors(self.likelihood.observe(part)).flatten(0, -2) for part in images])
+        order = torch.randperm(len(vectors), generator=generator, device=device)
+        self.quantiser.initialise(vectors[order])
 
     @torch.no_grad()
     def tokens(self, images: Tensor) -> Tensor:

@@ -13,10 +13,11 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from genkit.models import DataInfo, Step
 from genkit_tokens.normalised import NormalisedTokenModel
+from genkit_tokens.prefix import Cache, Given, Prefix
 from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
 from genkit_tokens.scales import ScaleTokenizer
-from genkit_tokens.token_model import Given, TokenOptions
+from genkit_tokens.token_model import TokenOptions
 from genkit_tokens.tokenizer import perplexity
 from genkit_tokens.transformer import Transformer
 
@@ -63,31 +64,31 @@ class VAR(NormalisedTokenModel):
         places = scale_coordinates(self.tokenizer.quantiser.sizes)
         embedding = nn.Linear(options.size, options.width, bias=False)
         head = nn.Linear(options.width, options.codes, bias=False)
-        self.transformer = Transformer(options, embedding, places, head, data.num_classes)
+        self.transformer = Transformer(options, embedding, places, head, self.labels)
 
     def log_use(self, tokens: Tensor, step: Step) -> None:
         """Log how many codes a batch uses at each scale, as if alike: a collapse shows at the coarse ones first."""
         for scale, part in enumerate(self.tokenizer.quantiser.split(tokens)):
             step.log(**{f"perplexity_{scale + 1}": perplexity(part, self.options.codes)})
 
-    def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
+    def token_loss(self, tokens: Tensor, prefix: Prefix, step: Step) -> Tensor:
         """Return the mean over scales of the mean cross-entropy of a scale's tokens."""
-        logits = self.logits_of(tokens, labels)
+        logits = self.logits_of(tokens, prefix)
         lengths = [rows * columns for rows, columns in self.tokenizer.quantiser.sizes]
         parts = zip(logits.split(lengths, 1), tokens.split(lengths, 1), strict=True)
         each = [cross_entropy(part.flatten(0, 1).float(), own.flatten()) for part, own in parts]
         return torch.stack(each).mean()
 
-    def logits_of(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Return the logits [N, T, codes] of all tokens given those of the scales before theirs, and the label."""
+    def logits_of(self, tokens: Tensor, prefix: Prefix) -> Tensor:
+        """Return the logits [N, T, codes] of all tokens given those of the scales before theirs, and the prefix."""
         quantiser = self.tokenizer.quantiser
         with torch.no_grad():
             sums = quantiser.sums(tokens)
         inputs = [self.contents(total, scale + 1) for scale, total in enumerate(sums[:-1])]
-        contents = torch.cat([self.transformer.labels(labels)[:, None], *inputs], 1)
+        contents = torch.cat([self.transformer.first(prefix), *inputs], 1)
         scale = torch.cat([torch.full((rows * columns,), k) for k, (rows, columns) in enumerate(quantiser.sizes)])
         mask = (scale[:, None] >= scale).to(contents.device)
-        return self.transformer(contents, mask=mask)  # type: ignore[no-any-return]
+        return self.transformer.whole(prefix, contents, mask=mask)
 
     def contents(self, total: Tensor, scale: int) -> Tensor:
         """Return the contents [N, rows * columns, width] of a scale's slots, given the sum [N, size, H, W]."""
@@ -95,17 +96,17 @@ class VAR(NormalisedTokenModel):
         contents: Tensor = self.transformer.embedding(small.flatten(2).mT)
         return contents
 
-    def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
+    def draw_tokens(self, prefix: Prefix, generator: torch.Generator, given: Given = None) -> Tensor:
         """Draw tokens [N, T] scale by scale."""
         quantiser, sampling = self.tokenizer.quantiser, self.sampling
-        guidance = Guidance(labels, self.transformer.any_class(len(labels)), *(scale for _, scale in self.draw_order()))
-        cache = self.transformer.cache(len(guidance.labels), self.transformer.slots)
-        contents = self.transformer.labels(guidance.labels)[:, None]
-        total, tokens = torch.zeros((), device=labels.device), []
+        guidance = Guidance(prefix, self.transformer.classes, *(scale for _, scale in self.draw_order()))
+        cache = self.transformer.cache(guidance.prefix, self.transformer.slots, Cache)
+        contents = self.transformer.first(guidance.prefix)
+        total, tokens = torch.zeros((), device=self.device), []
         last = len(quantiser.sizes) - 1
         for scale, size in enumerate(quantiser.sizes):
             guidance.scale = self.guidance_at(scale)
-            logits = guidance.guide(self.transformer(contents, cache.length, cache=cache))
+            logits = guidance.guide(self.transformer(contents, cache.length, cache))
             tokens.append(draw(probabilities(logits, sampling), generator))
             if scale < last:
                 total = total + quantiser.part(tokens[-1].unflatten(1, size), scale)
@@ -122,7 +123,7 @@ class VAR(NormalisedTokenModel):
     def guidance_at(self, scale: int) -> float:
         """Return the guidance of a scale: the same for all, or rising from 1."""
         last = len(self.tokenizer.quantiser.sizes) - 1
-        share = scale / max(1, last) if self.sampling.guidance_ramp else 1.0
+        share = scale / last if self.sampling.guidance_ramp and last else 1.0
         return 1 + (self.sampling.guidance - 1) * share
 
 

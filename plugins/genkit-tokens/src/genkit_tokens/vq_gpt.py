@@ -15,11 +15,13 @@ from genkit.models import DataInfo, Step
 from genkit_tokens.codes import CodeEmbedding, CodeHead
 from genkit_tokens.jacobi import draw_by_jacobi
 from genkit_tokens.normalised import NormalisedTokenModel
+from genkit_tokens.positions import causal, grid_coordinates
+from genkit_tokens.prefix import Cache, Given, Prefix
 from genkit_tokens.presets import presets
 from genkit_tokens.sampling import Guidance, TokenSampling, draw, probabilities
-from genkit_tokens.token_model import Given, TokenOptions
+from genkit_tokens.token_model import TokenOptions
 from genkit_tokens.tokenizer import Tokenizer
-from genkit_tokens.transformer import Transformer, causal, grid_coordinates
+from genkit_tokens.transformer import Transformer
 
 
 @dataclass
@@ -34,8 +36,8 @@ class VQGPT(NormalisedTokenModel):
 
     The transformer minimises - sum_t log p(z_t | z_<t, c), averaged over tokens.
 
-    The class is a prefix of the sequence. Drawing keeps the keys and values of all tokens so far in a cache; with
-    ``jacobi`` it is speculative Jacobi decoding (arXiv:2410.01699), for small batches.
+    The class or the text is a prefix of the sequence. Drawing keeps the keys and values of all tokens so far in a
+    cache; with ``jacobi`` it is speculative Jacobi decoding (arXiv:2410.01699), for small batches.
     """
 
     Sampling = VQGPTSampling
@@ -54,22 +56,22 @@ class VQGPT(NormalisedTokenModel):
         quantiser = self.tokenizer.quantiser
         places = grid_coordinates(*self.tokenizer.grid)[:-1]  # the last token is never an input
         embedding, head = CodeEmbedding(quantiser, options.width), CodeHead(quantiser, options.width)
-        self.transformer = Transformer(options, embedding, places, head, data.num_classes)
+        self.transformer = Transformer(options, embedding, places, head, self.labels)
 
-    def token_loss(self, tokens: Tensor, labels: Tensor, step: Step) -> Tensor:
+    def token_loss(self, tokens: Tensor, prefix: Prefix, step: Step) -> Tensor:
         """Return the mean cross-entropy of each token given those before it."""
-        return cross_entropy(self.logits_of(tokens, labels).flatten(0, 1).float(), tokens.flatten())
+        return cross_entropy(self.logits_of(tokens, prefix).flatten(0, 1).float(), tokens.flatten())
 
-    def logits_of(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Return the logits [N, T, codes] of every token given those before it and the label."""
-        contents = self.contents(labels, tokens[:, :-1])
-        return self.transformer(contents, mask=causal(contents.shape[1], contents.device))  # type: ignore[no-any-return]
+    def logits_of(self, tokens: Tensor, prefix: Prefix) -> Tensor:
+        """Return the logits [N, T, codes] of every token given those before it and the prefix."""
+        contents = self.contents(prefix, tokens[:, :-1])
+        return self.transformer.whole(prefix, contents, mask=causal(contents.shape[1], contents.device))
 
-    def contents(self, labels: Tensor, tokens: Tensor) -> Tensor:
-        """Return the contents [N, 1 + S, width] of the slots of labels [N] and of tokens [N, S] after them."""
-        return torch.cat([self.transformer.labels(labels)[:, None], self.transformer.embedding(tokens)], 1)
+    def contents(self, prefix: Prefix, tokens: Tensor) -> Tensor:
+        """Return the contents [N, 1 + S, width] of a prefix's slot and of those of tokens [N, S] after it."""
+        return torch.cat([self.transformer.first(prefix), self.transformer.embedding(tokens)], 1)
 
-    def draw_tokens(self, labels: Tensor, generator: torch.Generator, given: Given = None) -> Tensor:
+    def draw_tokens(self, prefix: Prefix, generator: torch.Generator, given: Given = None) -> Tensor:
         """Draw tokens [N, T] one after another; both halves of guidance go on with the same token.
 
         Raises UsageError where a known token comes after one that isn't.
@@ -79,15 +81,15 @@ class VQGPT(NormalisedTokenModel):
             raise UsageError(
                 "vq-gpt fills a hole only where it comes last, row by row from the top left: use maskgit for this one"
             )
-        guidance = Guidance(labels, self.transformer.any_class(len(labels)), self.sampling.guidance)
+        guidance = Guidance(prefix, self.transformer.classes, self.sampling.guidance)
         if self.sampling.jacobi and given is None:
             window = self.sampling.jacobi
             return draw_by_jacobi(self.transformer, guidance, length, codes, self.sampling, window, generator)
-        tokens = torch.empty(len(labels), length, dtype=torch.int64, device=labels.device)
-        cache = self.transformer.cache(len(guidance.labels), length)
-        contents = self.transformer.labels(guidance.labels)[:, None]
+        tokens = torch.empty(len(prefix), length, dtype=torch.int64, device=self.device)
+        cache = self.transformer.cache(guidance.prefix, length, Cache)
+        contents = self.transformer.first(guidance.prefix)
         for place in range(length):
-            logits = guidance.guide(self.transformer(contents, place, cache=cache)[:, -1])
+            logits = guidance.guide(self.transformer(contents, place, cache)[:, -1])
             drawn = draw(probabilities(logits, self.sampling), generator)
             tokens[:, place] = drawn if given is None else torch.where(given[1][:, place], given[0][:, place], drawn)
             contents = guidance.double(self.transformer.embedding(tokens[:, place, None]))

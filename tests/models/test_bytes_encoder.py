@@ -1,0 +1,73 @@
+"""The encoder of bytes: words, normalisation, odd texts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from genkit.errors import GenkitWarning
+from genkit.models.bytes_encoder import BytesEncoder, text_bytes, words_of
+
+ODD = (
+    "",
+    " ",
+    "\n\t",
+    "a",
+    "七",
+    "😀" * 9,
+    "красная семёрка",
+    "\udcff\udc80",
+    "\x00\x1b[31m",
+    "é",
+    "e\u0301",
+    "1" * 40,
+)
+
+
+@pytest.fixture
+def encoder() -> BytesEncoder:
+    torch.manual_seed(0)
+    return BytesEncoder(16).eval()
+
+
+@torch.no_grad()
+def test_a_text_has_a_vector_for_each_word(encoder: BytesEncoder) -> None:
+    found = encoder(["a red 7", "seven", "one two three four five"])
+    assert found.tokens.shape == (3, 5, 16) and found.mask.sum(1).tolist() == [3, 1, 5]
+
+
+@torch.no_grad()
+def test_odd_texts_are_read_and_batch_mates_change_nothing(encoder: BytesEncoder) -> None:
+    together = encoder(ODD)
+    for row, prompt in enumerate(ODD):
+        alone = encoder([prompt])
+        count = int(alone.mask.sum())
+        assert count == together.mask[row].sum() == len(set(words_of(text_bytes(prompt))) - {-1})
+        assert torch.allclose(alone.tokens[0, :count], together.tokens[row, :count], atol=1e-5)
+    assert together.tokens.isfinite().all()
+
+
+@torch.no_grad()
+def test_case_spaces_and_forms_of_letters_make_no_difference(encoder: BytesEncoder) -> None:
+    found = encoder(["A  Red\u00a0７", "a red 7", "é", "e\u0301"]).tokens
+    assert found[0].equal(found[1]) and found[2].equal(found[3])
+
+
+@torch.no_grad()
+def test_the_order_of_words_makes_one(encoder: BytesEncoder) -> None:
+    one, other = encoder(["red 3 left of blue 8", "blue 8 left of red 3"]).tokens
+    assert (one[2] - other[2]).abs().max() > 1e-4  # "left" itself
+
+
+@torch.no_grad()
+def test_a_long_text_is_cut_and_that_is_said(encoder: BytesEncoder) -> None:
+    with pytest.warns(GenkitWarning, match="has 10,000 bytes: only the first 256 are read"):
+        found = encoder(["7" * 10_000])
+    assert found.mask.sum() == 22  # words of 12 bytes
+    with pytest.warns(GenkitWarning):
+        assert len(text_bytes("é" * 5000)) == 256
+
+
+def test_words_end_at_spaces_and_after_twelve_bytes() -> None:
+    assert words_of(b"ab c") == [0, 0, -1, 1]
+    assert words_of(b"x" * 25) == [0] * 12 + [1] * 12 + [2]
