@@ -19,7 +19,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, distributions, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Generic, TypeVar, cast
 
 import pluggy
@@ -29,11 +29,11 @@ from genkit.files.guard import guarded, sentence
 from genkit.files.text import logger
 from genkit.registry import builtins, hookspecs
 from genkit.registry.fence import fenced
+from genkit.registry.installed import GROUP, allowed, dist_of, installed, version_of
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec, TextEncoderSpec
 
 _LOG = logger(__name__)
 
-GROUP = "genkit"
 CORE = "genkit-toolkit"
 _HOOKS: dict[str, type[Spec]] = {
     "genkit_models": ModelSpec,
@@ -96,11 +96,11 @@ class Registry:
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
-        self._register(builtins, Plugin("builtins", CORE, _version_of(CORE)))
+        self._register(builtins, Plugin("builtins", CORE, version_of(CORE)))
         self._said: set[str] = set()
-        for entry_point in _allowed(list(found)):
-            dist = _dist_of(entry_point)
-            plugin = Plugin(entry_point.name, dist, _version_of(dist))
+        for entry_point in allowed(list(found)):
+            dist = dist_of(entry_point)
+            plugin = Plugin(entry_point.name, dist, version_of(dist))
             if dist == CORE:
                 self._broken(plugin, "its distribution has genkit's own name", PluginError())
             else:
@@ -278,50 +278,7 @@ def _verify_hooks(manager: pluggy.PluginManager, module: Any) -> None:
             raise PluginError(f"it implements {caller.name!r}, which is not a hook.{suggestion(caller.name, known)}")
 
 
-def _allowed(found: list[EntryPoint]) -> list[EntryPoint]:
-    found = sorted(found, key=lambda entry_point: (_dist_of(entry_point), entry_point.name))
-    setting = os.environ.get("GENKIT_PLUGINS")
-    if setting is None:
-        return found
-    wanted = [name for name in (part.strip() for part in setting.split(",")) if name]
-    names = {entry_point.name for entry_point in found} | {_dist_of(entry_point) for entry_point in found}
-    for name in wanted:
-        if name not in names:
-            raise UnknownName(
-                "plugin", name, names, f" GENKIT_PLUGINS names it; installed: {', '.join(sorted(names)) or 'none'}"
-            )
-    return [e for e in found if e.name in wanted or _dist_of(e) in wanted]
-
-
-def _dist_of(entry_point: EntryPoint) -> str:
-    """The distribution's name, or the entry point's if the package's metadata is missing or damaged."""
-    with guarded(lambda error: None):
-        return (entry_point.dist.name if entry_point.dist else "") or entry_point.name
-    return entry_point.name
-
-
-def _version_of(dist: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(dist) or "unknown"
-    except PackageNotFoundError:
-        return "unknown"
-
-
 @functools.cache
 def registry() -> Registry:
     """Return the registry of this process, created on first use."""
-    return Registry(_installed())
-
-
-def _installed() -> Iterable[EntryPoint]:
-    """All entry points of plugins; a distribution whose metadata can't be read is left out with a warning."""
-    try:
-        return entry_points(group=GROUP)
-    except (ValueError, OSError, AttributeError, TypeError):  # of some distribution, maybe of no plugin
-        found: list[EntryPoint] = []
-        for dist in distributions():
-            with guarded(lambda error: _LOG.warning("a package can't be looked at for plugins: %s", sentence(error))):
-                found += dist.entry_points.select(group=GROUP)
-        return found
+    return Registry(installed())

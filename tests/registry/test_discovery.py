@@ -1,6 +1,6 @@
 """Discovery, hooks and built-ins: a broken plugin is one warning, names are unambiguous, observers stop no run.
 
-Tests discovery, hookspecs and builtins of genkit.registry.
+Tests discovery, installed, hookspecs and builtins of genkit.registry.
 """
 
 from __future__ import annotations
