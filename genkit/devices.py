@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any
 
 import torch
@@ -27,6 +28,11 @@ def pick_device(wanted: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"there is no device {wanted!r} here: {str(error).splitlines()[0]}") from error
     return device
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a device that times were measured on."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, {os.cpu_count()} cores"
 
 
 def pick_precision(wanted: str | None, device: torch.device) -> str:

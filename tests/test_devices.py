@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genkit.devices import autocast, pick_device, pick_precision
+from genkit.devices import autocast, device_name, pick_device, pick_precision
 from genkit.errors import UsageError
 
 
@@ -47,3 +47,7 @@ def test_mixed_precision_multiplies_in_bfloat16():
     for precision, kind in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
         with autocast(torch.device("cpu"), precision):
             assert (one @ one).dtype == kind
+
+
+def test_the_name_of_the_processor_says_its_cores():
+    assert device_name(torch.device("cpu")).startswith("cpu, ")

@@ -49,7 +49,9 @@ class CaptionDraw:
 
 
 def asked_prompts(split: Split, grammar: Grammar, count: int, seed: int) -> Prompts:
-    """Return ``count`` prompts of each group: captions of a split, what others say in unseen phrasings, held-out ones.
+    """Return ``count`` prompts of each group, in turn.
+
+    The groups are captions of a split, what others of them say in unseen phrasings, and held-out combinations.
 
     Raises DataError for a split without captions, or a caption that is not of the grammar.
     """
@@ -62,8 +64,8 @@ def asked_prompts(split: Split, grammar: Grammar, count: int, seed: int) -> Prom
     groups[UNSEEN] = [_choose(grammar.unseen(text), derive(seed, UNSEEN, place)) for place, text in enumerate(other)]
     for name, texts in grammar.held_out().items():
         groups[name] = [_choose(texts, derive(seed, name, place)) for place in range(count)]
-    texts = tuple(text for each in groups.values() for text in each)
-    return Prompts(texts, tuple(name for name, each in groups.items() for _ in each))
+    texts = tuple(text for row in zip(*groups.values(), strict=True) for text in row)
+    return Prompts(texts, tuple(groups) * count)
 
 
 def _choose(texts: tuple[str, ...], seed: int) -> str:

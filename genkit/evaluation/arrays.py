@@ -184,7 +184,7 @@ def record_of(evaluator: Evaluator, subject: Subject, protocol: Any, scores: Any
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         dataset=evaluator.dataset.slug,
         subject=subject,
-        protocol=dataclasses.asdict(protocol),
+        protocol=protocol.document(),
         scores=tuple(scores),
         absent=dict(absent),
         environment=describe(),

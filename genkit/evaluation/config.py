@@ -9,11 +9,13 @@ from typing import Any
 
 from genkit.data import ImageDataset
 from genkit.errors import UsageError
+from genkit.features import offered_choices
+from genkit.features.extractor import fitting
 from genkit.files.text import logger
 from genkit.registry.discovery import registry
 from genkit.registry.parameters import checked_parameters
 from genkit.registry.specs import MetricSpec
-from genkit.results.protocols import ProtocolPreset, find_protocol
+from genkit.results.protocols import PROTOCOLS, ProtocolPreset, find_protocol
 
 _LOG = logger(__name__)
 
@@ -86,6 +88,18 @@ class EvalConfig:
     def protocol_preset(self) -> ProtocolPreset:
         """The protocol preset; raises UnknownName."""
         return find_protocol(self.protocol) if isinstance(self.protocol, str) else self.protocol
+
+    def check_extractor(self, name: str) -> None:
+        """Raise UsageError if the protocol sets a choice that an extractor does not offer."""
+        offered = offered_choices(name)
+        for key, value in self.protocol_preset.features.items():
+            if key not in self.choices and value not in offered.get(key, ()):
+                fits = [protocol for protocol, preset in PROTOCOLS.items() if fitting(offered, preset.features)]
+                given = self.protocol if isinstance(self.protocol, str) else "given"
+                raise UsageError(
+                    f"protocol {given} sets {key}={value}, which {name} does not have: name an extractor that has "
+                    f"it, as --features inception, or a protocol that fits {name} ({', '.join(fits)})"
+                )
 
     def say_departures(self, data: ImageDataset) -> None:
         """Log in which ways a data set was read otherwise than by the package whose protocol is asked for."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import functools
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +13,18 @@ from typing import Any, NamedTuple
 import torch
 
 from genkit.data import ImageDataset, Split
-from genkit.devices import pick_device
+from genkit.devices import device_name, pick_device
 from genkit.errors import DataError, GenkitError, OptionsError, Unmeasurable, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.exhibits import exhibits
-from genkit.evaluation.samples import ModelSamples, SplitImages
+from genkit.evaluation.prompting import asked_of, follows_prompts
+from genkit.evaluation.samples import ModelSamples, SplitImages, draws_classes
 from genkit.evaluation.scoring import FailedMetric, column, missing_capability, needs_extractor, score, unsupported
-from genkit.features import default_extractor, load_extractor, offered_choices
+from genkit.features import default_extractor, load_extractor
 from genkit.features.cache import FeatureCache, Progress, Samples, identity, quiet
-from genkit.features.extractor import Extractor, fitting
+from genkit.features.extractor import Extractor
 from genkit.features.foreign import BrokenExtractor, accept
+from genkit.features.judge import AskedPrompts
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
@@ -32,7 +32,6 @@ from genkit.registry.parameters import checked_parameters, effective, recorded
 from genkit.registry.specs import MetricSpec
 from genkit.results.environment import describe
 from genkit.results.protocol import Protocol
-from genkit.results.protocols import PROTOCOLS
 from genkit.results.records import Record, RecordedScore, Subject, Training
 
 
@@ -102,7 +101,7 @@ class Evaluator:
         choices = {**config.protocol_preset.features, **config.choices}
         for name in config.extractors or [default_extractor(self.dataset)]:
             try:
-                self._check_protocol(name)
+                config.check_extractor(name)
                 extractor = load_extractor(name, weights=config.weights, device=str(self.device), choices=choices)
                 accept(extractor, self.dataset.info().shape)
                 loaded += [extractor] if extractor.name not in [each.name for each in loaded] else []
@@ -111,18 +110,6 @@ class Evaluator:
         if not loaded:
             raise first
         return loaded
-
-    def _check_protocol(self, extractor: str) -> None:
-        """Raise UsageError if the protocol sets a choice that an extractor does not offer."""
-        offered = offered_choices(extractor)
-        for key, value in self.config.protocol_preset.features.items():
-            if key not in self.config.choices and value not in offered.get(key, ()):
-                fits = [name for name, preset in PROTOCOLS.items() if fitting(offered, preset.features)]
-                given = self.config.protocol if isinstance(self.config.protocol, str) else "given"
-                raise UsageError(
-                    f"protocol {given} sets {key}={value}, which {extractor} does not have: name an extractor that has "
-                    f"it, as --features inception, or a protocol that fits {extractor} ({', '.join(fits)})"
-                )
 
     @functools.cached_property
     def reference(self) -> FeatureCache:
@@ -133,6 +120,11 @@ class Evaluator:
     def test_set(self) -> FeatureCache:
         """The test split, which reconstructions are compared with."""
         return self._real_images(self.dataset.test)
+
+    @functools.cached_property
+    def asked(self) -> AskedPrompts:
+        """The prompts that models of texts are asked, and their judge; raises Unmeasurable for data without."""
+        return asked_of(self.dataset, self.against, self.config, self.device, self.progress)
 
     def _real_images(self, split: Split) -> FeatureCache:
         samples = SplitImages(split, len(split), self.config.chunk, content=self.dataset.sha256)
@@ -176,11 +168,18 @@ class Evaluator:
             },
             features=identity(extractor) if extractor is not None else {},
             likelihood=likelihood,
-            hardware={"device": _device_name(self.device), "threads": torch.get_num_threads()},
+            prompts=self._prompts_protocol(model),
+            hardware={"device": device_name(self.device), "threads": torch.get_num_threads()},
             parameters={
                 spec.name: found for spec in self.specs if (found := recorded(spec.schema, self.parameters(spec)))
             },
         )
+
+    def _prompts_protocol(self, model: GenerativeModel | None) -> Mapping[str, Any]:
+        if follows_prompts(model) and any("prompts" in spec.depends_on for spec in self.specs):
+            with contextlib.suppress(Unmeasurable):
+                return self.asked.choices
+        return {}
 
     def measure(
         self,
@@ -196,7 +195,7 @@ class Evaluator:
         ``content`` is the hash of the data set that ``images`` is a split of, if known. Raises the first error of the
         metrics if none of them can be computed.
         """
-        labelled = images.labels is not None if images is not None else bool(model and model.conditional)
+        labelled = images.labels is not None if images is not None else draws_classes(model, self.against)
         samples = self._samples(model, images, content)
         with self._recorded(subject, self.specs, samples, model, labelled, training) as (record, evidence):
             return Measurement(record, exhibits(evidence))
@@ -204,7 +203,8 @@ class Evaluator:
     def measure_one(self, spec: MetricSpec, subject: Subject, model: GenerativeModel, training: Training) -> Record:
         """Measure a trained model by one metric, without exhibits, and return the record without writing it."""
         samples = self._samples(model, None, "")
-        with self._recorded(subject, [spec], samples, model, model.conditional, training) as (record, _):
+        labelled = draws_classes(model, self.against)
+        with self._recorded(subject, [spec], samples, model, labelled, training) as (record, _):
             return record
 
     @contextlib.contextmanager
@@ -243,16 +243,19 @@ class Evaluator:
             metrics={spec.name: self.parameters(spec) for spec in measured},
             extractor=self.extractors[0] if self.extractors else None,
             count=samples.count,
+            asked=lambda: self.asked,
         )
         try:
             with self._random_state_kept():
                 scores, absent = self._scores(measured, evidence)
-                protocol = self.protocol(samples.count, model, evidence.extractor)
+                protocol = self.protocol(samples.count, model, evidence.extractor).document()
+                if captions := getattr(samples, "prompts_sha256", ""):
+                    protocol["prompts"] = {**protocol.get("prompts", {}), "captions": captions}
                 record = Record(
                     created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
                     dataset=self.dataset.slug,
                     subject=subject,
-                    protocol=dataclasses.asdict(protocol),
+                    protocol=protocol,
                     scores=tuple(scores),
                     absent={**missing, **absent},
                     training=training,
@@ -269,9 +272,8 @@ class Evaluator:
         config = self.config
         if model is not None:
             quantisation = config.protocol_preset.quantisation
-            return ModelSamples(
-                model.to(self.device), config.count, config.chunk, config.seed, self.device, quantisation
-            )
+            model = model.to(self.device)
+            return ModelSamples(model, config.count, config.chunk, config.seed, self.device, quantisation, self.against)
         if images is None:
             raise UsageError("there is nothing to measure: give a model or images")
         return SplitImages(images, min(config.count, len(images)), config.chunk, config.seed, content)
@@ -314,7 +316,3 @@ class Evaluator:
 
     def _random_state_kept(self) -> contextlib.AbstractContextManager[None]:
         return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, {os.cpu_count()} cores"

@@ -11,6 +11,7 @@ from genkit.evaluation.already_measured import fingerprints, missing
 from genkit.evaluation.closed_form import last_trained_stage, load_for_evaluation
 from genkit.evaluation.evaluate import store_record, subject_of, training_of
 from genkit.evaluation.evaluator import Evaluator, Measurement
+from genkit.evaluation.samples import draws_classes
 from genkit.evaluation.scoring import missing_capability
 from genkit.models.base import GenerativeModel
 from genkit.registry.specs import MetricSpec
@@ -54,7 +55,7 @@ def measure_milestones(run: Run, evaluator: Evaluator, folder: Path, *, raw: boo
 
 def _first(evaluator: Evaluator, name: str, model: GenerativeModel) -> MetricSpec:
     """Return the first metric that applies to the model, beginning with FID if none is named."""
-    labelled = model.conditional and bool(evaluator.dataset.classes)
+    labelled = draws_classes(model, evaluator.against) and bool(evaluator.dataset.classes)
     reasons = []
     specs = evaluator.specs
     if evaluator.config.wanted is None:

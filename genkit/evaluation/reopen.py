@@ -149,7 +149,7 @@ def reopen(
             raise DataError(f"{data.name} has changed since {record.subject.name} was measured")
         drawn_with, raw = sampling_of_record(record, run), record.training.weights == "raw"
         model = load_for_evaluation(run, checkpoint, data.train, target, raw=raw, sampling=drawn_with)
-        drawn = ModelSamples(model, count, chunk, seed, target, said(record, "samples.quantisation"))
+        drawn = ModelSamples(model, count, chunk, seed, target, said(record, "samples.quantisation"), data.train)
         return Reopened(data, drawn, data.train, model, target)
     if record.subject.kind != "images":
         raise MissingError(f"{record.subject.name} was measured to calibrate a board: it has no run or images to open")

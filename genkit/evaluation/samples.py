@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from genkit.data import Split
 from genkit.data.images import quantize, truncate
+from genkit.data.prompts import CaptionDraw
+from genkit.evaluation.prompting import follows_prompts, understood
 from genkit.files.reading import read_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import sampling_of
@@ -31,7 +34,11 @@ QUANTISATION: dict[str, Callable[[Tensor], Tensor]] = {"round-half-even": quanti
 
 @dataclass
 class ModelSamples:
-    """Samples drawn from a model in full chunks; chunk i draws from (seed, i), so no chunk depends on another."""
+    """Samples drawn from a model in full chunks; chunk i draws from (seed, i), so no chunk depends on another.
+
+    A model of texts is asked captions of ``captioned``, the split that samples are compared with, drawn by the seed;
+    the samples have the labels of the images that these captions are of.
+    """
 
     model: GenerativeModel
     count: int
@@ -39,6 +46,7 @@ class ModelSamples:
     seed: int
     device: torch.device
     quantisation: str = "round-half-even"
+    captioned: Split | None = None
 
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
         """Yield the chunks; the last one is cut after sampling, as randn(64)[:4] is not randn(4).
@@ -48,11 +56,15 @@ class ModelSamples:
         for index in range(start // self.chunk, -(-self.count // self.chunk)):
             generator = torch.Generator(self.device).manual_seed(derive(self.seed, "sample", index))
             torch.manual_seed(derive(self.seed, "sample-global", index))
-            images = drawn(self.model, self.chunk, generator=generator, condition=self._labels(index))
+            images = drawn(self.model, self.chunk, generator=generator, condition=self._condition(index))
             yield QUANTISATION[self.quantisation](images)[: self.count - index * self.chunk]
 
     def labels(self) -> NDArray[np.int64] | None:
         """Return the classes that the images are conditioned on, or None for an unconditional model."""
+        if self._captions is not None and self.captioned is not None:
+            places = [self._asked(index)[1] for index in range(-(-self.count // self.chunk))]
+            labels = self.captioned.labels
+            return None if labels is None else np.asarray(labels)[np.concatenate(places)][: self.count]
         if not self.model.conditional:
             return None
         chunks = [self._labels(index) for index in range(-(-self.count // self.chunk))]
@@ -74,6 +86,7 @@ class ModelSamples:
             "model": f"{cls.__module__}.{cls.__qualname__}",
             "code": own.source if (own := code_of_object(self.model)) is not None else _file_of(cls),
             "options": repr(self.model.options),
+            **({"prompts": self.prompts_sha256} if self.prompts_sha256 else {}),
             **({"sampling": drawn_with} if (drawn_with := sampling_of(self.model)) else {}),
             "data": repr(self.model.data),
             "weights": weights.hexdigest(),
@@ -84,6 +97,29 @@ class ModelSamples:
             "device": str(self.device),
             "torch": torch.__version__,
         }
+
+    @functools.cached_property
+    def _captions(self) -> CaptionDraw | None:
+        captions = None if self.captioned is None else self.captioned.captions
+        return CaptionDraw(self.captioned) if self.captioned and captions and follows_prompts(self.model) else None
+
+    def _asked(self, index: int) -> tuple[list[str], NDArray[np.int64]]:
+        """Return the prompts of a chunk, and the indices of the images that they are captions of."""
+        assert self._captions is not None
+        return self._captions.draw(self.chunk, derive(self.seed, "prompts", index))
+
+    @functools.cached_property
+    def prompts_sha256(self) -> str:
+        """The hash of the captions that a model of texts is asked; empty for other models."""
+        if self._captions is None:
+            return ""
+        texts = [self._asked(index)[0] for index in range(-(-self.count // self.chunk))]
+        return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+    def _condition(self, index: int) -> Any:
+        if self._captions is None:
+            return self._labels(index)
+        return understood(self.model, self._asked(index)[0])
 
     def _labels(self, index: int) -> Tensor | None:
         """Draw class labels with the frequencies of the training split."""
@@ -158,6 +194,17 @@ class SplitImages:
         sizes = {} if self.split.sizes is None else {"sizes": hashlib.sha256(self.split.sizes.tobytes()).hexdigest()}
         identity = {"content": content, "split": self.split.name, "levels": self.split.levels, "order": order}
         return {**identity, **sizes, **subset}
+
+
+def draws_classes(model: GenerativeModel | None, captioned: Split) -> bool:
+    """Return whether samples of a model have labels: it is told classes, or texts that are captions of labelled images.
+
+    ``captioned`` is the split whose captions a model of texts is asked.
+    """
+    if model is None:
+        return False
+    told_texts = follows_prompts(model) and captioned.captions is not None
+    return captioned.labels is not None if told_texts else model.conditional
 
 
 def _file_of(cls: type) -> str:

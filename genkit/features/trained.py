@@ -34,10 +34,15 @@ BUDGET = 180_000
 
 
 def train_classifier(
-    dataset: ImageDataset, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    dataset: ImageDataset,
+    *,
+    seed: int = 0,
+    budget: int = BUDGET,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Classifier, float]:
     """Train a classifier on the training split; return it and its accuracy on the test split, in [0, 1].
 
+    ``budget`` is the number of training images in all, about: it is shown whole epochs.
     Deterministic for a seed on the same torch, thread count and device. ``progress`` is called with images done and
     images in all. Raises UsageError for data without at least two classes of labels.
     """
@@ -46,7 +51,8 @@ def train_classifier(
     _, height, width = dataset.info().shape
     count = len(dataset.train)
     most_shift = 1 if min(height, width) < 16 else 2
-    steps = _epochs(count) * math.ceil(count / BATCH)
+    epochs = _epochs(count, budget)
+    steps = epochs * math.ceil(count / BATCH)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "classifier"))
         module = Classifier(dataset.info().shape, len(dataset.classes)).train()
@@ -54,7 +60,7 @@ def train_classifier(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.15)
     generator = torch.Generator().manual_seed(derive(seed, "classifier", "draws"))
     shown = 0
-    for indices in _batches(count, generator):
+    for indices in _batches(count, epochs, generator):
         images = shifted(torch.from_numpy(dataset.train.uint8(indices).copy()), most_shift, generator)
         labels = torch.from_numpy(dataset.train.labels[indices])
         optimizer.zero_grad()
@@ -64,7 +70,7 @@ def train_classifier(
         schedule.step()
         shown += len(indices)
         if progress is not None:
-            progress(shown, _epochs(count) * count)
+            progress(shown, epochs * count)
     return module.eval(), accuracy(module, dataset.test)
 
 
@@ -83,7 +89,9 @@ def predictions(module: Classifier, split: Split) -> NDArray[np.int64]:
     return np.concatenate(parts)
 
 
-def metadata_of(dataset: ImageDataset, name: str, measured: float, seed: int) -> dict[str, Any]:
+def metadata_of(
+    dataset: ImageDataset, name: str, measured: float, seed: int, *, budget: int = BUDGET
+) -> dict[str, Any]:
     """Return the metadata of a classifier trained on a data set, without the hash of its weights."""
     try:
         genkit = version("genkit-toolkit")
@@ -100,7 +108,7 @@ def metadata_of(dataset: ImageDataset, name: str, measured: float, seed: int) ->
         "training": {
             "seed": seed,
             "images": len(dataset.train),
-            "epochs": _epochs(len(dataset.train)),
+            "epochs": _epochs(len(dataset.train), budget),
             "batch": BATCH,
             "learning_rate": LEARNING_RATE,
             "label_smoothing": SMOOTHING,
@@ -151,12 +159,12 @@ def _train_again(folder: Path, name: str, damaged: Damaged) -> None:
     _LOG.warning("the weights of %s were damaged: it was trained again and is %s", name, same)
 
 
-def _epochs(count: int) -> int:
-    return min(60, max(2, round(BUDGET / count)))
+def _epochs(count: int, budget: int) -> int:
+    return min(60, max(2, round(budget / count)))
 
 
-def _batches(count: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
-    for _ in range(_epochs(count)):
+def _batches(count: int, epochs: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
+    for _ in range(epochs):
         yield from np.array_split(torch.randperm(count, generator=generator).numpy(), math.ceil(count / BATCH))
 
 

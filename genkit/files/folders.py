@@ -23,6 +23,7 @@ CACHED = {
     "records": "indexes of stores with many records; made again when boards are next made",
     "weights": "weights of extractors; downloaded again, or added again by genkit weights add",
     "features": "extractors trained here; trained again by genkit features train",
+    "judges": "judges of whether prompts were obeyed; trained again when they are next needed",
     "checked": "when files of over 256 MB were last found undamaged; checked again when they are next read",
 }
 """The folders of the cache, and how what they hold comes back after it is removed."""

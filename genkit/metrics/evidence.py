@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.errors import PluginError
+from genkit.errors import PluginError, Unmeasurable
 from genkit.files.temporaries import Scratch
 from genkit.seeds import derive
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from genkit.data import Split
     from genkit.features.cache import Arrays, FeatureCache, Progress, Samples
     from genkit.features.extractor import Extractor
+    from genkit.features.judge import AskedPrompts
     from genkit.models.base import GenerativeModel
     from genkit.registry.provenance import Code
 
@@ -60,6 +61,8 @@ class Evidence:
     count: int = 0
     code: Code | None = None
     """The code of the metric, where it is a plugin's: what it keeps is kept for this code alone."""
+    asked: Callable[[], AskedPrompts] | None = None
+    """Returns the prompts that models of texts are asked, where there are any."""
     _shared: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
@@ -158,6 +161,17 @@ class Evidence:
             lambda: self._over_test("posterior", lambda images, index: self._ask("posterior", images).mean),
         )
 
+    @property
+    def asked_prompts(self) -> AskedPrompts:
+        """The prompts that models of texts are asked, and their judge; raises Unmeasurable if there are none."""
+        if self.asked is None:
+            raise Unmeasurable("the images were not drawn for prompts")
+        return self.asked()
+
+    def drawn_for(self, prompts: Sequence[str]) -> NDArray[np.uint8]:
+        """Return an image for each prompt, [n, C, H, W] in 0 .. 255; the same for all metrics that ask for these."""
+        return self._once(("drawn for", tuple(prompts)), lambda: self._draw_for(prompts))
+
     def log_likelihood(self, importance_samples: int) -> NDArray[np.float64]:
         """Return a lower bound on the log-likelihood of each test image, [n], in nats."""
 
@@ -240,6 +254,23 @@ class Evidence:
             done += len(images)
             self.progress(what, done, len(self.test))
         return np.concatenate(rows)
+
+    def _draw_for(self, prompts: Sequence[str]) -> NDArray[np.uint8]:
+        import torch
+
+        from genkit.data.images import quantize
+        from genkit.models.images import drawn
+
+        images, chunk = [], self.samples.chunk
+        for index, start in enumerate(range(0, len(prompts), chunk)):
+            texts = list(prompts[start : start + chunk])
+            generator = torch.Generator(self.device).manual_seed(derive(self.seed, "prompted", index))
+            torch.manual_seed(derive(self.seed, "prompted-global", index))
+            condition = self._ask("understand", texts)
+            drawn_now = drawn(self.model, len(texts), generator=generator, condition=condition)
+            images.append(quantize(drawn_now).cpu().numpy())
+            self.progress("images of prompts", start + len(texts), len(prompts))
+        return np.concatenate(images)
 
     def _mapped(self, name: str, transform: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
         """Return ``transform`` of the test images as a memory-mapped array, which lasts until ``close``."""

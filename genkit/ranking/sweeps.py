@@ -13,8 +13,8 @@ from genkit.ranking.board import COSTS
 from genkit.ranking.rows import entries, entry_of, weights_key
 from genkit.results.records import Record, RecordedScore
 
-PAIRS = (("fid", "class_accuracy"), ("recall", "precision"))
-"""The metrics of the horizontal and the vertical axis; the first two that were measured if neither pair was."""
+PAIRS = (("fid", "prompt_accuracy"), ("fid", "class_accuracy"), ("recall", "precision"))
+"""The metrics of the horizontal and the vertical axis; the first two that were measured if no pair was."""
 
 
 @dataclass(frozen=True, eq=False)

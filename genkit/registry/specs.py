@@ -117,8 +117,9 @@ class MetricSpec(Spec):
     (the samples themselves, kept on disk), "model", "training" (a trained model), and the model's methods
     "reconstruct", "log_likelihood", "kl", "posterior", "encode", "decode", "draw_latent". Any other name is a method of
     the model that this metric alone asks for. ``depends_on`` lists the groups of protocol choices that change the
-    number: "data", "samples", "features", "likelihood", "hardware". ``parameters`` are the metric's own, by name: a
-    ``Parameter`` or a plain default, whose type is then all that is checked; a protocol and the user may change them.
+    number: "data", "samples", "features", "likelihood", "prompts", "hardware". ``parameters`` are the metric's own, by
+    name: a ``Parameter`` or a plain default, whose type is then all that is checked; a protocol and the user may change
+    them.
     ``also_at_test_size``: biased in the number of samples, so also measured at the size of the test split. ``group`` is
     its heading in listings.
     """

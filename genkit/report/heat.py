@@ -11,7 +11,7 @@ from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
 from genkit.report.scale import Scale
 from genkit.report.standings import arrow
-from genkit.report.text import number
+from genkit.report.text import IN_PARTS, number
 from genkit.results.records import RecordedScore
 
 MOST = 30
@@ -130,7 +130,7 @@ def agreement(found: Agreement) -> HeatTable | None:
 
 
 def by_class(board: Board) -> list[HeatTable]:
-    """One table for each score that has values by class: models by classes."""
+    """One table for each score that has values by class, or by part: models by classes."""
     tables = []
     for name in (board.score, *board.columns):
         values = {row.label: parts for row in board.rows[:MOST] if (parts := _parts(row, name, board))}
@@ -139,7 +139,8 @@ def by_class(board: Board) -> list[HeatTable]:
         scale = Scale.of(value for parts in values.values() for value in parts.values())
         values |= {row.label: parts for row in board.calibration if (parts := _parts(row, name, board))}
         heads = tuple(dict.fromkeys(key for parts in values.values() for key in parts))
-        direction = next(score.direction for row in board.rows if (score := _score(row, name, board)))
+        one = next(score for row in board.rows if (score := _score(row, name, board)))
+        direction, kind = one.direction, "part" if one.metric in IN_PARTS else "class"
 
         def spot(value: float | None, scale: Scale = scale, direction: str = direction) -> HeatCell:
             if value is None:
@@ -149,7 +150,7 @@ def by_class(board: Board) -> list[HeatTable]:
 
         tables.append(
             HeatTable(
-                f"{name} {arrow(direction)} by class",
+                f"{name} {arrow(direction)} by {kind}",
                 f"Mean over training seeds. A stronger colour is better; the scale runs {scale.words} (ranked models).",
                 heads,
                 heads,

@@ -54,6 +54,9 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: i
     return "\n".join(lines)
 
 
+IN_PARTS = ("prompt_accuracy",)
+"""Metrics whose parts are no classes, and stand below the table of a record's scores."""
+
 Calibration = Mapping[str, Mapping[str, RecordedScore]]
 """Calibration baselines by name, each with its scores by fingerprint."""
 
@@ -85,11 +88,16 @@ def scores(record: Record, calibration: Calibration | None = None) -> str:
     if rows:
         rows.insert(0, ["", "", "value", "95 % interval", "n", *calibration, ""])
     lines = [table(rows, right=(2, *range(4, 5 + len(calibration))), indent=2)] if rows else []
+    lines += [
+        one_line(f"  {s.name}: {', '.join(f'{brief(value)} {part}' for part, value in s.parts.items())}")
+        for s in record.scores
+        if s.metric in IN_PARTS
+    ]
     lines += [one_line(f"  {', '.join(names)}  -  {reason}") for reason, names in reasons.items()]
     return "\n".join(lines)
 
 
-SWEPT = ("fid", "class_accuracy", "precision", "recall", "kid")
+SWEPT = ("fid", "prompt_accuracy", "class_accuracy", "precision", "recall", "kid")
 """Metrics that a table of a sweep shows, as far as they were measured; the first five measured if none of them was."""
 
 

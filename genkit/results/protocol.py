@@ -18,7 +18,8 @@ class Protocol:
 
     ``data``: data set, content hash, splits. ``samples``: number, chunk size, evaluation seed. ``features``: extractor,
     hash of its weights, preprocessing, dtype. ``likelihood``: observation model, binarisation, seed. ``hardware``: the
-    device that costs are measured on. ``parameters``: those of each metric, by metric name.
+    device that costs are measured on. ``prompts``: the hash of what a model of texts is asked, and that of the judge's
+    weights; empty for other models. ``parameters``: those of each metric, by metric name.
     """
 
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -27,6 +28,12 @@ class Protocol:
     likelihood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     hardware: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    prompts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def document(self) -> dict[str, dict[str, Any]]:
+        """Return the groups as a record holds them: without prompts where there are none, as ever."""
+        groups = dataclasses.asdict(self)
+        return {name: group for name, group in groups.items() if group or name != "prompts"}
 
     def choices(self, metric: str, depends_on: tuple[str, ...]) -> dict[str, Any]:
         """Return the choices of the named groups and the metric's parameters, under flat ``group.choice`` keys.

@@ -40,7 +40,16 @@ def test_it_shows_its_parts_with_their_size(cache, arguments):
 
 def test_json_has_the_bytes_of_each_part(cache):
     parts = {part["part"]: part["bytes"] for part in json.loads(run_json(cache))["parts"]}
-    assert parts == {"data": 1500, "seen": 7, "downloads": 0, "weights": 0, "records": 0, "features": 20, "checked": 0}
+    assert parts == {
+        "data": 1500,
+        "seen": 7,
+        "downloads": 0,
+        "weights": 0,
+        "records": 0,
+        "features": 20,
+        "judges": 0,
+        "checked": 0,
+    }
 
 
 def run_json(cache):

@@ -126,3 +126,8 @@ def test_an_option_at_the_value_that_is_not_stored_has_its_place_on_the_curve():
 def test_values_that_are_no_numbers_come_after_those_that_are():
     (plot, _) = sweep_plots(sweeps([point(training(run="a"), order=value) for value in ("raster", 2, "random")]))
     assert values(plot.curves[0]) == [2, "random", "raster"]
+
+
+def test_what_prompts_ask_for_is_plotted_against_the_distance():
+    (plot,) = sweep_plots(sweeps([point(training(), (FID, "prompt_accuracy"), guidance=each) for each in (1.0, 2.0)]))
+    assert (plot.x, plot.y) == (FID, "prompt_accuracy")

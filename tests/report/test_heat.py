@@ -67,3 +67,11 @@ def test_ranks_are_of_the_same_entry_whatever_a_board_calls_it():
     table = ranks([rank(records, score="fid"), rank(records[::2], score="kid")])
     found = {label: [spot.text for spot in spots] for label, spots in table.rows}
     assert found == {"a (width=1)": ["1", "1"], "b": ["2", "2"], "a (width=2)": ["3", "-"]}
+
+
+def test_parts_are_called_parts_and_classes_classes():
+    parts = {"one": 0.5}
+    obeyed = score(0.9, name="prompt_accuracy", direction="higher", parts=parts)
+    made = record("gpt", score(1.0), obeyed, score(1.0, name="fid_per_class", parts=parts))
+    titles = [table.title for table in by_class(rank([made]))]
+    assert [title.partition(" by ")[2] for title in titles] == ["part", "class"]

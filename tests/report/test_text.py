@@ -181,3 +181,11 @@ def test_only_what_lies_beyond_all_models_is_called_a_bound():
 
     assert bounds(real_test=1.0, noise=10.0, ppca=0.1) == {"real test": "floor", "noise": "ceiling", "ppca": "baseline"}
     assert bounds(real_test=3.0, noise=8.0) == {"real test": "baseline", "noise": "baseline"}
+
+
+def test_parts_that_are_no_classes_are_written_below_the_scores():
+    parts = {"seen phrasings": 0.975, "colour": 1.0}
+    obeyed = score(0.9, name="prompt_accuracy", parts=parts)
+    by_class = score(0.9, name="class_accuracy[digits-cnn]", parts={"7": 0.3})
+    *_, last = text.scores(record("gpt", obeyed, by_class)).splitlines()
+    assert last == "  prompt_accuracy: 0.975 seen phrasings, 1 colour"

@@ -16,6 +16,7 @@ def genkit_metrics() -> Iterator[MetricSpec]:
     yield from _distances()
     yield from _neighbours()
     yield from _classes()
+    yield from _prompts()
     yield from model_metrics()
 
 
@@ -248,4 +249,17 @@ def _classes() -> Iterator[MetricSpec]:
         depends_on=("data", "samples"),
         summary="Accuracy on real test images of a classifier trained on labelled samples",
         paper="arXiv:1905.10887",
+    )
+
+
+def _prompts() -> Iterator[MetricSpec]:
+    yield MetricSpec(
+        "prompt_accuracy",
+        "genkit.metrics.prompt_accuracy:prompt_accuracy",
+        direction="higher",
+        group="prompts",
+        needs=("understand",),
+        depends_on=("data", "prompts"),
+        parameters={"prompts": Parameter(500, "prompts of each group", low=2, high=100_000, always_recorded=False)},
+        summary="Share of prompts whose image shows all that they say, as a classifier judges",
     )
