@@ -129,5 +129,6 @@ def test_values_that_are_no_numbers_come_after_those_that_are():
 
 
 def test_what_prompts_ask_for_is_plotted_against_the_distance():
-    (plot,) = sweep_plots(sweeps([point(training(), (FID, "prompt_accuracy"), guidance=each) for each in (1.0, 2.0)]))
+    run = training()
+    (plot,) = sweep_plots(sweeps([point(run, (FID, "prompt_accuracy"), guidance=each) for each in (1.0, 2.0)]))
     assert (plot.x, plot.y) == (FID, "prompt_accuracy")
