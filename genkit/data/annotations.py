@@ -16,8 +16,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from genkit.data.extras import extra_module
+from genkit.data.row_groups import TooLarge, read_groups
 from genkit.errors import DataError
-from genkit.files.reading import JSON_WEIGHTS, parse_json, refuse_large
+from genkit.files.reading import JSON_WEIGHTS, MAX_MEMORY, parse_json, refuse_large
 from genkit.files.text import check_names
 
 FILES = ("file_name", "filename", "file", "path", "image", "image_id", "name")
@@ -237,7 +238,11 @@ def _label(value: Any, name: str, location: str) -> str | int:
 def _parquet(data: bytes, location: str) -> list[Row]:
     parquet = extra_module("pyarrow.parquet", "parquet", f"reading {location}")
     try:
-        rows: list[Row] = parquet.read_table(io.BytesIO(data)).to_pylist()
+        with io.BytesIO(data) as source, parquet.ParquetFile(source) as file:
+            columns = read_groups(file, io.BytesIO(data), range(file.num_row_groups), file.schema_arrow.names)
+        rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    except TooLarge as error:
+        raise DataError(f"{location} has {error}, which are held in memory whole: raise {MAX_MEMORY}") from error
     except Exception as error:  # pyarrow raises anything at all on damaged files
         raise DataError(f"{location} can't be read ({error}): write it again") from error
     return rows

@@ -12,12 +12,13 @@ from typing import Any, BinaryIO
 
 from genkit.data.annotations import CAPTIONS, LABELS, caption_texts
 from genkit.data.extras import extra_module
+from genkit.data.row_groups import TooLarge, read_groups, refuse_large
 from genkit.data.shards import Sample, SampleTree, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, UsageError
 from genkit.files.names import in_utf8
-from genkit.files.reading import MAX_MEMORY, entire, parse_json
+from genkit.files.reading import MAX_MEMORY, open_file, parse_json
 
 IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "webp")
 
@@ -50,6 +51,7 @@ class ParquetTree(SampleTree):
         shards, notes = find_shards(self.path, ".parquet")
         self.said += notes
         found: dict[str, Sample] = {}
+        held = 0
         for shard in shards:
             file = self._open(shard.path)
             self._column = image_column(file.schema_arrow, self.request, str(shard.path))
@@ -62,13 +64,17 @@ class ParquetTree(SampleTree):
             self._classes = classes
             texts = [name for name in CAPTIONS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                self._refuse_large(0, len(found) + rows)
                 columns = self._table(shard.path, group, [*([label] if label else []), *texts])
-                for row in range(file.metadata.row_group(group).num_rows):
+                for row in range(rows):
                     name = f"{shard.path.name}/{len(found):08d}"
                     self._rows[name] = (shard.path, group, row)
                     captions = caption_texts([columns[each][row] for each in texts])
+                    held += sum(map(len, captions))
                     value = columns[label][row] if label else None
                     found[name] = Sample(shard.split, value, captions)
+                self._refuse_large(held, len(found))
         return found
 
     def open(self, name: str) -> BinaryIO:
@@ -77,6 +83,8 @@ class ParquetTree(SampleTree):
         if self._group != (path, group):
             self._values = self._table(path, group, [self._column])[self._column]
             self._group = (path, group)
+        if row >= len(self._values):
+            raise _damaged(path, ValueError(f"it has no row {row:,} in group {group}"))
         value = self._values[row]
         data = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(data, bytes):
@@ -94,27 +102,27 @@ class ParquetTree(SampleTree):
         except Exception as error:  # pyarrow's own errors have no common base
             raise _damaged(path, error) from error
 
+    def _refuse_large(self, size: int, rows: int) -> None:
+        try:
+            refuse_large(size, rows)
+        except TooLarge as error:
+            raise DataError(
+                f"{self.path} has {error} whose names and captions are kept in memory: divide it, or raise {MAX_MEMORY}"
+            ) from error
+
     def _table(self, path: Path, group: int, columns: list[str]) -> dict[str, list[Any]]:
         if not columns:
             return {}
         try:
-            with in_utf8(path) as name, self._pq.ParquetFile(name) as file:
-                self._refuse_large(file.metadata.row_group(group), columns, path)
-                table: dict[str, list[Any]] = file.read_row_group(group, columns=columns).to_pydict()
-            return table
-        except DataError:
-            raise
+            with in_utf8(path) as name, open_file(path) as source, self._pq.ParquetFile(name) as file:
+                return read_groups(file, source, [group], columns)
+        except TooLarge as error:
+            raise DataError(
+                f"{path} has {error} in one group of rows, which is held in memory whole: write it with smaller "
+                f"row groups, or raise {MAX_MEMORY}"
+            ) from error
         except Exception as error:
             raise _damaged(path, error) from error
-
-    def _refuse_large(self, group: Any, columns: list[str], path: Path) -> None:
-        chunks = [group.column(index) for index in range(group.num_columns)]
-        size = sum(each.total_uncompressed_size for each in chunks if each.path_in_schema.split(".")[0] in columns)
-        if size > entire():
-            raise DataError(
-                f"{path} has {size:,} bytes in one group of rows, which is held in memory whole: write it with smaller "
-                f"row groups, or raise {MAX_MEMORY}"
-            )
 
 
 def image_column(schema: Any, request: DatasetRequest, name: str) -> str:

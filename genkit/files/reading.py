@@ -17,7 +17,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,7 +50,9 @@ BROKEN_ZIP = (
 )
 """What a damaged, truncated, encrypted or unsupported zip raises; bz2 errors are OSErrors."""
 
-_ZIP_DIRECTORY = 256 << 20
+_ENTRY, _MEMBER = b"PK\1\2", 362
+"""What an entry of a zip's directory begins with, and the bytes of memory of a member besides its entry, held twice."""
+
 _BLOCK = 1 << 20
 _SIP = 4096  # of bz2 and lzma, which make up to 100 MB of so much
 _DOTTED = re.compile(r"(?:\.[^.\n=]++){100}")
@@ -66,12 +68,21 @@ _KINDS = {
 class Regular(io.BufferedReader):
     """A regular file that never gives more than ``limit`` bytes at a time; a read of all of them raises EFBIG."""
 
+    given: Callable[[bytes, Any], None] | None = None
+    """Is given what each read returns and the file's name, and may raise an error."""
+
     def __init__(self, raw: io.FileIO, limit: int) -> None:
         super().__init__(raw)
         self.limit = limit
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as a file does; raises OSError if more than the limit is asked for and there."""
+        data = self._limited(size)
+        if self.given is not None:
+            self.given(data, self.name)
+        return data
+
+    def _limited(self, size: int | None) -> bytes:
         if size is not None and 0 <= size <= self.limit:
             return super().read(size)
         most = self.limit if size is None or size < 0 else size
@@ -139,7 +150,7 @@ def refuse_large(data: bytes | str, weights: Mapping[str, int]) -> None:
     else:
         marks = sum(data.count(mark.encode()) * weight for mark, weight in weights.items())
     if marks + (2 if data.isascii() else 5) * len(data) > entire():
-        raise ValueError(f"it would take more than {entire() >> 20:,} MB of memory, which {MAX_MEMORY} can raise")
+        raise ValueError(f"it {_too_much()}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -165,12 +176,14 @@ class Zip(zipfile.ZipFile):
     _file: Regular | None = None
 
     def __init__(self, path: Path | str) -> None:
-        self._file = open_file(path, _ZIP_DIRECTORY)
+        self._file = open_file(path)
+        self._file.given = _refuse_many
         try:
             super().__init__(self._file)
         except BaseException:
             self._file.close()
             raise
+        self._file.given = None  # what follows are members
 
     def close(self) -> None:
         """Close the zip and its file."""
@@ -236,6 +249,17 @@ def _refuse_special(mode: int, path: Path | str) -> None:
     if not stat.S_ISREG(mode):
         number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
         raise OSError(number, f"it is {_KINDS.get(stat.S_IFMT(mode), 'special')}, not a file", os.fspath(path))
+
+
+def _too_much() -> str:
+    return f"would take more than {entire() >> 20:,} MB of memory, which {MAX_MEMORY} can raise"
+
+
+def _refuse_many(directory: bytes, path: Any) -> None:
+    """Raise OSError for a zip's directory whose members would take too much memory."""
+    members = directory.count(_ENTRY)
+    if members * _MEMBER + 2 * len(directory) > entire():
+        raise OSError(errno.EFBIG, f"it lists {members:,} members, and {_too_much()}", path)
 
 
 def _too_large(limit: int, path: Any) -> OSError:

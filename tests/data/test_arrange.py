@@ -139,6 +139,18 @@ def test_metadata_of_hugging_face_gives_labels_and_captions(tmp_path, metadata):
     assert [split.names[place] for place in split.order] == [f"{index}.png" for index in range(8)]
 
 
+def test_a_table_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    root = write(tmp_path / "a", [f"{index}.png" for index in range(8)])
+    rows = [{"file_name": f"{index}.png", "text": "x" * 300_000} for index in range(8)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), root / "metadata.parquet")
+    assert (root / "metadata.parquet").stat().st_size < 100_000
+    assert open_dataset(f"folder:{root}").train.captions
+    monkeypatch.setenv("GENKIT_MAX_MEMORY", "2")
+    with pytest.raises(DataError, match=r"metadata.parquet has 2,\d{3},\d{3} bytes, .*: raise GENKIT_MAX_MEMORY"):
+        open_dataset(f"folder:{root}")
+
+
 def test_metadata_in_folders_of_splits(tmp_path):
     root = write(tmp_path / "a", [f"{split}/{index}.png" for split in ("train", "test") for index in range(8)])
     _jsonl(root / "train")

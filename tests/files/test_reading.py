@@ -169,6 +169,43 @@ def test_what_makes_much_of_little_is_unpacked_little_by_little(
     assert set(asked) == {4096}
 
 
+def directory(path: Path, members: int, comment: bytes = b"") -> Path:
+    """Write the directory of a zip, of empty members, alone."""
+    entry = b"PK\1\2" + struct.pack("<4B4HL2L5H2L", 20, 3, 20, 0, 0, 0, 0, 33, 0, 0, 0, 4, 0, len(comment), 0, 0, 0, 0)
+    content = b"".join(entry + struct.pack("<I", number) + comment for number in range(members))
+    count = min(members, 65535)
+    path.write_bytes(content + b"PK\5\6" + struct.pack("<4H2LH", 0, 0, count, count, len(content), 0, 0))
+    return path
+
+
+@pytest.mark.parametrize(("members", "comment"), [(20_000, b""), (20, bytes(65_000))])
+def test_more_members_than_memory_holds_are_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: int, comment: bytes
+) -> None:
+    path = directory(tmp_path / "a.zip", members, comment)
+    with Zip(path) as file:
+        assert len(file.namelist()) == members
+    monkeypatch.setenv("GENKIT_MAX_MEMORY", "2")
+    tracemalloc.start()
+    with pytest.raises(
+        OSError, match=f"it lists {members:,} members, and would take more than 2 MB of memory, which G"
+    ):
+        Zip(path)
+    assert tracemalloc.get_traced_memory()[1] < 2 * MB
+    tracemalloc.stop()
+
+
+def test_memory_of_a_member_is_not_underrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = directory(tmp_path / "a.zip", 20_000)
+    tracemalloc.start()
+    with Zip(path):
+        most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    monkeypatch.setenv("GENKIT_MAX_MEMORY", str(most * 8 // 10 >> 20))
+    with pytest.raises(OSError, match="members"):
+        Zip(path)
+
+
 def test_a_pipe_is_no_zip(special: dict[str, Path]) -> None:
     with pytest.raises(OSError, match="pipe"):
         Zip(special["a pipe"])
