@@ -30,6 +30,7 @@ from genkit.files.text import logger
 from genkit.registry import builtins, hookspecs
 from genkit.registry.fence import fenced
 from genkit.registry.installed import GROUP, allowed, dist_of, installed, version_of
+from genkit.registry.loaded import note
 from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec, TextEncoderSpec
 
 _LOG = logger(__name__)
@@ -139,6 +140,7 @@ class Registry:
             plugin.fenced("import"),
         ):
             modules.append(entry_point.load())
+            note(entry_point.module.partition(".")[0])
         if not plugin.error:
             self._register(modules[0], plugin)
         plugin.seconds = time.perf_counter() - began

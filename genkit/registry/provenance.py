@@ -6,9 +6,10 @@ comment in genkit divides no board. Of other code, ``Code.source`` covers
 - the module of the spec's target, that of the function or class it is, and that of what the function returned,
 - the modules these import, at their top or in functions, as far as they are the plugin's: of the same package, of
   another package of its distribution, or not installed (an editable install, a file on PYTHONPATH),
-- every file of a package, data too, once one of its modules imports by name or looks for files beside itself.
+- every file of a package, data too, once one of its modules imports by name or looks for files beside itself,
+- the name and version of each library that these import, but of those that genkit itself needs.
 
-It does not cover libraries, whose versions are their own, and files that lie elsewhere.
+It does not cover the sources of libraries, and files that lie elsewhere.
 """
 
 from __future__ import annotations
@@ -16,35 +17,40 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import importlib.util
 import inspect
 import operator
 import os
 import secrets
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import PackageNotFoundError, files
+from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError, files, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 from genkit.errors import PluginError
 from genkit.files.integrity import sha256_file
-from genkit.files.reading import entire, read_file
 from genkit.files.text import logger
 from genkit.registry.discovery import registry
+from genkit.registry.loaded import LIBRARIES, Unreadable, find, loaded_from, not_installed
 from genkit.registry.specs import Spec
 
 _LOG = logger(__name__)
 
-_LIBRARIES = {"genkit", "torch", "torchvision", *sys.stdlib_module_names} - {"__main__"}
-"""Packages that are never looked into, wherever they lie."""
-_INSTALLED = {"site-packages", "dist-packages"}
-_BY_NAME = frozenset(
-    ["importlib", "pkgutil", "runpy", "__import__", "exec", "eval", "__file__", "__path__", "__spec__", "__loader__"]
-)
-"""Names by which a module loads code or data that no import statement shows."""
+_PLACES = frozenset(["__file__", "__path__", "__spec__", "__loader__", "__import__"])
+_BY_NAME = _PLACES | {
+    "importlib",
+    "importlib_resources",
+    "inspect",
+    "pkg_resources",
+    "pkgutil",
+    "runpy",
+    "exec",
+    "eval",
+}
+"""Names by which a module loads code or data that no import statement shows; of attributes, ``_PLACES`` alone."""
+_OWN = {"torch_fidelity", "torchmetrics", "numpy", "scipy", "sklearn", "PIL", "safetensors", "pluggy", "click", "rich"}
+"""Libraries that genkit needs itself: another version of them divides no board of genkit's own scores either."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +81,9 @@ class Code:
         return " ".join(each for each in (self.dist, self.version, shown) if each)
 
 
-class _UnreadableError(Exception):
-    """The sources of a module can't be read."""
-
-
 _UNREADABLE = "unreadable-"
 _tokens: list[tuple[tuple[object, ...], str]] = []
 """What stands for unreadable sources, by the functions and classes they are of."""
-_read: dict[str, tuple[ModuleSpec, bytes]] = {}
-"""What modules were loaded from: a file that changes afterwards is not the code that runs. A reload has a new spec."""
 
 
 def code_of(spec: Spec, *made: object) -> Code | None:
@@ -106,12 +106,12 @@ def code_of_object(thing: object) -> Code | None:
 
 
 def _code(key: tuple[object, ...], what: str, roots: set[str], dist: str, version: str) -> Code | None:
-    foreign = sorted(name for name in roots if name.partition(".")[0] not in _LIBRARIES)
+    foreign = sorted(name for name in roots if name.partition(".")[0] not in LIBRARIES)
     if not foreign:
         return None
     try:
         return Code(dist, version, _hash(foreign, dist))
-    except _UnreadableError as error:
+    except Unreadable as error:
         for known, token in _tokens:
             if len(known) == len(key) and all(map(operator.is_, known, key)):
                 return Code(dist, version, token)
@@ -140,23 +140,26 @@ def _modules_of(thing: Any) -> Iterator[str]:
 
 
 def _hash(roots: Sequence[str], dist: str) -> str:
-    """Return the hash of modules and of what they import of their own; raises _UnreadableError."""
+    """Return the hash of modules and of what they import of their own; raises Unreadable."""
     own = {name.partition(".")[0] for name in roots} | _packages_of(dist)
     hashes: dict[str, str] = {}
-    whole: set[str] = set()
+    whole, libraries = set[str](), set[str]()
     todo = list(roots)
     while todo:
         name = todo.pop()
         if name in hashes:
             continue
-        data, spec = _loaded_from(name)
+        data, spec = loaded_from(name)
         hashes[name] = hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
         tree = _parsed(data) if (spec.origin or "").endswith((".py", ".pyw")) else None
         if (tree is None and data) or (tree is not None and _loads_by_name(tree)):
             whole.add(name.partition(".")[0])
         todo += _imports(tree, spec, own) if tree is not None else ()
+        libraries |= {each for each in _top_level(tree) if not _is_own(each, own)} if tree is not None else set()
     for package in whole:
         hashes |= _files_of(package)
+    for library in libraries - LIBRARIES - _OWN:
+        hashes |= _version_of(library)
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(hashes.items()))
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
@@ -171,47 +174,6 @@ def _packages_of(dist: str) -> frozenset[str]:
     return frozenset(file.parts[0].partition(".")[0] for file in found or () if file.suffix in (".py", ".so", ".pyd"))
 
 
-def _loaded_from(name: str) -> tuple[bytes, ModuleSpec]:
-    """Return what a module was loaded from, or is on disk if it is not loaded; raises _UnreadableError."""
-    spec = _find(name)
-    if spec is None:
-        raise _UnreadableError(f"module {name} has no file")
-    loaded = getattr(sys.modules.get(name), "__spec__", None)
-    if loaded is not None and name in _read and _read[name][0] is loaded:
-        return _read[name][1], spec
-    if spec.origin is None and spec.submodule_search_locations is not None:  # a namespace package
-        return b"", spec
-    try:
-        path = str(spec.origin)
-        loader: Any = spec.loader
-        data: bytes = read_file(path, entire()) if os.path.isfile(path) else loader.get_data(path)
-    except (OSError, AttributeError, ValueError) as error:
-        raise _UnreadableError(f"module {name} has no file") from error
-    if loaded is not None:
-        _read[name] = loaded, data
-    return data, spec
-
-
-def _find(name: str) -> ModuleSpec | None:
-    """Return where a module is, without importing anything; None if there is no such module."""
-    module = sys.modules.get(name)
-    spec: ModuleSpec | None = getattr(module, "__spec__", None)
-    if spec is not None:
-        return spec
-    if module is not None:  # a script, or a module made by hand
-        file = getattr(module, "__file__", None)
-        return ModuleSpec(name, None, origin=file) if file else None
-    package = name.rpartition(".")[0]
-    try:
-        if not package:
-            return importlib.util.find_spec(name)
-        above = _find(package)
-        locations = None if above is None else above.submodule_search_locations
-        return None if locations is None else PathFinder.find_spec(name, locations)
-    except (ImportError, ValueError, AttributeError):
-        return None
-
-
 def _parsed(data: bytes) -> ast.Module | None:
     try:
         return ast.parse(data)
@@ -222,8 +184,15 @@ def _parsed(data: bytes) -> ast.Module | None:
 def _loads_by_name(tree: ast.Module) -> bool:
     """Whether a module may load code or data that its import statements don't show."""
     for node in ast.walk(tree):
-        named = [node.id] if isinstance(node, ast.Name) else []
-        if isinstance(node, ast.Import):
+        named: list[Any] = []
+        if isinstance(node, ast.Name):
+            named = [node.id]
+        elif isinstance(node, ast.Attribute):
+            of_sys = isinstance(node.value, ast.Name) and node.value.id == "sys" and node.attr == "modules"
+            named = ["__import__" if of_sys else node.attr] if of_sys or node.attr in _PLACES else []
+        elif isinstance(node, ast.Constant):
+            named = [node.value] if node.value in _PLACES else []
+        elif isinstance(node, ast.Import):
             named = [alias.name.partition(".")[0] for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             named = [str(node.module).partition(".")[0]]
@@ -245,31 +214,46 @@ def _imports(tree: ast.Module, spec: ModuleSpec, own: set[str]) -> list[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             for alias in node.names if _is_own(base, own) else ():
                 inner = f"{base}.{alias.name}"
-                found.append(inner if _find(inner) is not None else base)
-    return [name for name in found if _find(name) is not None]
+                found.append(inner if find(inner) is not None else base)
+    return [name for name in found if find(name) is not None]
+
+
+def _top_level(tree: ast.Module) -> Iterator[str]:
+    """Yield the packages that the import statements of a module name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield str(node.module).partition(".")[0]
+
+
+def _version_of(library: str) -> dict[str, str]:
+    """Return the version of the installed distributions of a library, by their names; none if there is no such one."""
+    if find(library) is None:
+        return {}
+    try:
+        return {library: version(library)}
+    except PackageNotFoundError:
+        return {dist: version(dist) for dist in _distributions().get(library, ())}
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def _is_own(module: str, own: set[str]) -> bool:
     package = module.partition(".")[0]
-    return bool(package) and package not in _LIBRARIES and (package in own or _not_installed(package))
-
-
-def _not_installed(package: str) -> bool:
-    """Whether a package lies outside of where installed ones are: in a folder that its author works in."""
-    spec = _find(package)
-    if spec is None:
-        return False
-    places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-    return any(os.path.exists(place) and not _INSTALLED & set(Path(place).parts) for place in places)
+    return bool(package) and package not in LIBRARIES and (package in own or not_installed(package))
 
 
 def _files_of(package: str) -> dict[str, str]:
     """Return the hashes of all files of a package, without what Python and tools leave there."""
-    spec = _find(package)
+    spec = find(package)
     hashes: dict[str, str] = {}
     for location in (spec.submodule_search_locations or ()) if spec is not None else ():
         if not os.path.isdir(location):
-            raise _UnreadableError(f"package {package} looks for files beside itself, and is in an archive")
+            raise Unreadable(f"package {package} looks for files beside itself, and is in an archive")
         for folder, folders, names in os.walk(location):
             folders[:] = sorted(each for each in folders if each != "__pycache__" and not each.startswith("."))
             for name in names:
@@ -280,5 +264,5 @@ def _files_of(package: str) -> dict[str, str]:
                 try:
                     hashes[label] = sha256_file(path)
                 except OSError as error:
-                    raise _UnreadableError(f"{path}: {error.strerror or error}") from error
+                    raise Unreadable(f"{path}: {error.strerror or error}") from error
     return hashes

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NoReturn, get_args
 from genkit.errors import PluginError
 from genkit.files.guard import guarded, sentence
 from genkit.registry.fence import fence_of
+from genkit.registry.loaded import note
 from genkit.registry.parameters import Parameter, schema_of
 from genkit.results.score import Direction
 
@@ -61,6 +62,8 @@ class Spec:
             found: Any = importlib.import_module(module)
             for attribute in path.split("."):
                 found = getattr(found, attribute)
+            if not module.startswith("genkit."):
+                note(module.partition(".")[0])
             return found
 
 

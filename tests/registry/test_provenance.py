@@ -11,6 +11,7 @@ from pathlib import Path
 
 import foreign
 import pytest
+from installed import dist_info
 
 from genkit.features import load_extractor
 from genkit.features.cache import code_of_extractor
@@ -97,9 +98,31 @@ def test_other_distributions_installed_beside_it_are_not_followed(tmp_path):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("library", ["neighbour", "numpy"])
+def test_the_version_of_a_library_counts_unless_genkit_needs_it_itself(tmp_path, library):
+    found = []
+    for version in ("1.0", "2.0"):
+        files = {"stranger/shift.py": f"import {library}\nSHIFT = 0\n"}
+        place = foreign.write(tmp_path / version / "site-packages", files)
+        (place / "neighbour.py").write_text("")
+        dist_info(place, library, {}, version)
+        found.append(extractor_code(place).source)
+    assert (found[0] == found[1]) == (library == "numpy")
+
+
 @pytest.mark.parametrize(
     "looking",
-    ["import importlib", "from importlib import resources", "HERE = __file__", "exec('1')", "__import__('os')"],
+    [
+        "import importlib",
+        "from importlib import resources",
+        "HERE = __file__",
+        "exec('1')",
+        "__import__('os')",
+        "import stranger\nHERE = stranger.__file__",
+        "import stranger\nHERE = getattr(stranger, '__path__')",
+        "import inspect\nHERE = inspect.getfile(lambda: None)",
+        "import sys\nHERE = sys.modules['stranger']",
+    ],
 )
 def test_all_files_of_a_package_count_where_a_module_loads_more_than_it_says(tmp_path, looking):
     places = [foreign.write(tmp_path / str(n), {"stranger/shift.py": f"SHIFT = 0.0\n{looking}\n"}) for n in range(3)]
