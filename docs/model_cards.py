@@ -11,6 +11,7 @@ from genkit.models.base import GenerativeModel
 from genkit.options import build, to_json
 from genkit.registry.discovery import Offer
 from genkit.registry.specs import ModelSpec
+from genkit.report.card import code_licence, data_licence, use_and_limits
 from genkit.report.text import interval, number
 from genkit.results.records import Record
 
@@ -50,11 +51,17 @@ def card(offer: Offer[ModelSpec], records: Sequence[Record], pictures: Mapping[s
         f"From `{offer.plugin.dist}`.",
         f"Published: {spec.published or '-'}.",
     ]
+    terms = {
+        "Data": _data(mine),
+        "Licence of the code": code_licence(spec.name, offer.plugin.dist),
+        **use_and_limits(spec.name, offer.plugin.dist),
+    }
     parts = [
         f"## {spec.name}",
         spec.summary + ".",
         "\n".join(f"> {line}".rstrip() for line in _doc(cls)),
         " ".join(facts),
+        "\n".join(f"- {heading[0].upper()}{heading[1:]}: {text}." for heading, text in terms.items()),
     ]
     parts += [_presets(cls), _measured(cls, mine)]
     shown = [(record, pictures[record.id]) for record in mine if record.id in pictures]
@@ -69,6 +76,14 @@ def card(offer: Offer[ModelSpec], records: Sequence[Record], pictures: Mapping[s
             )
             parts.append(f"![Samples of {what}]({path})\n\nSamples of {what}.")
     return "\n\n".join(part for part in parts if part)
+
+
+def _data(records: Sequence[Record]) -> str:
+    """The data sets of its results, with their licences."""
+    names = sorted({record.dataset for record in records})
+    trained = ", ".join(f"{name} (licence {data_licence(name)})" for name in names)
+    ends = "no weights come with the package"
+    return f"results below are of {trained}; {ends}" if trained else f"any images; {ends}"
 
 
 def _doc(cls: type[GenerativeModel]) -> list[str]:

@@ -14,6 +14,7 @@ from genkit.cli.options import json_option
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.registry.discovery import CORE, registry
 from genkit.registry.specs import ModelSpec
+from genkit.report.card import code_licence, use_and_limits
 from genkit.report.text import table
 
 
@@ -71,6 +72,7 @@ def _show(name: str, as_json: bool) -> None:
     if as_json:
         facts = {
             "plugin": offer.plugin.dist,
+            "license": code_licence(offer.spec.name, offer.plugin.dist),
             "options": options,
             "sampling": drawing,
             "presets": presets,
@@ -78,8 +80,11 @@ def _show(name: str, as_json: bool) -> None:
         }
         echo_json({**dataclasses.asdict(offer.spec), **facts})
         return
-    echo(f"{offer.spec.name}: {offer.spec.summary}")
+    name, dist = offer.spec.name, offer.plugin.dist
+    echo(f"{name}: {offer.spec.summary}")
     echo(f"  {offer.spec.paper or '-'} · from {offer.plugin.dist} {offer.plugin.version} · offers {', '.join(offered)}")
+    for heading, text in {"licence": code_licence(name, dist), **use_and_limits(name, dist)}.items():
+        echo(f"  {heading}: {text}")
     echo("options (-o key=value)")
     echo_lines(_table(options, cls.Options))
     if drawing:

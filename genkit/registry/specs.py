@@ -72,7 +72,9 @@ class ModelSpec(Spec):
     """A generative model; ``target`` is a GenerativeModel class.
 
     ``family`` ("gan", "vae", "baseline") groups models in listings and changes nothing else. ``published`` gives
-    numbers from papers to compare with, each with data set, metric and source.
+    numbers from papers to compare with, each with data set, metric and source. ``license`` is that of the code, by
+    default its package's; ``intended_use`` and ``limits`` stand on model cards, which say what holds of every model if
+    they are empty.
     """
 
     kind: ClassVar[str] = "model"
@@ -82,6 +84,9 @@ class ModelSpec(Spec):
     summary: str = ""
     paper: str = ""
     published: str = ""
+    license: str = ""
+    intended_use: str = ""
+    limits: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import Any
 
 from genkit.errors import one_line
 from genkit.files.guard import spared
-from genkit.files.reading import entire, read_file
+from genkit.files.reading import entire, parse_json, read_file
 from genkit.files.text import json_value, lines, logger
 from genkit.ranking.board import Board
 from genkit.ranking.sweeps import sweeps
 from genkit.report import sweep_drawing
+from genkit.report.card import card
 from genkit.report.text import Calibration, grid, heading, interval, number
 from genkit.results import store
 from genkit.results.log import COUNTERS, read_log
@@ -91,9 +92,19 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
             sweeps=[sweep_drawing.shown(sweep) for sweep in sorted(swept, key=lambda sweep: -len(sweep.points))],
             size=sweep_drawing,
             run=str(run),
+            card=card(record.subject.name, record.subject.dist, record.dataset, _data(run)),
         )
     )
     return html
+
+
+def _data(run: Path) -> str:
+    """Return what a run says of its data, empty for older runs."""
+    try:
+        said = parse_json(read_file(run / "run.json"))["dataset_summary"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return said if isinstance(said, str) else ""
 
 
 def _of_same_weights(record: Record, run: Path) -> list[Record]:

@@ -39,6 +39,15 @@ def test_a_card_shows_what_was_measured_of_its_model_alone():
     assert "8.125" not in text
 
 
+def test_a_card_names_data_licences_use_and_limits():
+    records = [record("gan", score(2.5)), record("gan", score(3.5), dataset="folder-photos")]
+    text = cards.card(offer("gan"), records, {})
+    assert "- Data: results below are of digits (licence CC BY 4.0), folder-photos (licence unknown" in text
+    assert "- Licence of the code: Apache-2.0." in text
+    assert "- Intended use: " in text and "- Limits: " in text
+    assert "- Data: any images; no weights come with the package." in cards.card(offer("gan"), [], {})
+
+
 def test_a_milestone_is_no_result():
     on_the_way = record("gan", score(7.25), trained=training(finished=False))
     last = record("gan", score(2.5), trained=training())

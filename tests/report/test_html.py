@@ -85,6 +85,17 @@ def test_the_page_of_a_run_without_grid_and_log_has_neither(tmp_path):
     assert not {"img", "svg"} & set(page.tags)
 
 
+def test_the_page_of_a_run_has_its_model_card(tmp_path):
+    told = {"dataset_summary": "40 images 8x8 grey; 3 generated, as their metadata say"}
+    (tmp_path / "run.json").write_text(json.dumps(told))
+    page = Page(run_page(record("gan", score(1.0), dist="genkit-gans", trained=training()), tmp_path, {})).text
+    assert "digits: 40 images 8x8 grey; 3 generated, as their metadata say" in page
+    for words in ("licence of the data", "CC BY 4.0", "intended use", "limits"):
+        assert words in page
+    (tmp_path / "run.json").write_text("[]")
+    assert "Model card" in run_page(record("gan", score(1.0)), tmp_path, {})
+
+
 def test_a_partial_run_is_said_to_be_partial(tmp_path):
     partial = record("a", score(1.0), trained=training(finished=False))
     assert "partial: training is not finished" in run_page(partial, tmp_path, {})
