@@ -59,7 +59,7 @@ def command_again(origin: Origin, run: Run | None, checkpoint: Path | None, shap
     words += ["--seed", str(origin.seed), *(["--raw"] if origin.kind == "sample" and origin.weights == "raw" else [])]
     words += ["--device", origin.device] if origin.device else []
     words += ["--out", "again"] if alone(origin, shape) else ["--grid", "again.png"]
-    return shlex.join(words).replace("'IMAGE...'", "IMAGE...")
+    return shlex.join(words)
 
 
 def draw_again(origin: Origin, run: Run, checkpoint: Path, shape: tuple[int, int], device: str) -> NDArray[np.uint8]:

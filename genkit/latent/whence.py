@@ -15,6 +15,7 @@ from genkit.files.picture_metadata import OWN, PARAMETERS, PictureMetadata, read
 from genkit.files.reading import open_file
 from genkit.latent.again import REDRAWN, alone, command_again, difference, draw_again, pixels_of, shape_of
 from genkit.report.text import table
+from genkit.results.environment import describe
 from genkit.results.origin import Origin, read_origin
 from genkit.training.runs import Run, find_run, find_runs
 
@@ -39,8 +40,8 @@ class Whence:
     empty if it is not there, and ``checkpoint`` its file with the same weights, empty if it has none. ``command`` draws
     the picture again. ``same_pixels``: whether that gave the same ones, None if it was not tried or can't be.
     ``parameters`` is the text that image generators write, ``source_type`` IPTC's, also that of a C2PA claim, whose
-    signature is not checked, and ``tool`` another generator that left its own text. ``notes`` are sentences on what was
-    found.
+    signature is not checked. ``generated_by`` is what says that the picture was generated: a text, XMP, C2PA or another
+    generator; empty if nothing does. ``notes`` are sentences on what was found.
     """
 
     image: str
@@ -51,14 +52,14 @@ class Whence:
     same_pixels: bool | None = None
     parameters: str = ""
     source_type: str = ""
-    tool: str = ""
+    generated_by: str = ""
     contradicted: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def says_nothing(self) -> bool:
         """Whether the picture says nothing of where it is from."""
-        return not (self.origin or self.parameters or self.source_type or self.tool or self.notes)
+        return not (self.origin or self.parameters or self.source_type or self.generated_by)
 
     @property
     def ok(self) -> bool:
@@ -100,9 +101,11 @@ class Whence:
 
     def _what(self) -> str:
         if self.origin is None:
-            by = f" by {self.tool}" if self.tool else ""
-            generated = by or self.parameters or self.source_type in list(SOURCES)[:2]
-            return f"generated{by}, as it says, but not by genkit" if generated else "not generated, as far as it says"
+            if self.generated_by == OWN:
+                return "drawn by genkit, as it says, in a text that can't be read"
+            if not self.generated_by:
+                return "not generated, as far as it says"
+            return f"generated, as it says ({self.generated_by}), but not by genkit"
         origin, last = self.origin, self.origin.first + self.origin.count - 1
         numbers = f"image {origin.first}" if origin.count == 1 else f"images {origin.first} to {last}"
         what = {
@@ -135,7 +138,7 @@ def whence(
         origin=origin,
         parameters=metadata.texts.get(PARAMETERS, ""),
         source_type=metadata.source_type or metadata.claim,
-        tool=metadata.tool,
+        generated_by=metadata.generated_by,
         contradicted=bool(notes),
         notes=tuple(notes),
     )
@@ -225,7 +228,10 @@ def _drawn(found: Whence, origin: Origin, run: Run | None, checkpoint: Path | No
     except DataError as error:
         raise DataError(f"{path} can't be drawn again: {error}: leave --draw out") from error
     differs = difference(pixels, again)
-    notes = (*found.notes, *([differs] if differs else []))
+    notes = [*found.notes, *([differs] if differs else [])]
+    here = describe()["torch"]
+    if differs and origin.torch not in ("", here):
+        notes.append(f"it was drawn with PyTorch {origin.torch}, and this is {here}")
     return dataclasses.replace(
-        found, same_pixels=not differs, contradicted=found.contradicted or bool(differs), notes=notes
+        found, same_pixels=not differs, contradicted=found.contradicted or bool(differs), notes=tuple(notes)
     )

@@ -19,9 +19,10 @@ from PIL.PngImagePlugin import PngInfo
 import genkit
 from genkit.cli import main
 from genkit.errors import DataError, MissingError, UsageError
-from genkit.files.picture_metadata import OWN, read_metadata, with_texts
+from genkit.files.picture_metadata import OWN, XMP, read_metadata, with_texts
 from genkit.results.origin import read_origin
 
+IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 TINY = {
     "cgan": {"width": 4},
     "vq-gpt": {"layers": 1, "width": 16, "heads": 2, "channels": 8},
@@ -201,7 +202,7 @@ def test_a_given_run_that_did_not_draw_it_contradicts(grid, trained, runs):
     assert not genkit.whence(grid, run=trained["vae"].path, runs=runs).ok
 
 
-def test_changed_pixels_are_found(grid, runs):
+def test_changed_pixels_are_found(grid, runs, monkeypatch):
     texts = read_metadata(io.BytesIO(grid.read_bytes())).texts
     with Image.open(grid) as image:
         pixels = np.asarray(image).copy()
@@ -209,8 +210,9 @@ def test_changed_pixels_are_found(grid, runs):
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     grid.write_bytes(with_texts(buffer.getvalue(), texts))
+    monkeypatch.setattr("genkit.latent.whence.describe", lambda: {"torch": "9.9"})
     found = genkit.whence(grid, runs=runs, draw=True)
-    assert found.same_pixels is False and not found.ok
+    assert found.same_pixels is False and not found.ok and "and this is 9.9" in str(found)
     assert "of the pixels differ, by up to 1 of 255 levels" in str(found)
 
 
@@ -238,7 +240,8 @@ def test_what_a_forged_picture_says_neither_runs_nor_reaches_the_terminal(grid, 
     assert "\x1b" not in str(found)
     broken = forged(grid, seed=-1)
     found = genkit.whence(broken, runs=runs)
-    assert not found.ok and not found.says_nothing and "can't be read" in str(found)
+    assert not found.ok and not found.says_nothing and "in a text that can't be read" in str(found)
+    assert "not by genkit" not in str(found)
 
 
 def test_pictures_of_other_generators_are_said_to_be(tmp_path):
@@ -247,11 +250,17 @@ def test_pictures_of_other_generators_are_said_to_be(tmp_path):
     image = Image.fromarray(np.zeros((8, 8), np.uint8))
     image.save(tmp_path / "a.png", pnginfo=info)
     found = genkit.whence(tmp_path / "a.png")
-    assert found.ok and "but not by genkit" in str(found) and "Steps: 20" in str(found)
+    assert found.ok and "generated, as it says (parameters), but not by genkit" in str(found)
+    assert "Steps: 20" in str(found)
     comfy = PngInfo()
     comfy.add_text("prompt", '{"3": {"class_type": "KSampler"}}')
     image.save(tmp_path / "b.png", pnginfo=comfy)
-    assert "by ComfyUI" in str(genkit.whence(tmp_path / "b.png"))
+    assert "(ComfyUI)" in str(genkit.whence(tmp_path / "b.png"))
+    camera = PngInfo()
+    camera.add_itxt(XMP, f'<x e:DigitalSourceType="{IPTC}digitalCapture"/>')
+    image.save(tmp_path / "c.png", pnginfo=camera)
+    found = genkit.whence(tmp_path / "c.png")
+    assert found.ok and "not generated, as far as it says" in str(found) and "taken by a camera" in str(found)
 
 
 def test_what_is_no_picture_is_an_error(tmp_path):
