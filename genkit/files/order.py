@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterable
 
 _STEP = datetime.timedelta(milliseconds=1)
+_AHEAD = datetime.timedelta(days=36525)
+_WRITTEN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+"""When this was written: a clock that shows an earlier time is wrong."""
+
+
+def placed(*times: str) -> str:
+    """Return the first of some times at which something can have come into a store; without one "", which sorts first.
+
+    What begins with no year, or is a century ahead of the clock, was made by hand: it can't stay the newest for ever.
+    """
+    return next((time for time in times if time[:4].isdigit() and time < _latest()), "")
+
+
+@functools.cache
+def _latest() -> str:
+    return (max(datetime.datetime.now(datetime.UTC), _WRITTEN) + _AHEAD).isoformat(timespec="milliseconds")
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a time of ISO 8601."""
+    return _time(text) is not None
 
 
 def next_in_order(earlier: Iterable[str], now: str) -> str:
     """Return ``now``, or a millisecond after the newest of ``earlier`` if that is later: a hybrid logical clock.
 
-    All are times of ISO 8601, which sort as text where they are made here. Those that are none are ignored, as is
-    one at the end of all time; without a ``now`` it is the clock's. (Kulkarni et al. 2014, "Logical Physical Clocks")
+    All are times of ISO 8601, which sort as text where they are made here. Those that are none, or a century ahead, are
+    ignored; without a ``now`` it is the clock's. (Kulkarni et al. 2014, "Logical Physical Clocks")
     """
-    times = [time for time in map(_time, earlier) if time is not None]
-    following = [time + _STEP for time in times if time < datetime.datetime.max.replace(tzinfo=datetime.UTC) - _STEP]
+    following = [time + _STEP for each in earlier if placed(each) and (time := _time(each)) is not None]
     present = _time(now) or datetime.datetime.now(datetime.UTC)
     return max([present, *following]).isoformat(timespec="milliseconds")
 

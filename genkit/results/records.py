@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
+from genkit.files.order import placed
 from genkit.results.documents import parse
 from genkit.results.intervals import jackknife_interval
 from genkit.results.protocol import fingerprint
@@ -203,7 +204,7 @@ class Record:
     @property
     def place(self) -> str:
         """What records are sorted by, oldest first: ``order``, which a clock that is set back does not turn round."""
-        return self.order or self.created
+        return placed(self.order, self.created)
 
     @property
     def at_own_point(self) -> bool:

@@ -23,7 +23,7 @@ from genkit.errors import DataError, GenkitError, MissingError, PluginError, Unk
 from genkit.files.guard import blamed
 from genkit.files.integrity import sealed, unsealed
 from genkit.files.locks import ProcessLock
-from genkit.files.order import next_in_order
+from genkit.files.order import is_time, next_in_order, placed
 from genkit.files.reading import read_file
 from genkit.files.text import existing, logger, quoted
 from genkit.files.writing import publishing, write_atomic
@@ -82,6 +82,8 @@ class RunConfig:
             raise ValueError("a budget is in images or in minutes")
         if self.milestones and self.images is None:
             raise ValueError("milestones need a budget in images")
+        if self.order and not is_time(self.order):
+            raise ValueError(f"order is {self.order!r}, not a time")
         if min(self.data.shape) < 1:
             raise ValueError(f"images of shape {self.data.shape} have no pixels")
 
@@ -161,9 +163,8 @@ def create(root: Path, config: RunConfig) -> Run:
         parent.mkdir(parents=True, exist_ok=True)
         earlier = [time for folder in _folders(root) for time in _times(folder)]
         config = dataclasses.replace(config, order=next_in_order(earlier, config.created))
-        path = parent / secrets.token_hex(2)
-        while path.exists():
-            path = parent / secrets.token_hex(2)
+        while (path := parent / secrets.token_hex(2)).exists():
+            pass
         with publishing(path) as folder:
             write_atomic(folder / "run.json", sealed(dataclasses.asdict(config)))
     except OSError as error:
@@ -195,8 +196,7 @@ def find_runs(
     found = []
     for folder in _folders(root):
         try:
-            run = open_run(folder)
-            config = run.config
+            config = (run := open_run(folder)).config
             of_model = model in (None, config.model) and dist in (None, config.dist)
             if of_model and (dataset is None or config.dataset in names or config.dataset_slug == dataset):
                 run.status  # noqa: B018 - raises DataError if it can't be read
@@ -204,7 +204,7 @@ def find_runs(
         except (DataError, MissingError) as error:
             if unreadable is not None:
                 unreadable(str(error))
-    yield from sorted(found, key=lambda run: (run.config.order or run.config.created, run.id))
+    yield from sorted(found, key=lambda run: (placed(run.config.order, run.config.created), run.id))
 
 
 def named_run(run: Path | str) -> Run:

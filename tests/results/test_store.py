@@ -199,6 +199,17 @@ def test_the_record_measured_last_is_the_newest_although_the_clock_was_set_back(
     assert rank([*reversed(read)]).dataset == "mnist"  # the newest record's
 
 
+def test_a_file_or_record_of_the_end_of_time_does_not_turn_the_order_round(tmp_path):
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / f"99991231T235959997-{'a' * 12}.json").write_text("no record")
+    store.add(tmp_path, record("last", score(1.0)), stamp="99991231T235959998")
+    for number in range(5):
+        store.append(tmp_path, record(f"n{number}", score(float(number)), created="2026-05-01T00:00:00.000+00:00"))
+    names = [each.subject.name for each in store.read(tmp_path).records]
+    assert [name for name in names if name != "last"] == [f"n{number}" for number in range(5)]
+    assert names[-1] == "n4"
+
+
 def test_the_order_goes_through_all_runs_and_survives_merging(tmp_path):
     runs = [tmp_path / "runs" / "digits" / "vae" / name for name in "ab"]
     for run in runs:

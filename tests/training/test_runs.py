@@ -225,6 +225,17 @@ def test_the_run_made_last_is_the_newest_although_the_clock_was_set_back(tmp_pat
     assert second.config.created.startswith("2026-01-01")
 
 
+def test_no_run_stays_the_newest_by_the_order_that_it_claims(tmp_path):
+    ahead = create(tmp_path, config())
+    changed(ahead, order="9999-12-31T23:59:59.997+00:00", created="2026-03-01T00:00:00.000+00:00")
+    later = create(tmp_path, config(created="2026-03-02T00:00:00.000+00:00"))
+    assert [run.id for run in find_runs(tmp_path)] == [ahead.id, later.id]
+    changed(ahead, order="z")
+    problems = []
+    assert [run.id for run in find_runs(tmp_path, unreadable=problems.append)] == [later.id]
+    assert "order is 'z', not a time" in problems[0]
+
+
 def test_a_run_folder_appears_whole_and_obeys_the_umask(tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
