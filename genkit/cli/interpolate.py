@@ -19,6 +19,7 @@ from genkit.cli.options import (
 )
 from genkit.cli.output import echo
 from genkit.cli.trained import trained_run
+from genkit.errors import UsageError
 
 
 @click.command(cls=Command)
@@ -33,6 +34,8 @@ from genkit.cli.trained import trained_run
     section="Output",
     help="Rows of the grid.",
 )
+@option("--from", "begin", metavar="TEXT", help="A prompt that each row begins with, instead of images.")
+@option("--to", "end", metavar="TEXT", multiple=True, help="The prompt that it leads to; more lead on.")
 @walk_options("interpolation.png")
 @no_metadata_option
 @seed_option
@@ -47,6 +50,8 @@ def command(
     checkpoint: Path | None,
     dataset: str | None,
     walks: int,
+    begin: str | None,
+    end: tuple[str, ...],
     steps: int,
     grid: Path,
     gif: Path | None,
@@ -56,25 +61,29 @@ def command(
     device: str,
     root: Path,
 ) -> None:
-    """Interpolate between samples in a model's latent space, or from image to image.
+    """Interpolate between samples in a model's latent space, from image to image, or from prompt to prompt.
 
     IMAGES are two files or more, or a folder: each row leads from one to the next.
 
     \b
     genkit interpolate --model dcgan --gif walk.gif
     genkit interpolate --model conv-vae A.png B.png
+    genkit interpolate --model vq-gpt --from "a red 3" --to "a blue 8"
     """
     from genkit.latent.api import interpolate
 
     if images:
         refuse(ctx, ("walks",), "does not go with images: there is a row from each to the next")
 
+    if (begin is None) != (not end):
+        raise UsageError("a walk between prompts needs both --from TEXT and --to TEXT")
     run = trained_run(root, model, run_id, dataset, checkpoint)
     interpolate(
         checkpoint or run,
         walks,
         steps,
         images=images,
+        prompts=() if begin is None else (begin, *end),
         label=label,
         grid=grid,
         gif=gif,

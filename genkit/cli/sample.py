@@ -13,6 +13,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import (
     FILE,
     FOLDER,
+    PATH,
     device_option,
     no_metadata_option,
     runs_option,
@@ -20,6 +21,7 @@ from genkit.cli.options import (
     trained_options,
 )
 from genkit.cli.output import echo
+from genkit.cli.prompts import lines_of
 from genkit.cli.trained import data_of, run_with_data, trained_run
 from genkit.errors import UsageError
 
@@ -31,15 +33,15 @@ from genkit.errors import UsageError
     "-n",
     "--count",
     type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
     section="Output",
-    help="Images to draw.",
+    help="Images to draw, of each prompt if there are any. [default: 100, or 10 of each prompt]",
 )
 @option("--grid", type=FILE, default=Path("samples.png"), show_default=True, section="Output", help="Output image.")
 @option("--out", type=FOLDER, section="Output", help="Write single PNGs and labels.csv into this folder instead.")
 @option("--labelled", is_flag=True, section="Output", help="With --out: a folder per class, as a labelled data set.")
 @option("--class", "label", metavar="CLASS", help="Draw this class, by name or number (conditional models).")
+@option("--prompt", "prompts", metavar="TEXT", multiple=True, help="Draw what this text says; may be repeated.")
+@option("--prompts", "prompt_file", type=PATH, metavar="FILE", help="Draw what each line of this file says.")
 @option("--raw", is_flag=True, help="Draw from the raw weights, not their moving average.")
 @drawing_options("guidance", "temperature", "top_k", "top_p", "steps", "truncation")
 @no_metadata_option
@@ -52,10 +54,12 @@ def command(
     checkpoint: Path | None,
     dataset: str | None,
     data_root: Path | None,
-    count: int,
+    count: int | None,
     grid: Path,
     out: Path | None,
     label: str | None,
+    prompts: tuple[str, ...],
+    prompt_file: Path | None,
     labelled: bool,
     raw: bool,
     sampling: dict[str, Any],
@@ -70,15 +74,20 @@ def command(
     genkit sample --model dcgan
     genkit sample --model cgan --labelled --out more -n 5000
     genkit sample --model vq-gpt --class 7 --guidance 1.5 --top-p 0.95
+    genkit sample --model vq-gpt --prompt "a red 7 left of a blue 3" -n 16
     """
     from genkit.cli.progress import work_bar
     from genkit.latent.api import sample, sample_to_folder
 
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
+    asked = [*prompts, *(lines_of(prompt_file) if prompt_file else ())]
+    if labelled and asked:
+        raise UsageError("--labelled goes with classes: with prompts, --out writes metadata.csv with the texts")
+    count = count or (10 if asked else 100)
     run = (run_with_data if labelled else trained_run)(root, model, run_id, dataset, checkpoint)
     drawn: dict[str, Any] = {"label": label, "raw": raw, "sampling": sampling, "seed": seed, "device": device}
-    drawn |= {"metadata": not no_metadata}
+    drawn |= {"metadata": not no_metadata, "prompts": asked}
     with work_bar() as show:
         if out is None:
             sample(checkpoint or run, count, grid=grid, progress=show, **drawn)

@@ -18,7 +18,7 @@ from genkit.devices import pick_device
 from genkit.errors import DataError, UsageError
 from genkit.files.reading import open_file
 from genkit.latent.api import interpolate, traverse
-from genkit.latent.pictures import CHUNK, draw, draw_in_order
+from genkit.latent.pictures import CHUNK, draw, draw_in_order, laid_out, size_of
 from genkit.options import assigned
 from genkit.results.origin import Origin
 from genkit.seeds import derive
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 REDRAWN = ("sample", "interpolate", "traverse")
 """The commands whose pictures follow from a run alone; the others need images of its data, or a person's own."""
+
+OTHER_SIZE = "it is no longer of the size that it was drawn in"
 
 _FLAGS = {"walks": "-n", "count": "-n", "label": "--class"}
 
@@ -47,7 +49,11 @@ def command_again(origin: Origin, run: Run | None, checkpoint: Path | None, shap
     words = ["genkit", origin.kind, *(["IMAGE..."] if origin.given else [])]
     words += ["--checkpoint", str(checkpoint)] if checkpoint else ["--run", str(run.path if run else origin.run)]
     if origin.kind == "sample":
-        words += ["-n", str(origin.first + origin.count)]
+        words += ["-n", str(-(-(origin.first + origin.count) // len(origin.prompts or " ")))]
+    prompts = origin.prompts or ()
+    flags = ["--from", *["--to"] * (len(prompts) - 1)] if origin.kind == "interpolate" else ["--prompt"] * len(prompts)
+    for flag, prompt in zip(flags, prompts, strict=False):
+        words += [flag, prompt]
     for name, value in origin.arguments.items():
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -68,6 +74,7 @@ def draw_again(origin: Origin, run: Run, checkpoint: Path, shape: tuple[int, int
     ``shape`` is the height and width of the picture that the origin is of. Raises DataError where these do not fit each
     other, and UsageError where the run draws otherwise than the origin says.
     """
+    prompts = origin.prompts or ()
     wanted = device if device != "auto" else origin.device or "auto"
     label = origin.arguments.get("label")
     if isinstance(label, float | bool | list):
@@ -76,27 +83,28 @@ def draw_again(origin: Origin, run: Run, checkpoint: Path, shape: tuple[int, int
         model = load(run, checkpoint_path=checkpoint, raw=origin.weights == "raw", sampling=origin.sampling)
         start = origin.first - origin.first % CHUNK
         seed = derive(origin.seed, "chunk", start)
-        images, _ = draw(model.to(pick_device(wanted)), CHUNK, seed=seed, label=label, first=start)
+        images, _ = draw(model.to(pick_device(wanted)), CHUNK, seed=seed, label=label, prompts=prompts, first=start)
         one: NDArray[np.uint8] = quantize(images[origin.first - start]).cpu().numpy()
         return one.transpose(1, 2, 0)
     how: dict[str, Any] = {"label": label, "seed": origin.seed, "device": wanted, "metadata": False}
-    columns = min(origin.count, 10) if origin.kind == "sample" else _whole(origin, "steps")
-    if min(origin.count, columns) < 1 or grid_size(origin.count, columns, origin.size) != shape:
-        raise DataError("it is no longer of the size that it was drawn in")
     if origin.kind == "sample":
         model = load(run, checkpoint_path=checkpoint, raw=origin.weights == "raw", sampling=origin.sampling)
-        chunks = draw_in_order(model.to(pick_device(wanted)), origin.count, seed=origin.seed, label=label)
-        parts = [quantize(images).cpu().numpy() for images, _ in chunks]
-    elif origin.kind == "interpolate":
-        walks = interpolate(checkpoint, _whole(origin, "walks"), columns, **how)
-        parts = [quantize(walks.flatten(0, 1)).cpu().numpy()]
+        model = model.to(pick_device(wanted))
+        if origin.count < max(1, len(prompts)) or size_of(origin.count, origin.size, prompts) != shape:
+            raise DataError(OTHER_SIZE)
+        chunks = draw_in_order(model, origin.count, seed=origin.seed, label=label, prompts=prompts)
+        return laid_out(np.concatenate([quantize(images).cpu().numpy() for images, _ in chunks]), prompts)
+    steps = _whole(origin, "steps")
+    if origin.count < 1 or grid_size(origin.count, steps, origin.size) != shape:
+        raise DataError(OTHER_SIZE)
+    if origin.kind == "interpolate":
+        moved = interpolate(checkpoint, _whole(origin, "walks"), steps, prompts=prompts, **how)
     else:
         dims, span = origin.arguments.get("dims"), origin.arguments.get("span")
         if not isinstance(dims, list) or not isinstance(span, int | float):
             raise DataError("it does not say along which dimensions of the latent it goes")
-        moved = traverse(checkpoint, len(dims), columns, dims=dims, span=span, **how)
-        parts = [quantize(moved.images.flatten(0, 1)).cpu().numpy()]
-    return grid(np.concatenate(parts), columns)
+        moved = traverse(checkpoint, len(dims), steps, dims=dims, span=span, **how).images
+    return grid(quantize(moved.flatten(0, 1)).cpu().numpy(), steps)
 
 
 def shape_of(image: Path) -> tuple[int, int]:

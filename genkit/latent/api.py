@@ -15,8 +15,17 @@ from genkit.errors import UsageError
 from genkit.features.cache import Progress, quiet
 from genkit.latent import pictures
 from genkit.latent.editing import codes_of
-from genkit.latent.given import as_paths, at_least_one, facts_of, loaded, pick_test, read_pictures, unique_names
-from genkit.latent.walks import most_used, walk_along, walk_between, walk_latents
+from genkit.latent.given import (
+    as_paths,
+    at_least_one,
+    facts_of,
+    loaded,
+    pick_test,
+    read_pictures,
+    read_prompts,
+    unique_names,
+)
+from genkit.latent.walks import most_used, walk_along, walk_between, walk_latents, walk_prompts
 from genkit.results.origin import Origin
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run
@@ -27,6 +36,7 @@ def sample(
     count: int = 100,
     *,
     label: int | str | None = None,
+    prompts: Sequence[str] | str = (),
     grid: Path | str | None = None,
     raw: bool = False,
     sampling: Mapping[str, Any] | None = None,
@@ -38,21 +48,25 @@ def sample(
     """Draw images from a trained run, float32 [count, C, H, W] in [0, 1], and write them as one PNG ``grid`` if named.
 
     They are the first of the files that ``sample_to_folder`` writes with this seed.
-    Of a conditional model all classes come in turn, or only ``label``. ``raw`` draws from the raw weights instead of
+    Of a conditional model all classes come in turn, or only ``label``. Of a model that follows prompts, ``count``
+    images of each of the ``prompts`` are drawn, which the images have in turn; the grid shows each with its own.
+    ``raw`` draws from the raw weights instead of
     their moving average; ``sampling`` changes options of drawing, e.g. ``{"guidance": 2}``. With ``metadata`` the file
     says where it is from, which ``whence`` reads. Raises MissingError without a checkpoint, UsageError for a class that
     there is not, OptionsError for an option of drawing that there is not.
     """
     at_least_one(count, "image")
-    facts = facts_of("sample", metadata and grid is not None, seed=seed, number=count, label=label)
+    asked = read_prompts(prompts, label)
+    count *= len(asked) or 1
+    facts = facts_of("sample", metadata and grid is not None, seed=seed, number=count, label=label, prompts=asked)
     _, model, origin = loaded(run, device, raw=raw, sampling=sampling, facts=facts)
     parts: list[Tensor] = []
-    for drawn, _ in pictures.draw_in_order(model, count, seed=seed, label=label):
+    for drawn, _ in pictures.draw_in_order(model, count, seed=seed, label=label, prompts=asked):
         parts.append(drawn)
         progress("samples", sum(map(len, parts)), count)
     images = torch.cat(parts)
     if grid is not None:
-        pictures.write_grid(images, Path(grid), origin)
+        pictures.write_grid(images, Path(grid), origin, asked)
     return images
 
 
@@ -62,6 +76,7 @@ def sample_to_folder(
     count: int = 100,
     *,
     label: int | str | None = None,
+    prompts: Sequence[str] | str = (),
     labelled: bool = False,
     raw: bool = False,
     sampling: Mapping[str, Any] | None = None,
@@ -74,17 +89,27 @@ def sample_to_folder(
 ) -> None:
     """Draw any number of images as single PNGs into a new folder; labels.csv has the classes of a conditional model.
 
-    With ``labelled`` each class gets a folder of its own instead, which ``folder:`` reads as a labelled data set; of a
-    run that did not record the names of its classes they are those of its data, which lies at ``dataset`` if moved.
+    With ``prompts``, of each of which ``count`` images are drawn, metadata.csv has those. With ``labelled`` each class
+    gets a folder of its own instead, which ``folder:`` reads as a labelled data set; of a run that did not record the
+    names of its classes they are those of its data, which lies at ``dataset`` if moved.
     Raises GenkitError if the folder has files, and otherwise as ``sample``.
     """
-    facts = facts_of("sample", metadata, seed=seed, label=label)
+    asked = read_prompts(prompts, label)
+    facts = facts_of("sample", metadata, seed=seed, label=label, prompts=asked)
     opened, model, origin = loaded(run, device, raw=raw, sampling=sampling, facts=facts)
     classes = opened.config.data.class_names if labelled else ()
     if labelled and not classes:
         classes = open_run_dataset(opened, dataset, data_root=data_root).classes
     pictures.write_images(
-        model, Path(folder), count, seed=seed, label=label, classes=classes, origin=origin, progress=progress
+        model,
+        Path(folder),
+        count * (len(asked) or 1),
+        seed=seed,
+        label=label,
+        prompts=asked,
+        classes=classes,
+        origin=origin,
+        progress=progress,
     )
 
 
@@ -123,7 +148,8 @@ def reconstruct(
     files = as_paths(images)
     if out is not None:
         unique_names(map(str, files))
-    facts = facts_of("reconstruct", metadata, seed=seed, given=len(files), **({} if files else {"count": count}))
+    shown: dict[str, Any] = {} if files else {"count": count}
+    facts = facts_of("reconstruct", metadata, seed=seed, given=len(files), **shown)
     opened, model, origin = loaded(run, device, facts=facts)
     if files:
         given = read_pictures(files, opened)
@@ -144,6 +170,7 @@ def interpolate(
     steps: int = 12,
     *,
     images: Sequence[Path | str] | Path | str = (),
+    prompts: Sequence[str] | str = (),
     label: int | str | None = None,
     grid: Path | str | None = None,
     gif: Path | str | None = None,
@@ -154,21 +181,29 @@ def interpolate(
     """Walk from sample to sample through the latent space: images [walks, steps, C, H, W] in [0, 1].
 
     Given ``images``, two files or more, walks go from each to the next instead: from its code or, of a model that does
-    not encode, from the latent whose image is closest (``genkit.latent.editing``). ``grid`` is a PNG with a row for
-    each walk, ``gif`` shows all walks at once. A conditional model keeps one class along a walk: ``label``, or all in
-    turn. Raises UsageError for a model without a latent space, MissingError for files that there are not.
+    not encode, from the latent whose image is closest (``genkit.latent.editing``). Given ``prompts``, two or more, each
+    walk has one drawing's noise and leads from what the first says to the next, and on to the last. ``grid`` is a PNG
+    with a row for each walk, ``gif`` shows all walks at once. A conditional model keeps one class along a walk:
+    ``label``, or all in turn. Raises UsageError for a model without a latent space, or for prompts of one that reads
+    none, MissingError for files that there are not.
     """
     at_least_one(walks, "walk")
-    files = as_paths(images)
+    files, asked = as_paths(images), read_prompts(prompts, label)
+    if asked and files:
+        raise UsageError("a walk leads from prompt to prompt or from image to image: give one of the two")
+    if len(asked) == 1:
+        raise UsageError(f"a walk leads from one prompt to another: give a second one besides {asked[0]!r}")
     if len(files) == 1:
         raise UsageError(f"a walk leads from one image to another: give a second one besides {files[0]}")
-    shown = {"steps": steps, "label": label, **({} if files else {"walks": walks})}
+    shown: dict[str, Any] = {"steps": steps, "label": label, **({} if files else {"walks": walks})}
     number = steps * (len(files) - 1 if files else walks)
-    facts = facts_of("interpolate", metadata, seed=seed, number=number, given=len(files), **shown)
+    facts = facts_of("interpolate", metadata, seed=seed, number=number, given=len(files), prompts=asked, **shown)
     opened, model, origin = loaded(run, device, facts=facts)
     if files:
         codes = codes_of(model, read_pictures(files, opened).images, label=label, seed=seed)
         walked = walk_latents(model, codes[:-1], codes[1:], steps, label=label)
+    elif asked:
+        walked = walk_prompts(model, asked, walks, steps, seed=seed)
     else:
         walked = walk_between(model, walks, steps, seed=seed, label=label)
     _write_walks(walked, steps, grid, gif, origin)

@@ -31,6 +31,9 @@ from genkit.training.runs import Run, load, named_run, with_newest
 
 _LOG = logger(__name__)
 
+MOST_PROMPTS = 10_000
+"""Prompts of one drawing."""
+
 _SKIPPING = re.compile(",? or leave bad files out with --skip-bad")
 
 
@@ -79,13 +82,31 @@ def loaded(
 
 
 def facts_of(
-    kind: Kind, metadata: bool, *, seed: int, number: int = 1, given: int = 0, **arguments: Any
+    kind: Kind,
+    metadata: bool,
+    *,
+    seed: int,
+    number: int = 1,
+    given: int = 0,
+    prompts: tuple[str, ...] = (),
+    **arguments: Any,
 ) -> dict[str, Any] | None:
     """Return what ``loaded`` is told of a drawing of so many images for its origin; None without ``metadata``."""
     label = arguments.get("label")
     if label is not None and not isinstance(label, str):
         arguments["label"] = int(label)
-    return {"kind": kind, "seed": seed, "count": number, "given": given, "arguments": arguments} if metadata else None
+    facts = {"kind": kind, "seed": seed, "count": number, "given": given, "arguments": arguments}
+    return facts | ({"prompts": prompts} if prompts else {}) if metadata else None
+
+
+def read_prompts(prompts: Sequence[str] | str, label: int | str | None = None) -> tuple[str, ...]:
+    """Return the prompts that are named by one text or several; raises UsageError for too many, or beside a class."""
+    asked = (prompts,) if isinstance(prompts, str) else tuple(prompts)
+    if asked and label is not None:
+        raise UsageError("a model follows prompts or classes: give one of the two")
+    if len(asked) > MOST_PROMPTS:
+        raise UsageError(f"{len(asked):,} prompts are more than {MOST_PROMPTS:,}: give them in parts")
+    return asked
 
 
 def at_least_one(count: int, what: str) -> None:

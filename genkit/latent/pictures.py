@@ -13,13 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genkit.data.images import grid, png, quantize, save_gif, save_grid
+from genkit.data.images import grid, grid_size, png, quantize, save_gif, save_grid
+from genkit.data.lettering import captioned_grid, captioned_size
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
 from genkit.files.text import comma_separated, logger, read_back
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel
-from genkit.models.images import drawn, reconstructed
+from genkit.models.conditions import Condition
+from genkit.models.images import drawn, reconstructed, understood
 from genkit.results.origin import Origin, stamped
 from genkit.seeds import derive
 
@@ -29,28 +31,38 @@ CHUNK = 250
 
 
 def draw(
-    model: GenerativeModel, count: int, *, seed: int, label: int | str | None = None, first: int = 0
+    model: GenerativeModel,
+    count: int,
+    *,
+    seed: int,
+    label: int | str | None = None,
+    prompts: Sequence[str] = (),
+    first: int = 0,
 ) -> tuple[Tensor, Tensor | None]:
     """Return ``count`` samples in [0, 1] and, for labelled data, the classes they were conditioned on.
 
-    All have the class ``label``, or else the classes in turn, continued after ``first`` earlier images. Raises
-    PluginError for anything but such images.
+    All have the class ``label``, or else the classes in turn, or the ``prompts`` in turn, continued after ``first``
+    earlier images. Raises PluginError for anything but such images, UsageError for prompts of a model that reads none.
     """
     labels = classes_of(model, count, label, first=first)
     generator = torch.Generator(model.device).manual_seed(derive(seed, "draw"))
     torch.manual_seed(derive(seed, "draw-global"))
-    return drawn(model, count, generator=generator, condition=labels), labels
+    asked: Tensor | Condition | None = labels
+    if prompts:
+        asked = understood(model, [prompts[place % len(prompts)] for place in range(first, first + count)])
+    return drawn(model, count, generator=generator, condition=asked), labels
 
 
 def draw_in_order(
-    model: GenerativeModel, count: int, *, seed: int, label: int | str | None = None
+    model: GenerativeModel, count: int, *, seed: int, label: int | str | None = None, prompts: Sequence[str] = ()
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield samples and their classes in chunks; of any two counts, the smaller draws the first images of the larger.
 
     A chunk is always drawn whole, as a model's draws may depend on how many are drawn at once.
     """
     for done in range(0, count, CHUNK):
-        images, labels = draw(model, CHUNK, seed=derive(seed, "chunk", done), label=label, first=done)
+        seeded = derive(seed, "chunk", done)
+        images, labels = draw(model, CHUNK, seed=seeded, label=label, prompts=prompts, first=done)
         left = count - done
         yield images[:left], None if labels is None else labels[:left]
 
@@ -97,10 +109,24 @@ def class_number(model: GenerativeModel, label: int | str | None) -> int | None:
         raise UsageError(f"there is no class named {label!r}.{hint}") from error
 
 
-def write_grid(images: Tensor, path: Path, origin: Origin | None = None) -> None:
-    """Write images as one PNG, ten in a row."""
+def write_grid(images: Tensor, path: Path, origin: Origin | None = None, prompts: Sequence[str] = ()) -> None:
+    """Write images as one PNG, ten in a row; each of ``prompts``, which they have in turn, has rows of its own."""
     with writing(path):
-        save_grid(images, path, columns=min(len(images), 10), origin=origin)
+        write_atomic(path, stamped(png(laid_out(quantize(images).cpu().numpy(), prompts)), origin))
+
+
+def laid_out(images: NDArray[np.uint8], prompts: Sequence[str] = ()) -> NDArray[np.uint8]:
+    """Return the grid [H, W, C] of uint8 samples [N, C, H, W], ten in a row, with their prompts if there are any."""
+    if prompts:
+        return captioned_grid(images, prompts, min(len(images) // len(prompts), 10))
+    return grid(images, min(len(images), 10))
+
+
+def size_of(count: int, size: tuple[int, int], prompts: Sequence[str] = ()) -> tuple[int, int]:
+    """Return the height and width of what ``laid_out`` makes of so many samples of a size (height, width)."""
+    if prompts:
+        return captioned_size(count, size, prompts, min(count // len(prompts), 10))
+    return grid_size(count, min(count, 10), size)
 
 
 def write_walks(images: Tensor, path: Path, steps: int, origin: Origin | None = None) -> None:
@@ -145,6 +171,7 @@ def write_images(
     *,
     seed: int,
     label: int | str | None = None,
+    prompts: Sequence[str] = (),
     classes: Sequence[str] = (),
     origin: Origin | None = None,
     progress: Progress = quiet,
@@ -153,7 +180,8 @@ def write_images(
 
     Each says where it is from, with its own place in the drawing, if an ``origin`` is given.
 
-    For a conditional model labels.csv lists the classes. With ``classes``, the names of all classes, each class gets a
+    For a conditional model labels.csv lists the classes, for ``prompts``, which the images have in turn, metadata.csv
+    the texts, as ``folder:`` reads them. With ``classes``, the names of all classes, each class gets a
     folder instead, so that ``folder:`` reads the result as a labelled data set.
     """
     if classes and not model.conditional:
@@ -169,7 +197,7 @@ def write_images(
         for name in classes if label is None else classes[label : label + 1]:
             (place / name).mkdir()
         done = 0
-        for images, drawn in draw_in_order(model, count, seed=seed, label=label):
+        for images, drawn in draw_in_order(model, count, seed=seed, label=label, prompts=prompts):
             for offset, image in enumerate(quantize(images).cpu().numpy()):
                 name = f"{done + offset:06d}.png"
                 own = place / classes[int(drawn[offset])] if classes and drawn is not None else place
@@ -180,6 +208,9 @@ def write_images(
             progress("samples", done, count)
         if labels and not classes:
             write_atomic(place / "labels.csv", comma_separated([("file", "label"), *labels]).encode())
+        if prompts:
+            texts = [(f"{number:06d}.png", prompts[number % len(prompts)]) for number in range(count)]
+            write_atomic(place / "metadata.csv", comma_separated([("file_name", "text"), *texts]).encode())
 
 
 def write_singles(images: Tensor, folder: Path, names: Sequence[str], origin: Origin | None = None) -> None:
@@ -191,8 +222,10 @@ def write_singles(images: Tensor, folder: Path, names: Sequence[str], origin: Or
 
 def _single(image: NDArray[np.uint8], origin: Origin | None, number: int) -> bytes:
     """Return the PNG of one image [C, H, W], the one with this number of its drawing."""
-    prompts = origin.prompts if origin is not None else None
-    own: dict[str, Any] = {"first": number, "count": 1, "prompts": prompts and (prompts[number % len(prompts)],)}
+    own: dict[str, Any] = {"first": number, "count": 1}
+    if origin is not None and origin.prompts and len(origin.prompts) > CHUNK:
+        begin = number - number % CHUNK  # its chunk is drawn of these alone
+        own["prompts"] = tuple(origin.prompts[place % len(origin.prompts)] for place in range(begin, begin + CHUNK))
     return stamped(png(image.transpose(1, 2, 0)), origin and dataclasses.replace(origin, **own))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +13,8 @@ from genkit.errors import UsageError
 from genkit.latent.given import picked
 from genkit.latent.pictures import classes_of
 from genkit.models.base import GenerativeModel
-from genkit.models.images import decoded
+from genkit.models.conditions import mixed
+from genkit.models.images import decoded, drawn, understood
 from genkit.seeds import derive
 
 ENCODED = 1000
@@ -44,6 +47,25 @@ def walk_latents(
     walks = len(begin)
     path = torch.stack([slerp(begin, end, step / (steps - 1)) for step in range(steps)], dim=1)
     return decode_images(model, path.flatten(0, 1), classes_of(model, walks, label, repeats=steps))
+
+
+def walk_prompts(model: GenerativeModel, prompts: Sequence[str], walks: int, steps: int, *, seed: int = 0) -> Tensor:
+    """Return images [walks * steps, C, H, W] in [0, 1]: each walk is drawn with the same random numbers at every step.
+
+    What the prompts say is mixed in even steps from the first through all to the last. Raises UsageError for a model
+    that follows no prompts, or fewer steps than prompts.
+    """
+    if steps < len(prompts):
+        raise UsageError(f"a walk through {len(prompts)} prompts needs at least as many steps, not {steps}")
+    said, drawings = understood(model, prompts), []
+    for step in range(steps):
+        place = step * (len(prompts) - 1) / (steps - 1)
+        before = min(int(place), len(prompts) - 2)
+        one, other = (said[torch.full((walks,), row, device=said.mask.device)] for row in (before, before + 1))
+        generator = torch.Generator(model.device).manual_seed(derive(seed, "walk"))
+        torch.manual_seed(derive(seed, "walk-global"))
+        drawings.append(drawn(model, walks, generator=generator, condition=mixed(one, other, place - before)).cpu())
+    return torch.stack(drawings, 1).flatten(0, 1)
 
 
 def walk_along(

@@ -84,7 +84,7 @@ class Whence:
         rows = []
         if self.origin is not None:
             origin = self.origin
-            rows += [["prompt", prompt] for prompt in dict.fromkeys(origin.prompts or ())][:SHOWN]
+            rows += [["prompt", prompt] for prompt in origin.own_prompts[:SHOWN]]
             rows += [["run", self.run or f"{origin.run}, which is not there"]]
             weights = f"{origin.weights} weights of {origin.checkpoint}" if origin.checkpoint else "not kept"
             rows += [["weights", f"{weights}{f', which are in {self.checkpoint}' if self.checkpoint else ''}"]]

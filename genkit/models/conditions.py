@@ -47,6 +47,19 @@ class Condition:
         return self.tokens.masked_fill(~kept, 0).sum(1) / kept.sum(1).clamp_min(1)
 
 
+def mixed(one: Condition, other: Condition, share: float) -> Condition:
+    """Return what lies between two conditions, ``share`` of the way: a token that one of them lacks fades in or out.
+
+    At 0 and 1 it is the one and the other.
+    """
+    both = concatenated([one, other])
+    first, second = both[: len(one)], both[len(one) :]
+    if share in (0, 1):
+        return second if share else first
+    begin, end = (each.tokens.masked_fill(~each.mask.unsqueeze(-1), 0) for each in (first, second))
+    return Condition(begin.lerp(end, share), first.mask | second.mask)
+
+
 def concatenated(parts: Sequence[Condition]) -> Condition:
     """Return the rows of all parts, padded to the longest text."""
     longest = max(part.tokens.shape[1] for part in parts)

@@ -6,12 +6,14 @@ float32 images [n, C, H, W] in [0, 1], as many and of the shape that were asked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from genkit.data.images import in_range, well_formed
+from genkit.errors import PluginError, UsageError
 from genkit.models.base import GenerativeModel
 from genkit.models.conditions import Condition
 
@@ -23,6 +25,19 @@ def drawn(
     with torch.no_grad():
         images = model.eval().sample(n, generator=generator, condition=condition)
     return _checked(model, images, (n, *model.data.shape), "samples")
+
+
+def understood(model: GenerativeModel, prompts: Sequence[str]) -> Condition:
+    """Return what prompts say to a model; raises UsageError for one that reads none, PluginError for a broken one."""
+    if getattr(model, "understand", None) is None:
+        raise UsageError(
+            f"{type(model).__name__} follows no prompts: leave them out, or train a model that does with -o text=bytes"
+        )
+    with torch.no_grad():
+        condition = _method(model, "understand")(prompts)
+    if not isinstance(condition, Condition) or len(condition) != len(prompts):
+        raise PluginError(f"{type(model).__name__} makes no Condition of each of {len(prompts)} prompts")
+    return condition
 
 
 def reconstructed(model: GenerativeModel, images: Tensor) -> Tensor:

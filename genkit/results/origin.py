@@ -44,7 +44,8 @@ class Origin:
     empty where none was written. ``weights``: "ema" or "raw". ``images``: how many images training had drawn, where
     training drew the picture. ``first`` and ``count`` say which images of the drawing are in this file, from 0;
     ``size`` is the height and width of one. ``arguments`` are the command's, ``sampling`` all options of drawing.
-    ``prompts`` are the texts of these images in turn, None for a model without. ``given`` counts a person's own
+    ``prompts`` are texts that the images of the drawing have in turn, image ``first`` the one at ``first`` modulo their
+    number; of a walk, from which and to which it leads. None: there were none. ``given`` counts a person's own
     pictures that it was made of. ``composite``: it shows other pictures besides the model's. ``version`` is genkit's.
     """
 
@@ -72,6 +73,15 @@ class Origin:
     torch: str = ""
     schema: int = SCHEMA
 
+    @property
+    def own_prompts(self) -> tuple[str, ...]:
+        """The different prompts of the images in this file."""
+        texts = self.prompts or ()
+        if self.kind != "sample" or not texts:
+            return tuple(dict.fromkeys(texts))
+        places = range(self.first, self.first + min(self.count, len(texts)))
+        return tuple(dict.fromkeys(texts[place % len(texts)] for place in places))
+
     def parameters(self) -> str:
         """Return the text under ``parameters``: the prompts, and a line of what is true of this model."""
         height, width = self.size
@@ -86,7 +96,7 @@ class Origin:
             "Version": f"genkit {self.version}",
         }
         line = ", ".join(f"{key}: {value}" for key, value in said.items() if value is not None)
-        return "\n".join([*dict.fromkeys(self.prompts or ()), line])
+        return "\n".join([*self.own_prompts, line])
 
 
 def stamped(png: bytes, origin: Origin | None) -> bytes:

@@ -20,6 +20,7 @@ from genkit.data.images import save_grid, well_formed
 from genkit.errors import GenkitError
 from genkit.files.text import logger
 from genkit.models.base import capabilities
+from genkit.models.images import understood
 from genkit.results.origin import Origin
 from genkit.seeds import derive
 from genkit.training import distributed
@@ -169,8 +170,12 @@ class Monitor:
     def _samples(self) -> Tensor:
         generator = torch.Generator(self.device).manual_seed(derive(self.run.config.seed, "preview"))
         classes = self.run.config.data.num_classes
-        labels = torch.arange(PREVIEW, device=self.device) % classes if classes else None
-        images = self.state.model.sample(PREVIEW, generator=generator, condition=labels)
+        labels: Any = torch.arange(PREVIEW, device=self.device) % classes if classes else None
+        texts, model = self.state.stream.split.captions, self.state.model
+        if texts is not None and "understand" in capabilities(model):
+            rows = np.linspace(0, len(texts) - 1, PREVIEW).astype(np.int64)
+            labels = understood(model, [(texts[row] or ("",))[0] for row in rows])
+        images = model.sample(PREVIEW, generator=generator, condition=labels)
         return well_formed(images, (PREVIEW, *self.run.config.data.shape), f"samples of {self.run.config.model}")
 
     def _reconstructions(self) -> Tensor:

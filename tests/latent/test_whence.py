@@ -27,6 +27,7 @@ TINY = {
     "cgan": {"width": 4},
     "vq-gpt": {"layers": 1, "width": 16, "heads": 2, "channels": 8},
     "vae": {},
+    "prompts": {"layers": 1, "width": 16, "heads": 2, "channels": 8, "text": "bytes"},
 }
 
 
@@ -37,7 +38,11 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(digits, runs):
-    return {name: genkit.train(name, digits, images=640, options=how, root=runs) for name, how in TINY.items()}
+    models = {"prompts": "vq-gpt"}
+    return {
+        name: genkit.train(models.get(name, name), digits, images=640, options=how, root=runs)
+        for name, how in TINY.items()
+    }
 
 
 @pytest.fixture
@@ -135,6 +140,48 @@ def test_one_image_of_a_batch_is_drawn_again_with_its_own_place(trained, runs, t
         pixels = np.asarray(image)
         assert not np.array_equal(pixels, np.asarray(other))
     assert not genkit.whence(forged(path, first=251), runs=runs, draw=True).ok
+
+
+PROMPTS = ["a seven", "the digit 3", ""]
+
+
+def test_pictures_of_prompts_say_them_and_are_drawn_again(trained, runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    genkit.sample(trained["prompts"], 2, prompts=PROMPTS, seed=4, sampling={"guidance": 2}, grid="a.png")
+    genkit.interpolate(trained["prompts"], 2, 5, prompts=PROMPTS, seed=4, grid="b.png")
+    for picture in ("a.png", "b.png"):
+        found = genkit.whence(picture, runs=runs, draw=True)
+        assert found.same_pixels, picture
+        assert "a seven\nthe digit 3\n" in found.parameters
+        monkeypatch.setattr(sys, "argv", shlex.split(found.command))
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code
+        assert origin_of(tmp_path / "again.png") == origin_of(tmp_path / picture)
+
+
+@pytest.mark.parametrize("count", [3, 251])
+def test_an_image_of_a_prompt_says_its_own_and_is_drawn_again(count, trained, runs, tmp_path):
+    prompts = [f"number {place}" for place in range(count)]
+    genkit.sample_to_folder(trained["prompts"], tmp_path / "out", -(-252 // count), prompts=prompts)
+    found = genkit.whence(tmp_path / "out" / "000251.png", runs=runs, draw=True)
+    assert found.same_pixels and found.origin.own_prompts == (prompts[251 % count],)
+    assert len(found.origin.prompts) <= 250
+    captions = genkit.open_dataset(f"folder:{tmp_path / 'out'}").train.captions
+    assert {text for texts in captions for text in texts} <= set(prompts)
+
+
+def test_prompts_of_a_model_that_reads_none_are_refused(trained, tmp_path):
+    with pytest.raises(UsageError, match="follows no prompts: leave them out, or train"):
+        genkit.sample(trained["vq-gpt"], prompts="a seven")
+    with pytest.raises(UsageError, match="prompts or classes"):
+        genkit.sample(trained["prompts"], prompts="a seven", label=7)
+    with pytest.raises(UsageError, match="it is not conditional"):
+        genkit.sample(trained["prompts"], label=7)
+    with pytest.raises(UsageError, match="give a second one"):
+        genkit.interpolate(trained["prompts"], prompts="a seven")
+    with pytest.raises(UsageError, match="at least as many steps"):
+        genkit.interpolate(trained["prompts"], 1, 2, prompts=PROMPTS)
 
 
 @pytest.mark.parametrize("name", ["cgan", "vae"])
