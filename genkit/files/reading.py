@@ -145,6 +145,8 @@ def refuse_large(data: bytes | str, weights: Mapping[str, int]) -> None:
 
     ``weights``: the most bytes of memory that each of its marks stands for.
     """
+    if len(data) * (max(weights.values()) + 5) <= entire():  # most documents are small
+        return
     if isinstance(data, str):
         marks = sum(data.count(mark) * weight for mark, weight in weights.items())
     else:
@@ -197,7 +199,7 @@ class Zip(zipfile.ZipFile):
         member = self.open(info)
         if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             return member
-        return io.BufferedReader(_Sips(member), _BLOCK)
+        return sips(member)
 
     def start(self, info: zipfile.ZipInfo) -> int | None:
         """Return where in the file the bytes of a member that is not compressed begin, else None."""
@@ -219,9 +221,12 @@ class Zip(zipfile.ZipFile):
         return b"".join(parts)
 
 
-class _Sips(io.RawIOBase):
-    """A member read little by little: its compression makes much of little, and can't be told to stop."""
+def sips(member: IO[bytes]) -> io.BufferedReader:
+    """Return a member of a zip read little by little: some compression makes much of little, and can't be stopped."""
+    return io.BufferedReader(_Sips(member), _BLOCK)
 
+
+class _Sips(io.RawIOBase):
     def __init__(self, member: IO[bytes]) -> None:
         self._member = member
 

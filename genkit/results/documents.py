@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
 from genkit.files.integrity import contradicted
-from genkit.files.reading import parse_json
+from genkit.files.reading import JSON_WEIGHTS, parse_json, refuse_large
 from genkit.files.text import check_names
 
 T = TypeVar("T")
@@ -23,10 +23,28 @@ DEEPEST = 320
 
 
 @functools.cache
-def _adapter(cls: Any) -> Any:
+def _validator(cls: Any) -> Any:
+    """Return the validator of a dataclass, which ends a list or table at its first fault: a list may be all faults."""
     from pydantic import TypeAdapter
+    from pydantic_core import SchemaValidator, core_schema
 
-    return TypeAdapter(cls)
+    kinds = (core_schema.ListSchema, core_schema.TupleSchema, core_schema.DictSchema)
+    ending = {
+        name for name, kind in zip(("list", "tuple", "dict"), kinds, strict=True) if _FAST in kind.__annotations__
+    }
+
+    def fast(schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [fast(each) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        made = {key: fast(value) for key, value in schema.items()}
+        return {**made, _FAST: True} if schema.get("type") in ending else made
+
+    return SchemaValidator(fast(TypeAdapter(cls).core_schema))
+
+
+_FAST = "fail_fast"
 
 
 def parse_sealed(cls: type[T], data: bytes, complaint: str, schema: int, remedy: str) -> T:
@@ -41,7 +59,7 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
 
     Raises DataError, which begins with ``complaint`` ("a.json is not a record"), for text that is not JSON, a field
     that is missing or has the wrong type, a number that is not finite, a measured one beyond 1e100, values nested more
-    than 320 deep, and a "schema" above ``schema``.
+    than 320 deep, more values than memory is given to, and a "schema" above ``schema``.
     """
     from pydantic import ValidationError
 
@@ -53,7 +71,7 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
     if isinstance(found, int) and found > schema:
         raise DataError(f"{complaint}: it has schema {found}; this genkit reads up to {schema}: update genkit")
     try:
-        made: T = _adapter(cls).validate_python(document)  # type: ignore[arg-type]
+        made: T = _validator(cls).validate_python(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
@@ -71,6 +89,7 @@ def _loads(text: str | bytes) -> Any:
     """
     from pydantic_core import from_json
 
+    refuse_large(text, JSON_WEIGHTS)
     try:
         return from_json(text)
     except (ValueError, TypeError):

@@ -12,6 +12,13 @@ Content = bytes | str
 """The content of a file as bytes, or as text the reason why it can't be read."""
 
 
+FOLDER = 64 << 20
+"""Bytes after which no more files of a folder are read."""
+
+FULL = f"the files of its folder have more than {FOLDER:,} bytes: remove those that do not belong there"
+"""The reason for those that are then not read."""
+
+
 class RecordFile(NamedTuple):
     """A record's file: the folder that holds its ``records`` folder, the file's name, full path and content."""
 
@@ -28,7 +35,10 @@ class Location(Protocol):
         """Yield every ``**/records/*.json`` in any order."""
 
     def files(self, folder: str) -> dict[str, Content]:
-        """Return the regular files of a folder by name; empty if there is no such folder."""
+        """Return the regular files of a folder by name; empty if there is no such folder.
+
+        Of more than ``FOLDER`` bytes, the last by name are not read, which is given as their reason.
+        """
 
     def write(self, path: str, data: bytes) -> str:
         """Write a file atomically and return its full path."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from genkit.errors import GenkitError, MissingError, UnknownName, UsageError
 from genkit.files.reading import read_file
 from genkit.files.writing import publishing, write_atomic
-from genkit.results.location import Content, Location, RecordFile, is_document, reason, sentence
+from genkit.results.location import FOLDER, FULL, Content, Location, RecordFile, is_document, reason, sentence
 from genkit.results.remote import Remote, protocols
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
@@ -82,7 +82,11 @@ class Folder:
             except FileNotFoundError:
                 return {}
             plain = [each for each in found if each.is_file(follow_symlinks=False) and not each.name.startswith(".")]
-            return {each.name: _content(each.path) for each in plain}
+        contents, left = dict[str, Content](), FOLDER
+        for each in plain:
+            contents[each.name] = _content(each.path) if left > 0 else FULL
+            left -= len(contents[each.name])
+        return contents
 
     def write(self, path: str, data: bytes) -> str:
         """See Location."""

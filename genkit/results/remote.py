@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import re
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from genkit.results.location import Content, RecordFile, is_document, reason, sentence
+from genkit.files.reading import DOCUMENT, sips
+from genkit.files.temporaries import ABANDONED
+from genkit.results.location import FOLDER, FULL, Content, RecordFile, is_document, reason, sentence
+
+_TOO_LARGE = f"it has more than {DOCUMENT:,} bytes"
+
+_swept: set[tuple[str, str]] = set()
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "ocilake", "oss", "memory"}
 """Protocols of object stores: an object is visible only once it is complete."""
@@ -16,7 +25,14 @@ _CACHES = {"blockcache", "cached", "filecache", "simplecache"}
 """Caching protocols, which may precede a URL and have no path of their own."""
 
 _AT_ONCE = 512
-"""Records that are fetched in one call: enough to be fast, few enough for the memory."""
+_BYTES = 64 << 20
+"""Files and bytes that are fetched in one call: enough to be fast, few enough for the memory."""
+
+_LEFT = re.compile(r"\..+\.[0-9a-f]{8}")
+"""The temporary of a writer, which stays where it was killed."""
+
+_TIMES = ("mtime", "modified", "last_modified", "LastModified", "created")
+"""Where drivers say when a file was changed."""
 
 
 class Remote:
@@ -36,17 +52,14 @@ class Remote:
     def records(self) -> Iterator[RecordFile]:
         """See Location. A folder that can't be listed is yielded as a file that can't be read.
 
-        Files are fetched a few hundred in a call, which drivers of object stores run concurrently.
+        Files are fetched a few hundred in a call, which drivers of object stores run concurrently. Of none more is read
+        than a document may have.
         """
         with sentence(f"the store {self.url} can't be read"):
             listed, unlisted = self._below(self.root)
-        paths = [path for path in listed if _in_records(path) and is_document(_name(path))]
-        for start in range(0, len(paths), _AT_ONCE):
-            some = paths[start : start + _AT_ONCE]
-            with sentence(f"the store {self.url} can't be read"):
-                contents = self.fs.cat_ranges(some, None, None, on_error="return")  # cat would read [ ] as a pattern
-            for path, data in zip(some, contents, strict=True):
-                yield RecordFile(self._url(_parent(_parent(path))), _name(path), self._url(path), _fetched(data))
+        documents = {path: size for path, size in listed.items() if _in_records(path) and is_document(_name(path))}
+        for path, content in self._contents(documents):
+            yield RecordFile(self._url(_parent(_parent(path))), _name(path), self._url(path), content)
         for path, error in unlisted.items():
             yield RecordFile("", "", self._url(path), reason(error))
 
@@ -57,12 +70,16 @@ class Remote:
             listed, unlisted = self._below(whole)
             for error in unlisted.values():
                 raise error
-            paths = [path for path in listed if not _name(path).startswith(".")]
-            plain = [
-                path for path in paths if _parent(path).lstrip("/") == whole.lstrip("/")
-            ]  # archives have no root /
-            contents = self.fs.cat_ranges(plain, None, None, on_error="return")
-            return {_name(path): _fetched(data) for path, data in zip(plain, contents, strict=True)}
+        plain, full, left = dict[str, int](), dict[str, Content](), FOLDER
+        for path, size in listed.items():
+            if _name(path).startswith(".") or _parent(path).lstrip("/") != whole.lstrip("/"):  # archives have no root /
+                continue
+            if left > 0:
+                plain[path] = size
+                left -= size
+            else:
+                full[_name(path)] = FULL
+        return {**{_name(path): content for path, content in self._contents(plain)}, **full}
 
     def write(self, path: str, data: bytes) -> str:
         """See Location. Files of one name have one content, so concurrent writers do no harm."""
@@ -74,6 +91,7 @@ class Remote:
             folder, _, name = target.rpartition("/")
             temporary = f"{folder}/.{name}.{secrets.token_hex(4)}"
             self.fs.makedirs(folder, exist_ok=True)
+            self._sweep(folder)
             try:
                 self.fs.pipe_file(temporary, data)
                 self.fs.mv(temporary, target)
@@ -113,16 +131,58 @@ class Remote:
         with contextlib.suppress(Exception):  # adding may be allowed without deleting
             self.fs.rm_file(f"{path}/.writable")
 
-    def _below(self, path: str) -> tuple[list[str], dict[str, Exception]]:
-        """All files below a folder, and the folders that can't be listed with the reasons, which ``find`` would omit.
+    def _contents(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, Content]]:
+        """Yield files of these listed sizes: the content, or as text why it can't be read."""
+        some, size = list[str](), 0
+        for path, listed in sizes.items():
+            if listed > DOCUMENT:
+                yield path, _TOO_LARGE
+            elif listed == 0:  # of which drivers can't fetch a range
+                yield path, b""
+            else:
+                if some and (len(some) == _AT_ONCE or size + listed > _BYTES):
+                    yield from self._fetched(some)
+                    some, size = [], 0
+                some.append(path)
+                size += listed
+        if some:
+            yield from self._fetched(some)
+
+    def _fetched(self, paths: list[str]) -> Iterator[tuple[str, Content]]:
+        with sentence(f"the store {self.url} can't be read"):
+            if "zip" in protocols(self.fs):
+                contents = [_unpacked(self.fs, path) for path in paths]
+            else:  # cat would read [ ] as a pattern
+                contents = self.fs.cat_ranges(paths, 0, DOCUMENT + 1, on_error="return")
+        for path, data in zip(paths, contents, strict=True):
+            if isinstance(data, Exception):
+                yield path, reason(data)
+            else:
+                yield path, data if len(data) <= DOCUMENT else _TOO_LARGE
+
+    def _sweep(self, folder: str) -> None:
+        """Remove temporaries of a day ago or longer, as far as the driver says when that was, and may delete them."""
+        if (self.url, folder) in _swept:
+            return
+        _swept.add((self.url, folder))
+        with contextlib.suppress(Exception):
+            for each in self.fs.ls(folder, detail=True):
+                changed = next((each[name] for name in _TIMES if name in each), time.time())
+                seconds = changed.timestamp() if isinstance(changed, datetime.datetime) else float(changed)
+                if _LEFT.fullmatch(_name(each["name"])) and time.time() - seconds > ABANDONED:
+                    self.fs.rm_file(each["name"])
+
+    def _below(self, path: str) -> tuple[dict[str, int], dict[str, Exception]]:
+        """All files below a folder with their sizes, and the folders that can't be listed, with the reasons.
 
         Listed without fsspec's cache, as other processes may write. Raises if the folder itself can't be listed; a
-        folder that does not exist is empty.
+        folder that does not exist is empty. ``find`` would leave out what can't be listed.
         """
         self.fs.invalidate_cache()
         if _lists_trees(self.fs):
-            return sorted(self.fs.find(path)), {}
-        files, unlisted, todo = set(), {}, [path]
+            found = self.fs.find(path, detail=True)
+            return {name: _size(found[name]) for name in sorted(found)}, {}
+        files, unlisted, todo = dict[str, int](), dict[str, Exception](), [path]
         while todo:
             folder = todo.pop()
             try:
@@ -137,9 +197,11 @@ class Remote:
             for each in listing:
                 name = each["name"].rstrip("/")
                 if name.strip("/") != folder.strip("/"):
-                    todo.extend([name] if each["type"] == "directory" else [])
-                    files.update([name] if each["type"] != "directory" else [])
-        return sorted(files), unlisted
+                    if each["type"] == "directory":
+                        todo.append(name)
+                    else:
+                        files[name] = _size(each)
+        return dict(sorted(files.items())), unlisted
 
     def _missing(self, folder: str) -> bool:
         """Whether there is no such folder: some drivers also say so of one that is closed to the reader."""
@@ -193,8 +255,19 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _fetched(data: bytes | Exception) -> Content:
-    return reason(data) if isinstance(data, Exception) else data
+def _size(listed: Mapping[str, Any]) -> int:
+    """The size of a file as listed; where it is not, the largest that is read."""
+    size = listed.get("size")
+    return size if isinstance(size, int) else DOCUMENT
+
+
+def _unpacked(filesystem: Any, path: str) -> bytes | Exception:
+    """Return at most ``DOCUMENT + 1`` bytes of a zip's member, or the error."""
+    try:
+        with filesystem.open(path, "rb") as member:
+            return sips(member).read(DOCUMENT + 1)
+    except Exception as error:
+        return error
 
 
 def _in_records(path: str) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+import io
 import zipfile
 
 import pytest
 from fsspec import AbstractFileSystem, register_implementation
 from fsspec.implementations.memory import MemoryFileSystem
 from making import record, score
+from memory import peak
 
 import genkit
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName
-from genkit.results import maintenance, remote, store
+from genkit.results import locations, maintenance, remote, store
 
 
 class Plain(MemoryFileSystem):
@@ -261,6 +264,83 @@ def test_records_are_fetched_some_at_a_time(url, monkeypatch):
     for each in made:
         store.add(url, each)
     assert store.read(url).records == made
+
+
+@pytest.mark.parametrize("root", ["zip://runs::file://{}", "simplecache::zip://runs::file://{}"])
+def test_a_member_of_a_zip_that_unpacks_to_more_than_a_document_is_not_read(tmp_path, monkeypatch, root):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    good = store.add(tmp_path / "made", record("good", score(1.0)))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(good, f"runs/records/{good.name}")
+        with archive.open("runs/records/bomb.json", "w", force_zip64=True) as member:
+            for _ in range(200):
+                member.write(bytes(1 << 20))
+
+    def read():
+        contents = store.read(root.format(tmp_path / "all.zip"))
+        raise GenkitError(" ".join([*(one.subject.name for one in contents.records), *contents.problems]))
+
+    said, taken = peak(read)
+    assert said.startswith("good ") and said.endswith("can't be read: it has more than 16,777,216 bytes")
+    assert taken < 100_000_000
+
+
+def test_a_member_of_a_zip_that_says_it_is_small_is_unpacked_little_by_little(tmp_path):
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("records/bomb.json", bytes(150_000_000))
+    data = bytearray(archived.getvalue())
+    place = data.rfind(b"PK\x01\x02") + 24
+    data[place : place + 4] = (1000).to_bytes(4, "little")
+    (tmp_path / "all.zip").write_bytes(data)
+    said, taken = peak(lambda: store.read(f"zip://::file://{tmp_path}/all.zip"))
+    assert not said and taken < 100_000_000
+
+
+def test_more_bytes_than_were_listed_are_not_taken(monkeypatch):
+    store.add("memory://runs", record("good", score(1.0)))
+    MemoryFileSystem().pipe_file("/runs/records/grown.json", bytes((16 << 20) + 1))
+    whole = MemoryFileSystem.find
+    monkeypatch.setattr(
+        MemoryFileSystem,
+        "find",
+        lambda *a, **k: {n: {**i, "size": 5} for n, i in whole(*a, **k).items()},
+        raising=False,
+    )
+    contents = store.read("memory://runs")
+    assert [one.subject.name for one in contents.records] == ["good"]
+    assert contents.problems == ["memory://runs/records/grown.json can't be read: it has more than 16,777,216 bytes"]
+
+
+def test_records_are_fetched_some_bytes_at_a_time(url, monkeypatch):
+    monkeypatch.setattr(remote, "_BYTES", 1)
+    made = [record(name, score(1.0)) for name in "abc"]
+    for each in made:
+        store.add(url, each)
+    assert store.read(url).records == made
+
+
+@pytest.mark.parametrize("root", ["memory://runs", "plain://runs", ""])
+def test_exhibits_without_measure_are_not_all_read(tmp_path, monkeypatch, root):
+    root = root or tmp_path
+    for module in (locations, remote):
+        monkeypatch.setattr(module, "FOLDER", 5)
+    one = record("a", score(1.0))
+    store.add(root, one, {"a.png": b"123456", "b.png": b"1"})
+    with pytest.raises(GenkitError, match=r"exhibit \S+ of .* can't be read: the files of its folder have more than"):
+        store.exhibits(root, one.id)
+
+
+def test_a_killed_writers_temporary_is_removed_a_day_later(monkeypatch):
+    monkeypatch.setattr(remote, "_swept", set())
+    old, young = "/runs/records/.a-0123456789ab.json.0123abcd", "/runs/records/.b-0123456789ab.json.0123abcd"
+    for path in (old, young, "/runs/records/.keep"):
+        MemoryFileSystem.pipe_file(Plain(), path, b"{")
+    for path in (old, "/runs/records/.keep"):
+        Plain.store[path].created -= datetime.timedelta(days=2)
+    path = store.add("plain://runs", record("a", score(1.0)))
+    left = {"/runs/records/.keep", young, "/" + path.removeprefix("plain://")}
+    assert set(Plain.store) == left
 
 
 def test_a_plain_path_needs_no_fsspec(tmp_path):

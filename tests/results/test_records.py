@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from making import record, score, training
+from memory import peak
 
 from genkit.errors import DataError
 from genkit.results.records import SCHEMA, from_json, to_json
@@ -157,6 +158,20 @@ def test_a_future_schema_asks_for_an_update_whatever_its_shape():
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "\x00", '{"schema": "x"}', "[" * 100_000, b"\xff\xfe{}"])
 def test_an_invalid_record_is_one_sentence(text):
     with pytest.raises(DataError, match=r"^here\.json is not a record: "):
+        from_json(text, "here.json")
+
+
+@pytest.mark.parametrize("wrong", [{"scores": [0] * 400_000}, {"absent": dict.fromkeys(map(str, range(400_000)), 0)}])
+def test_a_record_of_which_all_is_wrong_takes_no_memory_for_each_fault(wrong):
+    text = json.dumps({**document(), **wrong})
+    said, taken = peak(lambda: from_json(text, "here.json"))
+    assert said.startswith("here.json is not a record: ") and taken < 150_000_000
+
+
+def test_more_values_than_memory_is_given_to_are_refused_before_they_are_read(monkeypatch):
+    monkeypatch.setenv("GENKIT_MAX_MEMORY", "2")
+    text = json.dumps({**document(), "unknown": [0] * 100_000})
+    with pytest.raises(DataError, match=r"^here\.json is not a record: it would take more than 2 MB of memory"):
         from_json(text, "here.json")
 
 
