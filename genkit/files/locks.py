@@ -65,12 +65,12 @@ class ProcessLock:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
-        _held.add(descriptor)
+        _held.add(self)
         return True
 
     def held(self) -> bool:
         """See Lock; a file that does not exist or can't be opened is held by nobody."""
-        if self._descriptor in _held:
+        if self in _held:
             return True
         try:
             descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -85,21 +85,21 @@ class ProcessLock:
 
     def release(self) -> None:
         """See Lock."""
-        if self._descriptor in _held:
-            _held.remove(self._descriptor)
+        if self in _held:
+            _held.remove(self)
             if fcntl is not None:  # a child that was forked this moment may not have closed its copy yet
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
         self._descriptor = -1
 
 
-_held: set[int] = set()
-"""The descriptors of the locks that this process holds; each has its lock until it is closed."""
+_held: set[ProcessLock] = set()
+"""The locks that this process holds; by their descriptors a child would take them for its own of the same numbers."""
 
 
 def _leave_to_the_parent() -> None:
-    for descriptor in _held:
-        os.close(descriptor)
+    for lock in _held:
+        os.close(lock._descriptor)
     _held.clear()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import zipfile
@@ -58,12 +59,25 @@ def import_run(source: Path, root: Path) -> Run:
             except DataError as error:
                 raise DataError(str(error).replace(str(folder), str(source))) from error
             parent.mkdir(parents=True, exist_ok=True)
-            free = (parent / f"{number:04x}" for number in range(1, 1 << 16))
-            path = next(path for path in free if not path.exists())
-            os.rename(folder, path)
+            path = _numbered(folder, parent)
     except OSError as error:
         raise GenkitError(f"{source} can't be imported into {root}: {error.strerror or error}") from error
     return open_run(path)
+
+
+def _numbered(folder: Path, parent: Path) -> Path:
+    """Rename a folder to the first free number in ``parent``, for which others may look at the same time."""
+    for number in range(1, 1 << 16):
+        path = parent / f"{number:04x}"
+        if not path.exists():
+            try:
+                os.rename(folder, path)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+            else:
+                return path
+    raise DataError(f"{parent} holds as many runs as it can: import it into another folder, with --runs")
 
 
 def _unpack(source: Path, folder: Path) -> tuple[str, str]:

@@ -59,6 +59,13 @@ def test_an_import_beside_another_gets_a_folder_of_its_own(exported, tmp_path):
     assert len(paths | {exported[0].path}) == 4
 
 
+def test_an_import_takes_the_next_number_where_another_was_first(exported, tmp_path, monkeypatch):
+    first, there = import_run(exported[1], tmp_path / "runs").path, Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path != first and there(path))  # looked before the other came
+    second = import_run(exported[1], tmp_path / "runs").path
+    assert (first.name, second.name) == ("0001", "0002")
+
+
 def test_a_run_without_a_grid_can_be_carried_over(exported, tmp_path):
     bare = rewritten(exported[1], tmp_path / "bare.zip", drop=("samples.png", "status.json"))
     assert import_run(bare, tmp_path / "new").config == exported[0].config
