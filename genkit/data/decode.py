@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from genkit.data.npy import to_levels
+from genkit.data.scans import refuse_scans
 from genkit.data.source import MAX_PIXELS, Crop, Decoding
 from genkit.errors import DataError
 
@@ -122,6 +123,8 @@ def decode(
                     f"{name} has 16-bit colour, of which only the high byte is read: save it with 8 bits, "
                     "its range chosen, in place of --range"
                 )
+            if image.format in ("JPEG", "MPO"):
+                refuse_scans(file, name)
             image.load()
             plain = decoding == "rgb" and values is None
             flat = _converted(image, "RGB") if plain else _flatten(image, name, values)

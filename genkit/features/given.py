@@ -95,7 +95,8 @@ def _chosen(arrays: Mapping[str, Any], path: Path) -> NDArray[Any]:
     if len(arrays) != 1 and "features" not in arrays:
         listed = ", ".join(sorted(arrays)) or "no array"
         raise DataError(f"{path} holds {listed}: save one array, or name the right one features")
-    return np.asarray(arrays["features"] if "features" in arrays else next(iter(arrays.values())))
+    chosen = arrays["features"] if "features" in arrays else next(iter(arrays.values()))
+    return _numbers(chosen, path) if isinstance(chosen, Tensor) else np.asarray(chosen)
 
 
 def _npy(path: Path) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     with in_utf8(path) as file:
-        return {name: _numbers(tensor) for name, tensor in load_file(file).items()}
+        return dict(load_file(file))
 
 
 def _pt(path: Path) -> dict[str, Any]:
@@ -125,12 +126,16 @@ def _pt(path: Path) -> dict[str, Any]:
     tensors = {"features": found} if isinstance(found, Tensor) else found
     if not isinstance(tensors, dict):
         raise DataError(f"{path} holds {type(found).__name__}: save one tensor [n, d] with torch.save")
-    return {str(name): _numbers(each) for name, each in tensors.items() if isinstance(each, Tensor)}
+    return {str(name): each for name, each in tensors.items() if isinstance(each, Tensor)}
 
 
-def _numbers(tensor: Tensor) -> NDArray[Any]:
-    """Return a tensor's values; bfloat16, which NumPy lacks, as float32."""
+def _numbers(tensor: Tensor, path: Path) -> NDArray[Any]:
+    """Return a tensor's values; bfloat16, which NumPy lacks, as float32. Its rows may not be one row many times."""
     tensor = tensor.detach()
+    if tensor.numel() * tensor.itemsize > tensor.untyped_storage().nbytes():
+        raise DataError(
+            f"{path} holds fewer numbers than its shape {list(tensor.shape)} has: save the tensor's contiguous() instead"
+        )
     return np.asarray((tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy())
 
 

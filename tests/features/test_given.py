@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from genkit.errors import DataError
 from genkit.evaluation.compare import compare
+from genkit.features import given
 from genkit.features.given import read_features
 from genkit.metrics import frechet_distance, kernel_distance
 
@@ -51,6 +52,19 @@ def test_nothing_is_unpickled(tmp_path):
     for each, words in (("a.pt", "can't be read"), ("a.npy", "can't be read"), ("a.pkl", "is a pickle")):
         with pytest.raises(DataError, match=words):
             read_features(tmp_path / each)
+
+
+def test_a_tensor_that_repeats_its_rows_takes_no_more_memory_than_its_file(tmp_path):
+    torch.save(torch.ones(1, 64).expand(300_000, 64), tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"a\.pt holds fewer numbers than its shape \[300000, 64\] has: save the"):
+        read_features(tmp_path / "a.pt")
+
+
+def test_only_the_named_tensor_is_made_an_array(tmp_path, monkeypatch):
+    torch.save({"features": torch.ones(2, 3).half(), "other": torch.ones(3, 3).half()}, tmp_path / "a.pt")
+    made = []
+    monkeypatch.setattr(given, "_numbers", lambda tensor, path: made.append(len(tensor)) or tensor.float().numpy())
+    assert read_features(tmp_path / "a.pt").shape == (2, 3) and made == [2]
 
 
 def test_images_are_no_features(tmp_path):
