@@ -159,7 +159,10 @@ def _source(spec: DatasetSpec, request: DatasetRequest) -> Source:
             raise error
         raise PluginError(f"dataset {spec.name!r} of {spec.target} can't be opened: {sentence(error)}") from error
 
-    with guarded(failed, (GenkitError,)), fence_of(spec.target.partition(":")[0]):
+    with (
+        guarded(failed, (GenkitError,)),
+        fence_of(spec.target.partition(":")[0], f"dataset {spec.name!r} of {spec.target}"),
+    ):
         source = spec.load()(request)
         if not isinstance(source, Source):
             raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")

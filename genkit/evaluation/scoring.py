@@ -102,7 +102,10 @@ def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -
     with guarded(misfit):
         function = spec.load()
         evidence.code = code_of(spec)
-    with guarded(failed, (Unmeasurable, DataError, UsageError)), fence_of(spec.target.partition(":")[0]):
+    with (
+        guarded(failed, (Unmeasurable, DataError, UsageError)),
+        fence_of(spec.target.partition(":")[0], f"metric {spec.name!r} of {spec.target}"),
+    ):
         computed = function(evidence)
     seconds = round(time.perf_counter() - began, 3)
     if not isinstance(computed, Score):

@@ -44,7 +44,7 @@ def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extracto
     from genkit.registry.discovery import CORE
     from genkit.registry.provenance import code_of
 
-    with _named(offer), fence_of(offer.spec.target.partition(":")[0]):
+    with _named(offer), fence_of(offer.spec.target.partition(":")[0], f"extractor {offer.qualified}"):
         found = offer.spec.load()(dataclasses.replace(request, name=offer.spec.name))
         if not isinstance(found, Extractor):
             raise PluginError(f"it is {type(found).__name__}, not an Extractor")
@@ -71,10 +71,16 @@ def accept(extractor: Extractor, shape: tuple[int, ...]) -> None:
     """Ask an extractor whether it takes images of a shape; raises its UsageError, or BrokenExtractor."""
 
     def failed(error: BaseException) -> NoReturn:
+        if isinstance(error, GenkitError) and not isinstance(error, PluginError):
+            raise error
         raise BrokenExtractor(f"extractor {extractor.name} can't be used: {sentence(error)}") from error
 
-    with guarded(failed, (GenkitError,)):
+    with guarded(failed), _fence(extractor):
         extractor.accepts(shape)
+
+
+def _fence(extractor: Extractor) -> contextlib.AbstractContextManager[None]:
+    return fence_of(type(extractor).__module__, f"extractor {extractor.name}")
 
 
 def plain_choices(extractor: Extractor) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def rows(
 
     ``widths`` holds d and k from the first call on, which sets them.
     """
-    with fence_of(type(extractor).__module__):
+    with _fence(extractor):
         extracted = extractor(images, tick)
     found = {"features": np.asarray(extracted.features)}
     if extracted.logits is not None:

@@ -133,9 +133,7 @@ def _numbers(tensor: Tensor, path: Path) -> NDArray[Any]:
     """Return a tensor's values; bfloat16, which NumPy lacks, as float32. Its rows may not be one row many times."""
     tensor = tensor.detach()
     if tensor.numel() * tensor.itemsize > tensor.untyped_storage().nbytes():
-        raise DataError(
-            f"{path} holds fewer numbers than its shape {list(tensor.shape)} has: save the tensor's contiguous() instead"
-        )
+        raise DataError(f"{path} holds fewer numbers than its shape {list(tensor.shape)} has: save tensor.contiguous()")
     return np.asarray((tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy())
 
 

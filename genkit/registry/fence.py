@@ -16,10 +16,10 @@ from genkit.files.text import logger
 _LOG = logger(__name__)
 
 PATIENCE = 5.0
-"""Seconds after which code that is still running is named."""
+"""Seconds after which what runs at every start is named, while it still does."""
 
-_ONE = threading.RLock()
-"""The streams and ``os`` are those of the whole process."""
+LONG = 30.0
+"""Seconds after which a metric, an extractor or a data set is, which may have much to do."""
 
 
 class Exit(BaseException):
@@ -35,17 +35,13 @@ def fenced(what: str = "", patience: float | None = None) -> Iterator[None]:
     """Run code of a plugin; raises PluginError if it would end the process, or closes a stream.
 
     ``what``, such as "the import of plugin 'x'", is named after ``patience`` seconds, by default PATIENCE, while it
-    still runs; never if it is empty.
+    still runs; never if it is empty. Several threads may be inside at a time: none waits for the code of another.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_ONE)
         if what:
-            if (telling := tell) is not None:
-                telling(what)
-                stack.callback(telling, "")
+            stack.enter_context(_told(what))
             stack.enter_context(_named_while_it_hangs(what, PATIENCE if patience is None else patience))
-        stack.enter_context(no_exit())
-        done: list[str] = stack.enter_context(set_aside())
+        done = stack.enter_context(_inside())
         try:
             yield
         except Exit as error:
@@ -55,9 +51,69 @@ def fenced(what: str = "", patience: float | None = None) -> Iterator[None]:
             raise PluginError(" and ".join(done))
 
 
-def fence_of(module: str) -> contextlib.AbstractContextManager[None]:
-    """Return the fence for code of a module: none for genkit's own."""
-    return contextlib.nullcontext() if module.partition(".")[0] == "genkit" else fenced()
+def fence_of(module: str, what: str = "") -> contextlib.AbstractContextManager[None]:
+    """Return the fence for code of a module: none for genkit's own. ``what`` is named once it takes LONG."""
+    return contextlib.nullcontext() if module.partition(".")[0] == "genkit" else fenced(what, LONG)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    if (telling := tell) is None:
+        yield
+        return
+    _running.append(what)
+    telling(what)
+    try:
+        yield
+    finally:
+        _running.remove(what)
+        telling(_running[-1] if _running else "")
+
+
+_running: list[str] = []
+
+
+class _Shared:
+    """What is set up by the first to come in, and taken down by the last to leave: it is the whole process's."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.before: list[str] = []
+        self.streams: _Streams
+        self.exits = contextlib.ExitStack()
+
+    def enter(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.exits.enter_context(no_exit())
+                self.streams = _Streams()
+            self.before += self.streams.mended()  # by what is around this
+            self.inside += 1
+
+    def leave(self) -> list[str]:
+        """Return which streams were closed meanwhile; they are open again."""
+        with self.lock:
+            self.inside -= 1
+            done = self.streams.mended()
+            if not self.inside:
+                done, self.before = [*self.before, *done], []
+                self.streams.restore()
+                self.exits.close()
+            return done
+
+
+_shared = _Shared()
+
+
+@contextlib.contextmanager
+def _inside() -> Iterator[list[str]]:
+    done: list[str] = []
+    _shared.enter()
+    try:
+        yield done
+    finally:
+        done += _shared.leave()
 
 
 @contextlib.contextmanager
@@ -101,35 +157,62 @@ def _refusal(name: str, real: Callable[..., NoReturn], process: int) -> Callable
 
 
 @contextlib.contextmanager
-def set_aside() -> Iterator[list[str]]:
+def set_aside() -> Iterator[None]:
     """Send to stderr what is printed, written to the descriptor of stdout, and printed by other processes.
 
-    At the end, streams that were closed meanwhile are opened again, and the list says so.
+    At the end, streams that were closed meanwhile are opened again.
     """
-    done: list[str] = []
-    out, err = sys.stdout, sys.stderr
-    aside = _Aside(err)
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        out.flush()
-    kept = {number: copy for number in (1, 2) if (copy := _copy(number)) is not None}
-    files = {number: known(copy) for number, copy in kept.items()}
-    if 1 in kept:
-        with contextlib.ExitStack() as stack:
-            os.dup2(kept[2] if 2 in kept else stack.enter_context(open(os.devnull, "wb")).fileno(), 1)
-    sys.stdout = cast(TextIO, aside)
+    streams = _Streams()
     try:
-        yield done
+        yield
     finally:
-        names = {1: "stdout", 2: "stderr"}
-        for number, copy in kept.items():
-            if not _is_open(number) or (number == 1 and aside.shut) or getattr((out, err)[number - 1], "closed", False):
+        streams.mended()
+        streams.restore()
+
+
+class _Streams:
+    """stdout and stderr as they were, while stdout is set aside."""
+
+    def __init__(self) -> None:
+        self.out, self.err = sys.stdout, sys.stderr
+        self.aside = _Aside(self.err)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self.out.flush()
+        self.kept = {number: copy for number in (1, 2) if (copy := _copy(number)) is not None}
+        self.files = {number: known(copy) for number, copy in self.kept.items()}
+        self._divert()
+
+    def _divert(self) -> None:
+        if 1 in self.kept:
+            with contextlib.ExitStack() as stack:
+                devnull = None if 2 in self.kept else stack.enter_context(open(os.devnull, "wb"))
+                os.dup2(self.kept[2] if devnull is None else devnull.fileno(), 1)
+        sys.stdout = cast(TextIO, self.aside)
+
+    def mended(self) -> list[str]:
+        """Open again what was closed since, and return what that was."""
+        done, names = [], {1: "stdout", 2: "stderr"}
+        for number, copy in list(self.kept.items()):
+            stream = (self.out, self.err)[number - 1]
+            if not _is_open(number) or (number == 1 and self.aside.shut) or getattr(stream, "closed", False):
                 done.append(f"it closes {names[number]}")
-            if _is_open(copy) and known(copy) == files[number]:
-                os.dup2(copy, number)
-                os.close(copy)
-            else:
+            if not (_is_open(copy) and known(copy) == self.files[number]):
                 done.append("it closes all files")
-        sys.stdout, sys.stderr = _usable(out, 1), _usable(err, 2)
+                del self.kept[number]
+            elif number == 2:
+                os.dup2(copy, 2)
+        if done:
+            self._divert()
+        self.out, self.err = _usable(self.out, 1), _usable(self.err, 2)
+        self.aside.renew(self.err)
+        return done
+
+    def restore(self) -> None:
+        """Put back stdout and stderr."""
+        for number, copy in self.kept.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        sys.stdout, sys.stderr = self.out, self.err
 
 
 def _copy(number: int) -> int | None:
@@ -193,6 +276,10 @@ class _Aside(io.TextIOBase):
         """Flush stderr."""
         if self._err is not None:
             self._err.flush()
+
+    def renew(self, err: TextIO) -> None:
+        """Be open again, and write to this."""
+        self._err, self.shut = err, False
 
     def fileno(self) -> int:
         """The descriptor of stderr."""

@@ -58,7 +58,7 @@ class Spec:
                 f"{self.kind} {self.name!r} can't be loaded from {self.target}: {sentence(error)}"
             ) from error
 
-        with guarded(failed), fence_of(module):
+        with guarded(failed), fence_of(module, f"the import of {self.kind} {self.name!r}"):
             found: Any = importlib.import_module(module)
             for attribute in path.split("."):
                 found = getattr(found, attribute)

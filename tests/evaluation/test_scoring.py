@@ -126,6 +126,17 @@ def test_a_plugins_metric_that_exits_costs_itself_alone(digits, monkeypatch):
     assert record.absent == {"leaving": "it failed: it calls os._exit, which would end genkit"}
 
 
+def test_a_plugins_metric_is_told_by_name_while_it_runs(digits, monkeypatch):
+    told = []
+    monkeypatch.setattr("genkit.registry.fence.tell", told.append)
+    module = types.ModuleType("slow_metric")
+    module.work = lambda evidence: told.append("at work") or SOUND
+    monkeypatch.setitem(sys.modules, "slow_metric", module)
+    measure(digits, MetricSpec("slow", "slow_metric:work"))
+    name = "metric 'slow' of slow_metric:work"
+    assert told[told.index("at work") - 1] == name and told[-1] == ""
+
+
 def test_a_metric_that_names_no_group_of_the_protocol_costs_itself_alone(digits):
     record = measure(digits, MetricSpec("odd", "genkit.metrics.parameters:parameters", depends_on=("weather",)))
     assert "names the protocol group 'weather'" in record.absent["odd"]

@@ -148,3 +148,9 @@ def test_an_extractor_that_fails_when_asked_about_a_shape_is_broken_unless_it_re
     with pytest.raises(UsageError if isinstance(failure, UsageError) else BrokenExtractor) as caught:
         accept(Stranger(), (1, 8, 8))
     assert str(caught.value).startswith("grey only" if caught.value is failure else "extractor stranger can't be used")
+
+
+def test_an_extractor_that_would_end_the_process_is_broken(monkeypatch):
+    monkeypatch.setattr(Stranger, "accepts", lambda extractor, shape: os._exit(0))
+    with pytest.raises(BrokenExtractor, match=r"stranger can't be used: it calls os\._exit, which would end genkit"):
+        accept(Stranger(), (1, 8, 8))

@@ -124,6 +124,47 @@ def test_streams_and_exits_are_as_before(capfd):
     assert capfd.readouterr().out == "out\nout\n"
 
 
+def test_a_thread_does_not_wait_for_another_and_the_last_to_leave_puts_back(capfd):
+    before, inside, go = (os._exit, sys.stdout), threading.Event(), threading.Event()
+
+    def other():
+        with fenced():
+            inside.set()
+            go.wait(60)
+            os.system("echo LOUD")
+
+    thread = threading.Thread(target=other, daemon=True)
+    with fenced():
+        thread.start()
+        assert inside.wait(60)
+    assert (os._exit, sys.stdout) != before
+    go.set()
+    thread.join(60)
+    assert (os._exit, sys.stdout) == before
+    assert capfd.readouterr() == ("", "LOUD\n")
+
+
+@pytest.mark.parametrize("closing", ["os.close(1)", "sys.stdout.close()"])
+def test_who_closes_a_stream_is_blamed_where_one_calls_another(closing, capfd):
+    with fenced():
+        with pytest.raises(PluginError, match="it closes stdout"), fenced():
+            exec(closing)
+        print("aside", flush=True)
+    with pytest.raises(PluginError, match="it closes stdout"), fenced():
+        exec(closing)
+        with fenced():
+            pass
+    assert capfd.readouterr() == ("", "aside\n")
+
+
+def test_what_runs_is_told_again_after_what_it_called(monkeypatch):
+    told = []
+    monkeypatch.setattr(fence, "tell", told.append)
+    with fenced("the outer"), fenced("the inner"):
+        pass
+    assert told == ["the outer", "the inner", "the outer", ""]
+
+
 def test_a_target_that_prints_at_import_is_fenced_and_one_that_exits_is_named(tmp_path, monkeypatch, capfd):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "loud_target.py").write_text(LOUD + "\nmodel = 3\n")
