@@ -71,7 +71,7 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
     if isinstance(found, int) and found > schema:
         raise DataError(f"{complaint}: it has schema {found}; this genkit reads up to {schema}: update genkit")
     try:
-        made: T = _validator(cls).validate_python(document)
+        made: T = _validator(cls).validate_python(document)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
