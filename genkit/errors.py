@@ -31,7 +31,9 @@ from collections.abc import Iterable
 
 _SPACES = frozenset("\u00a0\u1680\u202f\u205f\u3000") | {chr(code) for code in range(0x2000, 0x200B)}
 """Spaces that are as harmless as the common one."""
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_SELECTORS = frozenset(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+"""Each chooses between forms of the letter before it, as of emojis and Han characters, and shows nothing else."""
+_INVISIBLE = _SELECTORS | frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters that show nothing, as format characters do: text that begins with one is not what it seems."""
 _JOINERS = "\u200c\u200d"
 """Part of emojis and of words in several scripts; between other letters they only hide."""
@@ -52,10 +54,13 @@ def one_line(text: str) -> str:
 
 def _shown(found: re.Match[str]) -> str:
     letter, place, text = found[0], found.start(), found.string
-    if letter.isprintable():
+    before = text[place - 1 : place]
+    if letter in _SELECTORS:
+        harmless = before.isprintable() and not before.isascii() and before not in _INVISIBLE
+    elif letter.isprintable():
         harmless = letter not in _INVISIBLE
     elif letter in _JOINERS:
-        harmless = not any(each.isascii() for each in (text[place - 1 : place], text[place + 1 : place + 2]))
+        harmless = not any(each.isascii() for each in (before, text[place + 1 : place + 2]))
     else:
         harmless = letter in _SPACES
     return letter if harmless else written(letter)

@@ -27,6 +27,8 @@ NAMES = {
     "zero-width": "\u200b=1",
     "mark": "\ufeff=1",
     "filler": "\u3164=1",
+    "selector": "\ufe00=1",
+    "selectors": "gan\ufe0f\U000e0101\u180b",
     "quotes": "a\"b'c",
     "script": "</script><script>alert(1)</script>",
     "comment": "--><!--",
@@ -42,7 +44,8 @@ NAMES = {
 """A name of each kind, without slashes."""
 
 HARM = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ud800-\udfff"
+    "\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
 """What a terminal obeys or a reader does not see; line breaks and tabs are looked for where they matter."""
 

@@ -133,7 +133,8 @@ def comma_separated(rows: Iterable[Sequence[Any]]) -> str:
     return buffer.getvalue()
 
 
-_MARKUP = re.compile(r"^\d*[#+\-=:.)!]|[\\`*_\[\]<>|~&]|://|www\.", re.IGNORECASE)
+_MARKUP = re.compile(r"^\d*[#+\-=:.)!]|[\\`*_\[\]<>|~&@]|://|www\.", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?<=[\w.+-])@(?=[^\s@]*\.)")
 
 
 def markdown(text: str) -> str:
@@ -143,6 +144,7 @@ def markdown(text: str) -> str:
         return text
     text = re.sub(r"[\\`*_\[\]<>|~&]", r"\\\g<0>", text).replace("://", r"\://")
     text = re.sub(r"\b(www)\.", r"\1\\.", text, flags=re.IGNORECASE)
+    text = _ADDRESS.sub("@<!-- -->", text)  # GitHub links an address also where its @ is escaped
     return re.sub(r"^(\d*)([#+\-=:.)!])", r"\1\\\2", text)
 
 

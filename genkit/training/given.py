@@ -18,7 +18,11 @@ from genkit.data import ImageDataset
 from genkit.data.open import OpenOptions
 from genkit.data.source import DatasetRequest
 from genkit.errors import DataError, GenkitError, UsageError, suggestion
+from genkit.files.integrity import sha256_file
+from genkit.files.text import logger
 from genkit.files.writing import write_atomic
+
+_LOG = logger(__name__)
 
 _COUNT = re.compile(r"([\d_,]*\.?\d+)([km]?)", re.IGNORECASE)
 
@@ -133,7 +137,10 @@ def _saved(images: NDArray[Any], labels: NDArray[Any] | None, root: Path) -> str
     path = (root / "arrays" / f"{name}.npz").absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        damaged = path.exists() and not sha256_file(path).startswith(name)
+        if damaged:
+            _LOG.warning("%s was damaged, and is written again", path)
+        if damaged or not path.exists():
             write_atomic(path, buffer.getvalue())
     except OSError as error:
         raise GenkitError(f"{path} can't be written: {error.strerror or error}") from error

@@ -21,7 +21,7 @@ from genkit.cli import output
 from genkit.cli.commands import group
 from genkit.cli.process import guarded_streams
 from genkit.errors import one_line
-from genkit.registry import discovery
+from genkit.registry import discovery, installed
 from genkit.results import store
 from genkit.results.jobs import Job, Outcome
 
@@ -120,7 +120,7 @@ def plugged(monkeypatch, tmp_path):
     (tmp_path / "broken_plugin.py").write_text(f"raise ValueError({harm!r})\n")
     monkeypatch.syspath_prepend(tmp_path)
     points = [EntryPoint(harm, "harmful_plugin", "genkit"), EntryPoint("b", "broken_plugin", "genkit")]
-    monkeypatch.setattr(discovery, "entry_points", lambda group: points)
+    monkeypatch.setattr(installed, "entry_points", lambda group: points)
     discovery.registry.cache_clear()
     yield
     discovery.registry.cache_clear()

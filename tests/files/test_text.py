@@ -49,6 +49,13 @@ def test_a_joiner_hides_nothing_in_plain_letters():
     )
 
 
+def test_a_selector_chooses_the_form_of_an_emoji_or_han_character_and_hides_nothing():
+    for name in ("\u2764\ufe0f", "\u845b\U000e0100"):
+        assert one_line(name) == name
+    assert one_line("gan\ufe0f") == r"gan\ufe0f"
+    assert one_line("\u2764\ufe0f\ufe01\ufe02") == "\u2764\ufe0f\\ufe01\\ufe02"
+
+
 def test_a_character_beyond_the_first_65536_is_a_pair():
     assert one_line("a\U000e0041") == r"a\udb40\udc41"
     assert text.read_back(r"a\udb40\udc41") == "a\U000e0041"
@@ -108,7 +115,24 @@ def test_numbers_stay_numbers(number):
 
 
 @pytest.mark.parametrize(
-    "start", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\u2212", "\t=", "\r@", "\u200b=", "\ufeff+"]
+    "start",
+    [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\uff1d",
+        "\uff0b",
+        "\uff0d",
+        "\uff20",
+        "\u2212",
+        "\t=",
+        "\r@",
+        "\u200b=",
+        "\ufeff+",
+        "\ufe00=",
+        "\U000e0101@",
+    ],
 )
 def test_whatever_begins_a_formula_stands_behind_a_quotation_mark(start):
     assert text.cell(f"{start}1+x").startswith("'")
@@ -144,7 +168,15 @@ def test_a_cell_of_markdown_is_no_markup(name):
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [("# a", r"\# a"), ("1. a", r"1\. a"), ("- a", r"\- a"), ("http://a.b", r"http\://a.b"), ("www.a.b", r"www\.a.b")],
+    [
+        ("# a", r"\# a"),
+        ("1. a", r"1\. a"),
+        ("- a", r"\- a"),
+        ("http://a.b", r"http\://a.b"),
+        ("www.a.b", r"www\.a.b"),
+        ("a@b.com", "a@<!-- -->b.com"),
+        ("fid[x]@360", r"fid\[x\]@360"),
+    ],
 )
 def test_a_line_of_markdown_begins_nothing(given, shown):
     assert text.markdown(given) == shown

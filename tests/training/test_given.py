@@ -9,7 +9,7 @@ from PIL import Image
 
 import genkit
 from genkit.errors import UsageError
-from genkit.training.given import count
+from genkit.training.given import count, reference_of
 from genkit.training.run_data import open_run_dataset
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), np.uint8)
@@ -50,6 +50,16 @@ def test_images_in_memory_and_paths_train_and_the_run_opens_its_data_again(tmp_p
     assert run.config.data.num_classes == (3 if isinstance(data, tuple | Pairs) else 0)
     whole = again.everything().pixels.reshape(60, -1)
     assert sorted(map(bytes, whole)) == sorted(bytes(image.transpose(2, 0, 1).reshape(-1)) for image in PIXELS)
+
+
+def test_kept_images_that_are_damaged_are_written_again_and_that_is_said(tmp_path, caplog):
+    path = Path(reference_of(PIXELS, tmp_path).removeprefix("npz:"))
+    written = path.read_bytes()
+    path.write_bytes(written[:5000] + b"\0" * 100 + written[5100:])
+    assert reference_of(PIXELS, tmp_path) == f"npz:{path}"
+    assert path.read_bytes() == written
+    assert caplog.messages == [f"{path} was damaged, and is written again"]
+    assert reference_of(PIXELS, tmp_path) and len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize(
