@@ -108,6 +108,13 @@ class ModelSamples:
         assert self._captions is not None
         return self._captions.draw(self.chunk, derive(self.seed, "prompts", index))
 
+    def prompts(self) -> list[str] | None:
+        """Return the captions that a model of texts is asked, one for each image; None for other models."""
+        if self._captions is None:
+            return None
+        asked = [text for index in range(-(-self.count // self.chunk)) for text in self._asked(index)[0]]
+        return asked[: self.count]
+
     @functools.cached_property
     def prompts_sha256(self) -> str:
         """The hash of the captions that a model of texts is asked; empty for other models."""

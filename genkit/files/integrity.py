@@ -19,6 +19,7 @@ Files of before that hold no hash are taken as they are.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -63,6 +64,28 @@ def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open_file(path) as file:
         return str(_fed(hashlib.sha256(), file).hexdigest())
+
+
+def content_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and hashes of a folder's own files; hashed again if they change.
+
+    Raises DataError for what can't be read.
+    """
+    try:
+        files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+        stamps = tuple((each, each.stat().st_size, each.stat().st_mtime_ns) for each in files)
+        return _content_sha256(path.is_dir(), stamps)
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+@functools.lru_cache(maxsize=16)
+def _content_sha256(folder: bool, stamps: tuple[tuple[Path, int, int], ...]) -> str:
+    hashes = [sha256_file(path) for path, *_ in stamps]
+    if not folder:
+        return hashes[0]
+    lines = [f"{path.name} {sha256}" for (path, *_), sha256 in zip(stamps, hashes, strict=True)]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def sha256_parts(path: Path, sizes: Sequence[int]) -> list[str]:

@@ -124,6 +124,12 @@ class Evidence:
         return None if labels is None else np.asarray(self._subset(labels))
 
     @functools.cached_property
+    def generated_prompts(self) -> list[str] | None:
+        """The texts that the samples were drawn for, [m], or None."""
+        prompts = getattr(self.generated.samples, "prompts", lambda: None)()
+        return None if prompts is None else np.asarray(self._subset(np.array(prompts, object))).tolist()
+
+    @functools.cached_property
     def generated_images(self) -> NDArray[np.uint8]:
         """The samples, [m, C, H, W] in 0 .. 255, memory-mapped."""
         return self._subset(self.generated.images())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from genkit.errors import OptionsError, PluginError, UsageError, suggestion
@@ -22,6 +24,7 @@ class Parameter:
     ``choices`` are the only values, if there are any. ``only_with`` names the parameter of the same metric without
     which (0 or false) this one has no effect: it is then neither recorded nor accepted. ``always_recorded`` is False
     for one that records do not hold at its default, such as one that a metric gained after it had been measured.
+    ``path``: a file or folder; records hold the hash of its content.
     """
 
     default: Any
@@ -31,6 +34,7 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     only_with: str = ""
     always_recorded: bool = True
+    path: bool = False
 
     @property
     def range(self) -> str:
@@ -45,6 +49,10 @@ class Parameter:
 
     def checked(self, value: Any, name: str) -> Any:
         """Return a value as the default's type; raises OptionsError, which calls it ``name``."""
+        if self.path and isinstance(value, Path | str) and value:
+            value = os.path.expanduser(value)
+            if not os.path.exists(value):
+                raise OptionsError(f"{name}: there is no {value}: check the path")
         found = self._converted(value)
         inside = not isinstance(found, int | float) or self.low <= found <= self.high
         if found is None or not inside or (self.choices and found not in self.choices):
@@ -108,9 +116,14 @@ def effective(schema: Mapping[str, Parameter], values: Mapping[str, Any], key: s
 
 
 def recorded(schema: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of all values of a metric that a record holds: what has an effect and is not left out at default."""
+    """Return those of all values of a metric that a record holds: what has an effect and is not left out at default.
+
+    Raises DataError for a file that can't be read.
+    """
+    from genkit.files.integrity import content_sha256  # only where there is a file to hash
+
     return {
-        key: value
+        key: content_sha256(Path(value)) if schema[key].path and value else value
         for key, value in values.items()
         if effective(schema, values, key) and (schema[key].always_recorded or value != schema[key].default)
     }

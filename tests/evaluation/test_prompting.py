@@ -50,6 +50,7 @@ def test_samples_are_drawn_for_captions_of_the_reference_and_have_their_labels(r
     assert [digits.grammar.parse(text) for text in speller.asked[:60]] == samples.labels().tolist()
     seen = {text for texts in digits.train.captions for text in texts}
     assert set(speller.asked) <= seen
+    assert speller.asked[:60] == samples.prompts()
 
 
 def test_prompts_are_in_the_fingerprint_of_their_metric_alone(digits, record):

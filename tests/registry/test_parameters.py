@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,18 @@ def test_a_default_that_no_record_can_hold_is_refused_where_it_is_declared(defau
 
 def test_a_default_of_numpy_is_pythons_number():
     assert type(MetricSpec("odd", "a:b", parameters={"k": Parameter(np.int64(3))}).defaults["k"]) is int
+
+
+def test_of_a_file_or_folder_the_content_is_recorded(tmp_path):
+    schema = schema_of({"weights": Parameter("", "a folder", path=True)}, "near")
+    (tmp_path / "a.bin").write_bytes(b"one")
+    first, of_file = (
+        recorded(schema, checked_parameters(schema, {"weights": path}, "near"))["weights"]
+        for path in (tmp_path, tmp_path / "a.bin")
+    )
+    assert of_file == hashlib.sha256(b"one").hexdigest() and first != of_file
+    (tmp_path / "a.bin").write_bytes(b"three")
+    assert recorded(schema, {"weights": str(tmp_path)})["weights"] != first
+    assert recorded(schema, {"weights": ""}) == {"weights": ""}
+    with pytest.raises(OptionsError, match="near.weights: there is no .*nowhere: check the path"):
+        checked_parameters(schema, {"weights": str(tmp_path / "nowhere")}, "near")

@@ -263,3 +263,14 @@ def _prompts() -> Iterator[MetricSpec]:
         parameters={"prompts": Parameter(500, "prompts of each group", low=2, high=100_000, always_recorded=False)},
         summary="Share of prompts whose image shows all that they say, as a classifier judges",
     )
+    yield MetricSpec(
+        "clip_score",
+        "genkit.metrics.clip_score:clip_score",
+        direction="higher",
+        group="prompts",
+        needs=("images", "understand"),
+        depends_on=("data", "samples"),
+        parameters={"weights": Parameter("", "folder of a CLIP model, Hugging Face's layout", path=True)},
+        summary="Cosine similarity of the CLIP embeddings of samples and of their prompts, times 100",
+        paper="arXiv:2104.08718",
+    )
