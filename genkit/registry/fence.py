@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 from genkit.errors import PluginError
 from genkit.files.text import logger
+from genkit.registry.settings import settings_kept
 
 _LOG = logger(__name__)
 
@@ -35,7 +36,8 @@ def fenced(what: str = "", patience: float | None = None) -> Iterator[None]:
     """Run code of a plugin; raises PluginError if it would end the process, or closes a stream.
 
     ``what``, such as "the import of plugin 'x'", is named after ``patience`` seconds, by default PATIENCE, while it
-    still runs; never if it is empty. Several threads may be inside at a time: none waits for the code of another.
+    still runs; never if it is empty. Settings of the process are put back at the end. Several threads may be inside at
+    a time: none waits for the code of another.
     """
     with contextlib.ExitStack() as stack:
         if what:
@@ -87,6 +89,7 @@ class _Shared:
         with self.lock:
             if not self.inside:
                 self.exits.enter_context(no_exit())
+                self.exits.enter_context(settings_kept())
                 self.streams = _Streams()
             self.before += self.streams.mended()  # by what is around this
             self.inside += 1
