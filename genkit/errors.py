@@ -156,7 +156,8 @@ def of_system(error: OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         said = " ".join(str(error).split()) or "nothing is left"
         return f"the memory of this machine is not enough ({said}): ask for less"
-    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file or connection"
+    named = error.filename if error.filename2 is None else error.filename2  # what a temporary file was to become
+    name = os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else "a file or connection"
     short = name if len(name) <= 200 else f"{name[:100]}..."
     remedy = _SYSTEM.get(error.errno or 0, "check its place and permissions")
     return f"{short} can't be used: {error.strerror or error}; {remedy}"

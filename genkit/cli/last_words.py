@@ -1,12 +1,14 @@
 """Last words: a plugin that ends the process from C code or by a signal, where nothing can be caught, is named.
 
-A process forked for it waits while plugins are loaded, about a tenth of a second, and is told what runs.
+A process forked for it waits while plugins are loaded, about a tenth of a second, and is told what runs. It also names
+a plugin that hangs, even in C code that lets no other thread of Python run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -29,11 +31,12 @@ class _Witness:
         self._pipe: BinaryIO | None = None
         self._file = (0, 0)
 
-    def tell(self, what: str) -> None:
-        """Say what runs now; an empty text if nothing does."""
+    def tell(self, what: str) -> bool:
+        """Say what runs now, an empty text if nothing does; return whether there is a process that is told."""
         if self._pipe is None and what and _alone():
             self._fork()
         self._write(what.encode(errors="backslashreplace").replace(b"\n", b" ") + b"\n")
+        return self._pipe is not None
 
     def close(self) -> None:
         """Let the process end."""
@@ -68,12 +71,19 @@ def _wait(pipe: int) -> None:
     """In the forked process: read what runs until that ends, or the other process does."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    told = b""
-    while part := os.read(pipe, 4096):
+    told, running = b"", ""
+    while True:
+        if running and not select.select([pipe], [], [], fence.PATIENCE)[0]:
+            echo(f"genkit: {fence.HANGS % (running, fence.PATIENCE)}", err=True)
+        part = os.read(pipe, 4096)
+        if not part:
+            break
         told = (told + part)[-4096:]
         if told.endswith(_END):
             return
-    if running := told.split(b"\n")[-2].decode(errors="replace"):
+        if b"\n" in told:
+            running = told.split(b"\n")[-2].decode(errors="replace")
+    if running:
         words = f"genkit: the process ended, or lost its open files, during {running}"
         echo(f"{words}: GENKIT_PLUGINS can leave it out", err=True)
 

@@ -67,7 +67,7 @@ def guarded_streams() -> Iterator[None]:
         if sys.stdout is not None:
             stack.enter_context(contextlib.redirect_stdout(_guarded(sys.stdout, _output_lost)))
         if sys.stderr is not None:
-            stack.enter_context(contextlib.redirect_stderr(_guarded(sys.stderr, lambda error: None)))
+            stack.enter_context(contextlib.redirect_stderr(cast(TextIO, _Stderr(sys.stderr, lambda error: None))))
         yield
 
 
@@ -141,6 +141,30 @@ class _Guarded:
                     os.dup2(null.fileno(), self._stream.fileno())
         if self._error is not None:
             self._failed(self._error)
+
+
+class _Stderr(_Guarded):
+    """Stderr, to which bytes are written as text: nothing else belongs there."""
+
+    @property
+    def buffer(self) -> Any:
+        """Where bytes go."""
+        return _Bytes(self)
+
+
+class _Bytes(io.RawIOBase):
+    def __init__(self, stream: _Guarded) -> None:
+        self._to = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._to.write(bytes(data).decode("utf-8", "surrogateescape"))
+        return len(data)
+
+    def flush(self) -> None:
+        self._to.flush()
 
 
 @contextlib.contextmanager

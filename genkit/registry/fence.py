@@ -22,13 +22,18 @@ PATIENCE = 5.0
 LONG = 30.0
 """Seconds after which a metric, an extractor or a data set is, which may have much to do."""
 
+HANGS = "%s takes more than %g s: GENKIT_PLUGINS can leave it out"
+
 
 class Exit(BaseException):
     """Raised in a plugin that would end the process."""
 
 
-tell: Callable[[str], None] | None = None
-"""Is told what begins to run, and "" when nothing does; the command line then knows what ended the process."""
+tell: Callable[[str], bool] | None = None
+"""Is told what begins to run, and "" when nothing does; the command line then knows what ended the process.
+
+Returns whether it also names what still runs after PATIENCE seconds.
+"""
 
 
 @contextlib.contextmanager
@@ -41,8 +46,9 @@ def fenced(what: str = "", patience: float | None = None) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         if what:
-            stack.enter_context(_told(what))
-            stack.enter_context(_named_while_it_hangs(what, PATIENCE if patience is None else patience))
+            named = stack.enter_context(_told(what))
+            if not named or patience is not None:
+                stack.enter_context(_named_while_it_hangs(what, PATIENCE if patience is None else patience))
         done = stack.enter_context(_inside())
         try:
             yield
@@ -59,14 +65,15 @@ def fence_of(module: str, what: str = "") -> contextlib.AbstractContextManager[N
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
+def _told(what: str) -> Iterator[bool]:
+    """Tell what runs, and give whether it is named while it hangs."""
     if (telling := tell) is None:
-        yield
+        yield False
         return
     _running.append(what)
-    telling(what)
+    named = telling(what)
     try:
-        yield
+        yield named
     finally:
         _running.remove(what)
         telling(_running[-1] if _running else "")
@@ -121,10 +128,7 @@ def _inside() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _named_while_it_hangs(what: str, patience: float) -> Iterator[None]:
-    timer = threading.Timer(
-        patience,
-        lambda: _LOG.warning("%s takes more than %g s: GENKIT_PLUGINS can leave it out", what, patience),
-    )
+    timer = threading.Timer(patience, lambda: _LOG.warning("%s", HANGS % (what, patience)))
     timer.daemon = True
     timer.start()
     try:

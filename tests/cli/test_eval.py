@@ -160,6 +160,22 @@ def test_ctrl_c_during_calibration_loses_no_record(genkit, ppca, monkeypatch):
     assert Path(stopped.err.partition("record ")[2].partition(" is kept")[0]).is_file()
 
 
+def test_a_report_that_can_not_be_written_costs_no_record(genkit, ppca, tmp_path):
+    root = tmp_path / "kept"
+    shutil.copytree(ppca, root)
+    (run,) = root.glob("digits/ppca/*")
+    (run / "report.html").unlink(missing_ok=True)
+    (run / "report.html").mkdir()
+    before = set(run.glob("records/*.json"))
+    result = genkit("eval", "--run", run, "-n", "60", "--metrics", "mse", "--no-calibrate", "--json")
+    assert result.code == 0
+    (line,) = [line for line in result.err.splitlines() if "report" in line]
+    assert line.startswith(f"the record is kept, but its report is not written: {run / 'report.html'} can't be used: ")
+    document = json.loads(result.out)
+    assert document["report"] is None
+    assert {Path(document["path"])} == set(run.glob("records/*.json")) - before
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -42,3 +42,16 @@ def test_no_process_is_left_to_wait_for():
     code = CODE.format(inside="pass", between=waits.replace("\n", "\n    "), after="")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("none\n", "")
+
+
+IN_C = "import ctypes; ctypes.PyDLL(None).pause()"
+"""Waits without end, and lets no other thread of Python run: a PyDLL keeps the lock of the interpreter."""
+
+
+def test_code_that_hangs_in_c_and_lets_no_thread_run_is_named_while_it_hangs():
+    code = CODE.format(inside=IN_C, between="pass", after="")
+    code = f"import genkit.registry.fence\ngenkit.registry.fence.PATIENCE = 0\n{code}"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as process:
+        said = process.stderr.readline()
+        process.kill()
+    assert said == "genkit: the import of a takes more than 0 s: GENKIT_PLUGINS can leave it out\n"

@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from hostile import HARM
 from installed import dist_info
 
 from genkit.errors import PluginError
@@ -46,6 +47,27 @@ def test_what_plugins_print_at_import_and_in_hooks_is_on_stderr(started):
     assert done.stderr.count("LOUD") == 10
 
 
+HARMFUL = r"""
+import logging, sys, warnings
+harm = "\x1b]0;gone\x07\x9b2J\u202e"
+print(harm)
+sys.stdout.write(harm)
+sys.stdout.buffer.write(harm.encode() + b"\x9b2J")
+print(harm, file=sys.stderr)
+sys.stderr.buffer.write(harm.encode())
+sys.stderr.buffer.flush()
+logging.getLogger("plugin").error(harm)
+warnings.warn(harm)
+"""
+
+
+def test_what_plugins_print_moves_no_cursor_and_sets_no_title(started):
+    done = started(["plugins", "--json"], {"harmful": HARMFUL + SOUND.format(hook=HARMFUL.strip().replace("\n", "; "))})
+    assert done.returncode == 0 and {"name", "error"} <= set(json.loads(done.stdout)[-1])
+    assert not HARM.search(done.stdout + done.stderr)
+    assert done.stderr.count("gone") >= 14
+
+
 FATAL = {
     "exit": ("import os; os._exit(0)", "it calls os._exit, which would end genkit"),
     "posix": ("import posix; posix._exit(0)", "it calls os._exit, which would end genkit"),
@@ -58,6 +80,9 @@ FATAL = {
     "base": ("raise BaseException('odd')", "BaseException: odd"),
     "user": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "closing": ("raise GeneratorExit", "GeneratorExit"),
+    "stopped": ("from genkit.errors import Interrupted; raise Interrupted('stopped')", "stopped"),
+    "memory": ("bytearray(1 << 60)", "MemoryError"),
+    "depth": ("(lambda f: f(f))(lambda f: f(f))", "RecursionError: maximum recursion depth exceeded"),
 }
 
 
@@ -73,6 +98,26 @@ def test_plugins_that_end_processes_cost_themselves_alone(started, place):
         assert words in found[f"p{name}"]["error"]
         assert f"plugin 'p{name}' of p{name} is left out: " in done.stderr
     assert found["sound"]["error"] is None and len(done.stderr.splitlines()) == len(FATAL)
+
+
+HOARD = """
+import resource
+limits = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, limits[1]))
+try:
+    hoard = []
+    while True:
+        hoard.append(bytearray(1 << 26))
+finally:
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+"""
+
+
+def test_a_plugin_that_takes_all_memory_at_import_costs_itself_alone(started):
+    done = started(["plugins", "--json"], {"hoard": HOARD, "sound": SOUND.format(hook="pass")})
+    found = {plugin["name"]: plugin["error"] for plugin in json.loads(done.stdout)}
+    assert found["hoard"] == "import failed: MemoryError" and found["sound"] is None
+    assert done.returncode == 0 and len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
