@@ -39,6 +39,16 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def jpeg_with(xmp):
+    body = b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
+    return with_segments(b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body)
+
+
+def with_segments(data):
+    jpeg = saved("JPEG")
+    return jpeg[:2] + data + jpeg[2:]
+
+
 def behind_the_pixels(png, *chunks):
     return png[:-12] + b"".join(chunks) + png[-12:]
 
@@ -62,11 +72,11 @@ def test_texts_are_read_back_by_this_module_and_by_pillow():
         (texts(parameters=PARAMETERS), "parameters"),
         (texts(prompt='{"3": {"class_type": "KSampler", "inputs": {}}}'), "ComfyUI"),
         (texts(invokeai_metadata='{"seed": 1}'), "InvokeAI"),
-        (saved("JPEG", xmp=packet(f'Iptc4xmpExt:DigitalSourceType="{IPTC}trainedAlgorithmicMedia"').encode()), "XMP"),
+        (jpeg_with(packet(f'Iptc4xmpExt:DigitalSourceType="{IPTC}trainedAlgorithmicMedia"')), "XMP"),
         (saved("WEBP", xmp=packet(f"e:DigitalSourceType='{IPTC}trainedAlgorithmicMedia'").encode()), "XMP"),
         (saved("JPEG"), ""),
         (texts(parameters="of the camera", prompt="a caption", Software="paint"), ""),
-        (saved("JPEG", xmp=packet(f'Iptc4xmpExt:DigitalSourceType="{IPTC}digitalCapture"').encode()), ""),
+        (jpeg_with(packet(f'Iptc4xmpExt:DigitalSourceType="{IPTC}digitalCapture"')), ""),
         (saved("GIF"), ""),
     ],
 )
@@ -96,7 +106,7 @@ def test_xmp_behind_the_pixels_is_found_as_exiftool_writes_it_there():
 
 def test_parameters_in_exif_are_read_from_jpeg_and_webp():
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + PARAMETERS.encode("utf-16-be")
+    exif[0x8769] = {0x9286: b"UNICODE\0" + PARAMETERS.encode("utf-16-be")}
     for kind in ("JPEG", "WEBP"):
         found = read(saved(kind, exif=exif))
         assert found.texts["parameters"] == PARAMETERS and found.generated_by == "parameters"
@@ -110,8 +120,7 @@ def test_a_claim_of_c2pa_is_found_in_png_and_in_segments_of_jpeg():
     parts = [claim[:40_000], claim[40_000:cut], claim[cut:]]
     bodies = [head + struct.pack(">I", number + 1) + b"\0\1\0\0jumb" + part for number, part in enumerate(parts)]
     segments = b"".join(b"\xff\xeb" + struct.pack(">H", len(body) + 2) + body for body in bodies)
-    jpeg = saved("JPEG")
-    assert read(jpeg[:2] + segments + jpeg[2:]).generated_by == "C2PA"
+    assert read(with_segments(segments)).generated_by == "C2PA"
     of_a_camera = claim.replace(b"trainedAlgorithmicMedia", b"digitalCapture")
     assert read(behind_the_pixels(saved(), chunk(b"caBX", of_a_camera))).generated_by == ""
 
