@@ -94,15 +94,16 @@ def draw_again(origin: Origin, run: Run, checkpoint: Path, shape: tuple[int, int
             raise DataError(OTHER_SIZE)
         chunks = draw_in_order(model, origin.count, seed=origin.seed, label=label, prompts=prompts)
         return laid_out(np.concatenate([quantize(images).cpu().numpy() for images, _ in chunks]), prompts)
-    steps = _whole(origin, "steps")
-    if origin.count < 1 or grid_size(origin.count, steps, origin.size) != shape:
-        raise DataError(OTHER_SIZE)
+    steps, dims, span = _whole(origin, "steps"), origin.arguments.get("dims"), origin.arguments.get("span")
+    if origin.kind == "traverse" and (not isinstance(dims, list) or not isinstance(span, int | float)):
+        raise DataError("it does not say along which dimensions of the latent it goes")
+    rows = len(dims) if isinstance(dims, list) else _whole(origin, "walks")
+    if origin.count != rows * steps or not rows or grid_size(origin.count, steps, origin.size) != shape:
+        raise DataError(OTHER_SIZE)  # so that no more is drawn than the picture shows
     if origin.kind == "interpolate":
-        moved = interpolate(checkpoint, _whole(origin, "walks"), steps, prompts=prompts, **how)
+        moved = interpolate(checkpoint, rows, steps, prompts=prompts, **how)
     else:
-        dims, span = origin.arguments.get("dims"), origin.arguments.get("span")
-        if not isinstance(dims, list) or not isinstance(span, int | float):
-            raise DataError("it does not say along which dimensions of the latent it goes")
+        assert isinstance(dims, list) and isinstance(span, int | float)
         moved = traverse(checkpoint, len(dims), steps, dims=dims, span=span, **how).images
     return grid(quantize(moved.flatten(0, 1)).cpu().numpy(), steps)
 

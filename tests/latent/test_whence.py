@@ -273,7 +273,11 @@ def test_changed_pixels_are_found(grid, runs, monkeypatch):
         ({"arguments": {"label": "no such"}}, "there is no class named 'no such'"),
         ({"sampling": {"nonsense": 1}}, "does not draw with 'nonsense'"),
         ({"kind": "interpolate", "arguments": {"walks": 10**9, "steps": 3}}, "no longer of the size|names no number"),
+        ({"kind": "interpolate", "arguments": {"walks": 9_999, "steps": 10}}, "no longer of the size"),
+        ({"kind": "traverse", "arguments": {"dims": [0] * 9_999, "steps": 10, "span": 3}}, "no longer of the size"),
+        ({"kind": "traverse", "arguments": {"dims": [], "steps": 10, "span": 3}}, "no longer of the size"),
         ({"kind": "traverse", "arguments": {}}, "names no number of steps"),
+        ({"kind": "traverse", "arguments": {"steps": 10}}, "along which dimensions"),
     ],
 )
 def test_forged_origins_are_refused_in_a_sentence(changes, error, grid, runs):
