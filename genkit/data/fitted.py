@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from genkit.data.decode import fit
+from genkit.data.foreign import kind_of
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 
 
@@ -23,8 +24,7 @@ class Fitted(Source):
 
     def key(self) -> Any:
         """Return the source's key and kind, and the options."""
-        kind = type(self.source)
-        return [kind.__module__, kind.__qualname__, self.source.key(), self.request.changed()]
+        return [*kind_of(self.source), self.source.key(), self.request.changed()]
 
     def close(self) -> None:
         """Close the source."""

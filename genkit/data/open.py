@@ -7,23 +7,22 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from genkit.data.dataset import ImageDataset, Split
 from genkit.data.fitted import Fitted
+from genkit.data.foreign import Foreign, source_of
 from genkit.data.grammar import ClassCaptions
 from genkit.data.pack import pack_source
 from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source, unreadable
 from genkit.data.summary import describe_data
 from genkit.data.tree import TreeSource
-from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
+from genkit.errors import DataError, GenkitError, MissingError, UnknownName, UsageError
 from genkit.files import folders
-from genkit.files.guard import guarded, sentence
 from genkit.files.text import existing, logger
-from genkit.registry.fence import fence_of
 
 if TYPE_CHECKING:
-    from genkit.registry.specs import DatasetSpec
+    pass
 
 _LOG = logger(__name__)
 
@@ -136,10 +135,12 @@ def _opened(
     spec, argument = registry().dataset(path)
     root = options.data_root or folders.data_root()
     request = replace(options, argument=argument, data_root=None if root is None else Path(root))
-    source = _source(spec, request)
+    source = source_of(spec, request)
     code = code_of(spec, source)
     if request.exclude_generated and code is None and not isinstance(source, TreeSource):
         _LOG.warning("%s has no files that say how its images were made: none is left out as generated", reference)
+    if type(source).__module__.partition(".")[0] != "genkit":
+        source = Foreign(source, f"dataset {spec.name!r} of {spec.target}")
     if request.shape is not None or request.grey:
         source = Fitted(source, request)
     key = code.key if code is not None else ""
@@ -149,24 +150,6 @@ def _opened(
     for note in data.notes:
         _LOG.warning("%s: %s", data.name, note)
     return data
-
-
-def _source(spec: DatasetSpec, request: DatasetRequest) -> Source:
-    """Return the source of a data set; raises PluginError, which names it, where a plugin's fails."""
-
-    def failed(error: BaseException) -> NoReturn:
-        if spec.target.startswith("genkit."):
-            raise error
-        raise PluginError(f"dataset {spec.name!r} of {spec.target} can't be opened: {sentence(error)}") from error
-
-    with (
-        guarded(failed, (GenkitError,)),
-        fence_of(spec.target.partition(":")[0], f"dataset {spec.name!r} of {spec.target}"),
-    ):
-        source = spec.load()(request)
-        if not isinstance(source, Source):
-            raise PluginError(f"dataset {spec.name!r}: {spec.target} returns {type(source).__name__}, not a Source")
-        return source
 
 
 def dataset_of(

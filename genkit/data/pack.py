@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from genkit.data.division import Division
+from genkit.data.foreign import kind_of, verify
 from genkit.data.packed import Packed, PackWriter, open_packed
-from genkit.data.source import Item, Source, SourceItems
+from genkit.data.source import Source, SourceItems
 from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.files.folders import cache_dir
@@ -71,7 +72,7 @@ def pack_source(
     is trained on, or for a cache folder that can't be written.
     """
     root = cache_dir().absolute() / "data"
-    key = [VERSION, type(source).__module__, type(source).__qualname__, source.key(), *([code] if code else [])]
+    key = [VERSION, *kind_of(source), source.key(), *([code] if code else [])]
     entry = root / "index" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.json"
     try:
         known = _known(entry, root)
@@ -166,7 +167,7 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
             if item is None:
                 skipped += 1
             else:
-                _verify(item, contents, name)
+                verify(item, contents, name)
                 own_splits |= item.split is not None
                 by_content = division.add(item)
                 writer.append(item, test=by_content if item.split is None else item.split == "test")
@@ -214,22 +215,6 @@ def _divided(first: PackWriter, contents: SourceItems, folder: Path, test: list[
     finally:
         first.close()
     return second
-
-
-def _verify(item: Item, contents: SourceItems, name: str) -> None:
-    if not isinstance(item, Item):
-        raise DataError(f"{name} gives {type(item).__name__} where an Item is due")
-    pixels, label, count = item.pixels, item.label, len(contents.classes)
-    fits = pixels.shape == contents.shape or (
-        contents.mixed and pixels.ndim == 3 and all(map(int.__le__, pixels.shape, contents.shape))
-    )
-    if pixels.dtype != np.uint8 or not fits:
-        raise DataError(f"{name} gives an image of {pixels.dtype} {pixels.shape} where uint8 {contents.shape} is due")
-    if contents.levels < 256 and pixels.max() >= contents.levels:
-        raise DataError(f"{name} gives level {pixels.max()} where 0 .. {contents.levels - 1} is due")
-    if (label is None) != (count == 0) or (label is not None and not 0 <= label < count):
-        due = f"one in 0 .. {count - 1}" if count else "none"
-        raise DataError(f"{name} gives label {label} where {due} is due")
 
 
 def _install(built: Path, final: Path, sha256: str) -> None:
