@@ -11,10 +11,9 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from genkit.errors import DataError, MissingError
 from genkit.files.integrity import sha256_file, unchanged
+from genkit.files.locks import waiting
 from genkit.files.patience import LEAST, PATIENCE, Patience
 from genkit.files.text import logger
 
@@ -59,13 +58,14 @@ def download(
     at another mirror if necessary. ``size`` is the file's, in bytes, 0 if it is not known: no mirror may send more, nor
     so slowly that nearly nothing comes (see genkit.files.patience). ``what`` names the file in messages ("the MNIST
     training images"); ``remedy`` says what to do without a network, by default to put the file at ``target``.
+    While another process downloads it, this one waits, and says so.
     Raises MissingError when no mirror has it, DataError when ``target`` can't be written.
     """
     if target.is_file() and unchanged(target, sha256):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f"{target.name}.lock")):
+        with waiting(target.with_name(f"{target.name}.lock"), f"downloads {what}"):
             if target.is_file() and unchanged(target, sha256):
                 return target
             wrong = target.is_file()

@@ -23,14 +23,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from genkit.benchmark.jobs import runs_of
 from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, GenkitWarning, Interrupted
 from genkit.files.guard import by_user, sentence
-from genkit.files.locks import Held, ProcessLock, holding
+from genkit.files.locks import Held, ProcessLock, holding, waiting
 from genkit.registry.fence import no_exit
 from genkit.results.jobs import Job, Outcome, lock_file, outcome
 from genkit.training.runs import Run
@@ -214,7 +212,7 @@ def _record(plan: Plan, job: Job, data: ImageDataset, bench: BenchFolder, device
 
     trained = _trained(job, plan, data, bench, device)
     evaluator = Evaluator(data, plan.eval_config(device))
-    with FileLock(bench.path / ".calibration.lock"):
+    with waiting(bench.path / ".calibration.lock", "calibrates the board"):
         calibrate(evaluator, bench.path / "calibration")
     name = store_record(bench.path, measure_run(trained, evaluator, trained.newest_checkpoint())).name
     if plan.milestones:

@@ -19,6 +19,7 @@ from genkit.errors import DataError, MissingError, UsageError
 from genkit.features import metadata
 from genkit.features.extractor import Extractor
 from genkit.files.integrity import Damaged, sealed
+from genkit.files.locks import waiting
 from genkit.files.reading import entire, read_file
 from genkit.files.writing import write_atomic
 
@@ -113,12 +114,13 @@ def save(module: Classifier, facts: dict[str, Any], folder: Path) -> metadata.Me
     data = tensors_to_bytes(state)
     info = {**facts, "sha256": hashlib.sha256(data).hexdigest()}
     kept = _weights(folder, info)
-    write_atomic(kept, data)
-    write_atomic(folder / f"{info['name']}.json", sealed(info))
-    earlier = re.compile(rf"{re.escape(info['name'])}(-[0-9a-f]{{12}})?\.safetensors")
-    for other in folder.iterdir():
-        if earlier.fullmatch(other.name) and other != kept:
-            other.unlink(missing_ok=True)
+    with waiting(folder / ".lock", f"saves {info['name']}"):  # or it may remove these weights as earlier ones
+        write_atomic(kept, data)
+        write_atomic(folder / f"{info['name']}.json", sealed(info))
+        earlier = re.compile(rf"{re.escape(info['name'])}(-[0-9a-f]{{12}})?\.safetensors")
+        for other in folder.iterdir():
+            if earlier.fullmatch(other.name) and other != kept:
+                other.unlink(missing_ok=True)
     return info
 
 

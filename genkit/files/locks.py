@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from genkit.files.text import logger
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -22,6 +24,11 @@ except ImportError:  # Windows
 
 PATIENCE = 0.2
 """Seconds for which ``acquire`` tries: another process that asks ``held`` has the lock for a moment."""
+
+LONG = 5.0
+"""Seconds after which ``waiting`` says that it waits."""
+
+_LOG = logger(__name__)
 
 
 class Lock(Protocol):
@@ -112,6 +119,26 @@ def holding(lock: Lock) -> Iterator[None]:
     """Hold a lock; raises Held if another process has it."""
     if not lock.acquire():
         raise Held
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def waiting(path: Path, work: str) -> Iterator[None]:
+    """Hold the lock of a file, waiting while another process has it; says so once that takes long.
+
+    ``work`` is what whoever has it does: "trains digits-cnn". OSError passes through.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=LONG)
+    except Timeout:
+        _LOG.warning("waiting while another process %s, as its lock %s says: stop that one if it hangs", work, path)
+        lock.acquire()
     try:
         yield
     finally:

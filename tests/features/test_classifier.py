@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from genkit.errors import DataError, MissingError, UsageError
+from genkit.features import classifier
 from genkit.features.classifier import Classifier, load, save, shifted
+from genkit.files.locks import ProcessLock
 
 FACTS = {
     "name": "toy-cnn",
@@ -46,6 +48,15 @@ def test_what_is_loaded_is_what_was_saved(folder):
     found = load(folder, "toy-cnn")(images(5))
     torch.testing.assert_close(found.features, features.detach())
     torch.testing.assert_close(found.logits, logits.detach())
+
+
+def test_of_two_that_save_at_a_time_one_waits_so_that_neither_removes_the_others_weights(folder, monkeypatch):
+    held = []
+    monkeypatch.setattr(
+        classifier, "write_atomic", lambda path, data: held.append(ProcessLock(folder / ".lock").held())
+    )
+    save(Classifier((1, 8, 8), 3), FACTS, folder)
+    assert held == [True, True] and not ProcessLock(folder / ".lock").held()
 
 
 def test_the_size_of_the_batch_does_not_matter(folder):

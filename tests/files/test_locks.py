@@ -9,8 +9,10 @@ import subprocess
 import sys
 
 import pytest
+from filelock import FileLock, Timeout
 
-from genkit.files.locks import Held, ProcessLock, holding
+from genkit.files import locks
+from genkit.files.locks import Held, ProcessLock, holding, waiting
 from genkit.files.temporaries import sweep, temporary_file
 from genkit.files.writing import write_atomic
 
@@ -124,3 +126,16 @@ def test_without_locks_nothing_is_taken_and_nothing_young_is_swept(tmp_path, mon
     assert not lock.held()
     write_atomic(tmp_path / "x", b"x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "x"]
+
+
+def test_whoever_waits_long_says_for_what(tmp_path, monkeypatch):
+    other, said = FileLock(tmp_path / "lock"), []
+    other.acquire()
+    monkeypatch.setattr(locks, "LONG", 0)
+    monkeypatch.setattr(locks._LOG, "warning", lambda *words: (said.append(words[0] % words[1:]), other.release()))
+    with waiting(tmp_path / "lock", "downloads the moon"), pytest.raises(Timeout):
+        other.acquire(timeout=0)
+    (line,) = said
+    assert line.startswith("waiting while another process downloads the moon, as its lock ")
+    other.acquire(timeout=0)
+    other.release()
