@@ -189,7 +189,7 @@ class ConditionalGAN(GAN):
 
     def __init__(self, options: Any, data: DataInfo) -> None:
         super().__init__(options, data)
-        if not data.num_classes:
+        if not data.num_classes and not getattr(options, "text", ""):
             raise UsageError(
                 f"{type(self).__name__} needs class labels, which this data does not have: choose labelled data or an "
                 "unconditional model"

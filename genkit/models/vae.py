@@ -91,7 +91,10 @@ class VAE(Autoencoder):
         """
         observed = self.likelihood.observe(batch.images, step.generator)
         distortion, divergence = self.terms(observed, self.noise(len(batch), generator=step.generator))
-        rec, kl = distortion.mean(), divergence.mean()
+        return self.total(distortion.mean(), divergence.mean(), step)
+
+    def total(self, rec: Tensor, kl: Tensor, step: Step) -> Tensor:
+        """Return ``objective`` of the batch's mean distortion and KL, with the warm-up of KL's weight; log both."""
         step.log(rec=rec, kl=kl)
         warmup = getattr(self.options, "kl_warmup", 0)
         if step.images_seen < warmup:

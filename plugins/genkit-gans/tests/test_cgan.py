@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from genkit_gans.cgan import CGAN
+from genkit_gans.cgan import CGAN, CGANOptions
 from genkit_gans.resnet import ProjectionDiscriminator
 from genkit_gans.sngan import SNGANOptions
 from torch import Tensor, nn
@@ -67,3 +67,47 @@ def follows_the_prior(model: CGAN, step: Step) -> bool:
 def test_labels_of_generated_images_follow_the_datas_prior(step: Callable[..., Step]) -> None:
     assert follows_the_prior(build(), step())
     assert not follows_the_prior(build(Uniform), step())
+
+
+def reading() -> CGAN:
+    torch.manual_seed(0)
+    options = CGANOptions(latent=8, width=8, d_steps=1, text="bytes")
+    return CGAN(options, DataInfo((1, 8, 8), 17, has_prompts=True))
+
+
+PROMPTS = ("a red 3", "a blue 8", "")
+
+
+def test_captions_need_no_classes_and_move_images_and_logits() -> None:
+    model = reading().eval()
+    said = model.understand(PROMPTS)
+    one, other = (
+        model.sample(3, generator=torch.Generator().manual_seed(0), condition=condition) for condition in (said, None)
+    )
+    assert not one[:2].equal(other[:2]) and torch.allclose(one[2], other[2], atol=1e-5)
+    assert not model.conditional and model.decode(torch.zeros(3, 8), said).shape == (3, 1, 8, 8)
+    logits = model.discriminate(one, said.mean())
+    assert not torch.isclose(logits, model.logits(one))[:2].any()
+
+
+def test_the_discriminators_phase_trains_the_encoder_and_the_generators_does_not(step: Callable[..., Step]) -> None:
+    model = reading()
+    batch = Batch(torch.rand(3, 1, 8, 8), None, prompts=PROMPTS)
+    discriminator, generator = model.phases()
+    model.loss("generator", batch, step()).backward()
+    assert all(p.grad is None for p in model.reader.parameters())
+    model.loss("discriminator", batch, step()).backward()
+    assert all(p.grad is not None for p in model.reader.parameters())
+    held = {id(p) for group in discriminator.optimizer.param_groups for p in group["params"]}
+    assert {id(p) for p in model.reader.parameters()} < held
+    assert held.isdisjoint({id(p) for group in generator.optimizer.param_groups for p in group["params"]})
+    assert model.ema == ("generator", "reader")
+
+
+def test_real_images_with_the_captions_of_others_count_as_generated(step: Callable[..., Step]) -> None:
+    model, shown = reading(), []
+    model.discriminator.register_forward_pre_hook(lambda _, inputs: shown.append(inputs))
+    batch = Batch(torch.rand(3, 1, 8, 8), None, prompts=("one", "two", "three"))
+    model.loss("discriminator", batch, step())
+    (real, said), (again, others), (generated, own) = shown
+    assert real.equal(again) and others.equal(said.roll(1, 0)) and own.equal(said) and not generated.equal(real)

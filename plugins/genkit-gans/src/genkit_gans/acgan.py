@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
@@ -35,7 +35,7 @@ class ACGAN(CGAN):
     both networks noise.
     """
 
-    Options = ACGANOptions
+    Options: ClassVar[type] = ACGANOptions
     options: ACGANOptions
     presets = {
         **CGAN.presets,

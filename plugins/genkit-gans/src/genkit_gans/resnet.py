@@ -52,7 +52,10 @@ class ResNetGenerator(nn.Module):
 
 
 class ClassResNetGenerator(ResNetGenerator):
-    """Latents [N, latent] and labels [N] -> images; each class has its own gains and biases."""
+    """Latents [N, latent] and labels [N] -> images; each class has its own gains and biases.
+
+    They are linear in vectors [N, classes] if those are given instead of labels.
+    """
 
     def __init__(self, latent: int, width: int, shape: Shape, classes: int) -> None:
         super().__init__(latent, width, shape, partial(ConditionalBatchNorm, condition=classes))
@@ -60,7 +63,7 @@ class ClassResNetGenerator(ResNetGenerator):
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """Return images."""
-        condition = one_hot(labels, self.classes).to(latent.dtype)
+        condition = labels if labels.is_floating_point() else one_hot(labels, self.classes).to(latent.dtype)
         return self.generate(latent, [(condition,)] * len(self.blocks))
 
 
@@ -93,15 +96,25 @@ def resnet_discriminator(width: int, shape: Shape, middle: Callable[[int], nn.Mo
 
 
 class ProjectionDiscriminator(nn.Module):
-    """Images [N, C, H, W] and labels [N] -> logits psi(phi(x)) + <e_y, phi(x)> (arXiv:1802.05637, equation 3)."""
+    """Images [N, C, H, W] and labels [N] -> logits psi(phi(x)) + <e_y, phi(x)> (arXiv:1802.05637, equation 3).
+
+    With ``texts`` it takes vectors [N, classes] instead of labels, and e is linear in them.
+    """
 
     def __init__(
-        self, width: int, shape: Shape, classes: int, middle: Callable[[int], nn.Module] = nn.Identity
+        self,
+        width: int,
+        shape: Shape,
+        classes: int,
+        middle: Callable[[int], nn.Module] = nn.Identity,
+        *,
+        texts: bool = False,
     ) -> None:
         super().__init__()
         self.features = ResNetFeatures(width, shape, middle)
         self.linear = nn.Linear(self.features.size, 1)
-        self.embedding = nn.Embedding(classes, self.features.size)
+        size = self.features.size
+        self.embedding = nn.Linear(classes, size, bias=False) if texts else nn.Embedding(classes, size)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return logits [N]."""

@@ -14,6 +14,7 @@ _MODELS = (
         "Convolutional VAE with a likelihood of grey levels or binary pixels",
         "1312.6114",
     ),
+    ("cvae", "cvae:CVAE", "Convolutional VAE whose decoder is given a class or a caption", "1406.5298"),
     ("beta-vae", "beta_vae:BetaVAE", "Convolutional VAE with weighted KL, or KL held at a capacity", "1804.03599"),
     ("iwae", "iwae:IWAE", "Importance weighted autoencoder: trained on a bound with several samples", "1509.00519"),
     (

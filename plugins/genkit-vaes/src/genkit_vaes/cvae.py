@@ -1,0 +1,122 @@
+"""Conditional VAE: a decoder that is given a class, or what a caption says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from genkit.models import VAE, Batch, Condition, DataInfo, Step
+from genkit.models.precision import full_precision
+from genkit.models.text import TextOptions, reader_of
+from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
+from genkit_vaes.networks import conv_decoder, conv_encoder
+from genkit_vaes.pixels import likelihood_of
+
+SIZE = 64
+"""The size of the vector of a class or caption."""
+
+LEFT_OUT = 0.1
+"""The share of classes and captions that training leaves out, so that an image can be decoded without one."""
+
+
+@dataclass
+class CVAEOptions(ConvVAEOptions, TextOptions):
+    """ConvVAE's, and ``text``."""
+
+
+class CVAE(VAE):
+    """Conditional VAE, p(x | z, c) of M2 in arXiv:1406.5298 with q(z | x), and conv-vae's networks.
+
+    The loss is ``-log p(x | z, c) + KL(q(z | x) | N(0, 1))``; the decoder is given the vector of the class, or the mean
+    vector of a caption, beside z. Log-likelihoods sum classes out, p(x | z) = sum_c p(c) p(x | z, c); a model of
+    captions has those of images without one. Data with neither has one class.
+    """
+
+    Options = CVAEOptions
+    conditional: ClassVar[bool] = True
+    presets = ConvVAE.presets
+
+    def __init__(self, options: CVAEOptions, data: DataInfo) -> None:
+        super().__init__(options, data)
+        self.latent, self.learning_rate = options.latent, options.learning_rate
+        self.likelihood = likelihood_of(options, data)
+        self.reader = reader_of(self, options.text, SIZE)
+        self.classes = nn.Embedding(data.num_classes + 1 if self.reader is None else 1, SIZE)  # the last is "anything"
+        self.encoder = conv_encoder(data.shape, options.width, 2 * options.latent)
+        channels = self.likelihood.parameters * data.shape[0]
+        self.decoder = conv_decoder(options.latent + SIZE, options.width, channels, data.shape[1:])
+
+    def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
+        """Return ``objective`` of the batch's mean distortion and KL, given its classes or captions."""
+        observed = self.likelihood.observe(batch.images, step.generator)
+        mean, log_variance = self.moments(observed)
+        latent = mean + (0.5 * log_variance).exp() * self.noise(len(batch), generator=step.generator)
+        said = batch.labels if self.reader is None else self.reader(batch.prompts or [""] * len(batch))
+        left_out = torch.rand(len(batch), 1, generator=step.generator, device=latent.device) < LEFT_OUT
+        params = self._decode(latent, torch.where(left_out, self.anything(len(batch)), self.vectors(said, len(batch))))
+        with full_precision(mean.device):
+            rec = self.likelihood.distortion(params, observed).mean()
+            kl = self.divergence(latent, mean, log_variance).mean()
+        return self.total(rec, kl, step)
+
+    @torch.no_grad()
+    def understand(self, prompts: Sequence[str]) -> Condition:
+        """Return what N prompts ask for, to draw with."""
+        assert self.reader is not None
+        return self.reader(prompts)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | Condition | None = None) -> Tensor:
+        """Draw ``n`` images of labels [n], drawn if left out, or of what prompts say, or of no particular prompt."""
+        if condition is None and self.follows_classes:
+            frequencies = torch.tensor(self.data.class_frequencies, device=self.device)
+            condition = torch.multinomial(frequencies, n, replacement=True, generator=generator)
+        return self.decode(self.draw_latent(n, generator=generator), condition)
+
+    def decode(self, latent: Tensor, condition: Tensor | Condition | None = None) -> Tensor:
+        """Return the expected images of latents and labels [N] or what prompts say; of anything without."""
+        return self.likelihood.mean(self._decode(latent, self.vectors(condition, len(latent)))).clamp(0, 1)
+
+    def vectors(self, condition: Tensor | Condition | None, n: int) -> Tensor:
+        """Return the vectors [n, SIZE] of labels [n] or of what prompts say; a prompt without a word says nothing."""
+        if isinstance(condition, Condition):
+            spoken = condition.mask.any(1, keepdim=True)
+            return torch.where(spoken, condition.mean(), self.anything(n))
+        if condition is None or not self.follows_classes:
+            return self.anything(n)
+        return self.classes(condition)  # type: ignore[no-any-return]
+
+    @property
+    def follows_classes(self) -> bool:
+        """Whether labels are classes of the data."""
+        return self.reader is None and self.data.num_classes > 0
+
+    def anything(self, n: int) -> Tensor:
+        """Return the vectors [n, SIZE] of any class or caption."""
+        return self.classes.weight[-1].expand(n, -1)
+
+    def _log_prob(self, observed: Tensor, latent: Tensor) -> Tensor:
+        """Return log p(observed | latent) [N, K] for latents [N, K, latent], classes summed out."""
+        n, k = latent.shape[:2]
+        flat, repeated = latent.flatten(0, 1), observed.repeat_interleave(k, dim=0)
+        each = []
+        for vector, log_frequency in self._mixture():
+            params = self._decode(flat, vector.expand(n * k, -1))
+            with full_precision(params.device):
+                each.append(self.likelihood.log_prob(params, repeated).reshape(n, k) + log_frequency)
+        return torch.logsumexp(torch.stack(each), 0)
+
+    def _mixture(self) -> list[tuple[Tensor, float]]:
+        if not self.follows_classes:
+            return [(self.classes.weight[-1], 0.0)]
+        pairs = zip(self.classes.weight, self.data.class_frequencies, strict=False)
+        return [(vector, math.log(frequency)) for vector, frequency in pairs if frequency]
+
+    def _decode(self, latent: Tensor, said: Tensor | None = None) -> Tensor:
+        said = self.anything(len(latent)) if said is None else said
+        return super()._decode(torch.cat([latent, said.to(latent.dtype)], 1))
