@@ -74,9 +74,11 @@ def show(dataset: str, grid: Path | None, opening: dict[str, Any], as_json: bool
         data = open_images(dataset, progress=lambda done, total: show_progress("packing", done, total), **opening)
         found = describe_dataset(data)
     if grid is not None:
-        from genkit.data.images import save_grid
+        from genkit.data.images import grid as laid_out
+        from genkit.data.images import png
+        from genkit.files.writing import write_atomic
 
-        save_grid(data.train.images(slice(SHOWN)), grid)
+        write_atomic(grid, png(laid_out(data.train.uint8(slice(SHOWN)), 10, width=1000)))
     if as_json:
         echo_json(found.to_json())
     else:

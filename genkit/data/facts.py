@@ -24,9 +24,9 @@ class DatasetFacts:
     ``origin`` is the path of its files, or what the data set is; ``splits`` counts the images of "train" and "test",
     which are the source's own with ``own_splits``, else divided by content. ``classes`` counts each class's images by
     split. ``shape`` is (C, H, W), ``values`` the lowest and highest of the ``levels`` that occur.
-    ``captions`` counts them; ``examples`` are those of the first three training images. ``generated`` counts the images
-    whose metadata say that a model made them, ``generated_by`` lists what says so. ``left_out`` names the skipped files
-    with the reason, ``notes`` say how it was read.
+    ``captions`` counts them; ``examples`` are two of each of the first three training images. ``generated`` counts the
+    images whose metadata say that a model made them, ``generated_by`` lists what says so. ``left_out`` names the
+    skipped files with the reason, ``notes`` say how it was read.
     """
 
     name: str
@@ -78,7 +78,7 @@ def describe_dataset(
         own_splits=data.own_splits,
         classes={name: {split: counts[split][place] for split in counts} for place, name in enumerate(data.classes)},
         captions=sum(len(texts) for split in (data.train, data.test) for texts in split.captions or ()),
-        examples=tuple(text for texts in itertools.islice(data.train.captions or (), 3) for text in texts),
+        examples=tuple(text for texts in itertools.islice(data.train.captions or (), 3) for text in texts[:2]),
         generated=data.generated,
         generated_by=data.generated_by,
         skipped=data.skipped,

@@ -134,14 +134,17 @@ class SceneGrammar(Grammar):
     def agreement(self, asked: Scene, found: Scene) -> dict[str, bool]:
         """Return whether object, colour, and place or relation are as asked, in a scene whose places are all known.
 
-        Each thing asked for is compared with one that is found, so that as much as possible agrees: of two digits with
-        each other's colours, the colours are wrong. A thing too many is a wrong object; one too few is wrong in all.
+        Each thing asked for is compared with one that is found, so that as much as possible agrees, digits before
+        colours before places: of two digits with each other's colours the colours are wrong, of two on each other's
+        sides the relation. A thing too many is a wrong object; one too few is wrong in all.
         """
+
+        def agreed(chosen: Sequence[Thing | None]) -> list[int]:
+            each = [_agree(*pair) for pair in zip(asked.things, chosen, strict=True)]
+            return [sum(map(sum, each)), *map(sum, zip(*each, strict=True))]
+
         missing = [None] * max(0, len(asked.things) - len(found.things))
-        best = max(
-            itertools.permutations([*found.things, *missing], len(asked.things)),
-            key=lambda chosen: sum(sum(_agree(*pair)) for pair in zip(asked.things, chosen, strict=True)),
-        )
+        best = max(itertools.permutations([*found.things, *missing], len(asked.things)), key=agreed)
         digits, colours, places = zip(*map(_agree, asked.things, best), strict=True)
         parts = {"object": all(digits) and len(found.things) == len(asked.things), "colour": all(colours)}
         if len(asked.things) == 2:

@@ -94,6 +94,15 @@ def test_what_is_wrong_with_two_digits(found: tuple[Thing, ...], wrong: str) -> 
     assert set(parts) == {"object", "colour", "relation"}
 
 
+def test_two_digits_of_one_colour_or_colours_of_one_digit_on_each_others_sides_are_wrong_in_relation() -> None:
+    for kinds in (((7, "red"), (3, "red")), ((7, "red"), (7, "blue"))):
+        asked, found = (
+            Scene(tuple(Thing(*kind, place) for kind, place in zip(each, ("left", "right"), strict=True)))
+            for each in (kinds, kinds[::-1])
+        )
+        assert GRAMMAR.agreement(asked, found) == {"object": True, "colour": True, "relation": False}
+
+
 def test_a_place_that_is_not_asked_for_is_not_judged() -> None:
     assert GRAMMAR.agreement(Scene((Thing(7, "red"),)), Scene((SEVEN,))) == {"object": True, "colour": True}
     asked = Scene((Thing(7, "red", "top"),))
