@@ -59,3 +59,7 @@ def test_training_and_evaluation_write_it_unless_told_not_to(genkit):
         (sheet,) = run.glob("exhibits/*/samples.png")
         for picture in (run / "samples.png", sheet):
             assert genkit("whence", picture).code == code
+        if not more:
+            shown = genkit("whence", sheet.with_name("reconstructions.png"), "--json").out
+            assert json.loads(shown)["source_type"] == "compositeWithTrainedAlgorithmicMedia"  # real images stand there
+            assert json.loads(genkit("whence", sheet, "--json").out)["source_type"] == "trainedAlgorithmicMedia"

@@ -131,10 +131,16 @@ def test_a_checkpoint_of_an_early_stage_says_that_it_cannot_draw(run_toy, tmp_pa
 
 def test_before_the_last_stage_a_preview_has_test_images_above_their_reconstructions(run_toy, monkeypatch, digits):
     monkeypatch.setattr(toys.ToyStages, "reconstruct", lambda self, images: 1 - images, raising=False)
-    grids = []
-    monkeypatch.setattr("genkit.training.monitor.save_grid", lambda images, path: grids.append(images))
+    grids, origins = [], []
+
+    def save_grid(images, path, origin):
+        grids.append(images)
+        origins.append(origin)
+
+    monkeypatch.setattr("genkit.training.monitor.save_grid", save_grid)
     run_toy("toy-stages", images=64, settings=Settings(previews=4))
     early, late = grids[0].unflatten(0, (10, 10)), grids[-1].unflatten(0, (10, 10))
     assert torch.equal(early[0], digits.test.images(np.linspace(0, len(digits.test) - 1, 50).astype(int)[:10]))
     assert all(torch.equal(1 - early[row], early[row + 1]) for row in range(0, 10, 2))
     assert not torch.equal(1 - late[0], late[1])
+    assert (origins[0].composite, origins[-1].composite) == (True, False)
