@@ -50,16 +50,16 @@ YIELDS = (
     "type('M', (ModelSpec,), {'name': property(lambda self: 1 / 0)})('x', 'a:b')", "ModelSpec('noise', 'os:getcwd')",
     "CommandSpec('x', 'os:getcwd', summary='\\x1b[31m\\u202e')", "FeatureSpec('x', 'os:getcwd', dim='many')",
     "FeatureSpec('random-conv', 'os:getcwd')", "ModelSpec('x', 'a:b', summary='\\x1b]0;t\\x07')", "MetricSpec('x', 'os:getcwd', needs=3)",
+    "DatasetSpec('npz', 'os:getcwd', argument='PATH')", "FeatureSpec('pixels', 'os:getcwd', for_dataset='digits')",
+    "MetricSpec('kid', 'os:getcwd', needs=('features',), parameters={'subsets': 1})", "ModelSpec('toy-gan', 'os:getcwd')",
+    "TextEncoderSpec('bytes', 'os:getcwd')",
 )  # fmt: skip
 
-HOOKS = (
-    "genkit_models",
-    "genkit_datasets",
-    "genkit_features",
-    "genkit_text_encoders",
-    "genkit_metrics",
-    "genkit_commands",
-)
+HOOKS = {
+    "ModelSpec": "genkit_models", "DatasetSpec": "genkit_datasets", "FeatureSpec": "genkit_features",
+    "TextEncoderSpec": "genkit_text_encoders", "MetricSpec": "genkit_metrics", "CommandSpec": "genkit_commands",
+}  # fmt: skip
+"""The hook of each spec."""
 
 VALUES = (
     "float('nan')", "None", "'text'", "[]", "np.float32(1.5)", "np.array([1.0, 2.0])", "torch.tensor(1.0)", "1e308", "float('inf')",
@@ -91,8 +91,10 @@ def at_start(rng: random.Random, *, exits: bool, hangs: bool = False) -> tuple[s
     kind = rng.choice(sorted(groups))
     act = rng.choice(groups[kind])
     head = "from genkit.plugin import *\n"
-    hook = rng.choice(HOOKS)
+    hook = rng.choice(sorted(HOOKS.values()))
     if kind == "yields":
+        if rng.random() < 0.8:  # else a hook that it does not fit
+            hook = HOOKS.get(act.partition("(")[0], hook)
         return f"{hook} yields {act}", f"{head}@hookimpl\ndef {hook}():\n    yield {act}\n"
     if kind == "raises":
         act = f"raise {act}"
@@ -124,9 +126,14 @@ def attack(trial: Trial) -> None:
 
 def _starting(trial: Trial) -> None:
     """Bad at its start; an early exit is tried by the class of real processes."""
-    trial.world.copied(trial.folder)
     did, source = at_start(trial.rng, exits=False)
     trial.did(did)
+    use_beside(trial, source)
+
+
+def use_beside(trial: Trial, source: str) -> None:
+    """Use genkit beside a plugin, of which nothing is asked: its numbers are the clean ones."""
+    run = trial.world.copied(trial.folder)
     install(trial.folder / "site", source)
     rediscovered(trial.folder / "site")
     runs = ("--runs", str(trial.folder / "runs"))
@@ -134,6 +141,8 @@ def _starting(trial: Trial) -> None:
     trial.genkit("plugins", "--json")
     trial.genkit("models", "--json")
     trial.genkit("runs", "list", *runs, "--json")
+    offer_toys()
+    _same_numbers(trial, evaluation(run), "plugin")
 
 
 def _offering(trial: Trial) -> None:
@@ -196,17 +205,23 @@ def _offering(trial: Trial) -> None:
     rediscovered(site)
     if command[0] == "eval":
         offer_toys()
-    call = trial.genkit(*command)
     if command[0] == "eval":
-        good = {name: value for name, value in trial.world.right["eval"].items() if "odd" not in name}
-        found = numbers(call)
-        if call.code != 0:
-            trial.complain(f"a bad {kind} ends the evaluation of the rest: {call.err.strip()[:200]}")
-        elif wrong := [name for name, value in good.items() if found.get(name) != value]:
-            trial.complain(
-                f"a bad {kind} changes {wrong[0]}: {found.get(wrong[0])}, not {good[wrong[0]]} ({said(call)[:1]})"
-            )
+        _same_numbers(trial, command, kind)
+    else:
+        trial.genkit(*command)
     check(trial, trial.genkit("leaderboard", "--runs", str(trial.world.folder / "runs"), "--json"), "leaderboard")
+
+
+def _same_numbers(trial: Trial, command: tuple[str, ...], kind: str) -> None:
+    """Measure: what needs nothing of the plugin has its clean numbers."""
+    call = trial.genkit(*command)
+    good, found = trial.world.right["eval"], numbers(call)
+    if call.code != 0:
+        trial.complain(f"a bad {kind} ends the evaluation of the rest: {call.err.strip()[:200]}")
+    elif wrong := [name for name, value in good.items() if found.get(name) != value]:
+        trial.complain(
+            f"a bad {kind} changes {wrong[0]}: {found.get(wrong[0])}, not {good[wrong[0]]} ({said(call)[:1]})"
+        )
 
 
 def _with(command: tuple[str, ...], **flags: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attacks import catalogue, flips, table, world
+from attacks import catalogue, flips, plugins, table, world
 from attacks.trying import Trial, attempt
 
 SEED = 1
@@ -60,6 +60,25 @@ def test_a_try_is_the_same_whenever_it_is_made(clean):
     other = attempt(flips.attack, "flips", 6, 3, clean)
     assert one.did == two.did != other.did
     assert [call.argv[0] for call in one.calls] == [call.argv[0] for call in two.calls]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "FeatureSpec('pixels', 'os:getcwd')",
+        "MetricSpec('fid', 'os:getcwd', needs=('features',))",
+        "DatasetSpec('npz', 'os:getcwd', argument='PATH')",
+        "CommandSpec('eval', 'os:getcwd')",
+        "import torch; torch.set_default_dtype(torch.float64)",
+    ],
+)
+def test_a_plugin_that_nobody_asks_changes_no_number(clean, act):
+    spec = act.partition("(")[0]
+    hook = plugins.HOOKS.get(spec, "genkit_models")
+    body = f"yield {act}" if spec in plugins.HOOKS else f"{act}\n    return ()"
+    source = f"from genkit.plugin import *\n@hookimpl\ndef {hook}():\n    {body}\n"
+    outcome = attempt(lambda trial: plugins.use_beside(trial, source), act, 0, 0, clean)
+    assert outcome.problems == [] and outcome.calls[-1].argv[0] == "eval"
 
 
 # --- planted faults ---
