@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from genkit.errors import PluginError, UsageError
 from genkit.models.base import GenerativeModel
 from genkit.models.conditions import Condition
+from genkit.models.precision import full_precision
 from genkit.registry.discovery import registry
 
 KEPT_BYTES = 256 << 20
@@ -111,13 +112,13 @@ class Reader(nn.Module):
     def _remembered(self, prompts: list[str]) -> Condition:
         """Return what the frozen encoder makes of different prompts; those that it has seen are not encoded again."""
         device = self.project.weight.device
-        new = [prompt for prompt in prompts if prompt not in self._kept]
-        if new:
-            encoder = self._encoders[0].to(device)
-            with torch.no_grad():
-                read = encoder(new)
-            for prompt, tokens, mask in zip(new, read.tokens.cpu(), read.mask.cpu(), strict=True):
-                self._kept[prompt] = tokens[mask]
+        encoder = self._encoders[0].to(device)
+        for prompt in prompts:
+            if prompt not in self._kept:
+                # One by one: in batches the last bits would depend on which texts came together, as after a resume.
+                with torch.no_grad(), full_precision(device):
+                    read = encoder([prompt])
+                self._kept[prompt] = read.tokens[0, read.mask[0]].float().cpu()
         found = [self._kept[prompt] for prompt in prompts]
         for prompt in prompts:
             self._kept.move_to_end(prompt)

@@ -44,7 +44,7 @@ def test_a_frozen_encoder_is_no_part_of_the_model_and_reads_a_text_once(frozen: 
     assert set(reader.state_dict()) == {"project.weight"} == {name for name, _ in reader.named_parameters()}
     first = reader(["a bc", "def", "a bc"])
     again = reader(["def", "new one", ""])
-    assert frozen.read == [["a bc", "def"], ["new one", ""]]
+    assert frozen.read == [["a bc"], ["def"], ["new one"], [""]]
     torch.testing.assert_close(first.tokens[1, :1], again.tokens[0, :1])
     assert first.tokens[0].equal(first.tokens[2]) and again.mask.sum(1).tolist() == [1, 2, 0]
 
@@ -54,7 +54,14 @@ def test_what_is_kept_of_texts_is_bounded(frozen: Frozen, monkeypatch: pytest.Mo
     reader = Reader("frozen", 4)
     for _ in range(2):
         reader(["a b", "c d"])
-    assert frozen.read == [["a b", "c d"], ["a b"]]
+    assert frozen.read == [["a b"], ["c d"], ["a b"]]
+
+
+def test_what_a_text_says_has_the_same_bits_in_any_batch(frozen: Frozen) -> None:
+    one, other = Reader("frozen", 4), Reader("frozen", 4)
+    other.load_state_dict(one.state_dict())
+    one(["a b", "c"])
+    assert one._kept["c"].equal(other._remembered(["x yz", "c", "long er text"]).tokens[1, :1])
 
 
 def test_the_hash_of_a_pretrained_encoder_is_in_the_option_and_checked(frozen: Frozen) -> None:
