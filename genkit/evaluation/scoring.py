@@ -8,7 +8,7 @@ import json
 import time
 from typing import Any, NoReturn, TypeVar
 
-from genkit.errors import DataError, GenkitError, PluginError, Unmeasurable, UsageError
+from genkit.errors import DataError, GenkitError, Interrupted, PluginError, Unmeasurable, UsageError
 from genkit.features.cache import code_of_extractor
 from genkit.features.extractor import Extractor
 from genkit.features.foreign import BrokenExtractor
@@ -89,7 +89,7 @@ def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -
     began = time.perf_counter()
 
     def failed(error: BaseException) -> NoReturn:
-        if isinstance(error, GenkitError) and _own(spec) and not isinstance(error, BrokenExtractor):
+        if isinstance(error, GenkitError) and _own(spec) and not isinstance(error, BrokenExtractor | Interrupted):
             raise error
         if isinstance(error, OSError) and error.errno in _FULL:
             raise GenkitError(f"{name} can't be measured: {error.strerror}: make room, or set GENKIT_CACHE") from error

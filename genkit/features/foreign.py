@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.errors import GenkitError, PluginError
+from genkit.errors import GenkitError, Interrupted, PluginError
 from genkit.files.guard import guarded, plain, sentence
 from genkit.registry.fence import fence_of
 
@@ -60,7 +60,7 @@ def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extracto
 
 def _named(offer: Offer[FeatureSpec]) -> contextlib.AbstractContextManager[None]:
     def failed(error: BaseException) -> NoReturn:
-        if isinstance(error, GenkitError) and not isinstance(error, PluginError):
+        if isinstance(error, GenkitError) and not isinstance(error, PluginError | Interrupted):
             raise error
         raise BrokenExtractor(f"extractor {offer.qualified} can't be used: {sentence(error)}") from error
 
@@ -71,7 +71,7 @@ def accept(extractor: Extractor, shape: tuple[int, ...]) -> None:
     """Ask an extractor whether it takes images of a shape; raises its UsageError, or BrokenExtractor."""
 
     def failed(error: BaseException) -> NoReturn:
-        if isinstance(error, GenkitError) and not isinstance(error, PluginError):
+        if isinstance(error, GenkitError) and not isinstance(error, PluginError | Interrupted):
             raise error
         raise BrokenExtractor(f"extractor {extractor.name} can't be used: {sentence(error)}") from error
 

@@ -35,7 +35,7 @@ def guarded(failed: Callable[[BaseException], object], passing: tuple[type[BaseE
     try:
         yield
     except BaseException as error:
-        if by_user(error) or isinstance(error, passing):
+        if by_user(error) or (isinstance(error, passing) and not isinstance(error, Interrupted)):
             raise
         failed(error)
 
@@ -74,7 +74,10 @@ def ended(error: BaseException) -> bool:
 
 
 def sentence(error: BaseException) -> str:
-    """Return an error in one line: the message of one of genkit's, else its type too. An error may fail to print."""
+    """Return an error in one line: the message of one of genkit's, else its type too. An error may fail to print.
+
+    Of Interrupted too: what others raise as that says nothing by its message.
+    """
     try:
         text = str(error)
     except BaseException as failure:
@@ -82,7 +85,8 @@ def sentence(error: BaseException) -> str:
             raise
         text = "its message can't be printed"
     words = " ".join(text.split())[:1000]
-    return words if isinstance(error, GenkitError) and words else f"{type(error).__name__}: {words}".removesuffix(": ")
+    own = isinstance(error, GenkitError) and not isinstance(error, Interrupted)
+    return words if own and words else f"{type(error).__name__}: {words}".removesuffix(": ")
 
 
 def blamed(what: str, make: Callable[[], R]) -> R:

@@ -15,7 +15,7 @@ from sklearn.datasets import load_sample_image
 
 from genkit.data import Split
 from genkit.data.images import png, quantize
-from genkit.errors import GenkitWarning
+from genkit.errors import GenkitWarning, Interrupted
 from genkit.evaluation.closed_form import prepare_stages
 from genkit.evaluation.compare import compare
 from genkit.evaluation.config import EvalConfig
@@ -246,6 +246,16 @@ def test_a_picture_that_can_not_be_drawn_loses_nothing_else(digits, monkeypatch)
         _, measured = measure("ppca", digits, "fid")
     assert measured.record.score("fid[digits-cnn]") is not None
     assert set(measured.exhibits) == {"samples.png", "reconstructions.png"}
+
+
+def test_a_model_that_raises_what_stops_genkit_costs_its_picture_alone(digits, monkeypatch):
+    def stopped(*arguments):
+        raise Interrupted("stopped")
+
+    monkeypatch.setattr(PPCA, "reconstruct", stopped)
+    with pytest.warns(GenkitWarning, match="reconstructions are not shown: Interrupted: stopped"):
+        _, measured = measure("ppca", digits, "fid")
+    assert "reconstructions.png" not in measured.exhibits and "samples.png" in measured.exhibits
 
 
 def test_no_score_depends_on_what_is_shown(digits, monkeypatch):

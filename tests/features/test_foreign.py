@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from genkit.errors import MissingError, UsageError
+from genkit.errors import Interrupted, MissingError, UsageError
 from genkit.evaluation.config import EvalConfig
 from genkit.evaluation.evaluator import Evaluator
 from genkit.features import load_extractor
@@ -88,6 +88,8 @@ class Odd(BaseException):
     [
         (raising(Odd("x")), "extractor zoo:stranger can't be used: Odd: x"),
         (raising(SystemExit(0)), "extractor zoo:stranger can't be used: SystemExit: 0"),
+        (raising(Interrupted("x")), "extractor zoo:stranger can't be used: Interrupted: x"),
+        (lambda request: Stranger(raising(Interrupted("x"))), "stranger failed: Interrupted: x"),
         (lambda request: os._exit(0), "extractor zoo:stranger can't be used: it calls os._exit"),
         (lambda request: Stranger(lambda features: os._exit(0)), "it calls os._exit, which would end genkit"),
         (lambda request: "features", "it is str, not an Extractor"),
@@ -139,7 +141,7 @@ def test_choices_of_numpy_become_plain(offer):
     assert type(identity(load_extractor("stranger"))["layer"]) is int
 
 
-@pytest.mark.parametrize("failure", [RecursionError(), GeneratorExit(), UsageError("grey only")])
+@pytest.mark.parametrize("failure", [RecursionError(), GeneratorExit(), Interrupted("x"), UsageError("grey only")])
 def test_an_extractor_that_fails_when_asked_about_a_shape_is_broken_unless_it_refuses_it(monkeypatch, failure):
     def fails(extractor, shape):
         raise failure

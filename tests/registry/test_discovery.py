@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from installed import dist_info
 
-from genkit.errors import AmbiguousName, GenkitWarning, PluginError, UnknownName
+from genkit.errors import AmbiguousName, GenkitWarning, Interrupted, PluginError, UnknownName
 from genkit.plugin import hookimpl
 from genkit.registry import specs
 from genkit.registry.discovery import Plugin, Registry
@@ -392,7 +392,7 @@ class Observed(types.ModuleType):
         self.genkit_train_event = genkit_train_event
 
 
-@pytest.mark.parametrize("failure", [RuntimeError("disk\nfull"), SystemExit("disk full")])
+@pytest.mark.parametrize("failure", [RuntimeError("disk\nfull"), SystemExit("disk full"), Interrupted("disk full")])
 def test_an_observer_that_fails_is_switched_off_and_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
 ) -> None:
