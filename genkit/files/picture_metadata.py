@@ -104,8 +104,12 @@ def _text_chunk(keyword: str, text: str) -> bytes:
 
 
 def _png(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Yield the known texts of a PNG as UTF-8, by keyword, and the claims in it; also those behind the pixels."""
+    """Yield the known texts of a PNG as UTF-8, by keyword, and the claims in it; also those behind the pixels.
+
+    Only the first text of a keyword is unpacked: a file may hold thousands that unpack to a megabyte each.
+    """
     file.seek(len(_PNG))
+    due = {OWN, PARAMETERS, XMP, *_TOOLS}
     for _ in range(PARTS):
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
@@ -121,9 +125,10 @@ def _png(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
             continue
         key, _, rest = data.partition(b"\0")
         keyword = key.decode("latin-1")
-        text = _text(kind, rest) if keyword in (OWN, PARAMETERS, XMP, *_TOOLS) else None
-        if text is not None:
-            yield keyword, text
+        if keyword in due:
+            due.remove(keyword)
+            if (text := _text(kind, rest)) is not None:
+                yield keyword, text
 
 
 def _text(kind: bytes, rest: bytes) -> bytes | None:
@@ -147,7 +152,7 @@ def _text(kind: bytes, rest: bytes) -> bytes | None:
 
 def _jpeg(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     file.seek(2)
-    claim = b""
+    claim, exif = b"", False
     for _ in range(PARTS):
         marker = file.read(2)
         if len(marker) < 2 or marker[0] != 0xFF or marker[1] in (0xD9, 0xDA):
@@ -159,7 +164,8 @@ def _jpeg(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
         data = file.read(size)
         if data.startswith(_JPEG_XMP):
             yield XMP, data[len(_JPEG_XMP) :]
-        elif data.startswith(b"Exif\0\0"):
+        elif data.startswith(b"Exif\0\0") and not exif:
+            exif = True
             yield from _user_comment(data)
         elif marker[1] == 0xEB and data.startswith(b"JP") and len(claim) < TEXT:
             claim += data[16:] if claim else data  # each further segment repeats the first box's header
@@ -167,14 +173,16 @@ def _jpeg(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
 
 
 def _webp(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    due = [b"XMP ", b"EXIF", b"C2PA"]
     for _ in range(PARTS):
         head = file.read(8)
         if len(head) < 8:
             return
         kind, size = head[:4], int.from_bytes(head[4:], "little")
-        if kind not in (b"XMP ", b"EXIF", b"C2PA") or size > TEXT:
+        if kind not in due or size > TEXT:
             file.seek(size + size % 2, 1)
             continue
+        due.remove(kind)
         data = file.read(size + size % 2)[:size]
         if kind == b"EXIF":
             yield from _user_comment(data)

@@ -168,6 +168,24 @@ def test_a_file_of_a_million_chunks_is_not_read_to_its_end():
     assert reads <= PARTS + 10
 
 
+def test_a_thousand_texts_of_a_keyword_are_not_unpacked(monkeypatch):
+    unpacked = []
+    decompressobj = zlib.decompressobj
+    monkeypatch.setattr(zlib, "decompressobj", lambda: unpacked.append(1) or decompressobj())
+    bomb = chunk(b"zTXt", b"parameters\0\0" + zlib.compress(bytes(64 * TEXT)))
+    assert read(behind_the_pixels(saved(), *[bomb] * 1000)) == PictureMetadata()
+    assert len(unpacked) == 1
+
+
+def test_only_the_first_exif_of_a_file_is_parsed(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(Image.Exif, "load", lambda self, data: parsed.append(data))
+    body = b"Exif\0\0UNICODE\0"
+    read(with_segments((b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body) * 100))
+    read(b"RIFF\0\0\0\0WEBP" + (b"EXIF" + struct.pack("<I", 8) + b"UNICODE\0") * 100)
+    assert len(parsed) == 2
+
+
 def test_the_first_of_two_texts_counts():
     first = with_texts(with_texts(saved(), {"genkit": "second"}), {"genkit": "first"})
     assert read(first).texts["genkit"] == "first"
