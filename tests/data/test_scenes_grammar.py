@@ -107,3 +107,8 @@ def test_a_place_that_is_not_asked_for_is_not_judged() -> None:
     assert GRAMMAR.agreement(Scene((Thing(7, "red"),)), Scene((SEVEN,))) == {"object": True, "colour": True}
     asked = Scene((Thing(7, "red", "top"),))
     assert GRAMMAR.agreement(asked, Scene((SEVEN,))) == {"object": True, "colour": True, "place": False}
+
+
+def test_one_digit_is_also_said_without_its_place() -> None:
+    texts = GRAMMAR.captions(Scene((SEVEN,)))
+    assert {"a red 7 on the left", "a red 7", "red seven"} <= set(texts)

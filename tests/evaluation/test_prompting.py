@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from evidences import Sampler
+from evidences import CPU, Sampler, made
 from prompted import Painter, Speller, few_windows
 
 from genkit.data import open_dataset
@@ -44,7 +44,7 @@ def test_a_model_that_does_what_it_is_asked_is_as_good_as_the_judge(record):
 
 def test_samples_are_drawn_for_captions_of_the_reference_and_have_their_labels(record, digits, speller):
     assert record.score("class_accuracy[digits-cnn]").value > 0.9
-    samples = ModelSamples(speller, 60, 25, 0, digits.train.images(slice(1)).device, captioned=digits.train)
+    samples = ModelSamples(speller, 60, 25, 0, CPU, captioned=digits.train)
     speller.asked.clear()
     assert sum(len(chunk) for chunk in samples.chunks()) == 60
     assert [digits.grammar.parse(text) for text in speller.asked[:60]] == samples.labels().tolist()
@@ -108,7 +108,14 @@ def test_the_wrong_colours_are_noticed_in_scenes():
 def test_what_is_drawn_depends_on_the_seed(digits, speller):
     images = []
     for seed in (0, 0, 1):
-        samples = ModelSamples(speller, 25, 25, seed, digits.train.images(slice(1)).device, captioned=digits.train)
+        samples = ModelSamples(speller, 25, 25, seed, CPU, captioned=digits.train)
         images.append(np.concatenate([chunk.numpy() for chunk in samples.chunks()]))
         assert "prompts" in samples.identity()
     assert np.array_equal(images[0], images[1]) and not np.array_equal(images[0], images[2])
+
+
+def test_each_chunk_of_prompts_is_drawn_from_a_seed_of_its_own(digits, speller):
+    evidence = made(digits, speller, samples=ModelSamples(speller, 50, 25, 0, CPU))
+    images = evidence.drawn_for(["a 3"] * 50)
+    assert evidence.drawn_for(["a 3"] * 50) is images
+    assert not np.array_equal(images[:25], images[25:])
