@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from genkit.errors import UsageError
+from genkit.files.unpacking import member
 
 DOCUMENT = 16 << 20
 """Most bytes of a JSON document such as a record or a run's settings."""
@@ -54,7 +55,6 @@ _ENTRY, _MEMBER = b"PK\1\2", 362
 """What an entry of a zip's directory begins with, and the bytes of memory of a member besides its entry, held twice."""
 
 _BLOCK = 1 << 20
-_SIP = 4096  # of bz2 and lzma, which make up to 100 MB of so much
 _DOTTED = re.compile(r"(?:\.[^.\n=]++){100}")
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -195,11 +195,7 @@ class Zip(zipfile.ZipFile):
 
     def stream(self, name: str | zipfile.ZipInfo) -> IO[bytes]:
         """Open a member; a read unpacks little more than it returns, whatever size the member claims."""
-        info = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
-        member = self.open(info)
-        if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            return member
-        return sips(member)
+        return member(self, name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name))
 
     def start(self, info: zipfile.ZipInfo) -> int | None:
         """Return where in the file the bytes of a member that is not compressed begin, else None."""
@@ -212,35 +208,13 @@ class Zip(zipfile.ZipFile):
     def content(self, name: str | zipfile.ZipInfo, limit: int) -> bytes:
         """Return a member's bytes, its checksum verified; raises OSError if there are more than ``limit``."""
         parts, size = [], 0
-        with self.stream(name) as member:
-            while block := member.read(min(_BLOCK, limit + 1 - size)):
+        with self.stream(name) as file:
+            while block := file.read(min(_BLOCK, limit + 1 - size)):
                 parts.append(block)
                 size += len(block)
                 if size > limit:
                     raise _too_large(limit, self.filename)
         return b"".join(parts)
-
-
-def sips(member: IO[bytes]) -> io.BufferedReader:
-    """Return a member of a zip read little by little: some compression makes much of little, and can't be stopped."""
-    return io.BufferedReader(_Sips(member), _BLOCK)
-
-
-class _Sips(io.RawIOBase):
-    def __init__(self, member: IO[bytes]) -> None:
-        self._member = member
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        data = self._member.read(min(_SIP, len(buffer)))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._member.close()
-        super().close()
 
 
 _TOO_DEEP = "it is nested more than %d deep"

@@ -97,11 +97,15 @@ def outcomes(root: Path | str) -> list[Outcome]:
         return []
     found = []
     for name, content in sorted(files.items()):
-        if is_document(name) and isinstance(content, bytes):
-            try:
-                found.append(_parsed(content, f"{root}/jobs/{name}"))
-            except DataError as error:
-                _log_once(str(error))
+        if not is_document(name):
+            continue
+        path = f"{root}/jobs/{name}"
+        try:
+            if isinstance(content, str):
+                raise DataError(f"{path} can't be read: {content}")
+            found.append(_parsed(content, path))
+        except DataError as error:
+            _log_once(str(error))
     return found
 
 

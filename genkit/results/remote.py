@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from genkit.files.reading import DOCUMENT, sips
+from genkit.files.reading import DOCUMENT
 from genkit.files.temporaries import ABANDONED
+from genkit.files.unpacking import member
 from genkit.results.location import FOLDER, FULL, Content, RecordFile, is_document, reason, sentence
 
 _TOO_LARGE = f"it has more than {DOCUMENT:,} bytes"
@@ -45,7 +46,7 @@ class Remote:
 
     def __init__(self, url: str, filesystem: Any, root: str) -> None:
         self.url = url
-        self.fs = filesystem
+        self.fs = _without_cache_of_a_zip(filesystem)
         self.root = root.rstrip("/")
         self.whole = not _WHOLE.isdisjoint(protocols(filesystem))
 
@@ -230,6 +231,15 @@ class Remote:
         return "::".join(links)
 
 
+def _without_cache_of_a_zip(filesystem: Any) -> Any:
+    """Return the zip of a caching filesystem, which would unpack whole members to the disk; others as they are."""
+    from fsspec.implementations.cached import CachingFileSystem  # type: ignore[import-untyped]
+
+    if isinstance(filesystem, CachingFileSystem) and "zip" in protocols(filesystem.fs):
+        return filesystem.fs
+    return filesystem
+
+
 def _lists_trees(filesystem: Any) -> bool:
     """Whether a driver lists a whole tree by itself, as object stores do in few requests, and raises if it can't.
 
@@ -264,8 +274,8 @@ def _size(listed: Mapping[str, Any]) -> int:
 def _unpacked(filesystem: Any, path: str) -> bytes | Exception:
     """Return at most ``DOCUMENT + 1`` bytes of a zip's member, or the error."""
     try:
-        with filesystem.open(path, "rb") as member:
-            return sips(member).read(DOCUMENT + 1)
+        with member(filesystem.zip, filesystem.zip.getinfo(path)) as file:
+            return file.read(DOCUMENT + 1)
     except Exception as error:
         return error
 

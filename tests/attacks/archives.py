@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -29,7 +30,7 @@ def attack(trial: Trial) -> None:
     """Give a hostile file to be read, as a data set of its own or among good images."""
     os.environ["GENKIT_CACHE"] = str(trial.folder / "cache")
     makers = (
-        _damaged_copy, _damaged_copy, _zip, _npz, _npy, _png, _tar, _tar, _gzip, _image, _special, _statistics, _weights,
+        _damaged_copy, _scans, _repeated, _damaged_copy, _zip, _npz, _npy, _png, _tar, _tar, _gzip, _image, _special, _statistics, _weights,
         _labels,
     )  # fmt: skip
     makers[trial.number % len(makers)](trial)
@@ -330,7 +331,45 @@ def _image(trial: Trial) -> None:
     _read(trial, str(folder))
 
 
-# --- tar, gzip, what is no file, statistics and weights ---
+def _scans(trial: Trial) -> None:
+    """A JPEG with a scan of a few bytes very many times, each of which goes over all pixels."""
+    side, times = trial.rng.choice((16, 4000, 8000)), trial.rng.choice((50, 1000, 20_000))
+    buffer, folder = io.BytesIO(), trial.folder / "photos"
+    Image.new("L", (side, side), 77).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rindex(b"\xff\xda")
+    between = trial.rng.choice((b"", b"\xff\xfe\x00\x04\xff\xd9", b"\xff\xff", b"\xff\xd0"))
+    trial.did(f"jpeg: {side} x {side}, {times} scans, {between!r}")
+    photographs(folder, 4)
+    (folder / "x.jpg").write_bytes(data[:last] + (between + data[last:-2]) * times + data[-2:])
+    _read(trial, str(folder), "--size", "8", "--grey")
+
+
+# --- features, tar, gzip, what is no file, statistics and weights ---
+
+
+def _repeated(trial: Trial) -> None:
+    """Features in a file of PyTorch, whose rows are one row, or which is no plain tensor."""
+    import torch
+
+    rng = trial.rng
+    row = torch.ones(1, 64)
+    kinds: dict[str, Callable[[], Any]] = {
+        "expanded": lambda: row.expand(rng.choice((10**5, 10**8, 10**12)), 64),
+        "overlapping": lambda: torch.as_strided(row, (10**7, 64), (0, 1)),
+        "halves": lambda: {"features": row.half().expand(10**8, 64), "other": row},
+        "many": lambda: {f"x{number}": row for number in range(20_000)},
+        "sparse": lambda: torch.sparse_coo_tensor(torch.zeros(2, 1, dtype=torch.long), torch.ones(1), (10**6, 2048)),
+        "complex": lambda: torch.ones(30, 64, dtype=torch.complex64),
+        "meta": lambda: torch.ones(30, 64, device="meta"),
+        "nested": lambda: [[row]],
+    }
+    kind = rng.choice(sorted(kinds))
+    trial.did(f"features: {kind}")
+    for name in ("a", "b"):
+        torch.save(kinds[kind](), trial.folder / f"{name}.pt")
+    files = (str(trial.folder / f"{name}.pt") for name in "ab")
+    trial.genkit("compare", *files, "--features", "given", "--metrics", "fid", "--runs", "compared", "--json")
 
 
 def _tar(trial: Trial) -> None:

@@ -11,7 +11,7 @@ VALUES: tuple[Any, ...] = (
     None, True, {}, [], "", 0, -1, 1e308, -1e308, 5e-324, 2**70, -(2**70), 10**400, float("nan"), float("inf"), [[]],
     {"": {}}, [None], "\x00", "\x1b[31mred\x1b[0m", "\u202ereversed", "=1+1", "../../../etc/passwd", "a" * 100_000,
     "\ud800", "\udcff", "{{7*7}}", "<script>alert(1)</script>", [1e308] * 40, ["x"] * 40, {"sha256": {}}, "1", "nan",
-    [0] * 10_000, {"a": [{"b": [{}]}]}, -0.0, 1.5, "digits", "0" * 64,
+    [0] * 10_000, [0] * 600_000, ["x"] * 300_000, [{}] * 300_000, dict.fromkeys(map(str, range(100_000)), 0), {"a": [{"b": [{}]}]}, -0.0, 1.5, "digits", "0" * 64,
 )  # fmt: skip
 """What a place may hold after a mutation."""
 

@@ -121,7 +121,7 @@ def rediscovered(folder: Path) -> None:
 
 def attack(trial: Trial) -> None:
     """Install a bad plugin, then use genkit with it and without."""
-    (_starting, _offering)[trial.number % 2](trial)
+    (_starting, _offering, _data_set)[trial.number % 3](trial)
 
 
 def _starting(trial: Trial) -> None:
@@ -230,6 +230,74 @@ def _with(command: tuple[str, ...], **flags: str) -> tuple[str, ...]:
     for name, value in flags.items():
         changed[changed.index(f"--{name}") + 1] = value
     return tuple(changed)
+
+
+ITEMS = (
+    "[[1]]", "None", "3", "Item([[1]])", "Item(pixels.astype(float))", "Item(pixels[0])", "Item(pixels, 'a')", "Item(pixels, 10**30)",
+    "Item(pixels, split='all')", "Item(pixels, name=3)", "Item(pixels, captions=None)", "Item(pixels, captions=(b'x',))",
+    "Item(pixels, name='\\x1b[31m')", "Item(pixels.repeat(1000, axis=2))", "Item(pixels, label=True)",
+)  # fmt: skip
+"""What a data set gives where an image is due."""
+
+CONTENTS = (
+    "None", "[]", "SourceItems('xyz', 6, items)", "SourceItems((1, 8, 8), 'six', items)", "SourceItems((1, 8, 8), 6, 3)",
+    "SourceItems((1, 8, 8), 6, items, classes=(1, 2))", "SourceItems((1, 8, 8), 6, items, notes=[b'x'])", "SourceItems((1, 8, 8), 10**30, items)",
+    "SourceItems((0, 8, 8), 6, items)", "SourceItems((1, 8, 8), 6, items, levels=None)", "SourceItems((1, 8, 8), 5, items)",
+    "SourceItems((1, 8, 8), 6, items, skipped=np.int64(1), levels=np.int64(256))",
+)  # fmt: skip
+"""What it gives for all of them."""
+
+SOURCE = """
+import numpy as np, os, sys
+from genkit.data.source import Item, Source, SourceItems
+class Odd(Source):
+    name = 'odd'
+    def key(self):
+        {key}
+        return 'odd'
+    def read(self):
+        items = self.items()
+        {read}
+        return {contents}
+    def close(self):
+        {close}
+    def items(self):
+        for number in range(6):
+            pixels = np.full((1, 8, 8), number * 40, np.uint8)
+            {items}
+            yield {item}
+def work(request):
+    return Odd()
+"""
+
+
+def _data_set(trial: Trial) -> None:
+    """A data set that is bad once it is opened: it raises, exits, prints, or gives what is no image."""
+    rng = trial.rng
+    parts = {"key": "pass", "read": "pass", "close": "pass", "items": "pass"}
+    part, kind = rng.choice(sorted(parts)), rng.choice(("raises", "exits", "prints", "gives", "gives"))
+    contents, item = "SourceItems((1, 8, 8), 6, items)", "Item(pixels)"
+    acts = {"raises": tuple(f"raise {error}" for error in ERRORS), "exits": EXITS, "prints": NOISE}
+    if kind != "gives":
+        parts[part] = rng.choice(acts[kind])
+    elif rng.random() < 0.5:
+        contents = rng.choice(CONTENTS)
+    else:
+        item = rng.choice(ITEMS)
+    trial.did(f"data set: {part} {parts[part]}; {contents}; {item}")
+    site = trial.folder / "site"
+    spec = "@hookimpl\ndef genkit_datasets():\n    yield DatasetSpec('odd', 'hostile_work:work')\n"
+    install(site, f"from genkit.plugin import *\n{spec}")
+    (site / "hostile_work.py").write_text(SOURCE.format(**parts, contents=contents, item=item), encoding="utf-8")
+    rediscovered(site)
+    os.environ["GENKIT_CACHE"] = str(trial.folder / "cache")
+    sized = ("--size", "4") if rng.random() < 0.5 else ()
+    call = trial.genkit("datasets", "show", "odd", *sized, "--json")
+    if kind in ("raises", "exits") and (call.code in (0, 130) or "odd" not in call.err):
+        trial.complain(f"a bad data set is not named, exit code {call.code}: {call.err.strip()[:200]}")
+    if kind == "prints" and call.code != 0:
+        trial.complain(f"a data set that prints is refused: {call.err.strip()[:200]}")
+    check(trial, trial.genkit("leaderboard", "--runs", str(trial.world.folder / "runs"), "--json"), "leaderboard")
 
 
 def environment(trial: Trial, source: str) -> dict[str, str]:

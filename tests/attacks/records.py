@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from attacks.world import evaluation, numbers, said
 
 NAME = "records"
 KINDS = ("record", "record", "record", "run.json", "status.json", "checkpoint", "checkpoint", "log.jsonl", "cache",
-         "settings", "exhibit", "special file", "export")  # fmt: skip
+         "remote", "many exhibits", "long log", "settings", "exhibit", "special file", "export")  # fmt: skip
 
 
 def attack(trial: Trial) -> None:
@@ -28,16 +29,20 @@ def attack(trial: Trial) -> None:
         "special file": _special,
         "settings": _settings,
         "export": _export,
+        "remote": _remote,
+        "many exhibits": _exhibits,
+        "long log": _log,
     }.get(kind, _document)(trial, run, kind)
     _commands(trial, run, kind)
 
 
 def _commands(trial: Trial, run: Path, kind: str) -> None:
-    runs = ("--runs", str(trial.folder / "runs"))
+    where = f"zip://runs::file://{trial.folder}/runs.zip" if kind == "remote" else str(trial.folder / "runs")
+    runs = ("--runs", where)
     board = trial.genkit("leaderboard", *runs, "--json")
     if kind != "settings" and board.code == 0 and not said(board):
         _others_stand(trial, numbers(board))
-    if kind in ("record", "special file") and board.code != 0:
+    if kind in ("record", "special file", "remote") and board.code != 0:
         trial.complain(f"a file beside good records ends the board: {board.err.strip()[:200]}")
     choices: dict[str, tuple[Any, ...]] = {
         "board": ("leaderboard", *runs),
@@ -59,7 +64,8 @@ def _commands(trial: Trial, run: Path, kind: str) -> None:
     files = sorted(run.glob("records/*.json"))
     if files:
         choices["explain"] = ("explain", str(files[0]), str(files[-1]), "--json")
-    first = {"record": "html", "checkpoint": "eval", "run.json": "runs", "status.json": "show", "cache": "eval"}
+    first = {"record": "html", "checkpoint": "eval", "run.json": "runs", "status.json": "show", "cache": "eval",
+             "many exhibits": "html", "long log": "eval"}  # fmt: skip
     picked = [*filter(None, [first.get(kind)]), *trial.rng.sample(sorted(choices), 2)]
     for name in dict.fromkeys(picked):
         trial.genkit(*choices[name])
@@ -106,6 +112,40 @@ def _document(trial: Trial, run: Path, kind: str) -> None:
             broken, data = "sealed", _sealed(document, data)
     trial.did(f"{path.name}: {how} {broken}")
     path.write_bytes(data)
+
+
+def _remote(trial: Trial, run: Path, _kind: str) -> None:
+    """The records in a zip that is read as a remote store, where one unpacks to very much, whatever it claims."""
+    how = trial.rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+    size, lies = 1 << trial.rng.choice((24, 28, 29)), trial.rng.random() < 0.5
+    trial.did(f"method {how}, {size} bytes{', said to be 1000' if lies else ''}")
+    path, block = trial.folder / "runs.zip", bytes(1 << 22)
+    with zipfile.ZipFile(path, "w", how, compresslevel=1) as archive:
+        for each in (trial.folder / "runs").rglob("records/*.json"):
+            archive.write(each, each.relative_to(trial.folder))
+        with archive.open("runs/records/bomb.json", "w", force_zip64=True) as member:
+            for _ in range(size >> 22):
+                member.write(block)
+    if lies:
+        data = bytearray(path.read_bytes())
+        place = data.rfind(b"PK\x01\x02") + 24
+        data[place : place + 4] = (1000).to_bytes(4, "little")
+        path.write_bytes(data)
+
+
+def _exhibits(trial: Trial, run: Path, _kind: str) -> None:
+    """Very many files beside the exhibits of a record, or instead of them."""
+    for folder in run.glob("exhibits/*"):
+        for number in range(100):
+            with open(folder / f"{trial.rng.choice('az')}{number}.png", "wb") as file:
+                file.truncate((16 << 20) - 1)
+
+
+def _log(trial: Trial, run: Path, _kind: str) -> None:
+    """A training log of very many lines, or of one without an end."""
+    line = trial.rng.choice((b'{"images":1}\n', b'{"images":1,"x":2}\n', b"x", b'{"images":1,"x":[[[['))
+    trial.did(str(line))
+    (run / "log.jsonl").write_bytes(line * ((40 << 20) // len(line)))
 
 
 def _sealed(document: dict[str, Any], data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from attacks import catalogue, flips, plugins, table, world
 from attacks.trying import Trial, attempt
 
 SEED = 1
-SHARE = {"flips": 12, "records": 12, "archives": 10, "names": 10, "plugins": 10, "downloads": 20}
+SHARE = {"flips": 12, "records": 14, "archives": 12, "names": 10, "plugins": 12, "downloads": 20}
 """Tries of each class in the tests; ``benchmarks/attacks.py`` makes them all, and those of real processes."""
 
 

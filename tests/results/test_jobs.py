@@ -40,7 +40,7 @@ def failed(root, *records):
     return [each.job for each in failures(root, [record("real test", protocol=made().protocol), *records])]
 
 
-def test_junk_among_outcomes_is_passed_over(board, monkeypatch):
+def test_junk_among_outcomes_is_passed_over(board, monkeypatch, caplog):
     jobs = board / "jobs"
     (jobs / "a.json").mkdir()
     good = (jobs / f"{JOB.id}.json").read_text()
@@ -52,6 +52,7 @@ def test_junk_among_outcomes_is_passed_over(board, monkeypatch):
     content = locations._content
     monkeypatch.setattr(locations, "_content", lambda path: "Denied" if str(path) == str(forbidden) else content(path))
     assert [each.job for each in outcomes(board)] == [JOB]
+    assert f"{board}/jobs/{forbidden.name} can't be read: Denied" in caplog.messages
 
 
 def test_an_outcome_that_is_not_what_was_written_is_named_once_and_its_job_is_to_do(board, caplog):
