@@ -43,7 +43,7 @@ class Foreign(Source):
 
     def __init__(self, source: Source, what: str) -> None:
         self.source, self.what = source, what
-        self.name = source.name
+        self.name = self._asked("name fails", lambda: source.name)
 
     def key(self) -> Any:
         """Return the source's key; raises PluginError where it fails or is no JSON."""

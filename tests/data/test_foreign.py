@@ -100,6 +100,16 @@ def test_what_a_data_set_prints_is_on_stderr(offer: Offer, part: str, capfd: pyt
     assert out == "" and "LOUD" in err
 
 
+def test_a_name_that_can_not_be_asked_twice_is_named() -> None:
+    class Nameless(Odd):
+        @property
+        def name(self) -> str:  # type: ignore[override]
+            raise KeyError("gone")
+
+    with pytest.raises(PluginError, match=f"^{WHAT} can't be read: its name fails: KeyError: 'gone'"):
+        Foreign(Nameless({}, {}), WHAT)
+
+
 def test_its_own_answer_is_raised_as_it_is(offer: Offer) -> None:
     offer({"read": stop(DataError("the tape is torn"))})
     with pytest.raises(DataError, match=r"^the tape is torn$"):
