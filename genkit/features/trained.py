@@ -37,12 +37,12 @@ def train_classifier(
     dataset: ImageDataset,
     *,
     seed: int = 0,
-    budget: int = BUDGET,
+    budget: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Classifier, float]:
     """Train a classifier on the training split; return it and its accuracy on the test split, in [0, 1].
 
-    ``budget`` is the number of training images in all, about: it is shown whole epochs.
+    ``budget`` is the number of training images in all, about, by default BUDGET: it is shown whole epochs.
     Deterministic for a seed on the same torch, thread count and device. ``progress`` is called with images done and
     images in all. Raises UsageError for data without at least two classes of labels.
     """
@@ -90,7 +90,7 @@ def predictions(module: Classifier, split: Split) -> NDArray[np.int64]:
 
 
 def metadata_of(
-    dataset: ImageDataset, name: str, measured: float, seed: int, *, budget: int = BUDGET
+    dataset: ImageDataset, name: str, measured: float, seed: int, *, budget: int | None = None
 ) -> dict[str, Any]:
     """Return the metadata of a classifier trained on a data set, without the hash of its weights."""
     try:
@@ -159,8 +159,8 @@ def _train_again(folder: Path, name: str, damaged: Damaged) -> None:
     _LOG.warning("the weights of %s were damaged: it was trained again and is %s", name, same)
 
 
-def _epochs(count: int, budget: int) -> int:
-    return min(60, max(2, round(budget / count)))
+def _epochs(count: int, budget: int | None) -> int:
+    return min(60, max(2, round((budget or BUDGET) / count)))
 
 
 def _batches(count: int, epochs: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
