@@ -1,4 +1,4 @@
-"""Feature extractors by name: those of plugins first, then those trained on this machine."""
+"""Feature extractors by name: genkit's own first, then those trained on this machine, then those of plugins."""
 
 from __future__ import annotations
 
@@ -29,17 +29,20 @@ def load_extractor(
     """
     from genkit.features.extractor import FeatureRequest
     from genkit.features.foreign import extractor_of
-    from genkit.features.metadata import find, installed
+    from genkit.features.metadata import installed
     from genkit.features.trained import trained
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
 
     request = FeatureRequest(name, None if weights is None else Path(weights), device, choices or {})
     known = registry().offers(FeatureSpec)
+    if _is_trained_here(name):
+        others = [repr(offer.qualified) for offer in known if offer.bare == name]
+        if others:
+            _LOG.warning("extractor %s is the one trained here; a plugin's is %s", name, " and ".join(others))
+        return trained(request)
     if any(name in (offer.bare, offer.qualified) for offer in known):
         return extractor_of(registry().find(FeatureSpec, name), request)
-    if find(name) is not None:
-        return trained(request)
     names = [*(offer.spec.name for offer in known), *(info["name"] for info in installed())]
     raise UnknownName("extractor", name, names, "  (genkit features lists all)")
 
@@ -50,13 +53,20 @@ def offered_choices(name: str) -> Choices:
     Raises UnknownName for a name that no plugin offers and that no extractor trained here has.
     """
     from genkit.features.foreign import choices_of
-    from genkit.features.metadata import find
     from genkit.registry.discovery import registry
     from genkit.registry.specs import FeatureSpec
 
-    if find(name) is not None:
-        return {}
-    return choices_of(registry().find(FeatureSpec, name))
+    return {} if _is_trained_here(name) else choices_of(registry().find(FeatureSpec, name))
+
+
+def _is_trained_here(name: str) -> bool:
+    """Whether a name is that of an extractor trained on this machine, and not of one of genkit's own."""
+    from genkit.features.metadata import find
+    from genkit.registry.discovery import CORE, registry
+    from genkit.registry.specs import FeatureSpec
+
+    own = {offer.bare for offer in registry().offers(FeatureSpec) if offer.plugin.dist == CORE}
+    return name not in own and find(name) is not None
 
 
 def own_extractor(dataset: ImageDataset) -> str:

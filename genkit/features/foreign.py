@@ -38,9 +38,11 @@ def choices_of(offer: Offer[FeatureSpec]) -> Choices:
 def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extractor:
     """Return the extractor of an offer, which has its spec's name; raises BrokenExtractor, which names it, if it fails.
 
-    A plugin's that calls itself otherwise could be taken for another's.
+    A plugin's that calls itself otherwise could be taken for another's; if one trained here has the name, its own is
+    ``dist:name``.
     """
     from genkit.features.extractor import Extractor
+    from genkit.features.metadata import find
     from genkit.registry.discovery import CORE
     from genkit.registry.provenance import code_of
 
@@ -54,7 +56,7 @@ def extractor_of(offer: Offer[FeatureSpec], request: FeatureRequest) -> Extracto
                 raise PluginError(f"its {name} is {type(getattr(found, name, None)).__name__}, not text")
         found.code = code_of(offer.spec, found)
         if offer.plugin.dist != CORE:
-            found.name = offer.spec.name
+            found.name = offer.spec.name if find(offer.spec.name) is None else offer.qualified
         return found
 
 

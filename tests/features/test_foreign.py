@@ -136,6 +136,15 @@ def test_a_plugins_extractor_is_called_as_its_spec_whatever_it_calls_itself(digi
     assert load_extractor("zoo:stranger").name == "stranger"
 
 
+def test_a_plugins_extractor_does_not_replace_one_that_was_trained_here(offer, monkeypatch, caplog):
+    offer(lambda request: Stranger())
+    monkeypatch.setattr("genkit.features.metadata.find", lambda name: {} if name == "stranger" else None)
+    monkeypatch.setattr("genkit.features.trained.trained", lambda request: f"trained {request.name}")
+    assert load_extractor("stranger") == "trained stranger"
+    assert caplog.messages == ["extractor stranger is the one trained here; a plugin's is 'zoo:stranger'"]
+    assert load_extractor("zoo:stranger").name == "zoo:stranger"
+
+
 def test_choices_of_numpy_become_plain(offer):
     offer(lambda request: Stranger(choices={"layer": np.int64(3)}))
     assert type(identity(load_extractor("stranger"))["layer"]) is int
