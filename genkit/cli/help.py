@@ -88,7 +88,7 @@ class Command(click.Command):
             with no_exit(), results_apart():
                 return super().invoke(ctx)
         except Exit as error:
-            raise PluginError(f"{error}, at {place(error, above=1)}: mend it there") from error
+            raise PluginError(f"{error}, at {place(error)}: mend it there") from error
         except (KeyboardInterrupt, Interrupted, SystemExit, GeneratorExit) as error:
             if not ended(error):
                 raise

@@ -12,6 +12,7 @@ import signal
 import traceback
 import types
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from genkit.errors import DataError, GenkitError, Interrupted, PluginError
@@ -104,10 +105,10 @@ def blamed(what: str, make: Callable[[], R]) -> R:
         raise PluginError(f"{what}: {sentence(error)}, at {place(error)}: mend it there") from error
 
 
-def place(error: BaseException, above: int = 0) -> str:
-    """Return the file and line that raised an error, or that of a caller so many calls ``above``."""
-    frames = traceback.extract_tb(error.__traceback__)
-    found = frames[max(0, len(frames) - 1 - above)]
+def place(error: BaseException) -> str:
+    """Return the file and line that raised an error, or called what the fence around plugins refuses."""
+    first, *rest = traceback.extract_tb(error.__traceback__)
+    *_, found = [first, *(frame for frame in rest if Path(frame.filename).parts[-2:] != ("registry", "fence.py"))]
     return f"{found.filename}:{found.lineno}"
 
 

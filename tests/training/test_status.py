@@ -13,6 +13,7 @@ from toys import ToyTrouble
 from genkit.cli.process import stoppable
 from genkit.errors import Interrupted, TrainingError
 from genkit.files.locks import ProcessLock
+from genkit.registry.fence import no_exit
 from genkit.training.api import resume, train
 from genkit.training.runs import find_runs
 from genkit.training.settings import Settings
@@ -152,3 +153,9 @@ def test_a_model_that_raises_what_stops_genkit_has_failed_and_was_not_stopped(ru
         run_toy()
     (run,) = find_runs(tmp_path / "runs")
     assert run.status.state == "failed"
+
+
+def test_a_model_that_would_end_the_process_is_named_with_the_line(run_toy, monkeypatch):
+    monkeypatch.setattr(ToyTrouble, "after_step", lambda *arguments: os._exit(0))
+    with no_exit(), pytest.raises(TrainingError, match=f"by Exit: it calls os._exit.*; look at {__file__}:"):
+        run_toy()
