@@ -14,13 +14,13 @@ from making import edited
 from PIL import Image
 from torch import nn
 from toy_runs import full_after, only_run
-from toys import ToyTrouble, Trouble
+from toys import ToyTrouble
 
 import genkit
 from genkit.data import ImageDataset, Split
 from genkit.errors import DataError, GenkitError, Interrupted, MissingError, PluginError, TrainingError, UsageError
 from genkit.files.locks import holding
-from genkit.models import GenerativeModel, Preset
+from genkit.models import Preset
 from genkit.training import checkpoint
 from genkit.training.api import find_preset, resume, train
 from genkit.training.run_data import open_run_dataset
@@ -138,10 +138,8 @@ def test_progress_that_can_not_be_shown_is_said_once_and_stops_nothing(run_toy, 
     assert line == f"the progress of {run.path} is no longer shown: BrokenPipeError: [Errno 32] Broken pipe"
 
 
-class Vast(GenerativeModel):
+class Vast(ToyTrouble):
     """Too large for any machine."""
-
-    Options = Trouble
 
     def __init__(self, options, data):
         super().__init__(options, data)
