@@ -39,9 +39,9 @@ def condition_used(tested: ModelUnderTest) -> None:
 def class_seen(tested: ModelUnderTest) -> None:
     """Samples of a class show that class and not another; without a condition they show several."""
     model = conditional(tested)
-    means, classes = _means(tested), model.data.num_classes
+    means, classes = means_of(tested), model.data.num_classes
     asked = torch.arange(DRAWN) % classes
-    seen = _nearest(draw(model, asked, 6), means)
+    seen = nearest(draw(model, asked, 6), means)
     shares = [float((seen == (asked + shift) % classes).float().mean()) for shift in range(classes)]
     shift = max(range(classes), key=lambda number: shares[number])
     if shares[shift] < 1 / classes + LEARNT:
@@ -53,7 +53,7 @@ def class_seen(tested: ModelUnderTest) -> None:
     )
     frequency, most = max(model.data.class_frequencies), 0.0
     if frequency < 0.6:
-        shown = _nearest(tested.sample(model, DRAWN, 7, labels=False), means)
+        shown = nearest(tested.sample(model, DRAWN, 7, labels=False), means)
         most = float(torch.bincount(shown, minlength=classes).max()) / DRAWN
     require(
         most < 0.95,
@@ -67,21 +67,23 @@ def conditional(tested: ModelUnderTest) -> GenerativeModel:
         raise CheckSkipped("no condition")
     if tested.data.info().num_classes < 2:
         raise CheckSkipped("data without classes")
+    if not tested.trained.conditional:
+        raise CheckSkipped("follows no classes with these options")
     return tested.trained
 
 
-def _means(tested: ModelUnderTest) -> Tensor:
+def means_of(tested: ModelUnderTest) -> Tensor:
     """Return the classes' mean training images; raises CheckSkipped where they don't tell classes apart."""
     train, test = tested.data.train, tested.data.test
     images, labels = train.images(slice(None)), torch.as_tensor(train.labels)
     means = torch.stack([images[labels == label].mean(0) for label in range(tested.data.info().num_classes)])
-    right = (_nearest(tested.images, means) == torch.as_tensor(test.labels[: len(tested.images)])).float().mean()  # type: ignore[index]
+    right = (nearest(tested.images, means) == torch.as_tensor(test.labels[: len(tested.images)])).float().mean()  # type: ignore[index]
     if not bool(means.isfinite().all()) or float(right) < 0.8:
         raise CheckSkipped("unverified: the classes of this data can't be told apart by their mean images")
     return means
 
 
-def _nearest(images: Tensor, means: Tensor) -> Tensor:
+def nearest(images: Tensor, means: Tensor) -> Tensor:
     """Return which mean each image correlates with most: brightness says nothing."""
     images, means = (x.flatten(1) - x.flatten(1).mean(1, keepdim=True) for x in (images, means))
     return (images @ torch.nn.functional.normalize(means).T).argmax(1)

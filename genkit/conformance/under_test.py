@@ -35,7 +35,10 @@ SHAPES: dict[str, tuple[tuple[int, int, int], int]] = {
 
 
 def blobs(shape: tuple[int, int, int], levels: int, classes: int) -> ImageDataset:
-    """Return synthetic images of one soft bright spot each, at a position that depends on the label."""
+    """Return synthetic images of one soft bright spot each, at a position that depends on the label.
+
+    A caption names the label.
+    """
     train, test = (_blobs(shape, levels, classes, name, count) for name, count in (("train", TRAIN), ("test", TEST)))
     return ImageDataset("blobs", "synthetic", train, test, tuple(map(str, range(classes))))
 
@@ -51,7 +54,8 @@ def _blobs(shape: tuple[int, int, int], levels: int, classes: int, name: str, co
     columns = (x + 0.5)[None] / width - centre[:, 1, None, None]
     spots = np.exp(-(rows**2 + columns**2) / (2 * 0.15**2))[:, None] * rng.uniform(0.6, 1, (count, channels, 1, 1))
     pixels = np.rint(spots * (levels - 1)).astype(np.uint8)
-    return Split(name, pixels, labels.astype(np.int64) if classes else None, levels)
+    captions = [(f"a spot at {label}",) for label in labels.tolist()]
+    return Split(name, pixels, labels.astype(np.int64) if classes else None, levels, captions=captions)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from genkit_tokens.prefix import Cache, Prefix
 from genkit_tokens.var import VAR
 from genkit_tokens.vq_gpt import VQGPT, VQGPTSampling
 
+from genkit.conformance import Result
 from genkit.errors import UsageError
 from genkit.models import Batch, Condition, DataInfo, Step
 
@@ -157,3 +158,11 @@ def test_a_model_of_classes_understands_no_prompts(make: Make) -> None:
     model = make(VQGPT, DATA)
     assert model.understand is None and model.conditional
     assert Prefix(torch.tensor([1])).text is None
+
+
+@each
+@pytest.mark.parametrize("check", ["understand", "sample-seeded", "resume", "averages"])
+def test_it_passes_the_checks_of_prompts(name: str, check: str, examine: Callable[..., Result]) -> None:
+    cls, options = SHARED[name]
+    found = examine(cls, check, text="bytes", **options)
+    assert found.status == "passed", found
