@@ -119,8 +119,11 @@ class ModelUnderTest:
         return train(self.build(self.data.info()), self.data, LEARNING)
 
     def sample(self, model: GenerativeModel, n: int, seed: int, *, labels: bool = True) -> Tensor:
-        """Draw images as the evaluation does: without gradients, and with labels if the data has them."""
-        classes = model.data.num_classes if labels else 0
+        """Draw images as the evaluation does: without gradients, and with labels if the data has them.
+
+        A model that follows prompts draws images of none.
+        """
+        classes = model.data.num_classes if labels and not callable(getattr(model, "understand", None)) else 0
         condition = torch.arange(n) % classes if classes else None
         with torch.no_grad():
             return model.sample(n, generator=torch.Generator().manual_seed(seed), condition=condition)

@@ -32,7 +32,7 @@ def test_the_class_moves_the_image_and_is_drawn_by_frequency() -> None:
     drawn = [model.sample(5, generator=torch.Generator().manual_seed(0), condition=label) for label in labels]
     assert not drawn[0].equal(drawn[2])
     asked: list[torch.Tensor] = []
-    model.classes.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))
+    model.decoder.classes.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))
     model.sample(2000, generator=torch.Generator().manual_seed(0))
     counts = asked[0].bincount(minlength=3) / 2000
     assert counts[1] == 0 and counts[0].item() == pytest.approx(0.2, abs=0.05)
@@ -44,8 +44,8 @@ def test_the_bound_sums_classes_out_by_their_frequencies() -> None:
     found = model._log_prob(observed, latent)
     expected = torch.zeros(3, 2, dtype=torch.float64)
     for label, frequency in enumerate(CLASSES.class_frequencies):
-        vector = model.classes.weight[label].expand(6, -1)
-        params = model._decode(latent.flatten(0, 1), vector)
+        vector = model.decoder.classes.weight[label].expand(6, -1)
+        params = model.decoder(latent.flatten(0, 1), vector)
         log_prob = model.likelihood.log_prob(params, observed.repeat_interleave(2, 0)).view(3, 2).double()
         expected += frequency * log_prob.exp()
     torch.testing.assert_close(found.double(), expected.log(), rtol=1e-5, atol=0)
@@ -68,17 +68,19 @@ def test_everything_is_trained(text: str) -> None:
     batch = Batch(images(64), torch.arange(64) % 3, prompts=("a red 3",) * 64)
     model.loss("vae", batch, step).backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
-    assert all(row.any() for row in model.classes.weight.grad)  # "anything" too
+    assert all(row.any() for row in model.decoder.classes.weight.grad)  # "anything" too
     assert set(step.logged) == {"rec", "kl"}
 
 
 def test_the_warm_up_of_kl_holds() -> None:
     model = build(kl_warmup=100)
+    with torch.no_grad():
+        model.encoder[-1].bias.fill_(2)  # far from the prior
     batch = Batch(images(64), torch.zeros(64, dtype=torch.int64))
     losses = {}
     for seen in (0, 50, 100):
         step = Step(0, seen, torch.Generator().manual_seed(0))
         losses[seen] = (model.loss("vae", batch, step).item(), step.logged["kl"].item())
     kl = losses[0][1] * model.likelihood.kl_weight
-    assert losses[100][0] - losses[0][0] == pytest.approx(kl, rel=1e-3)
-    assert losses[50][0] - losses[0][0] == pytest.approx(kl / 2, rel=1e-3) and math.isfinite(kl)
+    assert losses[100][0] - losses[0][0] == pytest.approx(kl, rel=1e-2)
+    assert losses[50][0] - losses[0][0] == pytest.approx(kl / 2, rel=1e-2) and math.isfinite(kl)

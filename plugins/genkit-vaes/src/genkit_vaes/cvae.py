@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from genkit.models import VAE, Batch, Condition, DataInfo, Step
-from genkit.models.precision import full_precision
+from genkit.models.precision import full_precision, promoted
 from genkit.models.text import TextOptions, reader_of
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 from genkit_vaes.networks import conv_decoder, conv_encoder
@@ -40,16 +40,17 @@ class CVAE(VAE):
     Options = CVAEOptions
     conditional: ClassVar[bool] = True
     presets = ConvVAE.presets
+    decoder: ConditionalDecoder
 
     def __init__(self, options: CVAEOptions, data: DataInfo) -> None:
         super().__init__(options, data)
         self.latent, self.learning_rate = options.latent, options.learning_rate
         self.likelihood = likelihood_of(options, data)
         self.reader = reader_of(self, options.text, SIZE)
-        self.classes = nn.Embedding(data.num_classes + 1 if self.reader is None else 1, SIZE)  # the last is "anything"
         self.encoder = conv_encoder(data.shape, options.width, 2 * options.latent)
         channels = self.likelihood.parameters * data.shape[0]
-        self.decoder = conv_decoder(options.latent + SIZE, options.width, channels, data.shape[1:])
+        decoder = conv_decoder(options.latent + SIZE, options.width, channels, data.shape[1:])
+        self.decoder = ConditionalDecoder(decoder, data.num_classes if self.reader is None else 0)
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         """Return ``objective`` of the batch's mean distortion and KL, given its classes or captions."""
@@ -58,7 +59,11 @@ class CVAE(VAE):
         latent = mean + (0.5 * log_variance).exp() * self.noise(len(batch), generator=step.generator)
         said = batch.labels if self.reader is None else self.reader(batch.prompts or [""] * len(batch))
         left_out = torch.rand(len(batch), 1, generator=step.generator, device=latent.device) < LEFT_OUT
-        params = self._decode(latent, torch.where(left_out, self.anything(len(batch)), self.vectors(said, len(batch))))
+        params = promoted(
+            self.decoder(
+                latent, torch.where(left_out, self.decoder.anything(len(batch)), self.vectors(said, len(batch)))
+            )
+        )
         with full_precision(mean.device):
             rec = self.likelihood.distortion(params, observed).mean()
             kl = self.divergence(latent, mean, log_variance).mean()
@@ -80,25 +85,22 @@ class CVAE(VAE):
 
     def decode(self, latent: Tensor, condition: Tensor | Condition | None = None) -> Tensor:
         """Return the expected images of latents and labels [N] or what prompts say; of anything without."""
-        return self.likelihood.mean(self._decode(latent, self.vectors(condition, len(latent)))).clamp(0, 1)
+        params = promoted(self.decoder(latent, self.vectors(condition, len(latent))))
+        return self.likelihood.mean(params).clamp(0, 1)
 
     def vectors(self, condition: Tensor | Condition | None, n: int) -> Tensor:
         """Return the vectors [n, SIZE] of labels [n] or of what prompts say; a prompt without a word says nothing."""
         if isinstance(condition, Condition):
             spoken = condition.mask.any(1, keepdim=True)
-            return torch.where(spoken, condition.mean(), self.anything(n))
+            return torch.where(spoken, condition.mean(), self.decoder.anything(n))
         if condition is None or not self.follows_classes:
-            return self.anything(n)
-        return self.classes(condition)  # type: ignore[no-any-return]
+            return self.decoder.anything(n)
+        return self.decoder.classes(condition)  # type: ignore[no-any-return]
 
     @property
     def follows_classes(self) -> bool:
         """Whether labels are classes of the data."""
         return self.reader is None and self.data.num_classes > 0
-
-    def anything(self, n: int) -> Tensor:
-        """Return the vectors [n, SIZE] of any class or caption."""
-        return self.classes.weight[-1].expand(n, -1)
 
     def _log_prob(self, observed: Tensor, latent: Tensor) -> Tensor:
         """Return log p(observed | latent) [N, K] for latents [N, K, latent], classes summed out."""
@@ -106,17 +108,36 @@ class CVAE(VAE):
         flat, repeated = latent.flatten(0, 1), observed.repeat_interleave(k, dim=0)
         each = []
         for vector, log_frequency in self._mixture():
-            params = self._decode(flat, vector.expand(n * k, -1))
+            params = promoted(self.decoder(flat, vector.expand(n * k, -1)))
             with full_precision(params.device):
                 each.append(self.likelihood.log_prob(params, repeated).reshape(n, k) + log_frequency)
         return torch.logsumexp(torch.stack(each), 0)
 
     def _mixture(self) -> list[tuple[Tensor, float]]:
+        vectors = self.decoder.classes.weight
         if not self.follows_classes:
-            return [(self.classes.weight[-1], 0.0)]
-        pairs = zip(self.classes.weight, self.data.class_frequencies, strict=False)
+            return [(vectors[-1], 0.0)]
+        pairs = zip(vectors, self.data.class_frequencies, strict=False)
         return [(vector, math.log(frequency)) for vector, frequency in pairs if frequency]
 
-    def _decode(self, latent: Tensor, said: Tensor | None = None) -> Tensor:
+
+class ConditionalDecoder(nn.Module):
+    """Latents [N, latent] and vectors [N, SIZE] of classes or captions -> parameters of pixels; of anything without.
+
+    ``classes`` may be 0; the vector of anything is one more, the last.
+    """
+
+    def __init__(self, decoder: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.network = decoder
+        self.classes = nn.Embedding(classes + 1, SIZE)
+
+    def anything(self, n: int) -> Tensor:
+        """Return the vectors [n, SIZE] of any class or caption."""
+        return self.classes.weight[-1].expand(n, -1)
+
+    def forward(self, latent: Tensor, said: Tensor | None = None) -> Tensor:
+        """Return parameters [N, parameters * C, H, W]."""
         said = self.anything(len(latent)) if said is None else said
-        return super()._decode(torch.cat([latent, said.to(latent.dtype)], 1))
+        params: Tensor = self.network(torch.cat([latent, said.to(latent.dtype)], 1))
+        return params
