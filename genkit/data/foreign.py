@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -38,6 +39,11 @@ def source_of(spec: DatasetSpec, request: DatasetRequest) -> Source:
         return source
 
 
+MOMENT = 0.1
+LARGE = 1 << 20
+"""Seconds that go by, and bytes that are held, until the items of a moment are passed on."""
+
+
 class Foreign(Source):
     """A source that a plugin made, asked behind the guard and the fence; ``what`` names it."""
 
@@ -61,12 +67,23 @@ class Foreign(Source):
     def _items(self, contents: SourceItems) -> Iterator[Item | None]:
         failure = "images fail"
         items = self._asked(failure, lambda: iter(contents.items))
-        while (item := self._asked(failure, lambda: next(items, _END))) is not _END:
-            if item is not None:
-                self._asked(failure, lambda item=item: verify(item, contents, self.name))  # type: ignore[misc]
-            yield item
-            item = None  # which may be large, while the next is made
+        while some := self._asked(failure, lambda: self._some(items, contents)):
+            some.reverse()
+            while some:
+                yield some.pop()  # not held here, as it may be large, while the next is made
         self._asked(failure, lambda: _checked(contents))  # to which notes may have been added
+
+    def _some(self, items: Iterator[Item | None], contents: SourceItems) -> list[Item | None]:
+        """Return the next items, those of a moment, as the fence takes longer than a small image; none at the end."""
+        some, size, until = list[Item | None](), 0, time.monotonic() + MOMENT
+        for item in items:
+            some.append(item)
+            if item is not None:
+                verify(item, contents, self.name)
+                size += item.pixels.nbytes
+            if size > LARGE or time.monotonic() > until:
+                break
+        return some
 
     def _asked(self, failure: str, ask: Callable[[], T]) -> T:
         def failed(error: BaseException) -> NoReturn:
@@ -74,11 +91,8 @@ class Foreign(Source):
                 raise error
             raise PluginError(f"{self.what} can't be read: its {failure}: {sentence(error)}") from error
 
-        with guarded(failed), fence_of(type(self.source).__module__, "" if failure == "images fail" else self.what):
+        with guarded(failed), fence_of(type(self.source).__module__, self.what):
             return ask()
-
-
-_END: Any = object()
 
 
 def kind_of(source: Source) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from genkit.cli.process import stoppable
+from genkit.data import foreign
 from genkit.data.foreign import Foreign
 from genkit.data.open import open_dataset
 from genkit.data.pack import pack_source
@@ -139,6 +140,25 @@ def test_what_no_data_set_gives_is_named(offer: Offer, part: str, given: Any, wo
     with pytest.raises(GenkitError) as caught:
         open_dataset("odd", size=size)
     assert words in str(caught.value)
+
+
+def test_images_are_passed_on_one_by_one_however_many_come_in_a_moment(
+    offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    for most in (0, 9, 1 << 20):
+        monkeypatch.setattr(foreign, "LARGE", most)
+        items = Foreign(Odd({}, {}), WHAT).read().items
+        taken.append([item.pixels[0, 0, 0] for item in items if item is not None])
+    assert taken == [list(range(12))] * 3
+
+
+def test_a_data_set_is_told_by_name_while_it_makes_an_image(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("genkit.registry.fence.tell", told.append)
+    offer({"items": lambda: told.append("image")})
+    open_dataset("odd")
+    assert told[told.index("image") - 1] == WHAT and told[-1] == ""
 
 
 def test_behind_the_guard_a_packed_data_set_is_found_again() -> None:
