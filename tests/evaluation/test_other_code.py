@@ -74,7 +74,7 @@ def test_what_a_plugin_s_metric_keeps_with_the_reference_is_for_its_code_alone(t
 
 def test_what_code_without_sources_computes_is_not_kept(tmp_path, images, monkeypatch):
     def refuse(*arguments):
-        raise provenance._UnreadableError("module stranger has no file")
+        raise provenance.Unreadable("module stranger has no file")
 
     monkeypatch.setattr(provenance, "_hash", refuse)
     place = foreign.write(tmp_path / "plain")
