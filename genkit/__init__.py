@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from genkit.report.leaderboard import leaderboard
     from genkit.training.api import resume, train
     from genkit.training.runs import load
+    from genkit.training.tune import tune
 
 _HOMES = {
     "Batch": "genkit.models",
@@ -67,6 +68,7 @@ _HOMES = {
     "sweep": "genkit.evaluation.sweep",
     "train": "genkit.training.api",
     "traverse": "genkit.latent.api",
+    "tune": "genkit.training.tune",
     "verify": "genkit.evaluation.verify",
     "whence": "genkit.latent.whence",
 }
@@ -105,6 +107,7 @@ __all__ = [
     "sweep",
     "train",
     "traverse",
+    "tune",
     "verify",
     "whence",
 ]

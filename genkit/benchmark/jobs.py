@@ -18,7 +18,8 @@ from genkit.registry.discovery import registry
 from genkit.registry.specs import MetricSpec, ModelSpec
 from genkit.results.jobs import Job
 from genkit.training.api import draws_as_its_preset, find_preset
-from genkit.training.runs import Run, RunConfig, find_runs, model_class
+from genkit.training.config import RunConfig
+from genkit.training.runs import Run, find_runs, model_class
 
 
 def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
@@ -80,4 +81,4 @@ def _trains(config: RunConfig, job: Job) -> bool:
     options = current_names(config.options)
     made = config.version, options, config.dataset_sha256, config.seed, config.images, config.batch
     wanted = job.version, current_names(job.options), job.dataset_sha256, job.seed, job.images, job.batch
-    return made == wanted and draws_as_its_preset(config)
+    return made == wanted and config.tuning is None and draws_as_its_preset(config)

@@ -32,6 +32,7 @@ def run_with_data(
 ) -> Run:
     """Return the named run, or the newest finished one of a model; stderr says which, and if training is unfinished.
 
+    A run that was tuned to other images is only taken if it is named.
     The run of a checkpoint is named by that file, whose weights are then used.
 
     ``dataset`` is a data set's name in the runs, or where the data is now; ``data_of`` opens it.
@@ -50,10 +51,11 @@ def run_with_data(
     assert model is not None
     offer = registry().find(ModelSpec, model)
     mine: dict[str, Any] = {"model": offer.spec.name, "dist": offer.plugin.dist}
-    finished = [run for run in find_runs(root, dataset=dataset, unreadable=left_out, **mine) if run.finished]
+    found = find_runs(root, dataset=dataset, unreadable=left_out, **mine)
+    finished = [run for run in found if run.finished and run.config.tuning is None]
     if not finished and dataset is not None and (sha256 := _content(dataset)) is not None:
-        every = find_runs(root, **mine)
-        finished = [run for run in every if run.finished and run.config.dataset_sha256 == sha256]
+        every = [run for run in find_runs(root, **mine) if run.finished and run.config.tuning is None]
+        finished = [run for run in every if run.config.dataset_sha256 == sha256]
     if not finished:
         known = {run.config.dataset for run in find_runs(root, **mine)} if dataset is not None else set()
         on = f" on {dataset}" if dataset is not None else ""
@@ -108,6 +110,7 @@ def find_or_train(
 ) -> tuple[Run, ImageDataset]:
     """Return the newest finished run of a model on a data set, and the data set under the name it has in that run.
 
+    Runs that were tuned to other images do not count.
     Without such a run, the model's preset is trained, or an unfinished run of it is resumed.
     """
     from genkit.cli.data import open_dataset
@@ -116,7 +119,7 @@ def find_or_train(
     offer = registry().find(ModelSpec, model)
     data = open_dataset(dataset, opening)
     found = find_runs(root, model=offer.spec.name, dist=offer.plugin.dist, unreadable=left_out)
-    runs = [run for run in found if run.config.dataset_sha256 == data.sha256]
+    runs = [run for run in found if run.config.dataset_sha256 == data.sha256 and run.config.tuning is None]
     finished = [run for run in runs if run.finished]
     run = finished[-1] if finished else _train(model, data, runs, opening, device, root)
     return run, dataclasses.replace(data, name=run.config.dataset, short_name=run.config.dataset_slug)

@@ -27,9 +27,10 @@ from genkit.files.temporaries import Scratch
 from genkit.models.base import GenerativeModel
 from genkit.options import build, to_json
 from genkit.training import checkpoint
+from genkit.training.config import RunConfig
 from genkit.training.loop import Loop
 from genkit.training.phases import PhaseRunner
-from genkit.training.runs import Run, RunConfig, create
+from genkit.training.runs import Run, create
 from genkit.training.settings import Settings
 from genkit.training.stages import one_for_each_stage
 

@@ -23,6 +23,7 @@ from genkit.models.drawing import sampling_of
 from genkit.registry.discovery import registry
 from genkit.results import store
 from genkit.results.records import Record, Subject, Training
+from genkit.training.config import tuned_from
 from genkit.training.origin import origin_of, weights_of
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, named_run, with_newest
@@ -147,6 +148,7 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
         weights=weights,
         sampling=sampling_of(run.make_model()),
         finished=run.finished and checkpoint.name == run.newest_checkpoint().name,
+        tuned=tuned_from(run.config),
     )
 
 

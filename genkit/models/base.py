@@ -166,6 +166,8 @@ class GenerativeModel(nn.Module):
     """Half-life of the average in images, but at most 5 % of the training images so far."""
     conditional: ClassVar[bool] = False
     """Whether ``sample`` draws images of a class that ``condition`` names."""
+    adapts: ClassVar[tuple[str, ...]] = ()
+    """The modules whose linear layers LoRA adapts. They call these layers, and never read their weights alone."""
     exact_likelihood: ClassVar[bool] = False
     observation: str = ""
     binarisation: str = "none"

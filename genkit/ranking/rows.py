@@ -116,9 +116,18 @@ def _entry(record: Record) -> str:
     if training:
         trained = _budget(training), training.batch, training.processes, training.weights
         trained += ("bfloat16",) if training.precision == "bfloat16" else ()
+        trained += (sorted(training.tuned.items()),) if training.tuned else ()
     made = subject.kind, subject.dist, subject.version, subject.name
     drawn = (sorted(subject.sampling.items()),) if subject.sampling else ()
     return repr((*made, sorted(current_names(subject.options).items()), trained, *drawn))
+
+
+def _tuned(training: Training) -> str:
+    told = training.tuned
+    if not told:
+        return "not tuned"
+    how = f"lora {told.get('rank')}" if told.get("method") == "lora" else "all weights"
+    return f"tuned from {told.get('run')}, {told.get('prompt') or told.get('images')}, {how}"
 
 
 def _budget(training: Training) -> str:
@@ -165,7 +174,7 @@ def _distinctions(namesakes: Sequence[Record]) -> Iterator[str]:
         if record.training:
             known |= {"budget": _budget(record.training), "weights": record.training.weights}
             known |= {"batch": f"batch {record.training.batch}", "processes": f"{record.training.processes} processes"}
-            known |= {"precision": record.training.precision or "float32"}
+            known |= {"precision": record.training.precision or "float32", "tuned": _tuned(record.training)}
         return known | {
             "dist": record.subject.dist,
             "version": f"version {record.subject.version}",

@@ -58,11 +58,11 @@ def _own(row: Row) -> list[RecordedScore]:
 def reproduce(record: Record) -> str:
     """Return the shell commands that reproduce a record: training and evaluation.
 
-    Empty for a record of images, and for a data set that can't be opened by its name alone: of a folder's path, records
-    keep only the last part.
+    Empty for a record of images, for a run that was tuned to images of one's own, and for a data set that can't be
+    opened by its name alone: of a folder's path, records keep only the last part.
     """
     subject, trained = record.subject, record.training
-    if trained is None or not _offered(record.dataset):
+    if trained is None or trained.tuned or not _offered(record.dataset):
         return ""
     train = ["genkit", "train", "--model", f"{subject.dist}:{subject.name}" if subject.dist else subject.name]
     train += ["--dataset", record.dataset, "--seed", str(trained.seed)]

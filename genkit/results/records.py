@@ -178,6 +178,9 @@ class Training:
     processes: int = 1
     precision: str = ""
     """"float32" or "bfloat16"; empty in older records and runs, which did not say."""
+    tuned: dict[str, Any] = field(default_factory=dict)
+    """Of a run that was adapted from another: ``parent``, the SHA-256 of the checkpoint that it began with, ``run``,
+    the id of that run, and how; empty for other runs."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +243,8 @@ def to_json(record: Record) -> str:
         for part in (document["subject"], document["training"] or {}):
             if not part.get("sampling", True):
                 del part["sampling"]  # a model without options of drawing has the records of before there were any
+            if not part.get("tuned", True):
+                del part["tuned"]  # likewise
         for plain, score in zip(document["scores"], record.scores, strict=True):
             plain["fingerprint"] = score.fingerprint
             if not plain["code"]:

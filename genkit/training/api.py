@@ -29,13 +29,15 @@ from genkit.registry.specs import ModelSpec
 from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
+from genkit.training.config import RunConfig
 from genkit.training.endings import recorded, too_large_or_small
 from genkit.training.given import count, how_opened, reference_of, refuse_generated, refuse_unknown
 from genkit.training.loop import Loop
 from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Run, RunConfig, create, make_model, model_class, named_run, open_run
+from genkit.training.runs import Run, create, make_model, model_class, named_run, open_run
 from genkit.training.settings import Settings
+from genkit.training.tuning import open_tuning_data, write_adapter
 
 _LOG = logger(__name__)
 
@@ -157,7 +159,7 @@ def train(
         command=shlex.join(["genkit", *sys.argv[1:]]),
         environment=describe(),
     )
-    with _seeded(seed, target):
+    with seeded(seed, target):
         try:  # before the folder: a model that can't be built leaves no run
             stands = make_model(offer.qualified, config.options, config.data).to(target)
         except (MemoryError, RuntimeError, TypeError, PluginError) as error:
@@ -167,7 +169,7 @@ def train(
             raise failed from error
         path = str(create(Path(root), config).path) if distributed.rank() == 0 else ""
         run = open_run(Path(distributed.agree(path, target)))
-        return _run(run, lambda: stands, data, target, settings or Settings(), on_event)
+        return train_run(run, lambda: stands, data, target, settings or Settings(), on_event)
 
 
 def resume(
@@ -194,26 +196,26 @@ def resume(
             raise
         raise UsageError(f"{error}; --device cpu goes on here, without bit-identity") from error
     pick_precision(run.config.precision, target)
-    data = open_run_dataset(run, dataset)
+    data = open_run_dataset(run, dataset) if run.config.tuning is None else open_tuning_data(run, dataset)
     distributed.start(target)
     if distributed.world() != run.config.processes:
         raise UsageError(
             f"run {run.path} was begun by {run.config.processes} processes, not {distributed.world()}: "
             "launch as many, as their number changes the batch and every random draw"
         )
-    with _seeded(run.config.seed, target):
-        return _run(run, lambda: run.make_model().to(target), data, target, settings or Settings(), on_event)
+    with seeded(run.config.seed, target):
+        return train_run(run, lambda: run.make_model().to(target), data, target, settings or Settings(), on_event)
 
 
 @contextlib.contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch as a run's first weights are drawn, and leave the caller's random state as it was."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive(seed, "init"))
         yield
 
 
-def _run(
+def train_run(
     run: Run,
     make: Callable[[], GenerativeModel],
     data: ImageDataset,
@@ -221,6 +223,7 @@ def _run(
     settings: Settings,
     on_event: Callable[[Event], None] | None,
 ) -> Run:
+    """Train a run to its end, from its newest checkpoint; raises as ``train`` does."""
     on_event = on_event or notebook_display()
 
     def tell(event: Event) -> None:
@@ -240,6 +243,8 @@ def _run(
             loop = Loop(run, make(), data, device, settings, tell)
             ending.monitor = loop.monitor
             loop.train()
+            if distributed.rank() == 0:
+                write_adapter(run)
     except Held as error:
         raise GenkitError(f"run {run.path} is being trained by another process") from error
     except OSError as error:

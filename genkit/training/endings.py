@@ -13,8 +13,9 @@ import torch
 from genkit.errors import Interrupted, TrainingError
 from genkit.files.guard import by_user, place
 from genkit.training import distributed
+from genkit.training.config import RunConfig
 from genkit.training.monitor import Monitor
-from genkit.training.runs import Run, RunConfig
+from genkit.training.runs import Run
 from genkit.training.trouble import smaller_rate
 
 _NO_ROOM = re.compile(

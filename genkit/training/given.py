@@ -99,7 +99,7 @@ def how_opened(data: ImageDataset, told: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "data_root": told.get("data_root") or request.data_root}
 
 
-def refuse_generated(data: ImageDataset) -> None:
+def refuse_generated(data: ImageDataset, command: str = "train") -> None:
     """Raise DataError, with the choice to make, for images of which some say in their metadata that they are generated.
 
     Models trained on the output of models get worse from one to the next (Shumailov et al. 2024, Nature 631).
@@ -109,8 +109,8 @@ def refuse_generated(data: ImageDataset) -> None:
         raise DataError(
             f"{data.generated:,} of {total:,} images of {data.name} are generated, as their metadata say "
             f"({data.generated_by}), and models trained on generated images get worse: leave them out by "
-            "--exclude-generated, or go on with them by genkit train --allow-generated (in Python and a board's file "
-            "exclude_generated and allow_generated)"
+            f"--exclude-generated, or go on with them by genkit {command} --allow-generated (in Python and a board's "
+            "file exclude_generated and allow_generated)"
         )
 
 

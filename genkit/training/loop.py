@@ -23,7 +23,7 @@ from genkit.training.phases import PhaseRunner
 from genkit.training.runs import Run
 from genkit.training.settings import Settings
 from genkit.training.signals import StopSignal
-from genkit.training.stages import Stages
+from genkit.training.stages import Stages, phases_of
 
 
 class Loop:
@@ -44,7 +44,7 @@ class Loop:
         self.stream = BatchStream(
             data.train, config.batch, config.seed, device, rank=self.rank, world=distributed.world()
         )
-        self.phases = model.phases()
+        self.phases = phases_of(model, config)
         check_loss(model, self.phases)
         self.runner = PhaseRunner(model, self.phases, config.seed, device, pick_precision(config.precision, device))
         self.ema = Ema(model, model.ema, model.ema_half_life)

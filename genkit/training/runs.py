@@ -9,93 +9,35 @@ import dataclasses
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from annotated_types import Ge, Gt
 from torch import Tensor
 
 from genkit.data.dataset import DataInfo
-from genkit.data.open import OpenOptions, absolute_reference_or_same
-from genkit.data.summary import describe_info
+from genkit.data.open import absolute_reference_or_same
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
 from genkit.files.guard import blamed
 from genkit.files.integrity import sealed, unsealed
 from genkit.files.locks import ProcessLock
-from genkit.files.order import is_time, next_in_order, placed
+from genkit.files.order import next_in_order, placed
 from genkit.files.reading import read_file
 from genkit.files.text import existing, logger, quoted
 from genkit.files.writing import publishing, write_atomic
 from genkit.models.base import GenerativeModel, check_sample
 from genkit.models.drawing import draw_with
+from genkit.models.lora import add_lora, merge_lora
 from genkit.options import build
 from genkit.registry.discovery import Offer, registry
 from genkit.registry.specs import ModelSpec
 from genkit.training import checkpoint
-from genkit.training.status import SCHEMA, Status, read_document, read_status
+from genkit.training.config import RunConfig
+from genkit.training.status import Status, read_document, read_status
 
 _LOG = logger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """How a run is made; ``model`` is the name that the distribution ``dist`` offers.
-
-    ``images`` or ``minutes`` is the budget, ``batch`` the size for each of the ``processes``; ``opening`` has the
-    options to open the data set again. ``sampling``: the options that the model draws with unless others are named.
-    ``milestones`` checkpoints are kept at even distances of a budget in images.
-    ``dataset_summary`` says what the data set was understood as; empty in older runs. So is ``precision``, "float32" or
-    "bfloat16", which then is what ``pick_precision`` takes on the device. ``order`` is ``created``, or just after the
-    newest run of the store if a clock was set back; empty in older runs.
-    """
-
-    model: str
-    dist: str
-    version: str
-    options: dict[str, Any]
-    dataset: str
-    dataset_slug: str
-    dataset_sha256: str
-    data: DataInfo
-    batch: Annotated[int, Ge(1)]
-    sampling: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    images: Annotated[int, Ge(1)] | None = None
-    minutes: Annotated[float, Gt(0)] | None = None
-    processes: Annotated[int, Ge(1)] = 1
-    milestones: Annotated[int, Ge(0)] = 0
-    opening: OpenOptions = field(default_factory=OpenOptions)
-    device: str = "cpu"
-    precision: str = ""
-    dataset_summary: str = ""
-    created: str = ""
-    command: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-    order: str = ""
-    schema: int = SCHEMA
-
-    def __post_init__(self) -> None:
-        if (self.images is None) == (self.minutes is None):
-            raise ValueError("a budget is in images or in minutes")
-        if self.milestones and self.images is None:
-            raise ValueError("milestones need a budget in images")
-        if self.order and not is_time(self.order):
-            raise ValueError(f"order is {self.order!r}, not a time")
-        if min(self.data.shape) < 1:
-            raise ValueError(f"images of shape {self.data.shape} have no pixels")
-
-    @property
-    def summary(self) -> str:
-        """What the data set was understood as, e.g. ``1,797 images 8x8 grey ...``; less of it in older runs."""
-        return self.dataset_summary or describe_info(self.data)
-
-    @property
-    def budget(self) -> str:
-        """The budget as text, e.g. ``400,000 images``."""
-        return f"{self.images:,} images" if self.images is not None else f"{self.minutes:g} minutes"
 
 
 @dataclass(frozen=True)
@@ -118,9 +60,12 @@ class Run:
             return registry().find(ModelSpec, self.config.model)
 
     def make_model(self) -> GenerativeModel:
-        """Build the run's model, untrained."""
+        """Build the run's model, untrained; with the matrices of LoRA, if the run has them."""
         config = self.config
-        return draw_with(make_model(self.offer().qualified, config.options, config.data), config.sampling, config.model)
+        model = make_model(self.offer().qualified, config.options, config.data)
+        if config.tuning is not None and config.tuning.method == "lora":
+            add_lora(model, config.tuning.rank, config.tuning.alpha)
+        return draw_with(model, config.sampling, config.model)
 
     @property
     def status(self) -> Status:
@@ -156,8 +101,8 @@ class Run:
         return checkpoints[-1]
 
 
-def create(root: Path, config: RunConfig) -> Run:
-    """Make a new run folder with a short id of its own."""
+def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None = None) -> Run:
+    """Make a new run folder with a short id of its own; ``begin`` writes what it has from the start into a folder."""
     parent = root / config.dataset_slug / config.model
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -166,6 +111,8 @@ def create(root: Path, config: RunConfig) -> Run:
         while (path := parent / secrets.token_hex(2)).exists():
             pass
         with publishing(path) as folder:
+            if begin is not None:
+                begin(folder)
             write_atomic(folder / "run.json", sealed(dataclasses.asdict(config)))
     except OSError as error:
         raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
@@ -271,12 +218,14 @@ def load(
     checkpoint_path: Path | str | None = None,
     raw: bool = False,
     sampling: Mapping[str, Any] | None = None,
+    merge: bool = True,
 ) -> GenerativeModel:
     """Load a run's model in eval mode, with averaged weights unless ``raw``.
 
     ``run`` is a run, its folder, its id, or one of its checkpoints. ``sampling`` changes options of drawing, e.g.
-    ``{"guidance": 2}``, and raises OptionsError for one that the model does not have. Raises MissingError
-    without a run or checkpoint and DataError for one that does not fit.
+    ``{"guidance": 2}``, and raises OptionsError for one that the model does not have. What LoRA adapted has plain
+    layers with the adapted weights, unless ``merge`` is False. Raises MissingError without a run or checkpoint and
+    DataError for one that does not fit.
     """
     if not isinstance(run, Run):
         if checkpoint_path is None and Path(run).suffix == ".safetensors":
@@ -295,6 +244,7 @@ def load(
     for prefix in prefixes:
         state |= {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     checkpoint.restore_module(model, state, str(path))
+    model = merge_lora(model) if merge else model
     return draw_with(model.eval(), sampling or {}, run.config.model)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genkit.data.stream import BatchStream
-from genkit.errors import DataError
+from genkit.errors import DataError, MissingError
 from genkit.models.base import GenerativeModel
 from genkit.training import checkpoint
 from genkit.training.ema import Ema
@@ -79,9 +79,11 @@ def save(state: State, path: Path) -> None:
 def restore(state: State, run: Run) -> None:
     """Set the state to that of the run's newest checkpoint; without one it stays as it is.
 
-    Raises DataError for a checkpoint that is damaged or of another model.
+    Raises DataError for a checkpoint that is damaged or of another model, MissingError where a tuned run has none.
     """
     checkpoints = run.checkpoints()
+    if not checkpoints and run.config.tuning is not None:
+        raise MissingError(f"run {run.path} has lost its checkpoints, and with them its parent's weights: tune it anew")
     if not checkpoints:
         return
     path = checkpoints[-1]

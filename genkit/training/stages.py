@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from genkit.errors import PluginError
 from genkit.models.base import GenerativeModel, Phase, Step
-from genkit.training.runs import RunConfig
+from genkit.training.config import RunConfig
 from genkit.training.snapshot import State
 
 
@@ -48,6 +48,16 @@ class Stages:
 
     def _used(self, images: int, seconds: float) -> float:
         return images if self.config.images is not None else seconds
+
+
+def phases_of(model: GenerativeModel, config: RunConfig) -> list[Phase]:
+    """Return a model's phases; in a tuned run their learning rates have its factor."""
+    phases = model.phases()
+    if config.tuning is not None:
+        for optimizer in {id(phase.optimizer): phase.optimizer for phase in phases}.values():
+            for group in optimizer.param_groups:
+                group["lr"] *= config.tuning.rate
+    return phases
 
 
 def one_for_each_stage(model: GenerativeModel, name: str) -> tuple[float, ...]:

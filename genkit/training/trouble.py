@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from genkit.data.dataset import Split
 from genkit.data.images import ROUNDING
-from genkit.training.runs import RunConfig
+from genkit.training.config import RunConfig
 
 NEAR = 0.05
 """Two images count as much alike as their squared distance is below this share of the mean one between real images."""

@@ -38,7 +38,8 @@ from genkit.results import store
 from genkit.results.jobs import Job, Outcome, outcome, outcomes
 from genkit.results.log import read_log
 from genkit.training import checkpoint
-from genkit.training.runs import RunConfig, Status, create, find_run
+from genkit.training.config import RunConfig
+from genkit.training.runs import Status, create, find_run
 
 each_name = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 each_file = pytest.mark.parametrize("name", ON_DISK.values(), ids=ON_DISK)

@@ -14,7 +14,8 @@ from genkit.models import DataInfo
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.training import checkpoint
-from genkit.training.runs import RunConfig, create, find_run, find_runs, load, make_model, model_class, open_run
+from genkit.training.config import RunConfig
+from genkit.training.runs import create, find_run, find_runs, load, make_model, model_class, open_run
 from genkit.training.status import Status
 
 DATA = DataInfo((1, 8, 8), 17, 10, (0.1,) * 10, 1437)

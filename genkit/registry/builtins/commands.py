@@ -9,6 +9,7 @@ from genkit.plugin import CommandSpec, hookimpl
 _COMMANDS = {
     "Run": {
         "train": "Train a model, or resume a run",
+        "tune": "Adapt a trained run to a few images",
         "eval": "Evaluate a model",
         "compare": "Compare two sets of images",
         "leaderboard": "Rank evaluated models",

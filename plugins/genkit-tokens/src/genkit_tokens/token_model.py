@@ -53,6 +53,7 @@ class TokenModel(GenerativeModel):
     stages = 2
     stage_shares = (1.0, 3.0)
     ema = ("tokenizer", "transformer")
+    adapts = ("transformer.blocks",)
     conditional: ClassVar[bool] = True
     options: TokenOptions
     sampling: TokenSampling

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
-from torch.nn.functional import dropout, linear, rms_norm, scaled_dot_product_attention, silu
+from torch.nn.functional import dropout, rms_norm, scaled_dot_product_attention, silu
 
 from genkit.errors import UsageError
 from genkit.models.conditions import Condition
@@ -161,13 +161,13 @@ class Block(nn.Module):
         width = hidden.shape[-1:]
         attended = self.attend(rms_norm(hidden, width, self.before.weight, 1e-5), turn, mask, memory)
         hidden = hidden + dropout(attended, self.dropout, self.training)
-        gate, value = linear(rms_norm(hidden, width, self.between.weight, 1e-5), self.up.weight).chunk(2, -1)
-        return hidden + dropout(linear(silu(gate) * value, self.down.weight), self.dropout, self.training)
+        gate, value = self.up(rms_norm(hidden, width, self.between.weight, 1e-5)).chunk(2, -1)
+        return hidden + dropout(self.down(silu(gate) * value), self.dropout, self.training)
 
     def attend(self, inputs: Tensor, turn: Rotation | None, mask: Tensor | None, memory: Memory | None) -> Tensor:
         """Return the attention's output [N, S, width]."""
         n, s, width = inputs.shape
-        parts = linear(inputs, self.qkv.weight).view(n, s, self.heads + 2 * self.kv_heads, self.size)
+        parts = self.qkv(inputs).view(n, s, self.heads + 2 * self.kv_heads, self.size)
         asking = parts[:, :, : self.heads + self.kv_heads]
         rotated = (asking if turn is None else rotate(asking, turn)).transpose(1, 2)
         queries, keys = rotated[:, : self.heads], rotated[:, self.heads :]
@@ -176,4 +176,5 @@ class Block(nn.Module):
             keys, values = memory.extend(self.layer, keys, values)
         grouped = self.kv_heads < self.heads
         mixed = scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=grouped)
-        return linear(mixed.transpose(1, 2).reshape(n, s, width), self.out.weight)
+        attended: Tensor = self.out(mixed.transpose(1, 2).reshape(n, s, width))
+        return attended
