@@ -1,0 +1,35 @@
+"""genkit tune: an ordinary run comes out, which other commands take by its name alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def test_a_tuned_run_is_a_run_of_its_own(genkit, photos):
+    photos("mine", 8)
+    first = genkit("train", "--model", "gan", "--images", "256")
+    parent = first.out.strip()
+    made = genkit("tune", "--run", parent, "--dataset", "folder:mine", "--images", "128", "--replay", "0.25")
+    assert made.code == 0, made.err
+    assert "to 8 images by all weights" in made.err and "17 grey levels" in made.err
+    run = Path(made.out.strip())
+    config = json.loads((run / "run.json").read_text())
+    assert config["tuning"]["run"] == Path(parent).name and config["tuning"]["replay"] == 0.25 and config["parent"]
+    assert Path(config["tuning"]["dataset"].removeprefix("folder:")).is_absolute()
+    assert genkit("sample", "--run", run, "-n", "4").code == 0
+    assert "is from" not in genkit("whence", "samples.png").err and genkit("whence", "samples.png").code == 0
+    assert f"run {parent}" in genkit("sample", "--model", "gan", "-n", "4").err  # not the newest, which was tuned
+    measured = ("--metrics", "fid", "-n", "100", "--no-calibrate")
+    for each in (parent, run):
+        assert genkit("eval", "--run", each, *measured).code == 0
+    (record,) = (json.loads(file.read_text()) for file in (run / "records").glob("*.json"))
+    assert record["training"]["tuned"]["parent"] == config["parent"]
+    assert "mine" not in json.dumps(record["training"])
+    board = genkit("leaderboard").out
+    assert f"tuned from {Path(parent).name}, 8, all weights" in board and "not tuned" in board
+
+
+def test_what_is_missing_is_said(genkit):
+    assert "--dataset" in genkit("tune", "--run", "x").err
+    assert genkit("tune", "--run", "x", "--dataset", "digits").code == 3
