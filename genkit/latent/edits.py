@@ -99,6 +99,11 @@ def edit(
     if sampling and not completes:
         raise UsageError(f"{opened.config.model} draws nothing here, it searches: leave -o out")
     search = Search(steps, starts, noise=noise or 0.1, prior=prior, perceptual=perceptual, seed=seed)
+    if completes and (search != Search(noise=search.noise, seed=seed) or features or weights):
+        raise UsageError(
+            f"{opened.config.model} draws what is missing, it does not search: leave steps, starts, prior, perceptual, "
+            "features and weights out"
+        )
     extractor = load_extractor(features, weights=weights, device=str(model.device)) if features else None
     truth, classes = None, None
     if files:

@@ -12,7 +12,7 @@ from PIL import Image
 import genkit
 from genkit.data import Split
 from genkit.data.decode import decode
-from genkit.errors import DataError
+from genkit.errors import DataError, UsageError
 from genkit.latent.given import pick_test, read_pictures
 
 
@@ -85,3 +85,12 @@ def test_a_file_that_is_no_picture_is_named_without_flags_of_data_sets(run, tmp_
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=f"{name} is .* or leave it out$"):
             read_pictures([tmp_path / name], run)
+
+
+@pytest.mark.parametrize("searching", [{"steps": 1}, {"starts": 9}, {"prior": 5}, {"features": "pixels"}])
+def test_a_model_that_completes_does_not_ignore_options_of_a_search(searching, digits, tmp_path):
+    small = {"width": 16, "layers": 1, "heads": 2, "channels": 4}
+    run = genkit.train("maskgit", digits, images=64, options=small, root=tmp_path)
+    assert genkit.edit(run, hole="top", count=2, noise=0.2).edited.shape == (2, 1, 8, 8)
+    with pytest.raises(UsageError, match="it does not search: leave steps"):
+        genkit.edit(run, hole="top", count=2, **searching)
