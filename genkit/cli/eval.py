@@ -26,14 +26,13 @@ from genkit.cli.options import (
 )
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import metric_parameters, sweep_values
+from genkit.cli.run_page import calibration_folder, concept_lines, parent_name, write_page
 from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
-from genkit.errors import MissingError, UsageError, of_system
+from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.evaluation.config import EvalConfig
-    from genkit.report.text import Calibration
-    from genkit.results.records import Record
     from genkit.training.runs import Run
 
 SHOWN = ("real test", "noise")
@@ -249,9 +248,9 @@ def _sweep(
             done = sweep(run, values, evaluator=evaluator, checkpoint=checkpoint, raw=raw)
         if calibrate:
             with interruptible("the points are kept; the calibration baselines are not measured yet"):
-                measure_calibration(evaluator, _calibration_folder(run, root))
+                measure_calibration(evaluator, calibration_folder(run, root))
     shown = next((each.record for each in done if each.record.at_own_point), done[0].record)
-    page, _ = _write_page(run, shown, root)
+    page, _ = write_page(run, shown, root)
     if not shown.training or not shown.training.finished:
         say_partial(run)
     if as_json:
@@ -285,36 +284,18 @@ def _evaluate(
             done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw, sampling=sampling)
         if calibrate:
             with interruptible(f"record {done.path} is kept; the calibration baselines are not measured yet"):
-                measure_calibration(evaluator, _calibration_folder(run, root))
-    page, baselines = _write_page(run, done.record, root)
+                measure_calibration(evaluator, calibration_folder(run, root))
+    page, baselines = write_page(run, done.record, root)
     if not done.record.training or not done.record.training.finished:
         say_partial(run)
-    show_evaluation(done, as_json, page, {name: baselines[name] for name in SHOWN if name in baselines})
+    parent = parent_name(run)
+    show_evaluation(done, as_json, page, {name: baselines[name] for name in (parent, *SHOWN) if name in baselines})
+    if parent and parent not in baselines:
+        echo(
+            f"measure the parent in the same way to see what was lost: genkit eval --run {parent.split()[1]}", err=True
+        )
     if not as_json:
+        for line in concept_lines(done):
+            echo(line)
         echo(f"report {page or '-'}")
         echo(f"record {done.path}     next: genkit leaderboard{same_runs()}")
-
-
-def _calibration_folder(run: Run, root: Path) -> Path:
-    return root / run.config.dataset_slug / "calibration"
-
-
-def _write_page(run: Run, record: Record, root: Path) -> tuple[str | None, Calibration]:
-    """Write a run's page and return its path, and the calibration baselines that have scores of the same protocols.
-
-    A page that can't be written is said on stderr, and its path is None: the record is kept.
-    """
-    from genkit.evaluation.calibration import calibration
-    from genkit.files.writing import write_atomic
-    from genkit.report.html import run_page
-
-    fingerprints = {score.fingerprint for score in record.scores}
-    known = calibration(_calibration_folder(run, root))
-    baselines = {name: scores for name, scores in known.items() if fingerprints & set(scores)}
-    page = run.path / "report.html"
-    try:
-        write_atomic(page, run_page(record, run.path, baselines).encode())
-    except OSError as error:
-        echo(f"the record is kept, but its report is not written: {of_system(error)}", err=True)
-        return None, baselines
-    return str(page), baselines

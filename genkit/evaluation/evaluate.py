@@ -12,10 +12,12 @@ from typing import Any
 from genkit.data import ImageDataset
 from genkit.errors import GenkitError, GenkitWarning, UnknownName, UsageError, one_line
 from genkit.evaluation.closed_form import load_for_evaluation
+from genkit.evaluation.concept import concept_exhibits
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves, signed
 from genkit.features.cache import Progress, quiet
+from genkit.files.guard import guarded, sentence
 from genkit.files.integrity import sha256_file
 from genkit.files.text import logger
 from genkit.models.base import GenerativeModel
@@ -111,6 +113,8 @@ def measure_run(
 
     model, training, name = with_newest(run, opened) if checkpoint is None else opened(checkpoint)
     record, exhibits = evaluator.measure(subject_of(run, model), model=model, training=training)
+    with guarded(lambda error: _LOG.warning("what it was tuned to is not measured: %s", sentence(error))):
+        exhibits = {**exhibits, **concept_exhibits(run, model, evaluator)}
     if evaluator.config.metadata:
         origin = origin_of(run, model, None, "exhibit", seed=evaluator.config.seed, raw=raw)
         weights: dict[str, Any] = {"checkpoint": name, "checkpoint_sha256": training.checkpoint_sha256}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from genkit.errors import one_line
+from genkit.errors import GenkitError, one_line
 from genkit.files.guard import spared
 from genkit.files.reading import entire, parse_json, read_file
 from genkit.files.text import json_value, lines, logger
@@ -14,6 +15,7 @@ from genkit.ranking.board import Board
 from genkit.ranking.sweeps import sweeps
 from genkit.report import sweep_drawing
 from genkit.report.card import card
+from genkit.report.concept import concept
 from genkit.report.text import Calibration, grid, heading, interval, number
 from genkit.results import store
 from genkit.results.log import COUNTERS, read_log
@@ -92,10 +94,20 @@ def run_page(record: Record, run: Path, calibration: Calibration) -> str:
             sweeps=[sweep_drawing.shown(sweep) for sweep in sorted(swept, key=lambda sweep: -len(sweep.points))],
             size=sweep_drawing,
             run=str(run),
+            concept=concept(_exhibits(record, run)),
             card=card(record.subject.name, record.subject.dist, record.dataset, _data(run)),
         )
     )
     return html
+
+
+def _exhibits(record: Record, run: Path) -> Mapping[str, bytes]:
+    """Return the exhibits of a record, empty if they can't be read."""
+    try:
+        return store.exhibits(run, record.id)
+    except (GenkitError, OSError) as error:
+        _LOG.warning("%s", error)
+        return {}
 
 
 def _data(run: Path) -> str:

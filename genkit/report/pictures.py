@@ -84,10 +84,10 @@ def _shown(row: Row, record: Record, files: Mapping[str, bytes]) -> EntryExhibit
         row.subject,
         record.training.seed if record.training else None,
         count if isinstance(count := record.protocol.get("samples", {}).get("count"), int) else None,
-        samples=_picture(files.get("samples.png")),
-        memorised=_picture(files.get("memorised.png")),
+        samples=picture(files.get("samples.png")),
+        memorised=picture(files.get("memorised.png")),
         ratios=_ratios(files.get("memorised.json")),
-        reconstructions=_picture(files.get("reconstructions.png")),
+        reconstructions=picture(files.get("reconstructions.png")),
     )
 
 
@@ -107,18 +107,20 @@ def _files(record: Record, origins: Mapping[str, str]) -> Mapping[str, bytes]:
         return {}
 
 
-def _picture(file: bytes | None) -> str:
+def picture(file: bytes | None) -> str:
+    """Return a PNG file as a ``data:`` URL; empty for anything else."""
     if file is None or not file.startswith(_PNG):
         return ""
     return f"data:image/png;base64,{base64.b64encode(file).decode()}"
 
 
-def _document(file: bytes | None) -> dict[str, Any]:
+def document(file: bytes | None) -> dict[str, Any]:
+    """Return the JSON object in a file; empty for anything else."""
     try:
-        document = parse_json(file or b"{}")
+        held = parse_json(file or b"{}")
     except ValueError:
         return {}
-    return document if isinstance(document, dict) else {}
+    return held if isinstance(held, dict) else {}
 
 
 def _numbers(values: Any) -> list[float | None]:
@@ -134,13 +136,13 @@ def _finite(value: Any) -> float | None:
 
 
 def _ratios(file: bytes | None) -> tuple[float, ...]:
-    return tuple(ratio for ratio in _numbers(_document(file).get("ratio")) if ratio is not None)
+    return tuple(ratio for ratio in _numbers(document(file).get("ratio")) if ratio is not None)
 
 
 def _curves(file: bytes | None, seed: int) -> Curves | None:
-    document = _document(file)
-    images = [each for each in _numbers(document.get("images")) if each is not None]
-    named = document.get("curves")
+    held = document(file)
+    images = [each for each in _numbers(held.get("images")) if each is not None]
+    named = held.get("curves")
     curves = {name: _numbers(values) for name, values in named.items()} if isinstance(named, dict) else {}
     whole = {name: values for name, values in curves.items() if len(values) == len(images) > 1}
     return Curves(seed, images, whole) if whole else None

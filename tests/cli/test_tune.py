@@ -1,4 +1,4 @@
-"""genkit tune: an ordinary run comes out, which other commands take by its name alone."""
+"""Tests genkit.cli.tune and genkit.cli.run_page: an ordinary run comes out, measured beside its parent."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ def test_a_tuned_run_is_a_run_of_its_own(genkit, photos):
     assert "is from" not in genkit("whence", "samples.png").err and genkit("whence", "samples.png").code == 0
     assert f"run {parent}" in genkit("sample", "--model", "gan", "-n", "4").err  # not the newest, which was tuned
     measured = ("--metrics", "fid", "-n", "100", "--no-calibrate")
-    for each in (parent, run):
-        assert genkit("eval", "--run", each, *measured).code == 0
-    (record,) = (json.loads(file.read_text()) for file in (run / "records").glob("*.json"))
+    alone = genkit("eval", "--run", run, *measured)
+    assert "measure the parent in the same way" in alone.err and "parent" not in alone.out
+    assert genkit("eval", "--run", parent, *measured).code == 0
+    again = genkit("eval", "--run", run, *measured)
+    assert f"parent {Path(parent).name}" in again.out and "measure the parent" not in again.err
+    assert "100 samples against the 8 new images" in again.out and "authpct" in again.out
+    page = (run / "report.html").read_text()
+    assert "<h2>New images</h2>" in page and f"parent {Path(parent).name}" in page
+    assert "New images" not in (Path(parent) / "report.html").read_text()
+    record = json.loads(min((run / "records").glob("*.json")).read_text())
     assert record["training"]["tuned"]["parent"] == config["parent"]
     assert "mine" not in json.dumps(record["training"])
     board = genkit("leaderboard").out
