@@ -36,8 +36,9 @@ class LoRALinear(nn.Linear):
     def merged(self) -> nn.Linear:
         """Return a plain layer with the weights W + (alpha / r) B A."""
         plain = nn.Linear(self.in_features, self.out_features, self.bias is not None, device="meta")
-        weight = self.weight.detach() + self.scale * self.lora_B.detach() @ self.lora_A.detach()
-        plain.weight = nn.Parameter(weight)
+        weight = self.weight.detach().double()  # so that it is rounded once
+        weight = weight + self.scale * self.lora_B.detach().double() @ self.lora_A.detach().double()
+        plain.weight = nn.Parameter(weight.to(self.weight.dtype))
         if self.bias is not None:
             plain.bias = nn.Parameter(self.bias.detach())
         return plain
