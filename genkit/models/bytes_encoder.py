@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import gelu
 
 from genkit.errors import GenkitWarning, UsageError
 from genkit.files.text import quoted
@@ -38,7 +39,7 @@ class BytesEncoder(TextEncoder):
         nn.init.normal_(self.bytes.weight, std=0.02)
         heads = max(each for each in (4, 2, 1) if width % each == 0)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+            nn.TransformerEncoderLayer(width, heads, 2 * width, 0.0, _gelu, batch_first=True, norm_first=True)
             for _ in range(LAYERS)
         )
         self.norm = nn.LayerNorm(width)
@@ -62,6 +63,11 @@ class BytesEncoder(TextEncoder):
         share = hidden.new_zeros(len(texts), count + 1).scatter_add(1, place, torch.ones_like(place, dtype=sums.dtype))
         share = share[:, :count, None]
         return Condition(self.norm(sums / share.clamp_min(1)), share[..., 0] > 0)
+
+
+def _gelu(inputs: Tensor) -> Tensor:
+    """GELU under a name that PyTorch does not know: its fused layer reads weights around LoRA."""
+    return gelu(inputs)
 
 
 def text_bytes(prompt: str) -> bytes:

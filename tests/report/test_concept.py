@@ -10,7 +10,10 @@ from genkit.report.concept import concept
 
 ONE = {"value": 0.5, "ci_low": 0.25, "ci_high": 0.75}
 FACTS = {
-    "prompt": "a zorp", "images": 20, "samples": 500, "extractor": "digits-cnn",
+    "prompt": "a zorp",
+    "images": 20,
+    "samples": 500,
+    "extractor": "digits-cnn",
     **dict.fromkeys(("precision", "density", "authpct"), ONE),
     "old": {"precision": {**ONE, "value": 0.01}, "density": ONE},
 }

@@ -53,7 +53,7 @@ class TokenModel(GenerativeModel):
     stages = 2
     stage_shares = (1.0, 3.0)
     ema = ("tokenizer", "transformer")
-    adapts = ("transformer.blocks",)
+    adapts = ("transformer.blocks", "reader")  # so that a new word is told from those that it looks like
     conditional: ClassVar[bool] = True
     options: TokenOptions
     sampling: TokenSampling
