@@ -31,8 +31,10 @@ from genkit.conformance.report import CheckFailed, CheckSkipped, Report, Result
 from genkit.conformance.under_test import SHAPES, ModelUnderTest
 from genkit.data.dataset import ImageDataset
 from genkit.errors import GenkitError, UnknownName
+from genkit.files.guard import by_user, sentence
 from genkit.models.base import GenerativeModel
 from genkit.registry.discovery import registry
+from genkit.registry.fence import no_exit
 from genkit.registry.specs import ModelSpec
 from genkit.seeds import derive
 from genkit.training.runs import model_class
@@ -124,15 +126,17 @@ class Examination:
         if failed:
             return Result(check.name, "skipped", f"needs {failed}, which failed")
         try:
-            with torch.random.fork_rng(devices=[]), _one_thread():
+            with torch.random.fork_rng(devices=[]), _one_thread(), no_exit():
                 torch.manual_seed(derive(0, "check", check.name))
                 check.function(self.tested)
         except CheckSkipped as skip:
             return Result(check.name, "skipped", str(skip))
-        except Exception as error:
-            plain = isinstance(error, CheckFailed | GenkitError)
-            reason = " ".join(str(error).split())
-            return Result(check.name, "failed", reason if plain else f"{type(error).__name__}: {reason}")
+        except CheckFailed as failure:
+            return Result(check.name, "failed", " ".join(str(failure).split()))
+        except BaseException as error:
+            if by_user(error):
+                raise
+            return Result(check.name, "failed", sentence(error))
         return Result(check.name, "passed")
 
     def _failed_need(self, check: Check) -> str:

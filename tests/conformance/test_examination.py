@@ -6,6 +6,7 @@ Tests catalogue, report and under_test of genkit.conformance.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from genkit.cli.process import stoppable
 from genkit.conformance import CHECKS, Examination, Report, Result, check
 from genkit.conformance.under_test import SHAPES, blobs, training_updates, unequal_names
-from genkit.errors import OptionsError, UnknownName
+from genkit.errors import Interrupted, OptionsError, UnknownName
 from genkit.models import DataInfo, GenerativeModel
 
 DATA = blobs((1, 6, 6), 17, 3)
@@ -80,6 +82,29 @@ def test_a_crash_is_a_failure_in_one_line_and_the_rest_goes_on() -> None:
     assert reasons["sample-seeded"] == "KeyError: 'width'"
     assert "options" in report.named("passed")
     assert len(report.results) == len(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (SystemExit(0), "SystemExit: 0"),
+        (GeneratorExit(), "GeneratorExit"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (Interrupted("stopped"), "Interrupted: stopped"),
+        (None, "Exit: it calls os._exit, which would end genkit"),
+    ],
+)
+def test_a_model_that_would_end_the_process_fails_its_check(
+    ending: BaseException | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(self: Any, n: int, **more: Any) -> Tensor:
+        if ending is not None:
+            raise ending
+        os._exit(0)
+
+    monkeypatch.setattr(Uniform, "sample", leave)
+    with stoppable():
+        assert Examination(Uniform).result("sample-images") == Result("sample-images", "failed", words)
 
 
 def test_a_model_that_can_not_be_built_says_so_and_nothing_raises() -> None:
