@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from genkit.data.extras import extra_module
-from genkit.data.row_groups import TooLarge, read_groups
+from genkit.data.row_groups import LEAN, TooLarge, read_groups
 from genkit.errors import DataError
 from genkit.files.reading import JSON_WEIGHTS, MAX_MEMORY, parse_json, refuse_large
 from genkit.files.text import check_names
@@ -238,7 +238,7 @@ def _label(value: Any, name: str, location: str) -> str | int:
 def _parquet(data: bytes, location: str) -> list[Row]:
     parquet = extra_module("pyarrow.parquet", "parquet", f"reading {location}")
     try:
-        with io.BytesIO(data) as source, parquet.ParquetFile(source) as file:
+        with io.BytesIO(data) as source, parquet.ParquetFile(source, **LEAN) as file:
             columns = read_groups(file, io.BytesIO(data), range(file.num_row_groups), file.schema_arrow.names)
         rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     except TooLarge as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import stat
@@ -69,6 +70,8 @@ class ZipTree(Tree):
         except (FileNotFoundError, PermissionError) as error:
             raise unreadable(self.path, error) from error
         except BROKEN_ZIP as error:
+            if isinstance(error, OSError) and error.errno == errno.EFBIG:
+                raise DataError(f"{self.path} can't be read: {reason(error)}") from error
             raise DataError(f"{self.path} is not a readable zip file ({reason(error)}): it may be truncated") from error
 
     def _admit(self, info: zipfile.ZipInfo) -> None:

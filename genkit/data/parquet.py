@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from genkit.data.annotations import CAPTIONS, LABELS, caption_texts
 from genkit.data.extras import extra_module
-from genkit.data.row_groups import TooLarge, read_groups, refuse_large
+from genkit.data.row_groups import LEAN, TooLarge, read_groups, refuse_large
 from genkit.data.shards import Sample, SampleTree, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source
 from genkit.data.tree import TreeSource
@@ -34,6 +34,7 @@ class ParquetTree(SampleTree):
         self._pq = extra_module("pyarrow.parquet", "parquet", f"reading {path}")
         self._rows: dict[str, tuple[Path, int, int]] = {}
         self._group: tuple[Path, int] | None = None
+        self._fault: DataError | None = None
         self._values: list[Any] = []
         self._column = ""
         self._classes: tuple[str, ...] = ()
@@ -81,8 +82,14 @@ class ParquetTree(SampleTree):
         """Return the bytes of one row's image; raises DataError."""
         path, group, row = self._rows[name]
         if self._group != (path, group):
-            self._values = self._table(path, group, [self._column])[self._column]
+            self._values, self._fault = [], None
             self._group = (path, group)
+            try:
+                self._values = self._table(path, group, [self._column])[self._column]
+            except DataError as error:  # of each of its rows, which are not to be read once for each
+                self._fault = error
+        if self._fault is not None:
+            raise self._fault
         if row >= len(self._values):
             raise _damaged(path, ValueError(f"it has no row {row:,} in group {group}"))
         value = self._values[row]
@@ -93,7 +100,7 @@ class ParquetTree(SampleTree):
 
     def close(self) -> None:
         """Forget the rows in memory."""
-        self._group, self._values = None, []
+        self._group, self._values, self._fault = None, [], None
 
     def _open(self, path: Path) -> Any:
         try:
@@ -114,7 +121,7 @@ class ParquetTree(SampleTree):
         if not columns:
             return {}
         try:
-            with in_utf8(path) as name, open_file(path) as source, self._pq.ParquetFile(name) as file:
+            with in_utf8(path) as name, open_file(path) as source, self._pq.ParquetFile(name, **LEAN) as file:
                 return read_groups(file, source, [group], columns)
         except TooLarge as error:
             raise DataError(

@@ -6,17 +6,20 @@ be what its pages unpack to. So the headers of the pages are read first, as they
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from genkit.files.reading import entire
 
-_STEP = 4096  # rows
+_STEP, _SHARE = 4096, 16  # rows decoded at a time, and their share of the memory, of which pyarrow takes several
 _VALUE = 64  # bytes of memory of a value in Python, besides its own
 _ROW = 400  # bytes of memory of what is known of a row
 
 _PAGES, _FIELDS, _DEPTH = 100_000, 64, 8
 """More pages in a column, fields in a header and structs in one another than any writer makes."""
+
+LEAN: Mapping[str, Any] = {"buffer_size": 1 << 20, "pre_buffer": False}
+"""How a ParquetFile is opened that does not hold all bytes of a column in a group of rows at once."""
 
 
 class TooLarge(ValueError):
@@ -43,7 +46,7 @@ def read_groups(file: Any, source: BinaryIO, groups: Sequence[int], names: Seque
             size for each in chunks if each.path_in_schema.split(".")[0] in found for size in page_sizes(source, each)
         ]
         refuse_large(spent + sum(pages))
-        step = max(1, min(_STEP, entire() // 4 // max([1, *pages])))  # no value is larger than a page
+        step = max(1, min(_STEP, entire() // _SHARE // max([1, *pages])))  # no value is larger than a page
         rows = 0
         for batch in file.iter_batches(step, row_groups=[group], columns=list(names)):
             spent += batch.nbytes + _VALUE * batch.num_rows * len(names)

@@ -31,7 +31,7 @@ def attack(trial: Trial) -> None:
     os.environ["GENKIT_CACHE"] = str(trial.folder / "cache")
     makers = (
         _damaged_copy, _scans, _repeated, _damaged_copy, _zip, _npz, _npy, _png, _tar, _tar, _gzip, _image, _special, _statistics, _weights,
-        _labels,
+        _labels, _listed, _rows,
     )  # fmt: skip
     makers[trial.number % len(makers)](trial)
 
@@ -370,6 +370,46 @@ def _repeated(trial: Trial) -> None:
         torch.save(kinds[kind](), trial.folder / f"{name}.pt")
     files = (str(trial.folder / f"{name}.pt") for name in "ab")
     trial.genkit("compare", *files, "--features", "given", "--metrics", "fid", "--runs", "compared", "--json")
+
+
+def _listed(trial: Trial) -> None:
+    """A zip whose directory lists more members than memory holds."""
+    members = trial.rng.choice((1_800_000, 2_500_000))
+    comment = bytes(trial.rng.choice((0, 20)))
+    entry = b"PK\1\2" + struct.pack("<4B4HL2L5H2L", 20, 3, 20, 0, 0, 0, 0, 33, 0, 0, 0, 4, 0, len(comment), 0, 0, 0, 0)
+    size = members * (len(entry) + 4 + len(comment))
+    path = trial.folder / "photos.zip"
+    with path.open("wb") as file:
+        for _ in range(100):
+            file.write((entry + b"name" + comment) * (members // 100))
+        file.write(b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 65535, 65535, size, 0, 0))
+    trial.did(f"a zip that lists {members:,} members")
+    _read(trial, str(path))
+
+
+def _rows(trial: Trial) -> None:
+    """A small parquet file that unpacks to gigabytes: by a dictionary, by prefixes, or by compression."""
+    import pyarrow
+    from pyarrow import parquet
+
+    rng = trial.rng
+    kind = rng.choice(("a dictionary", "prefixes", "zeros", "captions"))
+    value = rng.randbytes(10 << 20) if kind in ("a dictionary", "prefixes") else bytes(10 << 20)
+    how: dict[str, Any] = {"dictionary_pagesize_limit": 1 << 30}
+    if kind in ("prefixes", "zeros"):
+        how = {"compression": "zstd", "use_dictionary": False}
+    if kind == "prefixes":
+        how["column_encoding"] = {"image": "DELTA_BYTE_ARRAY"}
+    image = next(trial.world.photos.iterdir()).read_bytes()
+    columns = {"image": pyarrow.array([image if kind == "captions" else value] * 5, pyarrow.binary())}
+    if kind == "captions":
+        columns["text"] = pyarrow.array(["word " * (2 << 20)] * 5)
+    times = rng.choice((20, 60))
+    table = pyarrow.table({name: pyarrow.chunked_array([column] * times) for name, column in columns.items()})
+    path = trial.folder / "photos.parquet"
+    parquet.write_table(table, path, row_group_size=len(table), **how)
+    trial.did(f"a parquet file of {path.stat().st_size:,} bytes: {kind}")
+    _read(trial, str(path))
 
 
 def _tar(trial: Trial) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from data.containers import FILES
 
-from genkit.data import open_dataset
+from genkit.data import open_dataset, parquet
 from genkit.data.row_groups import TooLarge, page_sizes, read_groups
 from genkit.errors import DataError
 from genkit.files.reading import entire
@@ -157,3 +157,16 @@ def test_more_rows_than_can_be_listed_are_refused(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("GENKIT_MAX_MEMORY", "1")
     with pytest.raises(DataError, match=r"a\.parquet has 3,000 rows .* divide it, or raise GENKIT_MAX_MEMORY"):
         open_dataset(str(tmp_path / "a.parquet"))
+
+
+def test_a_group_that_can_not_be_read_is_not_read_once_for_each_of_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(BOMBS["a dictionary"]())
+    monkeypatch.setenv("GENKIT_MAX_MEMORY", "16")
+    asked = []
+    monkeypatch.setattr(parquet, "read_groups", lambda *given: (asked.append(given[2]), read_groups(*given))[1])
+    with pytest.raises(DataError, match="holds no images but 100 bad files"):
+        open_dataset(str(path), skip_bad=True)
+    assert len(asked) == 1
