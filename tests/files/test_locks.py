@@ -86,13 +86,13 @@ def test_a_forked_child_neither_keeps_nor_drops_its_parents_lock(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_childs_own_lock_of_the_same_number_is_not_its_parents(tmp_path):
-    parents, childs = ProcessLock(tmp_path / "parents"), ProcessLock(tmp_path / "childs")
+    parents, of_child = ProcessLock(tmp_path / "parents"), ProcessLock(tmp_path / "of_child")
     with holding(parents):
         child = os.fork()
         if child == 0:
-            assert childs.acquire() and childs._descriptor == parents._descriptor
+            assert of_child.acquire() and of_child._descriptor == parents._descriptor
             parents.release()
-            os._exit(0 if ProcessLock(childs.path).held() else 1)
+            os._exit(0 if ProcessLock(of_child.path).held() else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert parents.held()
 
