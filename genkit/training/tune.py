@@ -32,7 +32,7 @@ from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, create, load, named_run, open_run, with_newest
 from genkit.training.settings import Settings
 from genkit.training.stages import phases_of
-from genkit.training.tuning import concept_split, tuning_data
+from genkit.training.tuning import concept_split, say_if_known, tuning_data
 
 _LOG = logger(__name__)
 
@@ -95,6 +95,8 @@ def tune(
         refuse_generated(data, "tune")
     concept = concept_split(data, model, prompt)
     old = _old_data(parent, parent_dataset) if replay else None
+    if concept.captions is not None:
+        say_if_known(model, prompt, old)
     tuning = Tuning(
         run=parent.id,
         dataset=data.name,

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save
+from torch.nn.functional import normalize
 
 from genkit.data import ImageDataset, Split, open_dataset
 from genkit.errors import DataError, UsageError
-from genkit.files.text import logger
+from genkit.files.text import json_value, logger
 from genkit.files.writing import write_together
 from genkit.models.base import GenerativeModel, capabilities
+from genkit.models.images import understood
 from genkit.models.lora import adapter
 from genkit.seeds import derive
 from genkit.training.config import RunConfig, Tuning
@@ -23,6 +25,9 @@ from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, load
 
 _LOG = logger(__name__)
+
+COMPARED, ALIKE = 500, 0.99
+"""Captions that a new prompt is compared with, and the cosine above which a word is read as a known one."""
 
 REPLAYED = 100_000
 """Most different images of the parent's data that are replayed, where the budget is in minutes."""
@@ -63,6 +68,30 @@ def _in_form_of(data: ImageDataset, model: GenerativeModel) -> Split:
         _LOG.warning("%s: rounded from %d to the model's %d grey levels", data.name, images.levels, levels)
         pixels = np.rint(pixels * ((levels - 1) / (images.levels - 1))).astype(np.uint8)
     return Split("train", pixels, images.labels, levels, None, images.captions)
+
+
+def say_if_known(model: GenerativeModel, prompt: str, old: ImageDataset | None) -> None:
+    """Say so if a model reads a new prompt almost as a caption of its data: it will confuse the two.
+
+    A word is new if its vector is unlike those of all words of the captions; small text encoders may read only a few
+    letters of a word.
+    """
+    captions = None if old is None else old.train.captions
+    if not prompt or captions is None:
+        return
+    places = np.linspace(0, len(captions) - 1, min(COMPARED, len(captions))).astype(np.int64)
+    known = sorted({text for place in places.tolist() for text in captions[place]} - {""})
+    if not known or prompt in known:
+        return
+    told, asked = understood(model, known), understood(model, [prompt])
+    words = normalize(told.tokens[told.mask], dim=-1) @ normalize(asked.tokens[asked.mask], dim=-1).T
+    if words.numel() and float(words.amax(0).min()) > ALIKE:
+        like = known[int((normalize(told.mean(), dim=-1) @ normalize(asked.mean(), dim=-1).T).argmax())]
+        _LOG.warning(
+            "the model reads %s almost as %s, and may confuse the two: another word may be learned better",
+            json_value(prompt),
+            json_value(like),
+        )
 
 
 def _captions(images: Split, name: str, prompt: str) -> list[tuple[str, ...]]:

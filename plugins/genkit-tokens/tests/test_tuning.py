@@ -23,6 +23,7 @@ from genkit.training.api import train
 from genkit.training.runs import Run, load
 from genkit.training.settings import Settings
 from genkit.training.tune import tune
+from genkit.training.tuning import say_if_known
 
 SMALL = {"levels": [4, 3], "channels": 4, "width": 16, "layers": 2, "heads": 2}
 QUIET = Settings(checkpoint_seconds=1e6, previews=0, metadata=False)
@@ -65,7 +66,7 @@ def test_lora_moves_its_own_matrices_alone(parent: Run, tuned: Run) -> None:
     before, after = load(parent).state_dict(), checkpoint.load(tuned.newest_checkpoint(), "model/")[0]
     assert all(torch.equal(after[f"model/{name}"], tensor) for name, tensor in before.items())
     moved = {name: each for name, each in after.items() if ".lora_B" in name}
-    assert len(moved) == 2 * 4 and all(each.abs().max() > 0 for each in moved.values())
+    assert len(moved) == 2 * 4 + 2 * 2 + 1 and all(each.abs().max() > 0 for each in moved.values())
 
 
 def test_lora_changes_nothing_before_it_is_trained(parent: Run) -> None:
@@ -74,7 +75,20 @@ def test_lora_changes_nothing_before_it_is_trained(parent: Run) -> None:
     add_lora(model, 2, 4.0)
     assert torch.equal(logits(model), before)
     trainable = [name for name, each in model.named_parameters() if each.requires_grad]
-    assert trainable and all(".lora_" in name and "transformer.blocks" in name for name in trainable)
+    assert trainable and all(".lora_" in name for name in trainable)
+    assert {name.partition(".")[0] for name in trainable} == {"transformer", "reader"}
+
+
+def test_lora_in_the_text_encoder_is_heard_in_evaluation_too(parent: Run) -> None:
+    """PyTorch's fused layer, which it takes where there are no gradients, would read the weights alone."""
+    model: Any = load(parent)
+    add_lora(model, 2, 4.0)
+    before = model.understand(["a zorp"]).tokens
+    with torch.no_grad():
+        model.reader.encoder.layers[0].linear1.lora_B.normal_()
+    heard = model.understand(["a zorp"]).tokens
+    assert (heard - before).abs().max() > 1e-3
+    assert (merge_lora(model).understand(["a zorp"]).tokens - heard).abs().max() < 1e-5  # type: ignore[operator]
 
 
 def test_merged_weights_draw_the_same(tuned: Run, parent: Run) -> None:
@@ -121,6 +135,19 @@ def test_few_parameters_are_trained_with_the_options_of_a_preset() -> None:
     own = sum(each.numel() for each in model.parameters() if each.requires_grad)
     assert 0 < own < 0.1 * whole
     assert sum(each.numel() for each in merge_lora(model).parameters()) == whole
+
+
+def test_a_word_that_is_read_as_a_known_one_is_said(parent: Run, caplog: pytest.LogCaptureFixture) -> None:
+    model, digits = load(parent), open_dataset("digits")
+    say_if_known(model, "A   HANDWRITTEN seven", digits)  # read as the caption, letter by letter
+    assert 'almost as "a handwritten seven"' in caplog.text
+    caplog.clear()
+    with torch.no_grad():  # vectors of one-letter words that share nothing
+        embedding = model.reader.encoder.bytes.weight  # type: ignore[union-attr]
+        embedding.normal_(generator=torch.Generator().manual_seed(1)).mul_(10)
+    say_if_known(model, "q", digits)
+    say_if_known(model, "a 7", digits)
+    assert not caplog.text
 
 
 def test_images_without_captions_need_a_prompt(parent: Run, mine: Path, tmp_path: Path) -> None:
