@@ -152,7 +152,7 @@ def test_a_closed_form_is_fitted_to_old_and_new_images(run_toy, tuned):
         ({"rate": 0.0}, "above zero"),
         ({"rank": 0}, "at least 1"),
         ({"alpha": -1.0}, "above zero"),
-        ({"dataset_options": {"sise": 8}}, "no argument 'sise'"),
+        ({"dataset_options": {"resolution": 8}}, "no argument 'resolution'"),
     ],
     ids=lambda each: each if isinstance(each, str) else next(iter(each)),
 )
