@@ -15,6 +15,7 @@ from genkit.cli.help import ListingGroup, option
 from genkit.cli.options import FILE, json_option, runs_option
 from genkit.cli.output import confirm, echo, echo_json, echo_lines, left_out
 from genkit.errors import GenkitError, UsageError
+from genkit.files.text import json_value
 
 if TYPE_CHECKING:
     from genkit.training.runs import Run
@@ -92,6 +93,11 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
         ["checkpoints", ", ".join(path.name for path in run.checkpoints()) or "-"],
         ["command", config.command],
     ]
+    if (tuning := config.tuning) is not None:
+        how = f"LoRA of rank {tuning.rank}" if tuning.method == "lora" else "all weights"
+        prompt = f" as {json_value(tuning.prompt)}" if tuning.prompt else ""
+        told = f"from run {tuning.run} to {tuning.images} images of {tuning.dataset}{prompt}, {how}"
+        rows.insert(3, ["tuned", f"{told}, replay {tuning.replay:g}"])
     echo(run.path)
     echo_lines(table(rows, indent=2))
     for record in read(run.path).records:

@@ -17,6 +17,7 @@ def test_a_tuned_run_is_a_run_of_its_own(genkit, photos):
     config = json.loads((run / "run.json").read_text())
     assert config["tuning"]["run"] == Path(parent).name and config["tuning"]["replay"] == 0.25 and config["parent"]
     assert Path(config["tuning"]["dataset"].removeprefix("folder:")).is_absolute()
+    assert f"from run {Path(parent).name} to 8 images of folder:" in genkit("runs", "show", run.name).out
     assert genkit("sample", "--run", run, "-n", "4").code == 0
     assert "is from" not in genkit("whence", "samples.png").err and genkit("whence", "samples.png").code == 0
     assert f"run {parent}" in genkit("sample", "--model", "gan", "-n", "4").err  # not the newest, which was tuned
