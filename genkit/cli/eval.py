@@ -27,7 +27,7 @@ from genkit.cli.options import (
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.run_page import calibration_folder, concept_lines, parent_name, write_page
-from genkit.cli.trained import data_of, find_or_train, run_of, say_partial
+from genkit.cli.trained import data_of, find_or_train, refuse_other_runs, run_of, say_partial
 from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -166,8 +166,10 @@ def command(
             "milestones are measured as the run draws by itself: leave --milestones out, or -o and --sweep"
         )
     values = sweep_values(swept)
+    config.specs()  # a wrong name is said before a model may be trained
     if model is not None:
         _check_drawing(model, sampling, values)
+        refuse_other_runs(model, root, given(ctx, "dataset", dataset), dataset)
         run, data = find_or_train(model, dataset, opening, device, root)
     else:
         refuse(

@@ -10,9 +10,16 @@ from genkit.files.reading import read_file
 
 
 def lines_of(path: Path) -> tuple[str, ...]:
-    """Return the prompts in a file, one a line; raises UsageError for a file without any, GenkitError for no file."""
+    """Return the prompts in a file of UTF-8 text, one a line.
+
+    Raises UsageError for a file without any or in another encoding, GenkitError for one that can't be read.
+    """
     try:
-        found = caption_lines(read_file(path))
+        data = read_file(path)
+        data.decode()
+        found = caption_lines(data)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text in UTF-8: save it so") from error
     except OSError as error:
         raise GenkitError(f"{path} can't be read: {error.strerror or error}") from error
     if not found:

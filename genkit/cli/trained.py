@@ -105,6 +105,23 @@ def say_partial(run: Run) -> None:
     echo(f"run {run.path} is partial: its training has not used its whole budget", err=True)
 
 
+def refuse_other_runs(model: str, root: Path, named: str | None, dataset: str) -> None:
+    """Raise UsageError for a model with finished runs, of which none is of ``dataset``, where no data set was named."""
+    from genkit.training.runs import find_runs
+
+    if named is not None:
+        return
+    offer = registry().find(ModelSpec, model)
+    found = find_runs(root, model=offer.spec.name, dist=offer.plugin.dist)
+    trained = {run.config.dataset_slug: run for run in found if run.finished and run.config.tuning is None}
+    if trained and dataset not in trained:
+        newest = list(trained)[-1]
+        raise UsageError(
+            f"{model} was trained on {', '.join(map(quoted, sorted(trained)))}, and not on {dataset}, the data set if "
+            f"none is named: give --run {trained[newest].path}, or --dataset {dataset} to train it on that"
+        )
+
+
 def find_or_train(
     model: str, dataset: str, opening: dict[str, Any], device: str, root: Path
 ) -> tuple[Run, ImageDataset]:

@@ -114,7 +114,7 @@ def caption_texts(values: Iterable[Any]) -> tuple[str, ...]:
 
 def caption_lines(data: bytes) -> tuple[str, ...]:
     """Return the captions in a text file, one a line."""
-    return tuple(line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip())
+    return tuple(line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip())
 
 
 def is_stylegan(data: bytes) -> bool:

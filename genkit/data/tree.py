@@ -148,7 +148,7 @@ class TreeSource(Source):
         for name in self.generated:
             headers.pop(name)
         if not headers:
-            raise DataError(f"all {count:,} images of {self.name} are generated ({by}): leave --exclude-generated out")
+            raise DataError(f"all {count:,} images of {self.name} are generated ({by}): use them by --allow-generated")
         number = len(self.generated)
         self.generated = {}
         return [f"{number:,} of {count:,} images are left out, as their metadata say that they are generated ({by})"]

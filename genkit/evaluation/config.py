@@ -89,6 +89,13 @@ class EvalConfig:
         """The protocol preset; raises UnknownName."""
         return find_protocol(self.protocol) if isinstance(self.protocol, str) else self.protocol
 
+    def specs(self) -> list[MetricSpec]:
+        """Return the metrics to measure; raises UnknownName for one that nothing offers."""
+        if self.wanted is None:
+            return [offer.spec for offer in registry().offers(MetricSpec)]
+        found = [registry().find(MetricSpec, each) for each in self.wanted]
+        return list({offer.qualified: offer.spec for offer in found}.values())
+
     def check_extractor(self, name: str) -> None:
         """Raise UsageError if the protocol sets a choice that an extractor does not offer."""
         offered = offered_choices(name)

@@ -27,7 +27,6 @@ from genkit.features.foreign import BrokenExtractor, accept
 from genkit.features.judge import AskedPrompts
 from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
-from genkit.registry.discovery import registry
 from genkit.registry.parameters import checked_parameters, effective, recorded
 from genkit.registry.specs import MetricSpec
 from genkit.results.environment import describe
@@ -73,12 +72,7 @@ class Evaluator:
         self.progress = progress
         self.keep = keep
         self.device = pick_device(self.config.device)
-        wanted = self.config.wanted
-        if wanted is None:
-            self.specs = [offer.spec for offer in registry().offers(MetricSpec)]
-        else:
-            found = [registry().find(MetricSpec, each) for each in wanted]
-            self.specs = list({offer.qualified: offer.spec for offer in found}.values())
+        self.specs = self.config.specs()
         self._check_parameters()
         self.config.say_departures(dataset)
         self.broken: dict[str, str] = {}  # why an extractor can't be used, beside others that can

@@ -80,6 +80,8 @@ def classes_of(
     if label is not None and not 0 <= label < classes:
         known = f"there is no class {label}: the classes are 0 to {classes - 1}"
         raise UsageError(known if classes else "the data has no classes: leave --class out")
+    if label is not None and callable(getattr(model, "understand", None)):
+        raise UsageError("this run follows prompts and no classes: say it by --prompt TEXT")
     if label is not None and not model.conditional:
         raise UsageError(f"{type(model).__name__} draws no single class: it is not conditional, so leave --class out")
     if not classes:
@@ -184,6 +186,8 @@ def write_images(
     the texts, as ``folder:`` reads them. With ``classes``, the names of all classes, each class gets a
     folder instead, so that ``folder:`` reads the result as a labelled data set.
     """
+    if classes and callable(getattr(model, "understand", None)):
+        raise UsageError("this run follows prompts and no classes: with --prompts, --out writes the texts")
     if classes and not model.conditional:
         raise UsageError(f"{type(model).__name__} draws no classes: it is not conditional")
     for name in classes:

@@ -138,7 +138,9 @@ def draw_latents(model: GenerativeModel, n: int, seed: int) -> Tensor:
     """Return ``n`` latents from the prior; raises UsageError for a model without a latent space."""
     draw = getattr(model, "draw_latent", None)
     if draw is None or getattr(model, "decode", None) is None:
-        raise UsageError(f"{type(model).__name__} has no latent space to walk through")
+        prompts = callable(getattr(model, "understand", None))
+        hint = ": walk from prompt to prompt by genkit interpolate --from TEXT --to TEXT" if prompts else ""
+        raise UsageError(f"{type(model).__name__} has no latent space to walk through{hint}")
     with torch.no_grad():  # a learned prior would add gradients
         latents: Tensor = draw(n, generator=torch.Generator(model.device).manual_seed(derive(seed, "latent")))
     return latents

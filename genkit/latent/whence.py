@@ -76,15 +76,17 @@ class Whence:
     def _lines(self) -> Iterator[str]:
         if self.says_nothing:
             yield one_line(
-                f"{self.image} does not say where it is from: genkit writes that into PNG files, and a copy in another "
-                "format, such as JPEG, loses it"
+                f"{self.image} does not say where it is from: genkit writes that into PNG files, and a screenshot, or "
+                "a copy in another format such as JPEG, loses it"
             )
             return
         yield one_line(f"{self.image}: {self._what()}")
         rows = []
         if self.origin is not None:
             origin = self.origin
-            rows += [["prompt", prompt] for prompt in origin.own_prompts[:SHOWN]]
+            prompts = origin.own_prompts
+            rows += [["prompt", prompt or "(none: anything)"] for prompt in prompts[:SHOWN]]
+            rows += [["prompt", f"and {len(prompts) - SHOWN:,} more"]] if len(prompts) > SHOWN else []
             rows += [["run", self.run or f"{origin.run}, which is not there"]]
             weights = f"{origin.weights} weights of {origin.checkpoint}" if origin.checkpoint else "not kept"
             rows += [["weights", f"{weights}{f', which are in {self.checkpoint}' if self.checkpoint else ''}"]]

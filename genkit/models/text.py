@@ -24,8 +24,8 @@ KEPT_BYTES = 256 << 20
 class TextOptions:
     """Options of a model that can follow prompts, for its own options to inherit.
 
-    ``text``: the text encoder by name, e.g. "bytes"; empty: the model follows classes, where the data has them. The
-    hash of a pretrained encoder is added to its name.
+    ``text``: what reads the captions that the model follows, "bytes" or "transformers:PATH"; empty: it follows classes,
+    where the data has them. The hash of a pretrained encoder is added to its name.
     """
 
     text: str = ""

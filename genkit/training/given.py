@@ -106,10 +106,11 @@ def refuse_generated(data: ImageDataset, command: str = "train") -> None:
     """
     if data.generated:
         total = len(data.train) + len(data.test)
+        leave_out = "leave them out by --exclude-generated, or " if data.generated < total else ""
         raise DataError(
             f"{data.generated:,} of {total:,} images of {data.name} are generated, as their metadata say "
-            f"({data.generated_by}), and models trained on generated images get worse: leave them out by "
-            f"--exclude-generated, or go on with them by genkit {command} --allow-generated (in Python and a board's "
+            f"({data.generated_by}), and models trained on generated images get worse: {leave_out}"
+            f"go on with them by genkit {command} --allow-generated (in Python and a board's "
             "file exclude_generated and allow_generated)"
         )
 

@@ -425,3 +425,18 @@ def test_a_sweep_that_cannot_be_is_one_sentence(genkit, ppca, arguments, complai
 def test_nothing_is_trained_to_be_drawn_from_with_a_wrong_option(genkit, tmp_path, wrong):
     assert genkit("eval", "--model", "dcgan", "--runs", tmp_path / "runs", *wrong).code == 2
     assert not (tmp_path / "runs").exists()
+
+
+def test_eval_does_not_train_on_the_default_data_a_model_that_is_there_for_other_data(genkit, photos):
+    photos("photos", 20)
+    assert genkit("train", "--model", "ppca", "--dataset", "folder:photos").code == 0
+    refused = genkit("eval", "--model", "ppca", "-n", "40", "--metrics", "mse")
+    assert refused.code == 2
+    assert "ppca was trained on folder-photos, and not on digits" in refused.err and "--dataset digits" in refused.err
+    assert genkit("eval", "--model", "ppca", "--dataset", "digits", "-n", "40", "--metrics", "mse").code == 0
+
+
+def test_a_wrong_metric_is_named_before_a_model_is_trained(genkit):
+    refused = genkit("eval", "--model", "ppca", "--metrics", "fidd")
+    assert refused.code == 2 and "no metric named 'fidd'" in refused.err
+    assert "training" not in refused.err and not Path("runs").exists()

@@ -11,8 +11,15 @@ from genkit.errors import GenkitError, UsageError
 
 
 def test_each_line_is_a_prompt(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_bytes("a red 7\r\n\n  ein roter Neuner \nk\xe4se\xff".encode("latin-1"))
-    assert lines_of(tmp_path / "list.txt") == ("a red 7", "ein roter Neuner", "k\ufffdse\ufffd")
+    (tmp_path / "list.txt").write_bytes("\ufeffa red 7\r\n\n  \u4e03 \n".encode())
+    assert lines_of(tmp_path / "list.txt") == ("a red 7", "\u4e03")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "list.txt").write_bytes("ein gr\u00fcner K\u00e4se\n".encode(encoding))
+    with pytest.raises(UsageError, match="is not text in UTF-8"):
+        lines_of(tmp_path / "list.txt")
 
 
 def test_a_file_without_prompts_and_no_file_are_named(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_they_are_left_out_and_that_is_said(mixed, tmp_path, caplog):
         (mixed / f"{index:02d}.png").unlink()
     assert open_dataset(mixed).sha256 == data.sha256
     write(tmp_path / "all", dict.fromkeys(range(12), CHUNKS[5]))
-    with pytest.raises(DataError, match=r"all 12 images of .* are generated .*: leave --exclude-generated out"):
+    with pytest.raises(DataError, match=r"all 12 images of .* are generated .*: use them by --allow-generated"):
         open_dataset(tmp_path / "all", exclude_generated=True)
 
 

@@ -176,7 +176,7 @@ def test_prompts_of_a_model_that_reads_none_are_refused(trained, tmp_path):
         genkit.sample(trained["vq-gpt"], prompts="a seven")
     with pytest.raises(UsageError, match="prompts or classes"):
         genkit.sample(trained["prompts"], prompts="a seven", label=7)
-    with pytest.raises(UsageError, match="it is not conditional"):
+    with pytest.raises(UsageError, match="follows prompts and no classes"):
         genkit.sample(trained["prompts"], label=7)
     with pytest.raises(UsageError, match="give a second one"):
         genkit.interpolate(trained["prompts"], prompts="a seven")
