@@ -83,7 +83,7 @@ def command(
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
     asked = [*prompts, *(lines_of(prompt_file) if prompt_file else ())]
     if labelled and asked:
-        raise UsageError("--labelled goes with classes: with prompts, --out writes metadata.csv with the texts")
+        raise UsageError("--labelled goes with classes: with prompts, --out writes metadata.jsonl with the texts")
     count = count or (10 if asked else 100)
     run = (run_with_data if labelled else trained_run)(root, model, run_id, dataset, checkpoint)
     drawn: dict[str, Any] = {"label": label, "raw": raw, "sampling": sampling, "seed": seed, "device": device}

@@ -25,7 +25,10 @@ def condition_made(tested: ModelUnderTest) -> None:
     require(isinstance(said, Condition), f"understand returns {type(said).__name__}, not a genkit.models.Condition")
     require(len(said) == len(prompts), f"understand makes {len(said)} rows of {len(prompts)} prompts")
     require(bool(said.tokens.isfinite().all()), "understand returns values that are not finite")
-    _draw(model, _said(model, ["", *prompts]), 1)
+    with_none = _draw(model, _said(model, [*prompts, ""]), 1)
+    require(bool(with_none.isfinite().all()), "an empty prompt draws values that are not finite")
+    without = _draw(model, _said(model, [*prompts, prompts[0]]), 1)
+    require(_apart(with_none[:-1], without[:-1]) < NEAR, "an empty prompt changes what the others of its batch draw")
     eight = prompts[:1] * 8
     alone, longer = _said(model, eight), _said(model, [*eight, " ".join(prompts * 3)])[:8]
     require(

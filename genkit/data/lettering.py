@@ -19,18 +19,22 @@ MARGIN = 4
 MOST_LINES = 3
 
 
-def captioned_grid(images: NDArray[np.uint8], captions: Sequence[str], columns: int) -> NDArray[np.uint8]:
+def captioned_grid(
+    images: NDArray[np.uint8], captions: Sequence[str], columns: int, width: int = 640
+) -> NDArray[np.uint8]:
     """Lay uint8 images [N, C, H, W] out by caption, which they have in turn: [H', W', C]."""
     blocks = []
     for number, caption in enumerate(captions):
-        rows = grid(images[number :: len(captions)], columns)
+        rows = grid(images[number :: len(captions)], columns, width=width)
         blocks += [strip(caption, rows.shape[1], rows.shape[2]), rows]
     return np.concatenate(blocks)
 
 
-def captioned_size(count: int, size: tuple[int, int], captions: Sequence[str], columns: int) -> tuple[int, int]:
+def captioned_size(
+    count: int, size: tuple[int, int], captions: Sequence[str], columns: int, width: int = 640
+) -> tuple[int, int]:
     """Return the height and width of the ``captioned_grid`` of so many images of a size (height, width)."""
-    height, width = grid_size(count // len(captions), columns, size)
+    height, width = grid_size(count // len(captions), columns, size, width=width)
     return sum(height + len(strip(caption, width, 1)) for caption in captions), width
 
 

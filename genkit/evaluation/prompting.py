@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 
 from genkit.data import ImageDataset, Split
@@ -22,13 +19,6 @@ from genkit.registry.specs import MetricSpec
 def follows_prompts(model: GenerativeModel | None) -> bool:
     """Return whether a model understands texts; one that could and was trained without has ``understand = None``."""
     return callable(getattr(model, "understand", None))
-
-
-def understood(model: GenerativeModel, prompts: Sequence[str]) -> Any:
-    """Return what texts say to a model, to be given to ``sample``."""
-    understand: Any = getattr(model.eval(), "understand")  # noqa: B009
-    with torch.no_grad():
-        return understand(list(prompts))
 
 
 def asked_of(

@@ -18,11 +18,11 @@ from torch import Tensor
 from genkit.data import Split
 from genkit.data.images import quantize, truncate
 from genkit.data.prompts import CaptionDraw
-from genkit.evaluation.prompting import follows_prompts, understood
+from genkit.evaluation.prompting import follows_prompts
 from genkit.files.reading import read_file
 from genkit.models.base import GenerativeModel
 from genkit.models.drawing import sampling_of
-from genkit.models.images import drawn
+from genkit.models.images import drawn, understood
 from genkit.registry.provenance import code_of_object
 from genkit.seeds import derive
 

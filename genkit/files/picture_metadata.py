@@ -155,6 +155,8 @@ def _jpeg(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     claim, exif = b"", False
     for _ in range(PARTS):
         marker = file.read(2)
+        while marker == b"\xff\xff":  # fill bytes
+            marker = b"\xff" + file.read(1)
         if len(marker) < 2 or marker[0] != 0xFF or marker[1] in (0xD9, 0xDA):
             break
         size = int.from_bytes(file.read(2), "big") - 2

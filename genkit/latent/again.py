@@ -47,13 +47,13 @@ def command_again(origin: Origin, run: Run | None, checkpoint: Path | None, shap
     if origin.kind in ("preview", "exhibit"):
         return ""
     words = ["genkit", origin.kind, *(["IMAGE..."] if origin.given else [])]
-    words += ["--checkpoint", str(checkpoint)] if checkpoint else ["--run", str(run.path if run else origin.run)]
+    words += ["--checkpoint", str(checkpoint)] if checkpoint else [f"--run={run.path if run else origin.run}"]
     if origin.kind == "sample":
         words += ["-n", str(-(-(origin.first + origin.count) // len(origin.prompts or " ")))]
     prompts = origin.prompts or ()
     flags = ["--from", *["--to"] * (len(prompts) - 1)] if origin.kind == "interpolate" else ["--prompt"] * len(prompts)
     for flag, prompt in zip(flags, prompts, strict=False):
-        words += [flag, prompt]
+        words += [f"{flag}={prompt}"]
     for name, value in origin.arguments.items():
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -74,6 +74,8 @@ def draw_again(origin: Origin, run: Run, checkpoint: Path, shape: tuple[int, int
     ``shape`` is the height and width of the picture that the origin is of. Raises DataError where these do not fit each
     other, and UsageError where the run draws otherwise than the origin says.
     """
+    if origin.size != tuple(run.config.data.shape[1:]):
+        raise DataError(OTHER_SIZE)
     prompts = origin.prompts or ()
     wanted = device if device != "auto" else origin.device or "auto"
     label = origin.arguments.get("label")

@@ -60,6 +60,8 @@ def sample(
     count *= len(asked) or 1
     facts = facts_of("sample", metadata and grid is not None, seed=seed, number=count, label=label, prompts=asked)
     _, model, origin = loaded(run, device, raw=raw, sampling=sampling, facts=facts)
+    if grid is not None:
+        pictures.check_size(count, model, asked)
     parts: list[Tensor] = []
     for drawn, _ in pictures.draw_in_order(model, count, seed=seed, label=label, prompts=asked):
         parts.append(drawn)
@@ -89,9 +91,9 @@ def sample_to_folder(
 ) -> None:
     """Draw any number of images as single PNGs into a new folder; labels.csv has the classes of a conditional model.
 
-    With ``prompts``, of each of which ``count`` images are drawn, metadata.csv has those. With ``labelled`` each class
-    gets a folder of its own instead, which ``folder:`` reads as a labelled data set; of a run that did not record the
-    names of its classes they are those of its data, which lies at ``dataset`` if moved.
+    With ``prompts``, of each of which ``count`` images are drawn, metadata.jsonl has those. With ``labelled`` each
+    class gets a folder of its own instead, which ``folder:`` reads as a labelled data set; of a run that did not record
+    the names of its classes they are those of its data, which lies at ``dataset`` if moved.
     Raises GenkitError if the folder has files, and otherwise as ``sample``.
     """
     asked = read_prompts(prompts, label)

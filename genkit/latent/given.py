@@ -34,6 +34,9 @@ _LOG = logger(__name__)
 MOST_PROMPTS = 10_000
 """Prompts of one drawing."""
 
+PROMPT_BYTES = 200_000
+"""Bytes of all prompts of one drawing, which each of its pictures says."""
+
 _SKIPPING = re.compile(",? or leave bad files out with --skip-bad")
 
 
@@ -106,6 +109,8 @@ def read_prompts(prompts: Sequence[str] | str, label: int | str | None = None) -
         raise UsageError("a model follows prompts or classes: give one of the two")
     if len(asked) > MOST_PROMPTS:
         raise UsageError(f"{len(asked):,} prompts are more than {MOST_PROMPTS:,}: give them in parts")
+    if (size := sum(len(prompt.encode(errors="replace")) for prompt in asked)) > PROMPT_BYTES:
+        raise UsageError(f"the prompts have {size:,} bytes, more than {PROMPT_BYTES:,}: give them in parts")
     return asked
 
 

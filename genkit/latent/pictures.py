@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from genkit.data.images import grid, grid_size, png, quantize, save_gif, save_grid
 from genkit.data.lettering import captioned_grid, captioned_size
+from genkit.data.source import MAX_PIXELS
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
 from genkit.files.text import comma_separated, logger, read_back
@@ -120,15 +122,30 @@ def write_grid(images: Tensor, path: Path, origin: Origin | None = None, prompts
 def laid_out(images: NDArray[np.uint8], prompts: Sequence[str] = ()) -> NDArray[np.uint8]:
     """Return the grid [H, W, C] of uint8 samples [N, C, H, W], ten in a row, with their prompts if there are any."""
     if prompts:
-        return captioned_grid(images, prompts, min(len(images) // len(prompts), 10))
+        return captioned_grid(images, prompts, *_columns(len(images) // len(prompts)))
     return grid(images, min(len(images), 10))
 
 
 def size_of(count: int, size: tuple[int, int], prompts: Sequence[str] = ()) -> tuple[int, int]:
     """Return the height and width of what ``laid_out`` makes of so many samples of a size (height, width)."""
     if prompts:
-        return captioned_size(count, size, prompts, min(count // len(prompts), 10))
+        return captioned_size(count, size, prompts, *_columns(count // len(prompts)))
     return grid_size(count, min(count, 10), size)
+
+
+def check_size(count: int, model: GenerativeModel, prompts: Sequence[str] = ()) -> None:
+    """Raise UsageError for a grid of so many samples that no program opens it, before they are drawn."""
+    height, width = size_of(count, (model.data.shape[1], model.data.shape[2]), prompts)
+    if height * width > MAX_PIXELS:
+        raise UsageError(
+            f"a grid of {count:,} images has {height * width:,} pixels, more than {MAX_PIXELS:,}: ask for fewer, or "
+            "write single files with --out FOLDER"
+        )
+
+
+def _columns(each: int) -> tuple[int, int]:
+    """Return the columns of a grid with so many images of each prompt, and its width in pixels."""
+    return min(each, 10), max(320, 64 * min(each, 10))
 
 
 def write_walks(images: Tensor, path: Path, steps: int, origin: Origin | None = None) -> None:
@@ -182,7 +199,7 @@ def write_images(
 
     Each says where it is from, with its own place in the drawing, if an ``origin`` is given.
 
-    For a conditional model labels.csv lists the classes, for ``prompts``, which the images have in turn, metadata.csv
+    For a conditional model labels.csv lists the classes, for ``prompts``, which the images have in turn, metadata.jsonl
     the texts, as ``folder:`` reads them. With ``classes``, the names of all classes, each class gets a
     folder instead, so that ``folder:`` reads the result as a labelled data set.
     """
@@ -213,8 +230,8 @@ def write_images(
         if labels and not classes:
             write_atomic(place / "labels.csv", comma_separated([("file", "label"), *labels]).encode())
         if prompts:
-            texts = [(f"{number:06d}.png", prompts[number % len(prompts)]) for number in range(count)]
-            write_atomic(place / "metadata.csv", comma_separated([("file_name", "text"), *texts]).encode())
+            texts = [{"file_name": f"{n:06d}.png", "text": prompts[n % len(prompts)]} for n in range(count)]
+            write_atomic(place / "metadata.jsonl", "".join(f"{json.dumps(line)}\n" for line in texts).encode())
 
 
 def write_singles(images: Tensor, folder: Path, names: Sequence[str], origin: Origin | None = None) -> None:

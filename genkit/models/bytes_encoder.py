@@ -22,6 +22,9 @@ WORD = 12
 """Bytes of a word; a longer one is read as several."""
 
 LAYERS = 2
+_SAID: list[str] = []
+"""The first text of this process that was cut."""
+
 _BEGIN = 256  # stands before a text's bytes
 
 
@@ -76,11 +79,13 @@ def text_bytes(prompt: str) -> bytes:
     text = plain.encode(errors="replace")
     if len(text) <= LONGEST:
         return text
-    warnings.warn(
-        f"the prompt {quoted(prompt[:40])}... has {len(text):,} bytes: only the first {LONGEST} are read",
-        GenkitWarning,
-        stacklevel=2,
-    )
+    if not _SAID:  # training reads long texts at every step
+        _SAID.append(prompt)
+        warnings.warn(
+            f"the prompt {quoted(prompt[:40])}... has {len(text):,} bytes: only the first {LONGEST} of any are read",
+            GenkitWarning,
+            stacklevel=2,
+        )
     return text[:LONGEST].decode(errors="ignore").encode()
 
 

@@ -46,6 +46,10 @@ class Condition:
         kept = self.mask.unsqueeze(-1)
         return self.tokens.masked_fill(~kept, 0).sum(1) / kept.sum(1).clamp_min(1)
 
+    def pooled(self) -> Condition:
+        """Return the condition [N, 1, d] whose one token is the mean of each text's."""
+        return Condition(self.mean()[:, None], self.mask.any(1, keepdim=True))
+
 
 def mixed(one: Condition, other: Condition, share: float) -> Condition:
     """Return what lies between two conditions, ``share`` of the way: a token that one of them lacks fades in or out.

@@ -35,11 +35,16 @@ class PretrainedText(TextEncoder):
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
             tokenizer = hub.AutoTokenizer.from_pretrained(folder, **local)
-            model = hub.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **local)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            raise DataError(f"{quoted(folder)} holds no text model that transformers can read: {error}") from error
-        model = model.get_encoder() if model.config.is_encoder_decoder else model
-        super().__init__(model.config.hidden_size, _hash_of(folder, layer))
+            local |= {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
+            whole, loaded = hub.AutoModel.from_pretrained(folder, **local)
+            model = text_half(whole)
+            dim = model.config.hidden_size
+        except Exception as error:  # of many kinds, for a folder with anything in it
+            raise DataError(
+                f"{quoted(folder)} holds no text model that transformers can read: {said(error)}"
+            ) from error
+        refuse_missing(folder, whole, model, loaded)
+        super().__init__(dim, _hash_of(folder, layer))
         states = model.config.num_hidden_layers + 1
         if not -states <= layer < states:
             raise UsageError(f"{quoted(folder)} has layers 0 to {states - 1}, or -{states} to -1, but not {layer}")
@@ -48,6 +53,20 @@ class PretrainedText(TextEncoder):
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
         limit = getattr(model.config, "max_position_embeddings", LONGEST)
         self.longest = min(LONGEST, tokenizer.model_max_length, limit)
+        try:
+            self._try()
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            raise DataError(f"{quoted(folder)} holds a model that reads no texts alone: {said(error)}") from error
+
+    def _try(self) -> None:
+        """Read a text of the greatest length; models that keep some positions for padding take a little less."""
+        text = " ".join(["a"] * self.longest)
+        with torch.no_grad():
+            try:
+                self([text])
+            except (RuntimeError, IndexError):
+                self.longest -= 8
+                self([text])
 
     def forward(self, prompts: Sequence[str]) -> Condition:
         """Return the hidden states [N, T, dim] of texts; an empty text has no tokens."""
@@ -79,6 +98,27 @@ def pretrained_text(request: TextRequest) -> PretrainedText:
     if layer and not layer.removeprefix("-").isdecimal():
         raise UsageError(f"layer={layer} is no number: write transformers:PATH?layer=-2")
     return PretrainedText(folder, int(layer or -1))
+
+
+def said(error: Exception) -> str:
+    """Return the first line of what an error says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def text_half(model: Any) -> Any:
+    """Return the part of a model that reads texts: an encoder of two halves, or the text tower of CLIP."""
+    if hasattr(model, "encoder") and hasattr(model, "decoder"):
+        return model.get_encoder()
+    return getattr(model, "text_model", model)
+
+
+def refuse_missing(folder: Path, whole: Any, used: Any, loaded: Any) -> None:
+    """Raise DataError where weights that are used are not in the folder's files: they would be random each time."""
+    missing = {*loaded["missing_keys"], *(each[0] for each in loaded["mismatched_keys"])}
+    own = {id(parameter) for name, parameter in used.named_parameters() if "pooler" not in name}
+    lacking = sorted(name for name, each in whole.named_parameters() if name in missing and id(each) in own)
+    if lacking:
+        raise DataError(f"{quoted(folder)} lacks weights, such as {lacking[0]}: restore its files")
 
 
 def _hash_of(folder: Path, layer: int) -> str:

@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ class TextOptions:
 
     def __post_init__(self) -> None:
         if self.text and not re.search("@[0-9a-f]{16}$", self.text):
+            self.text = absolute(self.text)
             sha256 = text_encoder(self.text, 8).sha256
             self.text += f"@{sha256[:16]}" if sha256 else ""
 
@@ -79,6 +81,14 @@ def text_encoder(reference: str, width: int) -> TextEncoder:
     return encoder
 
 
+def absolute(reference: str) -> str:
+    """Return a reference with its path absolute, if it has one: a run is used from other folders too."""
+    spec, argument = registry().text_encoder(reference)
+    if spec.argument != "PATH":
+        return reference
+    return f"{reference.removesuffix(argument)}{Path(argument).expanduser().absolute()}"
+
+
 class Reader(nn.Module):
     """Prompts -> Condition of a width: an encoder, and a linear projection of its vectors.
 
@@ -99,6 +109,7 @@ class Reader(nn.Module):
         self.encoder = nn.Identity() if self.frozen else encoder
         self._encoders = [encoder]
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
+        self._bytes = 0
         self.project = nn.Linear(encoder.dim, width, bias=False)
 
     def forward(self, prompts: Sequence[str]) -> Condition:
@@ -119,11 +130,12 @@ class Reader(nn.Module):
                 with torch.no_grad(), full_precision(device):
                     read = encoder([prompt])
                 self._kept[prompt] = read.tokens[0, read.mask[0]].float().cpu()
+                self._bytes += self._kept[prompt].nbytes
         found = [self._kept[prompt] for prompt in prompts]
         for prompt in prompts:
             self._kept.move_to_end(prompt)
-        while sum(each.nbytes for each in self._kept.values()) > KEPT_BYTES and len(self._kept) > 1:
-            self._kept.popitem(last=False)
+        while self._bytes > KEPT_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
         lengths = torch.tensor([len(each) for each in found])
         tokens = nn.utils.rnn.pad_sequence(found, batch_first=True)
         return Condition(tokens, torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)

@@ -53,7 +53,7 @@ class TextGAN(ConditionalGAN):
     def understand(self, prompts: Sequence[str]) -> Condition:
         """Return what N prompts ask for, to draw with."""
         assert self.reader is not None
-        return self.reader(prompts)  # type: ignore[no-any-return]
+        return self.reader(prompts).pooled()  # type: ignore[no-any-return]
 
     def discriminator_loss(self, batch: Batch, step: Step) -> Tensor:
         """Return the loss of real images with their captions, generated ones, and real ones with others' captions."""
@@ -90,23 +90,25 @@ class TextGAN(ConditionalGAN):
 
         Without either, labels are drawn, or the images are of no particular text.
         """
-        if labels is None and self.reader is not None:
-            labels = torch.zeros(n, self.text_size, device=self.device)
-        return super().generate(n, vectors(labels), generator=generator)
+        return super().generate(n, self.condition(labels, n), generator=generator)
 
     def discriminate(self, images: Tensor, labels: Any = None) -> Tensor:
         """Return float32 logits [N] of images in [-1, 1] with these labels [N] or vectors; without, of any."""
-        if labels is None and self.reader is not None:
-            labels = torch.zeros(len(images), self.text_size, device=images.device)
-        return super().discriminate(images, labels)
+        return super().discriminate(images, self.condition(labels, len(images)))
 
     def decode(self, latent: Tensor, condition: Any = None) -> Tensor:
         """Return the generator's images in [0, 1] of latents and labels [N], or of what texts say."""
-        if condition is None and self.reader is not None:
-            condition = torch.zeros(len(latent), self.text_size, device=latent.device)
-        return super().decode(latent, vectors(condition))
+        return super().decode(latent, self.condition(condition, len(latent)))
 
+    def condition(self, given: Any, n: int) -> Any:
+        """Return what networks are given: labels or None of a model of classes; of texts, vectors [n, text_size].
 
-def vectors(condition: Any) -> Any:
-    """Return the mean vectors [N, d] of a Condition; labels, and vectors, as they are."""
-    return condition.mean() if isinstance(condition, Condition) else condition
+        A model of texts takes labels for no text at all.
+        """
+        if self.reader is None:
+            return given
+        if isinstance(given, Condition):
+            return given.mean()
+        if isinstance(given, Tensor) and given.is_floating_point():
+            return given
+        return torch.zeros(n, self.text_size, device=self.device)

@@ -165,7 +165,8 @@ class MetricSpec(Spec):
 class TextEncoderSpec(Spec):
     """A text encoder; ``target`` is a function ``(request: TextRequest) -> TextEncoder``.
 
-    ``argument`` names what follows the colon, as in ``transformers:PATH``; empty if there is none.
+    ``argument`` names what follows the colon, as in ``transformers:PATH``; empty if there is none. One named PATH is
+    passed as an absolute path.
     """
 
     kind: ClassVar[str] = "text encoder"

@@ -10,13 +10,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MaxLen
 
+from genkit.errors import DataError
 from genkit.files.picture_metadata import GENERATED, OWN, PARAMETERS, XMP, with_texts
+from genkit.files.text import json_value
 from genkit.results.documents import parse
 
 SCHEMA = 1
@@ -26,6 +27,17 @@ _Side = Annotated[int, Ge(0), Le(1 << 20)]
 
 Kind = Literal["sample", "interpolate", "traverse", "reconstruct", "edit", "preview", "exhibit"]
 """The command that drew a picture; a preview is a grid of training, an exhibit a sheet of an evaluation."""
+
+ARGUMENTS = {
+    "sample": frozenset({"label"}),
+    "interpolate": frozenset({"steps", "walks", "label"}),
+    "traverse": frozenset({"steps", "span", "label", "dims"}),
+    "reconstruct": frozenset({"count", "label"}),
+    "edit": frozenset(
+        {"hole", "factor", "noise", "label", "steps", "starts", "prior", "perceptual", "features", "count"}
+    ),
+}
+"""The arguments of each command that pictures say; no others, as they become options of a command to copy."""
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -104,7 +116,7 @@ def stamped(png: bytes, origin: Origin | None) -> bytes:
     if origin is None:
         return png
     texts = {
-        OWN: json.dumps(dataclasses.asdict(origin), allow_nan=False),
+        OWN: json_value(dataclasses.asdict(origin)),
         PARAMETERS: origin.parameters(),
         XMP: _PACKET.format(GENERATED[origin.composite]),
     }
@@ -113,4 +125,8 @@ def stamped(png: bytes, origin: Origin | None) -> bytes:
 
 def read_origin(text: str, name: str) -> Origin:
     """Return the origin in the text of a picture's file; raises DataError, which begins with the file's ``name``."""
-    return parse(Origin, text, f"{name} has a text of genkit that can't be read", SCHEMA)
+    what = f"{name} has a text of genkit that can't be read"
+    origin = parse(Origin, text, what, SCHEMA)
+    if foreign := sorted(origin.arguments.keys() - ARGUMENTS.get(origin.kind, frozenset())):
+        raise DataError(f"{what}: genkit {origin.kind} has no argument {foreign[0]!r}")
+    return origin

@@ -271,6 +271,7 @@ def test_changed_pixels_are_found(grid, runs, monkeypatch):
         ({"size": [0, 0]}, "no longer of the size"),
         ({"arguments": {"label": 1.5}}, "its class is 1.5"),
         ({"arguments": {"label": "no such"}}, "there is no class named 'no such'"),
+        ({"size": (0, 0)}, "no longer of the size"),
         ({"sampling": {"nonsense": 1}}, "does not draw with 'nonsense'"),
         ({"kind": "interpolate", "arguments": {"walks": 10**9, "steps": 3}}, "no longer of the size|names no number"),
         ({"kind": "interpolate", "arguments": {"walks": 9_999, "steps": 10}}, "no longer of the size"),
@@ -287,7 +288,7 @@ def test_forged_origins_are_refused_in_a_sentence(changes, error, grid, runs):
 
 def test_what_a_forged_picture_says_neither_runs_nor_reaches_the_terminal(grid, runs):
     found = genkit.whence(forged(grid, run="$(rm -rf .)\x1b[2J", run_sha256="0", checkpoint="../../x"), runs=runs)
-    assert "'$(rm -rf .)" in found.command
+    assert "'--run=$(rm -rf .)" in found.command
     assert "\x1b" not in str(found)
     broken = forged(grid, seed=-1)
     found = genkit.whence(broken, runs=runs)
@@ -320,3 +321,28 @@ def test_what_is_no_picture_is_an_error(tmp_path):
         genkit.whence(tmp_path / "a.txt")
     with pytest.raises(MissingError):
         genkit.whence(tmp_path / "none.png")
+
+
+def test_a_forged_argument_is_no_option_of_the_command(grid, runs):
+    found = genkit.whence(forged(grid, arguments={"label": None, "checkpoint": "evil.safetensors"}), runs=runs)
+    assert not found.ok and found.command == ""
+    assert "genkit sample has no argument 'checkpoint'" in " ".join(found.notes)
+
+
+def test_a_prompt_that_looks_like_an_option_is_none(trained, runs, tmp_path):
+    genkit.sample(trained["prompts"], 1, prompts=["--gif x"], grid=tmp_path / "a.png")
+    assert "'--prompt=--gif x'" in genkit.whence(tmp_path / "a.png", runs=runs).command
+
+
+@pytest.mark.filterwarnings("ignore:the prompt")
+def test_long_prompts_can_be_read_back_and_too_long_ones_are_refused(trained, runs, tmp_path):
+    prompts = ["\U0001f600" * 1000] * 40
+    genkit.sample(trained["prompts"], 1, prompts=prompts, grid=tmp_path / "a.png")
+    assert genkit.whence(tmp_path / "a.png", runs=runs, draw=True).same_pixels
+    with pytest.raises(UsageError, match="give them in parts"):
+        genkit.sample(trained["prompts"], 1, prompts=["x" * 300_000])
+
+
+def test_a_grid_that_nothing_opens_is_refused_before_it_is_drawn(trained, tmp_path):
+    with pytest.raises(UsageError, match="ask for fewer, or write single files with --out"):
+        genkit.sample(trained["prompts"], 1, prompts=[f"{number}" for number in range(9000)], grid=tmp_path / "a.png")

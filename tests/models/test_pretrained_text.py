@@ -11,7 +11,7 @@ import torch
 
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.models.pretrained_text import PretrainedText, pretrained_text
-from genkit.models.text import Reader, TextRequest, text_encoder
+from genkit.models.text import Reader, TextOptions, TextRequest, text_encoder
 
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
@@ -105,6 +105,50 @@ def test_a_folder_without_a_model_and_no_folder_are_named(tmp_path: Path) -> Non
         text_encoder(f"transformers:{tmp_path / 'none'}", 8)
     with pytest.raises(UsageError, match="layer=last is no number"):
         encoder(tmp_path, "?layer=last")
+
+
+def test_a_folder_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    """They would be random, and others in every process."""
+    from safetensors.torch import load_file, save_file
+
+    folder = folder_of("bert", tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    left = {name: tensor for name, tensor in weights.items() if "layer.1." not in name}
+    assert len(left) < len(weights)
+    save_file(left, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(DataError, match=r"lacks weights, such as encoder.layer.1"):
+        encoder(folder)
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+    folder = folder_of("bert", tmp_path)
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match="holds no text model"):
+        encoder(folder)
+
+
+@torch.no_grad()
+def test_clips_text_tower_and_an_encoder_alone_are_read(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    towers = {
+        "text_config": {**small, "vocab_size": 32, "max_position_embeddings": 20, "eos_token_id": 1},
+        "vision_config": {**small, "image_size": 8, "patch_size": 4},
+    }
+    clip = transformers.CLIPModel(transformers.CLIPConfig(**towers, projection_dim=8))
+    for kind, model in (("bert", clip), ("t5", transformers.T5EncoderModel(CONFIGS["t5"]()))):
+        folder = folder_of(kind, tmp_path / kind)
+        for path in [*folder.glob("*.safetensors"), folder / "config.json"]:
+            path.unlink()
+        model.save_pretrained(folder)
+        assert encoder(folder)(["a red 3"]).tokens.shape == (1, 3, 16)
+
+
+def test_the_path_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of("bert", tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    assert TextOptions(text="transformers:model").text.startswith(f"transformers:{tmp_path / 'model'}@")
 
 
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:

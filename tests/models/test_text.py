@@ -36,6 +36,7 @@ class Frozen(TextEncoder):
 def frozen(monkeypatch: pytest.MonkeyPatch) -> Frozen:
     encoder = Frozen()
     monkeypatch.setattr(text, "text_encoder", lambda reference, width: encoder)
+    monkeypatch.setattr(text, "absolute", lambda reference: reference)
     return encoder
 
 

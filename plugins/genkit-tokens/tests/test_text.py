@@ -126,6 +126,7 @@ def test_texts_are_trained_with_the_transformer(model: Any) -> None:
     missing = [name for name, parameter in model.reader.named_parameters() if parameter.grad is None]
     assert missing == []
     assert model.transformer.labels.num_embeddings == 2
+    assert model.ema == ("tokenizer", "transformer", "reader")
     trained = {id(p) for group in model.phases()[1].optimizer.param_groups for p in group["params"]}
     assert trained == {id(p) for part in (model.transformer, model.reader) for p in part.parameters()}
 

@@ -161,7 +161,7 @@ def test_what_was_never_trained_is_not_drawn(make: Make) -> None:
     with pytest.raises(UsageError, match="guidance=1"):
         model.sample(2, generator=generator)
     model.sampling = VQGPTSampling()
-    with pytest.raises(UsageError, match="name the class"):
+    with pytest.raises(UsageError, match="name one"):
         model.complete(images(), torch.zeros(4, 1, 8, 8, dtype=torch.bool), generator=generator)
 
 

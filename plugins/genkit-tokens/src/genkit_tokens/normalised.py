@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from genkit.errors import Unmeasurable
 from genkit.models import Condition
 from genkit.models.precision import full_precision
 from genkit_tokens.prefix import Prefix
@@ -85,6 +86,8 @@ class NormalisedTokenModel(TokenModel):
 
     def log_mixture(self, tokens: Tensor) -> Tensor:
         """Return log p(z) [N] = log sum_c p(c) p(z | c) of tokens [N, T]."""
+        if not self.transformer.anything_is_trained and self.reader is not None:
+            raise Unmeasurable("p(image) without a text was not trained, with label_dropout=0")
         if not self.follows_classes:
             return self.log_prior(tokens, self.transformer.anything(len(tokens)))
         prefixes = [Prefix(torch.full((len(tokens),), label, device=tokens.device)) for label in range(self.labels)]

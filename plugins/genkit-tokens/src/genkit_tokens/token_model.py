@@ -52,7 +52,7 @@ class TokenModel(GenerativeModel):
     Sampling = TokenSampling
     stages = 2
     stage_shares = (1.0, 3.0)
-    ema = ("tokenizer", "transformer")
+    ema: ClassVar[tuple[str, ...]] = ("tokenizer", "transformer")
     adapts = ("transformer.blocks", "reader")  # so that a new word is told from those that it looks like
     conditional: ClassVar[bool] = True
     options: TokenOptions
@@ -63,6 +63,8 @@ class TokenModel(GenerativeModel):
     def __init__(self, options: TokenOptions, data: DataInfo) -> None:
         super().__init__(options, data)
         self.reader = reader_of(self, options.text, options.width)
+        if self.reader is not None:
+            self.ema = (*self.ema, "reader")  # type: ignore[misc]
 
     @property
     def labels(self) -> int:

@@ -88,10 +88,10 @@ class Transformer(nn.Module):
 
     def first(self, prefix: Prefix) -> Tensor:
         """Return the contents [N, 1, width] of a prefix's slot; raises UsageError for one that was never trained."""
-        if not self.anything_is_trained and bool((prefix.labels == self.classes).any()):
+        if not (self.training or self.anything_is_trained) and bool((prefix.labels == self.classes).any()):
             raise UsageError(
-                "this model was trained with label_dropout=0, so it draws no images of any class: draw with "
-                "guidance=1, and name the class"
+                "this model was trained with label_dropout=0, so it draws nothing without a class or prompt: draw with "
+                "guidance=1, and name one"
             )
         return self.labels(prefix.labels)[:, None]  # type: ignore[no-any-return]
 

@@ -73,7 +73,7 @@ class CVAE(VAE):
     def understand(self, prompts: Sequence[str]) -> Condition:
         """Return what N prompts ask for, to draw with."""
         assert self.reader is not None
-        return self.reader(prompts)  # type: ignore[no-any-return]
+        return self.reader(prompts).pooled()  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator, condition: Tensor | Condition | None = None) -> Tensor:
