@@ -29,7 +29,7 @@ def test_a_picture_that_says_nothing_exits_with_1_and_one_line(genkit, trained):
         image.save("copy.jpg")
     result = genkit("whence", "copy.jpg")
     assert result.code == 1 and result.out.count("\n") == 1 and not result.err
-    assert "a copy in another format, such as JPEG, loses it" in result.out
+    assert "a copy in another format such as JPEG, loses it" in result.out
     assert json.loads(genkit("whence", "copy.jpg", "--json").out)["origin"] is None
     assert genkit("whence", "none.png").code == 3
 
