@@ -144,7 +144,8 @@ class Reader(nn.Module):
 def reader_of(model: GenerativeModel, text: str, width: int) -> Reader | None:
     """Return what reads a model's prompts, for the option ``text``; None, and no ``understand``, if it is empty.
 
-    A model that reads prompts follows no classes. Raises UsageError for data without captions.
+    A model that reads prompts follows no classes. If anything of it is averaged, so is its ``reader``. Raises
+    UsageError for data without captions.
     """
     if not text:
         model.understand = None  # type: ignore[assignment]
@@ -152,4 +153,6 @@ def reader_of(model: GenerativeModel, text: str, width: int) -> Reader | None:
     if not model.data.has_prompts:
         raise UsageError(f"text={text} needs images with captions, which this data does not have: leave it out")
     model.conditional = False  # type: ignore[misc]
+    if model.ema:
+        model.ema = (*model.ema, "reader")  # type: ignore[misc]
     return Reader(text, width)

@@ -32,8 +32,6 @@ class TextGAN(ConditionalGAN):
     def __init__(self, options: Any, data: DataInfo) -> None:
         super().__init__(options, data)
         self.reader = reader_of(self, getattr(options, "text", ""), self.text_size)
-        if self.reader is not None:
-            self.ema = (*self.ema, "reader")  # type: ignore[misc]
 
     @property
     def condition_size(self) -> int:

@@ -63,8 +63,6 @@ class TokenModel(GenerativeModel):
     def __init__(self, options: TokenOptions, data: DataInfo) -> None:
         super().__init__(options, data)
         self.reader = reader_of(self, options.text, options.width)
-        if self.reader is not None:
-            self.ema = (*self.ema, "reader")  # type: ignore[misc]
 
     @property
     def labels(self) -> int:
@@ -127,9 +125,8 @@ class TokenModel(GenerativeModel):
         """Return the prefix of labels [n] or of the condition of prompts; a prompt without a word asks for anything."""
         if isinstance(condition, Condition):
             return Prefix(torch.where(condition.mask.any(1), 0, self.transformer.classes), condition)
-        if condition is None or not self.follows_classes:
-            return self.transformer.anything(n)
-        return Prefix(condition)
+        labels = condition if self.follows_classes else None
+        return self.transformer.anything(n) if labels is None else Prefix(labels)
 
     def after_step(self, step: Step) -> None:
         """Move a codebook of averages, while the tokenizer is trained."""
