@@ -17,6 +17,9 @@ from genkit.models.conditions import Condition
 from genkit.models.precision import full_precision
 from genkit.registry.discovery import registry
 
+LEFT_OUT = 0.1
+"""The share of captions or classes that GANs and VAEs leave out in training to draw images without one."""
+
 KEPT_BYTES = 256 << 20
 """Memory for the vectors of texts that a frozen encoder has encoded."""
 

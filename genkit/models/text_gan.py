@@ -13,10 +13,7 @@ from genkit.data.stream import Batch
 from genkit.models.base import Phase, Step
 from genkit.models.conditions import Condition
 from genkit.models.gan import ConditionalGAN, to_signed
-from genkit.models.text import reader_of
-
-LEFT_OUT = 0.1
-"""The share of captions that training leaves out, so that images of no particular prompt can be drawn."""
+from genkit.models.text import LEFT_OUT, reader_of
 
 
 class TextGAN(ConditionalGAN):

@@ -12,16 +12,13 @@ from torch import Tensor, nn
 
 from genkit.models import VAE, Batch, Condition, DataInfo, Step
 from genkit.models.precision import full_precision, promoted
-from genkit.models.text import TextOptions, reader_of
+from genkit.models.text import LEFT_OUT, TextOptions, reader_of
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 from genkit_vaes.networks import conv_decoder, conv_encoder
 from genkit_vaes.pixels import likelihood_of
 
 SIZE = 64
 """The size of the vector of a class or caption."""
-
-LEFT_OUT = 0.1
-"""The share of classes and captions that training leaves out, so that an image can be decoded without one."""
 
 
 @dataclass
