@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from filelock import FileLock, Timeout
+from forks import forked
 
 from genkit.files import locks
 from genkit.files.locks import Held, ProcessLock, holding, waiting
@@ -66,11 +67,7 @@ def test_another_lock_of_the_same_process_is_another_holder(tmp_path):
 def test_a_forked_child_neither_keeps_nor_drops_its_parents_lock(tmp_path):
     lock = ProcessLock(tmp_path / "lock")
     with holding(lock):
-        child = os.fork()
-        if child == 0:
-            lock.release()
-            os._exit(0)
-        os.waitpid(child, 0)
+        assert forked(lock.release) == 0
         assert ProcessLock(lock.path).held()
     read, write = os.pipe()
     with holding(lock):
@@ -87,13 +84,17 @@ def test_a_forked_child_neither_keeps_nor_drops_its_parents_lock(tmp_path):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_childs_own_lock_of_the_same_number_is_not_its_parents(tmp_path):
     parents, of_child = ProcessLock(tmp_path / "parents"), ProcessLock(tmp_path / "of_child")
+
+    def work():
+        while os.open(os.devnull, os.O_RDONLY) < parents._descriptor:
+            pass  # a lower number may have become free
+        os.close(parents._descriptor)
+        assert of_child.acquire() and of_child._descriptor == parents._descriptor
+        parents.release()
+        assert ProcessLock(of_child.path).held()
+
     with holding(parents):
-        child = os.fork()
-        if child == 0:
-            assert of_child.acquire() and of_child._descriptor == parents._descriptor
-            parents.release()
-            os._exit(0 if ProcessLock(of_child.path).held() else 1)
-        assert os.waitpid(child, 0)[1] == 0
+        assert forked(work) == 0
         assert parents.held()
 
 

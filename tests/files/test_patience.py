@@ -33,9 +33,11 @@ def mirror(serve: Callable[[Callable[[bytes], None], threading.Event], None]) ->
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/file"
-        gone.set()
-        listening.shutdown(socket.SHUT_RDWR)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/file"
+        finally:
+            gone.set()
+            listening.shutdown(socket.SHUT_RDWR)
     thread.join()
 
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from forks import forked
 
 from genkit.training import checkpoint
 from genkit.training.api import resume, train
@@ -46,15 +47,7 @@ def same_bits(one, other):
 
 def in_a_killed_process(work):
     """Fork, do the work in the child, and expect that SIGKILL ends it. One thread, so forking is sound."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert forked(work) == -signal.SIGKILL
 
 
 def killer(kind, count):

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from forks import forked
 from PIL import Image
 
 from genkit.errors import DataError, MissingError, UsageError
@@ -73,19 +74,14 @@ def test_a_tuned_run_begins_with_its_parents_weights_and_names_it(parent, tuned)
 def test_a_killed_run_resumes_to_the_same_weights_though_its_parent_is_gone(model, run_toy, tuned, tmp_path):
     parent = run_toy(model, images=256)
     whole = tuned(parent, root=tmp_path / "whole")
-    if (child := os.fork()) == 0:
-        logged = []
+    logged = []
 
-        def kill(event):
-            logged.append(event["kind"])
-            if logged.count("checkpoint") == 5:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def kill(event):
+        logged.append(event["kind"])
+        if logged.count("checkpoint") == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-        try:
-            tuned(parent, root=tmp_path / "killed", on_event=kill)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+    assert forked(lambda: tuned(parent, root=tmp_path / "killed", on_event=kill)) == -signal.SIGKILL
     (path,) = (tmp_path / "killed").glob("*/*/*")
     for file in parent.checkpoints():
         file.unlink()
