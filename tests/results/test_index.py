@@ -89,7 +89,7 @@ def board(root):
         return str(error)
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "digits-more"])
+@pytest.mark.parametrize("name", ["digits", "mnist"])
 def test_a_board_is_the_same_from_an_index(name, tmp_path, parsed, monkeypatch):
     from genkit.report import page
 
