@@ -1,4 +1,4 @@
-"""Export a run to one zip file (run.json, status.json, newest checkpoint, sample grid) and import it again."""
+"""Export a run to one zip file (run.json, status.json, newest checkpoint, sample grid, adapter) and import it again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from genkit.errors import DataError, GenkitError, MissingError
 from genkit.files.reading import BROKEN_ZIP, Zip, reason
 from genkit.files.temporaries import temporary_folder
 from genkit.files.writing import replacing
-from genkit.training.runs import Run, checkpoint_meta, open_run, with_newest
+from genkit.training.runs import ADAPTER, Run, checkpoint_meta, open_run, with_newest
 
-_MEMBERS = ("run.json", "status.json", "samples.png", "checkpoint.safetensors")
+_CHECKPOINT = "checkpoint.safetensors"
+_MEMBERS = ("run.json", "status.json", "samples.png", *ADAPTER)
 _BLOCK = 1 << 20
 _RATIO = 10
 _SPARE = 16 << 20
@@ -38,10 +39,10 @@ def export_run(run: Run, target: Path) -> Path:
 def _pack(run: Run, newest: Path, target: Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         archive.comment = newest.name.encode()
-        for name in _MEMBERS[:-1]:
+        for name in _MEMBERS:
             if (run.path / name).is_file():
                 archive.write(run.path / name, name)
-        archive.write(newest, _MEMBERS[-1])
+        archive.write(newest, _CHECKPOINT)
 
 
 def import_run(source: Path, root: Path) -> Run:
@@ -83,7 +84,7 @@ def _numbered(folder: Path, parent: Path) -> Path:
 def _unpack(source: Path, folder: Path) -> tuple[str, str]:
     """Make a run of an export in ``folder``, all of which can be read; return the names of its data set and model."""
     step = _members(source, folder)
-    os.rename(folder / "checkpoint.safetensors", folder / "checkpoints" / step)
+    os.rename(folder / _CHECKPOINT, folder / "checkpoints" / step)
     run = open_run(folder)
     checkpoint_meta(folder / "checkpoints" / step)
     run.status  # noqa: B018 - raises DataError if it can't be read
@@ -105,7 +106,8 @@ def _members(source: Path, folder: Path) -> str:
             raise DataError(f"{source} is not an exported run")
         (folder / "checkpoints").mkdir()
         most = _SPARE + _RATIO * source.stat().st_size
-        for name in sorted(set(_MEMBERS) & set(archive.namelist())):
+        for name in sorted({*_MEMBERS, _CHECKPOINT} & set(archive.namelist())):
+            (folder / name).parent.mkdir(exist_ok=True)
             with (folder / name).open("wb") as out:
                 for block in _blocks(archive, name):
                     most -= out.write(block)
@@ -114,7 +116,7 @@ def _members(source: Path, folder: Path) -> str:
                             f"{source} unpacks to more than {_RATIO} times its size, which no exported run does: "
                             "export it again with genkit runs export"
                         )
-    for name in ("run.json", "checkpoint.safetensors"):
+    for name in ("run.json", _CHECKPOINT):
         if not (folder / name).is_file():
             raise DataError(f"{source} is not a whole exported run: it has no {name}")
     return step

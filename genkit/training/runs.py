@@ -39,6 +39,9 @@ _LOG = logger(__name__)
 
 T = TypeVar("T")
 
+ADAPTER = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
+"""What LoRA learned, in the folder of a run that ``genkit tune`` made."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from genkit.models.lora import adapter
 from genkit.seeds import derive
 from genkit.training.config import RunConfig, Tuning
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Run, load
+from genkit.training.runs import ADAPTER, Run, load
 
 _LOG = logger(__name__)
 
@@ -177,8 +176,6 @@ def write_adapter(run: Run) -> None:
     if tuning is None or tuning.method != "lora":
         return
     tensors, config = adapter(load(run, merge=False), tuning.rank, tuning.alpha)
-    folder = run.path / "adapter"
-    folder.mkdir(exist_ok=True)
-    files: dict[str, Any] = {"adapter_model.safetensors": save(tensors, {"format": "pt"})}
-    files["adapter_config.json"] = (json.dumps(config, indent=2) + "\n").encode()
-    write_together({folder / name: data for name, data in files.items()})
+    model, settings = (run.path / name for name in ADAPTER)
+    model.parent.mkdir(exist_ok=True)
+    write_together({model: save(tensors, {"format": "pt"}), settings: (json.dumps(config, indent=2) + "\n").encode()})

@@ -12,6 +12,7 @@ from genkit.errors import DataError, GenkitError, MissingError
 from genkit.files.integrity import sealed, unsealed
 from genkit.training.api import train
 from genkit.training.archive import export_run, import_run
+from genkit.training.runs import ADAPTER
 
 
 @pytest.fixture
@@ -52,6 +53,16 @@ def test_an_exported_run_comes_back_whole(exported, tmp_path):
     one, other = genkit.load(run).state_dict(), genkit.load(again).state_dict()
     assert all(torch.equal(one[key], other[key]) for key in one)
     assert stat.S_IMODE(again.path.stat().st_mode) == 0o755
+
+
+def test_the_adapter_of_a_tuned_run_goes_with_it(exported, tmp_path):
+    run, _ = exported
+    files = {name: f"{name}'s".encode() for name in ADAPTER}
+    for name, data in files.items():
+        (run.path / name).parent.mkdir(exist_ok=True)
+        (run.path / name).write_bytes(data)
+    again = import_run(export_run(run, tmp_path / "tuned.zip"), tmp_path / "elsewhere")
+    assert {name: (again.path / name).read_bytes() for name in ADAPTER} == files
 
 
 def test_an_import_beside_another_gets_a_folder_of_its_own(exported, tmp_path):
