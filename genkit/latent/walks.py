@@ -52,14 +52,14 @@ def walk_latents(
 def walk_prompts(model: GenerativeModel, prompts: Sequence[str], walks: int, steps: int, *, seed: int = 0) -> Tensor:
     """Return images [walks * steps, C, H, W] in [0, 1]: each walk is drawn with the same random numbers at every step.
 
-    What the prompts say is mixed in even steps from the first through all to the last. Raises UsageError for a model
-    that follows no prompts, or fewer steps than prompts.
+    What the prompts say is mixed from the first through all to the last; each has a step of its own, as evenly apart as
+    whole steps can be. Raises UsageError for a model that follows no prompts, or fewer steps than prompts.
     """
     if steps < len(prompts):
         raise UsageError(f"a walk through {len(prompts)} prompts needs at least as many steps, not {steps}")
     said, drawings = understood(model, prompts), []
-    for step in range(steps):
-        place = step * (len(prompts) - 1) / (steps - 1)
+    own = [int(row * (steps - 1) / (len(prompts) - 1) + 0.5) for row in range(len(prompts))]
+    for place in np.interp(range(steps), own, range(len(prompts))).tolist():
         before = min(int(place), len(prompts) - 2)
         one, other = (said[torch.full((walks,), row, device=said.mask.device)] for row in (before, before + 1))
         generator = torch.Generator(model.device).manual_seed(derive(seed, "walk"))

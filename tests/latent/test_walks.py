@@ -6,8 +6,8 @@ import torch
 
 from genkit.data import Split
 from genkit.errors import UsageError
-from genkit.latent.walks import most_used, slerp, walk_along, walk_between
-from genkit.models import DataInfo, GenerativeModel
+from genkit.latent.walks import most_used, slerp, walk_along, walk_between, walk_prompts
+from genkit.models import Condition, DataInfo, GenerativeModel
 from genkit.training.runs import make_model
 
 
@@ -115,3 +115,27 @@ def test_dimensions_come_in_the_order_of_their_use():
     assert most_used(model, 2, Split("test", images, None)) == [0, 1]
     model.encode = lambda images: images.flatten(1) * scales
     assert most_used(model, 3, Split("test", images, None)) == [1, 3, 0]
+
+
+class Reader(GenerativeModel):
+    """Its images have the brightness that a prompt says, in percent."""
+
+    def __init__(self):
+        super().__init__(None, DataInfo((1, 2, 2)))
+
+    def understand(self, prompts):
+        said = torch.tensor([[[float(prompt) / 100]] for prompt in prompts])
+        return Condition(said, torch.ones(len(said), 1, dtype=torch.bool))
+
+    def sample(self, n, *, generator, condition=None):
+        return condition.tokens.view(-1, 1, 1, 1).expand(n, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("steps", "percents"),
+    [(3, [0, 40, 100]), (4, [0, 20, 40, 100]), (5, [0, 20, 40, 70, 100]), (6, [0, 40 / 3, 80 / 3, 40, 70, 100])],
+)
+def test_each_prompt_of_a_walk_has_a_step_of_its_own(steps, percents):
+    images = walk_prompts(Reader(), ["0", "40", "100"], 2, steps)
+    assert images.shape == (2 * steps, 1, 2, 2)
+    assert images[:steps, 0, 0, 0].tolist() == pytest.approx([percent / 100 for percent in percents])
