@@ -115,7 +115,8 @@ def report(
         own = sum(each.numel() for name, each in apart.named_parameters() if ".lora_" in name)
         whole = sum(each.numel() for each in before.parameters())
         print(f"  parameters        {own:,} of {whole:,}: {100 * own / whole:.1f} %")
-        print(f"  merged, unmerged  {difference(apart, after):.1e} of the largest logit apart at most")
+        apart_at_most, largest = difference(apart, after)
+        print(f"  merged, unmerged  {apart_at_most:.1e} apart at most, of logits up to {largest:.1f}")
     print(
         f"  new digit         {told(obeyed(after, [WORD] * count, word, judge, seed))}"
         f", of the parent {told(obeyed(before, [WORD] * count, word, judge, seed))}"
@@ -129,13 +130,13 @@ def report(
     print("  " + "\n  ".join(found.lines() if found is not None else ["no likeness measured"]))
 
 
-def difference(one: Any, other: Any) -> float:
-    """Return the largest difference of two models' logits, for random images of the new word, over the largest logit."""
+def difference(one: Any, other: Any) -> tuple[float, float]:
+    """Return the largest difference of two models' logits, for random images of the new word, and the largest logit."""
     images = torch.rand(64, *one.data.shape, generator=torch.Generator().manual_seed(1))
     tokens = one.tokens(images)
     with torch.no_grad():
         logits = [each.logits_of(tokens, each.prefix(64, each.understand([WORD] * 64))) for each in (one, other)]
-    return float((logits[0] - logits[1]).abs().max() / logits[0].abs().max())
+    return float((logits[0] - logits[1]).abs().max()), float(logits[0].abs().max())
 
 
 def main() -> None:
