@@ -2,7 +2,15 @@
 
 from genkit.registry.hookspecs import hookimpl
 from genkit.registry.parameters import Parameter
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, TextEncoderSpec
+from genkit.registry.specs import (
+    CommandSpec,
+    DatasetSpec,
+    FeatureSpec,
+    MetricSpec,
+    ModelSpec,
+    TextEncoderSpec,
+    TrackerSpec,
+)
 
 __all__ = [
     "CommandSpec",
@@ -12,5 +20,6 @@ __all__ = [
     "ModelSpec",
     "Parameter",
     "TextEncoderSpec",
+    "TrackerSpec",
     "hookimpl",
 ]

@@ -214,7 +214,7 @@ def _record(plan: Plan, job: Job, data: ImageDataset, bench: BenchFolder, device
     evaluator = Evaluator(data, plan.eval_config(device))
     with waiting(bench.path / ".calibration.lock", "calibrates the board"):
         calibrate(evaluator, bench.path / "calibration")
-    name = store_record(bench.path, measure_run(trained, evaluator, trained.newest_checkpoint())).name
+    name = store_record(bench.path, measure_run(trained, evaluator, trained.newest_checkpoint()), trained).name
     if plan.milestones:
         _milestones(trained, evaluator, bench)
     return name

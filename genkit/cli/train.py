@@ -10,7 +10,16 @@ import click
 from genkit.cli.completions import complete_model, complete_run
 from genkit.cli.data import MOVABLE, OPENING, dataset_options, open_dataset
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, given, no_metadata_option, refuse, runs_option, seed_option
+from genkit.cli.options import (
+    FILE,
+    device_option,
+    given,
+    no_metadata_option,
+    refuse,
+    runs_option,
+    seed_option,
+    track_option,
+)
 from genkit.cli.output import echo
 from genkit.cli.trained import data_of
 from genkit.errors import UsageError
@@ -112,6 +121,7 @@ _FIXED = (
     section="Checkpoints",
     help="Resume this run, by path or id.",
 )
+@track_option
 @no_metadata_option
 @seed_option
 @device_option
@@ -136,6 +146,7 @@ def command(
     checkpoint_seconds: float,
     keep: int,
     resumed: str | None,
+    track: list[str] | None,
     no_metadata: bool,
     allow_generated: bool,
 ) -> None:
@@ -150,7 +161,9 @@ def command(
     from genkit.options import override, parse_assignments, read_config
     from genkit.training.settings import Settings
 
-    settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep, metadata=not no_metadata)
+    settings = Settings(
+        checkpoint_seconds=checkpoint_seconds, keep=keep, metadata=not no_metadata, track=tuple(track or ())
+    )
     if resumed:
         refuse(ctx, _FIXED, "can't be given with --resume: a run keeps its settings")
         from genkit.training.api import resume

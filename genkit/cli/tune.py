@@ -10,7 +10,7 @@ import click
 from genkit.cli.completions import complete_dataset, complete_run
 from genkit.cli.data import open_dataset, opening_options
 from genkit.cli.help import Command, option
-from genkit.cli.options import device_option, no_metadata_option, runs_option, seed_option
+from genkit.cli.options import device_option, no_metadata_option, runs_option, seed_option, track_option
 from genkit.cli.output import echo
 from genkit.cli.train import Count
 from genkit.files.text import quoted
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 @option("--rate", type=float, default=1.0, show_default=True, section="Budget", help="Factor on the learning rates.")
 @option("--images", type=Count(), default="20k", show_default=True, section="Budget", help="Images to train on.")
 @option("--batch", type=click.IntRange(min=1), section="Budget", help="Images per batch; default: that of --run.")
+@track_option
 @no_metadata_option
 @seed_option
 @device_option
@@ -82,6 +83,7 @@ def command(
     rate: float,
     images: int,
     batch: int | None,
+    track: list[str] | None,
     no_metadata: bool,
     seed: int,
     device: str,
@@ -117,7 +119,7 @@ def command(
             seed=seed,
             device=device,
             root=root,
-            settings=Settings(metadata=not no_metadata),
+            settings=Settings(metadata=not no_metadata, track=tuple(track or ())),
             parent_dataset=parent_data,
             dataset_options=opening,
             allow_generated=allow_generated,

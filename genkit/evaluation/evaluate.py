@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import warnings
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from genkit.training.config import tuned_from
 from genkit.training.origin import origin_of, weights_of
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, named_run, with_newest
+from genkit.training.tracking import Trackers
 
 _LOG = logger(__name__)
 
@@ -90,7 +92,7 @@ def evaluate(
     measured = measure_run(run, evaluator, checkpoint, raw=raw, sampling=sampling)
     if run.status.warning and newest:
         _LOG.warning("run %s, as training found: %s", run.path, run.status.warning)
-    return Evaluation(measured.record, store_record(run.path, measured))
+    return Evaluation(measured.record, store_record(run.path, measured, run))
 
 
 def measure_run(
@@ -167,8 +169,8 @@ def resolve_config(config: EvalConfig | None, options: Mapping[str, Any], count:
     return config or EvalConfig(**{"count": count, **options})
 
 
-def store_record(folder: Path, measured: Measurement) -> Path:
-    """Store a record, with its exhibits if these can be written, and notify the observers."""
+def store_record(folder: Path, measured: Measurement, run: Run | None = None) -> Path:
+    """Store a record, with its exhibits if these can be written, and tell the observers and its run's trackers."""
     try:
         path = store.append(folder, measured.record, measured.exhibits)
     except GenkitError as error:
@@ -176,5 +178,8 @@ def store_record(folder: Path, measured: Measurement) -> Path:
             raise
         warnings.warn(f"the record is kept without its exhibits: {error}", GenkitWarning, stacklevel=2)
         path = store.append(folder, measured.record)
-    registry().observe("genkit_record", record=measured.record)
+    registry().observe("genkit_record", record=measured.record, path=path, run=run and run.path)
+    if run is not None:
+        with contextlib.closing(Trackers(run)) as trackers:
+            trackers.record(measured.record)
     return path

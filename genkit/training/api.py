@@ -37,6 +37,7 @@ from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, create, make_model, model_class, named_run, open_run
 from genkit.training.settings import Settings
+from genkit.training.tracking import Trackers, asked_for
 from genkit.training.tuning import open_tuning_data, write_adapter
 
 _LOG = logger(__name__)
@@ -113,6 +114,7 @@ def train(
     images = None if images is None else count(images, "images")
     batch = None if batch is None else count(batch, "batch")
     seed, milestones = count(seed, "seed", 0), count(milestones, "milestones", 0)
+    asked_for(settings.track if settings is not None else ())
     if milestones and minutes is not None:
         raise UsageError("milestones are a number of checkpoints of a budget in images")
     offer = registry().find(ModelSpec, model)
@@ -225,6 +227,8 @@ def train_run(
 ) -> Run:
     """Train a run to its end, from its newest checkpoint; raises as ``train`` does."""
     on_event = on_event or notebook_display()
+    trackers = Trackers(run, settings.track)
+    settings = dataclasses.replace(settings, track=trackers.names)
 
     def tell(event: Event) -> None:
         nonlocal on_event
@@ -237,9 +241,14 @@ def train_run(
             _LOG.warning("the progress of %s is no longer shown: %s", run.path, cause)
         if event["kind"] != "progress":
             registry().observe("genkit_train_event", event=event)
+            trackers.event(event)
 
     try:
-        with holding(run.lock(distributed.rank())), recorded(run, device, tell) as ending:
+        with (
+            holding(run.lock(distributed.rank())),
+            contextlib.closing(trackers),
+            recorded(run, device, tell) as ending,
+        ):
             loop = Loop(run, make(), data, device, settings, tell)
             ending.monitor = loop.monitor
             loop.train()

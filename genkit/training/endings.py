@@ -44,7 +44,8 @@ class Ending:
             self.monitor.event(kind, reason=reason)
         else:
             place = {"images": 0, "done": 0.0, "seconds": 0.0, "stage": 0, "step": 0}
-            self.tell({"kind": kind, "run": str(self.run.path), **place, "reason": reason})
+            what = {"rank": distributed.rank(), "resumed": False, "config": dataclasses.asdict(self.run.config)}
+            self.tell({"kind": kind, "run": str(self.run.path), **place, **what, "reason": reason})
 
 
 @contextlib.contextmanager

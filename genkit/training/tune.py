@@ -32,6 +32,7 @@ from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, create, load, named_run, open_run, with_newest
 from genkit.training.settings import Settings
 from genkit.training.stages import phases_of
+from genkit.training.tracking import asked_for
 from genkit.training.tuning import concept_split, say_if_known, tuning_data
 
 _LOG = logger(__name__)
@@ -82,6 +83,7 @@ def tune(
     refuse_unknown(dataset_options or {}, [field.name for field in dataclasses.fields(OpenOptions)])
     prompt = prompt.strip()
     _check(rank, alpha, replay, rate)
+    asked_for(settings.track if settings is not None else ())
     target = pick_device(device)
     path, (model, weights) = with_newest(parent, lambda path: (path, (_loaded(parent, path), sha256_file(path))))
     last = max((phase.stage for phase in model.phases()), default=-1)
