@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 
-import toys
 import torch
+import toys
 
 import genkit
 from genkit.registry.discovery import registry

@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip("genkit_trackers", reason="the plugin genkit-trackers is not installed")
 
+from genkit_trackers.follow import Follower, curves, hyperparameters, unique
+
 import genkit
 from genkit.training.runs import Run
-from genkit_trackers.follow import Follower, curves, hyperparameters, unique
 
 
 class Kept(Follower):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("genkit_trackers", reason="the plugin genkit-trackers is not installed")
-for library in ("tensorboard", "wandb", "mlflow"):
-    pytest.importorskip(library, reason=f"{library} is not installed")
+pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+pytest.importorskip("wandb", reason="wandb is not installed")
+pytest.importorskip("mlflow", reason="mlflow is not installed")
 
 import readback
 
@@ -81,7 +82,7 @@ def test_options_are_hyper_parameters_of_the_same_run(killed):
     assert session.hparams["model"].string_value == "toy-gan"
     assert session.hparams["batch"].number_value == 16
     assert [path.name for path in (killed.path / "trackers" / "tensorboard").iterdir() if path.is_dir()] == []
-    client, found = readback.mlflow_run(killed.path)
+    _, found = readback.mlflow_run(killed.path)
     assert (found.data.params["model"], found.data.params["batch"], found.info.status) == ("toy-gan", "16", "FINISHED")
 
 
