@@ -2,8 +2,8 @@
 
     python benchmarks/scale/trackers.py [--kills 5] [--images 100k] [--processes 1 2] [--seed 0]
 
-Trains dcgan on the digits by ``genkit train --track tensorboard,wandb,mlflow``, kills process 0 by SIGKILL at a random moment
-and resumes, until there were so many kills and the run has finished. Then every point of every curve that TensorBoard, W&B
+Trains dcgan on the digits by ``genkit train --track tensorboard,wandb,mlflow``, kills one of its processes by SIGKILL at a
+random moment and resumes it, until there were so many kills and the run has finished. Then every point of every curve that TensorBoard, W&B
 (offline) and MLflow (a local folder) hold is compared with log.jsonl, and the steps of the grids. Exits with 1 if any differs.
 It needs genkit-trackers with its three libraries, and Linux: a process's children are read from /proc.
 """

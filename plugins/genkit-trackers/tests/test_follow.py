@@ -91,12 +91,16 @@ def test_grids_that_a_killed_run_left_ahead_of_its_checkpoint_wait(run):
     assert kept.ending == "end"
 
 
-def test_a_failed_run_is_shown_to_its_last_line(run):
+@pytest.mark.parametrize(("rewinds", "shown"), [(True, [10, 20]), (False, [10])])
+def test_a_failed_run_is_shown_to_its_last_line_where_that_can_be_taken_back(run, rewinds, shown):
     kept = Kept(run, run.path)
+    kept.rewinds = rewinds
     kept.on_event({"kind": "start", "images": 0})
+    logged(run, (10, {"loss": 2.0}))
+    kept.on_event({"kind": "checkpoint", "images": 10})
     logged(run, (10, {"loss": 2.0}), (20, {"loss": 1e12}))
     kept.on_event({"kind": "failed", "images": 25, "reason": "nan"})
-    assert [images for images, _ in sent(kept)] == [10, 20]
+    assert [images for images, _ in sent(kept)] == shown
     kept.close()
     assert kept.ending == "failed"
 

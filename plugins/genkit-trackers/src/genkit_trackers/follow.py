@@ -34,10 +34,15 @@ class Follower(ABC):
     tracker's own.
     """
 
+    rewinds = True
+    """Whether a resumed run can take back what was sent. If not, what a failed run logged after its newest checkpoint is
+    never sent, as it is logged again, with other times."""
+
     def __init__(self, run: Run, folder: Path) -> None:
         self.run, self.folder = run, folder
         self.held: dict[str, int] = {}
         self._open = False
+        self._saved = 0
         self._ending: Ending | None = None
 
     @abstractmethod
@@ -68,8 +73,10 @@ class Follower(ABC):
         kind, images = event["kind"], event["images"]
         if kind == "start":
             self._begin(images)
+        if kind in ("start", "checkpoint"):
+            self._saved = images
         if self._open and kind in ("start", "checkpoint", *ENDINGS):
-            self._follow(images)
+            self._follow(images if self.rewinds else self._saved)
         if kind in ENDINGS:
             self._ending = kind
         if self._open and kind == "end":

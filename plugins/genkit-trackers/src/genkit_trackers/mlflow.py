@@ -23,6 +23,8 @@ _STATES: dict[Ending, str] = {"end": "FINISHED", "interrupted": "KILLED", "faile
 class MLflow(Follower):
     """Keeps one MLflow run, found by its tag, in the experiment ``genkit``."""
 
+    rewinds = False
+
     def begin(self, resumed: int | None) -> Mapping[str, int]:
         """Make or find the run, and read what it holds."""
         uri = os.environ.get("MLFLOW_TRACKING_URI") or self._local()

@@ -37,6 +37,7 @@ class WandB(Follower):
         )
         self._run.define_metric(X, summary="max")
         self._run.define_metric("*", step_metric=X)
+        self.rewinds = self._run.offline
         if self._run.offline:
             for images, scores in self._journal():
                 self.values(images, scores)
