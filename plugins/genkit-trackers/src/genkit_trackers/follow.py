@@ -35,8 +35,8 @@ class Follower(ABC):
     """
 
     rewinds = True
-    """Whether a resumed run can take back what was sent. If not, what a failed run logged after its newest checkpoint is
-    never sent, as it is logged again, with other times."""
+    """Whether a resumed run can take back what was sent. If not, what a failed run logged after its newest checkpoint
+    is never sent, as a resumed run logs it again, with other times."""
 
     def __init__(self, run: Run, folder: Path) -> None:
         self.run, self.folder = run, folder
