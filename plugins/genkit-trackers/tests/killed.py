@@ -1,6 +1,7 @@
-"""A process that trains a toy model with all trackers, or resumes it, and kills itself at a log line.
+"""A process that trains a toy model with all trackers, or resumes it, and kills itself at a log line, or measures it.
 
-``python killed.py ROOT KIND LINES``: KIND is "begin" or "resume", LINES the log line at which process 0 dies, 0 for never.
+``python killed.py ROOT KIND LINES``: KIND is "begin", "resume" or "measure", LINES the log line at which process 0 dies, 0
+for never.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import torch
 import toys
@@ -35,18 +37,19 @@ def killer(lines: int):
 
 
 def main() -> None:
-    """Train or resume."""
+    """Train, resume or measure."""
     root, kind, lines = sys.argv[1:]
     torch.set_num_threads(1)
     registry().plugins.append(toys.plugin())
     watch = killer(int(lines))
     if kind == "begin":
         genkit.train("toy-gan", "digits", root=root, device="cpu", images=1024, settings=SETTINGS, on_event=watch)
-    else:
-        (run,) = find_runs(root)  # type: ignore[arg-type]
+        return
+    (run,) = find_runs(Path(root))
+    if kind == "resume":
         genkit.resume(run, settings=Settings(checkpoint_seconds=0.05), on_event=watch)
-    if distributed.world() > 1:
-        torch.distributed.destroy_process_group()
+    else:
+        genkit.evaluate(run, metrics="mse,fid", features=["random-conv"], count=64, device="cpu")
 
 
 if __name__ == "__main__":
