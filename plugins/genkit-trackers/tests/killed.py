@@ -49,7 +49,7 @@ def main() -> None:
     if kind == "resume":
         genkit.resume(run, settings=Settings(checkpoint_seconds=0.05), on_event=watch)
     else:
-        genkit.evaluate(run, metrics="mse,fid", features=["random-conv"], count=64, device="cpu")
+        genkit.evaluate(run, metrics="fid", features=["random-conv"], count=64, device="cpu")
 
 
 if __name__ == "__main__":
