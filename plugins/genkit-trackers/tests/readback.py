@@ -37,8 +37,9 @@ def speed(run: Path) -> list[tuple[int, float]]:
 
 
 def grids(run: Path) -> list[int]:
-    """The numbers of images at which grids were drawn."""
-    return sorted(int(path.stem) for path in (run / "samples").glob("*.png"))
+    """The numbers of images at which grids were drawn; the last one, of a finished run, is samples.png."""
+    last = json.loads((run / "status.json").read_text())["images"]
+    return sorted({*(int(path.stem) for path in (run / "samples").glob("*.png")), last})
 
 
 def accumulated(run: Path) -> Any:
