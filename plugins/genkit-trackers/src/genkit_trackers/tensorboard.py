@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
@@ -24,9 +25,10 @@ class TensorBoard(Follower):
         """
         held, known = held_by(self.folder)
         self._writer = SummaryWriter(str(self.folder), purge_step=None if resumed is None or not held else resumed + 1)
+        self._file: Any = self._writer.file_writer
         if not known:
             _, session, _ = hparams(hyperparameters(self.run.config), {})
-            self._writer.file_writer.add_summary(session)
+            self._file.add_summary(session)
         return held if resumed is None else {name: min(images, resumed) for name, images in held.items()}
 
     def values(self, images: int, values: Mapping[str, float]) -> None:
@@ -40,7 +42,7 @@ class TensorBoard(Follower):
         with Image.open(path) as opened:
             (width, height), channels = opened.size, len(opened.getbands())
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data)
-        self._writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=PICTURES, image=image)]), images)
+        self._file.add_summary(Summary(value=[Summary.Value(tag=PICTURES, image=image)]), images)
 
     def flush(self) -> None:
         """Write the event file through."""
