@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
@@ -25,7 +25,7 @@ class TensorBoard(Follower):
         """
         held, known = held_by(self.folder)
         self._writer = SummaryWriter(str(self.folder), purge_step=None if resumed is None or not held else resumed + 1)
-        self._file: Any = self._writer.file_writer
+        self._file = cast(Any, self._writer.file_writer)
         if not known:
             _, session, _ = hparams(hyperparameters(self.run.config), {})
             self._file.add_summary(session)
