@@ -109,7 +109,11 @@ def command(
     origin = {
         "samples": getattr(images, "name", samples),
         "reference": getattr(against, "name", reference),
-        "opening": {key: str(value) if isinstance(value, Path) else value for key, value in opening.items()},
+        "opening": {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in opening.items()
+            if key != "pack"  # which changes nothing that is measured
+        },
     }
     slug = reference_slug(against)
     folder = root / slug / "images"

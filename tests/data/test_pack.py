@@ -1,4 +1,4 @@
-"""Tests pack, packed, dataset and source of genkit.data."""
+"""Tests pack, packed, pack_writer, dataset and source of genkit.data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import torch
 
-from genkit.data import packed
-from genkit.data import tree as tree_module
+from genkit.data import pack_writer, packed
+from genkit.data import pieces as pieces_module
 from genkit.data.division import TEST_SHARE, split_hash
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
@@ -72,8 +72,8 @@ def test_second_opening_decodes_nothing(photos: Photos, monkeypatch: pytest.Monk
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(tree_module, "decode", refuse)
-    monkeypatch.setattr(tree_module, "read_header", refuse)
+    monkeypatch.setattr(pieces_module, "decode", refuse)
+    monkeypatch.setattr(pieces_module, "read_header", refuse)
     second = opened(folder_source(path))
     assert second.sha256 == first.sha256
     assert np.array_equal(second.everything().pixels, first.everything().pixels)
@@ -273,7 +273,7 @@ def test_a_full_disk_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatc
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(packed.PackWriter, "append", full)
+    monkeypatch.setattr(pack_writer.PackWriter, "append", full)
     with pytest.raises(DataError, match=r"can't be packed .* No space left on device; make room"):
         opened(Given(images(3)))
 
