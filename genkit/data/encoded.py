@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import io
 import math
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import features
 
 from genkit.data.images import png
-from genkit.data.pieces import Rules
+from genkit.data.pieces import Piece, Rules
 from genkit.data.workers import processors
 from genkit.errors import DataError
 
@@ -28,9 +26,9 @@ _AT_ONCE = 64
 class EncodedPixels:
     """Images as an array uint8 [N, C, H, W] whose parts are decoded when they are asked for.
 
-    ``path`` is the file with all images one after another, ``ends`` int64 [N] where each ends; ``part`` says which of
-    them these are. An image that is smaller than ``shape`` stands in the corner of zeros. It is indexed as an array is,
-    by numbers, slices or arrays of numbers in its first axis, and gives arrays.
+    ``files`` hold the images, ``places`` int64 [N, 3] says of each in which, from where on and how many bytes; ``part``
+    says which of them these are. An image that is smaller than ``shape`` stands in the corner of zeros. It is indexed
+    as an array is, by numbers, slices or arrays of numbers in its first axis, and gives arrays.
     """
 
     dtype = np.dtype(np.uint8)
@@ -38,14 +36,14 @@ class EncodedPixels:
 
     def __init__(
         self,
-        path: Path,
-        ends: NDArray[np.int64],
+        files: Sequence[str],
+        places: NDArray[np.int64],
         shape: tuple[int, int, int],
         rules: Rules,
         part: slice = slice(None),
     ) -> None:
-        self.path, self.ends, self.rules = path, ends, rules
-        self._range = range(len(ends))[part]
+        self.files, self.places, self.rules = files, places, rules
+        self._range = range(len(places))[part]
         self.shape = (len(self._range), *shape)
 
     def part(self, which: slice) -> EncodedPixels:
@@ -53,7 +51,7 @@ class EncodedPixels:
         chosen = self._range[which]
         _, channels, height, width = self.shape
         bounds = slice(chosen.start, chosen.stop)
-        return EncodedPixels(self.path, self.ends, (channels, height, width), self.rules, bounds)
+        return EncodedPixels(self.files, self.places, (channels, height, width), self.rules, bounds)
 
     @property
     def nbytes(self) -> int:
@@ -87,19 +85,14 @@ class EncodedPixels:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
-    @functools.cached_property
-    def _bytes(self) -> NDArray[np.uint8]:
-        return np.memmap(self.path, np.uint8, "r").view(np.ndarray)
-
     def _read(self, places: list[int]) -> NDArray[np.uint8]:
         found = np.zeros((len(places), *self.shape[1:]), np.uint8)
-        data = self._bytes
 
         def read(index: int) -> None:
-            place = places[index]
-            start = int(self.ends[place - 1]) if place else 0
-            file = io.BytesIO(bytes(data[start : int(self.ends[place])]))
-            pixels = self.rules.decoded(file, f"image {place} of {self.path}")
+            number, start, size = self.places[places[index]].tolist()
+            path = self.files[number]
+            with Piece(f"the image at {start} of {path}", path=path, part=(start, size)).open() as file:
+                pixels = self.rules.decoded(file, f"the image at {start} of {path}")
             _, height, width = pixels.shape
             found[index, :, :height, :width] = pixels
 

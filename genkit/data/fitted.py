@@ -44,4 +44,4 @@ class Fitted(Source):
     def _fitted(self, item: Item, grey: bool) -> Item:
         flat = item.pixels[0] if len(item.pixels) == 1 else np.ascontiguousarray(item.pixels.transpose(1, 2, 0))
         pixels = fit(Image.fromarray(flat), grey=grey, size=self.request.shape, crop=self.request.crop)
-        return dataclasses.replace(item, pixels=pixels, encoded=b"")
+        return dataclasses.replace(item, pixels=pixels, encoded=b"", at=None)

@@ -3,10 +3,11 @@
     <cache>/data/index/<sha256 of the source's key>.json    the content's sha256 and what else is known of a source
     <cache>/data/index/<sha256 of the source's key>.names   the names of its images' files
     <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  captions.json  meta.json
-    <cache>/data/<sha256 of the content>-encoded/           encoded.bin  ends.npy  and the same
+    <cache>/data/<sha256 of the content>-encoded/           encoded.bin  places.npy  and the same
 
 ``pixels.npy`` holds the training images, then the test images, so that both splits and the whole are views of one map.
-``encoded.bin`` holds the files of the images in that order, which are decoded whenever they are read.
+``encoded.bin`` holds the files of the images in that order, which are decoded whenever they are read; of images in tar
+files, which can be read where they are, only the places are kept.
 A folder is built under a temporary name, synced and renamed, so it is never incomplete.
 
 A source without splits is split by content: see genkit.data.division.

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.encoded import decoders, encode
-from genkit.data.packed import ENCODED, ENDS, PIXELS, npy_header
-from genkit.data.pieces import Rules
-from genkit.data.source import Item, SourceItems
+from genkit.data.packed import ENCODED, PIXELS, PLACES, npy_header
+from genkit.data.pieces import Piece, Rules
+from genkit.data.source import Item, SourceItems, file_stamp
 from genkit.data.texts import Texts
 from genkit.errors import DataError
 from genkit.files.integrity import sha256_file
@@ -33,7 +33,8 @@ class _Part:
     def __init__(self, path: Path) -> None:
         self.file = open(path, "w+b")  # noqa: SIM115 - closed by the writer
         self.pixels, self.bytes = hashlib.sha256(), hashlib.sha256()
-        self.labels, self.places, self.sizes, self.ends = (array.array("q") for _ in range(4))
+        self.length = 0
+        self.labels, self.order, self.sizes, self.places = (array.array("q") for _ in range(4))
         self.captions, self.names = Texts(), Texts()
 
 
@@ -54,6 +55,9 @@ class PackWriter:
         self._header = b"" if encoded else npy_header(0, self.shape)
         self._parts[0].file.write(self._header)
         self._named = self._captioned = False
+        self._files: dict[str, int] = {}
+        self._stamps: list[tuple[str, list[int]]] = []
+        """The files that stay where they are, by their number from 1 on."""
 
     @property
     def counts(self) -> list[int]:
@@ -66,7 +70,7 @@ class PackWriter:
         ``place`` is its index in the source, by default after the last.
         """
         part = self._parts[test]
-        part.places.append(sum(self.counts) if place is None else place)
+        part.order.append(sum(self.counts) if place is None else place)
         pixels, size = item.pixels, item.pixels.shape[1:]
         if size != self.shape[1:]:
             pixels = np.zeros(self.shape, np.uint8)
@@ -76,15 +80,29 @@ class PackWriter:
         data: Any = np.ascontiguousarray(pixels).data
         part.pixels.update(data)
         if self.rules is not None:
-            data = item.encoded or encode(item.pixels, self.name)
-            part.bytes.update(data)
-            part.ends.append(len(data) + (part.ends[-1] if part.ends else 0))
+            data = self._placed(item, part)
         part.file.write(data)
         part.labels.append(-1 if item.label is None else item.label)
         part.captions.append(json.dumps(item.captions))
         part.names.append(item.name)
         self._named |= bool(item.name)
         self._captioned |= bool(item.captions)
+
+    def _placed(self, item: Item, part: _Part) -> bytes:
+        """Keep where the file of an image is: where it stays, or in ours; return the bytes to be written to ours."""
+        if item.at is not None:
+            path, start, size = item.at
+            path = os.path.abspath(path)
+            if path not in self._files:
+                self._files[path] = len(self._files) + 1
+                self._stamps.append((path, file_stamp(path)))
+            part.places.extend((self._files[path], start, size))
+            return b""
+        data = item.encoded or encode(item.pixels, self.name)
+        part.bytes.update(data)
+        part.places.extend((0, part.length, len(data)))
+        part.length += len(data)
+        return data
 
     def items(self) -> Iterator[tuple[int, Item]]:
         """Yield the training images, then the test images, each with its index in the source."""
@@ -95,13 +113,23 @@ class PackWriter:
                 pixels, encoded = self._read(part, index)
                 label = part.labels[index]
                 own = tuple(json.loads(captions))
-                yield part.places[index], Item(pixels, None if label < 0 else label, None, own, name, encoded)
+                at = self._stays_at(part, index)
+                item = Item(pixels, None if label < 0 else label, None, own, name, encoded, at)
+                yield part.order[index], item
+
+    def _stays_at(self, part: _Part, index: int) -> tuple[str, int, int] | None:
+        number, start, size = part.places[3 * index : 3 * index + 3] if self.rules is not None else (0, 0, 0)
+        return (self._stamps[number - 1][0], start, size) if number else None
 
     def _read(self, part: _Part, index: int) -> tuple[NDArray[np.uint8], bytes]:
         """Return the image that follows in a file, and its bytes if these are kept."""
         if self.rules is not None:
-            data = part.file.read(part.ends[index] - (part.ends[index - 1] if index else 0))
-            return self.rules.decoded(io.BytesIO(data), part.names[index]), data
+            at, name = self._stays_at(part, index), part.names[index]
+            if at is not None:
+                with Piece(name, path=at[0], part=at[1:]).open() as file:
+                    return self.rules.decoded(file, name), b""
+            data = part.file.read(part.places[3 * index + 2])
+            return self.rules.decoded(io.BytesIO(data), name), data
         pixels = np.frombuffer(part.file.read(int(np.prod(self.shape))), dtype=np.uint8).reshape(self.shape)
         height, width = part.sizes[2 * index : 2 * index + 2] if self._contents.mixed else self.shape[1:]
         return pixels[:, :height, :width], b""
@@ -122,7 +150,7 @@ class PackWriter:
         the files' names, nor how the images are kept.
         """
         contents = self._contents
-        labels, places, sizes = (self._joined(name) for name in ("labels", "places", "sizes"))
+        labels, order, sizes = (self._joined(name) for name in ("labels", "order", "sizes"))
         meta: dict[str, Any] = {
             "shape": list(self.shape),
             "train": self.counts[0],
@@ -143,17 +171,20 @@ class PackWriter:
         sha256 = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
         own = self._join_images()
         if self.rules is not None:
-            names.insert(0, ENDS)
-            ends = [np.array(part.ends, dtype="<i8") for part in self._parts]
-            self._write_array(ENDS, np.concatenate([ends[0], ends[1] + (ends[0][-1] if len(ends[0]) else 0)]))
+            names.insert(0, PLACES)
+            places = self._joined("places").reshape(-1, 3)
+            ours = (np.arange(len(places)) >= self.counts[0]) & (places[:, 0] == 0)
+            places[ours, 1] += self._parts[0].length  # the test images, behind the training images
+            self._write_array(PLACES, places)
             meta["encoded"] = {
                 "rules": vars(self.rules),
                 "decoders": decoders(),
-                "bytes": [part.ends[-1] if part.ends else 0 for part in self._parts],
+                "bytes": [part.length for part in self._parts],
                 "sha256": [part.bytes.hexdigest() for part in self._parts],
+                "files": self._stamps,
             }
         self._write_array("labels.npy", labels)
-        self._write_array("order.npy", np.argsort(places, kind="stable"))
+        self._write_array("order.npy", np.argsort(order, kind="stable"))
         meta["bytes"] = {name: (self.folder / name).stat().st_size for name in (own, *names)}
         meta["files"] = {name: sha256_file(self.folder / name) for name in names}
         self._write("meta.json", [json_text(meta, indent=1).encode()])

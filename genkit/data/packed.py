@@ -17,11 +17,13 @@ from genkit.data.dataset import Split
 from genkit.data.encoded import EncodedPixels, decoders
 from genkit.data.npy import map_array, read_array
 from genkit.data.pieces import Rules
+from genkit.data.source import file_stamp
+from genkit.errors import GenkitError
 from genkit.files.integrity import Damaged, sha256_parts, unchanged
 from genkit.files.reading import entire, open_file, parse_json, read_file
 
-PIXELS, ENCODED, ENDS = "pixels.npy", "encoded.bin", "ends.npy"
-"""The files with the decoded images, with the encoded ones, and with where each of these ends."""
+PIXELS, ENCODED, PLACES = "pixels.npy", "encoded.bin", "places.npy"
+"""The files with the decoded images, with the encoded ones, and with where each of these is."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,14 @@ class Packed:
 def open_packed(folder: Path, sha256: str) -> Packed | None:
     """Return a packed data set, or None if there is none; raises Damaged for one that is not what was written.
 
-    None, too, is one whose images are kept encoded where other versions of what decodes them are installed.
+    None, too, is one whose images are kept encoded where other versions of what decodes them are installed, or where
+    the files that hold them have changed.
     """
     if not folder.is_dir():
         return None
     try:
         meta = parse_json(read_file(folder / "meta.json"))
-        if "encoded" in meta and meta["encoded"]["decoders"] != decoders():
+        if "encoded" in meta and not _readable(meta["encoded"]):
             return None
         wrong = _wrong(folder, meta, sha256)
         if wrong:
@@ -90,11 +93,20 @@ def _pixels(folder: Path, meta: dict[str, Any]) -> Any:
     if "encoded" not in meta:
         return map_array(folder / PIXELS).view(np.ndarray)
     channels, height, width = meta["shape"]
-    rules = Rules(**meta["encoded"]["rules"])
-    ends = _array(folder / ENDS)
-    if len(ends) != meta["train"] + meta["test"]:
-        raise Damaged(f"{folder / ENDS} is not what was written")
-    return EncodedPixels(folder / ENCODED, ends, (channels, height, width), rules)
+    places = _array(folder / PLACES)
+    if places.shape != (meta["train"] + meta["test"], 3):
+        raise Damaged(f"{folder / PLACES} is not what was written")
+    files = [str(folder / ENCODED), *(path for path, _ in meta["encoded"]["files"])]
+    return EncodedPixels(files, places, (channels, height, width), Rules(**meta["encoded"]["rules"]))
+
+
+def _readable(encoded: dict[str, Any]) -> bool:
+    """Whether encoded images still decode to what they did, and are where they were."""
+    try:
+        unmoved = all(file_stamp(path) == stamp for path, stamp in encoded["files"])
+    except GenkitError:
+        return False
+    return unmoved and encoded["decoders"] == decoders()
 
 
 def _wrong(folder: Path, meta: dict[str, Any], sha256: str) -> str:

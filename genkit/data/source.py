@@ -157,7 +157,8 @@ class Item:
     """One image: uint8 pixels [C, H, W], its label, and its split if the data set comes with splits.
 
     ``captions``: its texts, if any. ``name``: its file's name in the source, or empty. ``encoded``: the bytes that the
-    ``rules`` of its SourceItems decode to these pixels, or empty.
+    ``rules`` of its SourceItems decode to these pixels, or empty. ``at``: the path, start and size of these bytes in a
+    file of many images that stays where it is, or None.
     """
 
     pixels: NDArray[np.uint8]
@@ -166,6 +167,7 @@ class Item:
     captions: tuple[str, ...] = ()
     name: str = ""
     encoded: bytes = b""
+    at: tuple[str, int, int] | None = None
 
 
 @dataclass(frozen=True)

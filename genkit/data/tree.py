@@ -43,6 +43,8 @@ class Tree(ABC):
     """Most bytes of one file."""
     has_arrays = False
     """Whether there are columns to choose one from."""
+    in_place = False
+    """Whether images can be read one by one from where they are as fast as from a copy: each is a part of a file."""
 
     @abstractmethod
     def key(self) -> Any:
@@ -219,7 +221,8 @@ class TreeSource(Source):
         """Yield the images; note at the end if those of 16 bits reach little of their range."""
         names, top = self.tree.names(), 0
         members, ahead = itertools.tee(found.members)
-        work = Unpacking(rules, self.request.pack == "encoded")
+        encoded = self.request.pack == "encoded"
+        work = Unpacking(rules, keep=encoded and not self.tree.in_place)
         batches = self._batches((kept[each.place] for each in ahead), max(1, min(_AT_ONCE, _BYTES // math.prod(shape))))
         results = in_order(work, batches, workers)
         for member in members:  # not a zip of both, which holds an image, which may be large, while the next is decoded
@@ -230,14 +233,20 @@ class TreeSource(Source):
             else:
                 if notes is not None:
                     top = max(top, int(result.pixels.max()))
-                name = member.shown or names[kept[member.place]]
-                item = Item(result.pixels, member.label, member.split, member.captions, name, result.encoded)
+                place = kept[member.place]
+                at = self._at(place) if encoded and self.tree.in_place else None
+                name = member.shown or names[place]
+                item = Item(result.pixels, member.label, member.split, member.captions, name, result.encoded, at)
                 del result
                 yield item
                 del item
         if notes is not None and 0 < top <= LITTLE >> 8:
             remedy = "save them with 8 bits" if coloured else narrow(int((top - 0.5) * 257))
             notes.append(f"16-bit values reach level {top} of 255: {remedy}")
+
+    def _at(self, place: int) -> tuple[str, int, int] | None:
+        piece = self.tree.piece(place)
+        return None if piece.part is None else (piece.path, *piece.part)
 
     def _leave_out(self, error: DataError) -> None:
         """Keep the reason for which a bad file is skipped, if bad files are; else raise it."""

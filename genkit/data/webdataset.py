@@ -41,6 +41,8 @@ _COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\x00": "unxz"
 class TarTree(SampleTree):
     """The images of one or several tar files."""
 
+    in_place = True
+
     def __init__(self, path: Path, request: DatasetRequest) -> None:
         super().__init__(str(path), request)
         self.path = path

@@ -17,6 +17,7 @@ from PIL import Image
 
 from genkit.data import ImageDataset, encoded, open_dataset, open_images
 from genkit.data.encoded import EncodedPixels
+from genkit.data.packed import open_packed
 from genkit.errors import DataError, UsageError
 
 
@@ -120,6 +121,32 @@ def test_the_files_themselves_are_kept_in_the_order_of_the_splits(tmp_path: Path
     assert not (pack / "pixels.npy").exists()
 
 
+def test_images_in_tar_files_stay_there(tmp_path: Path, cache: Path) -> None:
+    path = shards(tmp_path)
+    data = open_dataset(path, pack="encoded")
+    pack = cache / "data" / f"{data.sha256}-encoded"
+    assert (pack / "encoded.bin").stat().st_size == 0
+    shard = tmp_path / "photos-000001.tar"
+    shutil.copy(shard, tmp_path / "copy")
+    shard.unlink()
+    assert open_packed(pack, data.sha256) is None
+    with pytest.raises(DataError, match=r"photos-000001\.tar can't be read"):
+        data.everything().uint8(slice(None))
+    (tmp_path / "copy").rename(shard)
+    assert_same(open_dataset(path, pack="encoded"), open_dataset(path))
+
+
+def test_a_division_that_is_mended_keeps_each_image_with_its_file(tmp_path: Path) -> None:
+    for name, files in (("one", FILES[:2]), ("two", FILES[:3])):
+        made = {f"{NAMES[index]}.png": data for index, data in enumerate(files)}
+        path = tar(tmp_path / f"{name}.tar", made)
+        assert_same(open_dataset(path, pack="encoded"), open_dataset(path))
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            for each, data in made.items():
+                archive.writestr(each, data)
+        assert_same(open_dataset(tmp_path / f"{name}.zip", pack="encoded"), open_dataset(path))
+
+
 def test_nothing_is_decoded_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder(tmp_path)
     open_dataset(path, pack="encoded")
@@ -167,7 +194,7 @@ def test_other_versions_of_what_decodes_pack_again(tmp_path: Path, monkeypatch: 
     assert len(packed) == COUNT
 
 
-@pytest.mark.parametrize("name", ["encoded.bin", "ends.npy", "meta.json"])
+@pytest.mark.parametrize("name", ["encoded.bin", "places.npy", "meta.json"])
 def test_a_flip_is_said_and_packs_again(
     tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
