@@ -16,8 +16,8 @@ from PIL import Image
 from genkit.data import ImageDataset, open_dataset, open_images
 from genkit.data.arrange import layout
 from genkit.data.folder import FolderTree, folder
-from genkit.data.open import dataset_of
 from genkit.data.listed import key_json
+from genkit.data.open import dataset_of
 from genkit.data.source import DatasetRequest, file_stamp
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, MissingError, UsageError
