@@ -68,7 +68,9 @@ class EncodedPixels:
 
     def __getitem__(self, key: Any) -> NDArray[np.uint8]:
         if isinstance(key, tuple):
-            return self[key[0]][(slice(None), *key[1:]) if np.ndim(key[0]) or isinstance(key[0], slice) else key[1:]]
+            several = isinstance(key[0], slice) or np.ndim(key[0])
+            found: NDArray[np.uint8] = self[key[0]][(slice(None), *key[1:]) if several else key[1:]]
+            return found
         if isinstance(key, slice):
             return self._read(list(self._range[key]))
         places = np.asarray(key)

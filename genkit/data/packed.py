@@ -76,7 +76,7 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         own_labels = None if labels is None else labels[part]
         own_captions = None if captions is None else captions[part]
         own_sizes = None if sizes is None else sizes[part]
-        own_pixels = pixels.part(part) if isinstance(pixels, EncodedPixels) else pixels[part]
+        own_pixels: Any = pixels.part(part) if isinstance(pixels, EncodedPixels) else pixels[part]
         return Split(name, own_pixels, own_labels, levels, None, own_captions, None, own_sizes)
 
     return Packed(

@@ -173,7 +173,7 @@ WORKS: dict[str, type[Work[Any]]] = {each.__name__: each for each in (Looking, U
 def asked(work: Work[R], pieces: list[Piece]) -> Message:
     """Return the message that asks another process to work on pieces."""
     facts = [{**vars(piece), "data": None if piece.data is None else len(piece.data)} for piece in pieces]
-    options = asdict(work) if is_dataclass(work) and not isinstance(work, type) else {}
+    options: dict[str, Any] = asdict(work) if is_dataclass(work) and not isinstance(work, type) else {}
     return [type(work).__name__, options, facts], [piece.data for piece in pieces if piece.data is not None]
 
 

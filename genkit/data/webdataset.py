@@ -209,7 +209,7 @@ def _listing(path: Path, limit: int) -> Iterator[tarfile.TarInfo]:
         with open_file(path, _HEADER_LIMIT) as raw, tarfile.open(fileobj=raw, mode="r:") as file:
             end = path.stat().st_size
             while (info := file.next()) is not None:
-                file.members.clear()  # which has all that were read
+                file.members = []  # type: ignore[attr-defined]  # which keeps all that were read
                 if info.sparse is not None or info.size > limit or info.offset_data + info.size > end:
                     raise DataError(f"{path} is damaged at {info.name}, which claims {info.size:,} bytes: make it anew")
                 yield info

@@ -112,7 +112,8 @@ def _made(process: subprocess.Popen[bytes], work: Work[R], batch: list[Piece | D
         ) from error
     if isinstance(found, dict):
         raise MemoryError() if found["failed"] == "MemoryError" else RuntimeError(found["message"])
-    results = iter(results_of(work, (found, blobs)))
+    answers: list[R | DataError] = results_of(work, (found, blobs))
+    results = iter(answers)
     return [next(results) if isinstance(each, Piece) else each for each in batch]
 
 
