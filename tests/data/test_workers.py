@@ -104,11 +104,10 @@ def test_processes_end_with_the_one_who_asked(elsewhere: list[Any]) -> None:
 
 
 def test_a_fault_in_another_process_is_said(elsewhere: list[Any]) -> None:
-    wrong = Unpacking(Rules(grey=True, size=(0, 0)))
-    with pytest.raises((RuntimeError, DataError)):
-        for result in workers.in_order(wrong, [[Piece("a", encoded(0))]], 2):
-            assert isinstance(result, DataError)
-            raise result
+    wrong = Unpacking(Rules(grey=True, size=("a", "b")))  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="TypeError: "):
+        next(workers.in_order(wrong, [[Piece("a", encoded(0))]], 2))
+    assert elsewhere[0].returncode is not None
 
 
 def facts(data: ImageDataset) -> Any:

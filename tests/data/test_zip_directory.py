@@ -23,11 +23,12 @@ def written(path: Path, names: list[str], *, comment: bytes = b"") -> dict[str, 
 
 def read(path: Path) -> dict[str, bytes]:
     directory = ZipDirectory(path)
-    for info in directory.entries():
-        directory.keep(info)
-    found = {name: directory.content(place, 1000) for place, name in enumerate(directory.names)}
-    directory.close()
-    return found
+    try:
+        for info in directory.entries():
+            directory.keep(info)
+        return {name: directory.content(place, 1000) for place, name in enumerate(directory.names)}
+    finally:
+        directory.close()
 
 
 def test_all_members_are_found_in_order_over_several_parts_of_the_directory(tmp_path: Path) -> None:
@@ -48,14 +49,10 @@ def test_it_reads_what_zipfile_reads(
     path = tmp_path / "a.zip"
     files = written(path, ["a.png", "b/c.png", "b/ä.png"], comment=comment)
     path.write_bytes(before + path.read_bytes())
-    try:
-        with zipfile.ZipFile(path) as archive:
-            assert {name: archive.read(name) for name in archive.namelist()} == files
-    except zipfile.BadZipFile:  # a false end in a comment confuses both
-        with pytest.raises(zipfile.BadZipFile):
-            read(path)
-        return
-    assert read(path) == files
+    with zipfile.ZipFile(path) as archive:
+        expected = {name: archive.read(name) for name in archive.namelist()}
+    assert read(path) == expected
+    assert expected == files or comment.startswith(b"PK")  # which zipfile takes for the end, too
 
 
 def test_a_backslash_is_a_slash_and_its_member_is_still_found(tmp_path: Path) -> None:
