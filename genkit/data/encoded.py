@@ -75,7 +75,8 @@ class EncodedPixels:
             return self._read(list(self._range[key]))
         places = np.asarray(key)
         if places.ndim == 0:
-            return self._read([self._range[operator.index(key)]])[0]
+            one: NDArray[np.uint8] = self._read([self._range[operator.index(key)]])[0]
+            return one
         if places.dtype == bool:
             places = np.flatnonzero(places)
         return self._read([self._range[place] for place in places.tolist()])
