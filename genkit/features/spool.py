@@ -67,6 +67,19 @@ class Spool:
         return cls.temporary(count)
 
     @classmethod
+    def owned(cls, folder: Path, count: int) -> Spool:
+        """Open a spool in a folder that the caller alone uses; raises DataError if that can't be written."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"features can't be kept in {folder}: {error.strerror or error}; make room there"
+            ) from error
+        spool = cls(folder, count)
+        spool._forget_damaged()
+        return spool
+
+    @classmethod
     def temporary(cls, count: int) -> Spool:
         """Open a spool in a folder of its own, which is removed with it."""
         scratch = Scratch()
@@ -137,8 +150,8 @@ class Spool:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DataError(
-                f"features can't be kept in {self.folder}: {reason}; make room there or set GENKIT_CACHE to another "
-                "folder"
+                f"features can't be kept in {self.folder}: {reason}; make room there, or name another folder by "
+                "GENKIT_CACHE, that of parts by --spool"
             ) from error
 
     def _path(self, name: str) -> Path:
