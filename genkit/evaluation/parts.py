@@ -13,6 +13,7 @@ Locks save work, but nothing depends on them: features do not depend on who writ
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,10 @@ from typing import Any, NamedTuple
 
 from genkit.errors import DataError, GenkitError, UsageError, of_system
 from genkit.evaluation.evaluator import Evaluator, Measurement
+from genkit.evaluation.plan import asked_of, differences
 from genkit.evaluation.reopen import read_record
 from genkit.evaluation.scoring import needs_extractor
-from genkit.features.cache import Arrays, FeatureCache, identity
+from genkit.features.cache import Arrays, FeatureCache
 from genkit.features.parts import Part, extract_share, gather, read_share
 from genkit.files.integrity import LISTING, check_listed, listing_of, sealed, unsealed
 from genkit.files.locks import ProcessLock
@@ -31,12 +33,10 @@ from genkit.files.reading import read_file
 from genkit.files.text import logger
 from genkit.files.writing import publishing, write_atomic
 from genkit.metrics.evidence import Evidence
-from genkit.registry.parameters import recorded
 from genkit.registry.specs import MetricSpec
 from genkit.results import store
-from genkit.results.environment import describe
 from genkit.results.locations import Folder
-from genkit.results.protocol import difference, fingerprint
+from genkit.results.protocol import fingerprint
 from genkit.results.records import Subject, content_id, to_json
 
 _LOG = logger(__name__)
@@ -44,18 +44,19 @@ _LOG = logger(__name__)
 PAUSE = 1.0
 """Seconds between two looks for the other parts."""
 
-SHOWN = 3
-"""How many differences from another evaluation are named."""
+NAMED = 10
+"""How many parts are named."""
+
+LONG = 30
+"""Looks after which a process that waits says for which parts."""
 
 
 class OthersMissing(GenkitError):
     """This part is done and others are not: ``missing`` are their numbers; none if another process is scoring."""
 
     def __init__(self, part: Part, missing: Sequence[int]) -> None:
-        listed = ", ".join(map(str, missing[:20])) + (" ..." if len(missing) > 20 else "")
-        rest = (
-            f"missing: {listed}; the last one done writes the record" if missing else "another process scores them all"
-        )
+        waiting = f"missing: {_listed(missing)}; the last one done writes the record"
+        rest = waiting if missing else "another process scores them all"
         super().__init__(f"part {part} is done; {rest}")
         self.part, self.missing = part, list(missing)
 
@@ -107,7 +108,7 @@ class PartsFolder:
         Raises OthersMissing if it is not, Scored if there is a record, UsageError where another evaluation has begun in
         the folder, DataError for a part that is damaged or can't be written.
         """
-        self._asked = _asked(self.part, subject, specs, evidence)
+        self._asked = asked_of(self.part, subject, specs, evidence)
         caches: list[FeatureCache] = []
         if any(map(needs_extractor, specs)) or evidence.generated.keeps_images:
             caches = [evidence.generated, *([evidence.reference] if evidence.extractor is not None else [])]
@@ -128,14 +129,16 @@ class PartsFolder:
         record = to_json(measured.record).encode()
         name = f"{store.stamp_of(self.home, measured.record)}-{content_id(record)}.json"
         files = {**measured.exhibits, name: record}
+        failed: OSError | None = None
         try:
             with publishing(self._scored) as new:
                 for each, data in {**files, LISTING: listing_of(files)}.items():
                     write_atomic(new / each, data)
         except OSError as error:
-            if not self._scored.is_dir() and not self._record_name():
-                raise DataError(f"{of_system(error)}, or name another folder by --spool") from error
-        return self._claimed() or Claimed(measured, name, stored=False)
+            failed = error
+        if (claimed := self._claimed()) is None:
+            raise DataError(f"{self._scored} can't be written ({failed}): make room, and do any part again") from failed
+        return claimed
 
     def end(self, name: str) -> None:
         """Note the record, and remove the features."""
@@ -170,7 +173,7 @@ class PartsFolder:
         for other in sorted(self.folder.glob("*/plan.json")):
             plan = _read(other)
             if other.parent != self._place and not plan.get("record"):
-                told = _differences(plan.get("asked", {}), self._asked)
+                told = differences(plan.get("asked", {}), self._asked)
                 raise UsageError(
                     f"{other.parent} has parts of another evaluation (there / here: {told}): give all parts the same "
                     "options, or finish or remove that one, or name another folder by --spool"
@@ -202,7 +205,7 @@ class PartsFolder:
 
     def _take_turn(self) -> None:
         """Return once all parts are done and no other process scores them."""
-        while True:
+        for looks in itertools.count(1):
             self._raise_scored()
             missing = [part.number for part in self.part.all if not self._done(part).is_file()]
             if not missing:
@@ -212,6 +215,14 @@ class PartsFolder:
                     return
             if not self.waits:
                 raise OthersMissing(self.part, missing)
+            if missing and looks == LONG:
+                listed = _listed(missing)
+                _LOG.warning(
+                    "part %s is done and waits for %s: evaluate in each process that torchrun launched, or all in this "
+                    'one by part="1/1"',
+                    self.part,
+                    listed,
+                )
             time.sleep(PAUSE)
 
     def _gather(self, caches: Sequence[FeatureCache]) -> None:
@@ -251,13 +262,13 @@ class PartsFolder:
         if name := self._record_name():
             return Claimed(Measurement(read_record(self.home / "records" / name), {}), name, stored=True)
         files = {name: data for name, data in Folder(self._place).files("scored").items() if isinstance(data, bytes)}
-        if not files:
-            return None
         right, wrong = check_listed(files)
         names = [name for name in right if content_id(right[name]) in name]
         if wrong or not names:
             if self._record_name():  # without locks: it was removed while it was read
                 return self._claimed()
+            if not files:
+                return None
             raise DataError(f"{self._scored} is damaged: remove it, and do any part again")
         record = read_record(self._scored / names[0])
         return Claimed(Measurement(record, {name: right[name] for name in right if name != names[0]}), names[0], False)
@@ -280,30 +291,8 @@ def parts_folder(part: Part | str | None, spool: Path | str | None, home: Path, 
     return None
 
 
-def _asked(part: Part, subject: Subject, specs: Sequence[MetricSpec], evidence: Evidence) -> dict[str, Any]:
-    """Return all that the parts of an evaluation must have in common, as plain JSON."""
-    groups: dict[str, Mapping[str, Any]] = {
-        "samples": evidence.generated.made_of,
-        "reference": evidence.reference.made_of,
-        **{f"features.{each.name}": identity(each) for each in evidence.generated.extractors},
-        **{
-            f"metrics.{spec.name}": {
-                "version": spec.version,
-                **recorded(spec.schema, evidence.metrics[spec.name]),
-            }
-            for spec in specs
-        },
-    }
-    flat = {f"{group}.{key}": value for group, choices in groups.items() for key, value in choices.items()}
-    return {"parts": part.of, "subject": subject.name, "seed": evidence.seed, "genkit": describe()["genkit"], **flat}
-
-
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Name the first differences between what two evaluations ask for."""
-    keys = dict.fromkeys([*here, *there])
-    each = [({key: side[key]} if key in side else {} for side in (there, here)) for key in keys]
-    found = [text for one, other in each for text in difference(one, other)]
-    return "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:NAMED])) + (" ..." if len(numbers) > NAMED else "")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Evaluations in parts: one record, equal to that of one process, whoever was last, died or was damaged."""
+"""Evaluations in parts: one record, equal to that of one process, whoever was last, died or was damaged.
+
+Tests parts and plan of genkit.evaluation.
+"""
 
 from __future__ import annotations
 
