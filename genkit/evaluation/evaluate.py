@@ -207,7 +207,7 @@ def store_record(folder: Path, measured: Measurement, run: Run | None = None, st
 
     ``stamp`` is what the name of its file begins with, by default that of the newest of its store.
     """
-    write = functools.partial(store.add, stamp=stamp) if stamp else store.append
+    write: Callable[..., Path] = functools.partial(store.add, stamp=stamp) if stamp else store.append
     try:
         path = write(folder, measured.record, measured.exhibits)
     except GenkitError as error:

@@ -63,37 +63,20 @@ class Part:
         return [Part(number, self.of) for number in range(1, self.of + 1)]
 
 
-@dataclass(frozen=True)
 class Share:
-    """The chunks of a set of images that are a part's, as Samples; ``made_of`` is the identity of the whole set."""
+    """The chunks of a set of images that are a part's, as Samples; ``made_of`` is the identity of the whole set.
 
-    whole: Samples
-    part: Part
-    made_of: Mapping[str, Any]
+    ``rows`` are its places among all images: as many chunks as another part has, or one more or less.
+    """
 
-    @property
-    def rows(self) -> slice:
-        """Which of all images are the part's: as many chunks as another part has, or one more."""
-        chunks = -(-self.whole.count // self.whole.chunk)
-        start, stop = (
-            chunks * each // self.part.of * self.whole.chunk for each in (self.part.number - 1, self.part.number)
-        )
-        return slice(min(start, self.whole.count), min(stop, self.whole.count))
-
-    @property
-    def count(self) -> int:
-        """The number of images."""
-        return self.rows.stop - self.rows.start
-
-    @property
-    def chunk(self) -> int:
-        """That of the whole set."""
-        return self.whole.chunk
-
-    @property
-    def seed(self) -> int:
-        """That of the whole set."""
-        return self.whole.seed
+    def __init__(self, whole: Samples, part: Part, made_of: Mapping[str, Any]) -> None:
+        self.whole = whole
+        self.made_of = made_of
+        chunks = -(-whole.count // whole.chunk)
+        start, stop = (chunks * each // part.of * whole.chunk for each in (part.number - 1, part.number))
+        self.rows = slice(min(start, whole.count), min(stop, whole.count))
+        self.count = self.rows.stop - self.rows.start
+        self.chunk, self.seed = whole.chunk, whole.seed
 
     def chunks(self, start: int = 0) -> Iterator[Tensor]:
         """See Samples."""
