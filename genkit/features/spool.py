@@ -150,8 +150,8 @@ class Spool:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DataError(
-                f"features can't be kept in {self.folder}: {reason}; make room there, or name another folder by "
-                "GENKIT_CACHE, that of parts by --spool"
+                f"features can't be kept in {self.folder}: {reason}; make room there or set GENKIT_CACHE to another "
+                "folder, for those of parts --spool"
             ) from error
 
     def _path(self, name: str) -> Path:
