@@ -38,7 +38,9 @@ def asked_of(part: Part, subject: Subject, specs: Sequence[MetricSpec], evidence
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Name the first differences between what two evaluations ask for."""
-    keys = dict.fromkeys([*here, *there])
-    each = [({key: side[key]} if key in side else {} for side in (there, here)) for key in keys]
-    found = [text for one, other in each for text in difference(one, other)]
+    found = [
+        text
+        for key in dict.fromkeys([*here, *there])
+        for text in difference(*({key: side[key]} if key in side else {} for side in (there, here)))
+    ]
     return "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
