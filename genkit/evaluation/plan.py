@@ -33,7 +33,8 @@ def asked_of(part: Part, subject: Subject, specs: Sequence[MetricSpec], evidence
         },
     }
     flat = {f"{group}.{key}": value for group, choices in groups.items() for key, value in choices.items()}
-    return {"parts": part.of, "subject": subject.name, "seed": evidence.seed, "genkit": describe()["genkit"], **flat}
+    asked = {"parts": part.of, "subject": subject.name, "seed": evidence.seed, "metrics": ", ".join(evidence.metrics)}
+    return {**asked, "genkit": describe()["genkit"], **flat}
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ def test_a_part_says_which_are_missing_and_the_last_prints_the_scores(genkit, ru
 def test_what_does_not_go_with_parts_is_refused(genkit, run, given, said):
     result = genkit("eval", "--run", run, *MEASURED, *given)
     assert result.code == 2
-    assert result.err.splitlines()[-1].startswith(f"genkit: {said}")
+    assert result.err.splitlines()[-1].startswith(f"Error: {said}")
 
 
 def test_parts_train_no_model(genkit):
@@ -65,7 +65,7 @@ def test_under_torchrun_the_part_is_the_rank_and_stdout_has_the_record_alone(gen
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     refused = genkit("eval", "--run", run, *MEASURED, "--part", "1/2")
-    assert (refused.code, refused.err) == (2, "genkit: torchrun numbers the parts by itself: leave --part out\n")
+    assert (refused.code, refused.err) == (2, "Error: torchrun numbers the parts by itself: leave --part out\n")
     first = genkit("eval", "--run", run, *MEASURED, "--json")
     assert (first.code, first.out) == (0, "")
     monkeypatch.setenv("RANK", "1")

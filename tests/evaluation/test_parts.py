@@ -106,7 +106,7 @@ def test_a_part_that_died_is_redone_alone(run, whole, monkeypatch):
         ({"part": "2/3"}, "parts 2 / 3"),
         ({"seed": 1}, "seed 0 / 1"),
         ({"count": 601}, "samples.count 600 / 601"),
-        ({"metrics": "fid"}, "metrics.elbo"),
+        ({"metrics": "fid"}, "metrics fid, kid, is, recall, mse, elbo / fid"),
         ({"chunk": 100}, "samples.chunk 250 / 100"),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_part_of_another_evaluation_is_refused_in_one_sentence(run, changed, t
 
 
 def test_another_model_in_the_same_spool_is_refused_and_has_one_of_its_own(run, digits, tmp_path):
-    other = train("ppca", digits, options={"components": 3}, root=tmp_path / "others")
+    other = train("ppca", digits, options={"latent": 3}, root=tmp_path / "others")
     spool = tmp_path / "spool"
     left(run, "1/2", spool=spool)
     with pytest.raises(UsageError, match=r"samples\.(options|weights)"):
