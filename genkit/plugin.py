@@ -5,6 +5,7 @@ from genkit.registry.parameters import Parameter
 from genkit.registry.specs import (
     CommandSpec,
     DatasetSpec,
+    EngineSpec,
     FeatureSpec,
     MetricSpec,
     ModelSpec,
@@ -15,6 +16,7 @@ from genkit.registry.specs import (
 __all__ = [
     "CommandSpec",
     "DatasetSpec",
+    "EngineSpec",
     "FeatureSpec",
     "MetricSpec",
     "ModelSpec",

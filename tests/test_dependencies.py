@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {
     "genkit-toolkit": (ROOT / "pyproject.toml", ROOT / "genkit"),
     "genkit-gans": (ROOT / "plugins/genkit-gans/pyproject.toml", ROOT / "plugins/genkit-gans/src"),
+    "genkit-ray": (ROOT / "plugins/genkit-ray/pyproject.toml", ROOT / "plugins/genkit-ray/src"),
+    "genkit-slurm": (ROOT / "plugins/genkit-slurm/pyproject.toml", ROOT / "plugins/genkit-slurm/src"),
     "genkit-tokens": (ROOT / "plugins/genkit-tokens/pyproject.toml", ROOT / "plugins/genkit-tokens/src"),
     "genkit-trackers": (ROOT / "plugins/genkit-trackers/pyproject.toml", ROOT / "plugins/genkit-trackers/src"),
     "genkit-vaes": (ROOT / "plugins/genkit-vaes/pyproject.toml", ROOT / "plugins/genkit-vaes/src"),
@@ -22,6 +24,8 @@ SOURCES = {
 LOCAL = {
     "genkit": "genkit-toolkit",
     "genkit_gans": "genkit-gans",
+    "genkit_ray": "genkit-ray",
+    "genkit_slurm": "genkit-slurm",
     "genkit_tokens": "genkit-tokens",
     "genkit_trackers": "genkit-trackers",
     "genkit_vaes": "genkit-vaes",

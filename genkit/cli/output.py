@@ -60,6 +60,14 @@ def confirm(question: str, *, err: bool = False) -> None:
     click.confirm(one_line(question), abort=True, err=err)
 
 
+def agreed(question: str, *, err: bool = False) -> bool:
+    """Ask on the terminal; anything but yes, also Ctrl-C, is no."""
+    try:
+        return click.confirm(one_line(question), err=err)
+    except click.Abort:
+        return False
+
+
 def echo_json(document: Any) -> None:
     """Print one JSON document on stdout."""
     echo_lines(json_document(document))

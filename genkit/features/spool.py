@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from genkit.data.npy import map_array, read_header
 from genkit.errors import DataError
 from genkit.files.integrity import Damaged, hash_of_part, sealed, sha256_parts, unchanged, unsealed
-from genkit.files.locks import ProcessLock
+from genkit.files.locks import ProcessLock, excludes
 from genkit.files.reading import open_file, read_file
 from genkit.files.temporaries import Scratch
 from genkit.files.text import logger
@@ -57,7 +57,7 @@ class Spool:
             if spool.complete:
                 return spool
             lock = ProcessLock(folder / ".lock")
-            if lock.acquire():
+            if lock.acquire() and excludes(lock.path):
                 spool._lock = lock
                 spool._resume()
                 spool._forget_damaged()

@@ -34,6 +34,7 @@ from genkit.registry.loaded import note
 from genkit.registry.specs import (
     CommandSpec,
     DatasetSpec,
+    EngineSpec,
     FeatureSpec,
     MetricSpec,
     ModelSpec,
@@ -52,6 +53,7 @@ _HOOKS: dict[str, type[Spec]] = {
     "genkit_text_encoders": TextEncoderSpec,
     "genkit_metrics": MetricSpec,
     "genkit_trackers": TrackerSpec,
+    "genkit_engines": EngineSpec,
     "genkit_commands": CommandSpec,
 }
 
@@ -270,6 +272,7 @@ _LISTING: dict[type[Spec], str] = {
     TextEncoderSpec: "plugins",
     MetricSpec: "metrics",
     TrackerSpec: "plugins",
+    EngineSpec: "plugins",
     CommandSpec: "--help",
 }
 

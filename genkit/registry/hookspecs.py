@@ -14,6 +14,7 @@ import pluggy
 from genkit.registry.specs import (
     CommandSpec,
     DatasetSpec,
+    EngineSpec,
     FeatureSpec,
     MetricSpec,
     ModelSpec,
@@ -57,6 +58,12 @@ def genkit_text_encoders() -> Iterable[TextEncoderSpec]:
 @hookspec
 def genkit_metrics() -> Iterable[MetricSpec]:
     """Yield the metrics of this plugin."""
+    return ()
+
+
+@hookspec
+def genkit_engines() -> Iterable[EngineSpec]:
+    """Yield what can run the jobs of a board: the local machine, a cluster."""
     return ()
 
 

@@ -20,7 +20,7 @@ from genkit.data.open import absolute_reference_or_same
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
 from genkit.files.guard import blamed
 from genkit.files.integrity import sealed, unsealed
-from genkit.files.locks import ProcessLock
+from genkit.files.locks import Lock, lock_at
 from genkit.files.order import next_in_order, placed
 from genkit.files.reading import read_file
 from genkit.files.text import existing, logger, quoted
@@ -75,9 +75,9 @@ class Run:
         """How far it is; raises DataError if status.json can't be read."""
         return read_status(self.path, self.lock())
 
-    def lock(self, rank: int = 0) -> ProcessLock:
+    def lock(self, rank: int = 0) -> Lock:
         """The lock that one of the processes that train the run holds while it lives."""
-        return ProcessLock(self.path / f".lock-{rank}")
+        return lock_at(self.path / f".lock-{rank}")
 
     def write_status(self, status: Status) -> None:
         """Replace status.json atomically."""
