@@ -43,7 +43,8 @@ def main() -> None:
     registry().plugins.append(toys.plugin())
     watch = killer(int(lines))
     if kind == "begin":
-        genkit.train("toy-gan", "digits", root=root, device="cpu", images=1024, settings=SETTINGS, on_event=watch)
+        images = 1024 * int(os.environ.get("WORLD_SIZE", "1"))  # as many steps as in one process
+        genkit.train("toy-gan", "digits", root=root, device="cpu", images=images, settings=SETTINGS, on_event=watch)
         return
     (run,) = find_runs(Path(root))
     if kind == "resume":

@@ -64,9 +64,9 @@ def wandb(run: Path) -> tuple[Curves, list[int]]:
     for record in wandb_records(file):
         row = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
         for name, value in row.items():
-            if isinstance(value, dict):
+            if name == "samples/path":
                 pictures.append(row["images"])
-            elif name != "images" and not name.startswith("_"):
+            elif name != "images" and not name.startswith(("_", "samples/")):
                 curves[name].append((row["images"], value))
     return dict(curves), pictures
 

@@ -55,7 +55,7 @@ def killed(request, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("tracker", TRACKERS)
 def test_curves_are_those_of_the_log_after_kills_and_resumes(killed, tracker):
-    assert len(readback.log(killed.path)["generator"]) > 30
+    assert len(readback.log(killed.path)["generator"]) > 20
     assert readback.differences(killed.path, tracker) == []
     assert {"generator_gradient_norm", "critic_gradient_norm"} <= readback.log(killed.path).keys()
 
