@@ -127,10 +127,13 @@ def test_scores_of_raw_weights_stand_apart_and_other_options_of_drawing_are_left
     assert kept.resumed is None
     (score,) = record.scores
     group = "scores" if record.training.weights == "ema" else "scores_raw"
-    assert sent(kept) == [(record.training.images, {f"{group}/{score.name}": score.value})]
+    assert sent(kept) == [
+        (made.status.images, "samples.png"),
+        (record.training.images, {f"{group}/{score.name}": score.value}),
+    ]
     monkeypatch.setattr(type(record), "at_own_point", False)
     kept.on_record(record)
-    assert len(sent(kept)) == 1
+    assert len(sent(kept)) == 2
 
 
 def test_options_are_one_flat_table_and_runs_of_one_id_have_different_names(made, run):

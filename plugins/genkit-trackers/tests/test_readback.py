@@ -87,12 +87,12 @@ def test_options_are_hyper_parameters_of_the_same_run(killed):
 
 @pytest.mark.slow
 def test_the_id_of_the_run_in_wandb_is_the_same_in_all_processes_and_images_are_its_x(killed):
-    folders = (killed.path / "trackers" / "wandb" / "wandb").glob("offline-run-*")
-    records = [list(readback.wandb_records(file)) for folder in folders for file in folder.glob("*.wandb")]
-    assert len(records) == 4
-    runs = [record.run for each in records for record in each if record.HasField("run")]
-    assert len({run.run_id for run in runs}) == 1
-    steps = {
-        record.metric.step_metric for record in records[-1] if record.HasField("metric") and record.metric.glob_name
-    }
-    assert steps == {"images"}
+    folders = sorted((killed.path / "trackers" / "wandb" / "wandb").glob("offline-run-*"))
+    assert len(folders) == 4
+    assert len({folder.name.split("-", 3)[3] for folder in folders}) == 1
+    (file,) = folders[-1].glob("*.wandb")
+    records = list(readback.wandb_records(file))
+    (run,) = (record.run for record in records if record.HasField("run"))
+    assert run.run_id.startswith(f"{killed.id}-")
+    metrics = {record.metric.glob_name: record.metric.step_metric for record in records if record.HasField("metric")}
+    assert metrics["*"] == "images"

@@ -88,7 +88,10 @@ class Follower(ABC):
             return
         if not self._open:
             self._begin(None)
-            self._follow(self.run.status.images)
+            status = self.run.status
+            self._follow(status.images)
+            if status.state == "finished":
+                self._picture(status.images, self.run.path / "samples.png")
         group = "scores" if record.training.weights == "ema" else "scores_raw"
         self.scores(record.training.images, {f"{group}/{score.name}": score.value for score in record.scores})
         self.flush()

@@ -17,8 +17,9 @@ X = "images"
 class WandB(Follower):
     """Keeps one run, ``id`` of genkit's. Online it goes on with what the server has.
 
-    Offline W&B can't go on with a run: each process writes a new folder, and when one is uploaded it replaces what was
-    uploaded of the run before. So each folder gets the whole history, and the newest (``wandb/latest-run``) is the run.
+    Offline W&B can't go on with a run: each process writes a new folder, which replaces what was uploaded of the run
+    before, and that of a killed process may be empty. So each gets the whole history, and the newest
+    (``wandb/latest-run``) is the run.
     """
 
     def begin(self, resumed: int | None) -> Mapping[str, int]:
@@ -60,7 +61,7 @@ class WandB(Follower):
         self._run.log({X: images, PICTURES: wandb.Image(str(path))})
 
     def flush(self) -> None:
-        """Do nothing: W&B's own process writes what it was given, also if this one is killed."""
+        """Do nothing: W&B writes in blocks of 32 KB and when it is finished, and has no way to ask for more."""
 
     def finish(self, ending: Ending | None) -> None:
         """Close the run; one that failed is marked."""
