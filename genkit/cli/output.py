@@ -44,6 +44,17 @@ def results_apart() -> Iterator[None]:
             _apart.pop()
 
 
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Print nothing, on stdout and on stderr."""
+    with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing), contextlib.redirect_stderr(nothing):
+        _apart.append(nothing)
+        try:
+            yield
+        finally:
+            _apart.pop()
+
+
 def _stdout() -> Any:
     return _apart[-1] if _apart else sys.stdout
 

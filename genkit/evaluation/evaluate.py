@@ -161,6 +161,7 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
         batch=run.config.batch,
         processes=run.config.processes,
         precision=run.config.precision,
+        batch_norm=run.config.batch_norm,
         seconds=round(meta["seconds"], 3),
         weights=weights,
         sampling=sampling_of(run.make_model()),

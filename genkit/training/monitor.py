@@ -49,7 +49,7 @@ EXAMINED = 0.5
 
 
 class Monitor:
-    """Reports on one run. Of several processes only process 0 writes files; all of them send events."""
+    """Reports on one run. Of several processes only process 0 writes files and tells of events."""
 
     def __init__(
         self,
@@ -221,6 +221,7 @@ class Monitor:
                 "rank": self.rank,
                 "resumed": self._resumed,
                 "config": self._config,
+                "processes": distributed.world(),
                 **more,
             }
         )

@@ -109,8 +109,7 @@ def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None =
     parent = root / config.dataset_slug / config.model
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        earlier = [time for folder in _folders(root) for time in _times(folder)]
-        config = dataclasses.replace(config, order=next_in_order(earlier, config.created))
+        config = in_order(root, config)
         while (path := parent / secrets.token_hex(2)).exists():
             pass
         with publishing(path) as folder:
@@ -120,6 +119,12 @@ def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None =
     except OSError as error:
         raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
     return Run(path, config)
+
+
+def in_order(root: Path, config: RunConfig) -> RunConfig:
+    """Return a new run's config with its place after all runs below ``root``."""
+    earlier = [time for folder in _folders(root) for time in _times(folder)]
+    return dataclasses.replace(config, order=next_in_order(earlier, config.created))
 
 
 def open_run(path: Path) -> Run:

@@ -24,6 +24,7 @@ from genkit.models.lora import add_lora
 from genkit.results.environment import describe
 from genkit.training import distributed, snapshot
 from genkit.training.api import Event, seeded, train_run
+from genkit.training.batch_norm import kind_of_statistics
 from genkit.training.config import Method, RunConfig, Tuning
 from genkit.training.ema import Ema
 from genkit.training.given import count, how_opened, reference_of, refuse_generated, refuse_unknown
@@ -43,6 +44,7 @@ REPLAY = 0.5
 """Defaults: the budget in images, the rank of LoRA, and the share of old images."""
 
 
+@distributed.joined()
 def tune(
     run: Run | Path | str,
     dataset: str | Path | ImageDataset | Any,
@@ -92,11 +94,11 @@ def tune(
     if not parent.finished:
         _LOG.warning("run %s is partial: it is tuned as it is at %s", parent.path, path.name)
     method = method or ("lora" if model.adapts else "all")
-    data, opening = _opened(dataset, Path(root), model, dataset_options or {})
+    data, opening = distributed.in_turns(lambda: _opened(dataset, Path(root), model, dataset_options or {}))
     if not allow_generated:
         refuse_generated(data, "tune")
     concept = concept_split(data, model, prompt)
-    old = _old_data(parent, parent_dataset) if replay else None
+    old = distributed.in_turns(lambda: _old_data(parent, parent_dataset)) if replay else None
     if concept.captions is not None:
         say_if_known(model, prompt, old)
     tuning = Tuning(
@@ -112,7 +114,6 @@ def tune(
         rate=rate,
         opening=OpenOptions(**opening),
     )
-    distributed.start(target)
     config = dataclasses.replace(
         parent.config,
         version=parent.offer().plugin.version,
@@ -122,12 +123,13 @@ def tune(
         minutes=None,
         milestones=0,
         processes=distributed.world(),
-        device=str(target),
+        device=str(target) if distributed.world() == 1 else target.type,
         precision=pick_precision(None, target),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         command=shlex.join(["genkit", *sys.argv[1:]]),
         environment=describe(),
         order="",
+        batch_norm=kind_of_statistics(model),
         parent=weights,
         tuning=tuning,
     )
@@ -141,7 +143,7 @@ def tune(
         made = ""
         if distributed.rank() == 0:
             made = str(create(Path(root), config, lambda folder: snapshot.save(state, folder / first)).path)
-        tuned = open_run(Path(distributed.agree(made, target)))
+        tuned = open_run(Path(distributed.agree(made)))
         return train_run(tuned, lambda: model, mixed, target, settings or Settings(), on_event)
 
 
