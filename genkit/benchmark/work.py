@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from genkit.benchmark.jobs import runs_of
 from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset, open_dataset
-from genkit.devices import pick_device
 from genkit.errors import GenkitError, GenkitWarning
 from genkit.files.guard import by_user, sentence
 from genkit.files.leases import MARK, are_leases
@@ -101,12 +100,11 @@ class Work:
         with self._locked() as lock:
             return self._done(lock)
 
+    @distributed.joined()
     def _in_several(self) -> str:
         """Train with the other processes; the first one says whether there is something to do, and measures alone."""
-        device = pick_device(self.device)
-        distributed.start(device)
-        if int(os.environ["RANK"]):
-            said = distributed.agree("", device)
+        if distributed.rank():
+            said = distributed.agree("")
             return self._trained_along() if said == _TRAIN else said
         with contextlib.ExitStack() as stack:
             said, lock = TAKEN, None
@@ -115,7 +113,7 @@ class Work:
                     lock = stack.enter_context(self._locked())
                     said = _TRAIN if outcome(self.bench.jobs, self.job) is None else ENDED
             finally:
-                distributed.agree(said, device)  # also without locks here: nobody waits for ever
+                distributed.agree(said)  # also without locks here: nobody waits for ever
             return said if lock is None else self._done(lock)
 
     def _trained_along(self) -> str:
@@ -217,7 +215,7 @@ class Work:
         job = self.job
         known = runs_of(job, self.bench.runs) if distributed.rank() == 0 else []
         found = next((run for run in reversed(known) if run.finished), known[-1] if known else None)
-        path = distributed.agree(str(found.path) if found else "", pick_device(self.device))
+        path = distributed.agree(str(found.path) if found else "")
         if path:
             return resume(open_run(Path(path)), dataset=data, device=None if self.device == "auto" else self.device)
         return train(
