@@ -61,7 +61,6 @@ def test_another_process_tells_of_its_own_failures_alone(ended):
 
 @pytest.mark.slow
 def test_torchrun_trains_one_run_of_which_the_first_process_speaks(tmp_path, genkit):
-    (tmp_path / "images").mkdir()
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python", "--"]
     train = ["train", "--model", "gan", "--images", "1280", "--at", "runs/digits/gan/mine", "--device", "cpu"]
     done = subprocess.run(
@@ -74,6 +73,6 @@ def test_torchrun_trains_one_run_of_which_the_first_process_speaks(tmp_path, gen
     assert (done.returncode, done.stdout) == (0, "runs/digits/gan/mine\n"), done.stderr[-3000:]
     assert done.stderr.count("digits: ") == done.stderr.count("sample grid") == 1
     (run,) = find_runs(tmp_path / "runs")
-    assert (run.config.processes, run.config.batch_norm, run.finished) == (2, "averaged", True)
+    assert (run.config.processes, run.finished) == (2, True)
     with contextlib.chdir(tmp_path):
         assert "finished already" in genkit(*train).err
