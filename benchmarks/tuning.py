@@ -35,6 +35,7 @@ from genkit.results.score import Score
 from genkit.training.api import find_preset
 from genkit.training.runs import Run
 from genkit.training.settings import Settings
+from genkit.training.tune import IMAGES, RANK, REPLAY
 
 WORD = "a zorp"
 SETTINGS = Settings(previews=0, metadata=False)
@@ -114,7 +115,7 @@ def report(
         own = sum(each.numel() for name, each in apart.named_parameters() if ".lora_" in name)
         whole = sum(each.numel() for each in before.parameters())
         print(f"  parameters        {own:,} of {whole:,}: {100 * own / whole:.1f} %")
-        print(f"  merged, unmerged  {difference(apart, after):.1e} apart at most")
+        print(f"  merged, unmerged  {difference(apart, after):.1e} of the largest logit apart at most")
     print(
         f"  new digit         {told(obeyed(after, [WORD] * count, word, judge, seed))}"
         f", of the parent {told(obeyed(before, [WORD] * count, word, judge, seed))}"
@@ -129,12 +130,12 @@ def report(
 
 
 def difference(one: Any, other: Any) -> float:
-    """Return the largest difference of the logits of two models of tokens, for random images of the new word."""
+    """Return the largest difference of two models' logits, for random images of the new word, over the largest logit."""
     images = torch.rand(64, *one.data.shape, generator=torch.Generator().manual_seed(1))
     tokens = one.tokens(images)
     with torch.no_grad():
         logits = [each.logits_of(tokens, each.prefix(64, each.understand([WORD] * 64))) for each in (one, other)]
-    return float((logits[0] - logits[1]).abs().max())
+    return float((logits[0] - logits[1]).abs().max() / logits[0].abs().max())
 
 
 def main() -> None:
@@ -147,13 +148,13 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=20)
     parser.add_argument("--samples", type=int, default=900)
     parser.add_argument("--parent-images", default=None, help="the preset's budget unless given")
-    parser.add_argument("--images", default="20k")
+    parser.add_argument("--images", default=IMAGES)
     parser.add_argument("--batch", type=int, default=None)
     parser.add_argument("--method", choices=("lora", "all"), default=None)
-    parser.add_argument("--rank", type=int, default=4)
+    parser.add_argument("--rank", type=int, default=RANK)
     parser.add_argument("--alpha", type=float, default=None)
-    parser.add_argument("--replay", type=float, default=0.5)
-    parser.add_argument("--rate", type=float, default=1.0)
+    parser.add_argument("--replay", type=float, default=REPLAY)
+    parser.add_argument("--rate", type=float, default=None)
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
     data = genkit.open_dataset(arguments.dataset)

@@ -52,18 +52,18 @@ if TYPE_CHECKING:
     section="Model",
     help="lora: thin matrices beside linear layers; all: all weights. Default: lora where the model has it.",
 )
-@option("--rank", type=click.IntRange(min=1), default=4, show_default=True, section="Model", help="Rank of LoRA.")
+@option("--rank", type=click.IntRange(min=1), default=8, show_default=True, section="Model", help="Rank of LoRA.")
 @option("--alpha", type=float, section="Model", help="LoRA is multiplied by alpha / rank; default: twice the rank.")
 @option(
     "--replay",
     type=click.FloatRange(0, 1, max_open=True),
-    default=0.5,
+    default=0.8,
     show_default=True,
     section="Budget",
     help="Share of training images from the run's own data, so that less is forgotten.",
 )
-@option("--rate", type=float, default=1.0, show_default=True, section="Budget", help="Factor on the learning rates.")
-@option("--images", type=Count(), default="20k", show_default=True, section="Budget", help="Images to train on.")
+@option("--rate", type=float, section="Budget", help="Factor on the learning rates; default: 4 for lora, 1 for all.")
+@option("--images", type=Count(), default="80k", show_default=True, section="Budget", help="Images to train on.")
 @option("--batch", type=click.IntRange(min=1), section="Budget", help="Images per batch; default: that of --run.")
 @track_option
 @no_metadata_option
@@ -81,7 +81,7 @@ def command(
     rank: int,
     alpha: float | None,
     replay: float,
-    rate: float,
+    rate: float | None,
     images: int,
     batch: int | None,
     track: list[str] | None,

@@ -38,10 +38,13 @@ from genkit.training.tuning import concept_split, say_if_known, tuning_data
 
 _LOG = logger(__name__)
 
-IMAGES = 20_000
-RANK = 4
-REPLAY = 0.5
+IMAGES = 80_000
+RANK = 8
+REPLAY = 0.8
 """Defaults: the budget in images, the rank of LoRA, and the share of old images."""
+
+RATES: dict[Method, float] = {"lora": 4.0, "all": 1.0}
+"""Default factors on the model's learning rates: what is added to frozen weights takes, and needs, larger steps."""
 
 
 @distributed.joined()
@@ -54,7 +57,7 @@ def tune(
     rank: int = RANK,
     alpha: float | None = None,
     replay: float = REPLAY,
-    rate: float = 1.0,
+    rate: float | None = None,
     images: int | str = IMAGES,
     batch: int | None = None,
     seed: int = 0,
@@ -77,9 +80,9 @@ def tune(
     ``rank``, times ``alpha / rank`` (``alpha`` is twice the rank unless given), and is the default of models that name
     such layers; "all" trains all weights of the last stage that is trained. ``replay`` is the share of training images
     from the parent's data, so that less is forgotten (prior preservation, arXiv:2208.12242); ``parent_dataset`` says
-    where that is now. ``rate`` is a factor on the model's learning rates. Raises UsageError for options, prompts or
-    classes that do not fit the model, MissingError and DataError for a run or images that are not there or are damaged,
-    and otherwise as ``train``.
+    where that is now. ``rate`` is a factor on the model's learning rates, RATES by default. Raises UsageError for
+    options, prompts or classes that do not fit the model, MissingError and DataError for a run or images that are not
+    there or are damaged, and otherwise as ``train``.
     """
     parent = run if isinstance(run, Run) else named_run(run)
     refuse_unknown(dataset_options or {}, [field.name for field in dataclasses.fields(OpenOptions)])
@@ -111,7 +114,7 @@ def tune(
         rank=rank if method == "lora" else 0,
         alpha=(2.0 * rank if alpha is None else float(alpha)) if method == "lora" else 0.0,
         replay=replay if old is not None else 0.0,
-        rate=rate,
+        rate=RATES[method] if rate is None else rate,
         opening=OpenOptions(**opening),
     )
     config = dataclasses.replace(
@@ -147,14 +150,14 @@ def tune(
         return train_run(tuned, lambda: model, mixed, target, settings or Settings(), on_event)
 
 
-def _check(rank: int, alpha: float | None, replay: float, rate: float) -> None:
+def _check(rank: int, alpha: float | None, replay: float, rate: float | None) -> None:
     """Raise UsageError for a number out of its range."""
     count(rank, "rank")
     if alpha is not None and not 0 < alpha < float("inf"):
         raise UsageError(f"alpha is {alpha!r}: give a number above zero")
     if not 0 <= replay < 1:
         raise UsageError(f"replay is {replay!r}: give a share of the training images, from 0 to below 1")
-    if not 0 < rate < float("inf"):
+    if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"rate is {rate!r}: give a factor on the learning rates above zero")
 
 

@@ -90,8 +90,9 @@ def test_a_killed_run_resumes_to_the_same_weights_though_its_parent_is_gone(mode
     assert not differ(weights(resumed), weights(whole))
 
 
-def test_half_of_the_training_images_are_the_parents(tuned, digits):
-    run = tuned(images=64)
+def test_the_share_of_replay_is_of_the_parents_images(tuned, digits):
+    run = tuned(images=64, replay=0.5)
+    assert run.config.tuning.rate == 1.0  # the default of all weights
     data = open_tuning_data(run)
     old = {pixels.tobytes() for pixels in np.asarray(digits.train.pixels)}
     known = [pixels.tobytes() in old for pixels in data.train.pixels]
@@ -109,7 +110,7 @@ def test_without_the_parents_data_nothing_is_replayed_and_that_is_said(tuned, tm
     run = tuned(parent, images=64)
     assert "tuned without replay" in caplog.text and run.config.tuning.replay == 0 and run.finished
     again = tuned(parent, images=64, parent_dataset=tmp_path / "moved")
-    assert again.config.tuning.replay == 0.5
+    assert again.config.tuning.replay == 0.8
 
 
 def test_grey_levels_become_those_of_the_parents_data(tuned, caplog):

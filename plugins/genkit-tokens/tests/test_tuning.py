@@ -69,6 +69,10 @@ def test_lora_moves_its_own_matrices_alone(parent: Run, tuned: Run) -> None:
     assert len(moved) == 2 * 4 + 2 * 2 + 1 and all(each.abs().max() > 0 for each in moved.values())
 
 
+def test_lora_learns_at_a_higher_rate_unless_told(tuned: Run) -> None:
+    assert tuned.config.tuning is not None and tuned.config.tuning.rate == 4.0
+
+
 def test_lora_changes_nothing_before_it_is_trained(parent: Run) -> None:
     model = load(parent)
     before = logits(model)
