@@ -116,7 +116,7 @@ def main() -> None:
     while (ended := done(folder) if folder.exists() else 0) < given.jobs and drivers < given.jobs:
         driver, drivers = subprocess.Popen(command), drivers + 1
         while driver.poll() is None:
-            time.sleep(0.05)
+            time.sleep(0.3)  # looking costs the jobs little
             ended = done(folder)
             if killed < given.kills and ended >= killed * given.jobs // (given.kills + 2):
                 workers = [each for each in holders(folder) if each != driver.pid]

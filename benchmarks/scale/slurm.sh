@@ -27,7 +27,7 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge.socket
+AuthInfo=socket=$folder/munge.socket,cred_expire=10
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
 SlurmctldPidFile=$folder/slurmctld.pid
@@ -38,7 +38,7 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
-SchedulerParameters=sched_min_interval=100000,batch_sched_delay=0
+SchedulerParameters=batch_sched_delay=0
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 JobCompType=jobcomp/none
@@ -67,6 +67,7 @@ stop() {
 }
 trap stop EXIT
 
+# cred_expire above: what is requeued begins after that time, which is two minutes otherwise.
 # munged wants a key and folders that are its user's alone; here that user is root.
 dd if=/dev/urandom of="$folder/munge.key" bs=128 count=1 status=none
 chmod 0400 "$folder/munge.key"
