@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("genkit_trackers", reason="the plugin genkit-trackers is not installed")
 
-from genkit_trackers.follow import Follower, curves, hyperparameters, unique
+from genkit_trackers.follow import Follower, curves, hyperparameters, store_of, unique
 
 import genkit
 from genkit.training.runs import Run
@@ -142,5 +142,6 @@ def test_options_are_one_flat_table_and_runs_of_one_id_have_different_names(made
     assert table["options.latent"] == made.config.options["latent"]
     assert all(isinstance(value, bool | int | float | str) for value in table.values())
     assert unique(made).startswith(f"{made.id}-")
+    assert (store_of(made), store_of(run)) == (made.path.absolute().parents[2], run.path.absolute().parent)
     (run.path / "run.json").write_text("{}")
     assert unique(run).partition("-")[2] != unique(made).partition("-")[2]

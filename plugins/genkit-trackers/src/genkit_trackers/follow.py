@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -146,8 +147,15 @@ def names(run: Run) -> set[str]:
 
 
 def unique(run: Run) -> str:
-    """Return a name of a run that no other run has: its id, of four digits, and a part of run.json's hash."""
-    return f"{run.id}-{hashlib.sha256((run.path / 'run.json').read_bytes()).hexdigest()[:8]}"
+    """Return a name of a run that no other run has: its id, often of four digits, and a part of run.json's hash."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", run.id)[:64]
+    return f"{plain}-{hashlib.sha256((run.path / 'run.json').read_bytes()).hexdigest()[:8]}"
+
+
+def store_of(run: Run) -> Path:
+    """Return the folder of the runs that a run lies in, or its parent if it was given a place of its own."""
+    folder, config = run.path.absolute(), run.config
+    return folder.parents[2] if folder.parts[-3:-1] == (config.dataset_slug, config.model) else folder.parent
 
 
 def title(run: Run) -> str:

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
-from genkit_trackers.follow import PICTURES, PROJECT, Ending, Follower, hyperparameters, names, title, unique
+from genkit_trackers.follow import PICTURES, PROJECT, Ending, Follower, hyperparameters, names, store_of, title, unique
 
 TAG = "genkit.run"
 """The tag by which the run is found again."""
@@ -69,7 +69,7 @@ class MLflow(Follower):
     def _local(self) -> str:
         """Return the folder beside the runs; MLflow 3 keeps a folder only for those who ask for it."""
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-        return (self.run.path.absolute().parents[2] / "mlruns").as_uri()
+        return (store_of(self.run) / "mlruns").as_uri()
 
     def _found(self) -> Run:
         experiment = self._client.get_experiment_by_name(PROJECT)
