@@ -33,7 +33,7 @@ def opened(monkeypatch, digits):
 def test_a_run_opens_its_data_packed_as_it_was_trained_on(tmp_path):
     (tmp_path / "photos").mkdir()
     for index in range(30):
-        pixels = np.random.default_rng(index).integers(0, 256, (4, 4), dtype=np.uint8)
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
     one, other = (
         train("ppca", tmp_path / "photos", root=tmp_path / "runs", **how) for how in ({}, {"pack": "encoded"})
