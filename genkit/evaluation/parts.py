@@ -28,7 +28,7 @@ from genkit.evaluation.scoring import needs_extractor
 from genkit.features.cache import Arrays, FeatureCache
 from genkit.features.parts import Part, extract_share, gather, read_share
 from genkit.files.integrity import LISTING, check_listed, listing_of, sealed, unsealed
-from genkit.files.locks import ProcessLock
+from genkit.files.locks import Lock, lock_at
 from genkit.files.reading import read_file
 from genkit.files.text import logger
 from genkit.files.writing import publishing, write_atomic
@@ -89,7 +89,7 @@ class PartsFolder:
         self.home = home
         self.waits = waits
         self._asked: dict[str, Any] = {}
-        self._lock: ProcessLock | None = None
+        self._lock: Lock | None = None
 
     @contextlib.contextmanager
     def sharing(self, evaluator: Evaluator) -> Iterator[None]:
@@ -194,9 +194,11 @@ class PartsFolder:
             return
         place = self._of(self.part)
         place.mkdir(exist_ok=True)
-        lock = ProcessLock(place / ".lock")
+        lock = lock_at(place / ".lock")
         if not _acquired(lock):
-            raise UsageError(f"part {self.part} is being done by another process, as {lock.path} says: wait for it")
+            raise UsageError(
+                f"part {self.part} is being done by another process, as its lock in {place} says: wait for it"
+            )
         try:
             faults = {each.kept_as: extract_share(each, self.part, place / each.kept_as) for each in caches}
             write_atomic(self._done(self.part), sealed({"faults": faults}))
@@ -209,7 +211,7 @@ class PartsFolder:
             self._raise_scored()
             missing = [part.number for part in self.part.all if not self._done(part).is_file()]
             if not missing:
-                self._lock = ProcessLock(self._place / ".lock")
+                self._lock = lock_at(self._place / ".lock")
                 if _acquired(self._lock):
                     self._raise_scored()  # by a process that held the lock until now
                     return
@@ -303,7 +305,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} can't be read ({error}): remove {path.parent}, and do all parts again") from error
 
 
-def _acquired(lock: ProcessLock) -> bool:
+def _acquired(lock: Lock) -> bool:
     """Take a lock, or go on without where the file system has none."""
     try:
         return lock.acquire()

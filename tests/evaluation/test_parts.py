@@ -6,6 +6,7 @@ Tests parts and plan of genkit.evaluation.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import shutil
 
 import numpy as np
@@ -147,6 +148,15 @@ def test_two_that_score_at_once_give_one_record_also_without_locks(run, whole, m
     done = evaluate(run, part="2/2", **ASKED)
     assert (done.path, done.record) == (found[0].path, found[0].record)
     check_equal(done, run, whole)
+
+
+def test_a_file_system_without_locks_changes_nothing(run, whole, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("genkit.files.locks.take", refuse)
+    left(run, "1/2")
+    check_equal(evaluate(run, part="2/2", **ASKED), run, whole)
 
 
 def test_while_one_scores_another_leaves_it_to_it(run, monkeypatch):
