@@ -10,7 +10,10 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN = {"genkit-toolkit", "genkit-gans", "genkit-vaes", "genkit-tokens", "pip", "uv"}
+OWN = {
+    *("genkit-toolkit", "genkit-gans", "genkit-vaes", "genkit-tokens"),
+    *("genkit-ray", "genkit-slurm", "genkit-trackers", "pip", "uv"),
+}
 FREE = {"soupsieve"}  # its newest version needs Python 3.11.5; only the docs use it
 
 

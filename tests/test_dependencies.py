@@ -15,16 +15,22 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {
     "genkit-toolkit": (ROOT / "pyproject.toml", ROOT / "genkit"),
     "genkit-gans": (ROOT / "plugins/genkit-gans/pyproject.toml", ROOT / "plugins/genkit-gans/src"),
+    "genkit-ray": (ROOT / "plugins/genkit-ray/pyproject.toml", ROOT / "plugins/genkit-ray/src"),
+    "genkit-slurm": (ROOT / "plugins/genkit-slurm/pyproject.toml", ROOT / "plugins/genkit-slurm/src"),
     "genkit-tokens": (ROOT / "plugins/genkit-tokens/pyproject.toml", ROOT / "plugins/genkit-tokens/src"),
+    "genkit-trackers": (ROOT / "plugins/genkit-trackers/pyproject.toml", ROOT / "plugins/genkit-trackers/src"),
     "genkit-vaes": (ROOT / "plugins/genkit-vaes/pyproject.toml", ROOT / "plugins/genkit-vaes/src"),
 }
 LOCAL = {
     "genkit": "genkit-toolkit",
     "genkit_gans": "genkit-gans",
+    "genkit_ray": "genkit-ray",
+    "genkit_slurm": "genkit-slurm",
     "genkit_tokens": "genkit-tokens",
+    "genkit_trackers": "genkit-trackers",
     "genkit_vaes": "genkit-vaes",
 }
-OPTIONAL = {"timm": "timm", "open_clip": "open-clip-torch", "datasets": "datasets"}
+OPTIONAL = {"timm": "timm", "open_clip": "open-clip-torch", "datasets": "datasets", "mlflow": "mlflow-skinny"}
 """Import names of extras that are not installed where the tests run."""
 UNDECLARED = {"genkit-toolkit": {"pytest"}}  # the pytest plugin is imported by pytest itself
 BY_NAME = ("import_module", "_library", "extra_module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genkit.devices import autocast, device_name, pick_device, pick_precision
+from genkit.devices import autocast, device_name, launched, pick_device, pick_precision
 from genkit.errors import UsageError
 
 
@@ -13,6 +13,48 @@ def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
     for there, name in ((False, "cpu"), (True, "cuda")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert pick_device("auto").type == name
+
+
+@pytest.fixture
+def four_gpus(monkeypatch):
+    """A machine with four GPUs, and the third of its processes; returns the current GPU and what touched it before."""
+    touched = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: touched.append(("current", device.index)))
+    monkeypatch.setattr(torch, "zeros", lambda n, device: touched.append(("touched", device.index)) or torch.ones(n))
+    for name, value in (("WORLD_SIZE", "4"), ("RANK", "6"), ("LOCAL_RANK", "2")):
+        monkeypatch.setenv(name, value)
+    return touched
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cuda", "cuda:2"])
+def test_each_process_has_the_gpu_of_its_number_before_any_is_touched(four_gpus, wanted):
+    assert pick_device(wanted) == torch.device("cuda", 2)
+    assert four_gpus[0] == ("current", 2)
+    assert {index for _, index in four_gpus} == {2}
+
+
+def test_a_process_takes_no_other_gpu_and_the_only_one_that_it_sees(four_gpus, monkeypatch):
+    with pytest.raises(UsageError, match="has a GPU of its own, here cuda:2: give --device cuda, not cuda:0"):
+        pick_device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UsageError, match="process 2 of this machine has no GPU of its own, as there are 2"):
+        pick_device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert pick_device("cuda") == torch.device("cuda", 0)
+    assert pick_device("cpu") == torch.device("cpu")
+
+
+def test_an_environment_that_does_not_say_which_process_this_is_is_named(four_gpus, monkeypatch):
+    assert launched() == (4, 6, 2)
+    monkeypatch.delenv("LOCAL_RANK")
+    with pytest.raises(
+        UsageError, match=r"not which one this is \(WORLD_SIZE=4, RANK=6, LOCAL_RANK=\): launch them by"
+    ):
+        pick_device("cuda")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert launched() == (1, 0, 0)
 
 
 def test_a_named_device_is_taken():

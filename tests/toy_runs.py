@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import torch
 
 from genkit.training import checkpoint
 from genkit.training.runs import find_runs
@@ -30,3 +33,26 @@ def full_after(monkeypatch, saves):
         save_file(tensors, path, metadata)
 
     monkeypatch.setattr(checkpoint, "save_file", full)
+
+
+def ended(run):
+    """All that training made of a run, without what a clock moves."""
+    tensors, meta = checkpoint.load(run.newest_checkpoint())
+    lines = [re.sub(rb'"seconds": [^,}]+', b"", line) for line in (run.path / "log.jsonl").read_bytes().splitlines()]
+    for moving in ("seconds", "log_offset"):
+        meta.pop(moving)
+    return tensors, meta, lines, (run.path / "samples.png").read_bytes()
+
+
+def same(one, other):
+    """Whether two runs ended bit-identical."""
+    (tensors, *rest), (others, *others_rest) = one, other
+    return (
+        rest == others_rest
+        and tensors.keys() == others.keys()
+        and all(map(same_bits, tensors.values(), others.values()))
+    )
+
+
+def same_bits(one, other):
+    return one.dtype == other.dtype and torch.equal(one, other)

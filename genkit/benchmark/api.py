@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genkit.benchmark.engine import nothing
 from genkit.benchmark.estimate import throughputs
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Plan, read_plan
-from genkit.benchmark.runner import BenchFolder, OnJob, ignore, nothing, run_jobs
+from genkit.benchmark.runner import OnJob, always, ignore, run_jobs
+from genkit.benchmark.work import BenchFolder
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, GenkitWarning, of_system
 from genkit.files.writing import write_together
@@ -62,16 +64,20 @@ class Benchmark:
         self,
         *,
         device: str = "auto",
-        workers: int = 1,
+        workers: int | None = None,
         retry: bool = False,
         on_job: OnJob = ignore,
         prepare: Callable[[], None] = nothing,
+        engine: str = "local",
+        engine_options: Mapping[str, Any] | None = None,
+        cancel: Callable[[int], bool] = always,
+        detach: bool = False,
     ) -> Leaderboard:
         """Run the jobs that have not ended, then write board.md and report.html and return the leaderboard.
 
         Both end with the hash of the records that they were made from, which ``genkit records validate`` compares.
 
-        Arguments and errors as in ``bench``; ``prepare`` as in ``run_jobs``.
+        Arguments and errors as in ``bench``; ``prepare`` and ``cancel`` as in ``run_jobs``.
         """
         run_jobs(
             self.plan,
@@ -83,6 +89,10 @@ class Benchmark:
             retry=retry,
             on_job=on_job,
             prepare=prepare,
+            engine=engine,
+            engine_options=engine_options,
+            cancel=cancel,
+            detach=detach,
         )
         if len(self.failed) == len(self.jobs):
             raise GenkitError(f"no job of {self.file} succeeded")
@@ -123,19 +133,25 @@ def bench(
     out: Path | str | None = None,
     data_root: Path | str | None = None,
     device: str = "auto",
-    workers: int = 1,
+    workers: int | None = None,
     retry: bool = False,
     on_job: OnJob = ignore,
+    engine: str = "local",
+    engine_options: Mapping[str, Any] | None = None,
 ) -> Leaderboard:
     """Train and evaluate all models of a board's file (TOML, see ``genkit.benchmark.plan``), then rank them.
 
     Runs, records, board.md and report.html are kept in ``out``, by default ``boards/NAME``. Each job is a process;
-    ``workers`` of them run at a time. Jobs that have ended are not repeated, those that failed only with ``retry``, so
-    the same call resumes after any interruption. ``on_job(job, outcome)`` is called as each job ends. In a script, call
-    this under ``if __name__ == "__main__":``, as multiprocessing asks.
+    ``workers`` of them run at a time, by default one, or as many as there is room for if ``engine`` is not "local" but
+    that of a cluster, such as "slurm" or "ray" of the plugins; ``engine_options`` are the engine's own. Jobs that have
+    ended are not repeated, those that failed only with ``retry``, so the same call resumes after any interruption.
+    ``on_job(job, outcome)`` is called as each job ends. In a script, call this under ``if __name__ == "__main__":``, as
+    multiprocessing asks.
 
-    Raises MissingError or OptionsError for the file, UnknownName for a data set or model that does not exist,
-    GenkitError if no job succeeded, and Interrupted after Ctrl-C.
+    Raises MissingError or OptionsError for the file, UnknownName for a data set, model or engine that does not exist,
+    OptionsError for an option of the engine, GenkitError if no job succeeded, and Interrupted after Ctrl-C.
     """
     benchmark = open_benchmark(file, out=out, data_root=data_root)
-    return benchmark.run(device=device, workers=workers, retry=retry, on_job=on_job)
+    return benchmark.run(
+        device=device, workers=workers, retry=retry, on_job=on_job, engine=engine, engine_options=engine_options
+    )

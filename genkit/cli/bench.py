@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from genkit.cli.data import data_root_option, open_dataset
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option
-from genkit.cli.output import echo, echo_json, echo_lines, terminal_width
+from genkit.cli.output import agreed, echo, echo_json, echo_lines, terminal_width
 from genkit.cli.parameters import RunsFolder
 from genkit.files.text import quoted
 
@@ -26,13 +27,28 @@ if TYPE_CHECKING:
 @option(
     "--workers",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
     section="Jobs",
-    help="Jobs to run at the same time.",
+    help="Jobs to run at the same time: 1 by default, on a cluster as many as there is room for.",
 )
 @option("--retry", is_flag=True, section="Jobs", help="Run failed jobs again.")
 @option("--dry-run", is_flag=True, section="Jobs", help="List the jobs and estimate their time.")
+@option(
+    "--engine",
+    default="local",
+    show_default=True,
+    section="Engine",
+    help="What runs the jobs: local, or slurm and ray of the plugins genkit-slurm and genkit-ray.",
+)
+@option(
+    "-e",
+    "--engine-option",
+    "engine_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    section="Engine",
+    help="Option of the engine, such as slurm_partition=gpu; may be repeated.",
+)
+@option("--detach", is_flag=True, section="Engine", help="Leave the jobs in the cluster's queue after Ctrl-C, unasked.")
 @option(
     "--out",
     type=RunsFolder(path_type=Path, file_okay=False),
@@ -45,9 +61,12 @@ if TYPE_CHECKING:
 def command(
     board: Path,
     out: Path | None,
-    workers: int,
+    workers: int | None,
     dry_run: bool,
     retry: bool,
+    engine: str,
+    engine_options: tuple[str, ...],
+    detach: bool,
     data_root: Path | None,
     device: str,
     as_json: bool,
@@ -59,9 +78,11 @@ def command(
     \b
     genkit bench benchmarks/boards/mnist.toml --dry-run
     genkit bench benchmarks/boards/mnist.toml
+    genkit bench board.toml --engine slurm -e slurm_partition=gpu
     """
     from genkit.benchmark import open_benchmark
-    from genkit.cli.messages import show_messages
+    from genkit.cli.messages import jobs_described, show_messages
+    from genkit.options import parse_assignments
     from genkit.report import tabular, text
 
     benchmark = open_benchmark(
@@ -71,8 +92,9 @@ def command(
         opener=lambda name, **options: open_dataset(name, options),
     )
     if dry_run:
-        _dry_run(benchmark, workers, as_json)
+        _dry_run(benchmark, workers or 1, as_json)
         return
+    chosen = parse_assignments(engine_options)
     before = {ended.job.id for ended in benchmark.outcomes if ended is not None}
     began, total, count = time.monotonic(), len(benchmark.jobs), 0
 
@@ -84,7 +106,18 @@ def command(
         echo(f"[{count}/{total}] {job.model} seed {job.seed}  {state}  {detail}", err=True)
 
     try:
-        ranked = benchmark.run(device=device, workers=workers, retry=retry, on_job=on_job, prepare=show_messages)
+        with jobs_described():
+            ranked = benchmark.run(
+                device=device,
+                workers=workers,
+                retry=retry,
+                on_job=on_job,
+                prepare=show_messages,
+                engine=engine,
+                engine_options=chosen,
+                cancel=lambda waiting: _cancelled(waiting, engine),
+                detach=detach,
+            )
     finally:
         if count == total:
             failed = len(benchmark.failed)
@@ -96,6 +129,14 @@ def command(
     folder = benchmark.folder.path
     echo_lines(text.leaderboard(ranked.board, width=terminal_width()))
     echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {quoted(folder)} --why", err=True)
+
+
+def _cancelled(count: int, engine: str) -> bool:
+    """Ask whether to cancel what is in the queue of a cluster; without a terminal to ask on it is cancelled."""
+    if not (sys.stdin is not None and sys.stdin.isatty()):
+        return True
+    question = f"cancel the jobs that {engine} has ({count})? If not, they go on, and the same command finds them"
+    return agreed(question, err=True)
 
 
 def _warn_of_unlisted(benchmark: Benchmark) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genkit.cli.data import open_images, opening_options
-from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
+from genkit.cli.evaluation import evaluation_options, interruptible, others_missing, part_options, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, json_option, runs_option, same_runs
 from genkit.cli.output import echo
@@ -17,6 +17,7 @@ from genkit.errors import UsageError
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
+    from genkit.features.parts import Part
     from genkit.results.records import Record
 
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     section="Evaluation",
     help="Write the statistics of REFERENCE's features, mu and sigma, to this .npz file.",
 )
+@part_options
 @device_option
 @runs_option
 @json_option
@@ -61,6 +63,8 @@ def command(
     verified: bool,
     paired: bool,
     save_stats: Path | None,
+    part: Part | None,
+    spool: Path | None,
     root: Path,
     as_json: bool,
 ) -> None:
@@ -75,6 +79,7 @@ def command(
     genkit compare out/ photos.zip --features inception --protocol clean-fid
     genkit compare out/ statistics.npz
     genkit compare restored/ truths/ --paired
+    genkit compare out/ photos/ --part 3/8
     """
     from genkit.cli.progress import work_bar
     from genkit.data import ImageDataset
@@ -109,11 +114,15 @@ def command(
     origin = {
         "samples": getattr(images, "name", samples),
         "reference": getattr(against, "name", reference),
-        "opening": {key: str(value) if isinstance(value, Path) else value for key, value in opening.items()},
+        "opening": {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in opening.items()
+            if key != "pack"  # which changes nothing that is measured
+        },
     }
     slug = reference_slug(against)
     folder = root / slug / "images"
-    with interruptible(), work_bar() as show:
+    with interruptible(), others_missing(as_json), work_bar() as show:
         done = compare(
             images,
             against,
@@ -124,6 +133,8 @@ def command(
             origin=origin,
             folder=folder,
             progress=show,
+            part=part,
+            spool=spool,
         )
         found = verify_record(done.record, weights=weights, device=device, progress=show) if verified else None
     show_evaluation(done, as_json, verification=found)

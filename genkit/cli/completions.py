@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from genkit.errors import one_line
 from genkit.registry.discovery import registry
-from genkit.registry.specs import DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec
+from genkit.registry.specs import DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec, TrackerSpec
 
 
 def _item(name: str, about: str | None = None) -> CompletionItem:
@@ -33,6 +33,7 @@ complete_model = complete(ModelSpec)
 complete_dataset = complete(DatasetSpec)
 complete_feature = complete(FeatureSpec)
 complete_metric = complete(MetricSpec)
+complete_tracker = complete(TrackerSpec)
 
 
 def _run_folders(ctx: click.Context) -> Iterator[Path]:

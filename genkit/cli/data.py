@@ -34,7 +34,7 @@ data_root_option = _data_root()
 
 OPENING = (
     *("data_root", "size", "crop", "skip_bad", "grey", "labels", "glob", "values", "array", "max_pixels"),
-    "exclude_generated",
+    *("exclude_generated", "pack"),
 )
 """The options that say how images are read: arguments of open_dataset."""
 
@@ -123,6 +123,12 @@ def opening_options(function: Callable[..., Any]) -> Callable[..., Any]:
             is_flag=True,
             section="Data",
             help="Leave out images whose metadata say that they are generated.",
+        ),
+        option(
+            "--pack",
+            type=click.Choice(["pixels", "encoded"]),
+            section="Data",
+            help="How images are kept in the cache: as pixels (default), or as in their files, and decoded when read.",
         ),
     )(collected)
 

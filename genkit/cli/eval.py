@@ -12,7 +12,7 @@ import click
 from genkit.cli.completions import complete_model, complete_run
 from genkit.cli.data import MOVABLE, OPENING, dataset_options
 from genkit.cli.drawing import drawing_options
-from genkit.cli.evaluation import evaluation_options, interruptible, show_evaluation
+from genkit.cli.evaluation import evaluation_options, interruptible, others_missing, part_options, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import (
     FILE,
@@ -27,12 +27,13 @@ from genkit.cli.options import (
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import metric_parameters, sweep_values
 from genkit.cli.run_page import calibration_folder, concept_lines, parent_name, write_page
-from genkit.cli.trained import data_of, find_or_train, refuse_other_runs, run_of, say_partial
+from genkit.cli.trained import data_of, find_finished, find_or_train, refuse_other_runs, run_of, say_partial
 from genkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from genkit.data import ImageDataset
     from genkit.evaluation.config import EvalConfig
+    from genkit.features.parts import Part
     from genkit.training.runs import Run
 
 SHOWN = ("real test", "noise")
@@ -99,6 +100,7 @@ SHOWN = ("real test", "noise")
     section="Evaluation",
     help="Also evaluate the calibration baselines, once.",
 )
+@part_options
 @no_metadata_option
 @device_option
 @runs_option
@@ -127,6 +129,8 @@ def command(
     seed: int,
     milestones: bool,
     calibrate: bool,
+    part: Part | None,
+    spool: Path | None,
     no_metadata: bool,
     device: str,
     root: Path,
@@ -138,6 +142,7 @@ def command(
     genkit eval --model dcgan
     genkit eval --run 7f3a --metrics fid,kid -n 10000
     genkit eval --model dcgan --sweep truncation=0.5,0.75,1
+    genkit eval --run 7f3a -n 50000 --part 3/8
     """
     from genkit.evaluation.config import EvalConfig
     from genkit.options import parse_assignments
@@ -165,12 +170,17 @@ def command(
         raise UsageError(
             "milestones are measured as the run draws by itself: leave --milestones out, or -o and --sweep"
         )
+    if part is not None and (milestones or swept):
+        raise UsageError("--milestones and --sweep are measured by one process: leave them out, or --part and torchrun")
     values = sweep_values(swept)
     config.specs()  # a wrong name is said before a model may be trained
     if model is not None:
         _check_drawing(model, sampling, values)
         refuse_other_runs(model, root, given(ctx, "dataset", dataset), dataset)
-        run, data = find_or_train(model, dataset, opening, device, root)
+        if part is None:
+            run, data = find_or_train(model, dataset, opening, device, root)
+        else:
+            run, data = find_finished(model, dataset, opening, root)
     else:
         refuse(
             ctx,
@@ -184,7 +194,7 @@ def command(
     if values:
         _sweep(run, data, config, checkpoint, raw, values, root, calibrate, as_json)
         return
-    _evaluate(run, data, config, checkpoint, raw, sampling, root, calibrate, as_json)
+    _evaluate(run, data, config, checkpoint, raw, sampling, part, spool, root, calibrate, as_json)
     if milestones:
         _evaluate_milestones(run, data, config, raw)
 
@@ -271,6 +281,8 @@ def _evaluate(
     checkpoint: Path | None,
     raw: bool,
     sampling: dict[str, Any],
+    part: Part | None,
+    spool: Path | None,
     root: Path,
     calibrate: bool,
     as_json: bool,
@@ -280,10 +292,11 @@ def _evaluate(
     from genkit.evaluation.evaluate import evaluate
     from genkit.evaluation.evaluator import Evaluator
 
-    with work_bar() as show:
+    options: dict[str, Any] = {"checkpoint": checkpoint, "raw": raw, "sampling": sampling, "part": part, "spool": spool}
+    with others_missing(as_json), work_bar() as show:
         evaluator = Evaluator(data, config, show)
         with interruptible():
-            done = evaluate(run, evaluator=evaluator, checkpoint=checkpoint, raw=raw, sampling=sampling)
+            done = evaluate(run, evaluator=evaluator, **options)
         if calibrate:
             with interruptible(f"record {done.path} is kept; the calibration baselines are not measured yet"):
                 measure_calibration(evaluator, calibration_folder(run, root))

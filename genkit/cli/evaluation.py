@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from genkit.cli.completions import complete_feature, complete_metric
 from genkit.cli.help import F, option, options
-from genkit.cli.options import FILE
+from genkit.cli.options import FILE, FOLDER
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import NAMES
-from genkit.errors import Interrupted
+from genkit.errors import Interrupted, UsageError
 from genkit.files.guard import by_user
 from genkit.results.protocols import PROTOCOLS
 
@@ -94,6 +95,45 @@ def interruptible(message: str = "the same command resumes where it stopped") ->
         if not by_user(error):
             raise
         raise Interrupted(f"stopped; {message}") from None
+
+
+def part_options(function: F) -> F:
+    """Add --part and --spool; the command gets the part as ``part``: that of its process under torchrun."""
+
+    @functools.wraps(function)
+    def chosen(*arguments: Any, part: str | None, **keywords: Any) -> Any:
+        from genkit.features.parts import Part
+
+        launched = Part.launched()
+        if part is not None and launched is not None:
+            raise UsageError("torchrun numbers the parts by itself: leave --part out")
+        return function(*arguments, part=launched if part is None else Part.named(part), **keywords)
+
+    return options(
+        option(
+            "--part",
+            metavar="I/N",
+            section="Parts",
+            help="Do part I of N, on any machine that sees the folder of runs; the last one done writes the record.",
+        ),
+        option("--spool", type=FOLDER, section="Parts", help="Folder in which the parts meet; default: by the record."),
+    )(cast("F", chosen))
+
+
+@contextlib.contextmanager
+def others_missing(as_json: bool) -> Iterator[None]:
+    """End the command, which has done its part, where others are still to be done."""
+    from genkit.evaluation.parts import OthersMissing
+    from genkit.features.parts import Part
+
+    try:
+        yield
+    except OthersMissing as error:
+        if as_json and Part.launched() is None:
+            echo_json({"part": str(error.part), "missing": error.missing})
+        else:
+            echo(str(error), err=True)
+        click.get_current_context().exit()
 
 
 def show_evaluation(

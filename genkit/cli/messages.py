@@ -48,10 +48,18 @@ def messages_shown() -> Iterator[None]:
         logger.handlers[:] = before
 
 
-@contextlib.contextmanager
-def data_described() -> Iterator[None]:
+def data_described() -> contextlib.AbstractContextManager[None]:
     """Show the line of what was understood of each data set that is opened meanwhile."""
-    logger = logging.getLogger("genkit.data")
+    return _told_of(logging.getLogger("genkit.data"))
+
+
+def jobs_described() -> contextlib.AbstractContextManager[None]:
+    """Show which jobs of a board run, and where the logs of failed ones are."""
+    return _told_of(logging.getLogger("genkit.benchmark"))
+
+
+@contextlib.contextmanager
+def _told_of(logger: logging.Logger) -> Iterator[None]:
     before = logger.level
     logger.setLevel(logging.INFO)
     try:

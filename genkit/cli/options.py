@@ -9,9 +9,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from genkit.cli.completions import complete_measured, complete_model, complete_run
+from genkit.cli.completions import complete_measured, complete_model, complete_run, complete_tracker
 from genkit.cli.help import F, Option, option, options
-from genkit.cli.parameters import Address, FilledPath, RunsFolder
+from genkit.cli.parameters import NAMES, Address, FilledPath, RunsFolder
 from genkit.errors import UsageError
 from genkit.files.text import quoted
 
@@ -56,6 +56,12 @@ device_option = option(
 )
 seed_option = option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 
+track_option = option(
+    "--track",
+    type=NAMES,
+    shell_complete=complete_tracker,
+    help="Send curves and pictures to these trackers, e.g. tensorboard,wandb,mlflow (plugin genkit-trackers).",
+)
 no_metadata_option = option("--no-metadata", is_flag=True, help="Do not write into PNG files where they are from.")
 
 

@@ -44,6 +44,17 @@ def results_apart() -> Iterator[None]:
             _apart.pop()
 
 
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Print nothing, on stdout and on stderr."""
+    with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing), contextlib.redirect_stderr(nothing):
+        _apart.append(nothing)
+        try:
+            yield
+        finally:
+            _apart.pop()
+
+
 def _stdout() -> Any:
     return _apart[-1] if _apart else sys.stdout
 
@@ -58,6 +69,14 @@ def _write(text: str, err: bool) -> None:
 def confirm(question: str, *, err: bool = False) -> None:
     """Ask on the terminal whether to go on; anything but yes ends the command."""
     click.confirm(one_line(question), abort=True, err=err)
+
+
+def agreed(question: str, *, err: bool = False) -> bool:
+    """Ask on the terminal; anything but yes, also Ctrl-C, is no."""
+    try:
+        return click.confirm(one_line(question), err=err)
+    except click.Abort:
+        return False
 
 
 def echo_json(document: Any) -> None:

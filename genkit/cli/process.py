@@ -1,4 +1,4 @@
-"""Signals and streams of the process: Ctrl-C, SIGTERM and SIGHUP stop it, a closed pipe does not crash it."""
+"""Signals and streams of the process: Ctrl-C, SIGTERM, SIGHUP and SIGUSR2 stop it, a closed pipe does not crash it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, cast
 
 from genkit.errors import GenkitError
+from genkit.files import guard
 from genkit.files.text import coloured, encodable
 
 STOPPED = 130
@@ -22,10 +23,13 @@ STOPPED = 130
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt, unless the parent process arranged otherwise."""
-    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    if hasattr(signal, "SIGHUP"):  # what a terminal sends when it is closed
-        defaults[signal.SIGHUP] = signal.SIG_DFL
+    """Let Ctrl-C, SIGTERM, SIGHUP and SIGUSR2 raise KeyboardInterrupt, unless the parent process arranged otherwise.
+
+    Once a training has stopped by one of them, more of them change nothing: a scheduler and a launcher may both send
+    one.
+    """
+    guard.HEARD.clear()
+    defaults = dict.fromkeys(guard.STOPPING, signal.SIG_DFL) | {signal.SIGINT: signal.default_int_handler}
     main = threading.current_thread() is threading.main_thread()
     replaced = {number: handler for number, handler in defaults.items() if main and signal.getsignal(number) == handler}
     for number in replaced:
@@ -34,11 +38,13 @@ def stoppable() -> Iterator[None]:
         yield
     finally:
         for number, handler in replaced.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if guard.HEARD else handler)
 
 
-def _stop(_number: int, frame: types.FrameType | None) -> None:
+def _stop(number: int, frame: types.FrameType | None) -> None:
     """Raise KeyboardInterrupt; during an import, exit at once, as an interrupted import leaves half a module."""
+    if guard.heard(number):
+        return
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             with contextlib.suppress(OSError):

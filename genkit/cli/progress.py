@@ -31,6 +31,8 @@ def training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
         meter = Meter()
 
         def show(event: dict[str, Any]) -> None:
+            if event["kind"] == "profile":
+                bar.console.print(*_profile_lines(event), sep="\n", markup=False, highlight=False, soft_wrap=True)
             bar.update(task, completed=event["done"], description=one_line(meter.describe(event)))
 
         yield show
@@ -42,11 +44,19 @@ def _plain_training(meter: Meter, every: float = 15.0) -> Callable[[dict[str, An
     def show(event: dict[str, Any]) -> None:
         nonlocal last
         text = meter.describe(event)
+        if event["kind"] == "profile":
+            for line in _profile_lines(event):
+                echo(line, err=True)
         if event["kind"] == "progress" and time.monotonic() - last > every:
             last = time.monotonic()
             echo(f"  {event['done']:4.0%}  {text}", err=True)
 
     return show
+
+
+def _profile_lines(event: dict[str, Any]) -> list[str]:
+    """Return the dearest operations of a trace, and where the trace is."""
+    return [*map(one_line, event["lines"]), one_line(f"trace: {event['path']}")]
 
 
 def _console() -> Any:

@@ -18,7 +18,9 @@ from genkit.errors import GenkitError, UsageError
 from genkit.files.text import json_value
 
 if TYPE_CHECKING:
+    from genkit.training.config import RunConfig
     from genkit.training.runs import Run
+    from genkit.training.status import Status
 
 
 @click.group(cls=ListingGroup)
@@ -88,6 +90,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
         ],
         ["budget", f"{config.budget}, batch {config.batch}, seed {config.seed}"],
         ["device", f"{config.device}, {config.precision}".removesuffix(", ")],
+        *_processes(config, status),
         ["state", f"{status.state}: {status.images:,} images in {status.seconds:.0f} s {status.reason}".strip()],
         *([["warning", status.warning]] if status.warning else []),
         ["checkpoints", ", ".join(path.name for path in run.checkpoints()) or "-"],
@@ -103,6 +106,17 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
     for record in read(run.path).records:
         echo(f"measured {record.created[:16].replace('T', ' ')} UTC")
         echo_lines(scores(record))
+
+
+def _processes(config: RunConfig, status: Status) -> list[list[str]]:
+    """Return the row on the processes of a run, none if it has only one: how fast, and what of batch normalisation."""
+    from genkit.training.progress import throughput
+
+    if config.processes == 1:
+        return []
+    speed = throughput(status.images, status.seconds, config.processes) if status.seconds else ""
+    norm = f"batch-norm statistics {config.batch_norm}" if config.batch_norm else ""
+    return [["processes", ", ".join(filter(None, (str(config.processes), speed, norm)))]]
 
 
 @command.command()

@@ -10,14 +10,27 @@ import click
 from genkit.cli.completions import complete_model, complete_run
 from genkit.cli.data import MOVABLE, OPENING, dataset_options, open_dataset
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option, given, no_metadata_option, refuse, runs_option, seed_option
+from genkit.cli.options import (
+    FILE,
+    FOLDER,
+    device_option,
+    given,
+    no_metadata_option,
+    refuse,
+    runs_option,
+    seed_option,
+    track_option,
+)
 from genkit.cli.output import echo
+from genkit.cli.ranks import first_speaks
 from genkit.cli.trained import data_of
 from genkit.errors import UsageError
 from genkit.files.text import quoted
 
 if TYPE_CHECKING:
     from genkit.training.api import BudgetKind
+    from genkit.training.runs import Run
+    from genkit.training.settings import Settings
 
 
 class Count(click.ParamType[int]):
@@ -112,6 +125,19 @@ _FIXED = (
     section="Checkpoints",
     help="Resume this run, by path or id.",
 )
+@option(
+    "--at",
+    type=FOLDER,
+    section="Checkpoints",
+    help="The run's folder: begin it there, or go on with what is there. The command to give to a scheduler.",
+)
+@option(
+    "--profile",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help="Write a trace of so many steps into the run, and print the ten dearest operations.",
+)
+@track_option
 @no_metadata_option
 @seed_option
 @device_option
@@ -136,62 +162,99 @@ def command(
     checkpoint_seconds: float,
     keep: int,
     resumed: str | None,
+    track: list[str] | None,
+    at: Path | None,
+    profile: int | None,
     no_metadata: bool,
     allow_generated: bool,
 ) -> None:
-    """Train a model, or resume a run.
+    """Train a model, or resume a run; in several processes if torchrun launches them.
 
     \b
     genkit train --model dcgan --images 500k
     genkit train --model vae --dataset folder:photos --size 32 -o latent=32
     genkit train --resume runs/digits/dcgan/7f3a
+    genkit train --model dcgan --at runs/digits/dcgan/mine
+    torchrun --nproc-per-node 8 --no-python -- genkit train --model dcgan --at x
     """
-    from genkit.cli.progress import training_bar
-    from genkit.options import override, parse_assignments, read_config
+    nameless = UsageError("name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
+    if not (model or resumed or at):
+        raise nameless
+    if resumed and at:
+        raise UsageError("--resume and --at both name a run: give one of them")
+    from genkit.training.distributed import in_turns, joined
     from genkit.training.settings import Settings
 
-    settings = Settings(checkpoint_seconds=checkpoint_seconds, keep=keep, metadata=not no_metadata)
+    settings = Settings(
+        checkpoint_seconds, keep, metadata=not no_metadata, track=tuple(track or ()), profile=profile or 0
+    )
+    with first_speaks(), joined():
+        begun = _begun(ctx, root, resumed, at, model)
+        if begun is not None:
+            run = _go_on(begun, given(ctx, "dataset", dataset), opening, device, settings)
+        else:
+            if not model:
+                raise nameless
+            from genkit.cli.progress import training_bar
+            from genkit.options import override, parse_assignments, read_config
+            from genkit.training.api import train
+
+            options = override(read_config(config) if config else {}, parse_assignments(assignments))
+            data = in_turns(lambda: open_dataset(dataset, opening))
+            with training_bar() as show:
+                run = train(
+                    model,
+                    data,
+                    preset=preset,
+                    options=options,
+                    images=images,
+                    minutes=minutes,
+                    batch=batch,
+                    seed=seed,
+                    milestones=milestones,
+                    precision=precision,
+                    device=device,
+                    root=root,
+                    at=at,
+                    settings=settings,
+                    dataset_options=opening,
+                    allow_generated=allow_generated,
+                    on_event=show,
+                )
+        echo(f"{run.path}")
+        more = " --milestones" if run.milestones() else ""
+        echo(
+            f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {quoted(run.path)}{more}",
+            err=True,
+        )
+
+
+def _begun(ctx: click.Context, root: Path, resumed: str | None, at: Path | None, model: str | None) -> Run | None:
+    """Return the run that is only gone on with: that of --resume, or of --at without a model."""
+    from genkit.training.at import run_at
+    from genkit.training.runs import find_run
+
     if resumed:
         refuse(ctx, _FIXED, "can't be given with --resume: a run keeps its settings")
-        from genkit.training.api import resume
-        from genkit.training.runs import find_run
+        return find_run(root, resumed)
+    begun = run_at(at) if at is not None else None
+    if at is None or model:
+        if begun is not None and begun.finished:
+            echo(f"run {begun.path} is finished already", err=True)
+        return None
+    refuse(ctx, _FIXED, "needs --model: --at alone goes on with the run that is there")
+    return begun
 
-        run = find_run(root, resumed)
-        if run.finished:
-            echo(f"run {run.path} is finished already", err=True)
-        else:
-            data = data_of(run, given(ctx, "dataset", dataset), **{name: opening.get(name) for name in MOVABLE})
-            with training_bar() as show:
-                resume(run, device=None if device == "auto" else device, dataset=data, settings=settings, on_event=show)
-    else:
-        if not model:
-            raise UsageError("name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
-        from genkit.training.api import train
 
-        options = override(read_config(config) if config else {}, parse_assignments(assignments))
-        data = open_dataset(dataset, opening)
-        with training_bar() as show:
-            run = train(
-                model,
-                data,
-                preset=preset,
-                options=options,
-                images=images,
-                minutes=minutes,
-                batch=batch,
-                seed=seed,
-                milestones=milestones,
-                precision=precision,
-                device=device,
-                root=root,
-                settings=settings,
-                dataset_options=opening,
-                allow_generated=allow_generated,
-                on_event=show,
-            )
-    echo(f"{run.path}")
-    more = " --milestones" if run.milestones() else ""
-    echo(
-        f"sample grid: {run.path / 'samples.png'}   next: genkit eval --run {quoted(run.path)}{more}",
-        err=True,
-    )
+def _go_on(run: Run, dataset: str | None, opening: dict[str, Any], device: str, settings: Settings) -> Run:
+    """Resume a run, or say that it is finished."""
+    from genkit.cli.progress import training_bar
+    from genkit.training.api import resume
+    from genkit.training.distributed import in_turns
+
+    if run.finished:
+        echo(f"run {run.path} is finished already", err=True)
+        return run
+    data = in_turns(lambda: data_of(run, dataset, **{name: opening.get(name) for name in MOVABLE}))
+    with training_bar() as show:
+        return resume(run, device=None if device == "auto" else device, dataset=data, settings=settings, on_event=show)

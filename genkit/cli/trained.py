@@ -130,15 +130,35 @@ def find_or_train(
     Runs that were tuned to other images do not count.
     Without such a run, the model's preset is trained, or an unfinished run of it is resumed.
     """
+    data, runs = _runs_on(model, dataset, opening, root)
+    finished = [run for run in runs if run.finished]
+    return _with_its_name(data, finished[-1] if finished else _train(model, data, runs, opening, device, root))
+
+
+def find_finished(model: str, dataset: str, opening: dict[str, Any], root: Path) -> tuple[Run, ImageDataset]:
+    """Return what ``find_or_train`` does of a run that there is; raises MissingError without."""
+    data, runs = _runs_on(model, dataset, opening, root)
+    finished = [run for run in runs if run.finished]
+    if not finished:
+        raise MissingError(
+            f"there is no finished run of {model} on {data.name} in {root}, and parts measure one that there is: train "
+            f"it first by genkit train --model {model} --dataset {quoted(dataset)}{same_runs()}"
+        )
+    return _with_its_name(data, finished[-1])
+
+
+def _runs_on(model: str, dataset: str, opening: dict[str, Any], root: Path) -> tuple[ImageDataset, list[Run]]:
+    """Return a data set, and the runs of a model on it that were not tuned to other images."""
     from genkit.cli.data import open_dataset
     from genkit.training.runs import find_runs
 
     offer = registry().find(ModelSpec, model)
     data = open_dataset(dataset, opening)
     found = find_runs(root, model=offer.spec.name, dist=offer.plugin.dist, unreadable=left_out)
-    runs = [run for run in found if run.config.dataset_sha256 == data.sha256 and run.config.tuning is None]
-    finished = [run for run in runs if run.finished]
-    run = finished[-1] if finished else _train(model, data, runs, opening, device, root)
+    return data, [run for run in found if run.config.dataset_sha256 == data.sha256 and run.config.tuning is None]
+
+
+def _with_its_name(data: ImageDataset, run: Run) -> tuple[Run, ImageDataset]:
     return run, dataclasses.replace(data, name=run.config.dataset, short_name=run.config.dataset_slug)
 
 

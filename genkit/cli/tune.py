@@ -10,8 +10,9 @@ import click
 from genkit.cli.completions import complete_dataset, complete_run
 from genkit.cli.data import open_dataset, opening_options
 from genkit.cli.help import Command, option
-from genkit.cli.options import device_option, no_metadata_option, runs_option, seed_option
+from genkit.cli.options import device_option, no_metadata_option, runs_option, seed_option, track_option
 from genkit.cli.output import echo
+from genkit.cli.ranks import first_speaks
 from genkit.cli.train import Count
 from genkit.files.text import quoted
 
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 @option("--rate", type=float, section="Budget", help="Factor on the learning rates; default: 4 for lora, 1 for all.")
 @option("--images", type=Count(), default="80k", show_default=True, section="Budget", help="Images to train on.")
 @option("--batch", type=click.IntRange(min=1), section="Budget", help="Images per batch; default: that of --run.")
+@track_option
 @no_metadata_option
 @seed_option
 @device_option
@@ -82,6 +84,7 @@ def command(
     rate: float | None,
     images: int,
     batch: int | None,
+    track: list[str] | None,
     no_metadata: bool,
     seed: int,
     device: str,
@@ -94,39 +97,41 @@ def command(
     genkit sample --run NEWRUN --prompt "a zorp" -n 16
     """
     from genkit.cli.progress import training_bar
+    from genkit.training.distributed import in_turns, joined
     from genkit.training.runs import find_run
     from genkit.training.settings import Settings
     from genkit.training.tune import tune
 
-    parent = find_run(root, run_id)
-    channels, height, width = parent.config.data.shape
-    opening = {"size": (height, width), **({"grey": True} if channels == 1 else {}), **opening}
-    data = open_dataset(dataset, opening)
-    with training_bar() as show:
-        run = tune(
-            parent,
-            data,
-            prompt,
-            method=method,
-            rank=rank,
-            alpha=alpha,
-            replay=replay,
-            rate=rate,
-            images=images,
-            batch=batch,
-            seed=seed,
-            device=device,
-            root=root,
-            settings=Settings(metadata=not no_metadata),
-            parent_dataset=parent_data,
-            dataset_options=opening,
-            allow_generated=allow_generated,
-            on_event=show,
-        )
-    echo(f"{run.path}")
-    tuning = run.config.tuning
-    assert tuning is not None
-    how = f"LoRA of rank {tuning.rank}, in {run.path / 'adapter'}" if tuning.method == "lora" else "all weights"
-    echo(f"tuned from run {tuning.run} to {tuning.images} images by {how}", err=True)
-    asked = f" --prompt {quoted(tuning.prompt)}" if tuning.prompt else ""
-    echo(f"next: genkit sample --run {quoted(run.path)}{asked}; genkit eval --run {quoted(run.path)}", err=True)
+    with first_speaks(), joined():
+        parent = find_run(root, run_id)
+        channels, height, width = parent.config.data.shape
+        opening = {"size": (height, width), **({"grey": True} if channels == 1 else {}), **opening}
+        data = in_turns(lambda: open_dataset(dataset, opening))
+        with training_bar() as show:
+            run = tune(
+                parent,
+                data,
+                prompt,
+                method=method,
+                rank=rank,
+                alpha=alpha,
+                replay=replay,
+                rate=rate,
+                images=images,
+                batch=batch,
+                seed=seed,
+                device=device,
+                root=root,
+                settings=Settings(metadata=not no_metadata, track=tuple(track or ())),
+                parent_dataset=parent_data,
+                dataset_options=opening,
+                allow_generated=allow_generated,
+                on_event=show,
+            )
+        echo(f"{run.path}")
+        tuning = run.config.tuning
+        assert tuning is not None
+        how = f"LoRA of rank {tuning.rank}, in {run.path / 'adapter'}" if tuning.method == "lora" else "all weights"
+        echo(f"tuned from run {tuning.run} to {tuning.images} images by {how}", err=True)
+        asked = f" --prompt {quoted(tuning.prompt)}" if tuning.prompt else ""
+        echo(f"next: genkit sample --run {quoted(run.path)}{asked}; genkit eval --run {quoted(run.path)}", err=True)

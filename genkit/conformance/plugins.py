@@ -57,7 +57,7 @@ error = ""
 try:
     plugin = importlib.import_module(module)
     calling = True
-    for kind in ("models", "datasets", "features", "text_encoders", "metrics", "commands"):
+    for kind in ("models", "datasets", "features", "text_encoders", "metrics", "trackers", "engines", "commands"):
         list(getattr(plugin, "genkit_" + kind, tuple)())
 except BaseException as caught:
     error = type(caught).__name__ + ": " + str(caught)

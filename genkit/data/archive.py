@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import array
 import errno
-import io
 import re
 import stat
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+import numpy as np
+
+from genkit.data.pieces import Piece
 from genkit.data.source import DatasetRequest, Source, file_stamp, unreadable
+from genkit.data.texts import Texts
 from genkit.data.tree import Tree, TreeSource
+from genkit.data.zip_directory import ZipDirectory
 from genkit.errors import DataError
-from genkit.files.reading import BROKEN_ZIP, Zip, reason
+from genkit.files.reading import BROKEN_ZIP, reason
 
 
 class ZipTree(Tree):
@@ -26,45 +32,38 @@ class ZipTree(Tree):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.location = str(path)
-        self._zip: Zip | None = None
-        self._members: dict[str, zipfile.ZipInfo] = {}
+        self._zip: ZipDirectory | None = None
 
     def key(self) -> Any:
         """Return the zip file's path, size, times and inode."""
         return [str(self.path.resolve()), *file_stamp(self.path)]
 
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """Return all members' names; raises DataError for a zip that is corrupt or malicious."""
-        if self._zip is None:
-            self._zip = self._open()
-            for info in self._zip.infolist():
-                self._admit(info)
-            packed = sum(info.compress_size for info in self._zip.infolist())
-            if packed > self.path.stat().st_size:
-                raise DataError(f"{self.path} has members that overlap, as zip bombs do: make it anew")
-        return list(self._members)
+        return self._opened().names
 
-    def open(self, name: str) -> BinaryIO:
+    def piece(self, place: int) -> Piece:
         """Return one member's bytes, its checksum verified; raises DataError."""
-        if self._zip is None:
-            self.names()
-        assert self._zip is not None
+        directory = self._opened()
         try:
-            return io.BytesIO(self._zip.content(self._members[name], self.limit))
+            return Piece(self.full_name(place), directory.content(place, self.limit))
         except BROKEN_ZIP as error:
             detail = reason(error)
-            raise DataError(f"{self.full_name(name)} can't be unpacked ({detail}): make the zip anew") from error
+            raise DataError(f"{self.full_name(place)} can't be unpacked ({detail}): make the zip anew") from error
 
     def close(self) -> None:
         """Close the zip file."""
         if self._zip is not None:
             self._zip.close()
             self._zip = None
-            self._members = {}
 
-    def _open(self) -> Zip:
+    def _opened(self) -> ZipDirectory:
+        if self._zip is not None:
+            return self._zip
+        directory = None
         try:
-            return Zip(self.path)
+            directory = ZipDirectory(self.path)
+            self._admit(directory)
         except IsADirectoryError as error:
             raise DataError(f"{self.path} is a folder, not a zip: it is read as folder:{self.path}") from error
         except (FileNotFoundError, PermissionError) as error:
@@ -73,16 +72,43 @@ class ZipTree(Tree):
             if isinstance(error, OSError) and error.errno == errno.EFBIG:
                 raise DataError(f"{self.path} can't be read: {reason(error)}") from error
             raise DataError(f"{self.path} is not a readable zip file ({reason(error)}): it may be truncated") from error
+        finally:
+            if self._zip is None and directory is not None:
+                directory.close()
+        return directory
 
-    def _admit(self, info: zipfile.ZipInfo) -> None:
-        fault = _fault(info, self.limit)
-        name = info.filename.replace("\\", "/")
-        if not fault and name in self._members:
-            fault = "appears twice"
-        if fault:
-            raise DataError(f"{self.path} is refused: its member {info.orig_filename!r} {fault}")
-        if not info.is_dir():
-            self._members[name] = info
+    def _admit(self, directory: ZipDirectory) -> None:
+        """Take a zip's members, after all were checked."""
+        packed = 0
+        hashes = array.array("q")
+        for info in directory.entries():
+            if fault := _fault(info, self.limit):
+                raise self._refused(info.orig_filename, fault)
+            packed += info.compress_size
+            if not info.is_dir():
+                directory.keep(info)
+                hashes.append(hash(info.orig_filename.replace("\\", "/")))
+        if twice := _twice(directory.names, hashes):
+            raise self._refused(twice, "appears twice")
+        if packed > self.path.stat().st_size:
+            raise DataError(f"{self.path} has members that overlap, as zip bombs do: make it anew")
+        self._zip = directory
+
+    def _refused(self, name: str, fault: str) -> DataError:
+        return DataError(f"{self.path} is refused: its member {name!r} {fault}")
+
+
+def _twice(names: Texts, hashes: array.array[int]) -> str:
+    """Return a name that is there twice, or an empty string; the hashes of names tell which may be."""
+    found, counts = np.unique(np.asarray(hashes, dtype=np.int64), return_counts=True)
+    doubtful = set(found[counts > 1].tolist())
+    seen: set[str] = set()
+    for name in names if doubtful else ():
+        if hash(name) in doubtful:
+            if name in seen:
+                return name
+            seen.add(name)
+    return ""
 
 
 def _fault(info: zipfile.ZipInfo, limit: int) -> str:

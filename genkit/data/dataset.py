@@ -43,7 +43,8 @@ class DataInfo:
 class Split:
     """Images of one split.
 
-    ``pixels``: uint8 [N, C, H, W] in 0 .. levels-1, usually memory-mapped; ``labels``: int64 [N] or None.
+    ``pixels``: uint8 [N, C, H, W] in 0 .. levels-1, usually memory-mapped, or an EncodedPixels, which is indexed in the
+    same way and decodes what is read; ``labels``: int64 [N] or None.
     ``order``: int64 [N], the indices of the images in their source's order, or None if it is that of ``pixels``.
     ``captions``: the texts of each image, or None for data without texts. ``names``: the images' files, or None.
     ``sizes``: int64 [N, 2], the height and width of each image in the corner of its pixels, for images of several sizes

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
@@ -182,26 +183,43 @@ def _in_strips(image: Image.Image, mode: str, change: Callable[[Image.Image], Im
 @contextlib.contextmanager
 def _open(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Image.Image]:
     """Open an image of at most ``max_pixels``; Pillow's own limit and warning are off meanwhile."""
-    limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with _recognised(file, name) as image:
-            if image.width * image.height > max_pixels:
-                raise DataError(
-                    f"{name} is {image.width}x{image.height}, more than {max_pixels:,} pixels: "
-                    f"resize it, or admit it with --max-pixels {image.width * image.height}"
-                )
-            held = file.getbuffer().nbytes if isinstance(file, io.BytesIO) else 0
-            memory = image.width * image.height * _memory(image) + held
-            if memory > max(max_pixels * _PLAIN, _LITTLE):
-                raise DataError(
-                    f"{name} is {image.width}x{image.height}, and a {image.format} image of that kind takes as much "
-                    f"memory as {memory // _PLAIN:,} pixels: resize it, or admit it with --max-pixels "
-                    f"{-(-memory // _PLAIN)}"
-                )
-            yield image
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _UNLIMITED, _recognised(file, name) as image:
+        if image.width * image.height > max_pixels:
+            raise DataError(
+                f"{name} is {image.width}x{image.height}, more than {max_pixels:,} pixels: "
+                f"resize it, or admit it with --max-pixels {image.width * image.height}"
+            )
+        held = file.getbuffer().nbytes if isinstance(file, io.BytesIO) else 0
+        memory = image.width * image.height * _memory(image) + held
+        if memory > max(max_pixels * _PLAIN, _LITTLE):
+            raise DataError(
+                f"{name} is {image.width}x{image.height}, and a {image.format} image of that kind takes as much "
+                f"memory as {memory // _PLAIN:,} pixels: resize it, or admit it with --max-pixels "
+                f"{-(-memory // _PLAIN)}"
+            )
+        yield image
+
+
+class _Unlimited:
+    """Pillow without its own limit of pixels, which is the process's, while any thread decodes."""
+
+    def __init__(self) -> None:
+        self._lock, self._threads, self._limit = threading.Lock(), 0, Image.MAX_IMAGE_PIXELS
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._threads:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._threads += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_UNLIMITED = _Unlimited()
 
 
 def _memory(image: Image.Image) -> int:

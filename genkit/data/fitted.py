@@ -39,9 +39,9 @@ class Fitted(Source):
         if shape == contents.shape or contents.levels != 256 or channels not in (1, 3):
             return contents
         items = (item and self._fitted(item, grey) for item in contents.items)
-        return dataclasses.replace(contents, shape=shape, items=items)
+        return dataclasses.replace(contents, shape=shape, items=items, rules=None)
 
     def _fitted(self, item: Item, grey: bool) -> Item:
         flat = item.pixels[0] if len(item.pixels) == 1 else np.ascontiguousarray(item.pixels.transpose(1, 2, 0))
         pixels = fit(Image.fromarray(flat), grey=grey, size=self.request.shape, crop=self.request.crop)
-        return dataclasses.replace(item, pixels=pixels)
+        return dataclasses.replace(item, pixels=pixels, encoded=b"", at=None)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from genkit.data.listed import Listed
+from genkit.data.pieces import Piece
 from genkit.data.source import DatasetRequest, Source, file_stamp, unreadable
+from genkit.data.texts import Texts
 from genkit.data.tree import Tree, TreeSource
 from genkit.errors import DataError, GenkitError
-from genkit.files.reading import open_file
 
 
 class FolderTree(Tree):
@@ -23,7 +25,7 @@ class FolderTree(Tree):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.location = str(root)
-        self._names: list[str] | None = None
+        self._names: Texts | None = None
         self._upwards: list[str] = []
         self._special: list[str] = []
         if root.exists() and not root.is_dir():
@@ -31,25 +33,24 @@ class FolderTree(Tree):
 
     def key(self) -> Any:
         """Return each file's name, size, times and inode."""
-        files = [[name, *_stamp(self.root / name)] for name in sorted(self.names())]
+        names, root = self.names(), str(self.root)
+        files = Listed(lambda: ([name, *_stamp(f"{root}/{name}")] for name in sorted(names)))
         return [str(self.root.resolve()), files, *self._upwards]
 
-    def names(self) -> list[str]:
-        """Return all files' relative names; raises MissingError or DataError for a folder that can't be listed."""
+    def names(self) -> Sequence[str]:
+        """Return all files' relative names, in order; raises MissingError or DataError if one can't be listed."""
         if self._names is None:
-            self._names = list(self._walk())
+            self._names = Texts(self._walk())
         return self._names
 
-    def open(self, name: str) -> BinaryIO:
-        """Open one file; raises DataError if the system refuses."""
-        try:
-            return open_file(self.root / name, self.limit)
-        except OSError as error:
-            raise DataError(f"{self.full_name(name)} can't be read: {error.strerror or error}") from error
+    def piece(self, place: int) -> Piece:
+        """Return one file."""
+        name = self.full_name(place)
+        return Piece(name, path=name, limit=self.limit)
 
-    def full_name(self, name: str) -> str:
+    def full_name(self, place: int) -> str:
         """Return the file's path."""
-        return str(self.root / name)
+        return str(self.root / self.names()[place])
 
     def notes(self) -> list[str]:
         """Return sentences on links to folders above, which are not followed, and on what is no file."""
@@ -62,34 +63,62 @@ class FolderTree(Tree):
         return found
 
     def _walk(self) -> Iterator[str]:
-        """Yield the files' names, folder by folder; folders may be nested as deep as the system allows."""
-        waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(self.root, "", ())]
-        while waiting:
-            folder, prefix, above = waiting.pop()
-            try:
-                status = os.stat(folder)
-                if (status.st_dev, status.st_ino) in above:
-                    continue
-                with os.scandir(folder) as listing:
-                    entries = sorted(listing, key=lambda entry: entry.name)
-                for entry in entries:
+        """Yield the files' names in the order of their parts; folders may be nested as deep as the system allows."""
+        above: list[tuple[int, int]] = []
+        listings = [iter(self._listing(self.root, "", above))]
+        while listings:
+            prefix, name, is_folder = next(listings[-1], ("", "", False))
+            if not name:
+                listings.pop()
+                above.pop()
+            elif is_folder:
+                listings.append(iter(self._listing(self.root / prefix / name, f"{prefix}{name}/", above)))
+            else:
+                yield prefix + name
+
+    def _listing(self, folder: Path, prefix: str, above: list[tuple[int, int]]) -> Iterator[tuple[str, str, bool]]:
+        """Return the files and folders in a folder, sorted; it is added to those above unless it is one of them."""
+        files: list[str] = []
+        folders: set[str] = set()
+        special: list[str] = []
+        upwards: list[str] = []
+        try:
+            status = os.stat(folder)
+            known = (status.st_dev, status.st_ino) in above
+            above.append((status.st_dev, status.st_ino))
+            if known:
+                return iter(())
+            with os.scandir(folder) as listing:
+                for entry in listing:
                     if entry.name.startswith("."):
                         continue
                     if entry.is_dir():
                         if entry.is_symlink() and self.root.resolve().is_relative_to(Path(entry.path).resolve()):
-                            self._upwards.append(prefix + entry.name)
-                            continue
-                        inner = (*above, (status.st_dev, status.st_ino))
-                        waiting.append((Path(entry.path), f"{prefix}{entry.name}/", inner))
+                            upwards.append(prefix + entry.name)
+                        else:
+                            folders.add(entry.name)
+                            files.append(entry.name)
                     elif entry.is_file() or not os.path.exists(entry.path):
-                        yield prefix + entry.name
+                        files.append(entry.name)
                     else:
-                        self._special.append(prefix + entry.name)
-            except OSError as error:
-                raise unreadable(folder, error) from error
+                        special.append(prefix + entry.name)
+        except OSError as error:
+            raise unreadable(folder, error) from error
+        self._upwards = sorted([*self._upwards, *upwards], key=_as_listed)
+        self._special = sorted([*self._special, *special], key=_as_listed)
+        files.sort()
+        return ((prefix, name, name in folders) for name in files)
 
 
-def _stamp(path: Path) -> list[int]:
+def _as_listed(name: str) -> tuple[list[list[int]], str]:
+    """Return the key of an order in which a folder comes before the folders in it, and these in reverse order.
+
+    It is that in which folders were once walked, and so that of links in the keys of packed data sets.
+    """
+    return [[*(-ord(letter) for letter in part), 1] for part in name.split("/")[:-1]], name
+
+
+def _stamp(path: str) -> list[int]:
     """Return a file's stamp, empty if it can't be read: opening it gives the reason."""
     try:
         return file_stamp(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
+from genkit.data.listed import key_json
 from genkit.data.source import DatasetRequest, Item, Source, SourceItems
 from genkit.errors import DataError, GenkitError, PluginError
 from genkit.files.guard import guarded, sentence
@@ -53,12 +54,12 @@ class Foreign(Source):
 
     def key(self) -> Any:
         """Return the source's key; raises PluginError where it fails or is no JSON."""
-        return self._asked("key fails", lambda: json.loads(json.dumps(self.source.key())))
+        return self._asked("key fails", lambda: json.loads("".join(key_json(self.source.key()))))
 
     def read(self) -> SourceItems:
         """Return what the source gives; raises PluginError if it can't, also for each image as it comes."""
         contents = self._asked("reading fails", lambda: _checked(self.source.read()))
-        return dataclasses.replace(contents, items=self._items(contents))
+        return dataclasses.replace(contents, items=self._items(contents), rules=None)
 
     def close(self) -> None:
         """Close the source."""

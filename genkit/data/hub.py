@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
 from genkit.data.annotations import CAPTIONS, caption_texts
 from genkit.data.extras import extra_module
 from genkit.data.parquet import image_column, label_column
-from genkit.data.shards import Sample, SampleTree
+from genkit.data.pieces import Piece
+from genkit.data.shards import Samples, SampleTree
 from genkit.data.source import DatasetRequest, Source, SplitName
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, MissingError
-from genkit.files.reading import open_file
 
 SECOND = ("test", "validation", "valid", "val")
 """Names of the split that is tested on; the first that is there."""
@@ -26,7 +26,8 @@ class HubTree(SampleTree):
     def __init__(self, name: str, request: DatasetRequest) -> None:
         super().__init__(f"hf:{name}", request)
         self._datasets = extra_module("datasets", "hf", f"reading hf:{name}")
-        self._rows: dict[str, tuple[Any, int]] = {}
+        self._parts: list[tuple[Any, int]] = []
+        """The rows of each split that is read, and the place of the first."""
         self._column = ""
         self._classes: tuple[str, ...] = ()
         try:
@@ -45,37 +46,36 @@ class HubTree(SampleTree):
         """Return the names of the ClassLabel."""
         return self._classes
 
-    def read_samples(self) -> dict[str, Sample]:
+    def read_samples(self) -> Samples:
         """List all rows; raises DataError if no column holds images."""
-        found: dict[str, Sample] = {}
+        found = Samples()
         for name, split in self._used().items():
             rows = self._splits[name]
             schema = rows.features.arrow_schema
             self._column = image_column(schema, self.request, self.location)
             label, classes = label_column(schema, self.request)
-            if found and classes != self._classes:
+            if len(found.names) and classes != self._classes:
                 raise DataError(f"{self.location} names the classes of its splits differently: add --labels none")
             self._classes = classes
             texts = [each for each in CAPTIONS if each in schema.names]
             columns = {each: list(rows[each]) for each in [*([label] if label else []), *texts]}
             images = rows.cast_column(self._column, self._datasets.Image(decode=False))
+            self._parts.append((images, len(found.names)))
             for index in range(len(rows)):
-                key = f"{name}/{index:08d}"
-                self._rows[key] = (images, index)
                 captions = caption_texts([columns[each][index] for each in texts])
-                found[key] = Sample(split, columns[label][index] if label else None, captions)
+                found.add(f"{name}/{index:08d}", split, columns[label][index] if label else None, captions)
         return found
 
-    def open(self, name: str) -> BinaryIO:
-        """Return the bytes of one row's image; raises DataError."""
-        images, index = self._rows[name]
-        value = images[index][self._column]
+    def piece(self, place: int) -> Piece:
+        """Return one row's image, its bytes or its file; raises DataError."""
+        images, first = next(part for part in reversed(self._parts) if part[1] <= place)
+        value = images[place - first][self._column]
         if value and value.get("bytes") is not None:
-            return io.BytesIO(value["bytes"])
-        try:
-            return open_file((value or {}).get("path") or "", self.limit)
-        except OSError as error:
-            raise DataError(f"{self.full_name(name)} has no image in {self._column}") from error
+            return Piece(self.full_name(place), value["bytes"])
+        path = str((value or {}).get("path") or "")
+        if not Path(path).is_file():
+            raise DataError(f"{self.full_name(place)} has no image in {self._column}")
+        return Piece(self.full_name(place), path=path, limit=self.limit)
 
     def _used(self) -> dict[str, SplitName | None]:
         """Return the splits that are read, and note those left out."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from genkit.data.extras import extra_module
-from genkit.data.shards import Sample, SampleTree
+from genkit.data.pieces import Piece
+from genkit.data.shards import Samples, SampleTree
 from genkit.data.source import DatasetRequest, Source, file_stamp
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, MissingError
@@ -28,38 +28,42 @@ class LmdbTree(SampleTree):
             raise MissingError(f"there is no {self.file}: give the folder that holds data.mdb")
         self._lmdb = extra_module("lmdb", "lmdb", f"reading {folder}")
         self._environment: Any = None
-        self._keys: dict[str, bytes] = {}
+        self._keys: list[bytes] = []
 
     def key(self) -> Any:
         """Return the database's path, size, times and inode."""
         return [str(self.file.resolve()), *file_stamp(self.file)]
 
-    def read_samples(self) -> dict[str, Sample]:
+    def read_samples(self) -> Samples:
         """List the keys; raises DataError for a file that is no LMDB."""
+        found, names = Samples(), set[str]()
         try:
             with self._opened().begin() as view, view.cursor() as cursor:
-                keys = list(cursor.iternext(keys=True, values=False))
+                for key in cursor.iternext(keys=True, values=False):
+                    if key in COUNTS:
+                        self.said.append(f"the entry {key.decode()} is no image and is not read")
+                        continue
+                    name = key.decode("utf-8", "backslashreplace")
+                    if "\\" in name:  # only bytes that are no text, or what looks like them, can have one name
+                        name = name if name not in names else key.hex()
+                        names.add(name)
+                    self._keys.append(bytes(key))
+                    found.add(name)
         except self._lmdb.Error as error:
             raise self._damaged(error) from error
-        for key in keys:
-            if key in COUNTS:
-                self.said.append(f"the entry {key.decode()} is no image and is not read")
-            else:
-                name = key.decode("utf-8", "backslashreplace")
-                self._keys[name if name not in self._keys else key.hex()] = key
-        return dict.fromkeys(self._keys, Sample())
+        return found
 
-    def open(self, name: str) -> BinaryIO:
+    def piece(self, place: int) -> Piece:
         """Return the bytes of one value; raises DataError."""
         try:
             with self._opened().begin(buffers=True) as view:
-                value = view.get(self._keys[name])
+                value = view.get(self._keys[place])
                 if len(value) > self.limit:
                     raise DataError(
-                        f"{self.full_name(name)} has {len(value):,} bytes, more than the {self.limit:,} that one image "
-                        "may have: raise --max-pixels"
+                        f"{self.full_name(place)} has {len(value):,} bytes, more than the {self.limit:,} that one "
+                        "image may have: raise --max-pixels"
                     )
-                return io.BytesIO(value)
+                return Piece(self.full_name(place), bytes(value))
         except self._lmdb.Error as error:
             raise self._damaged(error) from error
 

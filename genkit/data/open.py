@@ -14,7 +14,7 @@ from genkit.data.fitted import Fitted
 from genkit.data.foreign import Foreign, source_of
 from genkit.data.grammar import ClassCaptions
 from genkit.data.pack import pack_source
-from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Size, Source, unreadable
+from genkit.data.source import MAX_PIXELS, Crop, DatasetRequest, Pack, Size, Source, unreadable
 from genkit.data.summary import describe_data
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, GenkitError, MissingError, UnknownName, UsageError
@@ -32,7 +32,7 @@ PATH = "PATH"
 GLOB = "?glob="
 """What stands between a path and the pattern of the files that are read."""
 
-_QUERY = re.compile(r"\?(size|crop|grey|labels|range|array|skip_bad|data_root|max_pixels)(=|$)")
+_QUERY = re.compile(r"\?(size|crop|grey|labels|range|array|skip_bad|data_root|max_pixels|pack)(=|$)")
 
 _PICTURES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"])
 
@@ -63,6 +63,7 @@ class OpenOptions:
     array: str = ""
     max_pixels: int = MAX_PIXELS
     exclude_generated: bool = False
+    pack: Pack = "pixels"
 
 
 def open_dataset(
@@ -79,6 +80,7 @@ def open_dataset(
     array: str = "",
     max_pixels: int = MAX_PIXELS,
     exclude_generated: bool = False,
+    pack: Pack = "pixels",
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageDataset:
     """Open a data set: ``digits``, ``mnist``, ``folder:PATH``, ``zip:PATH``, ``npz:PATH`` or one of a plugin's.
@@ -90,13 +92,26 @@ def open_dataset(
     ``data_root`` is the folder of downloaded data (default ``GENKIT_DATA``). ``size`` resizes images to
     size x size: their centred square, or the whole image with ``crop="none"``; ``grey`` turns colour grey.
     ``skip_bad`` leaves bad files out and counts them in ``skipped``. ``progress`` is called with images done and images
-    in all. The other arguments are those of DatasetRequest. Raises
-    UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data that can't
-    be used or that has fewer than two different images, one to train on and one to test.
+    in all. ``pack="encoded"`` keeps the images as they are in their files, in place of their pixels, and decodes them
+    whenever they are read: the data set and its hash are the same. The other arguments are those of DatasetRequest.
+    Raises UsageError for an invalid reference, size or grey, MissingError for missing data, DataError for data that
+    can't be used or that has fewer than two different images, one to train on and one to test.
     """
     root = None if data_root is None else Path(data_root)
     request = DatasetRequest(
-        "", root, size, crop, skip_bad, grey, str(labels), glob, values, array, max_pixels, exclude_generated
+        "",
+        root,
+        size,
+        crop,
+        skip_bad,
+        grey,
+        str(labels),
+        glob,
+        values,
+        array,
+        max_pixels,
+        exclude_generated,
+        pack=pack,
     )
     data = _opened(reference, request, progress)
     if not len(data.test):
@@ -144,7 +159,8 @@ def _opened(
     if request.shape is not None or request.grey:
         source = Fitted(source, request)
     key = code.key if code is not None else ""
-    data = replace(dataset_of(source, reference, progress, measured=measured, code=key), opened_with=given)
+    opened = dataset_of(source, reference, progress, measured=measured, code=key, pack=request.pack)
+    data = replace(opened, opened_with=given)
     request.expect(reference, *data.info().shape)
     _LOG.info("%s: %s", data.name, describe_data(data))
     for note in data.notes:
@@ -159,26 +175,27 @@ def dataset_of(
     *,
     measured: bool = False,
     code: str = "",
+    pack: Pack = "pixels",
 ) -> ImageDataset:
     """Return the packed data set of a source; ``name`` is what it is called, the rest as in pack_source."""
-    pack = pack_source(source, progress, measured=measured, code=code)
-    packed = pack.packed
+    known = pack_source(source, progress, measured=measured, code=code, pack=pack)
+    packed = known.packed
     count = len(packed.train)
     train, test, whole = (_captioned(split, source) for split in (packed.train, packed.test, packed.whole))
     return ImageDataset(
         name,
         packed.sha256,
-        replace(train, names=pack.names[:count] or None),
-        replace(test, names=pack.names[count:] or None),
+        replace(train, names=known.names[:count] or None),
+        replace(test, names=known.names[count:] or None),
         packed.classes,
-        skipped=pack.skipped,
-        whole=replace(whole, names=pack.names or None),
-        own_splits=pack.own_splits,
-        left_out=pack.left_out,
-        notes=pack.notes,
-        departures=pack.departures,
-        generated=pack.generated,
-        generated_by=pack.generated_by,
+        skipped=known.skipped,
+        whole=replace(whole, names=known.names or None),
+        own_splits=known.own_splits,
+        left_out=known.left_out,
+        notes=known.notes,
+        departures=known.departures,
+        generated=known.generated,
+        generated_by=known.generated_by,
         grammar=source.grammar,
     )
 

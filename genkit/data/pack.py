@@ -1,9 +1,13 @@
 """Packing: every image is decoded once, then read through a memory map.
 
     <cache>/data/index/<sha256 of the source's key>.json    the content's sha256 and what else is known of a source
+    <cache>/data/index/<sha256 of the source's key>.names   the names of its images' files
     <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  captions.json  meta.json
+    <cache>/data/<sha256 of the content>-encoded/           encoded.bin  places.npy  and the same
 
 ``pixels.npy`` holds the training images, then the test images, so that both splits and the whole are views of one map.
+``encoded.bin`` holds the files of the images in that order, which are decoded whenever they are read; of images in tar
+files, which can be read where they are, only the places are kept.
 A folder is built under a temporary name, synced and renamed, so it is never incomplete.
 
 A source without splits is split by content: see genkit.data.division.
@@ -12,10 +16,9 @@ A source without splits is split by content: see genkit.data.division.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +27,19 @@ import numpy as np
 
 from genkit.data.division import Division
 from genkit.data.foreign import kind_of, verify
-from genkit.data.packed import Packed, PackWriter, open_packed
-from genkit.data.source import Source, SourceItems
+from genkit.data.listed import key_sha256
+from genkit.data.pack_writer import PackWriter
+from genkit.data.packed import Packed, open_packed
+from genkit.data.source import Pack, Source, SourceItems
+from genkit.data.texts import Texts, read_texts, text_file
 from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.files.folders import cache_dir
-from genkit.files.integrity import Damaged, sealed, unsealed
+from genkit.files.integrity import Damaged, sealed, sha256_file, unchanged, unsealed
 from genkit.files.reading import entire, read_file
 from genkit.files.temporaries import OLD, sweep_once, temporary_folder
 from genkit.files.text import logger
-from genkit.files.writing import write_atomic
+from genkit.files.writing import replacing, write_atomic
 
 _LOG = logger(__name__)
 
@@ -55,7 +61,7 @@ class PackedSource:
     own_splits: bool
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
     undecided: str = ""
     departures: tuple[str, ...] = ()
     generated: int = 0
@@ -63,19 +69,25 @@ class PackedSource:
 
 
 def pack_source(
-    source: Source, progress: Progress | None = None, *, measured: bool = False, code: str = ""
+    source: Source,
+    progress: Progress | None = None,
+    *,
+    measured: bool = False,
+    code: str = "",
+    pack: Pack = "pixels",
 ) -> PackedSource:
     """Return the packed data of a source, from the cache if the source has not changed.
 
     ``measured``: it is not trained on. ``code`` is the key of a plugin's code, which may make other images of the data.
+    ``pack``: whether the pixels are kept, or the encoded files; the images and their hash are the same.
     Raises DataError for bad data, for data on which a choice must be made before it
     is trained on, or for a cache folder that can't be written.
     """
     root = cache_dir().absolute() / "data"
     key = [VERSION, *kind_of(source), source.key(), *([code] if code else [])]
-    entry = root / "index" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.json"
+    entry = root / "index" / f"{key_sha256(key if pack == 'pixels' else [*key, {'pack': pack}])}.json"
     try:
-        known = _known(entry, root)
+        known = _known(entry, root, pack)
     except Damaged as error:
         known = None
         _LOG.warning("the packed copy of %s in the cache is damaged, and packed again: %s", source.name, error)
@@ -89,10 +101,11 @@ def pack_source(
             root.mkdir(parents=True, exist_ok=True)
             entry.parent.mkdir(exist_ok=True)
             sweep_once(root, OLD)
-            _refuse_number(contents, source.name, root)
+            _refuse_number(contents, source.name, root, pack)
             with temporary_folder(root / "pack") as folder:
-                facts = _write(contents, folder, progress, source.name)
-                _install(folder / "pack", root / facts["sha256"], facts["sha256"])
+                facts, names = _write(contents, folder, progress, source.name, pack)
+                _install(folder / "pack", _folder(root, facts["sha256"], pack), facts["sha256"])
+            facts |= _write_names(entry, names)
             write_atomic(entry, sealed(facts))
         except OSError as error:
             raise DataError(
@@ -101,13 +114,17 @@ def pack_source(
             ) from error
     finally:
         source.close()
-    packed = _known(entry, root)
+    packed = _known(entry, root, pack)
     if packed is None:
-        raise DataError(f"{root / facts['sha256']} changed while it was opened: try again")
+        raise DataError(f"{_folder(root, facts['sha256'], pack)} changed while it was opened: try again")
     return packed
 
 
-def _refuse_number(contents: SourceItems, name: str, folder: Path) -> None:
+def _folder(root: Path, sha256: str, pack: Pack) -> Path:
+    return root / (sha256 if pack == "pixels" else f"{sha256}-{pack}")
+
+
+def _refuse_number(contents: SourceItems, name: str, folder: Path, pack: Pack) -> None:
     """Raise DataError for a count that is no number of images, or for more of them than there is room for.
 
     What a source gives is compared with its count, so a source without an end ends there.
@@ -116,10 +133,11 @@ def _refuse_number(contents: SourceItems, name: str, folder: Path) -> None:
     if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 0:
         raise DataError(f"{name} says that it has {count!r} images: its count must be a whole number")
     needed, free = int(count) * math.prod(contents.shape), shutil.disk_usage(folder).free
-    if needed > free:
+    if needed > free and pack == "pixels":
         raise DataError(
             f"{name} says that it has {count:,} images, which take {needed / 1e9:,.1f} GB, and {folder} has "
-            f"{free / 1e9:,.1f} GB free: correct its count, make room there or set GENKIT_CACHE"
+            f"{free / 1e9:,.1f} GB free: correct its count, keep the images encoded by --pack encoded, make room there "
+            "or set GENKIT_CACHE"
         )
 
 
@@ -128,13 +146,18 @@ def _refuse_undecided(undecided: str, measured: bool) -> None:
         raise DataError(undecided)
 
 
-def _known(entry: Path, root: Path) -> PackedSource | None:
+def _known(entry: Path, root: Path, pack: Pack) -> PackedSource | None:
     try:
         found = unsealed(read_file(entry, entire()), entry)
-        packed = open_packed(root / found["sha256"], found["sha256"])
-        left_out, notes, names = (tuple(map(str, found.get(name, ()))) for name in ("left_out", "notes", "names"))
+        packed = open_packed(_folder(root, found["sha256"], pack), found["sha256"])
+        left_out, notes = (tuple(map(str, found.get(name, ()))) for name in ("left_out", "notes"))
         if packed is None:
             return None
+        names: Sequence[str] = tuple(map(str, found.get("names", ())))
+        if "names_sha256" in found:
+            if not unchanged(_names_file(entry), found["names_sha256"]):
+                raise Damaged(f"{_names_file(entry)} is not what was written")
+            names = read_texts(_names_file(entry))
         return PackedSource(
             packed,
             int(found["skipped"]),
@@ -151,9 +174,25 @@ def _known(entry: Path, root: Path) -> PackedSource | None:
         return None
 
 
-def _write(contents: SourceItems, folder: Path, progress: Progress | None, name: str) -> dict[str, Any]:
-    """Write all images into ``folder/pack``; return the facts of the index entry."""
-    writer = PackWriter(folder / "pack", contents.shape)
+def _names_file(entry: Path) -> Path:
+    return entry.with_suffix(".names")
+
+
+def _write_names(entry: Path, names: tuple[Texts, ...]) -> dict[str, str]:
+    """Write the names of images beside an index entry, and return what that says of them; nothing if they have none."""
+    if not names:
+        return {}
+    with replacing(_names_file(entry)) as path, path.open("wb") as file:
+        file.writelines(text_file(*names))
+    return {"names_sha256": sha256_file(_names_file(entry))}
+
+
+def _write(
+    contents: SourceItems, folder: Path, progress: Progress | None, name: str, pack: Pack
+) -> tuple[dict[str, Any], tuple[Texts, ...]]:
+    """Write all images into ``folder/pack``; return the facts of the index entry, and the images' names."""
+    encoded = pack == "encoded"
+    writer = PackWriter(folder / "pack", contents, name, encoded=encoded)
     skipped, own_splits = 0, False
     division = Division()
     try:
@@ -182,8 +221,10 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
             raise DataError(f"{name} has no usable image in {'test' if writer.counts[0] else 'train'}: add some")
         changed = None if own_splits else division.mended()
         if changed is not None:
-            writer = _divided(writer, contents, folder / "again", changed)
-        sha256, names = writer.finish(contents), writer.names()
+            again = PackWriter(folder / "again", contents, name, encoded=encoded)
+            _copy_divided(writer, again, changed)
+            writer = again
+        sha256 = writer.finish()
         if changed is not None:
             shutil.rmtree(folder / "pack")
             writer.folder.rename(folder / "pack")
@@ -197,15 +238,13 @@ def _write(contents: SourceItems, folder: Path, progress: Progress | None, name:
             "departures": contents.departures,
             "generated": contents.generated,
             "generated_by": contents.generated_by,
-            "names": names if any(names) else [],
-        }
+        }, writer.names()
     finally:
         writer.close()
 
 
-def _divided(first: PackWriter, contents: SourceItems, folder: Path, test: list[bool]) -> PackWriter:
-    """Return a pack's images in ``folder`` under another division; ``test`` is in the source's order."""
-    second = PackWriter(folder, contents.shape)
+def _copy_divided(first: PackWriter, second: PackWriter, test: list[bool]) -> None:
+    """Write a pack's images into another one under another division; ``test`` is in the source's order."""
     try:
         for place, item in first.items():
             second.append(item, test=test[place], place=place)
@@ -214,7 +253,6 @@ def _divided(first: PackWriter, contents: SourceItems, folder: Path, test: list[
         raise
     finally:
         first.close()
-    return second
 
 
 def _install(built: Path, final: Path, sha256: str) -> None:

@@ -6,14 +6,15 @@ schema's metadata; ``text`` or ``caption`` are captions (for other names see ann
 
 from __future__ import annotations
 
-import io
+import bisect
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from genkit.data.annotations import CAPTIONS, LABELS, caption_texts
 from genkit.data.extras import extra_module
+from genkit.data.pieces import Piece
 from genkit.data.row_groups import LEAN, TooLarge, read_groups, refuse_large
-from genkit.data.shards import Sample, SampleTree, find_shards, shards_key
+from genkit.data.shards import Samples, SampleTree, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source
 from genkit.data.tree import TreeSource
 from genkit.errors import DataError, UsageError
@@ -32,7 +33,8 @@ class ParquetTree(SampleTree):
         super().__init__(str(path), request)
         self.path = path
         self._pq = extra_module("pyarrow.parquet", "parquet", f"reading {path}")
-        self._rows: dict[str, tuple[Path, int, int]] = {}
+        self._groups: list[tuple[int, Path, int]] = []
+        """The place of the first row of each group of rows, its file, and its number there."""
         self._group: tuple[Path, int] | None = None
         self._fault: DataError | None = None
         self._values: list[Any] = []
@@ -47,17 +49,17 @@ class ParquetTree(SampleTree):
         """Return the names of the ClassLabel."""
         return self._classes
 
-    def read_samples(self) -> dict[str, Sample]:
+    def read_samples(self) -> Samples:
         """Read labels and captions of all rows; raises DataError for files without a column of images."""
         shards, notes = find_shards(self.path, ".parquet")
         self.said += notes
-        found: dict[str, Sample] = {}
+        found = Samples()
         held = 0
         for shard in shards:
             file = self._open(shard.path)
             self._column = image_column(file.schema_arrow, self.request, str(shard.path))
             label, classes = label_column(file.schema_arrow, self.request)
-            if found and classes != self._classes:
+            if len(found.names) and classes != self._classes:
                 raise DataError(
                     f"{shard.path} names other classes than the files before it: write its labels by the same names, "
                     "or read none with --labels none"
@@ -66,21 +68,21 @@ class ParquetTree(SampleTree):
             texts = [name for name in CAPTIONS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
-                self._refuse_large(0, len(found) + rows)
+                self._refuse_large(0, len(found.names) + rows)
                 columns = self._table(shard.path, group, [*([label] if label else []), *texts])
+                self._groups.append((len(found.names), shard.path, group))
                 for row in range(rows):
-                    name = f"{shard.path.name}/{len(found):08d}"
-                    self._rows[name] = (shard.path, group, row)
                     captions = caption_texts([columns[each][row] for each in texts])
                     held += sum(map(len, captions))
                     value = columns[label][row] if label else None
-                    found[name] = Sample(shard.split, value, captions)
-                self._refuse_large(held, len(found))
+                    found.add(f"{shard.path.name}/{len(found.names):08d}", shard.split, value, captions)
+                self._refuse_large(held, len(found.names))
         return found
 
-    def open(self, name: str) -> BinaryIO:
+    def piece(self, place: int) -> Piece:
         """Return the bytes of one row's image; raises DataError."""
-        path, group, row = self._rows[name]
+        first, path, group = self._groups[bisect.bisect_right(self._groups, place, key=lambda each: each[0]) - 1]
+        row = place - first
         if self._group != (path, group):
             self._values, self._fault = [], None
             self._group = (path, group)
@@ -95,8 +97,8 @@ class ParquetTree(SampleTree):
         value = self._values[row]
         data = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(data, bytes):
-            raise DataError(f"{self.full_name(name)} has no bytes in {self._column}: embed the images in the file")
-        return io.BytesIO(data)
+            raise DataError(f"{self.full_name(place)} has no bytes in {self._column}: embed the images in the file")
+        return Piece(self.full_name(place), data)
 
     def close(self) -> None:
         """Forget the rows in memory."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genkit.data.arrange import Member
+from genkit.data.arrange import Layout, Member
 from genkit.data.labelling import empty_classes, name_classes
 from genkit.data.source import SPLITS, DatasetRequest, SplitName, file_stamp
+from genkit.data.texts import Texts
 from genkit.data.tree import Tree
 from genkit.errors import DataError, MissingError, UsageError
 
@@ -26,14 +28,33 @@ class Shard:
     split: SplitName | None = None
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What a container says of an image; ``shown`` is the name that it keeps."""
+class Samples:
+    """What a container says of its images, in the order in which they are packed."""
 
-    split: SplitName | None = None
-    label: int | str | None = None
-    captions: tuple[str, ...] = ()
-    shown: str = ""
+    def __init__(self) -> None:
+        self.names = Texts()
+        self.splits: list[SplitName | None] = []
+        self.labels: list[int | str | None] = []
+        self.captions: list[tuple[str, ...]] = []
+        self._texts: dict[str, str] = {}
+
+    def add(
+        self,
+        name: str,
+        split: SplitName | None = None,
+        label: int | str | None = None,
+        captions: tuple[str, ...] = (),
+    ) -> None:
+        """Add an image."""
+        self.names.append(name)
+        self.splits.append(split)
+        self.labels.append(self._texts.setdefault(label, label) if isinstance(label, str) else label)
+        self.captions.append(captions)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is said besides names."""
+        return not (any(self.splits) or any(self.captions) or any(label is not None for label in self.labels))
 
 
 class SampleTree(Tree):
@@ -43,55 +64,67 @@ class SampleTree(Tree):
         self.location = location
         self.request = request
         self.said: list[str] = []
-        self._samples: dict[str, Sample] | None = None
+        self._samples: Samples | None = None
         request.refuse_labels(location)
 
     @abstractmethod
-    def read_samples(self) -> dict[str, Sample]:
-        """Return all images by name, in the order in which they are packed."""
+    def read_samples(self) -> Samples:
+        """Return all images, in the order in which they are packed."""
 
     def class_names(self) -> tuple[str, ...]:
         """Return the names of classes 0 .. K-1 if the container has them."""
         return ()
 
-    def samples(self) -> dict[str, Sample]:
-        """Return all images by name; they are listed once."""
+    def samples(self) -> Samples:
+        """Return all images; they are listed once."""
         if self._samples is None:
             self._samples = self.read_samples()
         return self._samples
 
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """Return the images' names."""
-        return list(self.samples())
+        return self.samples().names
 
-    def images(self) -> list[str]:
-        """Return the images' names in the container's order."""
-        return self.names()
+    def images(self) -> Sequence[int]:
+        """Return the images' places in the container's order."""
+        return range(len(self.names()))
 
     def notes(self) -> list[str]:
         """Return how the container was read."""
         return self.said
 
-    def members(self, names: list[str]) -> tuple[list[Member], tuple[str, ...]] | None:
+    def shown(self, place: int) -> str:
+        """Return the name that an image keeps."""
+        return ""
+
+    def layout(self, places: Sequence[int]) -> Layout | None:
         """Return splits, labels and captions as the container says them; raises DataError if some labels are absent."""
-        samples = [self.samples()[name] for name in names]
-        labels = [sample.label for sample in samples if sample.label is not None and self.request.labels != "none"]
+        found = self.samples()
+        labels: list[int | str] = []
+        if self.request.labels != "none":
+            labels = [label for place in places if (label := found.labels[place]) is not None]
         if wrong := [each for each in labels if not isinstance(each, int | float | str)]:
             raise DataError(
                 f"{self.location} has the label {wrong[0]!r:.60}: an image has one number or name, "
                 "so read no labels with --labels none"
             )
-        if labels and len(labels) < len(samples):
-            bare = next(name for name, sample in zip(names, samples, strict=True) if sample.label is None)
+        if labels and len(labels) < len(places):
+            bare = next(place for place in places if found.labels[place] is None)
             raise DataError(
                 f"{self.full_name(bare)} has no label though others have: add it, or leave all out with --labels none"
             )
         numbers, classes = self._numbered(labels)
-        members = [
-            Member(name, sample.split, numbers[index] if numbers else None, sample.captions, sample.shown)
-            for index, (name, sample) in enumerate(zip(names, samples, strict=True))
-        ]
-        return members, classes
+        members = (
+            Member(
+                index,
+                found.splits[place],
+                numbers[index] if numbers else None,
+                found.captions[place],
+                self.shown(place),
+            )
+            for index, place in enumerate(places)
+        )
+        return Layout(members, len(places), classes)
 
     def _numbered(self, labels: list[int | str]) -> tuple[list[int], tuple[str, ...]]:
         classes = self.class_names() if labels else ()

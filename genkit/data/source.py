@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,14 @@ from genkit.data.grammar import Grammar
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.files.text import logger
 
+if TYPE_CHECKING:
+    from genkit.data.pieces import Rules
+
 _LOG = logger(__name__)
 
 Crop = Literal["center", "none"]
 Decoding = Literal["genkit", "rgb"]
+Pack = Literal["pixels", "encoded"]
 Size = int | tuple[int, int]
 SplitName = Literal["train", "test"]
 
@@ -62,6 +66,7 @@ class DatasetRequest:
     ``exclude_generated``: leave out images whose metadata say that a model made them.
     ``decoding``: the rules of genkit.data.decode, or "rgb", Pillow's ``convert("RGB")`` alone, which most packages for
     FID use; images to measure may then have several sizes.
+    ``pack``: "pixels" keeps what was decoded, "encoded" the files' bytes, which are decoded whenever they are read.
     """
 
     argument: str = ""
@@ -77,6 +82,7 @@ class DatasetRequest:
     max_pixels: int = MAX_PIXELS
     exclude_generated: bool = False
     decoding: Decoding = "genkit"
+    pack: Pack = "pixels"
 
     def __post_init__(self) -> None:
         for name in ("size", "values"):
@@ -93,6 +99,8 @@ class DatasetRequest:
             raise UsageError(f"crop {self.crop!r} is neither 'center' nor 'none'")
         if self.decoding not in ("genkit", "rgb"):
             raise UsageError(f"decoding {self.decoding!r} is neither 'genkit' nor 'rgb'")
+        if self.pack not in ("pixels", "encoded"):
+            raise UsageError(f"pack {self.pack!r} is neither 'pixels' nor 'encoded'")
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -113,13 +121,16 @@ class DatasetRequest:
                 _LOG.warning("%s %s: %r is not used", name, _WITHOUT[option], getattr(self, option))
 
     def changed(self) -> dict[str, Any]:
-        """Return the options that differ from their defaults, as plain JSON, for the key of a source."""
+        """Return the options that differ from their defaults, as plain JSON, for the key of a source.
+
+        How the images are packed is none of them, as they are the same either way.
+        """
         options = {each.name: getattr(self, each.name) for each in fields(self)}
         defaults = {each.name: each.default for each in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in options.items()
-            if name not in ("argument", "data_root") and value != defaults[name]
+            if name not in ("argument", "data_root", "pack") and value != defaults[name]
         }
 
     def expect(self, name: str, channels: int, height: int, width: int) -> None:
@@ -145,7 +156,9 @@ class DatasetRequest:
 class Item:
     """One image: uint8 pixels [C, H, W], its label, and its split if the data set comes with splits.
 
-    ``captions``: its texts, if any. ``name``: its file's name in the source, or empty.
+    ``captions``: its texts, if any. ``name``: its file's name in the source, or empty. ``encoded``: the bytes that the
+    ``rules`` of its SourceItems decode to these pixels, or empty. ``at``: the path, start and size of these bytes in a
+    file of many images that stays where it is, or None.
     """
 
     pixels: NDArray[np.uint8]
@@ -153,6 +166,8 @@ class Item:
     split: SplitName | None = None
     captions: tuple[str, ...] = ()
     name: str = ""
+    encoded: bytes = b""
+    at: tuple[str, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +182,8 @@ class SourceItems:
     measured as it was read but not trained on, with the choice to make; empty if it can.
     ``mixed``: items may be smaller than ``shape``, each of a size of its own. ``departures``: what of these images
     ``convert("RGB")`` alone would have read otherwise. ``generated`` counts the items whose metadata say that a model
-    made them, and ``generated_by`` lists by what they say it.
+    made them, and ``generated_by`` lists by what they say it. ``rules``: how the files of items were decoded, if they
+    are of files.
     """
 
     shape: tuple[int, int, int]
@@ -183,6 +199,7 @@ class SourceItems:
     departures: tuple[str, ...] = ()
     generated: int = 0
     generated_by: str = ""
+    rules: Rules | None = None
 
 
 class Source(ABC):
@@ -196,7 +213,10 @@ class Source(ABC):
 
     @abstractmethod
     def key(self) -> Any:
-        """Return plain JSON that changes when the data does; must be cheap and not read the data."""
+        """Return plain JSON that changes when the data does; must be cheap and not read the data.
+
+        A list in it that is too long to be held may be a ``genkit.data.listed.Listed``.
+        """
 
     @abstractmethod
     def read(self) -> SourceItems:
@@ -207,7 +227,7 @@ class Source(ABC):
         return None
 
 
-def file_stamp(path: Path) -> list[int]:
+def file_stamp(path: Path | str) -> list[int]:
     """Return size, times and inode, which change when a file's content does.
 
     The change time is included because unpacking tools reset the modification time.

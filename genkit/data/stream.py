@@ -1,11 +1,12 @@
 """Training batches: an endless shuffled stream whose only state is the number of images drawn.
 
-Epoch e is a permutation derived from (seed, e). Pixels are kept as uint8 on the device if they fit; nothing is decoded
-and there are no worker processes.
+Epoch e is a permutation derived from (seed, e). Pixels are kept as uint8 on the device if they fit; otherwise the next
+batch is read, and decoded if the images are kept encoded, while the model trains on the one before.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,9 @@ class BatchStream:
         self._labels = None if split.labels is None else torch.from_numpy(np.array(split.labels)).to(device)
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
+        self._reader: ThreadPoolExecutor | None = None
+        self._next: tuple[int, Future[Tensor]] | None = None
+        """The place in the stream of the batch that is being read, and its images."""
 
     def next(self) -> Batch:
         """Return the next batch, images float32 [batch, C, H, W] in [0, 1] on the device."""
@@ -65,9 +69,20 @@ class BatchStream:
         if self._resident is not None:
             images = self._resident.index_select(0, on_device).float().div_(self.split.levels - 1)
         else:
-            images = self.split.images(indices.numpy()).to(self.device)
+            images = self._read(start, indices).to(self.device)
         labels = None if self._labels is None else self._labels.index_select(0, on_device)
         return Batch(images, labels, on_device, self._prompts(indices, start))
+
+    def _read(self, start: int, indices: Tensor) -> Tensor:
+        """Return the images of the batch at ``start``, and let those of the one after it be read."""
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1, "genkit-read")
+        reading, self._next = self._next, None
+        images = reading[1].result() if reading and reading[0] == start else self.split.images(indices.numpy())
+        after = start + self.batch * self.world
+        following = self._indices(after, after + self.batch).numpy()
+        self._next = after, self._reader.submit(self.split.images, following)
+        return images
 
     def _prompts(self, indices: Tensor, start: int) -> tuple[str, ...] | None:
         """Return a caption of each image; the draw depends on the seed and the position in the stream alone."""

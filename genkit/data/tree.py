@@ -8,66 +8,85 @@ file must be an image.
 
 from __future__ import annotations
 
-import contextlib
+import array
 import fnmatch
+import itertools
+import math
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
-from genkit.data.arrange import Layout, Member, layout
-from genkit.data.decode import Header, decode, read_header
+from genkit.data.arrange import Chosen, Layout, layout
 from genkit.data.npy import LITTLE, narrow
+from genkit.data.pieces import Looking, Piece, Rules, Unpacking
 from genkit.data.source import MAX_PIXELS, DatasetRequest, Item, Source, SourceItems, file_stamp, image_bytes
+from genkit.data.survey import Survey
+from genkit.data.workers import in_order, processors, workers_for
 from genkit.errors import DataError
-from genkit.files.picture_metadata import read_metadata
 
-_NOTES = frozenset(
-    [".parquet", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".log"]
-)
+_NOTES = frozenset(["parquet", "txt", "md", "json", "jsonl", "csv", "tsv", "xml", "yaml", "yml", "html", "log"])
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+
+_AT_ONCE, _BYTES = 64, 4 << 20
+"""Most images, and about the most bytes, that are given to a process at once."""
+
+_PIXEL = 7
+"""Bytes of memory that a pixel takes while most images are decoded."""
 
 
 class Tree(ABC):
-    """A tree of named files; ``location`` is its name in messages."""
+    """A tree of named files; ``location`` is its name in messages. A file is known by its place in ``names``."""
 
     location: str
     limit = image_bytes(MAX_PIXELS)
     """Most bytes of one file."""
     has_arrays = False
     """Whether there are columns to choose one from."""
+    in_place = False
+    """Whether images can be read one by one from where they are as fast as from a copy: each is a part of a file."""
 
     @abstractmethod
     def key(self) -> Any:
-        """Return plain JSON that changes when a file does, without reading files."""
+        """Return plain JSON that changes when a file does, without reading files; long lists in it are Listed."""
 
     @abstractmethod
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """Return the files' names relative to the tree, with ``/``, in any order."""
 
     @abstractmethod
-    def open(self, name: str) -> BinaryIO:
+    def piece(self, place: int) -> Piece:
+        """Return a file, to be opened here or in another process; raises DataError."""
+
+    def open(self, place: int) -> BinaryIO:
         """Open a file for reading from its beginning; raises DataError."""
+        return self.piece(place).open()
 
-    def images(self) -> list[str]:
-        """Return the names of the files that must be images, in the order in which they are packed."""
-        return sorted(filter(is_wanted, self.names()), key=lambda name: name.split("/"))
+    def images(self) -> Sequence[int]:
+        """Return the places of the files that must be images, in the order in which they are packed."""
+        names = self.names()
+        wanted = array.array("I", (place for place, name in enumerate(names) if is_wanted(name)))
+        if all(one < two for one, two in itertools.pairwise(_folder_by_folder(names[place]) for place in wanted)):
+            return wanted
+        # One text for each, as a list of pairs takes twice the memory.
+        texts = [f"{_folder_by_folder(names[place])}\0\0{place:010d}" for place in wanted]
+        texts.sort()
+        return array.array("I", (int(text[-10:]) for text in texts))
 
-    def members(self, names: list[str]) -> tuple[list[Member], tuple[str, ...]] | None:
-        """Return splits, labels and captions of these files, and the classes, if the container itself says them.
+    def layout(self, places: Sequence[int]) -> Layout | None:
+        """Return splits, labels and captions of these files, if the container itself says them.
 
         By default the folders say them: see ``arrange``.
         """
         return None
 
     def notes(self) -> list[str]:
-        """Return sentences on how the container was read, after ``members``."""
+        """Return sentences on how the container was read, after ``layout``."""
         return []
 
-    def full_name(self, name: str) -> str:
+    def full_name(self, place: int) -> str:
         """Return a file's name in messages."""
-        return f"{self.location}/{name}"
+        return f"{self.location}/{self.names()[place]}"
 
     def close(self) -> None:
         """Close open files."""
@@ -83,8 +102,6 @@ class TreeSource(Source):
         tree.limit = image_bytes(request.max_pixels)
         self.request = request
         self.left_out: list[str] = []
-        self.generated: dict[str, str] = {}
-        """What says that an image is generated, by the image's name."""
         if not tree.has_arrays:
             request.not_used(self.name, "array")
 
@@ -100,171 +117,155 @@ class TreeSource(Source):
 
     def read(self) -> SourceItems:
         """Read all headers; raises DataError for an empty tree, bad files, and mixed sizes without a size."""
-        names = self._matching(self.tree.images())
-        headers: dict[str, Header] = {}
-        for name in names:
-            with self._skipping():
-                headers[name] = self._header(name)
-        if not headers:
-            left_out = f" but {len(names)} bad files" if names else ""
+        places = self._matching(self.tree.images())
+        survey, kept = self._surveyed(places)
+        if not survey.count:
+            left_out = f" but {len(places)} bad files" if places else ""
             raise DataError(f"{self.name} holds no images{left_out}: give it PNG or JPEG files, for example")
-        bad = len(names) - len(headers)
-        excluded = self._excluded(headers)
-        height, width, mixed = self._common_size(headers)
-        grey = self.request.grey or all(header.grey for header in headers.values())
-        found = self._layout(list(headers))
-        notes = [*self.tree.notes(), *found.notes, *excluded]
-        own = self.request.decoding == "genkit"
-        if animated := [name for name, header in headers.items() if header.frames]:
-            notes.append(f"of {len(animated):,} files with several frames the first is read, such as {animated[0]}")
-        kinds = {header.values for header in headers.values()} if self.request.values is None else set()
-        if not own and "16-bit" in kinds:
-            notes.append('16-bit values above 255 are read as 255, as by convert("RGB") in other packages')
-        if not own and "float" in kinds:
-            notes.append('floats are cut to whole levels, [0, 1] to black, as by convert("RGB") in other packages')
-        deep = own and bool(kinds) and kinds <= {"16-bit", "16-bit colour"}
+        excluded = survey.excluded()
+        height, width, mixed = survey.common_size()
+        grey = self.request.grey or survey.grey
+        found = self._layout(kept)
+        notes = [*self.tree.notes(), *found.notes, *excluded, *survey.notes()]
         if mixed:
             notes.append("the images have several sizes, and features are made of each at its own")
+        request = self.request
+        rules = Rules(grey, request.shape, request.crop, request.values, request.max_pixels, request.decoding)
+        shape = (1 if grey else 3, height, width)
+        workers = workers_for(survey.heights.most * survey.widths.most * _PIXEL)
+        deep = notes if survey.deep else None
         return SourceItems(
-            shape=(1 if grey else 3, height, width),
-            count=len(found.members),
-            items=self._items(found.members, grey, notes if deep else [], coloured="16-bit colour" in kinds),
+            shape=shape,
+            count=found.count,
+            items=self._items(found, kept, rules, shape, workers, deep, coloured="16-bit colour" in survey.values),
             classes=found.classes,
-            skipped=bad,
+            skipped=len(places) - survey.count,
             left_out=self.left_out,
             notes=notes,
             undecided=found.undecided or mixed,
             mixed=bool(mixed),
-            departures=self._departures(headers, grey, (height, width)),
-            generated=len(self.generated),
-            generated_by=_listed(self.generated),
+            departures=survey.departures(grey, (height, width)),
+            generated=survey.generated,
+            generated_by=survey.generated_by,
+            rules=rules,
         )
 
-    def _excluded(self, headers: dict[str, Header]) -> list[str]:
-        """Take generated images out of ``headers`` if that is asked for, and return a note on them."""
-        if not self.request.exclude_generated or not self.generated:
-            return []
-        count, by = len(headers), _listed(self.generated)
-        for name in self.generated:
-            headers.pop(name)
-        if not headers:
-            raise DataError(f"all {count:,} images of {self.name} are generated ({by}): use them by --allow-generated")
-        number = len(self.generated)
-        self.generated = {}
-        return [f"{number:,} of {count:,} images are left out, as their metadata say that they are generated ({by})"]
-
-    def _departures(self, headers: dict[str, Header], grey: bool, size: tuple[int, int]) -> tuple[str, ...]:
-        """Return what of these images ``convert("RGB")`` alone would have read otherwise."""
-        request, every = self.request, headers.values()
-        own = request.decoding == "genkit"
-        special = dict.fromkeys(each for header in every for each in header.special if own)
-        departures = {
-            f"{' and '.join(special)} read by genkit's rules": bool(special),
-            f"resized to {size[0]}x{size[1]}": any((each.height, each.width) != size for each in every)
-            and request.shape is not None,
-            "made grey": grey and not all(each.grey for each in every),
-            "a range of values": request.values is not None,
-        }
-        return tuple(what for what, applies in departures.items() if applies)
-
-    def _matching(self, names: list[str]) -> list[str]:
-        pattern = self.request.glob
+    def _matching(self, places: Sequence[int]) -> Sequence[int]:
+        pattern, names = self.request.glob, self.tree.names()
         if not pattern:
-            return names
-        kept = [name for name in names if fnmatch.fnmatchcase(name if "/" in pattern else name.split("/")[-1], pattern)]
+            return places
+        kept = array.array("I")
+        for place in places:
+            name = names[place]
+            if fnmatch.fnmatchcase(name if "/" in pattern else name.rpartition("/")[2], pattern):
+                kept.append(place)
         if not kept:
-            example = f", such as {names[0]}" if names else ""
-            raise DataError(f"{self.name} has no file that matches {pattern!r} among {len(names):,}{example}")
+            example = f", such as {names[places[0]]}" if places else ""
+            raise DataError(f"{self.name} has no file that matches {pattern!r} among {len(places):,}{example}")
         return kept
 
-    def _layout(self, names: list[str]) -> Layout:
-        own = self.tree.members(names)
+    def _surveyed(self, places: Sequence[int]) -> tuple[Survey, Sequence[int]]:
+        """Return what the headers of files say, and the places of those that are used."""
+        names, request = self.tree.names(), self.request
+        survey, kept = Survey(self.name, request), array.array("I")
+        work = Looking(request.max_pixels, request.decoding)
+        results = in_order(work, self._batches(places, _AT_ONCE), processors())
+        for place, result in zip(places, results, strict=True):
+            if isinstance(result, DataError):
+                self._leave_out(result)
+            elif survey.add(names[place], *result):
+                kept.append(place)
+        return survey, kept
+
+    def _layout(self, places: Sequence[int]) -> Layout:
+        own = self.tree.layout(places)
         if own is not None:
-            return Layout(*own)
-        images = set(names)
-        others = [name for name in self.tree.names() if name not in images and not is_hidden(name)]
-        return layout(names, others, self._content, self.name, self.request)
+            return own
+        names = self.tree.names()
+        notes = {name: place for place, name in enumerate(names) if not is_wanted(name) and not is_hidden(name)}
 
-    def _content(self, name: str) -> bytes:
-        with self.tree.open(name) as file:
-            return file.read()
+        def content(name: str) -> bytes:
+            with self.tree.open(notes[name]) as file:
+                return file.read()
 
-    def _header(self, name: str) -> Header:
-        with self.tree.open(name) as file:
-            found = read_header(
-                file, self.tree.full_name(name), self.request.max_pixels, decoding=self.request.decoding
-            )
-            if says := read_metadata(file).generated_by:
-                self.generated[name] = says
-            return found
+        return layout(Chosen(names, places), list(notes), content, self.name, self.request)
 
-    def _common_size(self, headers: dict[str, Header]) -> tuple[int, int, str]:
-        """Return the common or largest height and width, and why images of several sizes can't be trained on."""
-        if self.request.shape is not None:
-            return *self.request.shape, ""
-        (first, header), *others = headers.items()
-        sides = [min(each.height, each.width) for each in headers.values()]
-        for name, other in others:
-            if (other.height, other.width) != (header.height, header.width):
-                several = (
-                    f"{self.name} has images of different sizes: {first} is {header.height}x{header.width}, "
-                    f"{name} is {other.height}x{other.width} (height x width); give one size, e.g. --size {min(sides)}"
-                )
-                if self.request.decoding == "genkit":
-                    raise DataError(several)
-                heights, widths = ([getattr(each, side) for each in headers.values()] for side in ("height", "width"))
-                return max(heights), max(widths), several
-        return header.height, header.width, ""
+    def _batches(self, places: Iterable[int], most: int) -> Iterator[list[Piece | DataError]]:
+        """Yield the files at some places, at most so many at once."""
+        batch: list[Piece | DataError] = []
+        size = 0
+        for place in places:
+            try:
+                piece = self.tree.piece(place)
+                batch.append(piece)
+                size += len(piece.data or b"")
+            except DataError as error:
+                batch.append(error)
+            if len(batch) >= most or size > _BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
 
-    def _items(self, members: list[Member], grey: bool, notes: list[str], *, coloured: bool) -> Iterator[Item | None]:
+    def _items(
+        self,
+        found: Layout,
+        kept: Sequence[int],
+        rules: Rules,
+        shape: tuple[int, int, int],
+        workers: int,
+        notes: list[str] | None,
+        *,
+        coloured: bool,
+    ) -> Iterator[Item | None]:
         """Yield the images; note at the end if those of 16 bits reach little of their range."""
-        top = 0
-        for member in members:
-            item: Item | None = None
-            with self._skipping():
-                item = self._item(member, grey)
-                top = max(top, int(item.pixels.max()))
-            yield item
-        if 0 < top <= LITTLE >> 8:
+        names, top = self.tree.names(), 0
+        members, ahead = itertools.tee(found.members)
+        encoded = self.request.pack == "encoded"
+        work = Unpacking(rules, keep=encoded and not self.tree.in_place)
+        batches = self._batches((kept[each.place] for each in ahead), max(1, min(_AT_ONCE, _BYTES // math.prod(shape))))
+        results = in_order(work, batches, workers)
+        for member in members:  # not a zip of both, which holds an image, which may be large, while the next is decoded
+            result = next(results)
+            if isinstance(result, DataError):
+                self._leave_out(result)
+                yield None
+            else:
+                if notes is not None:
+                    top = max(top, int(result.pixels.max()))
+                place = kept[member.place]
+                at = self._at(place) if encoded and self.tree.in_place else None
+                name = member.shown or names[place]
+                item = Item(result.pixels, member.label, member.split, member.captions, name, result.encoded, at)
+                del result
+                yield item
+                del item
+        if notes is not None and 0 < top <= LITTLE >> 8:
             remedy = "save them with 8 bits" if coloured else narrow(int((top - 0.5) * 257))
             notes.append(f"16-bit values reach level {top} of 255: {remedy}")
 
-    def _item(self, member: Member, grey: bool) -> Item:
-        with self.tree.open(member.name) as file:
-            pixels = decode(
-                file,
-                self.tree.full_name(member.name),
-                grey=grey,
-                size=self.request.shape,
-                crop=self.request.crop,
-                values=self.request.values,
-                max_pixels=self.request.max_pixels,
-                decoding=self.request.decoding,
-            )
-        return Item(pixels, member.label, member.split, member.captions, member.shown or member.name)
+    def _at(self, place: int) -> tuple[str, int, int] | None:
+        piece = self.tree.piece(place)
+        return None if piece.part is None else (piece.path, *piece.part)
 
-    @contextlib.contextmanager
-    def _skipping(self) -> Iterator[None]:
-        """Suppress the DataError of a bad file if bad files are skipped, and keep it with the reason."""
-        try:
-            yield
-        except DataError as error:
-            if not self.request.skip_bad:
-                raise
-            self.left_out.append(str(error).rpartition(": ")[0] or str(error))
-
-
-def _listed(generated: Mapping[str, str]) -> str:
-    """Return what says that images are generated, such as ``3 by genkit, 1 by XMP, such as a.png``."""
-    counts = [f"{count:,} by {says}" for says, count in Counter(generated.values()).most_common()]
-    return ", ".join([*counts, f"such as {next(iter(generated))}"]) if generated else ""
+    def _leave_out(self, error: DataError) -> None:
+        """Keep the reason for which a bad file is skipped, if bad files are; else raise it."""
+        if not self.request.skip_bad:
+            raise error
+        self.left_out.append(str(error).rpartition(": ")[0] or str(error))
 
 
 def is_wanted(name: str) -> bool:
     """Return whether a file must be an image; hidden files, system files and notes are ignored."""
-    return not is_hidden(name) and PurePosixPath(name).suffix.lower() not in _NOTES
+    _, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    return not is_hidden(name) and not (dot and suffix.lower() in _NOTES)
 
 
 def is_hidden(name: str) -> bool:
     """Return whether a file is ignored whatever it holds."""
     return any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in name.split("/"))
+
+
+def _folder_by_folder(name: str) -> str:
+    """Return a text whose order among others is that of the parts of names: no name has a zero byte."""
+    return name.replace("/", "\0")

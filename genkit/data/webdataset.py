@@ -8,14 +8,20 @@ is unpacked to disk.
 
 from __future__ import annotations
 
-import io
+import array
+import itertools
 import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, overload
+
+import numpy as np
 
 from genkit.data.annotations import CAPTIONS, LABELS, METADATA, STYLEGAN, caption_lines, caption_texts
-from genkit.data.arrange import Member, layout
-from genkit.data.shards import Sample, SampleTree, Shard, find_shards, shards_key
+from genkit.data.arrange import Layout, layout
+from genkit.data.pieces import Piece
+from genkit.data.shards import Samples, SampleTree, Shard, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source, unreadable
 from genkit.data.tree import TreeSource, is_wanted
 from genkit.errors import DataError
@@ -35,75 +41,91 @@ _COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\x00": "unxz"
 class TarTree(SampleTree):
     """The images of one or several tar files."""
 
+    in_place = True
+
     def __init__(self, path: Path, request: DatasetRequest) -> None:
         super().__init__(str(path), request)
         self.path = path
-        self._places: dict[str, tuple[Path, int, int]] = {}
-        self._inner: dict[str, str] = {}
-        self._others: dict[str, tuple[Path, tarfile.TarInfo]] = {}
+        self._shards: list[tuple[Path, str]] = []
+        """The files, and what stands before the names of their images."""
+        self._shard = array.array("I")
+        self._starts, self._sizes = array.array("q"), array.array("q")
+        self._others: dict[str, Piece] = {}
 
     def key(self) -> Any:
         """Return each shard's path, size, times and inode."""
         return shards_key(self.path, ".tar")
 
-    def read_samples(self) -> dict[str, Sample]:
+    def read_samples(self) -> Samples:
         """List all shards; raises DataError for a tar that is damaged and for labels that can't be read."""
         shards, notes = find_shards(self.path, ".tar")
         self.said += notes
-        found: dict[str, Sample] = {}
+        found = Samples()
         for shard in shards:
-            prefix = f"{shard.path.name}/" if len(shards) > 1 else ""
-            found |= self._shard(shard, prefix)
+            self._shards.append((shard.path, f"{shard.path.name}/" if len(shards) > 1 else ""))
+            self._read_shard(shard, found)
         return found
 
-    def members(self, names: list[str]) -> tuple[list[Member], tuple[str, ...]] | None:
+    def layout(self, places: Sequence[int]) -> Layout | None:
         """Return what the samples say, or what the folders in the shards say where they say nothing."""
-        if any(sample != Sample(shown=sample.shown) for sample in self.samples().values()):
-            self._refuse_several(names)
-            return super().members(names)
-        inner = [self._inner[name] for name in names]
-        if len(set(inner)) < len(inner) or self.request.labels == "none":
-            return super().members(names)
-        found = layout(inner, list(self._others), self._text, self.location, self.request)
+        if not self.samples().silent:
+            self._refuse_several(places)
+            return super().layout(places)
+        if self.request.labels == "none" or self._repeated(places):
+            return super().layout(places)
+        names = _Inner(self, places)
+        found = layout(names, list(self._others), self._text, self.location, self.request)
         if found.undecided:
             raise DataError(found.undecided)
         self.said += found.notes
-        own = dict(zip(inner, names, strict=True))
-        return [Member(own[each.name], each.split, each.label, (), each.name) for each in found.members], found.classes
+        members = (replace(each, captions=(), shown=names[each.place]) for each in found.members)
+        return replace(found, members=members, notes=[])
 
-    def _refuse_several(self, names: list[str]) -> None:
-        """Raise DataError if a sample has several images, such as an input and its mask."""
-        seen: dict[str, str] = {}
-        for name in names:
-            base = _base(self._inner[name])
-            first = seen.setdefault(f"{self._places[name][0]}/{base}", name)
-            if first != name:
+    def shown(self, place: int) -> str:
+        """Return an image's name in its shard."""
+        return self.names()[place].removeprefix(self._shards[self._shard[place]][1])
+
+    def _repeated(self, places: Sequence[int]) -> bool:
+        """Return whether several shards have images of one name."""
+        if len(self._shards) == 1:
+            return False
+        hashes = np.fromiter((hash(self.shown(place)) for place in places), np.int64, len(places))
+        return len(np.unique(hashes)) < len(places)
+
+    def _refuse_several(self, places: Sequence[int]) -> None:
+        """Raise DataError if a sample has several images, such as an input and its mask: they follow each other."""
+        names = self.names()
+        for one, two in itertools.pairwise(places):
+            first, second = self.shown(one), self.shown(two)
+            base = _base(first)
+            if self._shard[one] == self._shard[two] and base == _base(second):
                 raise DataError(
-                    f"{self.location} has several images of one sample, such as {first} and {name}: "
-                    f"choose with --glob '*{self._inner[first].removeprefix(base)}'"
+                    f"{self.location} has several images of one sample, such as {names[one]} and {names[two]}: "
+                    f"choose with --glob '*{first.removeprefix(base)}'"
                 )
 
-    def open(self, name: str) -> BinaryIO:
-        """Return an image's bytes; raises DataError."""
-        path, start, size = self._places[name]
-        return io.BytesIO(_read(path, start, size, self.full_name(name)))
+    def piece(self, place: int) -> Piece:
+        """Return an image's part of its shard."""
+        path = str(self._shards[self._shard[place]][0])
+        return Piece(self.full_name(place), path=path, part=(self._starts[place], self._sizes[place]))
 
-    def full_name(self, name: str) -> str:
+    def full_name(self, place: int) -> str:
         """Return an image's name, with its shard's in front."""
-        return f"{self._places[name][0]}/{self._inner[name]}" if name in self._places else f"{self.location}/{name}"
+        return f"{self._shards[self._shard[place]][0]}/{self.shown(place)}"
 
     def _text(self, name: str) -> bytes:
-        path, info = self._others[name]
-        return _read(path, info.offset_data, info.size, f"{path}/{name}")
+        with self._others[name].open() as file:
+            return file.read()
 
-    def _shard(self, shard: Shard, prefix: str) -> dict[str, Sample]:
-        images: list[tuple[str, tarfile.TarInfo]] = []
-        texts: dict[tuple[str, str], tarfile.TarInfo] = {}
-        listing = _listing(shard.path, self.limit)
-        if links := [info.name for info in listing if info.issym() or info.islnk()]:
-            self.said.append(f"{shard.path.name} has {len(links):,} links, such as {links[0]}, which are not read")
-        for info in listing:
+    def _read_shard(self, shard: Shard, found: Samples) -> None:
+        prefix = self._shards[-1][1]
+        images: list[tuple[str, int, int]] = []
+        texts: dict[tuple[str, str], tuple[int, int]] = {}
+        links: list[str] = []
+        for info in _listing(shard.path, self.limit):
             name = info.name.replace("\\", "/").removeprefix("./")
+            if info.issym() or info.islnk():
+                links.append(info.name)
             if ".." in name.split("/"):
                 raise DataError(f"{shard.path} is refused: its member {info.name!r} climbs out of the folder")
             if not info.isreg():
@@ -112,25 +134,48 @@ class TarTree(SampleTree):
                 continue
             kind = name.rpartition(".")[2].lower()
             if PurePosixPath(name).suffix.lower() in IMAGES and is_wanted(name):
-                images.append((name, info))
+                images.append((name, info.offset_data, info.size))
             elif name.rpartition("/")[2] in (*METADATA, STYLEGAN):
-                self._others[name] = shard.path, info
+                part = info.offset_data, info.size
+                self._others[name] = Piece(f"{shard.path}/{name}", path=str(shard.path), part=part)
             elif kind in NOTES:
-                texts[_base(name), kind] = info
-        found: dict[str, Sample] = {}
-        for name, info in sorted(images, key=lambda each: each[0].split("/")):
-            if prefix + name in found:
+                texts[_base(name), kind] = info.offset_data, min(info.size, _TEXT_LIMIT)
+        if links:
+            self.said.append(f"{shard.path.name} has {len(links):,} links, such as {links[0]}, which are not read")
+        images.sort(key=lambda each: each[0].replace("/", "\0"))
+        before = ""
+        for name, start, size in images:
+            if name == before:
                 raise DataError(f"{shard.path} holds {name} twice: make it anew")
-            self._places[prefix + name] = (shard.path, info.offset_data, info.size)
-            self._inner[prefix + name] = name
+            before = name
+            self._shard.append(len(self._shards) - 1)
+            self._starts.append(start)
+            self._sizes.append(size)
+            base = _base(name)
             notes = {
-                kind: _read(shard.path, text.offset_data, min(text.size, _TEXT_LIMIT), f"{shard.path}/{text.name}")
+                kind: _read(shard.path, *texts[base, kind], f"{shard.path}/{base}.{kind}")
                 for kind in NOTES
-                if (text := texts.get((_base(name), kind))) is not None
+                if (base, kind) in texts
             }
-            label, captions = _said(notes, f"{shard.path}/{_base(name)}", self.request.labels != "none")
-            found[prefix + name] = Sample(shard.split, label, captions, name)
-        return found
+            label, captions = _said(notes, f"{shard.path}/{base}", self.request.labels != "none")
+            found.add(prefix + name, shard.split, label, captions)
+
+
+class _Inner(Sequence[str]):
+    """The names that some images have in their shards."""
+
+    def __init__(self, tree: TarTree, places: Sequence[int]) -> None:
+        self.tree, self.places = tree, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, key: int) -> str: ...
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[str]: ...
+    def __getitem__(self, key: Any) -> Any:
+        return _Inner(self.tree, self.places[key]) if isinstance(key, slice) else self.tree.shown(self.places[key])
 
 
 def _base(name: str) -> str:
@@ -158,11 +203,16 @@ def _said(notes: dict[str, bytes], name: str, labelled: bool) -> tuple[int | str
     return label if labelled else None, tuple(dict.fromkeys(captions))
 
 
-def _listing(path: Path, limit: int) -> list[tarfile.TarInfo]:
+def _listing(path: Path, limit: int) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of a tar, none of which is kept."""
     try:
         with open_file(path, _HEADER_LIMIT) as raw, tarfile.open(fileobj=raw, mode="r:") as file:
-            members = list(file)
             end = path.stat().st_size
+            while (info := file.next()) is not None:
+                file.members = []  # type: ignore[attr-defined]  # which keeps all that were read
+                if info.sparse is not None or info.size > limit or info.offset_data + info.size > end:
+                    raise DataError(f"{path} is damaged at {info.name}, which claims {info.size:,} bytes: make it anew")
+                yield info
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
@@ -171,10 +221,6 @@ def _listing(path: Path, limit: int) -> list[tarfile.TarInfo]:
             if start.startswith(magic):
                 raise DataError(f"{path} is a compressed tar: unpack it with {tool} first") from error
         raise DataError(f"{path} is not a readable tar file ({reason(error)}): it may be truncated") from error
-    for info in members:
-        if info.sparse is not None or info.size > limit or info.offset_data + info.size > end:
-            raise DataError(f"{path} is damaged at {info.name}, which claims {info.size:,} bytes: make it anew")
-    return members
 
 
 def _read(path: Path, start: int, size: int, name: str) -> bytes:

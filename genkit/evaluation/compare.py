@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from genkit.data.open import absolute_reference_or_same
 from genkit.errors import DataError, Unmeasurable, UsageError
 from genkit.evaluation.arrays import compare_features, compare_statistics
 from genkit.evaluation.config import EvalConfig
-from genkit.evaluation.evaluate import Evaluation, resolve_config, store_record
+from genkit.evaluation.evaluate import Evaluation, measured_and_stored, resolve_config, store_record
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.given import images_given
 from genkit.evaluation.paired import compare_pairs
+from genkit.evaluation.parts import PartsFolder, parts_folder
 from genkit.evaluation.statistics import (
     Statistics,
     StatisticsEvaluator,
@@ -28,6 +30,7 @@ from genkit.evaluation.statistics import (
 from genkit.features import own_extractor
 from genkit.features.cache import Progress, quiet
 from genkit.features.given import GIVEN
+from genkit.features.parts import Part
 from genkit.files.text import logger
 from genkit.metrics.numerics.frechet import FeatureStatistics
 from genkit.results import store
@@ -37,6 +40,11 @@ _LOG = logger(__name__)
 
 WHOLE = 1 << 62
 """More samples than any set has: all are measured."""
+
+_WHOLE = (
+    "only two sets of images are compared in parts, without --paired, --save-stats and features made elsewhere: run "
+    "this as one process, without --part and torchrun"
+)
 
 
 def compare(
@@ -51,6 +59,8 @@ def compare(
     folder: Path | None = None,
     progress: Progress = quiet,
     keep: bool = False,
+    part: Part | str | None = None,
+    spool: Path | str | None = None,
     **options: Any,
 ) -> Evaluation:
     """Compare a set of images with a reference set; the record goes under ``folder`` if given.
@@ -68,6 +78,8 @@ def compare(
     images. With ``features="given"`` both are files of features (genkit.features.given). ``paired`` compares each image
     with its truth. ``save_stats`` is an .npz file for the statistics of the reference's features.
 
+    ``part``, ``spool`` and torchrun are as for ``evaluate``, for two sets of images whose record goes under ``folder``.
+
     Raises DataError for a set of fewer than two images, UsageError for shapes that an extractor can't compare,
     Unmeasurable if no requested metric applies.
     """
@@ -81,6 +93,10 @@ def compare(
         }
     if folder is not None:
         store.ready(folder)
+    name = name or (str(samples) if isinstance(samples, Path | str) else "images")
+    parts = _parts_folder(part, spool, folder, name)
+    if parts is not None and (paired or save_stats is not None or GIVEN in config.extractors):
+        raise UsageError(_WHOLE)
     if config.extractors == [GIVEN]:
         if paired or not (isinstance(samples, Path | str) and isinstance(reference, Path | str)):
             raise UsageError("--features given compares two files of features: name both, and leave --paired out")
@@ -88,7 +104,6 @@ def compare(
         return _kept(measured, folder)
     if GIVEN in config.extractors:
         raise UsageError("--features given compares files of features: leave the other extractors out")
-    name = name or (str(samples) if isinstance(samples, Path | str) else "images")
     open_set = functools.partial(open_images, **opening)
     samples = samples if isinstance(samples, Split) else open_side(samples, "samples", open_set)
     against = open_side(reference, "reference", open_set)
@@ -97,6 +112,8 @@ def compare(
     if isinstance(samples, Statistics) or isinstance(against, Statistics):
         if paired or save_stats is not None:
             raise UsageError("statistics are given in place of images: leave --paired and --save-stats out")
+        if parts is not None:
+            raise UsageError(_WHOLE)
         return _kept(compare_statistics(samples, against, config, name, origin or {}, progress), folder)
     content = samples.sha256 if isinstance(samples, ImageDataset) else ""
     options = {**(origin or {}), "sha256": content} if content else {}
@@ -109,7 +126,27 @@ def compare(
     if save_stats is not None:
         save_reference_statistics(save_stats, evaluator)
     subject = Subject(name, kind="images", options=options)
-    return _kept(evaluator.measure(subject, images=split, content=content), folder)
+
+    def measure() -> Measurement:
+        return _scored(evaluator.measure(subject, images=split, content=content))
+
+    return Evaluation(measure().record) if folder is None else measured_and_stored(evaluator, folder, measure, parts)
+
+
+def _parts_folder(
+    part: Part | str | None, spool: Path | str | None, folder: Path | None, name: str
+) -> PartsFolder | None:
+    """Return where the parts of a comparison meet, one folder for each set that is measured; None without parts."""
+    if folder is not None:
+        return parts_folder(
+            part,
+            spool,
+            folder,
+            folder / "parts" / hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12],
+        )
+    if part is not None or spool is not None:
+        raise UsageError("the parts of a comparison write one record: name its folder too")
+    return None
 
 
 def open_side(
@@ -162,6 +199,11 @@ def _evaluator(
 
 def _kept(measured: Measurement, folder: Path | None) -> Evaluation:
     """Store the record; raises Unmeasurable for one without scores."""
+    return Evaluation(_scored(measured).record, store_record(folder, measured) if folder else None)
+
+
+def _scored(measured: Measurement) -> Measurement:
+    """Raise Unmeasurable for a record without scores."""
     record = measured.record
     if not record.scores:
         together = {
@@ -169,7 +211,7 @@ def _kept(measured: Measurement, folder: Path | None) -> Evaluation:
         }
         reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in together.items())
         raise Unmeasurable(f"no requested metric can be computed for {record.subject.name} ({reasons})")
-    return Evaluation(record, store_record(folder, measured) if folder else None)
+    return measured
 
 
 def _labelled_as(samples: ImageDataset, reference: ImageDataset) -> Split:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from genkit.evaluation.concept import concept_exhibits
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.evaluation.evaluator import Evaluator, Measurement
 from genkit.evaluation.exhibits import curves, signed
+from genkit.evaluation.parts import PartsFolder, Scored, parts_folder
 from genkit.features.cache import Progress, quiet
+from genkit.features.parts import Part
 from genkit.files.guard import guarded, sentence
 from genkit.files.integrity import sha256_file
 from genkit.files.text import logger
@@ -29,6 +33,7 @@ from genkit.training.config import tuned_from
 from genkit.training.origin import origin_of, weights_of
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, named_run, with_newest
+from genkit.training.tracking import Trackers
 
 _LOG = logger(__name__)
 
@@ -67,6 +72,8 @@ def evaluate(
     raw: bool = False,
     sampling: Mapping[str, Any] | None = None,
     progress: Progress = quiet,
+    part: Part | str | None = None,
+    spool: Path | str | None = None,
     **options: Any,
 ) -> Evaluation:
     """Measure a run's model against its data set and write a record into the run's folder.
@@ -74,8 +81,12 @@ def evaluate(
     Options are given as one ``config``, or as its fields: ``evaluate(run, count=1000, metrics=["fid"])``. ``dataset``
     says where the run's data is now, if it was moved. ``raw`` measures the raw weights instead of their moving average;
     ``sampling`` changes options of drawing, e.g. ``{"guidance": 2}``; boards rank what a run draws with its own.
-    ``evaluator`` shares its reference features with other runs. Raises MissingError without a checkpoint or an
-    extractor, DataError if the data set has changed, UsageError for the checkpoint of another run.
+    ``evaluator`` shares its reference features with other runs. ``part``, such as "3/8", leaves the features of that
+    share in ``spool``, by default ``parts`` in the run's folder; the last one done measures, and the others raise
+    OthersMissing. Processes of torchrun are parts by themselves, wait for each other and return the same evaluation.
+
+    Raises MissingError without a checkpoint or an extractor, DataError if the data set has changed, UsageError for the
+    checkpoint of another run, or where the parts of another evaluation are.
     """
     if not isinstance(run, Run):
         if checkpoint is None and Path(run).suffix == ".safetensors":
@@ -87,10 +98,12 @@ def evaluate(
         raise UsageError(f"checkpoint {path} is not one of run {run.path}: leave the run out, or name its own")
     store.ready(run.path)
     evaluator = evaluator or Evaluator(open_run_dataset(run, dataset), resolve_config(config, options, COUNT), progress)
-    measured = measure_run(run, evaluator, checkpoint, raw=raw, sampling=sampling)
+    measure = functools.partial(measure_run, run, evaluator, checkpoint, raw=raw, sampling=sampling)
+    parts = parts_folder(part, spool, run.path, run.path / "parts")
+    done = measured_and_stored(evaluator, run.path, measure, parts, run)
     if run.status.warning and newest:
         _LOG.warning("run %s, as training found: %s", run.path, run.status.warning)
-    return Evaluation(measured.record, store_record(run.path, measured))
+    return done
 
 
 def measure_run(
@@ -148,6 +161,7 @@ def training_of(run: Run, checkpoint: Path, weights: str) -> Training:
         batch=run.config.batch,
         processes=run.config.processes,
         precision=run.config.precision,
+        batch_norm=run.config.batch_norm,
         seconds=round(meta["seconds"], 3),
         weights=weights,
         sampling=sampling_of(run.make_model()),
@@ -167,14 +181,43 @@ def resolve_config(config: EvalConfig | None, options: Mapping[str, Any], count:
     return config or EvalConfig(**{"count": count, **options})
 
 
-def store_record(folder: Path, measured: Measurement) -> Path:
-    """Store a record, with its exhibits if these can be written, and notify the observers."""
+def measured_and_stored(
+    evaluator: Evaluator,
+    folder: Path,
+    measure: Callable[[], Measurement],
+    parts: PartsFolder | None = None,
+    run: Run | None = None,
+) -> Evaluation:
+    """Measure, and store the record in ``folder``; as a part, do its share and raise OthersMissing unless it scores."""
+    if parts is None:
+        measured = measure()
+        return Evaluation(measured.record, store_record(folder, measured, run))
+    with parts.sharing(evaluator):
+        try:
+            claimed = parts.claim(measure())
+        except Scored as known:
+            claimed = known.claimed
+        if not claimed.stored:
+            store_record(folder, claimed.measured, run, claimed.name.partition("-")[0])
+            parts.end(claimed.name)
+    return Evaluation(claimed.measured.record, folder / "records" / claimed.name)
+
+
+def store_record(folder: Path, measured: Measurement, run: Run | None = None, stamp: str = "") -> Path:
+    """Store a record, with its exhibits if these can be written, and tell the observers and its run's trackers.
+
+    ``stamp`` is what the name of its file begins with, by default that of the newest of its store.
+    """
+    write: Callable[..., Path] = functools.partial(store.add, stamp=stamp) if stamp else store.append
     try:
-        path = store.append(folder, measured.record, measured.exhibits)
+        path = write(folder, measured.record, measured.exhibits)
     except GenkitError as error:
         if not measured.exhibits:
             raise
         warnings.warn(f"the record is kept without its exhibits: {error}", GenkitWarning, stacklevel=2)
-        path = store.append(folder, measured.record)
-    registry().observe("genkit_record", record=measured.record)
+        path = write(folder, measured.record)
+    registry().observe("genkit_record", record=measured.record, path=path, run=run and run.path)
+    if run is not None:
+        with contextlib.closing(Trackers(run)) as trackers:
+            trackers.record(measured.record)
     return path

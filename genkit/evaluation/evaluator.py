@@ -7,7 +7,7 @@ import datetime
 import functools
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -75,6 +75,8 @@ class Evaluator:
         self.specs = self.config.specs()
         self._check_parameters()
         self.config.say_departures(dataset)
+        self.share: Callable[[Subject, Sequence[MetricSpec], Evidence], None] | None = None
+        """Called before anything is measured, in an evaluation in parts (genkit.evaluation.parts)."""
         self.broken: dict[str, str] = {}  # why an extractor can't be used, beside others that can
         self.extractors = self._load_extractors() if any(map(needs_extractor, self.specs)) else []
 
@@ -241,6 +243,8 @@ class Evaluator:
         )
         try:
             with self._random_state_kept():
+                if self.share is not None:
+                    self.share(subject, measured, evidence)
                 scores, absent = self._scores(measured, evidence)
                 protocol = self.protocol(samples.count, model, evidence.extractor).document()
                 if captions := getattr(samples, "prompts_sha256", ""):

@@ -85,6 +85,6 @@ def _milestone_score(
     if not scores or missing(evaluator, of_it, [spec], unfitted, count):
         model = load_for_evaluation(run, path, evaluator.dataset.train, evaluator.device, raw=weights == "raw")
         record = evaluator.measure_one(spec, subject_of(run, model), model, training)
-        store_record(folder, Measurement(record, {}))
+        store_record(folder, Measurement(record, {}), run)
         scores = [*record.scores]
     return MilestoneScore(training.images, scores[0])

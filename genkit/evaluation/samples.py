@@ -94,7 +94,7 @@ class ModelSamples:
             "chunk": self.chunk,
             "seed": self.seed,
             "quantisation": self.quantisation,
-            "device": str(self.device),
+            "device": self.device.type,
             "torch": torch.__version__,
         }
 

@@ -6,7 +6,8 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,8 +35,15 @@ VERSION = 2
 """Version of the cache's content."""
 
 Arrays = Mapping[str, NDArray[Any]]
+Known = Callable[[str], Iterable[Arrays] | None]
+"""Returns blocks of consecutive rows that make up all rows of an extractor, by its name; None where there are none."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the name of the current step, how many items are done, and how many there are."""
+
+
+def unknown(name: str) -> None:
+    """Know no rows."""
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -69,6 +77,8 @@ class FeatureCache:
     key is the content of the images and, for features, the extractor's name, the hash of its weights, preprocessing,
     layer, precision and, of a plugin's extractor, its code; never the name of a folder. What code that can't be read
     computes is in a temporary folder. An interrupted pass resumes at the last synced chunk.
+
+    ``folder`` is a folder in place of the cache's, which the caller alone uses; it must be writable.
     """
 
     def __init__(
@@ -79,15 +89,17 @@ class FeatureCache:
         progress: Progress = quiet,
         *,
         images: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.samples = samples
         self.extractors = list(extractors)
         self.kept_as = kept_as
         self.progress = progress
         self.keeps_images = images
+        self.folder = folder
         self._spools: dict[str, Spool] = {}
         self._computed: dict[tuple[str, str], Arrays] = {}
-        self._broken: dict[str, BaseException] = {}
+        self.broken: dict[str, BaseException] = {}
         """Why an extractor has no features, by name; the others keep theirs."""
 
     @property
@@ -95,26 +107,36 @@ class FeatureCache:
         """Whether the pass over the images has been made."""
         return bool(self._spools)
 
-    def extract(self) -> None:
-        """Make the pass over the images, except for what is cached; later calls do nothing."""
+    def extract(self, known: Known = unknown) -> None:
+        """Make the pass over the images, except for what is cached or ``known``; later calls do nothing.
+
+        What ``known`` raises is why an extractor has no features.
+        """
         if self.extracted:
             return
-        made_of = self.samples.identity()
-        spools = {
-            extractor.name: self._open_spool(made_of, identity(extractor), code_of_extractor(extractor))
-            for extractor in self.extractors
-        }
-        if self.keeps_images:
-            spools[""] = self._open_spool(made_of, {}, None)
+        spools = {name: self._open(name, place) for name, place in self._places.items()}
         try:
+            for name, spool in spools.items():
+                if not spool.complete:
+                    self._take(name, spool, known)
             self._pass(spools)
         except BaseException:
             for spool in spools.values():
                 spool.close()
             raise
-        for name in self._broken:
+        for name in self.broken:
             spools[name].close()
         self._spools = spools
+
+    def kept(self, name: str) -> Arrays | None:
+        """Return the arrays of an extractor, or with "" the images, if they are all there already; no pass is made."""
+        place = self._places.get(name)
+        if place is None:
+            return None
+        with contextlib.suppress(OSError, DataError):
+            spool = Spool(place, self.samples.count)
+            return spool.arrays() if spool.complete else None
+        return None
 
     def features(self, extractor: str) -> NDArray[np.floating[Any]]:
         """Return the features of all images by one extractor, [n, d], memory-mapped."""
@@ -159,29 +181,42 @@ class FeatureCache:
 
     def _spool(self, name: str) -> Spool:
         self.extract()
-        if error := self._broken.get(name):
+        if error := self.broken.get(name):
             named = isinstance(error, BrokenExtractor | DataError | UsageError)
             raise error if named else BrokenExtractor(f"{name} failed: {sentence(error)}")
         return self._spools[name]
 
-    def _pass(self, spools: Mapping[str, Spool]) -> None:
-        for spool in spools.values():
-            if not spool.complete and spool.done % self.samples.chunk:
+    def _take(self, name: str, spool: Spool, known: Known) -> None:
+        """Fill a spool with the rows that are known."""
+        blocks: Iterable[Arrays] | None = None
+        with guarded(functools.partial(self.broken.setdefault, name)):
+            blocks = known(name)
+        for place, found in enumerate(blocks or ()):
+            if not place:
                 spool.restart()
-        missing = [extractor for extractor in self.extractors if not spools[extractor.name].complete]
-        start = min(spool.done for spool in spools.values())
+            spool.append(found)
+
+    def _pass(self, spools: Mapping[str, Spool]) -> None:
+        missing = [each for each in self.extractors if not spools[each.name].complete and each.name not in self.broken]
+        wanted = [spools[extractor.name] for extractor in missing]
+        if self.keeps_images and not spools[""].complete:
+            wanted.append(spools[""])
+        for spool in wanted:
+            if spool.done % self.samples.chunk:
+                spool.restart()
+        start = min((spool.done for spool in wanted), default=self.samples.count)
         widths: dict[str, dict[str, int]] = {}
         for images in self.samples.chunks(start) if start < self.samples.count else ():
             for place, extractor in enumerate(missing):
-                if spools[extractor.name].done != start or extractor.name in self._broken:
+                if spools[extractor.name].done != start or extractor.name in self.broken:
                     continue
                 before = start + place * len(images) / len(missing)
                 tick = functools.partial(self._tell, before, len(missing))
-                with guarded(functools.partial(self._broken.setdefault, extractor.name)):
+                with guarded(functools.partial(self.broken.setdefault, extractor.name)):
                     found = rows(extractor, images, tick, widths.setdefault(extractor.name, {}))
-                if extractor.name not in self._broken:
+                if extractor.name not in self.broken:
                     spools[extractor.name].append(found)
-            if not self.keeps_images and all(extractor.name in self._broken for extractor in missing):
+            if not self.keeps_images and all(extractor.name in self.broken for extractor in missing):
                 return
             if self.keeps_images and spools[""].done == start:
                 spools[""].append({"images": images.cpu().numpy()})
@@ -192,13 +227,36 @@ class FeatureCache:
         """Report progress of one of several extractors, as its share of the images done."""
         self.progress(self.kept_as, int(before + done / extractors), self.samples.count)
 
-    def _open_spool(self, made_of: Mapping[str, Any], extractor: Mapping[str, Any], code: Code | None) -> Spool:
+    @functools.cached_property
+    def made_of(self) -> Mapping[str, Any]:
+        """The identity of the images."""
+        return self.samples.identity()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the extractors, and "" for the images if they are kept."""
+        return [*(each.name for each in self.extractors), *([""] if self.keeps_images else [])]
+
+    @functools.cached_property
+    def _places(self) -> dict[str, Path | None]:
+        """The folder of the rows of each extractor, and with "" of the images; None for a temporary one."""
+        places = {each.name: self._place(identity(each), code_of_extractor(each)) for each in self.extractors}
+        return {**places, "": self._place({}, None)} if self.keeps_images else places
+
+    def _place(self, extractor: Mapping[str, Any], code: Code | None) -> Path | None:
         if code is not None and not code.readable:
-            return Spool.temporary(self.samples.count)
+            return None
         made_by = extractor if code is None else {**extractor, "dist": code.dist, "version": code.version}
-        text = json.dumps([VERSION, made_of, made_by], sort_keys=True)
+        text = json.dumps([VERSION, self.made_of, made_by], sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:32]
-        return Spool.at(cache_dir().absolute() / "seen" / self.kept_as / name, self.samples.count)
+        return (self.folder or cache_dir().absolute() / "seen" / self.kept_as) / name
+
+    def _open(self, name: str, place: Path | None) -> Spool:
+        if self.folder is None:
+            return Spool.temporary(self.samples.count) if place is None else Spool.at(place, self.samples.count)
+        if place is None:
+            raise UsageError(f"the code of {name} can't be read, so nothing says that all parts have the same: use one")
+        return Spool.owned(place, self.samples.count)
 
 
 def identity(extractor: Extractor) -> dict[str, str]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from genkit.data.npy import map_array, read_header
 from genkit.errors import DataError
 from genkit.files.integrity import Damaged, hash_of_part, sealed, sha256_parts, unchanged, unsealed
-from genkit.files.locks import ProcessLock
+from genkit.files.locks import ProcessLock, excludes
 from genkit.files.reading import open_file, read_file
 from genkit.files.temporaries import Scratch
 from genkit.files.text import logger
@@ -57,7 +57,7 @@ class Spool:
             if spool.complete:
                 return spool
             lock = ProcessLock(folder / ".lock")
-            if lock.acquire():
+            if lock.acquire() and excludes(lock.path):
                 spool._lock = lock
                 spool._resume()
                 spool._forget_damaged()
@@ -65,6 +65,19 @@ class Spool:
         except OSError:
             pass
         return cls.temporary(count)
+
+    @classmethod
+    def owned(cls, folder: Path, count: int) -> Spool:
+        """Open a spool in a folder that the caller alone uses; raises DataError if that can't be written."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"features can't be kept in {folder}: {error.strerror or error}; make room there"
+            ) from error
+        spool = cls(folder, count)
+        spool._forget_damaged()
+        return spool
 
     @classmethod
     def temporary(cls, count: int) -> Spool:
@@ -138,7 +151,7 @@ class Spool:
             reason = getattr(error, "strerror", None) or error
             raise DataError(
                 f"features can't be kept in {self.folder}: {reason}; make room there or set GENKIT_CACHE to another "
-                "folder"
+                "folder, for those of parts --spool"
             ) from error
 
     def _path(self, name: str) -> Path:

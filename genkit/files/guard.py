@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import time
 import traceback
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +21,27 @@ from genkit.errors import DataError, GenkitError, Interrupted, PluginError
 T = TypeVar("T")
 R = TypeVar("R")
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-"""The signals by which users stop the work. Windows has no SIGHUP, which a terminal sends when it is closed."""
+STOPPING = (
+    *(signal.SIGINT, signal.SIGTERM),
+    *(getattr(signal, name) for name in ("SIGHUP", "SIGUSR2") if hasattr(signal, name)),
+)
+"""The signals by which users and schedulers stop the work.
+
+A terminal sends SIGHUP when it is closed, Slurm SIGUSR2 before a job's time is up. Windows has neither.
+"""
+
+HEARD: dict[int, float] = {}
+"""The signals at which a training of this process stops after its step, and when each came first."""
+
+AT_ONCE = 2.0
+"""Seconds within which two Ctrl-C may be one, as a terminal and a launcher of several processes both send it."""
+
+
+def heard(number: int) -> bool:
+    """Whether a signal adds nothing to what a training has heard: others than Ctrl-C, and that one sent twice."""
+    again = number != signal.SIGINT or time.monotonic() - HEARD.get(number, -math.inf) < AT_ONCE
+    return bool(HEARD) and again
+
 
 LARGEST = 1e100
 """The largest number that is kept: sums of squares of larger ones are not finite."""

@@ -1,7 +1,8 @@
 """Locks that a process holds while it lives: whether one is held says whether its process is alive.
 
-Today's lock is one of the operating system on a file, which is released however its process ends: by SIGKILL, by a
-crash or by the machine. The leases of a cluster would be another class with the same three methods.
+A lock is one of the operating system on a file, which is released however its process ends: by SIGKILL, by a crash or
+by the machine. Below a folder whose file system keeps no such locks it is a lease instead (genkit.files.leases);
+``lock_at`` chooses.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from genkit.files.leases import LEASE, LeaseLock, are_leases, nothing
 from genkit.files.text import logger
 
 try:
@@ -43,6 +45,10 @@ class Lock(Protocol):
     def release(self) -> None:
         """Let the lock go; does nothing if it is not held."""
 
+    @property
+    def lost(self) -> bool:
+        """Whether it went to another process while it was held here, as only a lease does."""
+
 
 class Held(Exception):
     """Another process holds the lock."""
@@ -53,6 +59,8 @@ class ProcessLock:
 
     A forked process has no part in the locks of its parent: it neither keeps nor releases them.
     """
+
+    lost = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -114,6 +122,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
+def lock_at(path: Path, on_lost: Callable[[], None] = nothing) -> Lock:
+    """Return the lock of a file: a lease where its folder has those; ``on_lost`` is called if that is lost."""
+    return LeaseLock(path, on_lost) if are_leases(path) else ProcessLock(path)
+
+
 @contextlib.contextmanager
 def holding(lock: Lock) -> Iterator[None]:
     """Hold a lock; raises Held if another process has it."""
@@ -131,9 +144,11 @@ def waiting(path: Path, work: str) -> Iterator[None]:
 
     ``work`` is what whoever has it does: "trains digits-cnn". OSError passes through.
     """
-    from filelock import FileLock, Timeout
+    from filelock import BaseFileLock, FileLock, SoftFileLease, Timeout
 
-    lock = FileLock(path)
+    lock: BaseFileLock = FileLock(path)
+    if are_leases(path):
+        lock = SoftFileLease(path.with_name(f"{path.name}.lease"), lease_duration=LEASE)
     try:
         lock.acquire(timeout=LONG)
     except Timeout:
@@ -158,3 +173,15 @@ def take(descriptor: int, *, shared: bool = False) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def excludes(path: Path) -> bool:
+    """Whether the lock that this process holds on a file keeps others out; OSError passes through.
+
+    On some file systems locks are for show alone, and everyone is given one.
+    """
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    try:
+        return not take(descriptor)
+    finally:
+        os.close(descriptor)

@@ -21,7 +21,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from genkit.files.locks import take
+from genkit.files.locks import excludes, take
 
 ABANDONED = 24 * 3600.0
 """Seconds after which a temporary of another machine, or one that has no lock, counts as abandoned."""
@@ -202,6 +202,8 @@ def _removed(path: Path, here: bool) -> int:
     try:
         try:
             if descriptor >= 0 and not take(descriptor):
+                return 0
+            if fresh and descriptor >= 0 and not excludes(lock):  # locks for show: its process may live
                 return 0
         except OSError:
             if fresh:

@@ -31,7 +31,17 @@ from genkit.registry import builtins, hookspecs
 from genkit.registry.fence import fenced
 from genkit.registry.installed import GROUP, allowed, dist_of, installed, version_of
 from genkit.registry.loaded import note
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, Spec, TextEncoderSpec
+from genkit.registry.specs import (
+    CommandSpec,
+    DatasetSpec,
+    EngineSpec,
+    FeatureSpec,
+    MetricSpec,
+    ModelSpec,
+    Spec,
+    TextEncoderSpec,
+    TrackerSpec,
+)
 
 _LOG = logger(__name__)
 
@@ -42,6 +52,8 @@ _HOOKS: dict[str, type[Spec]] = {
     "genkit_features": FeatureSpec,
     "genkit_text_encoders": TextEncoderSpec,
     "genkit_metrics": MetricSpec,
+    "genkit_trackers": TrackerSpec,
+    "genkit_engines": EngineSpec,
     "genkit_commands": CommandSpec,
 }
 
@@ -259,6 +271,8 @@ _LISTING: dict[type[Spec], str] = {
     FeatureSpec: "features",
     TextEncoderSpec: "plugins",
     MetricSpec: "metrics",
+    TrackerSpec: "plugins",
+    EngineSpec: "plugins",
     CommandSpec: "--help",
 }
 

@@ -177,6 +177,37 @@ class TextEncoderSpec(Spec):
 
 
 @dataclass(frozen=True)
+class TrackerSpec(Spec):
+    """A tracker, such as TensorBoard, to which a run's curves are sent if it asks for that.
+
+    ``target`` is a function ``(run: Run, folder: Path) -> Tracker``, with the folder where the tracker keeps its own
+    files, and a genkit.training.tracking.Tracker. ``package`` is the module of a library that it needs, ``install``
+    what pip installs it by; both are empty if it needs none.
+    """
+
+    kind: ClassVar[str] = "tracker"
+    name: str
+    target: str
+    package: str = ""
+    install: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class EngineSpec(Spec):
+    """What runs a board's jobs; ``target`` is a function ``(request: EngineRequest) -> Engine``.
+
+    ``options`` is one line that says what ``genkit bench -e NAME=VALUE`` may set.
+    """
+
+    kind: ClassVar[str] = "engine"
+    name: str
+    target: str
+    summary: str = ""
+    options: str = ""
+
+
+@dataclass(frozen=True)
 class CommandSpec(Spec):
     """A command of ``genkit``; ``target`` is a click command."""
 

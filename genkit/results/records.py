@@ -178,6 +178,8 @@ class Training:
     processes: int = 1
     precision: str = ""
     """"float32" or "bfloat16"; empty in older records and runs, which did not say."""
+    batch_norm: str = ""
+    """"averaged" where several processes averaged the statistics of batch normalisation; empty without such."""
     tuned: dict[str, Any] = field(default_factory=dict)
     """Of a run that was adapted from another: ``parent``, the SHA-256 of the checkpoint that it began with, ``run``,
     the id of that run, and how; empty for other runs."""

@@ -80,11 +80,18 @@ def add(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None, 
 def append(folder: P, record: Record, exhibits: Mapping[str, bytes] | None = None) -> P:
     """Write a record that has just been measured, as ``add`` does: it becomes the newest of its store.
 
-    The store of a run's folder is the folder of all runs. The order is in the file's name: the record's time, or just
-    after the newest there, if the clock was set back since.
+    The store of a run's folder is the folder of all runs. The order is in the file's name: see ``stamp_of``.
+    """
+    return add(folder, record, exhibits, stamp=stamp_of(folder, record))
+
+
+def stamp_of(folder: Path | str, record: Record) -> str:
+    """Return what the name of a record's file begins with if it is the newest of its store.
+
+    It is the record's time, or just after the newest there, if the clock was set back since.
     """
     order = next_in_order(map(_time, open_location(folder).record_names()), record.created)
-    return add(folder, record, exhibits, stamp=re.sub(r"[^0-9T]", "", order)[:18])
+    return re.sub(r"[^0-9T]", "", order)[:18]
 
 
 def _time(name: str) -> str:

@@ -18,7 +18,8 @@ from genkit.data import ImageDataset, open_dataset
 from genkit.data.open import OpenOptions
 from genkit.data.summary import describe_data
 from genkit.devices import pick_device, pick_precision
-from genkit.errors import GenkitError, PluginError, UsageError
+from genkit.errors import GenkitError, Interrupted, UsageError
+from genkit.files.guard import AT_ONCE
 from genkit.files.locks import Held, holding
 from genkit.files.text import logger
 from genkit.models.base import GenerativeModel, Preset
@@ -29,14 +30,25 @@ from genkit.registry.specs import ModelSpec
 from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
+from genkit.training.at import begin_at, check_same, run_at
+from genkit.training.batch_norm import kind_of_statistics
 from genkit.training.config import RunConfig
-from genkit.training.endings import recorded, too_large_or_small
-from genkit.training.given import count, how_opened, reference_of, refuse_generated, refuse_unknown
+from genkit.training.endings import built_model, recorded
+from genkit.training.given import (
+    count,
+    how_opened,
+    reference_of,
+    refuse_generated,
+    refuse_unknown,
+    with_whole_paths,
+)
 from genkit.training.loop import Loop
 from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Run, create, make_model, model_class, named_run, open_run
+from genkit.training.runs import Run, create, model_class, named_run, open_run
 from genkit.training.settings import Settings
+from genkit.training.signals import StopSignal
+from genkit.training.tracking import Trackers, asked_for
 from genkit.training.tuning import open_tuning_data, write_adapter
 
 _LOG = logger(__name__)
@@ -83,6 +95,7 @@ def train(
     device: str = "auto",
     precision: Literal["float32", "bfloat16"] | None = None,
     root: Path | str = "runs",
+    at: Path | str | None = None,
     settings: Settings | None = None,
     dataset_options: Mapping[str, Any] | None = None,
     allow_generated: bool = False,
@@ -90,6 +103,9 @@ def train(
     **opening: Any,
 ) -> Run:
     """Train a model in a new run folder and return the run.
+
+    With ``at`` the run is in that folder: begun there, gone on with if it is there with the same settings, or returned
+    if it is finished. Launched by torchrun, the processes train one run together, each on its own GPU.
 
     ``dataset`` is a name or path as for open_dataset, an array or tensor of images as in an .npz file, a pair of images
     and labels, or a torch Dataset; images in memory are kept in ``root``. ``dataset_options`` are further arguments of
@@ -110,66 +126,72 @@ def train(
         raise UsageError("a budget is in images or in minutes, not both")
     if minutes is not None and not (isinstance(minutes, int | float) and 0 < minutes < math.inf):
         raise UsageError(f"minutes is {minutes!r}: a budget must be a number above zero and finite")
-    images = None if images is None else count(images, "images")
-    batch = None if batch is None else count(batch, "batch")
+    budget = None if images is None else count(images, "images")
+    batch_size = None if batch is None else count(batch, "batch")
     seed, milestones = count(seed, "seed", 0), count(milestones, "milestones", 0)
     if milestones and minutes is not None:
         raise UsageError("milestones are a number of checkpoints of a budget in images")
-    offer = registry().find(ModelSpec, model)
-    cls = model_class(model)
-    target = pick_device(device)
-    precise = pick_precision(precision, target)
-    given = reference_of(dataset, Path(root))
-    if isinstance(given, ImageDataset):
-        data, open_options = given, how_opened(given, open_options)
-    else:
-        data = open_dataset(given, **open_options)
-    if not allow_generated:
-        refuse_generated(data)
-    if open_options.get("data_root"):
-        open_options["data_root"] = str(Path(open_options["data_root"]).absolute())
-    if open_options.get("labels", "") not in ("", "folders", "none"):
-        open_options["labels"] = str(Path(open_options["labels"]).expanduser().absolute())
-    chosen = find_preset(model, data.name, preset)
-    trained_with, drawn_with = split_options(cls, options or {})
-    built: Any = build(cls.Options, override(chosen.options, trained_with), model)
-    sampling: Any = build(cls.Sampling, {**chosen.sampling, **drawn_with}, model)
-    distributed.start(target)
-    config = RunConfig(
-        model=offer.spec.name,
-        dist=offer.plugin.dist,
-        version=offer.plugin.version,
-        options=to_json(built),
-        sampling=to_json(sampling),
-        dataset=data.name,
-        dataset_slug=data.slug,
-        dataset_sha256=data.sha256,
-        data=data.info(),
-        dataset_summary=describe_data(data),
-        batch=batch or chosen.batch,
-        seed=seed,
-        images=None if minutes is not None else images or chosen.images,
-        minutes=minutes,
-        processes=distributed.world(),
-        milestones=milestones,
-        opening=OpenOptions(**open_options),
-        device=str(target),
-        precision=precise,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-        command=shlex.join(["genkit", *sys.argv[1:]]),
-        environment=describe(),
-    )
-    with seeded(seed, target):
-        try:  # before the folder: a model that can't be built leaves no run
-            stands = make_model(offer.qualified, config.options, config.data).to(target)
-        except (MemoryError, RuntimeError, TypeError, PluginError) as error:
-            failed = too_large_or_small(error, config, target)
-            if failed is None:
-                raise
-            raise failed from error
-        path = str(create(Path(root), config).path) if distributed.rank() == 0 else ""
-        run = open_run(Path(distributed.agree(path, target)))
-        return train_run(run, lambda: stands, data, target, settings or Settings(), on_event)
+
+    def prepare() -> tuple[Run | None, RunConfig, ImageDataset, torch.device]:
+        """Find out all that a run is made of; what is wrong with it is said before anything is written."""
+        asked_for(settings.track if settings is not None else ())
+        offer = registry().find(ModelSpec, model)
+        cls = model_class(model)
+        begun = run_at(Path(at)) if at is not None else None
+        target = pick_device(device) if begun is None else _device_of(begun, device)
+        precise = pick_precision(precision, target)
+        given, how = reference_of(dataset, Path(root)), open_options
+        if isinstance(given, ImageDataset):
+            data, how = given, how_opened(given, open_options)
+        else:
+            data = open_dataset(given, **open_options)
+        if not allow_generated:
+            refuse_generated(data)
+        chosen = find_preset(model, data.name, preset)
+        trained_with, drawn_with = split_options(cls, options or {})
+        built: Any = build(cls.Options, override(chosen.options, trained_with), model)
+        sampling: Any = build(cls.Sampling, {**chosen.sampling, **drawn_with}, model)
+        config = RunConfig(
+            model=offer.spec.name,
+            dist=offer.plugin.dist,
+            version=offer.plugin.version,
+            options=to_json(built),
+            sampling=to_json(sampling),
+            dataset=data.name,
+            dataset_slug=data.slug,
+            dataset_sha256=data.sha256,
+            data=data.info(),
+            dataset_summary=describe_data(data),
+            batch=batch_size or chosen.batch,
+            seed=seed,
+            images=None if minutes is not None else budget or chosen.images,
+            minutes=minutes,
+            processes=distributed.world(),
+            milestones=milestones,
+            opening=with_whole_paths(how),
+            device=str(target) if distributed.world() == 1 else target.type,
+            precision=precise,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            command=shlex.join(["genkit", *sys.argv[1:]]),
+            environment=describe(),
+        )
+        if begun is not None:
+            check_same(begun, config, data, precision)
+        return begun, config, data, target
+
+    with distributed.joined():
+        begun, config, data, target = distributed.in_turns(prepare)
+        if begun is not None:
+            return _go_on(begun, data, target, settings, on_event)
+        with seeded(seed, target):
+            stands = built_model(config, target)  # before the folder: a model that can't be built leaves no run
+            config = dataclasses.replace(config, batch_norm=kind_of_statistics(stands))
+            made = ""
+            if distributed.rank() == 0:
+                new = create(Path(root), config) if at is None else begin_at(Path(at), Path(root), config)
+                made = str(new.path)
+            run = open_run(Path(distributed.agree(made)))
+            return train_run(run, lambda: stands, data, target, settings or Settings(), on_event)
 
 
 def resume(
@@ -182,29 +204,53 @@ def resume(
 ) -> Run:
     """Resume a run from its newest checkpoint; on the same CPU, torch and number of threads it ends bit-identical.
 
-    ``dataset`` says where the data is now, if it was moved. Raises UsageError where the run's precision can't be had,
-    MissingError without a run or its data, DataError if the data set's content has changed.
+    Of several processes there are as many as began it. ``dataset`` says where the data is now, if it was moved. Raises
+    UsageError where the run's precision can't be had, MissingError without a run or its data, DataError if the data
+    set's content has changed.
     """
-    if not isinstance(run, Run):
-        run = named_run(run)
+    resumed = run if isinstance(run, Run) else named_run(run)
+
+    def prepare() -> tuple[ImageDataset, torch.device]:
+        target = _device_of(resumed, device)
+        pick_precision(resumed.config.precision, target)
+        if resumed.config.tuning is None:
+            return open_run_dataset(resumed, dataset), target
+        return open_tuning_data(resumed, dataset), target
+
+    if resumed.finished:
+        return resumed
+    with distributed.joined():
+        data, target = distributed.in_turns(prepare)
+        return _go_on(resumed, data, target, settings, on_event)
+
+
+def _device_of(run: Run, wanted: str | None) -> torch.device:
+    """Return the device that a run goes on on: its own unless another is named; raises UsageError for one not here."""
+    if wanted not in (None, "auto"):
+        return pick_device(str(wanted))
+    try:
+        return pick_device(run.config.device)
+    except UsageError as error:
+        raise UsageError(f"{error}; --device cpu goes on here, without bit-identity") from error
+
+
+def _go_on(
+    run: Run,
+    data: ImageDataset,
+    device: torch.device,
+    settings: Settings | None,
+    on_event: Callable[[Event], None] | None,
+) -> Run:
+    """Train a run that was begun from its newest checkpoint to its end, unless it is there."""
     if run.finished:
         return run
-    try:
-        target = pick_device(device or run.config.device)
-    except UsageError as error:
-        if device is not None:
-            raise
-        raise UsageError(f"{error}; --device cpu goes on here, without bit-identity") from error
-    pick_precision(run.config.precision, target)
-    data = open_run_dataset(run, dataset) if run.config.tuning is None else open_tuning_data(run, dataset)
-    distributed.start(target)
     if distributed.world() != run.config.processes:
         raise UsageError(
             f"run {run.path} was begun by {run.config.processes} processes, not {distributed.world()}: "
             "launch as many, as their number changes the batch and every random draw"
         )
-    with seeded(run.config.seed, target):
-        return train_run(run, lambda: run.make_model().to(target), data, target, settings or Settings(), on_event)
+    with seeded(run.config.seed, device):
+        return train_run(run, lambda: run.make_model().to(device), data, device, settings or Settings(), on_event)
 
 
 @contextlib.contextmanager
@@ -224,10 +270,17 @@ def train_run(
     on_event: Callable[[Event], None] | None,
 ) -> Run:
     """Train a run to its end, from its newest checkpoint; raises as ``train`` does."""
+    if distributed.agree(device.type) != device.type:
+        raise UsageError(f"other processes of this training don't compute on {device}: give all of them one --device")
     on_event = on_event or notebook_display()
+    rank, several = distributed.rank(), distributed.world() > 1
+    trackers = Trackers(run, settings.track)
+    settings = dataclasses.replace(settings, track=trackers.names)
 
     def tell(event: Event) -> None:
         nonlocal on_event
+        if rank:
+            return
         try:
             if on_event is not None:
                 on_event(event)
@@ -237,14 +290,24 @@ def train_run(
             _LOG.warning("the progress of %s is no longer shown: %s", run.path, cause)
         if event["kind"] != "progress":
             registry().observe("genkit_train_event", event=event)
+            trackers.event(event)
 
+    stop = StopSignal(AT_ONCE if several else 0.0)
     try:
-        with holding(run.lock(distributed.rank())), recorded(run, device, tell) as ending:
-            loop = Loop(run, make(), data, device, settings, tell)
+        with (
+            holding(run.lock(rank)),
+            contextlib.closing(trackers),
+            recorded(run, device, tell) as ending,
+            stop.listening(),
+        ):
+            loop = Loop(run, make(), data, device, settings, tell, stop)
             ending.monitor = loop.monitor
             loop.train()
-            if distributed.rank() == 0:
+            if not rank:
                 write_adapter(run)
+            distributed.barrier()  # a process that ends before the first has saved would have a launcher end that too
+            if distributed.any_of(stop.received):
+                raise Interrupted(f"run {run.path} is finished, and nothing else is done")
     except Held as error:
         raise GenkitError(f"run {run.path} is being trained by another process") from error
     except OSError as error:

@@ -55,7 +55,9 @@ class RunConfig:
     ``milestones`` checkpoints are kept at even distances of a budget in images.
     ``dataset_summary`` says what the data set was understood as; empty in older runs. So is ``precision``, "float32" or
     "bfloat16", which then is what ``pick_precision`` takes on the device. ``order`` is ``created``, or just after the
-    newest run of the store if a clock was set back; empty in older runs. Of a run that was adapted from another one,
+    newest run of the store if a clock was set back; empty in older runs. ``batch_norm`` is "averaged" where several
+    processes average the statistics of batch normalisation after each step; empty for one process, for models without
+    such statistics, and in older runs, which kept those of the first. Of a run that was adapted from another one,
     ``parent`` is the SHA-256 of the checkpoint that it began with, and ``tuning`` says how; its ``dataset`` is the
     parent's.
     """
@@ -83,6 +85,7 @@ class RunConfig:
     command: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     order: str = ""
+    batch_norm: Literal["", "averaged"] = ""
     parent: str = ""
     tuning: Tuning | None = None
     schema: int = SCHEMA

@@ -2,20 +2,96 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+import functools
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from genkit.devices import launched, own_gpu
+from genkit.errors import GenkitError, TrainingError
 
-def start(device: torch.device) -> None:
-    """Join the processes that torchrun launched; does nothing in a single process."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        if device.type == "cuda":
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+T = TypeVar("T")
+
+PATIENCE = datetime.timedelta(days=7)
+"""How long processes wait for each other. What process 0 does alone, such as packing or saving, takes as long as it
+takes; a process that ends is noticed at once, or by the launcher."""
+
+MEETING = datetime.timedelta(minutes=30)
+"""How long they wait for each other's first sign."""
+
+_c10d: Any = dist
+"""The same with names that it does not declare."""
+
+_joins = itertools.count()
+_stores: list[Any] = []
+"""What the joined processes share, while they are: texts by key."""
+_FAILED = "failed"
+
+
+class PeerLost(TrainingError):
+    """Another process of the training has ended: it says why itself, unless it was killed."""
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[None]:
+    """Join the processes that were launched together, and leave them on every way out.
+
+    Does nothing in a single process, and inside a process group that there is already. Raises GenkitError if they can't
+    be joined.
+    """
+    world, rank, _ = launched()
+    if world == 1 or dist.is_initialized():
+        yield
+        return
+    backend = (
+        "gloo"  # of tensors on the CPU, as those by which processes agree; a process that ended is noticed at once
+    )
+    if torch.cuda.is_available() and dist.is_nccl_available():
+        own_gpu()
+        backend = "cpu:gloo,cuda:nccl"
+    try:
+        store = _c10d.PrefixStore(f"genkit/{next(_joins)}", _meeting_point())
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise GenkitError(
+            f"the {world} processes that were launched together can't be joined: {str(error).splitlines()[0]}"
+        ) from error
+    _stores.append(store)
+    try:
+        yield
+    finally:
+        _stores.remove(store)
+        with contextlib.suppress(RuntimeError):  # of a group whose other processes have ended
+            dist.destroy_process_group()
+
+
+@functools.cache
+def _meeting_point() -> Any:
+    """Where processes find each other; process 0 may hold it, so it stays while the process lives."""
+    return next(_c10d.rendezvous("env://", timeout=MEETING))[0]
+
+
+def leave_word(reason: str) -> None:
+    """Leave the other processes the reason why this one fails."""
+    with contextlib.suppress(RuntimeError):
+        for store in _stores:
+            store.set(_FAILED, reason)
+
+
+def word_left() -> str:
+    """Return the reason that a process has left which has failed; empty if none has."""
+    with contextlib.suppress(RuntimeError):
+        for store in _stores:
+            if store.check([_FAILED]):
+                return str(store.get(_FAILED).decode())
+    return ""
 
 
 def world() -> int:
@@ -28,6 +104,27 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def in_turns(work: Callable[[], T]) -> T:
+    """Do work that leaves something on disk: process 0 first, then the first one of each other machine, then the rest.
+
+    So a data set is packed once in each cache folder. If it fails in one process, the others raise PeerLost.
+    """
+    if world() == 1:
+        return work()
+    own = 0 if rank() == 0 else 1 if launched().local == 0 else 2
+    for turn in range(3):
+        if turn == own:
+            result = work()
+        barrier()
+    return result
+
+
+def barrier() -> None:
+    """Wait until all processes have come here; raises PeerLost."""
+    if world() > 1:
+        _add_up(torch.zeros(1))
+
+
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Average gradients over all processes in one all-reduce; a missing gradient counts as zero."""
     if world() == 1:
@@ -35,12 +132,27 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     parameters = list(parameters)
     if not parameters:
         return
-    flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
-    dist.all_reduce(flat)
-    flat /= world()
-    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+    means = _means([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
+    for parameter, mean in zip(parameters, means, strict=True):
         # The fused CPU Adam goes through memory in order: a gradient must have its parameter's strides.
-        parameter.grad = torch.empty_like(parameter).copy_(part.view_as(parameter))
+        parameter.grad = torch.empty_like(parameter).copy_(mean)
+
+
+def average(tensors: Sequence[Tensor]) -> None:
+    """Replace tensors by their means over all processes, in one all-reduce."""
+    if world() == 1 or not tensors:
+        return
+    for tensor, mean in zip(tensors, _means(tensors), strict=True):
+        tensor.copy_(mean)
+
+
+def _means(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the means of tensors over all processes."""
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    _add_up(flat)
+    flat /= world()
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    return [part.view(tensor.shape) for tensor, part in zip(tensors, parts, strict=True)]
 
 
 def total(tensor: Tensor) -> Tensor:
@@ -48,31 +160,40 @@ def total(tensor: Tensor) -> Tensor:
     if world() == 1:
         return tensor
     tensor = tensor.clone()
-    dist.all_reduce(tensor)
+    _add_up(tensor)
     return tensor
 
 
-def agree(text: str, device: torch.device) -> str:
+def agree(text: str) -> str:
     """Return process 0's text in all processes."""
     if world() == 1:
         return text
-    data = os.fsencode(text)  # a path may hold bytes that are no UTF-8
-    size = torch.tensor(len(data), device=device)
-    dist.broadcast(size, src=0)
-    letters = torch.zeros(int(size), dtype=torch.uint8, device=device)
-    if rank() == 0:
+    data = os.fsencode(text) if rank() == 0 else b""  # a path may hold bytes that are no UTF-8
+    letters = torch.zeros(int(total(torch.tensor(len(data)))), dtype=torch.uint8)
+    if data:
         letters.copy_(torch.tensor(list(data), dtype=torch.uint8))
-    dist.broadcast(letters, src=0)
+    _add_up(letters)
     return os.fsdecode(bytes(letters.tolist()))
 
 
-def any_of(flag: bool, device: torch.device) -> bool:
+def any_of(flag: bool) -> bool:
     """Whether the flag is set in any process."""
-    return flag if world() == 1 else bool(total(torch.tensor(float(flag), device=device)) > 0)
+    return flag if world() == 1 else bool(total(torch.tensor(float(flag))) > 0)
 
 
-def mean(value: float, device: torch.device) -> float:
+def mean(value: float) -> float:
     """Return the mean of a number over all processes."""
     if world() == 1:
         return value
-    return float(total(torch.tensor(value, dtype=torch.float64, device=device))) / world()
+    return float(total(torch.tensor(value, dtype=torch.float64))) / world()
+
+
+def _add_up(tensor: Tensor) -> None:
+    """Replace a tensor by its sum over all processes; raises PeerLost if one of them has ended."""
+    try:
+        dist.all_reduce(tensor)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        cause = str(error).splitlines()[0]
+        raise PeerLost(f"another process of this training has ended, and says why if it could ({cause})") from error

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from genkit.training.batch_norm import STATISTICS
+
 RAMP = 0.05
-AVERAGED = ("running_mean", "running_var")
-"""Buffers that are averaged: batch-norm statistics."""
 
 
 class Ema:
@@ -51,7 +51,7 @@ class Ema:
         for owner, name, key in self._buffers:
             live, average = owner[name], self.average[key]
             assert live is not None
-            if name in AVERAGED:
+            if name in STATISTICS:
                 average.lerp_(live, weight)
             else:
                 average.copy_(live)

@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
-from genkit.errors import Interrupted, TrainingError
+from genkit.errors import Interrupted, PluginError, TrainingError
 from genkit.files.guard import by_user, place
+from genkit.models.base import GenerativeModel
 from genkit.training import distributed
 from genkit.training.config import RunConfig
+from genkit.training.distributed import PeerLost
 from genkit.training.monitor import Monitor
-from genkit.training.runs import Run
+from genkit.training.runs import Run, make_model
 from genkit.training.trouble import smaller_rate
 
 _NO_ROOM = re.compile(
@@ -34,17 +36,38 @@ class Ending:
         self.run, self.tell = run, tell
         self.monitor: Monitor | None = None
 
+    def record_loss(self) -> None:
+        """Record that another process has ended: as a failure if that has left word of one, else as an interruption."""
+        reason = distributed.word_left()
+        if reason:
+            self.record("failed", reason)
+        else:
+            self.record("interrupted", "another of its processes was killed, or ended without saying so")
+
     def record(self, kind: str, reason: str = "") -> None:
-        """Write "interrupted" or "failed" into status.json, unless the run is finished, and tell the observers."""
+        """Write "interrupted" or "failed" into status.json, unless the run is finished, and tell the observers.
+
+        Of several processes the first does so; others leave it word of a failure.
+        """
+        if distributed.rank():
+            if kind == "failed":
+                distributed.leave_word(reason)
+            return
         with contextlib.suppress(OSError):  # the disk may be what failed
             status = self.run.status
-            if status.state != "finished" and not distributed.rank():
+            if status.state != "finished":
                 self.run.write_status(dataclasses.replace(status, state=kind, reason=reason))
         if self.monitor is not None:
             self.monitor.event(kind, reason=reason)
         else:
             place = {"images": 0, "done": 0.0, "seconds": 0.0, "stage": 0, "step": 0}
-            self.tell({"kind": kind, "run": str(self.run.path), **place, "reason": reason})
+            what = {
+                "rank": 0,
+                "processes": distributed.world(),
+                "resumed": False,
+                "config": dataclasses.asdict(self.run.config),
+            }
+            self.tell({"kind": kind, "run": str(self.run.path), **place, **what, "reason": reason})
 
 
 @contextlib.contextmanager
@@ -59,6 +82,10 @@ def recorded(run: Run, device: torch.device, tell: Callable[[dict[str, Any]], No
         if isinstance(error, KeyboardInterrupt):  # before the loop listens for it, or a second time
             ending.record("interrupted")
         raise
+    except PeerLost as error:
+        if not distributed.rank():
+            ending.record_loss()
+        raise PeerLost(f"{error}; {_kept(run)}") from error
     except TrainingError as error:
         ending.record("failed", str(error))
         raise TrainingError("; ".join([str(error), _kept(run), *_remedy(str(error), run.config)])) from error
@@ -99,6 +126,17 @@ def too_large_or_small(error: Exception, config: RunConfig, device: torch.device
             "with a single value: give --batch 2 or more"
         )
     return None
+
+
+def built_model(config: RunConfig, device: torch.device) -> GenerativeModel:
+    """Build a new run's model; raises TrainingError if it is too large for the memory, or the batch too small."""
+    try:
+        return make_model(f"{config.dist}:{config.model}", config.options, config.data).to(device)
+    except (MemoryError, RuntimeError, TypeError, PluginError) as error:
+        failed = too_large_or_small(error, config, device)
+        if failed is None:
+            raise
+        raise failed from error
 
 
 def _kept(run: Run) -> str:

@@ -99,6 +99,16 @@ def how_opened(data: ImageDataset, told: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "data_root": told.get("data_root") or request.data_root}
 
 
+def with_whole_paths(told: Mapping[str, Any]) -> OpenOptions:
+    """Return how a data set was opened for its run to record: it may be opened again from another folder."""
+    options = dict(told)
+    if options.get("data_root"):
+        options["data_root"] = str(Path(options["data_root"]).absolute())
+    if options.get("labels", "") not in ("", "folders", "none"):
+        options["labels"] = str(Path(options["labels"]).expanduser().absolute())
+    return OpenOptions(**options)
+
+
 def refuse_generated(data: ImageDataset, command: str = "train") -> None:
     """Raise DataError, with the choice to make, for images of which some say in their metadata that they are generated.
 

@@ -17,9 +17,11 @@ from genkit.files.temporaries import clear
 from genkit.files.text import quoted
 from genkit.models.base import GenerativeModel, Phase, Step, check_loss
 from genkit.training import distributed, snapshot
+from genkit.training.batch_norm import Owned, average_statistics, statistics
 from genkit.training.ema import Ema
 from genkit.training.monitor import Monitor
 from genkit.training.phases import PhaseRunner
+from genkit.training.profiling import Profiler
 from genkit.training.runs import Run
 from genkit.training.settings import Settings
 from genkit.training.signals import StopSignal
@@ -37,6 +39,7 @@ class Loop:
         device: torch.device,
         settings: Settings,
         tell: Callable[[dict[str, Any]], None],
+        stop: StopSignal | None = None,
     ) -> None:
         self.run, self.model, self.data, self.device, self.settings = run, model, data, device, settings
         config = run.config
@@ -46,13 +49,16 @@ class Loop:
         )
         self.phases = phases_of(model, config)
         check_loss(model, self.phases)
-        self.runner = PhaseRunner(model, self.phases, config.seed, device, pick_precision(config.precision, device))
+        precision, norms = pick_precision(config.precision, device), bool(settings.track)
+        self.runner = PhaseRunner(model, self.phases, config.seed, device, precision, norms)
         self.ema = Ema(model, model.ema, model.ema_half_life)
         self.state = snapshot.State(model, self.ema, self.runner, self.stream)
         self.monitor = Monitor(run, self.state, data.test, device, settings, tell)
-        self.stop = StopSignal()
+        self.stop = stop or StopSignal()
+        self.profiler = Profiler(run.path / "profile", 0 if self.rank else settings.profile, device, self._profiled)
         self.stages = Stages(model, self.phases, config)
         self._milestones: list[int] = []
+        self._moving: Owned = []
         self._seconds = 0.0
         self._has_after_step = type(model).after_step is not GenerativeModel.after_step
 
@@ -62,16 +68,19 @@ class Loop:
         with self.monitor.log_open():
             self.monitor.status("running")
             self.monitor.event("start", budget=self.run.config.budget)
-            with self.stop.listening():
+            with self.profiler.ready():
                 for stage in range(max(0, self.state.stage), self.model.stages):
                     self._train_stage(stage)
             self._finish()
 
     def _restore(self) -> None:
-        """Go back to the newest checkpoint and remove what a killed process left half written."""
+        """Go back to the newest checkpoint that process 0 sees, and remove what a killed one left half written."""
+        newest = ""
         if not self.rank:
             clear(self.run.path / "checkpoints")
-        snapshot.restore(self.state, self.run)
+            newest = max((path.name for path in self.run.checkpoints()), default="")
+        snapshot.restore(self.state, self.run, distributed.agree(newest))
+        distributed.barrier()
         count, images = self.run.config.milestones, self.run.config.images or 0
         due = [images * number // (count + 1) for number in range(1, count + 1)]
         self._milestones = [milestone for milestone in due if milestone > self.stream.drawn]
@@ -88,13 +97,16 @@ class Loop:
                 self.ema.settle(self.runner.finished(stage))
                 self.model.prepare_stage(stage, train_data, self._make_step(state.index, 0, "prepare"))
             self.model.enter_stage(stage, train_data, self._make_step(0, 0, "enter"))
+        if self.run.config.batch_norm:
+            self._moving = statistics(self.model, moving=True)
         phases = [phase for phase in self.phases if phase.stage == stage]
         last_saved = time.monotonic()
         while phases and not self._spent(stage):
             self._step(phases)
             self._keep_milestone()
             self.monitor.after_step()
-            if distributed.any_of(self.stop.received, self.device):
+            self.profiler.after_step(state.index)
+            if distributed.any_of(self.stop.received):
                 self._interrupt()
             if time.monotonic() - last_saved > self.settings.checkpoint_seconds:
                 last_saved = time.monotonic()
@@ -110,6 +122,7 @@ class Loop:
             for repeat in range(phase.repeats):
                 batch = shared if repeat == 0 else self.stream.next()
                 self.runner.run(phase, batch, self._make_step(state.index, repeat, phase.name))
+        average_statistics(self._moving)
         self.ema.update(self.stream.drawn - before, self.stream.drawn)
         if self._has_after_step:
             self.model.after_step(self._make_step(state.index, 0, "after"))
@@ -128,7 +141,7 @@ class Loop:
     def _read_clock(self) -> None:
         """Read the time, which all processes agree on, if the budget is in minutes."""
         if self.run.config.images is None:
-            self._seconds = distributed.mean(self.state.seconds, self.device)
+            self._seconds = distributed.mean(self.state.seconds)
 
     def _keep_milestone(self) -> None:
         """Keep a checkpoint where one is due; a run that resumes from an older one writes the same again."""
@@ -137,13 +150,18 @@ class Loop:
             self._write(f"milestone-{self.state.index:09d}.safetensors")
 
     def _interrupt(self) -> None:
-        """Save and raise Interrupted."""
+        """Save and raise Interrupted, in all processes after the same step and once the first has saved."""
         self._save()
         self.monitor.status("interrupted")
         self.monitor.event("interrupted", reason="")
-        raise Interrupted(
-            f"stopped after {self.stream.drawn:,} images; resume with: genkit train --resume {quoted(self.run.path)}"
-        )
+        distributed.barrier()
+        several = f", in {distributed.world()} processes again" if distributed.world() > 1 else ""
+        again = f"resume with: genkit train --resume {quoted(self.run.path)}{several}"
+        raise Interrupted(f"stopped after {self.stream.drawn:,} images; {again}")
+
+    def _profiled(self, path: Path, lines: list[str]) -> None:
+        """Tell of a trace."""
+        self.monitor.event("profile", path=str(path), lines=lines)
 
     def _save(self) -> None:
         """Write a checkpoint to resume from; remove old ones after it is fully written."""

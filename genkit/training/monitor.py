@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from genkit.results.origin import Origin
 from genkit.seeds import derive
 from genkit.training import distributed
 from genkit.training.origin import origin_of
+from genkit.training.phases import GRADIENT_NORM
 from genkit.training.runs import Run
 from genkit.training.settings import Settings
 from genkit.training.snapshot import State
@@ -47,7 +49,7 @@ EXAMINED = 0.5
 
 
 class Monitor:
-    """Reports on one run. Of several processes only process 0 writes files; all of them send events."""
+    """Reports on one run. Of several processes only process 0 writes files and tells of events."""
 
     def __init__(
         self,
@@ -60,6 +62,8 @@ class Monitor:
     ) -> None:
         self.run, self.state, self.test, self.device, self.tell = run, state, test, device, tell
         self.rank = distributed.rank()
+        self._resumed = False
+        self._config = dataclasses.asdict(run.config)
         steps = (run.config.images or 0) // (run.config.batch * distributed.world())
         self._metadata = settings.metadata
         self._log_every = min(MOST_UNLOGGED, max(1, steps // settings.logs)) if steps else 50
@@ -74,6 +78,7 @@ class Monitor:
     @contextlib.contextmanager
     def log_open(self) -> Iterator[None]:
         """Hold log.jsonl open, cut back to the last snapshot; raises GenkitError if it can't be written."""
+        self._resumed = self.state.index > 0
         path = Path(os.devnull) if self.rank else self.run.path / "log.jsonl"
         try:
             path.touch()
@@ -144,11 +149,12 @@ class Monitor:
             images = self._reconstructions() if rows else self._samples()
             save_grid(images, path, origin=self._origin(composite=rows) if self._metadata else None)
         state.runner.train_mode(state.stage)
+        self.event("picture", path=str(path))
         self._examine(None if early or self._used < EXAMINED else images)
 
     def _examine(self, samples: Tensor | None) -> None:
         """Say once if training has collapsed or diverged; status.json says so until a later grid is sound."""
-        found = huge(self._means)
+        found = huge({name: mean for name, mean in self._means.items() if not name.endswith(GRADIENT_NORM)})
         if samples is not None and not found:
             if self._trouble is None:
                 classes = self.run.config.data.num_classes if self.state.model.conditional else 0
@@ -212,6 +218,10 @@ class Monitor:
                 "seconds": seconds,
                 "stage": max(0, self.state.stage),
                 "step": self.state.index,
+                "rank": self.rank,
+                "resumed": self._resumed,
+                "config": self._config,
+                "processes": distributed.world(),
                 **more,
             }
         )

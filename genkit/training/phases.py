@@ -21,6 +21,9 @@ ALIKE_ON_ALL_PROCESSES = ("prepare", "enter", "after")
 GLOBAL_SEED_MASK = 0x2545F4914F6CDD1D
 """Makes the global generators' seed differ from that of the step's own generator: any 63-bit constant does."""
 
+GRADIENT_NORM = "_gradient_norm"
+"""Ends the names of gradient norms in the log, after that of their phase."""
+
 MOST_SKIPS = 20
 """Consecutive skipped repeats of a phase that stop a run."""
 
@@ -29,6 +32,8 @@ class PhaseRunner:
     """Runs the phases of one model.
 
     ``window`` holds what was logged since the last log line; ``skips`` the consecutive skipped repeats of each phase.
+    With ``norms`` the log has the L2 norm of each phase's gradient too, before clipping and averaged over processes: of
+    every repeat if the phase needs it anyway, else of the first one of each line, as a norm costs a pass over memory.
     """
 
     def __init__(
@@ -38,11 +43,13 @@ class PhaseRunner:
         seed: int,
         device: torch.device,
         precision: str = "float32",
+        norms: bool = False,
     ) -> None:
         self.model = model
         self.phases = phases
         self.seed = seed
         self.device = device
+        self.norms = norms
         self.window: dict[str, list[float]] = {}
         self.skips: dict[str, int] = {}
         self.optimizers = list({id(phase.optimizer): phase.optimizer for phase in phases}.values())
@@ -163,9 +170,15 @@ class PhaseRunner:
 
     def _clip_and_check(self, phase: Phase, own: list[nn.Parameter], step: Step) -> bool:
         """Clip the gradients; return whether the optimiser may step."""
+        logged = f"{phase.name}{GRADIENT_NORM}"
         if phase.clip is None and phase.skip_above is None:
+            if self.norms and logged not in self.window:
+                norms = [torch.linalg.vector_norm(each.grad) for each in own if each.grad is not None]
+                self._note(logged, float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0)
             return True
         norm = float(nn.utils.clip_grad_norm_(own, phase.clip if phase.clip is not None else math.inf))
+        if self.norms:
+            self._note(logged, norm)
         if phase.skip_above is None:
             if not math.isfinite(norm):
                 raise TrainingError(f"the gradient of phase {phase.name!r} is not finite at step {step.index}")

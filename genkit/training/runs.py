@@ -20,7 +20,7 @@ from genkit.data.open import absolute_reference_or_same
 from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
 from genkit.files.guard import blamed
 from genkit.files.integrity import sealed, unsealed
-from genkit.files.locks import ProcessLock
+from genkit.files.locks import Lock, lock_at
 from genkit.files.order import next_in_order, placed
 from genkit.files.reading import read_file
 from genkit.files.text import existing, logger, quoted
@@ -75,9 +75,9 @@ class Run:
         """How far it is; raises DataError if status.json can't be read."""
         return read_status(self.path, self.lock())
 
-    def lock(self, rank: int = 0) -> ProcessLock:
+    def lock(self, rank: int = 0) -> Lock:
         """The lock that one of the processes that train the run holds while it lives."""
-        return ProcessLock(self.path / f".lock-{rank}")
+        return lock_at(self.path / f".lock-{rank}")
 
     def write_status(self, status: Status) -> None:
         """Replace status.json atomically."""
@@ -109,8 +109,7 @@ def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None =
     parent = root / config.dataset_slug / config.model
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        earlier = [time for folder in _folders(root) for time in _times(folder)]
-        config = dataclasses.replace(config, order=next_in_order(earlier, config.created))
+        config = in_order(root, config)
         while (path := parent / secrets.token_hex(2)).exists():
             pass
         with publishing(path) as folder:
@@ -120,6 +119,12 @@ def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None =
     except OSError as error:
         raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
     return Run(path, config)
+
+
+def in_order(root: Path, config: RunConfig) -> RunConfig:
+    """Return a new run's config with its place after all runs below ``root``."""
+    earlier = [time for folder in _folders(root) for time in _times(folder)]
+    return dataclasses.replace(config, order=next_in_order(earlier, config.created))
 
 
 def open_run(path: Path) -> Run:

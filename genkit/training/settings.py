@@ -14,7 +14,9 @@ class Settings:
 
     A checkpoint is saved every ``checkpoint_seconds`` and the last ``keep`` are kept. The whole budget has ``previews``
     sample grids and ``logs`` log lines, or more lines where that would be fewer than one every 1,000 steps. With
-    ``metadata`` the grids' files say where they are from.
+    ``metadata`` the grids' files say where they are from. ``track`` names trackers that follow the run, such as
+    ("tensorboard",): then the log has gradient norms too. ``profile`` steps are traced, see
+    genkit.training.profiling.
     """
 
     checkpoint_seconds: float = 60.0
@@ -22,6 +24,8 @@ class Settings:
     previews: int = 10
     logs: int = 200
     metadata: bool = True
+    track: tuple[str, ...] = ()
+    profile: int = 0
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.checkpoint_seconds):

@@ -76,12 +76,16 @@ def save(state: State, path: Path) -> None:
     checkpoint.save(path, tensors, meta)
 
 
-def restore(state: State, run: Run) -> None:
+def restore(state: State, run: Run, newest: str | None = None) -> None:
     """Set the state to that of the run's newest checkpoint; without one it stays as it is.
 
-    Raises DataError for a checkpoint that is damaged or of another model, MissingError where a tuned run has none.
+    ``newest`` is the name of the newest one as another process sees it, empty for none. Raises DataError for a
+    checkpoint that is damaged or of another model, MissingError where a tuned run has none.
     """
     checkpoints = run.checkpoints()
+    if newest is not None:
+        checkpoints = [path for path in checkpoints if path.name < newest]
+        checkpoints += [run.path / "checkpoints" / newest] if newest else []
     if not checkpoints and run.config.tuning is not None:
         raise MissingError(f"run {run.path} has lost its checkpoints, and with them its parent's weights: tune it anew")
     if not checkpoints:

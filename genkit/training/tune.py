@@ -24,6 +24,7 @@ from genkit.models.lora import add_lora
 from genkit.results.environment import describe
 from genkit.training import distributed, snapshot
 from genkit.training.api import Event, seeded, train_run
+from genkit.training.batch_norm import kind_of_statistics
 from genkit.training.config import Method, RunConfig, Tuning
 from genkit.training.ema import Ema
 from genkit.training.given import count, how_opened, reference_of, refuse_generated, refuse_unknown
@@ -32,6 +33,7 @@ from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, create, load, named_run, open_run, with_newest
 from genkit.training.settings import Settings
 from genkit.training.stages import phases_of
+from genkit.training.tracking import asked_for
 from genkit.training.tuning import concept_split, say_if_known, tuning_data
 
 _LOG = logger(__name__)
@@ -45,6 +47,7 @@ RATES: dict[Method, float] = {"lora": 4.0, "all": 1.0}
 """Default factors on the model's learning rates: what is added to frozen weights takes, and needs, larger steps."""
 
 
+@distributed.joined()
 def tune(
     run: Run | Path | str,
     dataset: str | Path | ImageDataset | Any,
@@ -85,6 +88,7 @@ def tune(
     refuse_unknown(dataset_options or {}, [field.name for field in dataclasses.fields(OpenOptions)])
     prompt = prompt.strip()
     _check(rank, alpha, replay, rate)
+    asked_for(settings.track if settings is not None else ())
     target = pick_device(device)
     path, (model, weights) = with_newest(parent, lambda path: (path, (_loaded(parent, path), sha256_file(path))))
     last = max((phase.stage for phase in model.phases()), default=-1)
@@ -93,11 +97,11 @@ def tune(
     if not parent.finished:
         _LOG.warning("run %s is partial: it is tuned as it is at %s", parent.path, path.name)
     method = method or ("lora" if model.adapts else "all")
-    data, opening = _opened(dataset, Path(root), model, dataset_options or {})
+    data, opening = distributed.in_turns(lambda: _opened(dataset, Path(root), model, dataset_options or {}))
     if not allow_generated:
         refuse_generated(data, "tune")
     concept = concept_split(data, model, prompt)
-    old = _old_data(parent, parent_dataset) if replay else None
+    old = distributed.in_turns(lambda: _old_data(parent, parent_dataset)) if replay else None
     if concept.captions is not None:
         say_if_known(model, prompt, old)
     tuning = Tuning(
@@ -113,7 +117,6 @@ def tune(
         rate=RATES[method] if rate is None else rate,
         opening=OpenOptions(**opening),
     )
-    distributed.start(target)
     config = dataclasses.replace(
         parent.config,
         version=parent.offer().plugin.version,
@@ -123,12 +126,13 @@ def tune(
         minutes=None,
         milestones=0,
         processes=distributed.world(),
-        device=str(target),
+        device=str(target) if distributed.world() == 1 else target.type,
         precision=pick_precision(None, target),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         command=shlex.join(["genkit", *sys.argv[1:]]),
         environment=describe(),
         order="",
+        batch_norm=kind_of_statistics(model),
         parent=weights,
         tuning=tuning,
     )
@@ -142,7 +146,7 @@ def tune(
         made = ""
         if distributed.rank() == 0:
             made = str(create(Path(root), config, lambda folder: snapshot.save(state, folder / first)).path)
-        tuned = open_run(Path(distributed.agree(made, target)))
+        tuned = open_run(Path(distributed.agree(made)))
         return train_run(tuned, lambda: model, mixed, target, settings or Settings(), on_event)
 
 

@@ -159,7 +159,7 @@ def tuning_data(config: RunConfig, concept: Split, old: ImageDataset | None) -> 
     total = max(len(kept) / share, len(concept) / (1 - share))
     rows = np.resize(kept, max(1, round(total * share)))
     repeated = np.resize(np.arange(len(concept)), max(1, round(total * (1 - share))))
-    pixels = np.concatenate([np.asarray(old.train.pixels)[rows], concept.pixels[repeated]])
+    pixels = np.concatenate([old.train.pixels[rows], concept.pixels[repeated]])
     labels, captions = None, None
     if concept.labels is not None and old.train.labels is not None:
         labels = np.concatenate([np.asarray(old.train.labels)[rows], concept.labels[repeated]])

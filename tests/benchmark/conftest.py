@@ -13,5 +13,5 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def forked(monkeypatch):
     """Jobs see what a test has patched; each has one thread, as OpenMP does not survive a fork."""
-    monkeypatch.setattr("genkit.benchmark.runner.CONTEXT", multiprocessing.get_context("fork"))
-    monkeypatch.setattr("genkit.benchmark.runner.os.cpu_count", lambda: 1)
+    monkeypatch.setattr("genkit.benchmark.local.CONTEXT", multiprocessing.get_context("fork"))
+    monkeypatch.setattr("genkit.benchmark.local.os.cpu_count", lambda: 1)

@@ -1,4 +1,4 @@
-"""Tests runner and jobs of genkit.benchmark."""
+"""Tests runner, jobs and progress of genkit.benchmark; one job alone is in test_work.py."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
+from unlocked import without_locks
 
 from genkit.benchmark import Plan, outcomes, run_jobs
+from genkit.benchmark.engine import Engine, Lost
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
-from genkit.benchmark.runner import STOPPED, BenchFolder
+from genkit.benchmark.progress import Progress
+from genkit.benchmark.work import BenchFolder
 from genkit.cli.messages import show_messages
-from genkit.errors import GenkitError, Interrupted
+from genkit.errors import GenkitError, Interrupted, UsageError
+from genkit.files.leases import LeaseLock
+from genkit.files.locks import ProcessLock, holding, lock_at
+from genkit.registry.discovery import Plugin, registry
+from genkit.registry.specs import EngineSpec
 from genkit.results import store
 from genkit.results.jobs import lock_file, outcome
 from genkit.training.api import train
@@ -99,7 +107,7 @@ def test_a_killed_process_is_a_row_too(digits, tmp_path, monkeypatch, forked):
 
 
 def leaving(*arguments, **named):
-    os._exit(STOPPED)
+    os._exit(130)
 
 
 def interrupting(*arguments, **named):
@@ -268,3 +276,154 @@ def test_a_folder_that_can_not_be_made_is_named(digits, tmp_path):
     plan = plan_of("ppca")
     with pytest.raises(GenkitError, match="the board can't be kept in .*file"):
         run_jobs(plan, list(jobs(plan, digits)), tmp_path / "file", device="cpu")
+
+
+class Held(Engine):
+    """An engine that keeps its tasks until a test runs them."""
+
+    pause = 0.0
+
+    def __init__(self, request):
+        self.request, self.tasks, self.cancelled = request, [], []
+        self.lasting = bool(request.options.get("lasting"))
+
+    def submit(self, name, task):
+        self.tasks.append(task)
+        return Kept(self, task)
+
+
+class Kept:
+    log = Path("the.log")
+
+    def __init__(self, engine, task):
+        self.engine, self.task = engine, task
+
+    def done(self):
+        return not self.engine.request.options.get("waits")
+
+    def result(self):
+        if self.engine.request.options.get("dies"):
+            raise Lost("it was too large")
+        return self.task()
+
+    def cancel(self):
+        self.engine.cancelled.append(self.task)
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Offer the engine ``held``, and give the engines of that name that were made."""
+    made = []
+    plugin = Plugin("held", "a-plugin", "1", {EngineSpec: [EngineSpec("held", "a_module:Held")]})
+    monkeypatch.setattr(registry(), "plugins", [*registry().plugins, plugin])
+
+    def load(self):
+        return lambda request: made.append(Held(request)) or made[-1]
+
+    monkeypatch.setattr(EngineSpec, "load", load)
+    return made
+
+
+def test_an_engine_is_given_all_jobs_at_once_with_an_absolute_folder(digits, held):
+    plan = plan_of("ppca", seeds=[0, 1])
+    told = []
+    run_jobs(
+        plan,
+        list(jobs(plan, digits)),
+        Path("board"),
+        device="cpu",
+        engine="held",
+        engine_options={"a": 1},
+        on_job=lambda job, ended: told.append(ended.state),
+    )
+    (engine,) = held
+    assert told == ["done", "done"]
+    assert [task.bench.path for task in engine.tasks] == [Path("board").absolute()] * 2
+    assert engine.request.folder == Path("board/engines/held").absolute()
+    assert (engine.request.workers, engine.request.options) == (None, {"a": 1})
+
+
+def test_a_job_that_was_submitted_twice_is_done_once(digits, held, tmp_path):
+    plan = plan_of("ppca")
+    run_jobs(plan, 2 * list(jobs(plan, digits)), tmp_path, device="cpu", engine="held")
+    assert len(held[0].tasks) == 2 and len(list(find_runs(tmp_path / "runs"))) == 1
+    assert len([record for record in store.read(tmp_path).records if record.training]) == 1
+
+
+def test_a_task_that_an_engine_loses_is_a_row_with_the_reason_and_the_log(digits, held, tmp_path, caplog):
+    plan = plan_of("ppca")
+    with caplog.at_level("INFO", "genkit.benchmark"):
+        run_jobs(plan, list(jobs(plan, digits)), tmp_path, engine="held", engine_options={"dies": True})
+    assert [(each.state, each.reason) for each in outcomes(tmp_path)] == [("failed", "it was too large")]
+    assert "the log of ppca seed 0 is the.log" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("lasting", "detach", "answer", "cancelled", "said"),
+    [
+        (True, False, True, 2, "the same command resumes the board"),
+        (True, False, False, 0, "jobs left with held: 2"),
+        (True, True, None, 0, "jobs left with held: 2"),
+        (False, False, None, 2, "the same command resumes the board"),
+    ],
+)
+def test_ctrl_c_asks_whether_to_cancel_what_is_queued(
+    digits, held, tmp_path, monkeypatch, lasting, detach, answer, cancelled, said
+):
+    plan, asked = plan_of("ppca", seeds=[0, 1]), []
+
+    def pressed(seconds):
+        raise KeyboardInterrupt
+
+    def cancel(count):
+        asked.append(count)
+        return answer
+
+    monkeypatch.setattr("genkit.benchmark.runner.time.sleep", pressed)
+    options = {"waits": True, "lasting": lasting}
+    with pytest.raises(Interrupted, match=said):
+        run_jobs(
+            plan,
+            list(jobs(plan, digits)),
+            tmp_path,
+            engine="held",
+            engine_options=options,
+            cancel=cancel,
+            detach=detach,
+        )
+    assert len(held[0].cancelled) == cancelled
+    assert asked == ([2] if answer is not None else [])
+
+
+def test_jobs_that_end_with_the_command_can_not_be_left(digits, tmp_path):
+    plan = plan_of("ppca")
+    with pytest.raises(UsageError, match="leave --detach out"):
+        run_jobs(plan, list(jobs(plan, digits)), tmp_path, detach=True)
+
+
+def test_a_line_says_which_jobs_run_and_how_far_they_are(digits, tmp_path, caplog):
+    plan, bench = plan_of("vae", seeds=[0, 1]), BenchFolder(tmp_path)
+    one, other = jobs(plan, digits)
+    train("vae", digits, images=640, root=bench.runs, device="cpu")
+    bench.jobs.mkdir()
+    progress = Progress(bench, "held")
+    with caplog.at_level("INFO", "genkit.benchmark"), holding(ProcessLock(lock_file(bench.jobs, one))):
+        progress.show([one, other], [])
+        assert "running" not in caplog.text
+        progress._next = 0
+        progress.show([one, other], [one])
+    assert "1 running (vae seed 0 100%), 1 waiting for held" in caplog.text
+
+
+@pytest.mark.parametrize("flock", ["for show", "missing"])
+def test_where_locks_do_not_hold_leases_do(digits, tmp_path, forked, monkeypatch, caplog, flock):
+    without_locks(monkeypatch, flock)
+    plan, bench = plan_of("ppca"), BenchFolder(tmp_path)
+    (job,) = todo = list(jobs(plan, digits))
+    run_jobs(plan, 2 * todo, tmp_path, device="cpu", workers=2)
+    assert states(tmp_path) == [("ppca", 0, "done")]
+    assert len(list(find_runs(bench.runs))) == 1
+    assert len([record for record in store.read(tmp_path).records if record.training]) == 1
+    assert "locks don't hold in" in caplog.text and "leases are used" in caplog.text
+    assert isinstance(lock_at(lock_file(bench.jobs, job)), LeaseLock)
+    assert not list(bench.jobs.glob("*.lease"))

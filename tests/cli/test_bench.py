@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from making import record, score, training
 
+from genkit.benchmark.engine import Engine
+from genkit.registry.specs import EngineSpec
 from genkit.results import store
 
 BOARD = """
@@ -89,3 +93,62 @@ def test_two_entries_of_one_model_are_told_apart_in_the_plan(genkit):
     planned = genkit("bench", "b.toml", "--dry-run")
     assert planned.code == 0, planned.err
     assert "latent=7" in planned.out and "latent=20" in planned.out
+
+
+def test_an_engine_or_an_option_that_does_not_exist_is_refused(genkit):
+    Path("b.toml").write_text(BOARD)
+    for arguments, said in (
+        (["--engine", "slrum"], "no engine named 'slrum'"),
+        (["-e", "timeout_min=240"], "engine local has no option 'timeout_min'"),
+        (["-e", "timeout_min"], "not of the form key=value"),
+        (["--detach"], "leave --detach out"),
+    ):
+        refused = genkit("bench", "b.toml", *arguments)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
+
+
+class Waiting(Engine):
+    """A queue in which nothing ever runs, until Ctrl-C is pressed."""
+
+    lasting = True
+
+    def __init__(self, request):
+        self.request, self.cancelled = request, 0
+
+    def submit(self, name, task):
+        return self
+
+    @property
+    def log(self):
+        return None
+
+    def done(self):
+        raise KeyboardInterrupt
+
+    def cancel(self):
+        self.cancelled += 1
+
+
+@pytest.mark.parametrize(
+    ("terminal", "answer", "arguments", "asked", "cancelled"),
+    [
+        (True, True, (), 1, 1),
+        (True, False, (), 1, 0),
+        (True, True, ("--detach",), 0, 0),
+        (False, None, (), 0, 1),
+    ],
+)
+def test_ctrl_c_asks_on_a_terminal_whether_to_cancel(
+    genkit, monkeypatch, terminal, answer, arguments, asked, cancelled
+):
+    Path("b.toml").write_text(BOARD.rpartition("[[models]]")[0])
+    made, questions = [], []
+    monkeypatch.setattr(EngineSpec, "load", lambda self: lambda request: made.append(Waiting(request)) or made[-1])
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: terminal))
+    monkeypatch.setattr("genkit.cli.bench.agreed", lambda text, **how: questions.append(text) or answer)
+    stopped = genkit("bench", "b.toml", "-e", "a=[1]", *arguments)
+    assert stopped.code == 130
+    assert (len(questions), made[0].cancelled) == (asked, cancelled)
+    assert all(text.startswith("cancel the jobs that local has (1)?") for text in questions)
+    assert made[0].request.options == {"a": [1]}
+    assert ("jobs left with local: 1" in stopped.err) == (not cancelled)

@@ -31,6 +31,15 @@ def test_two_folders_of_images_are_compared_with_no_model(genkit, photos):
     assert json.loads(fewer.out)["protocol"]["samples"]["count"] == 70
 
 
+def test_how_images_are_packed_changes_no_score_and_is_in_no_record(genkit, photos):
+    photos("a", 40)
+    photos("b", 40, 120)
+    how = ("compare", "a", "b", "--features", "random-conv", "--metrics", "fid", "--json")
+    one, other = (json.loads(genkit(*how, *pack).out) for pack in ((), ("--pack", "encoded")))
+    assert one["subject"] == other["subject"] and "pack" not in other["subject"]["options"]["opening"]
+    assert one["scores"][0]["value"] == other["scores"][0]["value"]
+
+
 def test_after_ctrl_c_the_same_command_goes_on_as_is_said(genkit, photos, monkeypatch):
     from genkit.features.extractor import Extractor
 

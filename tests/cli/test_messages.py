@@ -9,7 +9,7 @@ import warnings
 import click
 import pytest
 
-from genkit.cli.messages import messages_shown
+from genkit.cli.messages import jobs_described, messages_shown
 from genkit.errors import GenkitWarning
 
 
@@ -44,6 +44,16 @@ def test_warnings_of_other_libraries_are_shown_as_python_shows_them(capsys):
     with pytest.warns(UserWarning, match="numpy is old"), messages_shown():
         warnings.warn("numpy is old", UserWarning, stacklevel=1)
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_said_of_jobs_is_shown_where_they_are_described(capsys):
+    logger = logging.getLogger("genkit.benchmark.progress")
+    with messages_shown():
+        logger.info("nobody asked")
+        with jobs_described():
+            logger.info("2 jobs run")
+        logger.info("nobody asks any more")
+    assert capsys.readouterr().err == "genkit: 2 jobs run\n"
 
 
 @pytest.mark.parametrize("stderr", [None, "closed"])

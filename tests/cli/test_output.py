@@ -52,6 +52,20 @@ def test_a_question_holds_no_name_as_it_is(monkeypatch, capsys):
     assert asked == ["remove \\u001b]0;gone\\u0007?"]
 
 
+def test_a_question_that_is_not_answered_by_yes_is_answered_by_no(monkeypatch, capsys):
+    asked = []
+
+    def stopped(text, **how):
+        asked.append(text)
+        raise click.Abort
+
+    monkeypatch.setattr(click, "confirm", lambda text, **how: True)
+    assert output.agreed("go on?")
+    monkeypatch.setattr(click, "confirm", stopped)
+    assert not output.agreed(f"cancel {NAMES['title']}?")
+    assert asked == ["cancel \\u001b]0;gone\\u0007?"]
+
+
 @each_name
 def test_stores_print_no_name_as_it_is(name, genkit, tmp_path):
     made = score(1.0, note=name, unit=name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from making import edited
+
 from genkit.files.locks import holding
 from genkit.training.api import train
 from genkit.training.settings import Settings
@@ -24,6 +26,43 @@ def test_train_takes_the_preset_of_a_place(genkit, tmp_path):
 def test_train_says_how_to_measure_its_milestones(genkit):
     trained = genkit("train", "--model", "gan", "--images", "128", "--milestones", "1")
     assert trained.err.rstrip().endswith("--milestones")
+
+
+def test_at_begins_a_run_and_goes_on_with_it_by_the_same_command(genkit, tmp_path):
+    command = ("train", "--model", "gan", "--images", "640", "--at", "runs/digits/gan/mine")
+    first, again = genkit(*command), genkit(*command)
+    assert [(done.code, done.out) for done in (first, again)] == [(0, "runs/digits/gan/mine\n")] * 2
+    assert "finished already" in again.err and "finished already" not in first.err
+    assert "mine" in genkit("runs").out
+    bare = genkit("train", "--at", "runs/digits/gan/mine")
+    assert bare.code == 0 and "finished already" in bare.err
+    (tmp_path / "runs/digits/gan/mine/status.json").unlink()
+    assert genkit("train", "--at", "runs/digits/gan/mine").code == 0
+    for other, said in (
+        (("--model", "gan", "--images", "64", "--at", "runs/digits/gan/mine"), "was begun with images 640, not 64"),
+        (("--at", "runs/digits/gan/mine", "--seed", "3"), "--seed needs --model"),
+        (("--at", "runs/digits/gan/new"), "name a model"),
+        (("--at", "a", "--resume", "b"), "--resume and --at both name a run"),
+    ):
+        refused = genkit("train", *other)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
+
+
+def test_profile_prints_where_the_time_went_and_where_its_trace_is(genkit, tmp_path):
+    done = genkit("train", "--model", "gan", "--images", "640", "--profile", "2")
+    lines = done.err.splitlines()
+    (start,) = [place for place, line in enumerate(lines) if line.split()[:2] == ["own", "ms"]]
+    trace = tmp_path / done.out.strip() / "profile" / "step-000000003.pt.trace.json.gz"
+    assert trace.exists() and lines[start + 11] == f"trace: {trace.relative_to(tmp_path)}"
+
+
+def test_a_run_of_several_processes_shows_how_fast_they_were(genkit, tmp_path):
+    run = tmp_path / genkit("train", "--model", "gan", "--images", "640").out.strip()
+    assert "a process" not in genkit("runs", "show", run).out
+    edited(run / "run.json", lambda config: config.update(processes=2, batch_norm="averaged"))
+    edited(run / "status.json", lambda status: status.update(images=640, seconds=4.0))
+    shown = " ".join(genkit("runs", "show", run).out.split())
+    assert "processes 2, 160 img/s in all, 80 a process, batch-norm statistics averaged" in shown
 
 
 def test_all_commands_agree_on_a_run_whose_process_was_killed(genkit, toy_models, digits):

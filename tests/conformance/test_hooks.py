@@ -78,6 +78,11 @@ def test_a_hook_that_reads_a_file_is_found(install: Install) -> None:
     assert "opens " in reason(install("reader", body="open(__file__ + '.txt', 'w').close()"), "hooks-light")
 
 
+def test_a_hook_of_engines_that_imports_torch_is_found(install: Install) -> None:
+    top = "@hookimpl\ndef genkit_engines():\n    import torch\n    return ()"
+    assert "imports torch" in reason(install("engine", top=top), "hooks-light")
+
+
 def test_a_plugin_that_asks_the_network_is_found(install: Install) -> None:
     top = "import socket\ntry:\n    socket.getaddrinfo('localhost', 1)\nexcept OSError:\n    pass"
     assert "uses the network" in reason(install("online", top=top), "hooks-light")

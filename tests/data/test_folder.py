@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from PIL import Image
 from genkit.data import ImageDataset, open_dataset, open_images
 from genkit.data.arrange import layout
 from genkit.data.folder import FolderTree, folder
+from genkit.data.listed import key_json
 from genkit.data.open import dataset_of
-from genkit.data.source import DatasetRequest
+from genkit.data.source import DatasetRequest, file_stamp
 from genkit.data.summary import describe_data
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.evaluation.samples import SplitImages
@@ -288,6 +290,20 @@ def test_a_pipe_and_a_device_are_not_read_and_named(tmp_path: Path, photos: Phot
     data = opened(root)
     assert len(data.train) + len(data.test) == 2
     assert data.notes == ("not read: 3.png, which is a pipe, a socket or a device, and 1 more",)
+
+
+def test_the_key_of_a_folder_lists_all_files_and_links_in_the_order_that_it_always_had(photos: Photos) -> None:
+    root = photos("b/1.png", "a/1.png", "a-c/2.png", "a.png", "b/d/3.png")
+    for link in ("z-up", "a/up", "b/up", "b/d/up"):
+        (root / link).symlink_to(root)
+    names = ["a-c/2.png", "a.png", "a/1.png", "b/1.png", "b/d/3.png"]
+    files = [[name, *file_stamp(root / name)] for name in names]
+    expected = [str(root.resolve()), files, "z-up", "b/up", "b/d/up", "a/up"]
+    tree = FolderTree(root)
+    assert "".join(key_json(tree.key())) == json.dumps(expected)
+    assert [tree.names()[place] for place in tree.images()] == [
+        *("a/1.png", "a-c/2.png", "a.png", "b/1.png", "b/d/3.png"),
+    ]
 
 
 def test_folders_may_be_900_deep(tmp_path: Path, photos: Photos) -> None:

@@ -49,7 +49,7 @@ def test_generated_images_are_counted_and_change_nothing_else(mixed, tmp_path):
 
 def test_the_count_is_kept_with_the_pack(mixed, monkeypatch):
     first = open_dataset(mixed)
-    monkeypatch.setattr("genkit.data.tree.read_metadata", lambda file: pytest.fail("the files are read again"))
+    monkeypatch.setattr("genkit.data.pieces.read_metadata", lambda file: pytest.fail("the files are read again"))
     again = open_dataset(mixed)
     assert (again.generated, again.generated_by) == (first.generated, first.generated_by)
 

@@ -1,4 +1,4 @@
-"""Tests pack, packed, dataset and source of genkit.data."""
+"""Tests pack, packed, pack_writer, dataset and source of genkit.data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import math
 import os
 import shutil
 import time
+import tracemalloc
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,9 +19,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from data.containers import png, tar
 
-from genkit.data import packed
-from genkit.data import tree as tree_module
+from genkit.data import open_images, pack_writer, packed
+from genkit.data import pieces as pieces_module
 from genkit.data.division import TEST_SHARE, split_hash
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
@@ -72,8 +75,8 @@ def test_second_opening_decodes_nothing(photos: Photos, monkeypatch: pytest.Monk
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(tree_module, "decode", refuse)
-    monkeypatch.setattr(tree_module, "read_header", refuse)
+    monkeypatch.setattr(pieces_module, "decode", refuse)
+    monkeypatch.setattr(pieces_module, "read_header", refuse)
     second = opened(folder_source(path))
     assert second.sha256 == first.sha256
     assert np.array_equal(second.everything().pixels, first.everything().pixels)
@@ -85,6 +88,59 @@ def test_touched_files_are_read_again_but_not_stored_again(photos: Photos, cache
     os.utime(path / NAMES[0], (1, 1))
     assert opened(folder_source(path)).sha256 == first.sha256
     assert len([p for p in (cache / "data").iterdir() if p.name != "index"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_an_image_takes_little_memory_until_it_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("genkit.data.zip_directory._SLICE", 10_000)
+    peaks = []
+    for count in (20, 400, 1400):
+        path = tmp_path / f"{count}.{kind}"
+        files = {f"image-{index:08d}.png": png(np.full((2, 2), index % 256, np.uint8)) for index in range(count)}
+        if kind == "folder":
+            path.mkdir()
+            for name, data in files.items():
+                (path / name).write_bytes(data)
+        elif kind == "zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                for name in reversed(files):
+                    archive.writestr(name, files[name])
+        else:
+            tar(path, files)
+        del files
+        tracemalloc.start()
+        assert len(open_images(path).everything()) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[2] - peaks[1]) / 1000 < 300
+
+
+def test_names_are_read_from_their_file_and_those_of_before_from_the_entry(photos: Photos, cache: Path) -> None:
+    path = photos(*NAMES)
+    first = opened(folder_source(path))
+    names = list(first.everything().names)
+    assert sorted(names) == sorted(NAMES)
+    (entry,) = (cache / "data" / "index").glob("*.json")
+    (kept,) = (cache / "data" / "index").glob("*.names")
+    facts = json.loads(entry.read_text())
+    del facts["own_sha256"], facts["names_sha256"]
+    entry.write_text(json.dumps({**facts, "names": names}))
+    kept.unlink()
+    before = opened(folder_source(path))
+    assert list(before.train.names) == list(first.train.names)
+    assert [before.everything().names[place] for place in before.everything().order] == list(NAMES)
+    assert not list((cache / "data" / "index").glob("*.names"))
+
+
+def test_damaged_names_pack_again(photos: Photos, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = photos(*NAMES)
+    names = list(opened(folder_source(path)).everything().names)
+    (kept,) = (cache / "data" / "index").glob("*.names")
+    flipped(kept, -1)
+    assert list(opened(folder_source(path)).everything().names) == names
+    assert f"{kept} is not what was written" in caplog.text
 
 
 def test_another_folder_of_the_same_images_shares_the_pack(photos: Photos) -> None:
@@ -273,7 +329,7 @@ def test_a_full_disk_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatc
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(packed.PackWriter, "append", full)
+    monkeypatch.setattr(pack_writer.PackWriter, "append", full)
     with pytest.raises(DataError, match=r"can't be packed .* No space left on device; make room"):
         opened(Given(images(3)))
 

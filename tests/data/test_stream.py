@@ -81,6 +81,26 @@ def test_a_split_too_large_for_memory_gives_the_same_batches(monkeypatch):
         assert torch.equal(one.indices, other.indices)
 
 
+def test_the_next_batch_of_a_large_split_is_read_beforehand_also_where_it_is_resumed(monkeypatch):
+    monkeypatch.setattr(module, "RESIDENT_BYTES", 0)
+    data, read = split(), []
+
+    class Counted(Split):
+        def images(self, places):
+            read.append(tuple(places))
+            return super().images(places)
+
+    large = BatchStream(Counted("train", data.pixels, data.labels, 17), 8, 0, CPU)
+    plain = BatchStream(data, 8, 0, CPU)
+    drawn = [large.next() for _ in range(5)]
+    large._reader.shutdown()
+    assert read == [tuple(plain.next().indices.tolist()) for _ in range(6)]
+    large._reader = None
+    large.drawn = plain.drawn = 80
+    assert torch.equal(large.next().images, plain.next().images)
+    assert torch.equal(drawn[1].images, data.images(drawn[1].indices.numpy()))
+
+
 def test_a_batch_shares_no_memory_with_the_data():
     data = split()
     stream = BatchStream(data, 23, 0, CPU)

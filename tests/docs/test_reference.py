@@ -37,6 +37,7 @@ def test_every_likelihood_is_documented(name):
     [
         *("models.gan.GANOptions", "models.gan.ConditionalGAN", "data.dataset.Split", "data.source.Item"),
         *("data.source.Source", "data.source.SourceItems", "data.source.DatasetRequest"),
+        *("benchmark.engine.EngineRequest", "benchmark.engine.Engine", "benchmark.engine.Future"),
         *("features.extractor.Extractor", "features.extractor.FeatureRequest", "metrics.Evidence"),
     ],
 )

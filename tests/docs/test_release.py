@@ -1,4 +1,4 @@
-"""The three distributions and the citation have one version; the changelog has its section."""
+"""The distributions and the citation have one version; the changelog has its section."""
 
 from __future__ import annotations
 

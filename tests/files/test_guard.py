@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 from genkit.cli.process import stoppable
 from genkit.errors import DataError, Interrupted
-from genkit.files.guard import STOPPING, ended, guarded, number, plain, sentence, spared
+from genkit.files.guard import AT_ONCE, HEARD, STOPPING, ended, guarded, number, plain, sentence, spared
 
 
 class Odd(BaseException):
@@ -62,6 +63,27 @@ def test_any_signal_that_stops_genkit_is_the_user(number):
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def test_once_a_training_stops_more_signals_change_nothing_to_the_end_of_the_process():
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with stoppable():
+            HEARD[signal.SIGTERM] = HEARD[signal.SIGINT] = time.monotonic()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.raise_signal(number)
+            HEARD[signal.SIGINT] -= 2 * AT_ONCE
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with pytest.raises(KeyboardInterrupt), stoppable():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        HEARD.clear()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(

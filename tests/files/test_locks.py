@@ -11,9 +11,10 @@ import sys
 import pytest
 from filelock import FileLock, Timeout
 from forks import forked
+from unlocked import without_locks
 
 from genkit.files import locks
-from genkit.files.locks import Held, ProcessLock, holding, waiting
+from genkit.files.locks import Held, ProcessLock, excludes, holding, waiting
 from genkit.files.temporaries import sweep, temporary_file
 from genkit.files.writing import write_atomic
 
@@ -140,3 +141,12 @@ def test_whoever_waits_long_says_for_what(tmp_path, monkeypatch):
     assert line.startswith("waiting while another process downloads the moon, as its lock ")
     other.acquire(timeout=0)
     other.release()
+
+
+def test_a_lock_excludes_others_unless_it_is_for_show(tmp_path, monkeypatch):
+    lock = ProcessLock(tmp_path / "lock")
+    with holding(lock):
+        assert excludes(lock.path) and not lock.lost
+    without_locks(monkeypatch, "for show")
+    with holding(lock):
+        assert not excludes(lock.path)

@@ -208,6 +208,7 @@ OTHERWISE = {
     "cli/new.py": "genkit's own templates",
     "data/phrasings.py": "genkit's own sentences",
     "downloads.py": "the file that it writes",
+    "data/zip_directory.py": "the files that reading.py opened, in part",
     "features/spool.py": "the files that it writes",
 }
 """Modules that open files in other ways, and which."""

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from unlocked import without_locks
 
 from genkit.files import temporaries
 from genkit.files.temporaries import OLD, Scratch, clear, sweep, sweep_below, temporary_file, temporary_folder
@@ -151,3 +152,11 @@ def test_scratch_is_private_and_goes(tmp_path, monkeypatch):
     with Scratch() as folder:
         assert folder.stat().st_mode & 0o777 == 0o700
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("flock", ["for show", "missing"])
+def test_where_locks_do_not_hold_nothing_of_a_living_process_is_swept(tmp_path, monkeypatch, flock):
+    without_locks(monkeypatch, flock)
+    with temporary_file(tmp_path / "file") as file, temporary_folder(tmp_path / "folder") as folder:
+        assert sweep(tmp_path) == 0
+        assert file.exists() and folder.exists()

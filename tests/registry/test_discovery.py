@@ -20,7 +20,15 @@ from genkit.errors import AmbiguousName, GenkitWarning, Interrupted, PluginError
 from genkit.plugin import hookimpl
 from genkit.registry import specs
 from genkit.registry.discovery import Plugin, Registry
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, TextEncoderSpec
+from genkit.registry.specs import (
+    CommandSpec,
+    DatasetSpec,
+    EngineSpec,
+    FeatureSpec,
+    MetricSpec,
+    ModelSpec,
+    TextEncoderSpec,
+)
 
 HEADER = "from genkit.plugin import *\n"
 ONE_MODEL = HEADER + "@hookimpl\ndef genkit_models():\n    yield ModelSpec({name!r}, 'no.such:Model')\n"
@@ -85,7 +93,7 @@ def broken(found: Registry) -> Plugin:
 def test_core_is_registered_through_its_own_hooks() -> None:
     found = Registry([])
     assert [plugin.name for plugin in found.plugins] == ["builtins"]
-    for kind in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec, TextEncoderSpec):
+    for kind in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, EngineSpec, CommandSpec, TextEncoderSpec):
         assert found.offers(kind), kind
 
 
@@ -360,6 +368,15 @@ def test_the_order_of_installation_does_not_move_the_list(make: Make) -> None:
     one, two = make("zoo", model("bear")), make("farm", model("cow"))
     names = [[offer.qualified for offer in Registry(order).offers(ModelSpec)] for order in ([one, two], [two, one])]
     assert names[0] == names[1]
+
+
+def test_an_engine_of_a_plugin_is_found_and_an_unknown_one_is_looked_up_among_the_plugins(make: Make) -> None:
+    text = HEADER + "@hookimpl\ndef genkit_engines():\n    yield EngineSpec('grid', 'no.such:engine')\n"
+    found = Registry([make("a-grid", text)])
+    assert found.find(EngineSpec, "grid").qualified == "a-grid:grid"
+    assert found.find(EngineSpec, "local").plugin.dist == "genkit-toolkit"
+    with pytest.raises(UnknownName, match=r"no engine named 'grod'.*'grid'.*genkit plugins lists 2"):
+        found.find(EngineSpec, "grod")
 
 
 def test_a_data_set_with_an_argument_is_split_at_its_name(make: Make) -> None:

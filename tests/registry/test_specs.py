@@ -6,7 +6,15 @@ import pytest
 
 from genkit.errors import PluginError
 from genkit.registry import specs
-from genkit.registry.specs import CommandSpec, DatasetSpec, FeatureSpec, MetricSpec, ModelSpec, TextEncoderSpec
+from genkit.registry.specs import (
+    CommandSpec,
+    DatasetSpec,
+    EngineSpec,
+    FeatureSpec,
+    MetricSpec,
+    ModelSpec,
+    TextEncoderSpec,
+)
 
 
 @pytest.mark.parametrize("name", ["", "Big", "a b", "-a", "a/b", "../x", "a:b", 3, None])
@@ -21,7 +29,9 @@ def test_a_target_that_is_no_module_and_attribute_is_refused(target):
         MetricSpec("fid", target)
 
 
-@pytest.mark.parametrize("cls", [ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec, TextEncoderSpec])
+@pytest.mark.parametrize(
+    "cls", [ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, EngineSpec, CommandSpec, TextEncoderSpec]
+)
 def test_a_target_is_imported_on_load_only(cls):
     assert cls("x", "collections:OrderedDict.fromkeys").load().__name__ == "fromkeys"
     spec = cls("x", "no_such_module_anywhere:thing")
@@ -51,6 +61,7 @@ def test_an_unknown_field_is_an_error():
         (MetricSpec, "direction", "up"),
         (MetricSpec, "parameters", [1]),
         (MetricSpec, "also_at_test_size", 1),
+        (EngineSpec, "options", None),
         (CommandSpec, "group", None),
     ],
 )
@@ -60,7 +71,7 @@ def test_a_field_of_the_wrong_type_is_refused_and_named(cls, field, value):
 
 
 def test_every_field_of_every_spec_has_a_check():
-    for cls in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, CommandSpec, TextEncoderSpec):
+    for cls in (ModelSpec, DatasetSpec, FeatureSpec, MetricSpec, EngineSpec, CommandSpec, TextEncoderSpec):
         assert {field.type for field in dataclasses.fields(cls)} <= set(specs._TYPE_CHECKS)
 
 

@@ -97,3 +97,26 @@ def test_a_budget_in_minutes_has_its_previews_by_time(run_toy, monkeypatch):
     monkeypatch.setattr("genkit.training.snapshot.State.seconds", property(lambda self: next(seconds) / 4))
     run = run_toy("toy-gan", minutes=1.0, settings=Settings(previews=3))
     assert 2 <= len(list((run.path / "samples").iterdir())) <= 3
+
+
+def test_events_tell_the_config_the_process_and_what_was_written(run_toy):
+    events = []
+    run = run_toy(images=96, settings=Settings(previews=2, checkpoint_seconds=0.0), on_event=events.append)
+    pictures = [event["path"] for event in events if event["kind"] == "picture"]
+    assert pictures == [
+        str(run.path / path) for path in ("samples/000000048.png", "samples/000000096.png", "samples.png")
+    ]
+    assert {(event["rank"], event["resumed"]) for event in events} == {(0, False)}
+    assert all(event["config"]["options"] == run.config.options for event in events)
+
+
+def test_events_of_a_resumed_run_say_so(run_toy, digits, tmp_path):
+    with pytest.raises(TrainingError):
+        run_toy(options={"kind": "loss", "at": 5})
+    events = []
+    with pytest.raises(TrainingError):
+        resume(only_run(tmp_path), dataset=digits, on_event=events.append)
+    assert [(event["kind"], event["step"], event["resumed"]) for event in events] == [
+        ("start", 5, True),
+        ("failed", 5, True),
+    ]

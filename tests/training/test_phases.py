@@ -260,3 +260,17 @@ def test_what_is_frozen_is_what_optimisers_no_longer_hold_whatever_modules_phase
     PhaseRunner(model, phases, 0, CPU).train_mode(1)
     assert [module.training for module in model.tokenizer.modules()] == [False] * 3
     assert [module.training for module in model.prior.modules()] == [True] * 3
+
+
+@pytest.mark.parametrize(("clip", "logged"), [(None, [2.0]), (0.5, [2.0, 2.0])])
+def test_norms_of_gradients_are_logged_before_clipping_once_a_line_or_where_they_are_known(clip, logged):
+    model = Pair()
+    phase = Phase("a", model.a, sgd(model.a), clip=clip)
+    runner = PhaseRunner(model, [phase], 0, CPU, norms=True)
+    run(runner, phase)
+    run(runner, phase)
+    assert runner.window["a_gradient_norm"] == logged
+    assert model.a.w.item() == pytest.approx(1 - 2 * 0.1 * (clip or 2.0))
+    quiet = PhaseRunner(model, [phase], 0, CPU)
+    run(quiet, phase)
+    assert list(quiet.window) == ["a"]

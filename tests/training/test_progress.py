@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from genkit.training.progress import notebook_display
+from genkit.training.progress import Meter, notebook_display
 
 
 @pytest.fixture
@@ -28,6 +28,16 @@ def notebook(monkeypatch):
 def test_a_notebook_shows_a_bar(notebook, run_toy):
     run_toy(images=32)
     assert notebook[-1].startswith("█" * 32 + " 100%")
+
+
+def test_several_processes_are_as_fast_as_all_together():
+    def event(processes, images, seconds):
+        return {"kind": "progress", "images": images, "seconds": seconds, "done": 0.0, "processes": processes}
+
+    for processes, said in ((1, "500 img/s"), (4, "500 img/s in all, 125 a process")):
+        meter = Meter()
+        meter.describe(event(processes, 1000, 10.0))
+        assert meter.describe(event(processes, 2000, 12.0)) == said
 
 
 def test_outside_of_a_notebook_nothing_is_shown(monkeypatch):

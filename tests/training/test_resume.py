@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 
 import pytest
 import torch
 from forks import forked
+from toy_runs import ended, same
 
-from genkit.training import checkpoint
 from genkit.training.api import resume, train
 from genkit.training.runs import find_runs
 from genkit.training.settings import Settings
@@ -20,29 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
 
 SETTINGS = Settings(checkpoint_seconds=0.0, keep=3, metadata=False)
 """A checkpoint after every step: the log is always one line ahead when it is written. No grid names its run."""
-
-
-def ended(run):
-    """All that training made of a run, without what a clock moves."""
-    tensors, meta = checkpoint.load(run.newest_checkpoint())
-    lines = [re.sub(rb'"seconds": [^,}]+', b"", line) for line in (run.path / "log.jsonl").read_bytes().splitlines()]
-    for moving in ("seconds", "log_offset"):
-        meta.pop(moving)
-    return tensors, meta, lines, (run.path / "samples.png").read_bytes()
-
-
-def same(one, other):
-    """Whether two runs ended bit-identical."""
-    (tensors, *rest), (others, *others_rest) = one, other
-    return (
-        rest == others_rest
-        and tensors.keys() == others.keys()
-        and all(map(same_bits, tensors.values(), others.values()))
-    )
-
-
-def same_bits(one, other):
-    return one.dtype == other.dtype and torch.equal(one, other)
 
 
 def in_a_killed_process(work):

@@ -9,6 +9,7 @@ import pytest
 from making import edited
 from PIL import Image
 
+from genkit.data.encoded import EncodedPixels
 from genkit.errors import DataError, MissingError
 from genkit.training.api import resume, train
 from genkit.training.run_data import open_run_dataset
@@ -27,6 +28,20 @@ def opened(monkeypatch, digits):
     monkeypatch.setattr("genkit.training.run_data.open_dataset", note)
     monkeypatch.delenv("GENKIT_DATA", raising=False)
     return asked
+
+
+def test_a_run_opens_its_data_packed_as_it_was_trained_on(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for index in range(30):
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
+    one, other = (
+        train("ppca", tmp_path / "photos", root=tmp_path / "runs", **how) for how in ({}, {"pack": "encoded"})
+    )
+    assert one.config.dataset_sha256 == other.config.dataset_sha256
+    assert (one.config.opening.pack, other.config.opening.pack) == ("pixels", "encoded")
+    assert isinstance(open_run_dataset(other).train.pixels, EncodedPixels)
+    assert not isinstance(open_run_dataset(one).train.pixels, EncodedPixels)
 
 
 def test_where_downloaded_data_lies_is_said_by_the_caller_then_the_environment_then_the_run(

@@ -50,7 +50,7 @@ def forked_command(number, errors, *arguments):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2])
 def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(number, toy_models, digits, tmp_path):
     root = tmp_path / "runs"
     code = forked_command(
@@ -76,6 +76,41 @@ def test_a_signal_that_the_parent_had_ignored_stays_ignored(run_toy):
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_another_signal_than_ctrl_c_changes_nothing_the_second_time():
+    before = signal.getsignal(signal.SIGTERM)
+    stop = StopSignal()
+    with stop.listening():
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.received
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_two_ctrl_c_at_once_count_as_one_where_a_launcher_repeats_them():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        stop = StopSignal(patience=3600.0)
+        with stop.listening():
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGINT)
+            assert stop.received
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_sigusr2_stays_with_whoever_handles_it():
+    seen = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: seen.append(number))
+    try:
+        stop = StopSignal()
+        with stop.listening():
+            os.kill(os.getpid(), signal.SIGUSR2)
+        assert (seen, stop.received) == ([signal.SIGUSR2], False)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
 
 
 def test_a_second_signal_stops_at_once():

@@ -2,6 +2,7 @@
 
 from genkit.registry.builtins.commands import genkit_commands
 from genkit.registry.builtins.datasets import genkit_datasets
+from genkit.registry.builtins.engines import genkit_engines
 from genkit.registry.builtins.features import genkit_features
 from genkit.registry.builtins.metrics import genkit_metrics
 from genkit.registry.builtins.models import genkit_models
@@ -10,6 +11,7 @@ from genkit.registry.builtins.text_encoders import genkit_text_encoders
 __all__ = [
     "genkit_commands",
     "genkit_datasets",
+    "genkit_engines",
     "genkit_features",
     "genkit_metrics",
     "genkit_models",

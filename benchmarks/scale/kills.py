@@ -1,0 +1,64 @@
+"""Random SIGKILLs of either of two processes under torchrun with restarts: one run, bit-identical to one never killed.
+
+uv run python benchmarks/scale/kills.py --kills 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from launched import ranks, state, torchrun, wait_for
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--model", default="dcgan")
+    parser.add_argument("--images", default="200k", help="enough that the run lasts longer than the kills")
+    parser.add_argument("--most", type=float, default=8.0, help="seconds of training before a kill, at most")
+    arguments = parser.parse_args()
+    rng = random.Random(0)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        train = ["train", "--model", arguments.model, "--images", arguments.images, "--device", "cpu"]
+        train += ["--checkpoint-seconds", "0.5", "--no-metadata", "--runs", str(folder / "runs"), "--at"]
+        began = time.monotonic()
+        whole = folder / "runs" / "digits" / arguments.model / "whole"
+        if torchrun(*train, str(whole), logs=folder / "logs-whole").wait() != 0:
+            sys.exit("the uninterrupted run failed: look at its logs")
+        expected = state(whole)
+        print(f"uninterrupted: {time.monotonic() - began:.1f} s, {expected}", flush=True)
+
+        killed = folder / "runs" / "digits" / arguments.model / "killed"
+        process = torchrun(*train, str(killed), logs=folder / "logs", restarts=arguments.kills + 10)
+        done, known = 0, set[int]()
+        while done < arguments.kills and process.poll() is None:
+            if not wait_for(lambda known=set(known): len(set(ranks(process.pid).values()) - known) == 2, process):
+                break
+            moment = rng.uniform(0.0, arguments.most) if done % 3 else rng.uniform(0.0, 2.0)  # some while they start
+            time.sleep(moment)
+            found = ranks(process.pid)
+            victim = rng.choice(sorted(found)) if found else None
+            if victim is None or process.poll() is not None:
+                continue
+            known |= set(found.values())
+            os.kill(found[victim], signal.SIGKILL)
+            done += 1
+            kept = sorted((killed / "checkpoints").glob("step-*.safetensors"))
+            print(f"{done}: rank {victim} killed after {moment:.1f} s, {kept[-1].name if kept else '-'}", flush=True)
+        code = process.wait()
+        runs = [path.parent for path in (folder / "runs").glob("*/*/*/run.json")]
+        equal = code == 0 and state(killed) == expected
+        print(f"{done} kills, torchrun's code {code}, {len(runs) - 1} run: {'bit-identical' if equal else 'DIFFERENT'}")
+        sys.exit(not (equal and done == arguments.kills and len(runs) == 2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Boards of genkit on a Slurm cluster, by submitit."""

@@ -1,0 +1,58 @@
+"""What squeue prints is understood: its format is set by the command, and its states are those of its manual."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("genkit_slurm", reason="uv sync --group integration installs genkit-slurm")
+
+from genkit_slurm import queue
+from genkit_slurm.queue import Queue
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(queue, "EVERY", 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "there"),
+    [
+        ("12|PENDING|Resources", True),
+        ("12|RUNNING|None", True),
+        ("12|COMPLETING|None", True),
+        ("12|PREEMPTED|None", True),
+        ("12|REQUEUED|None", True),
+        ("12|COMPLETED|None", False),
+        ("12|CANCELLED|None", False),
+        ("12|NODE_FAIL|None", False),
+    ],
+)
+def test_a_job_is_there_until_it_has_ended_for_good(cluster, line, there):
+    (cluster / "queue").write_text(f"{line}\n13|RUNNING|None\n")
+    found = Queue()
+    assert (found.has("12"), found.lists("12"), found.has("13")) == (there, there, True)
+
+
+def test_a_job_that_is_missing_twice_is_gone(cluster):
+    found = Queue()
+    assert not found.lists("12")
+    assert [found.has("12"), found.has("12")] == [True, False]
+    assert found.end_of("12") == "Slurm no longer knows it"
+
+
+def test_while_slurm_does_not_answer_all_stays_as_it_was(cluster):
+    found = Queue()
+    (cluster / "queue").write_text("12|RUNNING|None\n")
+    assert found.has("12")
+    (cluster / "queue").unlink()
+    assert [found.has("12") for _ in range(4)] == [True] * 4
+
+
+def test_slurm_is_not_asked_each_time(cluster, monkeypatch):
+    monkeypatch.setattr(queue, "EVERY", 1000)
+    (cluster / "queue").write_text("12|RUNNING|None\n")
+    found = Queue()
+    assert found.has("12")
+    (cluster / "queue").write_text("12|FAILED|NonZeroExitCode\n")
+    assert found.has("12")
