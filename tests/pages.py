@@ -30,6 +30,12 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines]
 
 
+def script(page: Path) -> str:
+    """Return all commands of a page's console blocks, in order, as they are typed."""
+    consoles = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    return "\n".join(re.findall(r"^\$ (.*)$", "\n".join(consoles), re.MULTILINE)) + "\n"
+
+
 def build(page: Path, folder: Path) -> Path:
     """Write a page's package into a folder, with the metadata that installing it would leave; return its ``src``."""
     files = blocks(page)

@@ -27,7 +27,14 @@ from genkit.training.api import Event, seeded, train_run
 from genkit.training.batch_norm import kind_of_statistics
 from genkit.training.config import Method, RunConfig, Tuning
 from genkit.training.ema import Ema
-from genkit.training.given import count, how_opened, reference_of, refuse_generated, refuse_unknown
+from genkit.training.given import (
+    count,
+    how_opened,
+    reference_of,
+    refuse_generated,
+    refuse_unknown,
+    with_whole_paths,
+)
 from genkit.training.phases import PhaseRunner
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, checkpoint_meta, create, load, named_run, open_run, with_newest
@@ -115,7 +122,7 @@ def tune(
         alpha=(2.0 * rank if alpha is None else float(alpha)) if method == "lora" else 0.0,
         replay=replay if old is not None else 0.0,
         rate=RATES[method] if rate is None else rate,
-        opening=OpenOptions(**opening),
+        opening=with_whole_paths(opening),
     )
     config = dataclasses.replace(
         parent.config,

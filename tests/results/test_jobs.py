@@ -13,7 +13,7 @@ from genkit.results import locations
 from genkit.results.jobs import Job, Outcome, failures, outcome, outcomes
 
 JOB = Job("vae", "genkit-vaes", "1", {"latent": 2}, "sha", 0, 1000, 64, {"metrics": ["fid"]})
-ROOT = Path(__file__).parents[2]
+BOARDS = Path(__file__).parents[1] / "fixtures" / "boards"
 
 
 def made(name="vae", *, sha="sha", options=None, dist="genkit-vaes", **trained):
@@ -121,11 +121,11 @@ def test_another_record_makes_no_failure_good(board, other):
     assert failed(board, other) == [JOB]
 
 
-@pytest.mark.parametrize("board", ["tests/fixtures/boards/digits", "benchmarks/results/mnist"])
+@pytest.mark.parametrize("board", ["digits", "mnist"])
 def test_a_job_keeps_its_id_when_options_are_renamed(board):
     """Board folders hold jobs of before the renaming; their files are found under the ids of jobs planned today."""
-    files = {path.stem for path in (ROOT / board / "jobs").glob("*.json")}
-    old = [each.job for each in outcomes(ROOT / board)]
+    files = {path.stem for path in (BOARDS / board / "jobs").glob("*.json")}
+    old = [each.job for each in outcomes(BOARDS / board)]
     assert any("discriminator_turns" in job.options for job in old)
     for job in old:
         new = dataclasses.replace(job, options=current_names(job.options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +117,15 @@ def test_without_the_parents_data_nothing_is_replayed_and_that_is_said(tuned, tm
 def test_grey_levels_become_those_of_the_parents_data(tuned, caplog):
     data = open_tuning_data(tuned(images=64, replay=0))
     assert data.train.levels == 17 and data.train.pixels.max() <= 16 and "17 grey levels" in caplog.text
+
+
+def test_folders_and_files_named_on_the_way_are_recorded_as_whole_paths(tuned, parent, mine, tmp_path, monkeypatch):
+    (mine / "table.csv").write_text("".join(["file_name,text\n", *(f"{index}.png,a zorp\n" for index in range(8))]))
+    monkeypatch.chdir(tmp_path)
+    opening = tuned(
+        images=64, dataset_options={"data_root": Path("data"), "labels": Path("mine/table.csv")}
+    ).config.tuning.opening
+    assert (opening.data_root, opening.labels) == (str(tmp_path / "data"), str(mine / "table.csv"))
 
 
 def test_changed_images_are_refused(tuned, mine):
