@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import math
 import operator
 import os
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import features
 
 from genkit.data.images import png
-from genkit.data.pieces import Piece, Rules
+from genkit.data.pieces import Rules
 from genkit.data.workers import processors
 from genkit.errors import DataError
+from genkit.files.reading import open_file, reason
 
 _AT_ONCE = 64
 
@@ -26,9 +28,11 @@ _AT_ONCE = 64
 class EncodedPixels:
     """Images as an array uint8 [N, C, H, W] whose parts are decoded when they are asked for.
 
-    ``files`` hold the images, ``places`` int64 [N, 3] says of each in which, from where on and how many bytes; ``part``
-    says which of them these are. An image that is smaller than ``shape`` stands in the corner of zeros. It is indexed
-    as an array is, by numbers, slices or arrays of numbers in its first axis, and gives arrays.
+    ``own`` has the bytes of the images that are kept in the pack, uint8, mapped; ``files`` the paths of others, each
+    with its stamp. ``places`` int64 [N, 3] says of each image where it is (0: in ``own``, n: in the n-th of ``files``),
+    from which byte on and how many; ``part`` says which of them these are. An image that is smaller than ``shape``
+    stands in the corner of zeros. It is indexed as an array is, by numbers, slices or arrays of numbers in its first
+    axis, and gives arrays; raises DataError for a file that has changed or is gone.
     """
 
     dtype = np.dtype(np.uint8)
@@ -36,13 +40,14 @@ class EncodedPixels:
 
     def __init__(
         self,
-        files: Sequence[str],
+        own: NDArray[np.uint8],
+        files: Sequence[tuple[str, Sequence[int]]],
         places: NDArray[np.int64],
         shape: tuple[int, int, int],
         rules: Rules,
         part: slice = slice(None),
     ) -> None:
-        self.files, self.places, self.rules = files, places, rules
+        self.own, self.files, self.places, self.rules = own, files, places, rules
         self._range = range(len(places))[part]
         self.shape = (len(self._range), *shape)
 
@@ -51,7 +56,7 @@ class EncodedPixels:
         chosen = self._range[which]
         _, channels, height, width = self.shape
         bounds = slice(chosen.start, chosen.stop)
-        return EncodedPixels(self.files, self.places, (channels, height, width), self.rules, bounds)
+        return EncodedPixels(self.own, self.files, self.places, (channels, height, width), self.rules, bounds)
 
     @property
     def nbytes(self) -> int:
@@ -93,9 +98,13 @@ class EncodedPixels:
 
         def read(index: int) -> None:
             number, start, size = self.places[places[index]].tolist()
-            path = self.files[number]
-            with Piece(f"the image at {start} of {path}", path=path, part=(start, size)).open() as file:
-                pixels = self.rules.decoded(file, f"the image at {start} of {path}")
+            if number:
+                path, stamp = self.files[number - 1]
+                name = f"the image at {start} of {path}"
+                data = _part(path, stamp, start, size, name)
+            else:
+                name, data = f"the packed image {places[index]}", self.own[start : start + size].tobytes()
+            pixels = self.rules.decoded(io.BytesIO(data), name)
             _, height, width = pixels.shape
             found[index, :, :height, :width] = pixels
 
@@ -105,6 +114,26 @@ class EncodedPixels:
             for _ in _threads(os.getpid()).map(read, range(len(places))):
                 pass
         return found
+
+
+def _part(path: str, stamp: Sequence[int], start: int, size: int, name: str) -> bytes:
+    """Return a part of a file that is as it was when it was packed; raises DataError, which begins with ``name``.
+
+    Its size and time of change are compared, as it stays open to others while a model trains for days. Inodes are not:
+    some network file systems give others at any time.
+    """
+    try:
+        with open_file(path) as file:
+            found = os.fstat(file.fileno())
+            if [found.st_size, found.st_mtime_ns] != [*stamp[:2]]:
+                raise DataError(
+                    f"{name} can't be read: the file has changed since it was packed by --pack encoded: put back what "
+                    "it was, or open the data set again, which packs it anew"
+                )
+            file.seek(start)
+            return file.read(size)
+    except OSError as error:
+        raise DataError(f"{name} can't be read ({reason(error)}): put the file back") from error
 
 
 @functools.lru_cache(maxsize=1)

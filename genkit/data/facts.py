@@ -64,8 +64,10 @@ def describe_dataset(
     """
     data = dataset if isinstance(dataset, ImageDataset) else open_images(str(dataset), progress=progress, **opening)
     counts = class_counts(data)
-    pixels = data.everything().pixels
-    chunks = [pixels[start : start + _ROWS] for start in range(0, len(pixels), _ROWS)]
+    pixels, low, high = data.everything().pixels, 255, 0
+    for start in range(0, len(pixels), _ROWS):
+        chunk = pixels[start : start + _ROWS]  # of images that are kept encoded they are decoded here
+        low, high = min(low, int(chunk.min())), max(high, int(chunk.max()))
     return DatasetFacts(
         name=data.name,
         line=describe_data(data),
@@ -73,7 +75,7 @@ def describe_dataset(
         sha256=data.sha256,
         shape=data.info().shape,
         levels=data.levels,
-        values=(min(int(chunk.min()) for chunk in chunks), max(int(chunk.max()) for chunk in chunks)),
+        values=(low, high),
         splits={"train": len(data.train), "test": len(data.test)},
         own_splits=data.own_splits,
         classes={name: {split: counts[split][place] for split in counts} for place, name in enumerate(data.classes)},

@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,6 +240,8 @@ def _write(
             "generated_by": contents.generated_by,
         }, writer.names()
     finally:
+        if isinstance(contents.items, Generator):
+            contents.items.close()  # and so the processes that decode, if it is left before its end
         writer.close()
 
 

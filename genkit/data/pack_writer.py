@@ -170,6 +170,8 @@ class PackWriter:
             self._write("sizes.json", [json.dumps(sizes.reshape(-1, 2).tolist()).encode()])
         sha256 = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
         own = self._join_images()
+        if changed := next((path for path, stamp in self._stamps if file_stamp(path) != stamp), ""):
+            raise DataError(f"{changed} changed while it was packed: open the data set again when nothing writes to it")
         if self.rules is not None:
             names.insert(0, PLACES)
             places = self._joined("places").reshape(-1, 3)

@@ -96,8 +96,9 @@ def _pixels(folder: Path, meta: dict[str, Any]) -> Any:
     places = _array(folder / PLACES)
     if places.shape != (meta["train"] + meta["test"], 3):
         raise Damaged(f"{folder / PLACES} is not what was written")
-    files = [str(folder / ENCODED), *(path for path, _ in meta["encoded"]["files"])]
-    return EncodedPixels(files, places, (channels, height, width), Rules(**meta["encoded"]["rules"]))
+    path, files = folder / ENCODED, meta["encoded"]["files"]
+    own = np.memmap(path, np.uint8, "r").view(np.ndarray) if path.stat().st_size else np.zeros(0, np.uint8)
+    return EncodedPixels(own, files, places, (channels, height, width), Rules(**meta["encoded"]["rules"]))
 
 
 def _readable(encoded: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, BinaryIO, Generic, TypeVar
@@ -34,6 +35,18 @@ class Piece:
     path: str = ""
     part: tuple[int, int] | None = None
     limit: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has; 0 of a file that is not there."""
+        if self.data is not None:
+            return len(self.data)
+        if self.part is not None:
+            return self.part[1]
+        try:
+            return os.stat(self.path).st_size
+        except OSError:
+            return 0
 
     def open(self) -> BinaryIO:
         """Open it for reading from its beginning; raises DataError."""

@@ -9,6 +9,7 @@ file must be an image.
 from __future__ import annotations
 
 import array
+import contextlib
 import fnmatch
 import itertools
 import math
@@ -169,12 +170,12 @@ class TreeSource(Source):
         names, request = self.tree.names(), self.request
         survey, kept = Survey(self.name, request), array.array("I")
         work = Looking(request.max_pixels, request.decoding)
-        results = in_order(work, self._batches(places, _AT_ONCE), processors())
-        for place, result in zip(places, results, strict=True):
-            if isinstance(result, DataError):
-                self._leave_out(result)
-            elif survey.add(names[place], *result):
-                kept.append(place)
+        with contextlib.closing(in_order(work, self._batches(places, _AT_ONCE), processors())) as results:
+            for place, result in zip(places, results, strict=True):
+                if isinstance(result, DataError):
+                    self._leave_out(result)
+                elif survey.add(names[place], *result):
+                    kept.append(place)
         return survey, kept
 
     def _layout(self, places: Sequence[int]) -> Layout:
@@ -190,15 +191,15 @@ class TreeSource(Source):
 
         return layout(Chosen(names, places), list(notes), content, self.name, self.request)
 
-    def _batches(self, places: Iterable[int], most: int) -> Iterator[list[Piece | DataError]]:
-        """Yield the files at some places, at most so many at once."""
+    def _batches(self, places: Iterable[int], most: int, *, whole: bool = False) -> Iterator[list[Piece | DataError]]:
+        """Yield the files at some places, at most so many at once; ``whole``: of files, too, all bytes are held."""
         batch: list[Piece | DataError] = []
         size = 0
         for place in places:
             try:
                 piece = self.tree.piece(place)
                 batch.append(piece)
-                size += len(piece.data or b"")
+                size += piece.size if whole else len(piece.data or b"")
             except DataError as error:
                 batch.append(error)
             if len(batch) >= most or size > _BYTES:
@@ -223,23 +224,24 @@ class TreeSource(Source):
         members, ahead = itertools.tee(found.members)
         encoded = self.request.pack == "encoded"
         work = Unpacking(rules, keep=encoded and not self.tree.in_place)
-        batches = self._batches((kept[each.place] for each in ahead), max(1, min(_AT_ONCE, _BYTES // math.prod(shape))))
-        results = in_order(work, batches, workers)
-        for member in members:  # not a zip of both, which holds an image, which may be large, while the next is decoded
-            result = next(results)
-            if isinstance(result, DataError):
-                self._leave_out(result)
-                yield None
-            else:
-                if notes is not None:
-                    top = max(top, int(result.pixels.max()))
-                place = kept[member.place]
-                at = self._at(place) if encoded and self.tree.in_place else None
-                name = member.shown or names[place]
-                item = Item(result.pixels, member.label, member.split, member.captions, name, result.encoded, at)
-                del result
-                yield item
-                del item
+        most = max(1, min(_AT_ONCE, _BYTES // math.prod(shape)))
+        batches = self._batches((kept[each.place] for each in ahead), most, whole=work.keep)
+        with contextlib.closing(in_order(work, batches, workers)) as results:
+            for member in members:  # no zip, which holds an image, which may be large, while the next is decoded
+                result = next(results)
+                if isinstance(result, DataError):
+                    self._leave_out(result)
+                    yield None
+                else:
+                    if notes is not None:
+                        top = max(top, int(result.pixels.max()))
+                    place = kept[member.place]
+                    at = self._at(place) if encoded and self.tree.in_place else None
+                    name = member.shown or names[place]
+                    item = Item(result.pixels, member.label, member.split, member.captions, name, result.encoded, at)
+                    del result
+                    yield item
+                    del item
         if notes is not None and 0 < top <= LITTLE >> 8:
             remedy = "save them with 8 bits" if coloured else narrow(int((top - 0.5) * 257))
             notes.append(f"16-bit values reach level {top} of 255: {remedy}")

@@ -1,7 +1,9 @@
 """Reading many image files in processes of their own, in order and with little in memory at a time.
 
 The processes are started anew, so they need nothing of the caller's main module and hold no copy of its memory. They
-are asked by their standard input, answer by their standard output, and end with it.
+are asked by their standard input, answer by their standard output, and end with the former. Signals by which users and
+schedulers stop the work are for the caller, who then ends them: they are a process group of their own, which a terminal
+does not tell of Ctrl-C, and ignore what a scheduler sends to all processes of a job.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TypeVar
 
 from genkit.data.pieces import Message, Piece, Work, answered, asked, results_of
 from genkit.errors import DataError
+from genkit.files.guard import STOPPING
 from genkit.files.reading import entire
 
 R = TypeVar("R")
@@ -45,10 +48,13 @@ def workers_for(memory: int) -> int:
     return max(1, min(processors(), entire() // max(1, memory)))
 
 
-def in_order(work: Work[R], batches: Iterable[list[Piece | DataError]], workers: int) -> Iterator[R | DataError]:
+def in_order(
+    work: Work[R], batches: Iterable[list[Piece | DataError]], workers: int
+) -> Generator[R | DataError, None, None]:
     """Yield what is made of each piece, in order, or why it can't be used.
 
-    The first are worked on here. At most two batches for each of the ``workers`` are in memory.
+    The first are worked on here. At most two batches for each of the ``workers`` are in memory. Close it if it is left
+    before its end: the processes end with it.
     """
     until, rest = time.monotonic() + MOMENT, iter(batches)
     for batch in rest:
@@ -94,6 +100,7 @@ def _started() -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **dict.fromkeys(_THREADS, "1")},
+            process_group=0,
         )
     except OSError as error:
         raise DataError(f"no process can be started to read images ({error.strerror}): end some others") from error
@@ -119,7 +126,8 @@ def _made(process: subprocess.Popen[bytes], work: Work[R], batch: list[Piece | D
 
 def serve() -> None:
     """Answer what comes by the standard input until it ends; whatever prints goes to the standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # is for the caller, who then ends this process
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     writing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     with contextlib.suppress(EOFError, BrokenPipeError):

@@ -47,9 +47,18 @@ def find_tracker(name: str) -> TrackerSpec:
     if not registry().offers(TrackerSpec):
         raise MissingError(f"no tracker is installed, and so no {name}: pip install '{PLUGIN}'")
     spec = registry().find(TrackerSpec, name).spec
-    if spec.package and importlib.util.find_spec(spec.package) is None:
+    if spec.package and not _installed(spec.package):
         raise MissingError(f"tracker {name} needs {spec.package}, which is not installed: pip install '{spec.install}'")
     return spec
+
+
+def _installed(package: str) -> bool:
+    """Whether a package is installed; a folder of its name, such as W&B leaves where it ran, is none."""
+    try:
+        found = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return False
+    return found is not None and found.origin is not None
 
 
 def asked_for(names: Iterable[str]) -> None:

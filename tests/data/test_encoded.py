@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import weakref
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from data.containers import COUNT, FILES, LABELS, NAMES, structs, table, tar
 from PIL import Image
 
-from genkit.data import ImageDataset, encoded, open_dataset, open_images
+from genkit.data import ImageDataset, describe_dataset, encoded, facts, open_dataset, open_images
 from genkit.data.encoded import EncodedPixels
 from genkit.data.packed import open_packed
 from genkit.errors import DataError, UsageError
@@ -78,6 +80,37 @@ SETS: list[tuple[Callable[[Path], str], dict[str, Any]]] = [
 ]
 
 
+def odd_files() -> list[bytes]:
+    """Images of one size as cameras and drawing programs write them, each of another kind."""
+    rng = np.random.default_rng(7)
+    colour = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(12)]
+    deep = Image.fromarray(rng.integers(0, 65536, (8, 8), dtype=np.uint16))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    clear = colour[4].convert("RGBA")
+    clear.putalpha(Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)))
+    written: list[tuple[Image.Image, str, dict[str, Any]]] = [
+        (colour[0], "PNG", {}),
+        (colour[1], "JPEG", {"exif": exif}),
+        (colour[2].quantize(16), "PNG", {"transparency": 3}),
+        (colour[3].convert("CMYK"), "JPEG", {}),
+        (clear, "PNG", {}),
+        (clear.convert("LA"), "PNG", {}),
+        (deep, "PNG", {}),
+        (colour[5].convert("1"), "PNG", {}),
+        (colour[6].convert("L"), "BMP", {}),
+        (colour[7], "WEBP", {"lossless": True}),
+        (colour[8], "TIFF", {"compression": "tiff_lzw"}),
+        (colour[9].quantize(4), "GIF", {}),
+    ]
+    found = []
+    for image, kind, how in written:
+        buffer = io.BytesIO()
+        image.save(buffer, kind, **how)
+        found.append(buffer.getvalue())
+    return found
+
+
 def assert_same(one: ImageDataset, other: ImageDataset) -> None:
     assert one.sha256 == other.sha256
     assert (one.classes, one.levels, one.notes, one.own_splits) == (
@@ -103,6 +136,26 @@ def test_files_are_the_set_that_pixels_are(make: Any, options: dict[str, Any], t
     assert isinstance(files.train.pixels, EncodedPixels) and not isinstance(pixels.train.pixels, EncodedPixels)
     assert_same(files, pixels)
     assert_same(open_dataset(path, pack="encoded", **options), pixels)
+
+
+def test_files_of_all_kinds_are_one_set_in_every_container(tmp_path: Path) -> None:
+    files = odd_files()
+    names = [f"{index:02d}.png" for index in range(len(files))]  # whatever they are: the content says it
+    (tmp_path / "folder").mkdir()
+    for name, data in zip(names, files, strict=True):
+        (tmp_path / "folder" / name).write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in reversed(list(zip(names, files, strict=True))):
+            archive.writestr(name, data)
+    tar(tmp_path / "a-000000.tar", dict(zip(names[:5], files[:5], strict=True)))
+    tar(tmp_path / "a-000001.tar", dict(zip(names[5:], files[5:], strict=True)))
+    table(tmp_path / "a.parquet", {"image": structs(files)})
+    paths = ["folder", "a.zip", "a-{000000..000001}.tar", "a.parquet"]
+    sets = [open_dataset(str(tmp_path / path), pack=pack) for path in paths for pack in ("pixels", "encoded")]
+    for each in sets[1:]:
+        assert each.sha256 == sets[0].sha256
+        np.testing.assert_array_equal(np.asarray(each.everything().pixels), np.asarray(sets[0].everything().pixels))
+        np.testing.assert_array_equal(each.everything().order, sets[0].everything().order)
 
 
 def test_images_of_several_sizes_are_kept_each_at_its_own(tmp_path: Path) -> None:
@@ -134,6 +187,54 @@ def test_images_in_tar_files_stay_there(tmp_path: Path, cache: Path) -> None:
         data.everything().uint8(slice(None))
     (tmp_path / "copy").rename(shard)
     assert_same(open_dataset(path, pack="encoded"), open_dataset(path))
+
+
+def test_a_tar_that_changes_while_it_is_read_gives_no_wrong_images(tmp_path: Path) -> None:
+    data = open_dataset(shards(tmp_path), pack="encoded")
+    shard = tmp_path / "photos-000001.tar"
+    content = shard.read_bytes()
+    shard.write_bytes(content.replace(FILES[5], FILES[0]) if len(FILES[5]) == len(FILES[0]) else content + b"more")
+    os.utime(shard, ns=(1, 1))
+    with pytest.raises(DataError, match=r"photos-000001\.tar can't be read: the file has changed since it was packed"):
+        data.everything().uint8(slice(None))
+
+
+def test_a_tar_that_changes_while_it_is_packed_is_refused(tmp_path: Path, cache: Path) -> None:
+    path = shards(tmp_path)
+
+    def changed(done: int, total: int) -> None:
+        if done == total:
+            with (tmp_path / "photos-000001.tar").open("ab") as file:
+                file.write(b"more")
+
+    with pytest.raises(DataError, match=r"photos-000001\.tar changed while it was packed"):
+        open_dataset(path, pack="encoded", progress=changed)
+    assert not [each for each in (cache / "data").iterdir() if each.name != "index"]
+
+
+def test_what_is_read_outlives_the_cache(tmp_path: Path, cache: Path) -> None:
+    path = zipped(tmp_path)
+    data, expected = open_dataset(path, pack="encoded"), open_dataset(path).everything().uint8(slice(None))
+    shutil.rmtree(cache / "data")
+    np.testing.assert_array_equal(data.everything().uint8(slice(None)), expected)
+
+
+def test_a_description_decodes_a_few_images_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = open_dataset(zipped(tmp_path), pack="encoded")
+    monkeypatch.setattr(facts, "_ROWS", 2)
+    made: list[Any] = []
+    held: list[int] = []
+    read = EncodedPixels._read
+
+    def watched(self: Any, places: list[int]) -> Any:
+        held.append(sum(each() is not None for each in made))
+        found = read(self, places)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(EncodedPixels, "_read", watched)
+    assert describe_dataset(data).values == (0, 255)
+    assert len(held) == COUNT // 2 and max(held) <= 1
 
 
 def test_a_division_that_is_mended_keeps_each_image_with_its_file(tmp_path: Path) -> None:

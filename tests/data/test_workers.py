@@ -14,9 +14,12 @@ import pytest
 from PIL import Image
 
 from genkit.data import ImageDataset, open_dataset, workers
+from genkit.data.folder import FolderTree
 from genkit.data.pieces import Decoded, Looking, Piece, Rules, Unpacking, answered, asked, results_of
-from genkit.data.source import MAX_PIXELS
+from genkit.data.source import MAX_PIXELS, DatasetRequest
+from genkit.data.tree import TreeSource
 from genkit.errors import DataError
+from genkit.files.guard import STOPPING
 
 Photos = Callable[..., Path]
 COLOURS = Unpacking(Rules(grey=False, size=(3, 4), values=(0.0, 100.0)), keep=True)
@@ -99,8 +102,50 @@ def test_a_process_that_is_killed_is_one_sentence_and_leaves_none_behind(elsewhe
 def test_processes_end_with_the_one_who_asked(elsewhere: list[Any]) -> None:
     results = workers.in_order(COLOURS, ([Piece("a", encoded(0))] for _ in range(100)), 2)
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert elsewhere and all(process.returncode is not None for process in elsewhere)
+
+
+def test_signals_to_all_processes_of_a_job_are_for_the_one_who_asked(elsewhere: list[Any]) -> None:
+    results = workers.in_order(COLOURS, ([Piece("a", encoded(0))] for _ in range(100)), 2)
+    next(results)
+    process = elsewhere[0]
+    assert os.getpgid(process.pid) != os.getpgrp()  # so that a terminal's Ctrl-C does not reach it
+    for number in STOPPING:
+        os.kill(process.pid, number)
+    assert not any(isinstance(each, DataError) for each in results)
+
+
+@pytest.mark.parametrize("name", ["100-bad.png", "100-damaged.png"])
+def test_processes_end_with_an_error_that_is_kept(photos: Photos, elsewhere: list[Any], name: str) -> None:
+    path = photos(*(f"{index:03d}.png" for index in range(200)))
+    whole = (path / "005.png").read_bytes()
+    (path / name).write_bytes(b"no image" if "bad" in name else whole[:-30])
+    with pytest.raises(DataError, match=name) as kept:
+        open_dataset(path)
+    assert kept and elsewhere and all(process.returncode is not None for process in elsewhere)
+
+
+def test_processes_and_temporaries_end_with_a_packing_that_is_stopped(
+    photos: Photos, elsewhere: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENKIT_CACHE", str(tmp_path / "cache"))
+
+    def stopped(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as kept:
+        open_dataset(photos(*(f"{index:03d}.png" for index in range(200))), progress=stopped)
+    assert kept and elsewhere and all(process.returncode is not None for process in elsewhere)
+    assert [each.name for each in (tmp_path / "cache" / "data").iterdir()] == ["index"]
+
+
+def test_files_whose_bytes_are_kept_come_in_small_batches(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = TreeSource(FolderTree(photos("0.png", "1.png", "2.png")), DatasetRequest())
+    monkeypatch.setattr("genkit.data.tree._BYTES", 10)
+    assert [len(batch) for batch in source._batches(range(3), 64, whole=True)] == [1, 1, 1]
+    assert [len(batch) for batch in source._batches(range(3), 64)] == [3]
 
 
 def test_a_fault_in_another_process_is_said(elsewhere: list[Any]) -> None:

@@ -12,7 +12,7 @@ from genkit.errors import MissingError, TrainingError, UnknownName
 from genkit.registry.discovery import registry
 from genkit.training import distributed
 from genkit.training.api import resume
-from genkit.training.tracking import Trackers
+from genkit.training.tracking import Trackers, find_tracker
 
 
 @pytest.fixture
@@ -91,6 +91,13 @@ def test_a_tracker_that_cannot_be_had_is_refused_before_a_folder_is_made(
     with pytest.raises(kind, match=message):
         run_toy(images=48, settings=tracked(name))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_of_its_name_is_no_library(trackers, tmp_path, monkeypatch):
+    (tmp_path / "no_such_library").mkdir()  # as W&B leaves one where it ran
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingError, match="needs no_such_library, which is not installed"):
+        find_tracker("distant")
 
 
 def test_without_any_tracker_the_plugin_is_named(run_toy, monkeypatch):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -9,7 +10,9 @@ pytest.importorskip("genkit_trackers", reason="the plugin genkit-trackers is not
 from genkit_trackers.follow import Follower, curves, hyperparameters, store_of, unique
 
 import genkit
+from genkit.files.locks import holding
 from genkit.training.runs import Run
+from genkit.training.status import Status
 
 
 class Kept(Follower):
@@ -38,6 +41,11 @@ class Kept(Follower):
 def made(tmp_path_factory):
     """A run whose log and grids a test writes."""
     return genkit.train("ppca", "digits", root=tmp_path_factory.mktemp("runs"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def record(made):
+    return genkit.evaluate(made, metrics="mse", device="cpu", count=8).record
 
 
 @pytest.fixture
@@ -120,8 +128,9 @@ def test_values_that_are_no_numbers_are_left_out_and_speed_needs_time_to_pass(ru
     assert list(curves(log)) == [(5, {"a": 1}), (9, {"a": 3, "images_per_second": 2.0})]
 
 
-def test_scores_of_raw_weights_stand_apart_and_other_options_of_drawing_are_left_out(made, tmp_path, monkeypatch):
-    record = genkit.evaluate(made, metrics="mse", device="cpu", count=8).record
+def test_scores_of_raw_weights_stand_apart_and_other_options_of_drawing_are_left_out(
+    made, record, tmp_path, monkeypatch
+):
     kept = Kept(made, tmp_path)
     kept.on_record(record)
     assert kept.resumed is None
@@ -145,3 +154,79 @@ def test_options_are_one_flat_table_and_runs_of_one_id_have_different_names(made
     assert (store_of(made), store_of(run)) == (made.path.absolute().parents[2], run.path.absolute().parent)
     (run.path / "run.json").write_text("{}")
     assert unique(run).partition("-")[2] != unique(made).partition("-")[2]
+
+
+@pytest.mark.parametrize(("rewinds", "shown"), [(True, [10, 20, 30]), (False, [10, 20])])
+def test_a_record_of_a_run_that_may_go_on_brings_no_lines_that_it_takes_back(record, run, rewinds, shown):
+    record = dataclasses.replace(record, training=dataclasses.replace(record.training, images=20))
+    logged(run, (10, {"loss": 2.0}), (20, {"loss": 1.0}), (30, {"loss": 0.5}))
+    run.write_status(Status("failed", 30))
+    kept = Kept(run, run.path)
+    kept.rewinds = rewinds
+    kept.on_record(record)
+    assert [images for images, values in sent(kept) if "loss" in values] == shown
+
+
+@pytest.mark.parametrize(("already", "shown"), [({"loss": 10}, []), ({}, [10, 20])])
+def test_the_process_that_trains_sends_its_lines_itself(record, run, already, shown):
+    logged(run, (10, {"loss": 2.0}), (20, {"loss": 1.0}))
+    run.write_status(Status("running", 20))
+    kept = Kept(run, run.path)
+    kept.already = already
+    with holding(run.lock()):
+        kept.on_record(record)
+    assert [images for images, values in sent(kept) if "loss" in values] == shown
+    assert any("scores/mse" in values or "scores_raw/mse" in values for _, values in sent(kept))
+
+
+def test_curves_that_were_taken_back_are_sent_again_in_tensorboard(run):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from genkit_trackers.tensorboard import TensorBoard, held_by
+
+    folder = run.path / "tensorboard"
+    folder.mkdir()
+    logged(run, (10, {"loss": 2.0}), (20, {"loss": 1.0}))
+    found = []
+    for start, end in ((0, 20), (10, 10), (10, 10), (5, 5), (5, 5), (0, 20)):  # most are killed before a checkpoint
+        board = TensorBoard(run, folder)
+        board.on_event({"kind": "start", "images": start})
+        if end > start:
+            board.on_event({"kind": "checkpoint", "images": end})
+        board.close()
+        found.append(held_by(folder)[0].get("loss"))
+    assert found == [20, 10, 10, None, None, 20]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("scores/fid[digits-cnn]", "scores/fid digits-cnn"),
+        ("generator/fake", "generator.fake"),
+        ("../a//b/", "a..b"),
+        ("", "unnamed"),
+        ("loss (\N{GREEK SMALL LETTER BETA}=1)", "loss \N{GREEK SMALL LETTER BETA} 1"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_every_name_is_one_that_mlflow_takes(name, expected):
+    pytest.importorskip("mlflow", reason="mlflow is not installed")
+    from genkit_trackers.mlflow import allowed
+    from mlflow.utils.validation import _validate_metric, _validate_metric_name
+
+    assert allowed(name) == expected
+    _validate_metric_name(expected)
+    _validate_metric(expected, 1.0, 0, 0)
+
+
+def test_a_loss_and_its_parts_stand_beside_each_other_in_mlflow(run, monkeypatch):
+    pytest.importorskip("mlflow", reason="mlflow is not installed")
+    from genkit_trackers.mlflow import MLflow
+
+    logged(run, (10, {"generator": 2.0, "generator/fake": 1.0}))
+    board = MLflow(run, run.path)
+    board.on_event({"kind": "start", "images": 0})
+    board.on_event({"kind": "checkpoint", "images": 10})
+    board.close()
+    again = MLflow(run, run.path)
+    again.on_event({"kind": "start", "images": 10})
+    assert {"generator": 10, "generator/fake": 10}.items() <= again.held.items()

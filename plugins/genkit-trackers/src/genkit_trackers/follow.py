@@ -89,10 +89,7 @@ class Follower(ABC):
             return
         if not self._open:
             self._begin(None)
-            status = self.run.status
-            self._follow(status.images)
-            if status.state == "finished":
-                self._picture(status.images, self.run.path / "samples.png")
+            self._catch_up(record.training.images)
         group = "scores" if record.training.weights == "ema" else "scores_raw"
         self.scores(record.training.images, {f"{group}/{score.name}": score.value for score in record.scores})
         self.flush()
@@ -109,6 +106,16 @@ class Follower(ABC):
     def _begin(self, resumed: int | None) -> None:
         self.held = dict(self.begin(resumed))
         self._open = True
+
+    def _catch_up(self, measured: int) -> None:
+        """Send what the run's folder holds before a record is told of its checkpoint at ``measured`` images."""
+        status = self.run.status
+        if status.state == "running" and self.held:
+            return  # the process that trains sends the rest itself
+        safe = self.rewinds or status.state == "finished"
+        self._follow(status.images if safe else measured)  # what is after it may be taken back by a resume
+        if status.state == "finished":
+            self._picture(status.images, self.run.path / "samples.png")
 
     def _follow(self, images: int) -> None:
         """Send the lines and grids up to a number of images that are not held yet."""

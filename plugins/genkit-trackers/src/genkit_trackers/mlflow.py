@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -12,10 +13,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
+from genkit.files.locks import waiting
 from genkit_trackers.follow import PICTURES, PROJECT, Ending, Follower, hyperparameters, names, store_of, title, unique
 
 TAG = "genkit.run"
 """The tag by which the run is found again."""
+
+GROUPS = ("scores/", "scores_raw/")
+
+_LONGEST = 200
+"""Letters of a name; MLflow takes 250."""
 
 _STATES: dict[Ending, str] = {"end": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 
@@ -29,7 +36,8 @@ class MLflow(Follower):
         """Make or find the run, and read what it holds."""
         uri = os.environ.get("MLFLOW_TRACKING_URI") or self._local()
         self._client = MlflowClient(tracking_uri=uri)
-        found = self._found()
+        with self._alone():
+            found = self._found()
         self._id = found.info.run_id
         if resumed is not None:
             self._client.update_run(self._id, status="RUNNING")
@@ -71,6 +79,12 @@ class MLflow(Follower):
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         return (store_of(self.run) / "mlruns").as_uri()
 
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """Return the lock under which a run is found or made: in a folder, two processes could each make one."""
+        if os.environ.get("MLFLOW_TRACKING_URI"):
+            return contextlib.nullcontext()
+        return waiting(store_of(self.run) / ".mlruns.lock", "looks for its run in MLflow")
+
     def _found(self) -> Run:
         experiment = self._client.get_experiment_by_name(PROJECT)
         if experiment is None:
@@ -91,5 +105,11 @@ class MLflow(Follower):
 
 
 def allowed(name: str) -> str:
-    """Return a name that MLflow takes for a metric: ``fid[digits-cnn]`` is ``fid digits-cnn``."""
-    return re.sub(r"[^\w./ -]+", " ", name).strip()
+    """Return a name that MLflow takes for a metric: ``scores/fid[digits-cnn]`` is ``scores/fid digits-cnn``.
+
+    A local folder has a file of each name, so only the groups of scores are folders: a loss ``a`` and a part ``a/b`` of
+    it can't be a file and a folder, and ``a/b`` is ``a.b``.
+    """
+    group = next((each for each in GROUPS if name.startswith(each)), "")
+    plain = re.sub(r"[^\w.-]+", " ", name.removeprefix(group).replace("/", "."))
+    return group + (plain.strip(" .")[:_LONGEST] or "unnamed")

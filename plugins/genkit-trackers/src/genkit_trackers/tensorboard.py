@@ -55,17 +55,14 @@ class TensorBoard(Follower):
 
 def held_by(folder: Path) -> tuple[dict[str, int], bool]:
     """Return the newest step of each curve in a folder's event files, and whether they hold the options."""
-    kept = event_accumulator.STORE_EVERYTHING_SIZE_GUIDANCE | {
-        event_accumulator.IMAGES: 1,
-        event_accumulator.SCALARS: 1,
-    }
-    found = event_accumulator.EventAccumulator(str(folder), kept)
+    found = event_accumulator.EventAccumulator(str(folder), event_accumulator.STORE_EVERYTHING_SIZE_GUIDANCE)
     if not any(folder.glob("events.out.tfevents.*")):
         return {}, False
     found.Reload()
     tags = found.Tags()
-    held = {name: found.Scalars(name)[-1].step for name in tags[event_accumulator.SCALARS]}
-    held |= {name: found.Images(name)[-1].step for name in tags[event_accumulator.IMAGES]}
+    points = {name: found.Scalars(name) for name in tags[event_accumulator.SCALARS]}
+    points |= {name: found.Images(name) for name in tags[event_accumulator.IMAGES]}
+    held = {name: each[-1].step for name, each in points.items() if each}  # all of a curve may have been taken back
     try:
         return held, bool(found.PluginTagToContent("hparams"))
     except KeyError:
