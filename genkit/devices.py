@@ -30,7 +30,10 @@ def launched() -> Launched:
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return Launched(1, 0, 0)
     try:
-        return Launched(*(int(os.environ[name]) for name in names))
+        found = Launched(*(int(os.environ[name]) for name in names))
+        if not 0 <= found.rank < found.world or found.local < 0:
+            raise ValueError
+        return found
     except (KeyError, ValueError) as error:
         told = ", ".join(f"{name}={os.environ.get(name, '')}" for name in names)
         raise UsageError(
@@ -50,7 +53,8 @@ def own_gpu() -> torch.device:
     count = torch.cuda.device_count()
     if 1 < count <= local:
         raise UsageError(
-            f"process {local} of this machine has no GPU of its own, as there are {count}: launch one process a GPU"
+            f"process {local} of this machine has no GPU of its own, as there are {count}: launch one process a GPU, "
+            "or give --device cpu"
         )
     device = torch.device("cuda", local if count > 1 else 0)
     torch.cuda.set_device(device)

@@ -23,7 +23,7 @@ def four_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: touched.append(("current", device.index)))
     monkeypatch.setattr(torch, "zeros", lambda n, device: touched.append(("touched", device.index)) or torch.ones(n))
-    for name, value in (("WORLD_SIZE", "4"), ("RANK", "6"), ("LOCAL_RANK", "2")):
+    for name, value in (("WORLD_SIZE", "8"), ("RANK", "6"), ("LOCAL_RANK", "2")):
         monkeypatch.setenv(name, value)
     return touched
 
@@ -47,12 +47,20 @@ def test_a_process_takes_no_other_gpu_and_the_only_one_that_it_sees(four_gpus, m
 
 
 def test_an_environment_that_does_not_say_which_process_this_is_is_named(four_gpus, monkeypatch):
-    assert launched() == (4, 6, 2)
+    assert launched() == (8, 6, 2)
     monkeypatch.delenv("LOCAL_RANK")
     with pytest.raises(
-        UsageError, match=r"not which one this is \(WORLD_SIZE=4, RANK=6, LOCAL_RANK=\): launch them by"
+        UsageError, match=r"not which one this is \(WORLD_SIZE=8, RANK=6, LOCAL_RANK=\): launch them by"
     ):
         pick_device("cuda")
+    for name, value in (("LOCAL_RANK", "-1"), ("LOCAL_RANK", "two"), ("RANK", "8"), ("RANK", ""), ("WORLD_SIZE", "0")):
+        with monkeypatch.context() as changed:
+            changed.setenv("LOCAL_RANK", "2")
+            changed.setenv(name, value)
+            with pytest.raises(
+                UsageError, match=rf"not which one this is .*\b{name}={value}[,)].* or unset WORLD_SIZE"
+            ):
+                launched()
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert launched() == (1, 0, 0)
 

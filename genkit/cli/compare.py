@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genkit.cli.data import open_images, opening_options
-from genkit.cli.evaluation import evaluation_options, interruptible, others_missing, part_options, show_evaluation
+from genkit.cli.evaluation import evaluation_options, interruptible, one_goes_on, part_options, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, json_option, runs_option, same_runs
 from genkit.cli.output import echo
@@ -122,20 +122,21 @@ def command(
     }
     slug = reference_slug(against)
     folder = root / slug / "images"
-    with interruptible(), others_missing(as_json), work_bar() as show:
-        done = compare(
-            images,
-            against,
-            config,
-            paired=paired,
-            save_stats=save_stats,
-            name=samples,
-            origin=origin,
-            folder=folder,
-            progress=show,
-            part=part,
-            spool=spool,
-        )
+    with interruptible(), work_bar() as show:
+        with one_goes_on(as_json):
+            done = compare(
+                images,
+                against,
+                config,
+                paired=paired,
+                save_stats=save_stats,
+                name=samples,
+                origin=origin,
+                folder=folder,
+                progress=show,
+                part=part,
+                spool=spool,
+            )
         found = verify_record(done.record, weights=weights, device=device, progress=show) if verified else None
     show_evaluation(done, as_json, verification=found)
     if isinstance(images, ImageDataset) and isinstance(against, ImageDataset):

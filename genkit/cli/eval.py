@@ -12,7 +12,7 @@ import click
 from genkit.cli.completions import complete_model, complete_run
 from genkit.cli.data import MOVABLE, OPENING, dataset_options
 from genkit.cli.drawing import drawing_options
-from genkit.cli.evaluation import evaluation_options, interruptible, others_missing, part_options, show_evaluation
+from genkit.cli.evaluation import evaluation_options, interruptible, one_goes_on, part_options, show_evaluation
 from genkit.cli.help import Command, option
 from genkit.cli.options import (
     FILE,
@@ -171,7 +171,7 @@ def command(
             "milestones are measured as the run draws by itself: leave --milestones out, or -o and --sweep"
         )
     if part is not None and (milestones or swept):
-        raise UsageError("--milestones and --sweep are measured by one process: leave them out, or --part and torchrun")
+        raise UsageError("--milestones and --sweep are not divided: leave them out, or give no --part and no torchrun")
     values = sweep_values(swept)
     config.specs()  # a wrong name is said before a model may be trained
     if model is not None:
@@ -293,9 +293,9 @@ def _evaluate(
     from genkit.evaluation.evaluator import Evaluator
 
     options: dict[str, Any] = {"checkpoint": checkpoint, "raw": raw, "sampling": sampling, "part": part, "spool": spool}
-    with others_missing(as_json), work_bar() as show:
+    with work_bar() as show:
         evaluator = Evaluator(data, config, show)
-        with interruptible():
+        with one_goes_on(as_json), interruptible():
             done = evaluate(run, evaluator=evaluator, **options)
         if calibrate:
             with interruptible(f"record {done.path} is kept; the calibration baselines are not measured yet"):

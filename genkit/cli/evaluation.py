@@ -15,6 +15,7 @@ from genkit.cli.help import F, option, options
 from genkit.cli.options import FILE, FOLDER
 from genkit.cli.output import echo, echo_json, echo_lines
 from genkit.cli.parameters import NAMES
+from genkit.cli.ranks import first_speaks, is_first
 from genkit.errors import Interrupted, UsageError
 from genkit.files.guard import by_user
 from genkit.results.protocols import PROTOCOLS
@@ -98,16 +99,20 @@ def interruptible(message: str = "the same command resumes where it stopped") ->
 
 
 def part_options(function: F) -> F:
-    """Add --part and --spool; the command gets the part as ``part``: that of its process under torchrun."""
+    """Add --part and --spool; the command gets the part as ``part``.
+
+    Under torchrun that is its process's: the first process alone prints, see ``one_goes_on``.
+    """
 
     @functools.wraps(function)
     def chosen(*arguments: Any, part: str | None, **keywords: Any) -> Any:
         from genkit.features.parts import Part
 
-        launched = Part.launched()
-        if part is not None and launched is not None:
-            raise UsageError("torchrun numbers the parts by itself: leave --part out")
-        return function(*arguments, part=launched if part is None else Part.named(part), **keywords)
+        with first_speaks():
+            launched = Part.launched()
+            if part is not None and launched is not None:
+                raise UsageError("torchrun numbers the parts by itself: leave --part out")
+            return function(*arguments, part=launched if part is None else Part.named(part), **keywords)
 
     return options(
         option(
@@ -121,19 +126,21 @@ def part_options(function: F) -> F:
 
 
 @contextlib.contextmanager
-def others_missing(as_json: bool) -> Iterator[None]:
-    """End the command, which has done its part, where others are still to be done."""
+def one_goes_on(as_json: bool) -> Iterator[None]:
+    """End the command, which has done its part, unless there is a record now; under torchrun only the first goes on."""
     from genkit.evaluation.parts import OthersMissing
-    from genkit.features.parts import Part
 
     try:
         yield
     except OthersMissing as error:
-        if as_json and Part.launched() is None:
+        if as_json:
             echo_json({"part": str(error.part), "missing": error.missing})
         else:
             echo(str(error), err=True)
-        click.get_current_context().exit()
+    else:
+        if is_first():
+            return
+    click.get_current_context().exit()
 
 
 def show_evaluation(

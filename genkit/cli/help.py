@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from genkit.cli.output import results_apart
+from genkit.cli.ranks import is_first
 from genkit.errors import Interrupted, PluginError, UsageError
 from genkit.files.guard import ended, place
 from genkit.registry.fence import Exit, no_exit
@@ -97,7 +98,18 @@ class Command(click.Command):
             ) from error
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does; raises UsageError for a flag given twice, and for common names of flags of others."""
+        """Parse as click does; raises UsageError for a flag given twice, and for common names of flags of others.
+
+        Of processes that were launched together, which are all told the same, the first says what is wrong.
+        """
+        try:
+            return self._parsed(ctx, args)
+        except (click.UsageError, UsageError):
+            if not is_first():
+                ctx.exit(UsageError.exit_code)
+            raise
+
+    def _parsed(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
             try:
                 _, _, order = self.make_parser(ctx).parse_args(list(args))

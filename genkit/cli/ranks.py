@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import click
 
 from genkit.cli.output import silent
-from genkit.errors import GenkitError, Interrupted
+from genkit.errors import Interrupted, UsageError
+from genkit.files.guard import by_user
 
 
 @contextlib.contextmanager
@@ -20,12 +22,29 @@ def first_speaks() -> Iterator[None]:
     if launched().rank == 0:
         yield
         return
-    ended: GenkitError
     with silent():
         try:
             yield
-        except (Interrupted, PeerLost) as error:
-            ended = error
-        else:
             return
-    click.get_current_context().exit(ended.exit_code)
+        except (Interrupted, PeerLost) as error:
+            code = error.exit_code
+        except KeyboardInterrupt as error:
+            if not by_user(error):
+                raise
+            code = Interrupted.exit_code
+    click.get_current_context().exit(code)
+
+
+def is_first() -> bool:
+    """Whether this process is the first of those that were launched together, or alone.
+
+    So it is where the environment does not say it: this is said where it matters.
+    """
+    if os.environ.get("WORLD_SIZE", "1") == "1":  # before torch is imported
+        return True
+    from genkit.devices import launched
+
+    try:
+        return launched().rank == 0
+    except UsageError:
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -177,24 +178,19 @@ def command(
     genkit train --model dcgan --at runs/digits/dcgan/mine
     torchrun --nproc-per-node 8 --no-python -- genkit train --model dcgan --at x
     """
-    nameless = UsageError("name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
-    if not (model or resumed or at):
-        raise nameless
-    if resumed and at:
-        raise UsageError("--resume and --at both name a run: give one of them")
-    from genkit.training.distributed import in_turns, joined
+    from genkit.training.distributed import in_turns, joined, of_first
+    from genkit.training.runs import open_run
     from genkit.training.settings import Settings
 
     settings = Settings(
         checkpoint_seconds, keep, metadata=not no_metadata, track=tuple(track or ()), profile=profile or 0
     )
     with first_speaks(), joined():
-        begun = _begun(ctx, root, resumed, at, model)
-        if begun is not None:
-            run = _go_on(begun, given(ctx, "dataset", dataset), opening, device, settings)
+        begun = of_first(lambda: _begun(ctx, root, resumed, at, model))
+        if begun:
+            run = _go_on(open_run(Path(begun)), given(ctx, "dataset", dataset), opening, device, settings)
         else:
-            if not model:
-                raise nameless
+            assert model
             from genkit.cli.progress import training_bar
             from genkit.options import override, parse_assignments, read_config
             from genkit.training.api import train
@@ -229,30 +225,37 @@ def command(
         )
 
 
-def _begun(ctx: click.Context, root: Path, resumed: str | None, at: Path | None, model: str | None) -> Run | None:
-    """Return the run that is only gone on with: that of --resume, or of --at without a model."""
+def _begun(ctx: click.Context, root: Path, resumed: str | None, at: Path | None, model: str | None) -> str:
+    """Return the folder of a run that is only gone on with: that of --resume, or of --at without a model; else ""."""
     from genkit.training.at import run_at
     from genkit.training.runs import find_run
 
+    if resumed and at:
+        raise UsageError("--resume and --at both name a run: give one of them")
     if resumed:
         refuse(ctx, _FIXED, "can't be given with --resume: a run keeps its settings")
-        return find_run(root, resumed)
+        return str(find_run(root, resumed).path)
     begun = run_at(at) if at is not None else None
-    if at is None or model:
+    if model:
         if begun is not None and begun.finished:
             echo(f"run {begun.path} is finished already", err=True)
-        return None
-    refuse(ctx, _FIXED, "needs --model: --at alone goes on with the run that is there")
-    return begun
+        if at is None and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
+            echo("torchrun may start this again, which begins another run: --at FOLDER goes on with one", err=True)
+        return ""
+    if at is not None:
+        refuse(ctx, _FIXED, "needs --model: --at alone goes on with the run that is there")
+    if begun is None:
+        raise UsageError("name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
+    return str(begun.path)
 
 
 def _go_on(run: Run, dataset: str | None, opening: dict[str, Any], device: str, settings: Settings) -> Run:
     """Resume a run, or say that it is finished."""
     from genkit.cli.progress import training_bar
     from genkit.training.api import resume
-    from genkit.training.distributed import in_turns
+    from genkit.training.distributed import any_of, in_turns
 
-    if run.finished:
+    if any_of(run.finished):
         echo(f"run {run.path} is finished already", err=True)
         return run
     data = in_turns(lambda: data_of(run, dataset, **{name: opening.get(name) for name in MOVABLE}))

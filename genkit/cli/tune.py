@@ -97,13 +97,13 @@ def command(
     genkit sample --run NEWRUN --prompt "a zorp" -n 16
     """
     from genkit.cli.progress import training_bar
-    from genkit.training.distributed import in_turns, joined
-    from genkit.training.runs import find_run
+    from genkit.training.distributed import in_turns, joined, of_first
+    from genkit.training.runs import find_run, open_run
     from genkit.training.settings import Settings
     from genkit.training.tune import tune
 
     with first_speaks(), joined():
-        parent = find_run(root, run_id)
+        parent = open_run(Path(of_first(lambda: str(find_run(root, run_id).path))))
         channels, height, width = parent.config.data.shape
         opening = {"size": (height, width), **({"grey": True} if channels == 1 else {}), **opening}
         data = in_turns(lambda: open_dataset(dataset, opening))

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from genkit.errors import DataError, GenkitError, UsageError, of_system
 from genkit.evaluation.evaluator import Evaluator, Measurement
-from genkit.evaluation.plan import asked_of, differences
+from genkit.evaluation.plan import asked_of, differences, listed
 from genkit.evaluation.reopen import read_record
 from genkit.evaluation.scoring import needs_extractor
 from genkit.features.cache import Arrays, FeatureCache
@@ -44,9 +44,6 @@ _LOG = logger(__name__)
 PAUSE = 1.0
 """Seconds between two looks for the other parts."""
 
-NAMED = 10
-"""How many parts are named."""
-
 LONG = 30
 """Looks after which a process that waits says for which parts."""
 
@@ -55,7 +52,7 @@ class OthersMissing(GenkitError):
     """This part is done and others are not: ``missing`` are their numbers; none if another process is scoring."""
 
     def __init__(self, part: Part, missing: Sequence[int]) -> None:
-        waiting = f"missing: {_listed(missing)}; the last one done writes the record"
+        waiting = f"missing: {listed(missing)}; the last one done writes the record"
         rest = waiting if missing else "another process scores them all"
         super().__init__(f"part {part} is done; {rest}")
         self.part, self.missing = part, list(missing)
@@ -119,6 +116,7 @@ class PartsFolder:
         if name := self._record_name():
             again = f"remove {self._place} to measure again"
             _LOG.warning("these parts were measured before, as record %s: %s", self.home / "records" / name, again)
+            self._clear()  # what a process left that was killed in between
         self._raise_scored()
         self._do(caches)
         self._take_turn()
@@ -143,6 +141,9 @@ class PartsFolder:
     def end(self, name: str) -> None:
         """Note the record, and remove the features."""
         write_atomic(self._plan, sealed({"asked": self._asked, "record": name}))
+        self._clear()
+
+    def _clear(self) -> None:
         for each in self._place.iterdir():
             if each.is_dir():
                 shutil.rmtree(each, ignore_errors=True)
@@ -189,8 +190,8 @@ class PartsFolder:
             write_atomic(self._plan, begun)
 
     def _do(self, caches: Sequence[FeatureCache]) -> None:
-        """Leave the features of this part's share in the folder."""
-        if self._done(self.part).is_file():
+        """Leave the features of this part's share in the folder; what failed in it before is tried again."""
+        if self._succeeded():
             return
         place = self._of(self.part)
         place.mkdir(exist_ok=True)
@@ -200,10 +201,17 @@ class PartsFolder:
                 f"part {self.part} is being done by another process, as its lock in {place} says: wait for it"
             )
         try:
+            self._raise_scored()  # while this process came here
             faults = {each.kept_as: extract_share(each, self.part, place / each.kept_as) for each in caches}
             write_atomic(self._done(self.part), sealed({"faults": faults}))
         finally:
             lock.release()
+
+    def _succeeded(self) -> bool:
+        """Whether this part is done, and no extractor failed in it."""
+        with contextlib.suppress(DataError, KeyError, AttributeError):  # a damaged note: it is written again
+            return self._done(self.part).is_file() and not any(_read(self._done(self.part))["faults"].values())
+        return False
 
     def _take_turn(self) -> None:
         """Return once all parts are done and no other process scores them."""
@@ -218,12 +226,11 @@ class PartsFolder:
             if not self.waits:
                 raise OthersMissing(self.part, missing)
             if missing and looks == LONG:
-                listed = _listed(missing)
                 _LOG.warning(
                     "part %s is done and waits for %s: evaluate in each process that torchrun launched, or all in this "
                     'one by part="1/1"',
                     self.part,
-                    listed,
+                    listed(missing),
                 )
             time.sleep(PAUSE)
 
@@ -285,16 +292,12 @@ def parts_folder(part: Part | str | None, spool: Path | str | None, home: Path, 
     They are given, or those of the processes that torchrun launched, which wait for each other. Raises UsageError for a
     part that there is not, or for a ``spool`` without parts.
     """
-    given = Part.named(part) if isinstance(part, str) else part
-    if (chosen := given or Part.launched()) is not None:
-        return PartsFolder(default if spool is None else Path(spool), chosen, home, waits=given is None)
+    given, launched = Part.named(part) if isinstance(part, str) else part, Part.launched()
+    if (chosen := given or launched) is not None:
+        return PartsFolder(default if spool is None else Path(spool), chosen, home, waits=chosen == launched)
     if spool is not None:
         raise UsageError("--spool is the folder in which parts meet: give --part too, or leave it out")
     return None
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:NAMED])) + (" ..." if len(numbers) > NAMED else "")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from genkit.results.records import Subject
 SHOWN = 3
 """How many differences are named."""
 
+NAMED = 10
+"""How many parts are named."""
+
 
 def asked_of(part: Part, subject: Subject, specs: Sequence[MetricSpec], evidence: Evidence) -> dict[str, Any]:
     """Return all that the parts of an evaluation must have in common, as plain JSON."""
@@ -45,3 +48,8 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
         for text in difference(*({key: side[key]} if key in side else {} for side in (there, here)))
     ]
     return "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Return the numbers of parts as text."""
+    return ", ".join(map(str, numbers[:NAMED])) + (" ..." if len(numbers) > NAMED else "")

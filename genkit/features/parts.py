@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genkit.devices import launched
 from genkit.errors import DataError, GenkitError, UsageError
 from genkit.features.cache import Arrays, FeatureCache, Samples
 from genkit.features.foreign import BrokenExtractor
@@ -48,14 +48,12 @@ class Part:
 
     @classmethod
     def launched(cls) -> Part | None:
-        """Return the part of a process that torchrun launched beside others, by RANK and WORLD_SIZE; None without."""
-        world = os.environ.get("WORLD_SIZE", "1")
-        if not world.isdigit() or int(world) < 2:
-            return None
-        rank = os.environ.get("RANK", "")
-        if not rank.isdigit() or int(rank) >= int(world):
-            raise UsageError(f"WORLD_SIZE is {world} and RANK {rank!r}: let torchrun set both, or unset WORLD_SIZE")
-        return cls(int(rank) + 1, int(world))
+        """Return the part of a process that torchrun launched beside others, by its rank; None for one alone.
+
+        Raises UsageError as ``genkit.devices.launched``.
+        """
+        world, rank, _ = launched()
+        return cls(rank + 1, world) if world > 1 else None
 
     @property
     def all(self) -> list[Part]:

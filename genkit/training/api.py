@@ -30,7 +30,7 @@ from genkit.registry.specs import ModelSpec
 from genkit.results.environment import describe
 from genkit.seeds import derive
 from genkit.training import distributed
-from genkit.training.at import begin_at, check_same, run_at
+from genkit.training.at import agreed_run_at, begin_at, check_same
 from genkit.training.batch_norm import kind_of_statistics
 from genkit.training.config import RunConfig
 from genkit.training.endings import built_model, recorded
@@ -132,12 +132,11 @@ def train(
     if milestones and minutes is not None:
         raise UsageError("milestones are a number of checkpoints of a budget in images")
 
-    def prepare() -> tuple[Run | None, RunConfig, ImageDataset, torch.device]:
+    def prepare() -> tuple[RunConfig, ImageDataset, torch.device]:
         """Find out all that a run is made of; what is wrong with it is said before anything is written."""
         asked_for(settings.track if settings is not None else ())
         offer = registry().find(ModelSpec, model)
         cls = model_class(model)
-        begun = run_at(Path(at)) if at is not None else None
         target = pick_device(device) if begun is None else _device_of(begun, device)
         precise = pick_precision(precision, target)
         given, how = reference_of(dataset, Path(root)), open_options
@@ -177,20 +176,21 @@ def train(
         )
         if begun is not None:
             check_same(begun, config, data, precision)
-        return begun, config, data, target
+        return config, data, target
 
     with distributed.joined():
-        begun, config, data, target = distributed.in_turns(prepare)
+        begun = agreed_run_at(Path(at)) if at is not None else None
+        config, data, target = distributed.in_turns(prepare)
         if begun is not None:
             return _go_on(begun, data, target, settings, on_event)
         with seeded(seed, target):
             stands = built_model(config, target)  # before the folder: a model that can't be built leaves no run
             config = dataclasses.replace(config, batch_norm=kind_of_statistics(stands))
-            made = ""
-            if distributed.rank() == 0:
-                new = create(Path(root), config) if at is None else begin_at(Path(at), Path(root), config)
-                made = str(new.path)
-            run = open_run(Path(distributed.agree(made)))
+
+            def made() -> str:
+                return str((create(Path(root), config) if at is None else begin_at(Path(at), Path(root), config)).path)
+
+            run = open_run(Path(distributed.of_first(made)))
             return train_run(run, lambda: stands, data, target, settings or Settings(), on_event)
 
 
@@ -217,9 +217,9 @@ def resume(
             return open_run_dataset(resumed, dataset), target
         return open_tuning_data(resumed, dataset), target
 
-    if resumed.finished:
-        return resumed
     with distributed.joined():
+        if distributed.any_of(resumed.finished):
+            return resumed
         data, target = distributed.in_turns(prepare)
         return _go_on(resumed, data, target, settings, on_event)
 
@@ -242,7 +242,7 @@ def _go_on(
     on_event: Callable[[Event], None] | None,
 ) -> Run:
     """Train a run that was begun from its newest checkpoint to its end, unless it is there."""
-    if run.finished:
+    if distributed.any_of(run.finished):
         return run
     if distributed.world() != run.config.processes:
         raise UsageError(

@@ -9,10 +9,11 @@ from typing import Any
 from genkit.data import ImageDataset
 from genkit.errors import DataError, GenkitError, UsageError
 from genkit.files.integrity import sealed
-from genkit.files.locks import Held, ProcessLock, holding
+from genkit.files.locks import Held, holding, lock_at
 from genkit.files.writing import write_atomic
 from genkit.options import current_names
 from genkit.training.config import RunConfig
+from genkit.training.distributed import of_first
 from genkit.training.run_data import check_unchanged
 from genkit.training.runs import Run, in_order, open_run
 
@@ -31,9 +32,15 @@ def run_at(folder: Path) -> Run | None:
         raise UsageError(f"{folder} is a file: name a folder for the run")
     if (folder / "checkpoints").exists():
         raise DataError(f"{folder} has checkpoints but no run.json: restore that from a copy, or name another folder")
-    if next(folder.glob("*/*/*/run.json"), None) is not None:
+    if any(next(folder.glob(f"{'*/' * depth}run.json"), None) is not None for depth in (1, 2, 3)):
         raise UsageError(f"{folder} is a folder of runs: name one in it for this run, e.g. --at {folder / 'mine'}")
     return None
+
+
+def agreed_run_at(folder: Path) -> Run | None:
+    """Return what ``run_at`` returns in process 0, in all processes."""
+    found = of_first(lambda: str(run.path) if (run := run_at(folder)) is not None else "")
+    return open_run(Path(found)) if found else None
 
 
 def begin_at(folder: Path, root: Path, config: RunConfig) -> Run:
@@ -43,7 +50,7 @@ def begin_at(folder: Path, root: Path, config: RunConfig) -> Run:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with holding(ProcessLock(folder / ".lock-0")):
+        with holding(lock_at(folder / ".lock-0")):
             if (folder / "run.json").exists():
                 raise Held
             write_atomic(folder / "run.json", sealed(dataclasses.asdict(in_order(root, config))))

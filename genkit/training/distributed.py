@@ -8,14 +8,15 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from genkit.devices import launched, own_gpu
-from genkit.errors import GenkitError, TrainingError
+from genkit.errors import GenkitError, Interrupted, TrainingError, UsageError
+from genkit.files.guard import by_user
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ _c10d: Any = dist
 _joins = itertools.count()
 _stores: list[Any] = []
 """What the joined processes share, while they are: texts by key."""
-_FAILED = "failed"
+_WORD = "word"
 
 
 class PeerLost(TrainingError):
@@ -44,17 +45,27 @@ def joined() -> Iterator[None]:
     """Join the processes that were launched together, and leave them on every way out.
 
     Does nothing in a single process, and inside a process group that there is already. Raises GenkitError if they can't
-    be joined.
+    be joined, or that group has no backend for the CPU, and Interrupted if the user stops one of them meanwhile.
     """
+    if dist.is_initialized():
+        backend = dist.get_backend_config()
+        if dist.get_world_size() > 1 and "cpu" not in backend:
+            raise GenkitError(
+                f"the process group of this script is {backend} and has nothing for the CPU, by which processes agree: "
+                "make it by init_process_group('cpu:gloo,cuda:nccl'), or leave that to genkit"
+            )
+        yield
+        return
     world, rank, _ = launched()
-    if world == 1 or dist.is_initialized():
+    if world == 1:
         yield
         return
     backend = (
         "gloo"  # of tensors on the CPU, as those by which processes agree; a process that ended is noticed at once
     )
     if torch.cuda.is_available() and dist.is_nccl_available():
-        own_gpu()
+        with contextlib.suppress(UsageError):  # of too few GPUs, which is said where one is asked for
+            own_gpu()
         backend = "cpu:gloo,cuda:nccl"
     try:
         store = _c10d.PrefixStore(f"genkit/{next(_joins)}", _meeting_point())
@@ -66,6 +77,14 @@ def joined() -> Iterator[None]:
     _stores.append(store)
     try:
         yield
+    except PeerLost as error:
+        if word_left()[0] == "stopped":
+            raise Interrupted("stopped, as another process of this training was") from error
+        raise
+    except (KeyboardInterrupt, Interrupted) as error:
+        if by_user(error):
+            leave_word("stopped")
+        raise
     finally:
         _stores.remove(store)
         with contextlib.suppress(RuntimeError):  # of a group whose other processes have ended
@@ -78,20 +97,21 @@ def _meeting_point() -> Any:
     return next(_c10d.rendezvous("env://", timeout=MEETING))[0]
 
 
-def leave_word(reason: str) -> None:
-    """Leave the other processes the reason why this one fails."""
+def leave_word(kind: Literal["stopped", "failed"], reason: str = "") -> None:
+    """Leave the other processes word that the user has stopped this one, or why it fails."""
     with contextlib.suppress(RuntimeError):
         for store in _stores:
-            store.set(_FAILED, reason)
+            store.set(_WORD, f"{kind} {reason}")
 
 
-def word_left() -> str:
-    """Return the reason that a process has left which has failed; empty if none has."""
+def word_left() -> tuple[str, str]:
+    """Return what a process that has ended has left of itself, as ``leave_word``; two empty texts if none has."""
     with contextlib.suppress(RuntimeError):
         for store in _stores:
-            if store.check([_FAILED]):
-                return str(store.get(_FAILED).decode())
-    return ""
+            if store.check([_WORD]):
+                kind, _, reason = store.get(_WORD).decode().partition(" ")
+                return kind, reason
+    return "", ""
 
 
 def world() -> int:
@@ -117,6 +137,23 @@ def in_turns(work: Callable[[], T]) -> T:
             result = work()
         barrier()
     return result
+
+
+def of_first(work: Callable[[], str]) -> str:
+    """Return in all processes the text that process 0's work returns; if that fails, the others raise PeerLost.
+
+    What it finds in a folder need not be visible on another machine at the same moment.
+    """
+    return agree(work() if rank() == 0 else "")
+
+
+def share(tensors: Iterable[Tensor]) -> None:
+    """Replace tensors by those of process 0."""
+    for tensor in tensors if world() > 1 else ():
+        if tensor.numel():
+            own = tensor.detach().contiguous()
+            _carried(dist.broadcast, own.view(-1).view(torch.uint8), 0)
+            tensor.detach().copy_(own)
 
 
 def barrier() -> None:
@@ -189,9 +226,14 @@ def mean(value: float) -> float:
 
 
 def _add_up(tensor: Tensor) -> None:
-    """Replace a tensor by its sum over all processes; raises PeerLost if one of them has ended."""
+    """Replace a tensor by its sum over all processes."""
+    _carried(dist.all_reduce, tensor)
+
+
+def _carried(collective: Callable[..., Any], *arguments: Any) -> None:
+    """Call a collective; raises PeerLost if another process has ended."""
     try:
-        dist.all_reduce(tensor)
+        collective(*arguments)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:

@@ -29,6 +29,10 @@ _ONE_VALUE = "Expected more than 1 value per channel when training"
 """Torch's message for a batch normalisation of a single value."""
 
 
+LOST = "another of its processes was killed, or ended without saying so"
+"""The reason of a run that was interrupted so that another process could leave no word."""
+
+
 class Ending:
     """Where a run stands when it ends; ``monitor`` is that of its loop, once there is one."""
 
@@ -38,11 +42,8 @@ class Ending:
 
     def record_loss(self) -> None:
         """Record that another process has ended: as a failure if that has left word of one, else as an interruption."""
-        reason = distributed.word_left()
-        if reason:
-            self.record("failed", reason)
-        else:
-            self.record("interrupted", "another of its processes was killed, or ended without saying so")
+        left, reason = distributed.word_left()
+        self.record("failed" if left == "failed" else "interrupted", reason if left else LOST)
 
     def record(self, kind: str, reason: str = "") -> None:
         """Write "interrupted" or "failed" into status.json, unless the run is finished, and tell the observers.
@@ -51,7 +52,7 @@ class Ending:
         """
         if distributed.rank():
             if kind == "failed":
-                distributed.leave_word(reason)
+                distributed.leave_word("failed", reason)
             return
         with contextlib.suppress(OSError):  # the disk may be what failed
             status = self.run.status

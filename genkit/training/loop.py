@@ -79,11 +79,19 @@ class Loop:
         if not self.rank:
             clear(self.run.path / "checkpoints")
             newest = max((path.name for path in self.run.checkpoints()), default="")
-        snapshot.restore(self.state, self.run, distributed.agree(newest))
-        distributed.barrier()
+        newest = distributed.agree(newest)
+        snapshot.restore(self.state, self.run, newest)
+        if newest:
+            distributed.barrier()
+        else:
+            self._share()
         count, images = self.run.config.milestones, self.run.config.images or 0
         due = [images * number // (count + 1) for number in range(1, count + 1)]
         self._milestones = [milestone for milestone in due if milestone > self.stream.drawn]
+
+    def _share(self) -> None:
+        """Give all processes the numbers of the first: what each draws or fits may differ between machines and GPUs."""
+        distributed.share([*self.model.state_dict().values(), *self.ema.average.values()])
 
     def _train_stage(self, stage: int) -> None:
         """Prepare a stage, unless the checkpoint is of it, and step until its share of the budget is used."""
@@ -96,6 +104,7 @@ class Loop:
                 state.stage, state.stage_drawn, state.stage_seconds = stage, state.drawn, self._seconds
                 self.ema.settle(self.runner.finished(stage))
                 self.model.prepare_stage(stage, train_data, self._make_step(state.index, 0, "prepare"))
+                self._share()
             self.model.enter_stage(stage, train_data, self._make_step(0, 0, "enter"))
         if self.run.config.batch_norm:
             self._moving = statistics(self.model, moving=True)

@@ -150,10 +150,11 @@ def tune(
         model = model.to(target)
         state = _at_the_start(config, model, mixed, last, target)
         first = Path("checkpoints") / "step-000000000.safetensors"
-        made = ""
-        if distributed.rank() == 0:
-            made = str(create(Path(root), config, lambda folder: snapshot.save(state, folder / first)).path)
-        tuned = open_run(Path(distributed.agree(made)))
+
+        def made() -> str:
+            return str(create(Path(root), config, lambda folder: snapshot.save(state, folder / first)).path)
+
+        tuned = open_run(Path(distributed.of_first(made)))
         return train_run(tuned, lambda: model, mixed, target, settings or Settings(), on_event)
 
 

@@ -55,8 +55,19 @@ def test_another_process_tells_of_its_own_failures_alone(ended):
     assert ended(1, own) == (own, "", "")  # which is printed where all errors are
     assert ended(1, PeerLost("another process has ended")) == (1, "", "")
     assert ended(1, Interrupted("stopped after 128 images")) == (130, "", "")
+    assert ended(1, KeyboardInterrupt()) == (130, "", "")
     lost = PeerLost("another process has ended")
     assert ended(0, lost) == (lost, "a result\n", "a message\n")
+
+
+@pytest.mark.parametrize("command", [("train", "--nope"), ("train", "--batch", "0"), ("eval", "--gpu", "1")])
+def test_the_first_process_alone_says_what_is_wrong_with_the_flags_that_all_were_given(genkit, monkeypatch, command):
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "0"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    first = genkit(*command)
+    assert (first.code, command[1] in first.err) == (2, True)
+    monkeypatch.setenv("RANK", "1")
+    assert genkit(*command) == (2, "", "")
 
 
 @pytest.mark.slow

@@ -48,6 +48,13 @@ def test_at_begins_a_run_and_goes_on_with_it_by_the_same_command(genkit, tmp_pat
         assert (refused.code, said in refused.err) == (2, True), refused.err
 
 
+def test_torchrun_with_restarts_is_told_to_name_the_folder(genkit, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
+    told = "torchrun may start this again, which begins another run: --at FOLDER goes on with one"
+    assert told in genkit("train", "--model", "gan", "--images", "64").err.splitlines()
+    assert told not in genkit("train", "--model", "gan", "--images", "64", "--at", "here").err
+
+
 def test_profile_prints_where_the_time_went_and_where_its_trace_is(genkit, tmp_path):
     done = genkit("train", "--model", "gan", "--images", "640", "--profile", "2")
     lines = done.err.splitlines()

@@ -213,9 +213,30 @@ def test_parts_that_were_measured_are_not_measured_again_until_their_record_is_g
     assert left(run, "2/2") == [1]
 
 
+def test_an_extractor_that_failed_in_a_part_is_tried_again_by_the_command_of_that_part(run, whole, monkeypatch):
+    def too_little_memory(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("genkit.features.cache.rows", too_little_memory)
+        left(run, "1/2")
+    assert left(run, "1/2") == [2]
+    check_equal(evaluate(run, part="2/2", **ASKED), run, whole)
+
+
+def test_what_a_process_that_was_killed_after_its_record_left_is_removed(run, monkeypatch):
+    left(run, "1/2")
+    with monkeypatch.context() as patched:
+        patched.setattr(parts_module.PartsFolder, "_clear", lambda self: None)
+        evaluate(run, part="2/2", **ASKED)
+    assert list(run.path.glob("parts/*/part-*"))
+    evaluate(run, part="1/2", **ASKED)
+    assert not list(run.path.glob("parts/*/part-*"))
+
+
 def test_processes_of_torchrun_wait_for_each_other_and_return_the_same(run, whole, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
     found = []
 
     def the_other_process_works(seconds):

@@ -11,7 +11,8 @@ import pytest
 from toy_runs import ended, same
 
 from genkit.errors import DataError, GenkitError, Interrupted, UsageError
-from genkit.files.locks import holding
+from genkit.files.leases import use_leases
+from genkit.files.locks import holding, lock_at
 from genkit.training.api import train
 from genkit.training.runs import find_runs, open_run
 from genkit.training.settings import Settings
@@ -86,8 +87,9 @@ def test_a_folder_that_can_hold_no_run_is_refused(train_at, tmp_path):
     with pytest.raises(UsageError, match="is a file"):
         train_at("file")
     train_at("runs/digits/toy-gan/one", images=32)
-    with pytest.raises(UsageError, match="is a folder of runs: name one in it"):
-        train_at("runs")
+    for folder in ("runs", "runs/digits", "runs/digits/toy-gan"):
+        with pytest.raises(UsageError, match="is a folder of runs: name one in it"):
+            train_at(folder)
     run = train_at("lost", images=32)
     (run.path / "run.json").unlink()
     with pytest.raises(DataError, match="has checkpoints but no run.json"):
@@ -103,3 +105,12 @@ def test_a_run_that_another_process_trains_is_left_alone(train_at, tmp_path):
     shutil.copytree(run.path, tmp_path / "new", ignore=shutil.ignore_patterns("run.json", "checkpoints"))
     with holding(open_run(run.path).lock()):
         assert train_at("new", images=32).finished  # another folder is another run
+
+
+def test_two_that_begin_at_once_begin_one_run_by_a_lease_where_the_folder_has_those(train_at, tmp_path):
+    use_leases(tmp_path, "its file system has no locks")
+    (tmp_path / "run").mkdir()
+    with holding(lock_at(tmp_path / "run" / ".lock-0")):
+        with pytest.raises(GenkitError, match="is being trained by another process"):
+            train_at()
+        assert not (tmp_path / "run" / "run.json").exists()

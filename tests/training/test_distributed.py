@@ -1,47 +1,18 @@
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+import signal
 
 import pytest
 import torch
 from forks import together
 from torch import nn
 
-from genkit.errors import UsageError
-from genkit.training import checkpoint, distributed
-from genkit.training.runs import find_runs
+from genkit.devices import pick_device
+from genkit.errors import GenkitError, UsageError
+from genkit.training import distributed
 
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
-SCRIPT = """
-import json, os, sys
-import toys, torch
-from genkit.training.loop import Loop
-from genkit.training.settings import Settings
-from genkit.registry.discovery import registry
-from genkit.training.api import train
-import torch.distributed as dist
-
-torch.set_num_threads(1)
-registry().plugins.append(toys.plugin())
-rank = os.environ["RANK"]
-models = []
-finish = Loop._finish
-Loop._finish = lambda self: (models.append(self.model), finish(self))
-for name in ("toy-gan", "toy-stages"):
-    run = train(name, "digits", root=sys.argv[1], device="cpu", images=256)
-    weights = {key: tensor.double().sum().item() for key, tensor in models[-1].state_dict().items()}
-    document = {"run": str(run.path), "weights": weights}
-    if name == "toy-stages":
-        document["spread"] = models[-1].shift.spread.tolist()
-    assert not dist.is_initialized()
-    with open(os.path.join(sys.argv[1], f"{name}-{rank}.json"), "w") as file:
-        json.dump(document, file)
-"""
 
 
 @pytest.fixture
@@ -137,24 +108,58 @@ def test_if_one_process_fails_the_others_end_too(tmp_path):
     assert together(work) == [2, 7]
 
 
-@pytest.mark.slow
-def test_two_processes_end_with_equal_weights(tmp_path, own_cache):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "script.py", "."]
-    done = subprocess.run(
-        launch,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for name in ("toy-gan", "toy-stages"):
-        one, other = (json.loads((tmp_path / f"{name}-{rank}.json").read_text()) for rank in (0, 1))
-        assert one == other
-    runs = list(find_runs(tmp_path))
-    assert len(runs) == 2
-    for run in runs:
-        assert run.finished
-        assert checkpoint.load(run.newest_checkpoint())[1]["drawn"] >= 256
+@FORKS
+def test_what_the_first_process_finds_or_has_all_have(tmp_path):
+    def work(rank):
+        images = torch.full((2, 3, 4, 4), float(rank)).to(memory_format=torch.channels_last)
+        tensors = [images, torch.tensor([rank == 0, True]), torch.tensor(7 + rank), torch.empty(0), torch.ones(3)[::2]]
+        with distributed.joined():
+            assert distributed.of_first(lambda: f"{tmp_path}/{rank}") == f"{tmp_path}/0"
+            distributed.share(tensors)
+            backend = torch.distributed.group.WORLD._get_backend(torch.device("cpu"))
+            assert backend.options._timeout == distributed.PATIENCE  # what the first does alone may take long
+        assert images.eq(0).all() and images.is_contiguous(memory_format=torch.channels_last)
+        assert [tensor.tolist() for tensor in tensors[1:]] == [[True, True], 7, [], [1.0, 1.0]]
+
+    assert together(work) == [0, 0]
+
+
+@FORKS
+def test_if_the_user_stops_one_process_before_training_begins_the_others_stop_too():
+    def work(rank):
+        def stop(number, frame):
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGTERM, stop)
+        with distributed.joined():
+            if rank == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            distributed.barrier()
+
+    assert together(work) == [130, 1]
+
+
+@FORKS
+def test_a_group_of_a_script_by_which_processes_cannot_agree_is_named():
+    def work(rank):
+        torch.distributed.init_process_group("cuda:gloo", rank=rank, world_size=2)
+        named = pytest.raises(GenkitError, match="has nothing for the CPU, by which processes agree: make it by")
+        with named, distributed.joined():
+            pass
+
+    assert together(work) == [0, 0]
+
+
+def test_more_processes_than_gpus_are_joined_as_they_may_train_on_the_cpu(monkeypatch):
+    for name, value in (("WORLD_SIZE", "4"), ("RANK", "3"), ("LOCAL_RANK", "3")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(distributed, "_meeting_point", torch.distributed.HashStore)
+    made = []
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend, **_: made.append(backend))
+    with distributed.joined():
+        assert made == ["cpu:gloo,cuda:nccl"]
+    with pytest.raises(UsageError, match="launch one process a GPU, or give --device cpu"):
+        pick_device("auto")

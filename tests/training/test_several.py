@@ -10,11 +10,12 @@ import sys
 
 import pytest
 import torch
+import toys
 from forks import together
 from toy_runs import ended, same
 
 from genkit.errors import GenkitError, Interrupted, TrainingError
-from genkit.training import checkpoint
+from genkit.training import checkpoint, distributed
 from genkit.training.api import resume, train
 from genkit.training.loop import Loop
 from genkit.training.runs import open_run
@@ -56,6 +57,7 @@ def two(toy_models, imported, digits, tmp_path):
 
             Loop._step = stepped
             train(model, digits, at=tmp_path / name, device="cpu", settings=SETTINGS, on_event=on_event)
+            assert not torch.distributed.is_initialized()
 
         return together(work)
 
@@ -84,8 +86,23 @@ def test_a_run_of_which_any_process_is_killed_goes_on_exactly(two, tmp_path, mod
     assert two("killed", lambda rank, index: os._exit(5), model=model) == [0, 0]  # it is finished: no step is made
 
 
-def test_only_the_first_process_tells_and_all_have_the_statistics_that_are_saved(two, tmp_path, monkeypatch):
-    finish = Loop._finish
+@pytest.mark.parametrize("model", ["toy-gan", "toy-stages"])
+def test_only_the_first_process_tells_and_all_have_the_numbers_that_are_saved(two, tmp_path, monkeypatch, model):
+    """Also if they draw other first weights, or fit a stage otherwise, as on different machines."""
+    finish, restore, prepare = Loop._finish, Loop._restore, toys.ToyStages.prepare_stage
+
+    def differing(loop):
+        with torch.no_grad():
+            for parameter in loop.model.parameters():
+                parameter.add_(0.1 * loop.rank)
+        restore(loop)
+
+    def prepared(model, stage, train_data, step):
+        prepare(model, stage, train_data, step)
+        model.shift.spread += distributed.rank()
+
+    monkeypatch.setattr(Loop, "_restore", differing)
+    monkeypatch.setattr(toys.ToyStages, "prepare_stage", prepared)
 
     def kept(loop):
         finish(loop)
@@ -98,12 +115,12 @@ def test_only_the_first_process_tells_and_all_have_the_statistics_that_are_saved
         with (tmp_path / "events").open("a") as file:
             file.write(json.dumps([os.environ["RANK"], event["kind"], event["processes"]]) + "\n")
 
-    assert two("run", on_event=tell) == [0, 0]
+    assert two("run", model=model, on_event=tell) == [0, 0]
     events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
     assert {rank for rank, _, _ in events} == {"0"} and {processes for _, _, processes in events} == {2}
     assert [kind for _, kind, _ in events].count("end") == 1
     run = open_run(tmp_path / "run")
-    assert run.config.batch_norm == "averaged"
+    assert run.config.batch_norm == ("averaged" if model == "toy-gan" else "")
     saved = checkpoint.load(run.newest_checkpoint(), "model/")[0]
     for rank in (0, 1):
         own = checkpoint.load(tmp_path / f"{rank}.safetensors")[0]
@@ -121,13 +138,14 @@ def signalling(number, at, again):
     return before_step
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
-@pytest.mark.parametrize("at", [{1: 3}, {0: 3, 1: 4}], ids=["one process", "both, one step apart"])
-def test_processes_stop_after_the_same_step_whichever_is_sent_a_signal_however_often(two, tmp_path, number, at):
-    assert two("run", signalling(number, at, again=True)) == [130, 130]
-    run = open_run(tmp_path / "run")
-    assert run.status.state == "interrupted"
-    assert checkpoint.load(run.newest_checkpoint())[1]["index"] == 4
+@pytest.mark.parametrize("both", [False, True], ids=["one process", "both, one step apart"])
+def test_processes_stop_after_the_same_step_whichever_is_sent_a_signal_however_often(two, tmp_path, both):
+    for number, step in ((signal.SIGTERM, 3), (signal.SIGINT, 6), (signal.SIGUSR2, 9)):
+        at = {0: step, 1: step + 1} if both else {1: step}
+        assert two("run", signalling(number, at, again=True)) == [130, 130]
+        run = open_run(tmp_path / "run")
+        assert run.status.state == "interrupted"
+        assert checkpoint.load(run.newest_checkpoint())[1]["index"] == step + 1
     assert two("run") == [0, 0]
     assert run.finished
 
