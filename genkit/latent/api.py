@@ -208,7 +208,7 @@ def interpolate(
         walked = walk_prompts(model, asked, walks, steps, seed=seed)
     else:
         walked = walk_between(model, walks, steps, seed=seed, label=label)
-    _write_walks(walked, steps, grid, gif, origin)
+    _write_walks(walked, steps, grid, gif, origin, asked)
     return walked.view(-1, steps, *walked.shape[1:])
 
 
@@ -255,9 +255,14 @@ def traverse(
 
 
 def _write_walks(
-    images: Tensor, steps: int, grid: Path | str | None, gif: Path | str | None, origin: Origin | None
+    images: Tensor,
+    steps: int,
+    grid: Path | str | None,
+    gif: Path | str | None,
+    origin: Origin | None,
+    prompts: Sequence[str] = (),
 ) -> None:
     if grid is not None:
-        pictures.write_walks(images, Path(grid), steps, origin)
+        pictures.write_walks(images, Path(grid), steps, origin, prompts)
     if gif is not None:
         pictures.write_walks_gif(images, Path(gif), steps)

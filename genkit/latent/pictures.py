@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genkit.data.images import grid, grid_size, png, quantize, save_gif, save_grid
-from genkit.data.lettering import captioned_grid, captioned_size
+from genkit.data.lettering import captioned_grid, captioned_size, strip
 from genkit.data.source import MAX_PIXELS
 from genkit.errors import GenkitError, UsageError, suggestion
 from genkit.features.cache import Progress, quiet
@@ -148,10 +148,16 @@ def _columns(each: int) -> tuple[int, int]:
     return min(each, 10), max(320, 64 * min(each, 10))
 
 
-def write_walks(images: Tensor, path: Path, steps: int, origin: Origin | None = None) -> None:
-    """Write walks through latent space, [rows * steps, C, H, W], as a PNG with a row each."""
+def write_walks(
+    images: Tensor, path: Path, steps: int, origin: Origin | None = None, prompts: Sequence[str] = ()
+) -> None:
+    """Write walks through latent space, [rows * steps, C, H, W], as a PNG with a row each; prompts stand above all."""
+    rows = grid(quantize(images).cpu().numpy(), steps)
+    if prompts:
+        heading = strip(" to ".join(prompts), rows.shape[1], rows.shape[2])
+        rows = np.concatenate([heading, rows])
     with writing(path):
-        save_grid(images, path, columns=steps, origin=origin)
+        write_atomic(path, stamped(png(rows), origin))
 
 
 def write_walks_gif(images: Tensor, path: Path, steps: int) -> None:

@@ -167,6 +167,15 @@ def test_walks_become_a_row_each_and_a_gif_there_and_back(tmp_path):
         assert sheet.width > sheet.height
 
 
+def test_prompts_of_a_walk_stand_above_its_rows(tmp_path):
+    images = torch.full((6, 1, 4, 4), 0.5)
+    write_walks(images, tmp_path / "without.png", 3)
+    write_walks(images, tmp_path / "with.png", 3, prompts=["a red 3", "a blue 8"])
+    without, shown = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("without", "with"))
+    heading, rows = np.split(shown, [len(shown) - len(without)])
+    assert (rows == without).all() and heading.min() < 64
+
+
 def test_edits_stand_below_their_targets_and_above_the_truth(tmp_path):
     small, large = torch.zeros(5, 1, 2, 2), torch.full((5, 1, 4, 4), 0.5)
     write_edits(small, large, tmp_path / "e.png", truth=torch.ones(5, 1, 4, 4))
