@@ -40,12 +40,13 @@ def nothing() -> None:
 class LeaseLock:
     """A lease beside ``path``, whose file is gone when it is released. See ``genkit.files.locks.Lock``.
 
-    If it is lost while it is held, ``lost`` becomes true and ``on_lost`` is called, in a thread of its own.
+    If it is lost while it is held, ``lost`` is true from then on, and ``on_lost`` is called within two touches, in a
+    thread of its own.
     """
 
     def __init__(self, path: Path, on_lost: Callable[[], None] = nothing) -> None:
         self.path = path.with_name(f"{path.name}.lease")
-        self.lost = False
+        self._lost = False
         self._on_lost = on_lost
         self._lease: SoftFileLease | None = None
 
@@ -62,7 +63,7 @@ class LeaseLock:
             lease.acquire(timeout=patience, poll_interval=POLL)
         except (Timeout, LeaseSettingsMismatch):
             return False
-        self.lost, self._lease = False, lease
+        self._lost, self._lease = False, lease
         return True
 
     def held(self) -> bool:
@@ -88,6 +89,16 @@ class LeaseLock:
             lease, self._lease = self._lease, None
             lease.release()
 
+    @property
+    def lost(self) -> bool:
+        """See Lock; who has slept for long finds out by the file, before it is told."""
+        if self._lease is not None and not self._lost:
+            try:
+                self._lost = str(self._lease.token) not in self.path.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                return False  # whoever took it has let it go, or the file system does not answer
+        return self._lost
+
     def _age(self) -> float | None:
         """Return the seconds since the last touch, by this machine's clock; None without a file."""
         try:
@@ -96,7 +107,7 @@ class LeaseLock:
             return None
 
     def _lose(self) -> None:
-        self.lost = True
+        self._lost = True
         self._on_lost()
 
 

@@ -42,7 +42,7 @@ def _of_one_machine(folder: Path) -> str:
     }
     if kind.startswith(("nfs", "lustre")):
         said = next((local[option] for option in options if option in local), "")
-    elif kind == "gpfs" or (kind.startswith("fuse.") and kind != "fuse.fuse-overlayfs"):
+    elif kind in ("gpfs", "beegfs") or (kind.startswith("fuse.") and kind != "fuse.fuse-overlayfs"):
         said = "may keep locks within one machine"
     else:
         said = ""

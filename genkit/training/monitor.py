@@ -194,10 +194,15 @@ class Monitor:
         return torch.stack(rows, 1).flatten(0, 2)
 
     def status(self, name: str, reason: str = "") -> None:
-        """Write status.json."""
-        if not self.rank:
+        """Write status.json; a run that another process has finished, as if this one were dead, stays finished."""
+        if not self.rank and (name == "finished" or not self._finished_elsewhere()):
             seconds = round(self.state.seconds, 3)
             self.run.write_status(Status(name, self.state.drawn, seconds, reason, self.warning))
+
+    def _finished_elsewhere(self) -> bool:
+        with contextlib.suppress(GenkitError):
+            return self.run.finished
+        return False
 
     @property
     def _used(self) -> float:

@@ -99,3 +99,44 @@ def test_who_waits_for_another_waits_for_its_lease(tmp_path, monkeypatch, flock)
     with waiting(tmp_path / "lock", "works"):
         assert LeaseLock(tmp_path / "lock").held()
     assert not LeaseLock(tmp_path / "lock").held()
+
+
+SLEEPER = """
+import sys
+from pathlib import Path
+from genkit.files import leases
+leases.LEASE = float(sys.argv[2])
+lock = leases.LeaseLock(Path(sys.argv[1]))
+assert lock.acquire() and not lock.lost
+print("ready", flush=True)
+sys.stdin.readline()
+print(lock.lost, flush=True)
+lock.release()
+"""
+
+
+def test_who_slept_longer_than_its_lease_finds_out_at_once_and_leaves_the_next_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "LEASE", 0.5)
+    path = tmp_path / "lock"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, str(path), "0.5"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGSTOP)
+    other = LeaseLock(path)
+    while not other.acquire():  # it is alive, and its lease of this moment
+        pass
+    process.send_signal(signal.SIGCONT)
+    assert process.communicate("\n")[0] == "True\n"
+    assert other.held() and not other.lost and other.path.exists()
+    other.release()
+
+
+def test_a_lease_that_has_another_holder_is_lost(tmp_path):
+    lock = LeaseLock(tmp_path / "lock")
+    with holding(lock):
+        text = lock.path.read_text()
+        lock.path.write_text(re.sub("token=.*", "token=anothers", text))
+        assert lock.lost
+        lock.path.write_text(text)
+        assert lock.lost

@@ -49,6 +49,7 @@ def test_locks_that_do_not_hold_are_found_by_trying(tmp_path, monkeypatch, flock
         ("lustre", "localflock", "lustre, is mounted with localflock"),
         ("lustre", "flock", ""),
         ("gpfs", "x", "gpfs, may keep locks within one machine"),
+        ("beegfs", "x", "beegfs, may keep locks within one machine"),
         ("fuse.sshfs", "user_id=0", "fuse.sshfs, may keep locks within one machine"),
         ("fuse.fuse-overlayfs", "x", ""),
         ("xfs", "x", ""),

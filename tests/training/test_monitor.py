@@ -11,6 +11,7 @@ from genkit.errors import PluginError, TrainingError
 from genkit.training import checkpoint
 from genkit.training.api import resume
 from genkit.training.settings import Settings
+from genkit.training.status import Status
 
 
 def test_the_log_is_strict_json_whatever_is_logged(run_toy):
@@ -120,3 +121,16 @@ def test_events_of_a_resumed_run_say_so(run_toy, digits, tmp_path):
         ("start", 5, True),
         ("failed", 5, True),
     ]
+
+
+def test_a_run_that_another_process_has_finished_meanwhile_stays_finished(run_toy, tmp_path):
+    seen = []
+
+    def overtaken(event):
+        if event["kind"] == "checkpoint":
+            run = only_run(tmp_path)
+            seen.append(run.status.state)
+            run.write_status(Status("finished", 96))
+
+    run_toy(images=96, on_event=overtaken)
+    assert seen[0] == "running" and set(seen[1:]) == {"finished"}
