@@ -195,16 +195,12 @@ class TrackerSpec(Spec):
 
 @dataclass(frozen=True)
 class EngineSpec(Spec):
-    """What runs a board's jobs; ``target`` is a function ``(request: EngineRequest) -> Engine``.
-
-    ``options`` is one line that says what ``genkit bench -e NAME=VALUE`` may set.
-    """
+    """What runs a board's jobs; ``target`` is a function ``(request: EngineRequest) -> Engine``."""
 
     kind: ClassVar[str] = "engine"
     name: str
     target: str
     summary: str = ""
-    options: str = ""
 
 
 @dataclass(frozen=True)

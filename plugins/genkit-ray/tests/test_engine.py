@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ pytest.importorskip("genkit_ray", reason="uv sync --group integration installs g
 
 import ray
 from genkit_ray.engine import ray_engine
+from genkit_ray.unit import run
 
 from genkit.benchmark import Plan, outcomes, run_jobs
-from genkit.benchmark.engine import EngineRequest
+from genkit.benchmark.engine import EngineRequest, Lost, nothing
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
+from genkit.benchmark.work import STOPPED
 from genkit.errors import GenkitError, OptionsError
 from genkit.results import store
 from genkit.training.runs import find_runs
@@ -86,6 +89,28 @@ def test_a_board_has_each_job_once_though_it_is_submitted_twice(cluster, tmp_pat
     assert [each.state for each in outcomes(tmp_path / "board")] == ["done", "done"]
     assert len(list(find_runs(tmp_path / "board" / "runs"))) == 2
     assert len([each for each in store.read(tmp_path / "board").records if each.training]) == 2
+
+
+def test_a_task_that_is_stopped_from_outside_is_begun_elsewhere_or_lost(cluster):
+    future = ended(ray_engine(request_of(max_retries=0)).submit("a", word(STOPPED)))
+    with pytest.raises(Lost, match="Ray gave it up"):
+        future.result()
+
+
+def test_a_machine_that_does_not_see_the_folders_does_the_task_which_then_says_so():
+    assert run(word("said"), nothing, "/not/there/a.log", "/not/there") == "said"
+
+
+def test_an_address_at_which_nothing_answers_is_named_at_once(monkeypatch):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(GenkitError, match=f"no Ray cluster answers at {address}: .*; look at ray status there"):
+        ray_engine(request_of(address=address))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(GenkitError, match="no Ray cluster answers at"):
+        ray_engine(request_of())
 
 
 def test_a_cluster_that_is_not_there_is_named_with_what_to_do(monkeypatch):

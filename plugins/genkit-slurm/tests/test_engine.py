@@ -55,7 +55,9 @@ def test_the_debug_executor_does_a_task_in_this_process():
     ("options", "said"),
     [
         ({"cluster": "lsf"}, "cluster=slurm or local or debug, not 'lsf'"),
-        ({"cluster": "local", "slurm_partitoin": "gpu"}, "slurm_partitoin"),
+        ({"cluster": "local", "slurm_partitoin": "gpu"}, "'slurm_partitoin'. Did you mean 'slurm_partition'[?]$"),
+        ({"partition": "gpu"}, "'partition'. Did you mean 'slurm_partition'[?]$"),
+        ({"cluster": "local", "local_setpu": ["true"]}, "local_setpu"),
         ({"cluster": "local", "timeout_min": "long"}, "timeout_min"),
     ],
 )
@@ -102,6 +104,7 @@ def test_a_job_that_slurm_ended_is_lost_with_its_state(cluster, monkeypatch):
     monkeypatch.setattr(queue, "EVERY", 0)
     monkeypatch.setattr("genkit_slurm.engine.PATIENCE", 0)
     future = slurm(request_of()).submit("a", word("a"))
+    Path("engines/12_0_log.err").touch()
     (cluster / "queue").write_text("12|RUNNING|None\n")
     assert not future.done()
     (cluster / "queue").write_text("12|OUT_OF_MEMORY|OutOfMemory\n")
@@ -110,6 +113,26 @@ def test_a_job_that_slurm_ended_is_lost_with_its_state(cluster, monkeypatch):
         Lost, match=r"12 ended without a result: OUT_OF_MEMORY \(OutOfMemory\); its log is .*12_0_log.err"
     ):
         future.result()
+
+
+def test_a_job_of_a_node_that_does_not_see_the_folder_says_so(cluster, monkeypatch):
+    monkeypatch.setattr(queue, "EVERY", 0)
+    monkeypatch.setattr("genkit_slurm.engine.PATIENCE", 0)
+    future = slurm(request_of()).submit("a", word("a"))
+    (cluster / "queue").write_text("12|FAILED|NonZeroExitCode\n")
+    assert future.done()
+    with pytest.raises(Lost, match="it has no log, as if its node did not see .*engines: keep the board in a folder"):
+        future.result()
+
+
+def test_a_job_that_has_returned_is_submitted_anew_though_the_queue_lists_it(cluster, monkeypatch):
+    monkeypatch.setattr(queue, "EVERY", 0)
+    (cluster / "queue").write_text("12|COMPLETING|None\n")
+    engine = slurm(request_of())
+    engine.submit("a", word("a"))
+    assert engine.find("a") is not None and engine.find("b") is None
+    Path("engines/12_0_result.pkl").touch()
+    assert engine.find("a") is None
 
 
 def test_a_queue_that_does_not_take_jobs_says_why(cluster):

@@ -21,8 +21,9 @@ from genkit.benchmark.work import STOPPED
 
 @pytest.fixture(autouse=True)
 def job(monkeypatch):
-    """The environment of a job of submitit's debug executor, which has one task."""
-    monkeypatch.setenv("SUBMITIT_DEBUG_JOB_ID", "1")
+    """The environment of a job of submitit's local executor, which has one task."""
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    monkeypatch.setenv("SUBMITIT_LOCAL_JOB_ID", "1")
     monkeypatch.setenv("SUBMITIT_FOLDER", "engines")
     monkeypatch.setattr(unit, "LATER", 0.01)
 
@@ -48,33 +49,28 @@ def stopped_by(number):
     return task
 
 
-def elsewhere(task):
-    """A unit that another process made."""
-    unit = Unit(task, nothing)
-    unit._made_by = 0
-    return unit
-
-
 def test_a_task_that_ends_is_what_it_returned(requeued):
-    assert elsewhere(word("ended"))() == "ended"
+    assert Unit(word("ended"), nothing)() == "ended"
     assert requeued == []
 
 
-def test_in_the_process_of_the_command_a_task_that_is_stopped_ends_nothing(requeued):
+def test_in_the_process_of_the_command_a_task_that_is_stopped_ends_nothing(requeued, monkeypatch):
+    monkeypatch.delenv("SUBMITIT_EXECUTOR")
+    monkeypatch.setenv("SUBMITIT_DEBUG_JOB_ID", "1")
     assert Unit(stopped_by(signal.SIGUSR2), nothing)() == STOPPED
     assert requeued == []
 
 
 def test_a_task_is_requeued_if_slurm_announced_the_end(requeued):
     with pytest.raises(SystemExit) as ended:
-        elsewhere(stopped_by(signal.SIGUSR2))()
+        Unit(stopped_by(signal.SIGUSR2), nothing)()
     assert requeued == [signal.SIGUSR2]
     assert ended.value.code == 0
 
 
 def test_a_task_that_was_cancelled_is_not_requeued(requeued):
     with pytest.raises(SystemExit) as ended:
-        elsewhere(stopped_by(signal.SIGTERM))()
+        Unit(stopped_by(signal.SIGTERM), nothing)()
     assert requeued == []
     assert ended.value.code == 130
 
@@ -82,3 +78,12 @@ def test_a_task_that_was_cancelled_is_not_requeued(requeued):
 def test_what_is_done_after_requeueing_is_the_same():
     again = pickle.loads(pickle.dumps(Unit(word("ended"), nothing).checkpoint()))
     assert again.result() == "ended"
+
+
+def test_tasks_of_one_job_find_each_other_though_the_command_was_launched_with_others(monkeypatch):
+    for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "7")  # as sbatch hands on what the command had
+    monkeypatch.setenv("SUBMITIT_LOCAL_NTASKS", "2")
+    monkeypatch.setenv("SUBMITIT_LOCAL_GLOBALID", "1")
+    monkeypatch.setenv("SUBMITIT_LOCAL_LOCALID", "1")
+    assert Unit(lambda: f"{os.environ['RANK']} of {os.environ['WORLD_SIZE']}", nothing)() == "1 of 2"

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ import ray
 
 DEFAULTS: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "max_retries": 3}
 
+ANSWER = 10.0
+"""Seconds in which a cluster must answer: Ray itself tries for minutes, and prints each try."""
+
 PATIENCE = 60.0
 """Seconds in which cancelled tasks save a checkpoint."""
 
@@ -35,6 +39,7 @@ def ray_engine(request: EngineRequest) -> RayEngine:
         raise OptionsError(f"engine ray: {_one_line(error)}") from error
     started = not ray.is_initialized()
     if started:
+        _check_answers(str(address or os.environ.get("RAY_ADDRESS", "")))
         try:
             with _signals_kept():
                 ray.init(
@@ -44,12 +49,26 @@ def ray_engine(request: EngineRequest) -> RayEngine:
                     log_to_driver=False,
                     logging_level=logging.WARNING,
                 )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Ray's own, of its Python and its C++, have no base in common
             raise GenkitError(
                 f"no Ray cluster can be used: {_one_line(error)}; start one with ray start --head, or one of this "
                 "machine alone with -e address=local"
             ) from error
     return RayEngine(remote, request, started)
+
+
+def _check_answers(address: str) -> None:
+    """Raise GenkitError if nothing answers at HOST:PORT; other addresses, such as "auto", are Ray's to find."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise GenkitError(
+            f"no Ray cluster answers at {address}: {_one_line(error)}; look at ray status there, or start one of this "
+            "machine alone with -e address=local"
+        ) from error
 
 
 class RayFuture:

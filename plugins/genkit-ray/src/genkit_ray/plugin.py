@@ -10,9 +10,4 @@ from genkit.plugin import EngineSpec, hookimpl
 @hookimpl
 def genkit_engines() -> Iterator[EngineSpec]:
     """The engine."""
-    yield EngineSpec(
-        "ray",
-        "genkit_ray.engine:ray_engine",
-        summary="Tasks of a Ray cluster, a running one or one of this machine",
-        options="address, and those of ray.remote: num_cpus, num_gpus, max_retries, memory ...",
-    )
+    yield EngineSpec("ray", "genkit_ray.engine:ray_engine", summary="Tasks of a Ray cluster, or of this machine")

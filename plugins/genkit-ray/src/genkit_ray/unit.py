@@ -9,14 +9,25 @@ import sys
 from collections.abc import Callable, Iterator
 
 from genkit.benchmark.engine import Task, prepared
+from genkit.benchmark.work import STOPPED
 
 
 def run(task: Task, prepare: Callable[[], None], log: str, folder: str) -> str:
-    """Do a task in a folder, with all that it prints in a log."""
+    """Do a task in a folder, with all that it prints in a log, unless this machine does not see them.
+
+    A task that is stopped from outside, as its machine is taken, ends the process: Ray begins it elsewhere.
+    """
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    with contextlib.chdir(folder), _printing_to(log):
+    with contextlib.ExitStack() as stack:
+        if os.path.isdir(folder):
+            stack.enter_context(contextlib.chdir(folder))
+        if os.path.isdir(os.path.dirname(log)):
+            stack.enter_context(_printing_to(log))
         prepared(prepare)
-        return task()
+        said = task()
+    if said == STOPPED:
+        os._exit(130)
+    return said
 
 
 @contextlib.contextmanager

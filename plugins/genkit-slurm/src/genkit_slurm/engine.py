@@ -17,7 +17,7 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedSubmissionError, pickle_load
 
-from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task
+from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task, refuse_options
 from genkit.errors import GenkitError, OptionsError
 from genkit.files.text import logger
 from genkit_slurm.queue import Queue
@@ -26,6 +26,9 @@ from genkit_slurm.unit import Unit
 _LOG = logger(__name__)
 
 CLUSTERS = ("slurm", "local", "debug")
+
+GENERAL = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")
+"""The options of all of submitit's executors; those of one of them begin with its name."""
 
 MADE_WITH = ("slurm_max_num_timeout", "slurm_python", "slurm_max_pickle_size_gb", "local_max_num_timeout")
 """The options that submitit takes when an executor is made, not with the others."""
@@ -48,6 +51,7 @@ def slurm(request: EngineRequest) -> SlurmEngine:
         raise OptionsError(f"engine slurm has cluster={' or '.join(CLUSTERS)}, not {cluster!r}")
     if request.workers is not None:
         options.setdefault("slurm_array_parallelism", request.workers)
+    _refuse_unknown(options)
     made_with = {name: options.pop(name) for name in MADE_WITH if name in options}
     try:
         executor = submitit.AutoExecutor(request.folder, cluster=cluster, **made_with)
@@ -61,6 +65,13 @@ def slurm(request: EngineRequest) -> SlurmEngine:
     except (NameError, ValueError, AssertionError, TypeError) as error:
         raise OptionsError(f"engine slurm: {' '.join(str(error).split())}") from error
     return SlurmEngine(executor, cluster, request)
+
+
+def _refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise OptionsError for what submitit has no option for, in fewer words than its own."""
+    own = sorted(f"slurm_{name}" for name in submitit.SlurmExecutor._valid_parameters())
+    of_others = [name for name in options if name.startswith(("local_", "debug_"))]  # submitit knows them
+    refuse_options("slurm", options, [*GENERAL, "stderr_to_stdout", "cluster", *MADE_WITH, *own, *of_others])
 
 
 class SlurmFuture:
@@ -78,7 +89,7 @@ class SlurmFuture:
         """See Future."""
         if self._queue is None:
             return bool(self._first.done())
-        return self._returned() or not self._queue.has(self._job.job_id)
+        return self.returned() or not self._queue.has(self._job.job_id)
 
     def result(self) -> str:
         """See Future."""
@@ -88,15 +99,15 @@ class SlurmFuture:
             except Exception as error:
                 raise Lost(f"it failed: {_one_line(str(error))}") from error
         until = time.monotonic() + PATIENCE
-        while not self._returned() and self._queue is not None and time.monotonic() < until:
+        while not self.returned() and self._queue is not None and time.monotonic() < until:
             time.sleep(0.5)
-        if not self._returned():
+        if not self.returned():
             state = self._queue.end_of(self._job.job_id) if self._queue else "its process was killed"
-            raise Lost(f"Slurm's job {self._job.job_id} ended without a result: {state}; its log is {self.log}")
+            raise Lost(f"Slurm's job {self._job.job_id} ended without a result: {state}; {self._where()}")
         outcome, value = pickle_load(self._first.paths.result_pickle)
         if outcome != "success":
             last = (str(value).strip().splitlines() or ["no reason"])[-1]
-            raise Lost(f"Slurm's job {self._job.job_id} failed: {_one_line(last)}; its log is {self.log}")
+            raise Lost(f"Slurm's job {self._job.job_id} failed: {_one_line(last)}; {self._where()}")
         return str(value)
 
     def cancel(self) -> None:
@@ -104,7 +115,14 @@ class SlurmFuture:
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             self._job.cancel(check=False)
 
-    def _returned(self) -> bool:
+    def _where(self) -> str:
+        """Say where the log is."""
+        if self.log.exists():
+            return f"its log is {self.log}"
+        return f"it has no log, as if its node did not see {self.log.parent}: keep the board in a folder that all share"
+
+    def returned(self) -> bool:
+        """Whether the result of its first task is there."""
         with contextlib.suppress(OSError):  # asks a file system of several machines anew
             os.utime(self._first.paths.folder)
         return bool(self._first.paths.result_pickle.exists())
@@ -116,6 +134,7 @@ class SlurmEngine(Engine):
     def __init__(self, executor: submitit.AutoExecutor, cluster: str, request: EngineRequest) -> None:
         self._executor, self._folder, self._prepare = executor, request.folder, request.prepare
         self._queue = Queue() if cluster == "slurm" else None
+        self._here: list[SlurmFuture] = []
         self.lasting, self.pause = cluster == "slurm", 2.0
         if cluster != "slurm":
             self.limit = 1 if cluster == "debug" else request.workers or os.cpu_count() or 1
@@ -127,7 +146,7 @@ class SlurmEngine(Engine):
 
     def submit_all(self, tasks: Sequence[tuple[str, Task]]) -> list[SlurmFuture]:
         """See Engine; what an earlier command submitted and is still in the queue is found again."""
-        futures = {index: found for index, (name, _) in enumerate(tasks) if (found := self._again(name)) is not None}
+        futures = {index: found for index, (name, _) in enumerate(tasks) if (found := self.find(name)) is not None}
         new = [index for index in range(len(tasks)) if index not in futures]
         self._folder.mkdir(parents=True, exist_ok=True)
         for start in range(0, len(new), ARRAY):
@@ -135,11 +154,21 @@ class SlurmEngine(Engine):
             jobs = self._submitted([Unit(tasks[index][1], self._prepare) for index in part])
             for index, job in zip(part, jobs, strict=True):
                 futures[index] = SlurmFuture(job, self._queue)
+                if isinstance(job, submitit.LocalJob):
+                    self._here.append(futures[index])
                 if self._queue is not None:
                     self._file(tasks[index][0]).write_text(f"{job.job_id} {job.num_tasks}\n", encoding="utf-8")
             if self._queue is not None:
                 _LOG.info("%d jobs are in Slurm's queue; their logs come to %s", len(part), self._folder)
         return [futures[index] for index in range(len(tasks))]
+
+    def close(self) -> None:
+        """Stop the processes of submitit's local executor that there are, and wait until they have ended."""
+        for future in self._here:
+            if not future.done():
+                future.cancel()
+        while not all(future.done() for future in self._here):
+            time.sleep(0.1)
 
     def _submitted(self, units: list[Unit]) -> list[submitit.Job[str]]:
         try:
@@ -151,8 +180,8 @@ class SlurmEngine(Engine):
         """The file of the number that Slurm gave a job, and of its number of tasks."""
         return self._folder / f"{name}.job"
 
-    def _again(self, name: str) -> SlurmFuture | None:
-        """Return what an earlier command submitted under a name, if it is in the queue."""
+    def find(self, name: str) -> SlurmFuture | None:
+        """See Engine; what has its result is not in the queue, whatever squeue lists."""
         if self._queue is None:
             return None
         try:
@@ -162,7 +191,8 @@ class SlurmEngine(Engine):
         if not self._queue.lists(number):
             return None
         job: submitit.Job[str] = submitit.SlurmJob(self._folder, number, tasks=list(range(int(tasks))))
-        return SlurmFuture(job, self._queue)
+        found = SlurmFuture(job, self._queue)
+        return None if found.returned() else found
 
 
 def _one_line(text: str) -> str:

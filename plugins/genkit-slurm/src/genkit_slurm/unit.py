@@ -27,15 +27,15 @@ class Unit:
     """A job of a board, as submitit stores it; ``prepare`` is called first in a process of its own."""
 
     def __init__(self, task: Task, prepare: Callable[[], None]) -> None:
-        self._task, self._prepare, self._made_by = task, prepare, os.getpid()
+        self._task, self._prepare = task, prepare
 
     def __call__(self) -> str:
         """Do the job; requeues it, and ends the process, if Slurm is about to end it."""
         environment = JobEnvironment()
-        if environment.num_tasks > 1:
-            TorchDistributedEnvironment().export(set_cuda_visible_devices=False)
-        if self._made_by == os.getpid():  # submitit's debug executor
+        if environment.cluster == "debug":  # in the process of the command
             return self._task()
+        if environment.num_tasks > 1:
+            TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
         prepared(self._prepare)
         requeue = signal.getsignal(signal.SIGUSR2)
         with _received() as received:
