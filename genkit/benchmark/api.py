@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,7 @@ class Benchmark:
         engine_options: Mapping[str, Any] | None = None,
         cancel: Callable[[int], bool] = always,
         detach: bool = False,
+        track: Sequence[str] = (),
     ) -> Leaderboard:
         """Run the jobs that have not ended, then write board.md and report.html and return the leaderboard.
 
@@ -93,6 +94,7 @@ class Benchmark:
             engine_options=engine_options,
             cancel=cancel,
             detach=detach,
+            track=track,
         )
         if len(self.failed) == len(self.jobs):
             raise GenkitError(f"no job of {self.file} succeeded")
@@ -122,6 +124,7 @@ def open_benchmark(
     file = Path(file)
     plan = read_plan(file)
     options = {"data_root": data_root, "size": plan.size, "exclude_generated": plan.exclude_generated or None}
+    options["pack"] = plan.pack if plan.pack != "pixels" else None
     dataset_options = {key: value for key, value in options.items() if value is not None}
     todo = tuple(jobs(plan, opener(plan.dataset, **dataset_options)))
     return Benchmark(file, plan, BenchFolder(Path(out or Path("boards", file.stem))), todo, dataset_options)
@@ -138,20 +141,29 @@ def bench(
     on_job: OnJob = ignore,
     engine: str = "local",
     engine_options: Mapping[str, Any] | None = None,
+    track: Sequence[str] = (),
 ) -> Leaderboard:
     """Train and evaluate all models of a board's file (TOML, see ``genkit.benchmark.plan``), then rank them.
 
     Runs, records, board.md and report.html are kept in ``out``, by default ``boards/NAME``. Each job is a process;
     ``workers`` of them run at a time, by default one, or as many as there is room for if ``engine`` is not "local" but
-    that of a cluster, such as "slurm" or "ray" of the plugins; ``engine_options`` are the engine's own. Jobs that have
-    ended are not repeated, those that failed only with ``retry``, so the same call resumes after any interruption.
+    that of a cluster, such as "slurm" or "ray" of the plugins; ``engine_options`` are the engine's own. Trackers
+    ``track``, such as ("tensorboard",), follow the runs. Jobs that have ended are not repeated, those that failed only
+    with ``retry``, so the same call resumes after any interruption.
     ``on_job(job, outcome)`` is called as each job ends. In a script, call this under ``if __name__ == "__main__":``, as
     multiprocessing asks.
 
-    Raises MissingError or OptionsError for the file, UnknownName for a data set, model or engine that does not exist,
-    OptionsError for an option of the engine, GenkitError if no job succeeded, and Interrupted after Ctrl-C.
+    Raises MissingError or OptionsError for the file, UnknownName for a data set, model, engine or tracker that does not
+    exist, MissingError for an engine or tracker that is not installed, OptionsError for an option of the engine,
+    GenkitError if no job succeeded, and Interrupted after Ctrl-C.
     """
     benchmark = open_benchmark(file, out=out, data_root=data_root)
     return benchmark.run(
-        device=device, workers=workers, retry=retry, on_job=on_job, engine=engine, engine_options=engine_options
+        device=device,
+        workers=workers,
+        retry=retry,
+        on_job=on_job,
+        engine=engine,
+        engine_options=engine_options,
+        track=track,
     )

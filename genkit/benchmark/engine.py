@@ -14,12 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from genkit.errors import GenkitError, OptionsError, PluginError
+from genkit.errors import GenkitError, MissingError, OptionsError, PluginError, suggestion
+from genkit.files.guard import blamed
 from genkit.registry.discovery import registry
 from genkit.registry.specs import EngineSpec
 
 Task = Callable[[], str]
 """One job: it takes no arguments and returns how it ended."""
+
+
+INSTALLED_BY = {"slurm": "genkit-slurm", "ray": "genkit-ray"}
+"""The packages of genkit that have engines."""
 
 
 class Lost(GenkitError):
@@ -78,13 +83,25 @@ class Engine(abc.ABC):
         """Have several tasks done, each as by ``submit``; an engine may have a faster way."""
         return [self.submit(name, task) for name, task in tasks]
 
+    def find(self, name: str) -> Future | None:
+        """Return what an earlier process submitted under a name, if it waits or runs; None if not, or not known."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - most have nothing to do
         """Stop what would end with this process anyway, wait for it, and let everything go."""
 
 
 def make_engine(name: str, request: EngineRequest) -> Engine:
-    """Return the engine of a name; raises UnknownName, OptionsError for its options, PluginError for what is none."""
-    made = registry().find(EngineSpec, name).spec.load()(request)
+    """Return the engine of a name.
+
+    Raises UnknownName, MissingError for one of genkit's plugins that is not installed, OptionsError for its options,
+    PluginError for an engine that is broken.
+    """
+    if name in INSTALLED_BY and not any(offer.bare == name for offer in registry().offers(EngineSpec)):
+        package = INSTALLED_BY[name]
+        raise MissingError(f"engine {name} is not installed: pip install {package} (genkit plugins lists what is)")
+    spec = registry().find(EngineSpec, name).spec
+    made = blamed(f"engine {name!r} can't be made", lambda: spec.load()(request))
     if not isinstance(made, Engine):
         raise PluginError(f"engine {name!r} is {made!r}, not a genkit.benchmark.engine.Engine: mend it in its plugin")
     return made
@@ -95,7 +112,8 @@ def refuse_options(name: str, given: Mapping[str, Any], known: Sequence[str] = (
     wrong = [each for each in given if each not in known]
     if wrong:
         has = f"it has {', '.join(known)}" if known else "it has none"
-        raise OptionsError(f"engine {name} has no option {wrong[0]!r}: {has}")
+        near = suggestion(wrong[0], known)
+        raise OptionsError(f"engine {name} has no option {wrong[0]!r}{f'.{near}' if near else f': {has}'}")
 
 
 @functools.cache

@@ -12,12 +12,15 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task, prepared, refuse_options
+from genkit.errors import GenkitError
+from genkit.files.guard import sentence
 
 CONTEXT: Any = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["genkit.benchmark.runner", "genkit.training.api", "genkit.evaluation"])
@@ -47,7 +50,10 @@ class LocalFuture:
         with self._said:
             try:
                 if self._said.poll():
-                    return str(self._said.recv())
+                    said = self._said.recv()
+                    if isinstance(said, Lost):
+                        raise said
+                    return str(said)
             except EOFError:
                 pass
         raise Lost(f"its process ended with code {self._process.exitcode}, perhaps for lack of memory")
@@ -104,7 +110,13 @@ def _alone(
     torch.set_num_threads(threads)
     prepared(prepare)
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
-    said = task()
+    said: str | Lost
+    try:
+        said = task()
+    except Exception as error:
+        said = Lost(sentence(error))
+        if not isinstance(error, GenkitError):
+            traceback.print_exc()
     with contextlib.suppress(OSError):  # the runner is dead
         sending.send(said)
 

@@ -23,6 +23,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, MinLen
 
+from genkit.data.source import Pack
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.options import build, read_config
 
@@ -43,9 +44,9 @@ class Plan:
     """The content of a board's file. ``images`` is the training budget of every model; None for its preset's.
 
     ``metrics``, ``features``, ``count`` and ``protocol`` are as in EvalConfig; ``parameters`` are those of metrics, by
-    metric. ``size`` resizes images of a data set without a fixed size; ``exclude_generated`` and ``allow_generated``
-    are those of ``genkit.train``. ``milestones`` earlier checkpoints of each run are also evaluated, by the first
-    metric.
+    metric. ``size`` resizes images of a data set without a fixed size; ``pack`` is that of ``genkit.open_dataset``;
+    ``exclude_generated`` and ``allow_generated`` are those of ``genkit.train``. ``milestones`` earlier checkpoints of
+    each run are also evaluated, by the first metric.
     """
 
     dataset: str
@@ -61,6 +62,7 @@ class Plan:
     milestones: Annotated[int, Ge(0)] = 0
     exclude_generated: bool = False
     allow_generated: bool = False
+    pack: Pack = "pixels"
 
     def eval_config(self, device: str) -> EvalConfig:
         """Return the settings under which each job is evaluated."""

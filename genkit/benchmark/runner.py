@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from genkit.benchmark.engine import Engine, EngineRequest, Future, Lost, make_engine, nothing
 from genkit.benchmark.plan import Plan
 from genkit.benchmark.progress import Progress
-from genkit.benchmark.work import STOPPED, TAKEN, BenchFolder, Work
+from genkit.benchmark.work import ENDED, STOPPED, TAKEN, BenchFolder, Work, holding_job
+from genkit.devices import launched
 from genkit.errors import GenkitError, Interrupted, UsageError
-from genkit.files.leases import LEASE, are_leases, use_leases
+from genkit.files.guard import blamed
+from genkit.files.leases import LEASE, MARK, are_leases, use_leases
 from genkit.files.lock_probe import why_no_locks
-from genkit.files.locks import Held, holding, lock_at
+from genkit.files.locks import Held, lock_at
 from genkit.files.text import logger
 from genkit.results.jobs import Job, Outcome, lock_file, outcome
+from genkit.training.tracking import asked_for
 
 _LOG = logger(__name__)
+
+R = TypeVar("R")
 
 OnJob = Callable[[Job, Outcome], None]
 """Called with each job that is done or has failed, also with those that ended in an earlier call."""
@@ -53,43 +59,48 @@ def run_jobs(
     engine_options: Mapping[str, Any] | None = None,
     cancel: Callable[[int], bool] = always,
     detach: bool = False,
+    track: Sequence[str] = (),
 ) -> None:
     """Run the jobs that have not ended, and with ``retry`` those that failed; finished jobs are not repeated.
 
     ``dataset_options`` are passed to open_dataset. ``workers`` jobs run at a time: one if ``engine`` is "local", whose
     processes share the cores, else as many as the engine has room for. Several runners may work in one folder, by
     several engines: each does other jobs, and waits for the others' at the end. ``prepare``, which must be picklable,
-    is called first in each job's process, for instance to set up logging. Where the file system of ``folder`` keeps no
-    locks, leases are used, and that is logged.
+    is called first in each job's process, for instance to set up logging. Trackers ``track`` follow the runs, see
+    genkit.training.settings. Where the file system of ``folder`` keeps no locks, leases are used, and that is logged.
 
     After Ctrl-C the jobs are cancelled: they save a checkpoint. If the engine has a queue that outlasts this process,
     ``cancel`` is called with the number of jobs in it, and they are left there if it returns False; with ``detach`` it
-    is not asked, and they are left. Raises Interrupted after Ctrl-C, GenkitError if the folder can't be made,
-    UnknownName or OptionsError for the engine, UsageError for ``detach`` with one that has no such queue.
+    is not asked, and they are left. Raises Interrupted after Ctrl-C, GenkitError if the folder can't be made or gives
+    no locks, UnknownName, OptionsError or MissingError for the engine or a tracker, PluginError for an engine that is
+    broken, UsageError for ``detach`` with one that has no such queue, and below torchrun.
     """
-    bench = BenchFolder(folder)
-    try:
+    if launched().world > 1:
+        raise UsageError("each job of a board is a process of its own: run genkit bench without torchrun")
+    asked_for(track)
+    bench, whole = BenchFolder(folder), BenchFolder(folder.absolute())
+    options, own = dict(dataset_options or {}), whole.path / "engines" / engine.replace(":", "-")
+    work = {job.id: Work(plan, job, whole, device, options, tuple(track)) for job in todo}
+    with _kept_in(folder):
         bench.jobs.mkdir(parents=True, exist_ok=True)
-        _choose_locks(bench)
-    except OSError as error:
-        raise GenkitError(f"the board can't be kept in {folder}: {error.strerror or error}") from error
-    if retry:
-        for job in todo:
-            ended = outcome(bench.jobs, job)
-            if ended is not None and ended.state == "failed":
-                (bench.jobs / f"{job.id}.json").unlink(missing_ok=True)
-    options, own = dict(dataset_options or {}), folder.absolute() / "engines" / engine.replace(":", "-")
-    made = make_engine(engine, EngineRequest(own, workers, dict(engine_options or {}), prepare))
-    work = {job.id: Work(plan, job, BenchFolder(folder.absolute()), device, options) for job in todo}
-    with contextlib.closing(made):
+    request = EngineRequest(own, workers, dict(engine_options or {}), prepare)
+    with contextlib.closing(make_engine(engine, request)) as made:
         if detach and not made.lasting:
             raise UsageError(f"the jobs of engine {engine} end with this command: leave --detach out")
+        with _kept_in(folder):
+            known = [(job, outcome(bench.jobs, job)) for job in todo]
+            left = [job for job, ended in known if ended is None]
+            again = [job for job, ended in known if retry and ended is not None and ended.state == "failed"]
+            if left or again:  # a board that is done may be in a folder that can't be written
+                _choose_locks(bench, left)
+            for job in again:
+                (bench.jobs / f"{job.id}.json").unlink(missing_ok=True)
         runner = _Runner(bench, engine, made, work, list(todo), on_job)
         try:
             runner.run()
         except KeyboardInterrupt:
             count = len(runner.working)
-            if made.lasting and (detach or not cancel(count)):
+            if count and made.lasting and (detach or not cancel(count)):
                 raise Interrupted(
                     f"jobs left with {engine}: {count}; the same command goes on with the board"
                 ) from None
@@ -97,9 +108,23 @@ def run_jobs(
             raise Interrupted(f"stopped; the same command resumes the board in {folder}") from None
 
 
-def _choose_locks(bench: BenchFolder) -> None:
-    """Have leases used where locks don't hold, for all machines and for good."""
+@contextlib.contextmanager
+def _kept_in(folder: Path) -> Iterator[None]:
+    """Say of a folder that can't be written that no board can be kept there."""
+    try:
+        yield
+    except OSError as error:
+        raise GenkitError(f"the board can't be kept in {folder}: {error.strerror or error}") from error
+
+
+def _choose_locks(bench: BenchFolder, left: Sequence[Job]) -> None:
+    """Have leases used where locks don't hold, for all machines and for good; ``left`` are the jobs without outcome."""
     why = "" if are_leases(bench.jobs) else why_no_locks(bench.path)
+    if why and any(lock_file(bench.jobs, job).exists() for job in left):
+        raise GenkitError(
+            f"locks don't hold in {bench.path}, {why}, but its jobs were begun with locks: see that no other process "
+            f"works on the board, make the empty file {bench.path / MARK}, and begin it again"
+        )
     if why:
         use_leases(bench.path, why)
     if are_leases(bench.jobs):
@@ -131,7 +156,7 @@ class _Runner:
         """Run all jobs; raises KeyboardInterrupt also if a job was stopped from outside."""
         progress = Progress(self.bench, self.name)
         while self.waiting or self.working:
-            for future in [each for each in self.working if each.done()]:
+            for future in self._of_engine(lambda: [each for each in self.working if each.done()]):
                 self._finish(future, self.working.pop(future))
             self._submit()
             progress.show(self.working.values(), self.waiting)
@@ -152,16 +177,28 @@ class _Runner:
             if self.until.get(job.id, 0.0) > time.monotonic():
                 continue
             self.waiting.remove(job)
-            ended = outcome(self.bench.jobs, job) or self._given_up(job)
+            ended = self._ended(job) or self._given_up(job)
             if ended is not None:
                 self.on_job(job, ended)
-            elif lock_at(lock_file(self.bench.jobs, job)).held():
-                self._later(job)
-            else:
+            elif not lock_at(lock_file(self.bench.jobs, job)).held():
                 ready.append(job)
+            elif (found := self._of_engine(lambda: self.engine.find(job.id))) is not None:  # noqa: B023 - called at once
+                self.working[found] = job
+            else:
+                self._later(job)
         if ready:
-            given = self.engine.submit_all([(job.id, self.work[job.id]) for job in ready])
+            tasks = [(job.id, self.work[job.id]) for job in ready]
+            given = self._of_engine(lambda: self.engine.submit_all(tasks))
             self.working.update(zip(given, ready, strict=True))
+
+    def _of_engine(self, ask: Callable[[], R]) -> R:
+        return blamed(f"engine {self.name!r} fails", ask)
+
+    def _ended(self, job: Job) -> Outcome | None:
+        """Return how a job ended, as a file system of several machines has it now: the folder is touched for that."""
+        with contextlib.suppress(OSError):
+            os.utime(self.bench.jobs)
+        return outcome(self.bench.jobs, job)
 
     def _later(self, job: Job) -> None:
         self.until[job.id] = time.monotonic() + max(AGAIN, self.engine.pause)
@@ -170,13 +207,13 @@ class _Runner:
     def _finish(self, future: Future, job: Job) -> None:
         said = ""
         try:
-            said = future.result()
+            said = self._of_engine(future.result)
         except Lost as error:
             self.lost[job.id] = str(error)
-        ended = outcome(self.bench.jobs, job)
+        ended = self._ended(job)
         if ended is None and said == STOPPED:
             raise KeyboardInterrupt
-        if ended is None and said != TAKEN:
+        if ended is None and said not in (TAKEN, ENDED):  # of one that has ended the outcome may not be seen here yet
             self.lost.setdefault(job.id, f"{self.name} ended it with {said!r}")
             ended = self._given_up(job)
         if ended is None:
@@ -190,8 +227,8 @@ class _Runner:
         """Publish for a process that was killed, unless another one has taken its job."""
         if job.id not in self.lost:
             return None
-        with contextlib.suppress(Held), holding(lock_at(lock_file(self.bench.jobs, job))):
-            ended = outcome(self.bench.jobs, job) or Outcome(job, "failed", reason=self.lost[job.id])
+        with contextlib.suppress(Held), holding_job(self.bench, job):
+            ended = self._ended(job) or Outcome(job, "failed", reason=self.lost[job.id])
             ended.publish(self.bench.jobs)
             return ended
         return None

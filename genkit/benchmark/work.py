@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,9 @@ from genkit.benchmark.plan import Plan
 from genkit.data import ImageDataset, open_dataset
 from genkit.errors import GenkitError, GenkitWarning
 from genkit.files.guard import by_user, sentence
-from genkit.files.leases import MARK, are_leases
+from genkit.files.leases import MARK, are_leases, nothing
 from genkit.files.lock_probe import why_no_locks
-from genkit.files.locks import Held, Lock, holding, lock_at, waiting
+from genkit.files.locks import Held, Lock, lock_at, waiting
 from genkit.files.writing import write_atomic
 from genkit.registry.fence import no_exit
 from genkit.results.jobs import Job, Outcome, lock_file, outcome
@@ -68,6 +68,25 @@ class _Superseded(Exception):
     """Another process took the job over, as this one seemed to be dead."""
 
 
+@contextlib.contextmanager
+def holding_job(bench: BenchFolder, job: Job, on_lost: Callable[[], None] = nothing) -> Iterator[Lock]:
+    """Hold the lock of a job; raises Held if another process has it, GenkitError if the file system gives none."""
+    lock = lock_at(lock_file(bench.jobs, job), on_lost=on_lost)
+    try:
+        taken = lock.acquire()
+    except OSError as error:
+        raise GenkitError(
+            f"{bench.jobs} gives {socket.gethostname()} no lock, {error.strerror or error}: once it does, the "
+            "same command goes on"
+        ) from error
+    if not taken:
+        raise Held
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
 @dataclass(frozen=True)
 class Work:
     """A job with all that its process must know; it is called once or more, in any process that sees the folder.
@@ -80,6 +99,7 @@ class Work:
     bench: BenchFolder
     device: str = "auto"
     dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    track: tuple[str, ...] = ()
 
     def __call__(self) -> str:
         """Do the job, and return ENDED, TAKEN or STOPPED; whatever else goes wrong is its outcome."""
@@ -129,13 +149,18 @@ class Work:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[Lock]:
         """Hold the job's lock; raises Held, or GenkitError where locks don't hold as they did on the first machine."""
-        if not are_leases(self.bench.jobs / "any") and (why := why_no_locks(self.bench.jobs)):
+        try:
+            why = "" if are_leases(self.bench.jobs / "any") else why_no_locks(self.bench.jobs)
+        except OSError as error:
+            raise GenkitError(
+                f"{self.bench.jobs} can't be written on {socket.gethostname()}: {error.strerror or error}"
+            ) from error
+        if why:
             raise GenkitError(
                 f"locks in {self.bench.path} don't hold on {socket.gethostname()}: {why}; stop the board, make the "
                 f"empty file {self.bench.path / MARK}, and begin it again"
             )
-        lock = lock_at(lock_file(self.bench.jobs, self.job), on_lost=lambda: os.kill(os.getpid(), signal.SIGTERM))
-        with holding(lock):
+        with holding_job(self.bench, self.job, lambda: os.kill(os.getpid(), signal.SIGTERM)) as lock:
             yield lock
 
     def _done(self, lock: Lock) -> str:
@@ -157,7 +182,8 @@ class Work:
             return TAKEN
         took = round(time.monotonic() - began, 3)
         Outcome(self.job, ended.state, ended.record, ended.reason, took).publish(self.bench.jobs)
-        self._intent.unlink(missing_ok=True)
+        if ended.record:  # a job that failed may have stored its record before: tried again, it makes no second one
+            self._intent.unlink(missing_ok=True)
         return ENDED
 
     def _record(self, lock: Lock) -> str:
@@ -211,13 +237,15 @@ class Work:
     def _trained(self, data: ImageDataset) -> Run:
         """Return the job's run: one that is finished, one gone on with, or a new one, the same in all processes."""
         from genkit.training.api import resume, train
+        from genkit.training.settings import Settings
 
-        job = self.job
+        job, settings = self.job, Settings(track=self.track)
         known = runs_of(job, self.bench.runs) if distributed.rank() == 0 else []
         found = next((run for run in reversed(known) if run.finished), known[-1] if known else None)
         path = distributed.agree(str(found.path) if found else "")
         if path:
-            return resume(open_run(Path(path)), dataset=data, device=None if self.device == "auto" else self.device)
+            device = None if self.device == "auto" else self.device
+            return resume(open_run(Path(path)), dataset=data, device=device, settings=settings)
         return train(
             f"{job.dist}:{job.model}",
             data,
@@ -229,6 +257,7 @@ class Work:
             allow_generated=self.plan.allow_generated,
             device=self.device,
             root=self.bench.runs,
+            settings=settings,
         )
 
 

@@ -13,7 +13,7 @@ import click
 
 from genkit.cli.data import data_root_option, open_dataset
 from genkit.cli.help import Command, option
-from genkit.cli.options import FILE, device_option
+from genkit.cli.options import FILE, device_option, track_option
 from genkit.cli.output import agreed, echo, echo_json, echo_lines, terminal_width
 from genkit.cli.parameters import RunsFolder
 from genkit.files.text import quoted
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 @option("--json", "as_json", is_flag=True, section="Output", help="Print one JSON document.")
 @data_root_option
 @device_option
+@track_option
 def command(
     board: Path,
     out: Path | None,
@@ -69,6 +70,7 @@ def command(
     detach: bool,
     data_root: Path | None,
     device: str,
+    track: list[str] | None,
     as_json: bool,
 ) -> None:
     """Train, evaluate and rank all models of a board file.
@@ -94,7 +96,7 @@ def command(
     if dry_run:
         _dry_run(benchmark, workers or 1, as_json)
         return
-    chosen = parse_assignments(engine_options)
+    chosen, terminal = parse_assignments(engine_options), _on_terminal()
     before = {ended.job.id for ended in benchmark.outcomes if ended is not None}
     began, total, count = time.monotonic(), len(benchmark.jobs), 0
 
@@ -115,8 +117,9 @@ def command(
                 prepare=show_messages,
                 engine=engine,
                 engine_options=chosen,
-                cancel=lambda waiting: _cancelled(waiting, engine),
+                cancel=lambda waiting: _cancelled(waiting, engine, terminal),
                 detach=detach,
+                track=track or (),
             )
     finally:
         if count == total:
@@ -131,10 +134,17 @@ def command(
     echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {quoted(folder)} --why", err=True)
 
 
-def _cancelled(count: int, engine: str) -> bool:
-    """Ask whether to cancel what is in the queue of a cluster; without a terminal to ask on it is cancelled."""
-    if not (sys.stdin is not None and sys.stdin.isatty()):
-        return True
+def _on_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _cancelled(count: int, engine: str, terminal: bool) -> bool:
+    """Ask whether to cancel what is in the queue of a cluster.
+
+    A command that had no ``terminal`` to ask on cancels it; one whose terminal was closed leaves it.
+    """
+    if not _on_terminal():
+        return not terminal
     question = f"cancel the jobs that {engine} has ({count})? If not, they go on, and the same command finds them"
     return agreed(question, err=True)
 

@@ -74,3 +74,18 @@ def test_a_board_on_generated_images_stops_until_its_file_says_what_to_do(choice
     bench("b.toml", out="again", device="cpu")
     (run,) = find_runs(Path("again/runs"))
     assert run.config.summary.startswith(f"{left} images")
+
+
+def test_a_board_of_encoded_images_has_the_same_jobs():
+    Path("images").mkdir()
+    for index in range(4):
+        pixels = np.random.default_rng(index).integers(0, 255, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(f"images/{index}.png")
+    board = BOARD.replace("digits", "folder:images")
+    opened = []
+    for text in (board, f'pack = "encoded"\n{board}'):
+        Path("b.toml").write_text(text)
+        opened.append(open_benchmark("b.toml"))
+    pixels, encoded = opened
+    assert [job.id for job in encoded.jobs] == [job.id for job in pixels.jobs]
+    assert ("pack" in pixels.dataset_options, encoded.dataset_options["pack"]) == (False, "encoded")

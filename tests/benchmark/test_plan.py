@@ -76,6 +76,7 @@ def test_weights_and_versions_move_the_job_too(tmp_path, digits, monkeypatch):
     ("text", "message"),
     [
         ("models = []\ndataset = 'digits'", "models"),
+        (BOARD.replace("images = 640", "images = 640\npack = 'zip'"), "pack"),
         (BOARD.replace("seeds = [1]", "seeds = [-1]"), r"models\.1\.seeds\.0"),
         (BOARD.replace("batch", "bach"), "'models.1.bach'. Did you mean 'batch'"),
         (BOARD.replace("dataset", "data"), "no option 'data'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -19,15 +20,15 @@ from genkit.benchmark.engine import Engine, Lost
 from genkit.benchmark.jobs import jobs
 from genkit.benchmark.plan import Entry
 from genkit.benchmark.progress import Progress
-from genkit.benchmark.work import BenchFolder
+from genkit.benchmark.work import ENDED, BenchFolder
 from genkit.cli.messages import show_messages
-from genkit.errors import GenkitError, Interrupted, UsageError
-from genkit.files.leases import LeaseLock
+from genkit.errors import GenkitError, Interrupted, MissingError, PluginError, UnknownName, UsageError
+from genkit.files.leases import MARK, LeaseLock
 from genkit.files.locks import ProcessLock, holding, lock_at
 from genkit.registry.discovery import Plugin, registry
 from genkit.registry.specs import EngineSpec
 from genkit.results import store
-from genkit.results.jobs import lock_file, outcome
+from genkit.results.jobs import Outcome, lock_file, outcome
 from genkit.training.api import train
 from genkit.training.runs import find_runs
 
@@ -291,6 +292,10 @@ class Held(Engine):
         self.tasks.append(task)
         return Kept(self, task)
 
+    def find(self, name):
+        finds = self.request.options.get("finds")
+        return Kept(self, finds) if finds else None
+
 
 class Kept:
     log = Path("the.log")
@@ -427,3 +432,127 @@ def test_where_locks_do_not_hold_leases_do(digits, tmp_path, forked, monkeypatch
     assert "locks don't hold in" in caplog.text and "leases are used" in caplog.text
     assert isinstance(lock_at(lock_file(bench.jobs, job)), LeaseLock)
     assert not list(bench.jobs.glob("*.lease"))
+
+
+def no_lock(*_):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+def test_a_file_system_that_gives_no_locks_any_more_ends_the_board_in_one_line(digits, held, tmp_path, monkeypatch):
+    plan = plan_of("ppca")
+    monkeypatch.setattr(ProcessLock, "acquire", no_lock)
+    with pytest.raises(GenkitError, match="jobs gives .* no lock, No locks available: once it does, the same command"):
+        run_jobs(plan, list(jobs(plan, digits)), tmp_path, engine="held", engine_options={"dies": True})
+    assert outcomes(tmp_path) == []
+
+
+@pytest.mark.parametrize("flock", ["for show", "missing"])
+def test_a_board_that_was_begun_with_locks_does_not_take_leases_unasked(digits, held, tmp_path, monkeypatch, flock):
+    plan, bench = plan_of("ppca"), BenchFolder(tmp_path)
+    (job,) = todo = list(jobs(plan, digits))
+    bench.jobs.mkdir()
+    with holding(ProcessLock(lock_file(bench.jobs, job))):
+        pass  # which leaves its file
+    without_locks(monkeypatch, flock)
+    with pytest.raises(GenkitError, match="were begun with locks: .* make the empty file .*leases, and begin it again"):
+        run_jobs(plan, todo, tmp_path, device="cpu", engine="held")
+    assert not held[0].tasks
+    (tmp_path / MARK).touch()
+    run_jobs(plan, todo, tmp_path, device="cpu", engine="held")
+    assert states(tmp_path) == [("ppca", 0, "done")]
+
+
+def test_a_board_that_is_done_needs_no_folder_that_can_be_written(digits, held, tmp_path, monkeypatch):
+    plan, told = plan_of("ppca"), []
+    (job,) = todo = list(jobs(plan, digits))
+    Outcome(job, "failed", reason="no luck").publish(BenchFolder(tmp_path).jobs)
+
+    def read_only(folder):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("genkit.benchmark.runner.why_no_locks", read_only)
+    run_jobs(plan, todo, tmp_path, engine="held", on_job=lambda job, ended: told.append(ended.state))
+    assert told == ["failed"]
+    with pytest.raises(GenkitError, match="the board can't be kept in .*: Read-only file system"):
+        run_jobs(plan, todo, tmp_path, engine="held", retry=True)
+
+
+def test_what_is_asked_for_wrongly_forgets_no_failure(digits, tmp_path):
+    plan = plan_of("ppca")
+    (job,) = todo = list(jobs(plan, digits))
+    Outcome(job, "failed", reason="no luck").publish(BenchFolder(tmp_path).jobs)
+    for wrong, more in ((UnknownName, {"engine": "slrum"}), (UsageError, {"detach": True})):
+        with pytest.raises(wrong):
+            run_jobs(plan, todo, tmp_path, retry=True, **more)
+    assert states(tmp_path) == [("ppca", 0, "failed")]
+
+
+def test_an_outcome_that_is_not_seen_here_yet_is_waited_for(digits, held, tmp_path, monkeypatch):
+    plan = plan_of("ppca")
+    monkeypatch.setattr("genkit.benchmark.runner.AGAIN", 0.0)
+    said = [ENDED]  # by a machine whose files come late; what is submitted again does the job
+    result = Kept.result
+    monkeypatch.setattr(Kept, "result", lambda self: said.pop() if said else result(self))
+    run_jobs(plan, list(jobs(plan, digits)), tmp_path, device="cpu", engine="held")
+    assert states(tmp_path) == [("ppca", 0, "done")]
+
+
+def test_a_job_that_an_earlier_command_submitted_and_that_runs_is_found(digits, held, tmp_path):
+    plan, bench, told = plan_of("ppca"), BenchFolder(tmp_path), []
+    (job,) = todo = list(jobs(plan, digits))
+    bench.jobs.mkdir()
+    lock = ProcessLock(lock_file(bench.jobs, job))
+    assert lock.acquire()
+
+    def ends():
+        lock.release()
+        Outcome(job, "failed", reason="found").publish(bench.jobs)
+        return ENDED
+
+    run_jobs(
+        plan,
+        todo,
+        tmp_path,
+        engine="held",
+        engine_options={"finds": ends},
+        on_job=lambda job, ended: told.append(ended.reason),
+    )
+    assert told == ["found"] and not held[0].tasks
+
+
+def test_ctrl_c_asks_nothing_while_nothing_is_queued(digits, held, tmp_path, monkeypatch):
+    plan, bench = plan_of("ppca"), BenchFolder(tmp_path)
+    (job,) = todo = list(jobs(plan, digits))
+    bench.jobs.mkdir()
+
+    def pressed(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genkit.benchmark.runner.time.sleep", pressed)
+    with holding(ProcessLock(lock_file(bench.jobs, job))), pytest.raises(Interrupted, match="the same command resumes"):
+        run_jobs(plan, todo, tmp_path, engine="held", engine_options={"lasting": True}, cancel=lambda count: 1 / count)
+
+
+def test_an_engine_that_breaks_is_named_in_one_line(digits, held, tmp_path, monkeypatch):
+    def broken(self):
+        raise RuntimeError("no\nluck")
+
+    plan = plan_of("ppca")
+    monkeypatch.setattr(Kept, "done", broken)
+    with pytest.raises(PluginError, match="engine 'held' fails: RuntimeError: no luck, at .*test_runner.py"):
+        run_jobs(plan, list(jobs(plan, digits)), tmp_path, engine="held")
+
+
+def test_a_board_below_torchrun_is_refused(digits, tmp_path, monkeypatch):
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "0"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="run genkit bench without torchrun"):
+        run_jobs(plan_of("ppca"), [], tmp_path)
+
+
+def test_a_tracker_that_can_not_be_used_is_said_before_anything_runs(tmp_path, monkeypatch):
+    others = [plugin for plugin in registry().plugins if not plugin.name.startswith("tracker")]
+    monkeypatch.setattr(registry(), "plugins", others)
+    with pytest.raises(MissingError, match="no tracker is installed"):
+        run_jobs(plan_of("ppca"), [], tmp_path / "board", track=["tensorboard"])
+    assert not (tmp_path / "board").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import os
 import pickle
 import signal
@@ -10,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+import toy_trackers
 from unlocked import without_locks
 
 from genkit.benchmark import Plan, outcomes
@@ -18,7 +21,8 @@ from genkit.benchmark.plan import Entry
 from genkit.benchmark.work import ENDED, STOPPED, TAKEN, BenchFolder, Work
 from genkit.errors import GenkitError
 from genkit.files.leases import LeaseLock, use_leases
-from genkit.files.locks import holding, lock_at
+from genkit.files.locks import ProcessLock, holding, lock_at
+from genkit.registry.discovery import registry
 from genkit.results import store
 from genkit.results.jobs import Outcome, lock_file, outcome
 from genkit.training.runs import find_runs
@@ -60,6 +64,40 @@ def test_a_process_that_dies_between_record_and_outcome_leaves_no_second_record(
     assert work() == ENDED
     assert counted(work) == (1, 1, 1)
     assert outcome(work.bench.jobs, work.job).record == record.name
+
+
+def test_a_job_that_fails_after_its_record_has_no_second_one_when_it_is_tried_again(work, monkeypatch):
+    def broken(*arguments):
+        raise RuntimeError("no luck")
+
+    work = dataclasses.replace(work, plan=dataclasses.replace(work.plan, milestones=1))
+    with monkeypatch.context() as patched:
+        patched.setattr("genkit.evaluation.milestones.measure_milestones", broken)
+        assert work() == ENDED
+    assert outcome(work.bench.jobs, work.job).reason == "RuntimeError: no luck"
+    (work.bench.jobs / f"{work.job.id}.json").unlink()
+    assert work() == ENDED
+    found = [record for record in store.read(work.bench.path).records if record.training]
+    assert [record.training.finished for record in found].count(True) == 1
+    assert outcome(work.bench.jobs, work.job).state == "done"
+
+
+def test_a_job_for_which_there_is_no_lock_says_where_and_why(work, monkeypatch):
+    def no_lock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(ProcessLock, "acquire", no_lock)
+    with pytest.raises(GenkitError, match=f"jobs gives {socket.gethostname()} no lock, No locks available"):
+        work()
+    assert counted(work) == (0, 0, 0)
+
+
+def test_trackers_follow_the_run_of_a_job(work, monkeypatch):
+    monkeypatch.setattr(registry(), "plugins", [*registry().plugins, toy_trackers.plugin()])
+    assert dataclasses.replace(work, track=("notes",))() == ENDED
+    (run,) = find_runs(work.bench.runs)
+    lines = (run.path / "trackers" / "notes" / "notes").read_text().splitlines()
+    assert lines[0] == "start 0" and "record 640" in lines
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR2"])

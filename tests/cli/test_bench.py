@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -123,7 +124,8 @@ class Waiting(Engine):
         return None
 
     def done(self):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        return False
 
     def cancel(self):
         self.cancelled += 1
@@ -132,10 +134,11 @@ class Waiting(Engine):
 @pytest.mark.parametrize(
     ("terminal", "answer", "arguments", "asked", "cancelled"),
     [
-        (True, True, (), 1, 1),
-        (True, False, (), 1, 0),
-        (True, True, ("--detach",), 0, 0),
-        (False, None, (), 0, 1),
+        ("open", True, (), 1, 1),
+        ("open", False, (), 1, 0),
+        ("open", True, ("--detach",), 0, 0),
+        ("none", None, (), 0, 1),
+        ("closed meanwhile", None, (), 0, 0),
     ],
 )
 def test_ctrl_c_asks_on_a_terminal_whether_to_cancel(
@@ -144,7 +147,8 @@ def test_ctrl_c_asks_on_a_terminal_whether_to_cancel(
     Path("b.toml").write_text(BOARD.rpartition("[[models]]")[0])
     made, questions = [], []
     monkeypatch.setattr(EngineSpec, "load", lambda self: lambda request: made.append(Waiting(request)) or made[-1])
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: terminal))
+    there = {"open": lambda: True, "none": lambda: False, "closed meanwhile": lambda: not made}
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=there[terminal]))
     monkeypatch.setattr("genkit.cli.bench.agreed", lambda text, **how: questions.append(text) or answer)
     stopped = genkit("bench", "b.toml", "-e", "a=[1]", *arguments)
     assert stopped.code == 130
