@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection
 
 from genkit.benchmark.jobs import runs_of
 from genkit.benchmark.work import BenchFolder
+from genkit.errors import GenkitError
 from genkit.files.locks import lock_at
 from genkit.files.text import logger
 from genkit.results.jobs import Job, lock_file
@@ -45,6 +47,7 @@ class Progress:
         )
 
     def _described(self, job: Job) -> str:
-        runs = runs_of(job, self._bench.runs)
-        done = f" {runs[-1].status.images / job.images:.0%}" if runs else ""
+        runs, done = runs_of(job, self._bench.runs), ""
+        with contextlib.suppress(GenkitError):  # a status that can't be read is no reason to stop
+            done = f" {runs[-1].status.images / job.images:.0%}" if runs else ""
         return f"{job.model} seed {job.seed}{done}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task
+from genkit.benchmark.work import STOPPED, TAKEN
 from genkit.errors import GenkitError, OptionsError
 from genkit_ray.unit import run
 
@@ -84,11 +85,12 @@ class RayFuture:
     def result(self) -> str:
         """See Future."""
         try:
-            return str(ray.get(self._reference))
+            said = str(ray.get(self._reference))
         except ray.exceptions.RayTaskError as error:
             raise Lost(f"it failed: {_one_line(error.cause)}; its log is {self.log}") from error
         except ray.exceptions.RayError as error:
             raise Lost(f"Ray gave it up: {_one_line(error)}; its log is {self.log}") from error
+        return TAKEN if said == STOPPED and not self._cancelled else said  # its machine was taken: it is begun again
 
     def cancel(self) -> None:
         """See Future; a second signal would not let the task save."""

@@ -9,14 +9,10 @@ import sys
 from collections.abc import Callable, Iterator
 
 from genkit.benchmark.engine import Task, prepared
-from genkit.benchmark.work import STOPPED
 
 
 def run(task: Task, prepare: Callable[[], None], log: str, folder: str) -> str:
-    """Do a task in a folder, with all that it prints in a log, unless this machine does not see them.
-
-    A task that is stopped from outside, as its machine is taken, ends the process: Ray begins it elsewhere.
-    """
+    """Do a task in a folder, with all that it prints in a log, unless this machine does not see them."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with contextlib.ExitStack() as stack:
         if os.path.isdir(folder):
@@ -24,10 +20,7 @@ def run(task: Task, prepare: Callable[[], None], log: str, folder: str) -> str:
         if os.path.isdir(os.path.dirname(log)):
             stack.enter_context(_printing_to(log))
         prepared(prepare)
-        said = task()
-    if said == STOPPED:
-        os._exit(130)
-    return said
+        return task()
 
 
 @contextlib.contextmanager

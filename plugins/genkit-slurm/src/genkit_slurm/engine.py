@@ -106,7 +106,7 @@ class SlurmFuture:
             raise Lost(f"Slurm's job {self._job.job_id} ended without a result: {state}; {self._where()}")
         outcome, value = pickle_load(self._first.paths.result_pickle)
         if outcome != "success":
-            last = (str(value).strip().splitlines() or ["no reason"])[-1]
+            last = (str(value).strip().splitlines() or ["no reason"])[-1].removeprefix("genkit.errors.GenkitError: ")
             raise Lost(f"Slurm's job {self._job.job_id} failed: {_one_line(last)}; {self._where()}")
         return str(value)
 
