@@ -78,7 +78,7 @@ def test_a_board_on_generated_images_stops_until_its_file_says_what_to_do(choice
 
 def test_a_board_of_encoded_images_has_the_same_jobs():
     Path("images").mkdir()
-    for index in range(4):
+    for index in range(12):
         pixels = np.random.default_rng(index).integers(0, 255, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).save(f"images/{index}.png")
     board = BOARD.replace("digits", "folder:images")

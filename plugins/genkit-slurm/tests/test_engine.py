@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -49,6 +50,8 @@ def test_the_debug_executor_does_a_task_in_this_process():
     engine = make_engine("slurm", request_of(cluster="debug"))
     assert engine.limit == 1
     assert ended(engine.submit("one", word("one"))).result() == "one"
+    with pytest.raises(Lost, match="^ValueError: invalid literal"):  # and no debugger is begun
+        ended(engine.submit("wrong", functools.partial(int, "no number"))).result()
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,10 @@ class SlurmFuture:
     def result(self) -> str:
         """See Future."""
         if isinstance(self._first, submitit.DebugJob):
-            try:
-                return str(self._first.result())
-            except Exception as error:
-                raise Lost(f"it failed: {_one_line(str(error))}") from error
+            said = self._first.result()
+            if isinstance(said, Lost):
+                raise said
+            return str(said)
         until = time.monotonic() + PATIENCE
         while not self.returned() and self._queue is not None and time.monotonic() < until:
             time.sleep(0.5)

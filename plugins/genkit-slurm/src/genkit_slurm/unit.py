@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from submitit import JobEnvironment
 from submitit.helpers import DelayedSubmission, TorchDistributedEnvironment
 
-from genkit.benchmark.engine import Task, prepared
+from genkit.benchmark.engine import Lost, Task, prepared
 from genkit.benchmark.work import STOPPED
+from genkit.files.guard import sentence
 
 LATER = 5.0
 """Seconds for which SIGUSR2 may come after the SIGTERM of a preemption."""
@@ -29,11 +30,14 @@ class Unit:
     def __init__(self, task: Task, prepare: Callable[[], None]) -> None:
         self._task, self._prepare = task, prepare
 
-    def __call__(self) -> str:
+    def __call__(self) -> str | Lost:
         """Do the job; requeues it, and ends the process, if Slurm is about to end it."""
         environment = JobEnvironment()
-        if environment.cluster == "debug":  # in the process of the command
-            return self._task()
+        if environment.cluster == "debug":  # in the process of the command, where an error would begin a debugger
+            try:
+                return self._task()
+            except Exception as error:
+                return Lost(sentence(error))
         if environment.num_tasks > 1:
             TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
         prepared(self._prepare)
