@@ -6,19 +6,21 @@ below. ``dataset.json`` is ``{"labels": [[name, label], ...]}`` or ``{"labels": 
 
 from __future__ import annotations
 
+import array
 import csv
 import io
+import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from genkit.data.extras import extra_module
 from genkit.data.row_groups import LEAN, TooLarge, read_groups
+from genkit.data.texts import Captions, Texts
 from genkit.errors import DataError
-from genkit.files.reading import JSON_WEIGHTS, MAX_MEMORY, parse_json, refuse_large
+from genkit.files.reading import MAX_MEMORY, parse_json, refuse_large
 from genkit.files.text import check_names
 
 FILES = ("file_name", "filename", "file", "path", "image", "image_id", "name")
@@ -30,32 +32,49 @@ METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 STYLEGAN = "dataset.json"
 
 Row = Mapping[str, Any]
+Rows = Callable[[], Iterable[Row]]
+"""The rows of a table, read anew whenever they are asked for, so that a million are not held."""
+
+_LINE, _CELL, _COLUMNS = 64, 64, 10_000
+"""Bytes of memory that are kept of a line, and that a cell of one takes; and most columns."""
 
 
-@dataclass
 class Annotations:
-    """What a file says about images: by file name, a label, or captions; ``notes`` say how it was read.
+    """What a file says about images, row by row: a file name, and a label or captions; ``notes`` say how it was read.
 
     ``labelled``: the file speaks of labels, even if only to say that there are none.
     """
 
-    location: str
-    labels: dict[str, str | int] = field(default_factory=dict)
-    captions: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    labelled: bool = False
+    def __init__(self, location: str, *, labelled: bool = False) -> None:
+        self.location, self.labelled = location, labelled
+        self.notes: list[str] = []
+        self.names, self.captions = Texts(), Captions()
+        self.values: list[str | int] = []
+        """The different labels."""
+        self._labels = array.array("q")
+        self._known: dict[tuple[type, str | int], int] = {}
 
     def add(self, name: str, label: str | int | None, captions: tuple[str, ...]) -> None:
-        """Add what one line says; an image may have several, each with a caption, but one label: else DataError."""
+        """Add what one row says; an image may have several, each with a caption, but one label."""
         self.names.append(name)
-        if label is not None and self.labels.setdefault(name, label) != label:
-            raise DataError(
-                f"{self.location} gives {name} two labels, {self.labels[name]} and {label}: leave it one, "
-                "or read none with --labels none"
-            )
-        if captions:
-            self.captions[name] = tuple(dict.fromkeys((*self.captions.get(name, ()), *captions)))
+        self.captions.append(captions)
+        number = -1
+        if label is not None:
+            number = self._known.setdefault((type(label), label), len(self.values))
+            if number == len(self.values):
+                self.values.append(label)
+        self._labels.append(number)
+
+    def label(self, rows: Sequence[int]) -> str | int | None:
+        """Return the label that rows of one image give it, None if they give none; raises DataError for two."""
+        given = [(self.names[row], self.values[self._labels[row]]) for row in rows if self._labels[row] >= 0]
+        for name, label in given:
+            if label != given[0][1]:
+                raise DataError(
+                    f"{self.location} gives {name} two labels, {given[0][1]} and {label}: leave it one, "
+                    "or read none with --labels none"
+                )
+        return given[0][1] if given else None
 
 
 def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *, labelled: bool = True) -> Annotations:
@@ -69,30 +88,32 @@ def parse(data: bytes, name: str, location: str, known: Callable[[str], bool], *
         if suffix == ".json":
             return _stylegan(check_names(parse_json(data)), location) if labelled else Annotations(location)
         if suffix == ".jsonl":
-            return _of_names(_table(_json_lines(_text(data), location), location, labelled), data, known)
+            return _of_names(_table(lambda: _json_lines(data, location), location, labelled), data, known)
         if suffix == ".parquet":
             return _table(_parquet(data, location), location, labelled)
         if suffix in (".csv", ".tsv", ".txt"):
             delimiter = "," if suffix == ".csv" else "\t"
-            return _of_names(_csv(_text(data), location, delimiter, known, labelled), data, known)
+            return _of_names(_csv(data, location, delimiter, known, labelled), data, known)
     except (ValueError, csv.Error, AttributeError) as error:
         kind = f"{suffix or '.csv'} in UTF-8"
         raise DataError(f"{location} can't be read ({error}): save it again as {kind}") from error
     raise DataError(f"{location} is no file of labels: give a .csv, .tsv, .jsonl, .parquet or dataset.json")
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8-sig", "surrogateescape")
+def _lines(data: bytes, newline: str) -> Iterator[str]:
+    """Yield the lines of a text; its bytes that are no UTF-8 are those of names of files."""
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", "surrogateescape", newline)
 
 
 def _of_names(read: Annotations, data: bytes, known: Callable[[str], bool]) -> Annotations:
     """Return annotations in which bytes that are no UTF-8 stand in names of images alone; else UnicodeDecodeError."""
-    texts = [*map(str, read.labels.values()), *(text for several in read.captions.values() for text in several)]
-    texts += [name for name in read.names if not known(name)]
-    for text in texts:
+    texts = itertools.chain(map(str, read.values), itertools.chain.from_iterable(read.captions))
+    for text, may in itertools.chain(((text, False) for text in texts), ((name, True) for name in read.names)):
         try:
             text.encode()
         except UnicodeEncodeError:
+            if may and known(text):
+                continue
             data.decode("utf-8-sig")
             raise
     return read
@@ -153,17 +174,20 @@ def _stylegan(found: Any, location: str) -> Annotations:
     return read
 
 
-def _json_lines(text: str, location: str) -> list[Row]:
-    refuse_large(text, JSON_WEIGHTS)
-    rows = [check_names(parse_json(line)) for line in text.split("\n") if line.strip()]
-    if bad := [row for row in rows if not isinstance(row, dict)]:
-        raise DataError(f"{location} has the line {json.dumps(bad[0])!s:.60}: write one object a line")
-    return rows
+def _json_lines(data: bytes, location: str) -> Iterator[Row]:
+    refuse_large(data, {"\n": _LINE})
+    for line in _lines(data, "\n"):
+        if not line.strip():
+            continue
+        row = check_names(parse_json(line))
+        if not isinstance(row, dict):
+            raise DataError(f"{location} has the line {json.dumps(row)!s:.60}: write one object a line")
+        yield row
 
 
-def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool], labelled: bool) -> Annotations:
-    refuse_large(text, {"\n": 330, delimiter: 64})
-    first = next((line for line in text.splitlines() if line.strip()), "")
+def _csv(data: bytes, location: str, delimiter: str, known: Callable[[str], bool], labelled: bool) -> Annotations:
+    refuse_large(data, {"\n": _LINE, delimiter: _CELL})
+    first = next((line for text in _lines(data, "") for line in text.splitlines() if line.strip()), "")
     notes = []
     for other in (",", ";", "\t"):
         cells = [cell.strip(' "') for cell in first.split(other)]
@@ -172,35 +196,51 @@ def _csv(text: str, location: str, delimiter: str, known: Callable[[str], bool],
             notes = [f"the columns of {PurePosixPath(location).name} are separated by {said}"]
             delimiter = other
             break
-    lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line]
-    if not lines:
+
+    def lines() -> Iterator[list[str]]:
+        return (line for line in csv.reader(_lines(data, ""), delimiter=delimiter) if line)
+
+    top = next(lines(), None)
+    if top is None:
         raise DataError(f"{location} is empty: give it a line for each image")
-    header = [cell.strip().lower() for cell in lines[0]]
-    for line in lines:
+    header = [cell.strip().lower() for cell in top]
+    for line in lines():
         if any(map(str.strip, line[len(header) :])):
             raise DataError(
                 f"{location} has {len(line)} columns in the line of {line[0]}, and {len(header)} in its first line: "
                 'put a text that holds the delimiter in quotes, as "a dog, running"'
             )
-    if any(cell in FILES for cell in header) and not known(lines[0][0]):
-        read = _table([dict(zip(header, line, strict=False)) for line in lines[1:]], location, labelled)
+    if any(cell in FILES for cell in header) and not known(top[0]):
+        read = _table(
+            lambda: (dict(zip(header, line, strict=False)) for line in itertools.islice(lines(), 1, None)),
+            location,
+            labelled,
+        )
         read.notes += notes
         return read
-    if len(header) < 2 or not known(lines[0][0]):
+    if len(header) < 2 or not known(top[0]):
         raise DataError(
-            f"{location} has the columns {', '.join(lines[0])}, of which none is a file: name them file_name and label"
+            f"{location} has the columns {', '.join(top)}, of which none is a file: name them file_name and label"
         )
-    read = _table([dict(zip(("file_name", "label"), line, strict=False)) for line in lines], location, labelled)
+    read = _table(
+        lambda: (dict(zip(("file_name", "label"), line, strict=False)) for line in lines()), location, labelled
+    )
     read.notes += [*notes, f"{PurePosixPath(location).name} has no header: column 1 is read as file, column 2 as label"]
     return read
 
 
-def _table(rows: Sequence[Row], location: str, labelled: bool) -> Annotations:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+def _table(rows: Rows, location: str, labelled: bool) -> Annotations:
+    found: dict[str, None] | None = None
+    for row in rows():
+        found = {} if found is None else found
+        found.update((key, None) for key in row)
+        if len(found) > _COLUMNS:
+            raise ValueError(f"it has more than {_COLUMNS:,} columns")
+    columns = list(found or ())
     by_name = {str(key).lower(): key for key in reversed(columns)}
     file, label = (next((by_name[name] for name in known if name in by_name), None) for known in (FILES, LABELS))
     captions = [by_name[name] for name in CAPTIONS if name in by_name]
-    if not rows:
+    if found is None:
         raise DataError(f"{location} has no lines: give it one for each image")
     if file is None:
         raise DataError(
@@ -211,7 +251,7 @@ def _table(rows: Sequence[Row], location: str, labelled: bool) -> Annotations:
     unread = bool(others) and label is None and not captions
     label = label if labelled else None
     read = Annotations(location, labelled=label is not None)
-    for row in rows:
+    for row in rows():
         name = str(row.get(file) or "")
         given = None if label is None else _label(row.get(label), name, location)
         read.add(name, given, caption_texts([row.get(each) for each in captions]))
@@ -235,14 +275,13 @@ def _label(value: Any, name: str, location: str) -> str | int:
     return value if isinstance(value, int) and not isinstance(value, bool) else str(value).strip()
 
 
-def _parquet(data: bytes, location: str) -> list[Row]:
+def _parquet(data: bytes, location: str) -> Rows:
     parquet = extra_module("pyarrow.parquet", "parquet", f"reading {location}")
     try:
         with io.BytesIO(data) as source, parquet.ParquetFile(source, **LEAN) as file:
             columns = read_groups(file, io.BytesIO(data), range(file.num_row_groups), file.schema_arrow.names)
-        rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     except TooLarge as error:
         raise DataError(f"{location} has {error}, which are held in memory whole: raise {MAX_MEMORY}") from error
     except Exception as error:  # pyarrow raises anything at all on damaged files
         raise DataError(f"{location} can't be read ({error}): write it again") from error
-    return rows
+    return lambda: (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))

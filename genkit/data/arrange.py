@@ -8,6 +8,7 @@ class folders. A class folder is a folder of the first level; deeper folders bel
 from __future__ import annotations
 
 import array
+import bisect
 import functools
 import itertools
 import re
@@ -16,10 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, overload
 
+import numpy as np
+
 from genkit.data.annotations import METADATA, STYLEGAN, Annotations, caption_lines, is_stylegan, parse
 from genkit.data.labelling import listed, name_classes
 from genkit.data.source import DatasetRequest, SplitName, unreadable
 from genkit.data.splits import find_splits
+from genkit.data.texts import Places
 from genkit.errors import DataError
 from genkit.files.reading import entire, read_file
 from genkit.files.text import read_back
@@ -93,46 +97,44 @@ class Chosen(Sequence[str]):
 
 
 def layout(
-    images: Sequence[str], others: Sequence[str], read: Callable[[str], bytes], location: str, request: DatasetRequest
+    images: Sequence[str], others: Sequence[str], read: Callable[[int], bytes], location: str, request: DatasetRequest
 ) -> Layout:
-    """Return the layout of images among other files, whose content ``read`` returns.
+    """Return the layout of images among other files, whose content ``read`` returns by their place.
 
-    Raises DataError where splits or labels can't be told, with the choice that tells them.
+    A caption in a file of its own is read when the image's member is made, and not held before. Raises DataError where
+    splits or labels can't be told, with the choice that tells them.
     """
     folders = _Folders(images)
     splits, inner, notes = find_splits(folders.first, location, request.labels)
     kept = array.array("I", (place for place, number in enumerate(folders.of) if folders.first[number] in inner))
     names = Chosen(images, kept)
     files = _annotations(names, others, read, location, request)
-    captions = _caption_files(names, others, read)
-    labels: dict[str, str | int] = {}
-    for each in files:
-        captions |= each.captions
-        labels |= each.labels
-    notes += [note for each in files for note in each.notes]
+    captions = _CaptionFiles(others, read)
+    notes += [note for each in files for note in each.read.notes]
 
     def found(numbers: Iterable[int | None], classes: tuple[str, ...] = (), undecided: str = "") -> Layout:
         members = (
-            Member(place, splits.get(folders.first_of(place)), number, captions.get(images[place], ()))
-            for place, number in zip(kept, numbers, strict=False)
+            Member(place, splits.get(folders.first_of(place)), number, _captions(files, index) or captions.of(name))
+            for index, (place, name, number) in enumerate(zip(kept, names, numbers, strict=False))
         )
         return Layout(members, len(kept), classes, notes, undecided)
 
     if request.labels == "none":
         return found(itertools.repeat(None))
-    if request.labels != "folders" and any(each.labelled for each in files):
+    if request.labels != "folders" and any(each.read.labelled for each in files):
+        told = [_label(files, index) for index in range(len(kept))]
+        labels = [label for label in told if label is not None]
         if not labels:
             return found(itertools.repeat(None))
-        missing = [name for name in names if name not in labels]
-        if missing:
+        if len(labels) < len(told):
             raise DataError(
-                f"{files[0].location} has no label for {missing[0]} ({len(missing):,} of {len(kept):,} images): "
-                "add it, or read none with --labels none"
+                f"{files[0].read.location} has no label for {names[told.index(None)]} "
+                f"({len(told) - len(labels):,} of {len(kept):,} images): add it, or read none with --labels none"
             )
         try:
-            numbers, classes, note = name_classes([labels[name] for name in names])
+            numbers, classes, note = name_classes(labels)
         except ValueError as error:
-            raise DataError(f"{files[0].location}: {error}") from error
+            raise DataError(f"{files[0].read.location}: {error}") from error
         notes += [note] if note else []
         return found(numbers, classes)
     if request.labels != "folders" and _are_shards(names, inner, folders, kept):
@@ -176,41 +178,73 @@ def _by_folders(
 
 
 def _annotations(
-    images: Sequence[str], others: Sequence[str], read: Callable[[str], bytes], location: str, request: DatasetRequest
-) -> list[Annotations]:
-    """Return the annotation files, their names of images made those of the tree."""
+    images: Sequence[str], others: Sequence[str], read: Callable[[int], bytes], location: str, request: DatasetRequest
+) -> list[_Told]:
+    """Return what the annotation files say of the images."""
     index, labelled = _Index(images, location), request.labels != "none"
+
+    def known(text: str) -> bool:
+        return index.find(text) >= 0
+
     if request.labels not in ("", "none", "folders"):
         path = Path(request.labels).expanduser()
         try:
             data = read_file(path, entire())
         except OSError as error:
             raise unreadable(path, error) from error
-        found = parse(data, path.name, str(path), lambda text: bool(index.find(text)))
-        return [_renamed(found, "", index)]
+        return [_Told(parse(data, path.name, str(path), known), "", index)]
     files = []
-    for name in sorted(others):
+    tables = [(name, place) for place, name in enumerate(others) if name.rpartition("/")[2] in (*METADATA, STYLEGAN)]
+    for name, place in sorted(tables):
         folder, _, base = name.rpartition("/")
-        if base not in (*METADATA, STYLEGAN) or (folder and not any(each.startswith(f"{folder}/") for each in images)):
+        if folder and not any(each.startswith(f"{folder}/") for each in images):
             continue
-        data = read(name)
+        data = read(place)
         if base == STYLEGAN and (request.labels in ("none", "folders") or not is_stylegan(data)):
             continue
         prefix = f"{folder}/" if folder else ""
-        found = parse(data, base, f"{location}/{name}", lambda text: bool(index.find(text)), labelled=labelled)
-        files.append(_renamed(found, prefix, index))
+        files.append(_Told(parse(data, base, f"{location}/{name}", known, labelled=labelled), prefix, index))
     return files
 
 
-def _renamed(read: Annotations, prefix: str, index: _Index) -> Annotations:
-    """Return annotations by the names of the tree; raises DataError if none of them is an image of it."""
-    found = Annotations(read.location, notes=read.notes, labelled=read.labelled)
-    for name in dict.fromkeys(read.names):
-        if image := index.find(name, prefix):
-            found.add(image, read.labels.get(name), read.captions.get(name, ()))
-    if read.names and not found.names:
-        raise DataError(f"{read.location} names {read.names[0]}, and no image of that name is there: check its files")
+class _Told:
+    """What an annotation file says of images, by their place; raises DataError if it names none of them."""
+
+    def __init__(self, read: Annotations, prefix: str, index: _Index) -> None:
+        self.read = read
+        places = np.fromiter((index.find(name, prefix) for name in read.names), np.int64, len(read.names))
+        if len(places) and places.max() < 0:
+            raise DataError(
+                f"{read.location} names {read.names[0]}, and no image of that name is there: check its files"
+            )
+        rows = np.argsort(places, kind="stable").astype(np.int64)
+        self._rows, self._places = (array.array("q", each.tobytes()) for each in (rows, places[rows]))
+
+    def rows(self, place: int) -> Sequence[int]:
+        """Return the rows of an image; those that write its name in one way follow each other."""
+        start = bisect.bisect_left(self._places, place)
+        rows = self._rows[start : bisect.bisect_right(self._places, place, start)]
+        if len(rows) < 2:
+            return rows
+        names = [self.read.names[row] for row in rows]
+        return [row for name in dict.fromkeys(names) for row, own in zip(rows, names, strict=True) if own == name]
+
+
+def _label(files: Sequence[_Told], place: int) -> str | int | None:
+    """Return what the last of some files that labels an image says; raises DataError if one says two labels."""
+    found = None
+    for each in files:
+        label = each.read.label(each.rows(place))
+        found = found if label is None else label
     return found
+
+
+def _captions(files: Sequence[_Told], place: int) -> tuple[str, ...]:
+    """Return the captions of the last of some files that has some of an image."""
+    for each in reversed(files):
+        if texts := dict.fromkeys(text for row in each.rows(place) for text in each.read.captions[row]):
+            return tuple(texts)
+    return ()
 
 
 class _Index:
@@ -221,42 +255,49 @@ class _Index:
         self.images = images
 
     @functools.cached_property
-    def names(self) -> set[str]:
-        """All names."""
-        return set(self.images)
+    def names(self) -> Places:
+        """Where a name may be."""
+        return Places(self.images)
 
     @functools.cached_property
-    def by_file(self) -> dict[str, list[str]]:
-        """The names by their last part."""
-        found: dict[str, list[str]] = {}
-        for name in self.images:
-            found.setdefault(name.rpartition("/")[2], []).append(name)
-        return found
+    def by_file(self) -> Places:
+        """Where names with the same last part may be."""
+        return Places(name.rpartition("/")[2] for name in self.images)
 
-    def find(self, text: str, prefix: str = "") -> str:
-        """Return the image of this path below ``prefix``, or the only one whose path ends so, or ''.
+    def find(self, text: str, prefix: str = "") -> int:
+        """Return the place of the image of this path below ``prefix``, or of the only one whose path ends so, or -1.
 
         A name may also stand as it is shown, with what is not text written as in JSON.
         """
         for each in (text, read_back(text)):
-            if prefix + each in self.names:
-                return prefix + each
+            if (place := self._named(prefix + each)) >= 0:
+                return place
         text = text.strip().replace("\\", "/").removeprefix(self.root).removeprefix("./")
-        if prefix + text in self.names:
-            return prefix + text
-        matches = self.by_file.get(PurePosixPath(text).name, [])
-        ends = [name for name in matches if name.endswith(f"/{text}") or name == text]
-        return ends[0] if len(ends) == 1 else ""
+        if (place := self._named(prefix + text)) >= 0:
+            return place
+        ends = [
+            place
+            for place in self.by_file.of(PurePosixPath(text).name)
+            if (name := self.images[place]).endswith(f"/{text}") or name == text
+        ]
+        return ends[0] if len(ends) == 1 else -1
+
+    def _named(self, name: str) -> int:
+        return next((place for place in self.names.of(name) if self.images[place] == name), -1)
 
 
-def _caption_files(
-    images: Sequence[str], others: Sequence[str], read: Callable[[str], bytes]
-) -> dict[str, tuple[str, ...]]:
-    """Return the captions in the text files that have the name of an image, a line each."""
-    texts = {name.removesuffix(_CAPTION): name for name in others if name.endswith(_CAPTION)}
-    found = {}
-    for image in images if texts else ():
-        name = texts.get(image.rpartition(".")[0])
-        if name is not None:
-            found[image] = caption_lines(read(name))
-    return found
+class _CaptionFiles:
+    """The text files that have the names of images, and in each line a caption; read when they are asked for."""
+
+    def __init__(self, others: Sequence[str], read: Callable[[int], bytes]) -> None:
+        self.others, self.read = others, read
+        self._files = array.array("I", (place for place, name in enumerate(others) if name.endswith(_CAPTION)))
+        self._stems = Places(others[place].removesuffix(_CAPTION) for place in self._files)
+
+    def of(self, image: str) -> tuple[str, ...]:
+        """Return the captions of an image."""
+        name = image.rpartition(".")[0] + _CAPTION
+        for place in (self._files[each] for each in self._stems.of(name.removesuffix(_CAPTION))):
+            if self.others[place] == name:
+                return caption_lines(self.read(place))
+        return ()

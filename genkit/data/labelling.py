@@ -47,15 +47,22 @@ def name_classes(labels: Sequence[int | str]) -> tuple[list[int], tuple[str, ...
 
     Texts that are all whole numbers, such as 3 or 3.0, count as numbers.
     """
-    texts = [str(label) for label in labels]
-    if all(_WHOLE.fullmatch(text) for text in texts):
-        texts = [text.partition(".")[0] for text in texts]
-    if all(text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19 for text in texts):
-        (numbers,), classes, note = number_classes([np.array([int(text) for text in texts], dtype=np.int64)])
-        return numbers.tolist(), classes, note
-    classes = tuple(sorted(set(texts)))
-    places = {text: index for index, text in enumerate(classes)}
-    return [places[text] for text in texts], classes, ""
+    known = {str(label) for label in labels}
+    whole = {text: text.partition(".")[0] if _WHOLE.fullmatch(text) else "" for text in known}
+    names = whole if all(whole.values()) else {text: text for text in known}
+    if all(text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19 for text in names.values()):
+        given = np.fromiter((int(names[str(label)]) for label in labels), np.int64, len(labels))
+        (numbers,), classes, note = number_classes([given])
+        return _shared(numbers), classes, note
+    classes = tuple(sorted(set(names.values())))
+    places = {name: index for index, name in enumerate(classes)}
+    return [places[names[str(label)]] for label in labels], classes, ""
+
+
+def _shared(numbers: NDArray[np.int64]) -> list[int]:
+    """Return numbers as a list that holds each of them once, as a million objects take 30 MB."""
+    once = {number: number for number in np.unique(numbers).tolist()}
+    return [once[number] for number in numbers.tolist()]
 
 
 def empty_classes(classes: Sequence[str], used: Set[int]) -> list[str]:

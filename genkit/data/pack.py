@@ -2,7 +2,7 @@
 
     <cache>/data/index/<sha256 of the source's key>.json    the content's sha256 and what else is known of a source
     <cache>/data/index/<sha256 of the source's key>.names   the names of its images' files
-    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  captions.json  meta.json
+    <cache>/data/<sha256 of the content>/                   pixels.npy  labels.npy  order.npy  captions.texts  meta.json
     <cache>/data/<sha256 of the content>-encoded/           encoded.bin  places.npy  and the same
 
 ``pixels.npy`` holds the training images, then the test images, so that both splits and the whole are views of one map.

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.encoded import decoders, encode
-from genkit.data.packed import ENCODED, PIXELS, PLACES, npy_header
+from genkit.data.packed import CAPTIONS, ENCODED, PIXELS, PLACES, npy_header
 from genkit.data.pieces import Piece, Rules
 from genkit.data.source import Item, SourceItems, file_stamp
-from genkit.data.texts import Texts
+from genkit.data.texts import Captions, Texts, text_file
 from genkit.errors import DataError
 from genkit.files.integrity import sha256_file
 from genkit.files.text import json_text
@@ -35,7 +35,7 @@ class _Part:
         self.pixels, self.bytes = hashlib.sha256(), hashlib.sha256()
         self.length = 0
         self.labels, self.order, self.sizes, self.places = (array.array("q") for _ in range(4))
-        self.captions, self.names = Texts(), Texts()
+        self.captions, self.names = Captions(), Texts()
 
 
 class PackWriter:
@@ -83,7 +83,7 @@ class PackWriter:
             data = self._placed(item, part)
         part.file.write(data)
         part.labels.append(-1 if item.label is None else item.label)
-        part.captions.append(json.dumps(item.captions))
+        part.captions.append(item.captions)
         part.names.append(item.name)
         self._named |= bool(item.name)
         self._captioned |= bool(item.captions)
@@ -112,9 +112,8 @@ class PackWriter:
             for index, (captions, name) in enumerate(texts):
                 pixels, encoded = self._read(part, index)
                 label = part.labels[index]
-                own = tuple(json.loads(captions))
                 at = self._stays_at(part, index)
-                item = Item(pixels, None if label < 0 else label, None, own, name, encoded, at)
+                item = Item(pixels, None if label < 0 else label, None, captions, name, encoded, at)
                 yield part.order[index], item
 
     def _stays_at(self, part: _Part, index: int) -> tuple[str, int, int] | None:
@@ -162,7 +161,7 @@ class PackWriter:
         }
         names = ["labels.npy", "order.npy"]
         if self._captioned:
-            names.append("captions.json")
+            names.append(CAPTIONS)
             meta["captions_sha256"] = self._write_captions()
         if contents.mixed:
             names.append("sizes.json")
@@ -213,23 +212,14 @@ class PackWriter:
         return ENCODED if self.rules is not None else PIXELS
 
     def _write_captions(self) -> str:
-        """Write all captions as one JSON list; return the sha256 of its text."""
-        digest = hashlib.sha256()
-
-        def parts() -> Iterator[bytes]:
-            before = "["
-            for part in self._parts:
-                for captions in part.captions:
-                    yield f"{before}{captions}".encode()
-                    before = ", "
-            yield b"]"
-
-        def counted() -> Iterator[bytes]:
-            for each in parts():
-                digest.update(each)
-                yield each
-
-        self._write("captions.json", counted())
+        """Write all captions; return the sha256 of them as one JSON list, as which they were kept before."""
+        digest, before = hashlib.sha256(), "["
+        for part in self._parts:
+            for captions in part.captions.texts:
+                digest.update(f"{before}{captions}".encode())
+                before = ", "
+        digest.update(b"]")
+        self._write(CAPTIONS, text_file(*(part.captions.texts for part in self._parts)))
         return digest.hexdigest()
 
     def _write_array(self, name: str, values: NDArray[np.int64]) -> None:

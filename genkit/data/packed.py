@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,16 @@ from genkit.data.encoded import EncodedPixels, decoders
 from genkit.data.npy import map_array, read_array
 from genkit.data.pieces import Rules
 from genkit.data.source import file_stamp
+from genkit.data.texts import Captions, read_texts
 from genkit.errors import GenkitError
 from genkit.files.integrity import Damaged, sha256_parts, unchanged
 from genkit.files.reading import entire, open_file, parse_json, read_file
 
 PIXELS, ENCODED, PLACES = "pixels.npy", "encoded.bin", "places.npy"
 """The files with the decoded images, with the encoded ones, and with where each of these is."""
+
+CAPTIONS = "captions.texts"
+"""The file with the captions; in packs of before they are one JSON text, ``captions.json``."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         labels: NDArray[np.int64] | None = _array(folder / "labels.npy")
         order: NDArray[np.int64] = _array(folder / "order.npy")
         count, levels, classes = meta["train"], meta["levels"], tuple(meta["classes"])
-        captions = parse_json(read_file(folder / "captions.json", entire())) if "captions_sha256" in meta else None
+        captions = _captions(folder, meta)
         sizes = np.array(parse_json(read_file(folder / "sizes.json", entire()))) if "sizes_sha256" in meta else None
         if labels is None or _sha256(labels.tobytes()) != meta["labels_sha256"]:
             raise Damaged(f"{folder / 'labels.npy'} is not what was written")
@@ -70,7 +75,6 @@ def open_packed(folder: Path, sha256: str) -> Packed | None:
         raise Damaged(f"{folder} is not what was written: {error}") from error
     if not classes:
         labels = None
-    captions = None if captions is None else [tuple(each) for each in captions]
 
     def split(name: str, part: slice) -> Split:
         own_labels = None if labels is None else labels[part]
@@ -99,6 +103,18 @@ def _pixels(folder: Path, meta: dict[str, Any]) -> Any:
     path, files = folder / ENCODED, meta["encoded"]["files"]
     own = np.memmap(path, np.uint8, "r").view(np.ndarray) if path.stat().st_size else np.zeros(0, np.uint8)
     return EncodedPixels(own, files, places, (channels, height, width), Rules(**meta["encoded"]["rules"]))
+
+
+def _captions(folder: Path, meta: dict[str, Any]) -> Sequence[tuple[str, ...]] | None:
+    """Return the captions of all images, which are read from their file as they are asked for."""
+    if "captions_sha256" not in meta:
+        return None
+    if CAPTIONS not in meta["bytes"]:
+        return [tuple(each) for each in parse_json(read_file(folder / "captions.json", entire()))]
+    captions = Captions(read_texts(folder / CAPTIONS))
+    if len(captions) != meta["train"] + meta["test"]:
+        raise Damaged(f"{folder / CAPTIONS} is not what was written")
+    return captions
 
 
 def _readable(encoded: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from genkit.files.reading import entire
 
 _STEP, _SHARE = 4096, 16  # rows decoded at a time, and their share of the memory, of which pyarrow takes several
 _VALUE = 64  # bytes of memory of a value in Python, besides its own
-_ROW = 400  # bytes of memory of what is known of a row
+_ROW = 256  # bytes of memory of what is known of a row
 
 _PAGES, _FIELDS, _DEPTH = 100_000, 64, 8
 """More pages in a column, fields in a header and structs in one another than any writer makes."""

@@ -12,7 +12,7 @@ from typing import Any
 from genkit.data.arrange import Layout, Member
 from genkit.data.labelling import empty_classes, name_classes
 from genkit.data.source import SPLITS, DatasetRequest, SplitName, file_stamp
-from genkit.data.texts import Texts
+from genkit.data.texts import Captions, Texts
 from genkit.data.tree import Tree
 from genkit.errors import DataError, MissingError, UsageError
 
@@ -35,8 +35,10 @@ class Samples:
         self.names = Texts()
         self.splits: list[SplitName | None] = []
         self.labels: list[int | str | None] = []
-        self.captions: list[tuple[str, ...]] = []
-        self._texts: dict[str, str] = {}
+        self.captions = Captions()
+        self.silent = True
+        """Whether nothing is said besides names."""
+        self._known: dict[tuple[type, int | str], int | str] = {}
 
     def add(
         self,
@@ -48,13 +50,11 @@ class Samples:
         """Add an image."""
         self.names.append(name)
         self.splits.append(split)
-        self.labels.append(self._texts.setdefault(label, label) if isinstance(label, str) else label)
+        if isinstance(label, int | str):  # each is held once
+            label = self._known.setdefault((type(label), label), label)
+        self.labels.append(label)
         self.captions.append(captions)
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing is said besides names."""
-        return not (any(self.splits) or any(self.captions) or any(label is not None for label in self.labels))
+        self.silent &= split is None and label is None and not captions
 
 
 class SampleTree(Tree):

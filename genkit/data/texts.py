@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import array
+import bisect
+import json
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -77,6 +79,48 @@ class Texts(Sequence[str]):
         start = int(self._ends[self._start - 1]) if self._start else 0
         ends = np.asarray(self._ends[self._start : self._stop], dtype="<i8") - start
         return ends, bytes(self._data[start : start + (int(ends[-1]) if len(ends) else 0)])
+
+
+class Captions(Sequence[tuple[str, ...]]):
+    """The texts of each image, kept as ``texts``, each a list in JSON, and made anew whenever they are asked for."""
+
+    def __init__(self, texts: Texts | None = None) -> None:
+        self.texts = Texts() if texts is None else texts
+
+    def append(self, captions: Sequence[str]) -> None:
+        """Add those of an image."""
+        self.texts.append(json.dumps(captions))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, key: int) -> tuple[str, ...]: ...
+    @overload
+    def __getitem__(self, key: slice) -> Captions: ...
+    def __getitem__(self, key: Any) -> Any:
+        return Captions(self.texts[key]) if isinstance(key, slice) else tuple(json.loads(self.texts[key]))
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return (tuple(json.loads(text)) for text in self.texts)
+
+
+class Places:
+    """Where texts stand among many, by their hashes: 16 bytes each, as a dict of them takes 150."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        hashes = np.fromiter(map(hash, texts), np.int64)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes = array.array("q", hashes[order].tobytes())
+        self._order = array.array("q", order.astype(np.int64).tobytes())
+
+    def of(self, text: str) -> Iterator[int]:
+        """Yield the places, in order, of texts of the same hash: whether they are the same is for the caller to see."""
+        value = hash(text)
+        for place in range(bisect.bisect_left(self._hashes, value), len(self._hashes)):
+            if self._hashes[place] != value:
+                return
+            yield self._order[place]
 
 
 def text_file(*several: Texts) -> Iterator[bytes]:

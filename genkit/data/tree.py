@@ -66,13 +66,7 @@ class Tree(ABC):
     def images(self) -> Sequence[int]:
         """Return the places of the files that must be images, in the order in which they are packed."""
         names = self.names()
-        wanted = array.array("I", (place for place, name in enumerate(names) if is_wanted(name)))
-        if all(one < two for one, two in itertools.pairwise(_folder_by_folder(names[place]) for place in wanted)):
-            return wanted
-        # One text for each, as a list of pairs takes twice the memory.
-        texts = [f"{_folder_by_folder(names[place])}\0\0{place:010d}" for place in wanted]
-        texts.sort()
-        return array.array("I", (int(text[-10:]) for text in texts))
+        return folder_by_folder(names, array.array("I", (n for n, name in enumerate(names) if is_wanted(name))))
 
     def layout(self, places: Sequence[int]) -> Layout | None:
         """Return splits, labels and captions of these files, if the container itself says them.
@@ -183,13 +177,13 @@ class TreeSource(Source):
         if own is not None:
             return own
         names = self.tree.names()
-        notes = {name: place for place, name in enumerate(names) if not is_wanted(name) and not is_hidden(name)}
+        notes = array.array("I", (n for n, name in enumerate(names) if not is_wanted(name) and not is_hidden(name)))
 
-        def content(name: str) -> bytes:
-            with self.tree.open(notes[name]) as file:
+        def content(place: int) -> bytes:
+            with self.tree.open(notes[place]) as file:
                 return file.read()
 
-        return layout(Chosen(names, places), list(notes), content, self.name, self.request)
+        return layout(Chosen(names, places), Chosen(names, notes), content, self.name, self.request)
 
     def _batches(self, places: Iterable[int], most: int, *, whole: bool = False) -> Iterator[list[Piece | DataError]]:
         """Yield the files at some places, at most so many at once; ``whole``: of files, too, all bytes are held."""
@@ -268,6 +262,16 @@ def is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in name.split("/"))
 
 
-def _folder_by_folder(name: str) -> str:
+def folder_by_folder(names: Sequence[str], places: Sequence[int]) -> Sequence[int]:
+    """Return places in the order of their names, by the parts of these, and of one name in their own."""
+    if all(one < two for one, two in itertools.pairwise(_parts(names[place]) for place in places)):
+        return places
+    # One text for each, as a list of pairs takes twice the memory.
+    texts = [f"{_parts(names[place])}\0\0{place:010d}" for place in places]
+    texts.sort()
+    return array.array("I", (int(text[-10:]) for text in texts))
+
+
+def _parts(name: str) -> str:
     """Return a text whose order among others is that of the parts of names: no name has a zero byte."""
     return name.replace("/", "\0")

@@ -23,7 +23,8 @@ from genkit.data.arrange import Layout, layout
 from genkit.data.pieces import Piece
 from genkit.data.shards import Samples, SampleTree, Shard, find_shards, shards_key
 from genkit.data.source import DatasetRequest, Source, unreadable
-from genkit.data.tree import TreeSource, is_wanted
+from genkit.data.texts import Places, Texts
+from genkit.data.tree import TreeSource, folder_by_folder, is_wanted
 from genkit.errors import DataError
 from genkit.files.reading import open_file, parse_json, reason
 from genkit.files.text import check_names
@@ -74,7 +75,8 @@ class TarTree(SampleTree):
         if self.request.labels == "none" or self._repeated(places):
             return super().layout(places)
         names = _Inner(self, places)
-        found = layout(names, list(self._others), self._text, self.location, self.request)
+        others = list(self._others)
+        found = layout(names, others, lambda place: self._text(others[place]), self.location, self.request)
         if found.undecided:
             raise DataError(found.undecided)
         self.said += found.notes
@@ -119,13 +121,12 @@ class TarTree(SampleTree):
 
     def _read_shard(self, shard: Shard, found: Samples) -> None:
         prefix = self._shards[-1][1]
-        images: list[tuple[str, int, int]] = []
-        texts: dict[tuple[str, str], tuple[int, int]] = {}
-        links: list[str] = []
+        images, notes = _Members(), _Members()
+        links, first = 0, ""
         for info in _listing(shard.path, self.limit):
             name = info.name.replace("\\", "/").removeprefix("./")
             if info.issym() or info.islnk():
-                links.append(info.name)
+                links, first = links + 1, first or info.name
             if ".." in name.split("/"):
                 raise DataError(f"{shard.path} is refused: its member {info.name!r} climbs out of the folder")
             if not info.isreg():
@@ -134,31 +135,50 @@ class TarTree(SampleTree):
                 continue
             kind = name.rpartition(".")[2].lower()
             if PurePosixPath(name).suffix.lower() in IMAGES and is_wanted(name):
-                images.append((name, info.offset_data, info.size))
+                images.add(name, info.offset_data, info.size)
             elif name.rpartition("/")[2] in (*METADATA, STYLEGAN):
                 part = info.offset_data, info.size
                 self._others[name] = Piece(f"{shard.path}/{name}", path=str(shard.path), part=part)
             elif kind in NOTES:
-                texts[_base(name), kind] = info.offset_data, min(info.size, _TEXT_LIMIT)
+                notes.add(f"{_base(name)}.{kind}", info.offset_data, min(info.size, _TEXT_LIMIT))
         if links:
-            self.said.append(f"{shard.path.name} has {len(links):,} links, such as {links[0]}, which are not read")
-        images.sort(key=lambda each: each[0].replace("/", "\0"))
+            self.said.append(f"{shard.path.name} has {links:,} links, such as {first}, which are not read")
+        places = Places(notes.names)
         before = ""
-        for name, start, size in images:
+        for place in folder_by_folder(images.names, range(len(images.names))):
+            name = images.names[place]
             if name == before:
                 raise DataError(f"{shard.path} holds {name} twice: make it anew")
             before = name
             self._shard.append(len(self._shards) - 1)
-            self._starts.append(start)
-            self._sizes.append(size)
+            self._starts.append(images.starts[place])
+            self._sizes.append(images.sizes[place])
             base = _base(name)
-            notes = {
-                kind: _read(shard.path, *texts[base, kind], f"{shard.path}/{base}.{kind}")
+            texts = {
+                kind: _read(shard.path, *at, f"{shard.path}/{base}.{kind}")
                 for kind in NOTES
-                if (base, kind) in texts
+                if (at := notes.last(f"{base}.{kind}", places)) is not None
             }
-            label, captions = _said(notes, f"{shard.path}/{base}", self.request.labels != "none")
+            label, captions = _said(texts, f"{shard.path}/{base}", self.request.labels != "none")
             found.add(prefix + name, shard.split, label, captions)
+
+
+class _Members:
+    """Files in a tar, in little memory: their names, and where they are."""
+
+    def __init__(self) -> None:
+        self.names = Texts()
+        self.starts, self.sizes = array.array("q"), array.array("q")
+
+    def add(self, name: str, start: int, size: int) -> None:
+        self.names.append(name)
+        self.starts.append(start)
+        self.sizes.append(size)
+
+    def last(self, name: str, places: Places) -> tuple[int, int] | None:
+        """Return start and size of the last file of a name, as unpacking keeps; None if there is none."""
+        found = [place for place in places.of(name) if self.names[place] == name]
+        return (self.starts[found[-1]], self.sizes[found[-1]]) if found else None
 
 
 class _Inner(Sequence[str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from data.containers import COLOUR
 from PIL import Image
 
 from genkit.data import ImageDataset, open_images
+from genkit.data.annotations import parse
+from genkit.data.labelling import name_classes
 from genkit.errors import DataError
 
 LINES = ["0.png,x,one", '"1.png",y,"two, three"', "2.png,x,four"]
@@ -133,3 +136,52 @@ def test_a_json_of_labels_in_another_form_is_refused_where_it_is_named(root: Pat
 def test_where_labels_are_is_said_in_any_case_and_a_flat_folder_has_none(root: Path) -> None:
     assert open_images(f"folder:{root}", labels="NONE").notes == ()
     assert "no two class folders" in " ".join(open_images(f"folder:{root}", labels="Folders").notes)
+
+
+TABLES = {
+    "metadata.csv": ("file_name,label,text\n", '{0}.png,{1},"picture {0}, sunny"\n'),
+    "metadata.jsonl": ("", '{{"file_name": "{0}.png", "label": {1}, "text": "picture {0}, sunny"}}\n'),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_of_a_long_table_only_what_it_says_is_held(name: str) -> None:
+    head, row = TABLES[name]
+    data = (head + "".join(row.format(index, index % 1000) for index in range(20_000))).encode()
+    tracemalloc.start()
+    found = parse(data, name, name, lambda text: False)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 150 * 20_000
+    assert (len(found.names), found.names[7], found.label([7]), found.captions[7]) == (
+        20_000,
+        "7.png",
+        "7" if name.endswith("csv") else 7,
+        ("picture 7, sunny",),
+    )
+
+
+def test_a_table_of_too_many_columns_is_refused(root: Path) -> None:
+    lines = [json.dumps({"file_name": "0.png", f"column {index}": 1}) for index in range(10_001)]
+    with pytest.raises(DataError, match="more than 10,000 columns"):
+        read(root, "metadata.jsonl", "\n".join(lines))
+
+
+def test_one_image_by_several_names_has_their_captions_name_by_name(root: Path) -> None:
+    lines = ["0.png,one", "./0.png,two", "0.png,three", "1.png,x", "2.png,y"]
+    data = read(root, "metadata.csv", "file_name,text\n" + "\n".join(lines))
+    assert said(data)[1] == [("one", "three", "two"), ("x",), ("y",)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers", "classes"),
+    [
+        ([3, "3.0", 1], [1, 1, 0], ("1", "3")),
+        (["b", "a", "b", "1"], [2, 1, 2, 0], ("1", "a", "b")),
+        ([2.0, "2", 0, 1], [2, 2, 0, 1], ("0", "1", "2")),
+        (["12345678901234567890.0", "1"], [1, 0], ("1", "12345678901234567890")),
+        ([], [], ()),
+    ],
+)
+def test_labels_are_numbered(labels: list[Any], numbers: list[int], classes: tuple[str, ...]) -> None:
+    assert name_classes(labels)[:2] == (numbers, classes)

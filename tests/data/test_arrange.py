@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 
 from genkit.data import open_dataset, open_images
+from genkit.data.arrange import layout
 from genkit.data.extras import extra_module
+from genkit.data.source import DatasetRequest
 from genkit.errors import DataError, MissingError
 
 LABELS = [0, 0, 1, 1, 1, 2, 2, 2]
@@ -235,6 +238,67 @@ def test_text_files_beside_images_are_captions_a_line_each(tmp_path):
     (root / "1.txt").write_text("a cat\n\nsmall\n")
     split = open_dataset(f"folder:{root}").everything()
     assert [split.captions[place] for place in split.order] == [(), ("a cat", "small")]
+
+
+def test_text_files_are_read_one_by_one_as_images_are_packed():
+    read = []
+
+    def content(place):
+        read.append(place)
+        return f"caption {place}".encode()
+
+    images = [f"{index}.png" for index in range(4)]
+    found = layout(images, ["2.txt", "0.txt", "other.txt"], content, "here", DatasetRequest())
+    members = iter(found.members)
+    assert (next(members).captions, read) == (("caption 1",), [1])
+    assert [each.captions for each in members] == [(), ("caption 0",), ()]
+    assert read == [1, 0]
+
+
+def test_captions_are_read_from_the_pack_as_they_are_asked_for(tmp_path, monkeypatch):
+    root = write(tmp_path / "a", [f"{index}.png" for index in range(8)])
+    _jsonl(root)
+    open_dataset(f"folder:{root}")
+    monkeypatch.setattr(json, "loads", lambda text: pytest.fail(text) if "picture" in text else decode(text))
+    split = open_images(f"folder:{root}").everything()
+    monkeypatch.setattr(json, "loads", decode)
+    assert [split.captions[place] for place in split.order] == [(f"picture {index}",) for index in range(8)]
+
+
+decode = json.loads
+
+
+def test_a_pack_of_before_with_captions_in_json_is_read(tmp_path):
+    root = write(tmp_path / "a", [f"{index}.png" for index in range(8)])
+    _jsonl(root)
+    data = open_dataset(f"folder:{root}")
+    pack = tmp_path / "cache" / "data" / data.sha256
+    text = json.dumps(list(map(list, data.everything().captions)))
+    meta = json.loads((pack / "meta.json").read_text())
+    assert hashlib.sha256(text.encode()).hexdigest() == meta["captions_sha256"]
+    for facts in (meta["bytes"], meta["files"]):
+        del facts["captions.texts"]
+    meta["bytes"]["captions.json"] = len(text)
+    (pack / "captions.texts").unlink()
+    (pack / "captions.json").write_text(text)
+    (pack / "meta.json").write_text(json.dumps(meta))
+    packed = []
+    again = open_dataset(f"folder:{root}", progress=lambda done, total: packed.append(done))
+    assert list(again.everything().captions) == list(map(tuple, json.loads(text))) and not packed
+
+
+def test_a_flip_in_captions_is_said_and_packs_again(tmp_path, caplog):
+    root = write(tmp_path / "a", [f"{index}.png" for index in range(8)])
+    _jsonl(root)
+    first = open_dataset(f"folder:{root}")
+    captions = list(first.everything().captions)
+    path = tmp_path / "cache" / "data" / first.sha256 / "captions.texts"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    again = open_dataset(f"folder:{root}")
+    assert "captions.texts is not what was written" in caplog.text
+    assert list(again.everything().captions) == captions
 
 
 def test_captions_are_part_of_the_content(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genkit.data.texts import Texts, read_texts, text_file
+from genkit.data.texts import Captions, Places, Texts, read_texts, text_file
 from genkit.files.integrity import Damaged
 
 NAMES = ["a.png", "", "ä/ö.png", "b\udcff.png", "漢字/😀.png", "c" * 300]
@@ -41,3 +41,23 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path, left: int) -> None:
     path.write_bytes(b"".join(text_file(Texts(NAMES)))[:left])
     with pytest.raises(Damaged, match="a.names is truncated"):
         read_texts(path)
+
+
+def test_captions_are_a_list_of_tuples(tmp_path: Path) -> None:
+    given = [("a cat", "small"), (), ('\u6f22 \udcff, "b"',)]
+    captions = Captions()
+    for texts in given:
+        captions.append(texts)
+    for kept in (captions, Captions(written(tmp_path / "a.texts", captions.texts))):
+        assert list(kept) == given and len(kept) == 3 and kept[-1] == given[2]
+        assert list(kept[1:]) == given[1:] and list(kept[::-2]) == given[::-2]
+        with pytest.raises(IndexError):
+            kept[3]
+
+
+def test_places_are_those_of_a_text_among_others_of_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places(["b", "a", "b", ""])
+    assert [list(places.of(text)) for text in ("b", "a", "", "c")] == [[0, 2], [1], [3], []]
+    assert list(Places([]).of("a")) == []
+    monkeypatch.setattr("builtins.hash", lambda text: 5)
+    assert list(Places(["b", "a"]).of("c")) == [0, 1]
