@@ -2,6 +2,7 @@
 
 uv run python benchmarks/scale/packing.py                   1,000,000 images (some 5 GB of disk, an hour)
 uv run python benchmarks/scale/packing.py --count 20000     a minute
+uv run python benchmarks/scale/packing.py --captions        each image has a caption in a text file of its own
 
 The images are random PNG files of 8x8 grey pixels, each of its own; in the zip they are in no order. Each opening is a
 process of its own, and its memory that of all its processes together, looked at 20 times a second; pages of mapped files,
@@ -35,8 +36,8 @@ GOALS = {"memory": 200e6, "folder": 15.0, "zip": 1.0}
 SIDE = 8
 
 
-def pictures(count: int) -> Iterator[tuple[str, bytes]]:
-    """Yield names and PNG files."""
+def pictures(count: int, *, captions: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield names and PNG files, each with its caption if there are any."""
     head = _chunk(b"IHDR", struct.pack(">2L5B", SIDE, SIDE, 8, 0, 0, 0, 0))
     pixels = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE), dtype=np.uint8)
     rows = np.zeros((SIDE, SIDE + 1), np.uint8)
@@ -44,23 +45,25 @@ def pictures(count: int) -> Iterator[tuple[str, bytes]]:
         rows[:, 1:] = pixels[index]
         body = head + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)) + _chunk(b"IEND", b"")
         yield f"image-{index:08d}.png", b"\x89PNG\r\n\x1a\n" + body
+        if captions:
+            yield f"image-{index:08d}.txt", f"noise number {index} of many, in shades of grey".encode()
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
 
 
-def written_folder(path: Path, count: int) -> Path:
+def written_folder(path: Path, count: int, *, captions: bool) -> Path:
     path.mkdir()
-    for name, data in pictures(count):
+    for name, data in pictures(count, captions=captions):
         (path / name).write_bytes(data)
     return path
 
 
-def written_zip(path: Path, count: int) -> Path:
-    files = list(pictures(count))
+def written_zip(path: Path, count: int, *, captions: bool) -> Path:
+    files = list(pictures(count, captions=captions))
     with zipfile.ZipFile(path, "w") as archive:
-        for place in np.random.default_rng(1).permutation(count):
+        for place in np.random.default_rng(1).permutation(len(files)):
             archive.writestr(*files[place])
     return path
 
@@ -120,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--pack", choices=["pixels", "encoded"], default="pixels")
+    parser.add_argument("--captions", action="store_true", help="with a caption for each image")
     parser.add_argument("--folder", type=Path, help="where the images are written, on a disk with room for them")
     parser.add_argument("--one", help="open this once and print what it took")
     arguments = parser.parse_args()
@@ -133,7 +137,7 @@ def main() -> None:
             found = {}
             for count in sorted({min(SMALL, arguments.count), arguments.count}):
                 path, cache = Path(root, "images.zip" if kind == "zip" else "images"), Path(root, "cache")
-                write(path, count)
+                write(path, count, captions=arguments.captions)
                 command = [sys.executable, __file__, "--pack", arguments.pack, "--one", f"{kind}:{path}"]
                 packing, again = measured(command, cache), measured(command, cache)
                 assert packing["images"] == count and packing["sha256"] == again["sha256"]
