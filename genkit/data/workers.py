@@ -113,15 +113,25 @@ def _made(process: subprocess.Popen[bytes], work: Work[R], batch: list[Piece | D
         send(process.stdin, asked(work, [each for each in batch if isinstance(each, Piece)]))
         found, blobs = receive(process.stdout)
     except (EOFError, OSError) as error:
-        raise DataError(
-            "a process that reads images was ended, as the system does for want of memory: make memory free, or give "
-            "smaller images"
-        ) from error
+        raise DataError(_ended(process)) from error
     if isinstance(found, dict):
         raise MemoryError() if found["failed"] == "MemoryError" else RuntimeError(found["message"])
     answers: list[R | DataError] = results_of(work, (found, blobs))
     results = iter(answers)
     return [next(results) if isinstance(each, Piece) else each for each in batch]
+
+
+def _ended(process: subprocess.Popen[bytes]) -> str:
+    """Return what to say of a process that answers no more."""
+    code = None
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        code = process.wait(1)
+    if code is None or code < 0:
+        return (
+            "a process that reads images was ended, as the system does for want of memory: make memory free, or give "
+            "smaller images"
+        )
+    return f"a process that reads images ended by itself, with exit code {code}: what it printed says why"
 
 
 def serve() -> None:

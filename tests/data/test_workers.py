@@ -99,6 +99,14 @@ def test_a_process_that_is_killed_is_one_sentence_and_leaves_none_behind(elsewhe
     assert all(process.returncode is not None for process in elsewhere)
 
 
+def test_a_process_that_can_not_begin_is_not_taken_for_want_of_memory(
+    elsewhere: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_BEGIN", "raise SystemExit(3)")
+    with pytest.raises(DataError, match="ended by itself, with exit code 3"):
+        next(workers.in_order(COLOURS, [[Piece("a", encoded(0))]], 2))
+
+
 def test_processes_end_with_the_one_who_asked(elsewhere: list[Any]) -> None:
     results = workers.in_order(COLOURS, ([Piece("a", encoded(0))] for _ in range(100)), 2)
     next(results)
