@@ -164,7 +164,8 @@ class TreeSource(Source):
         names, request = self.tree.names(), self.request
         survey, kept = Survey(self.name, request), array.array("I")
         work = Looking(request.max_pixels, request.decoding)
-        with contextlib.closing(in_order(work, self._batches(places, _AT_ONCE), processors())) as results:
+        results = in_order(work, self._batches(places, _AT_ONCE), processors())
+        with contextlib.closing(results):
             for place, result in zip(places, results, strict=True):
                 if isinstance(result, DataError):
                     self._leave_out(result)
@@ -220,7 +221,8 @@ class TreeSource(Source):
         work = Unpacking(rules, keep=encoded and not self.tree.in_place)
         most = max(1, min(_AT_ONCE, _BYTES // math.prod(shape)))
         batches = self._batches((kept[each.place] for each in ahead), most, whole=work.keep)
-        with contextlib.closing(in_order(work, batches, workers)) as results:
+        results = in_order(work, batches, workers)
+        with contextlib.closing(results):
             for member in members:  # no zip, which holds an image, which may be large, while the next is decoded
                 result = next(results)
                 if isinstance(result, DataError):
