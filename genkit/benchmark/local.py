@@ -11,8 +11,8 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
-import traceback
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -116,7 +116,7 @@ def _alone(
     except Exception as error:
         said = Lost(sentence(error))
         if not isinstance(error, GenkitError):
-            traceback.print_exc()
+            sys.excepthook(type(error), error, error.__traceback__)  # as if it had ended the process
     with contextlib.suppress(OSError):  # the runner is dead
         sending.send(said)
 
