@@ -270,8 +270,7 @@ def train_run(
     on_event: Callable[[Event], None] | None,
 ) -> Run:
     """Train a run to its end, from its newest checkpoint; raises as ``train`` does."""
-    if distributed.agree(device.type) != device.type:
-        raise UsageError(f"other processes of this training don't compute on {device}: give all of them one --device")
+    distributed.check_device(device)
     on_event = on_event or notebook_display()
     rank, several = distributed.rank(), distributed.world() > 1
     trackers = Trackers(run, settings.track)

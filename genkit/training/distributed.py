@@ -139,6 +139,24 @@ def in_turns(work: Callable[[], T]) -> T:
     return result
 
 
+def check_device(device: torch.device) -> None:
+    """Raise UsageError for a device on which this process can't train with the others."""
+    if world() == 1:
+        return
+    if agree(device.type) != device.type:
+        raise UsageError(f"other processes of this training don't compute on {device}: give all of them one --device")
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"processes can't train together on {device.type}: give --device cpu")
+    if device.type == "cuda":
+        gpus: list[str] = [""] * world()
+        own = str(getattr(torch.cuda.get_device_properties(device), "uuid", rank()))
+        _carried(dist.all_gather_object, gpus, own)
+        if gpus.count(own) > 1:
+            raise UsageError(
+                f"{gpus.count(own)} processes have one GPU: launch one process a GPU, or give --device cpu"
+            )
+
+
 def of_first(work: Callable[[], str]) -> str:
     """Return in all processes the text that process 0's work returns; if that fails, the others raise PeerLost.
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -164,3 +165,27 @@ def test_more_processes_than_gpus_are_joined_as_they_may_train_on_the_cpu(monkey
         assert made == ["cpu:gloo,cuda:nccl"]
     with pytest.raises(UsageError, match="launch one process a GPU, or give --device cpu"):
         pick_device("auto")
+
+
+@FORKS
+def test_processes_train_on_one_kind_of_device_that_has_averages_and_on_a_gpu_each(monkeypatch):
+    gpus = SimpleNamespace(uuid="GPU-5")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpus)
+
+    def refused(kind, reason):
+        with pytest.raises(UsageError, match=reason):
+            distributed.check_device(torch.device(kind))
+
+    def work(rank):
+        with distributed.joined():
+            distributed.check_device(torch.device("cpu"))
+            refused("mps", "processes can't train together on mps: give --device cpu")
+            refused("cuda", "2 processes have one GPU: launch one process a GPU, or give --device cpu")
+            gpus.uuid = f"GPU-{rank}"
+            distributed.check_device(torch.device("cuda"))
+            if rank:
+                refused("cpu", "other processes of this training don't compute on cpu")
+            else:
+                distributed.check_device(torch.device("cuda"))
+
+    assert together(work) == [1, 0]  # the second has ended while the first compares GPUs
