@@ -36,6 +36,7 @@ from genkit.downloads import Progress
 from genkit.errors import DataError
 from genkit.files.folders import cache_dir
 from genkit.files.integrity import Damaged, sealed, sha256_file, unchanged, unsealed
+from genkit.files.locks import waiting
 from genkit.files.reading import entire, read_file
 from genkit.files.temporaries import OLD, sweep_once, temporary_folder
 from genkit.files.text import logger
@@ -91,9 +92,23 @@ def pack_source(
     except Damaged as error:
         known = None
         _LOG.warning("the packed copy of %s in the cache is damaged, and packed again: %s", source.name, error)
-    if known is not None:
-        _refuse_undecided(known.undecided, measured)
-        return known
+    with contextlib.ExitStack() as stack:
+        if known is None:
+            with contextlib.suppress(OSError):  # of a folder that can't be written, as is said below, or has no locks
+                entry.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(waiting(entry.with_suffix(".lock"), f"packs {source.name}"))
+            with contextlib.suppress(Damaged):
+                known = _known(entry, root, pack)  # by another process meanwhile
+        if known is not None:
+            _refuse_undecided(known.undecided, measured)
+            return known
+        return _packed(source, entry, root, progress, measured=measured, pack=pack)
+
+
+def _packed(
+    source: Source, entry: Path, root: Path, progress: Progress | None, *, measured: bool, pack: Pack
+) -> PackedSource:
+    """Read a source and pack it."""
     try:
         contents = source.read()
         _refuse_undecided(contents.undecided, measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import json
@@ -80,6 +81,23 @@ def test_second_opening_decodes_nothing(photos: Photos, monkeypatch: pytest.Monk
     second = opened(folder_source(path))
     assert second.sha256 == first.sha256
     assert np.array_equal(second.everything().pixels, first.everything().pixels)
+
+
+def test_what_another_process_packs_meanwhile_is_taken_from_it(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, others = Given(images(20), "one"), Given(images(20), "one")
+    asked: list[tuple[Path, str]] = []
+
+    @contextlib.contextmanager
+    def waiting(path: Path, work: str) -> Iterator[None]:
+        asked.append((path.parent, work))
+        if len(asked) == 1:
+            opened(others)
+        yield
+
+    monkeypatch.setattr("genkit.data.pack.waiting", waiting)
+    assert opened(mine).sha256 == opened(others).sha256
+    assert (mine.reads, others.reads) == (0, 1)
+    assert asked == [(cache / "data" / "index", "packs given")] * 2
 
 
 def test_touched_files_are_read_again_but_not_stored_again(photos: Photos, cache: Path) -> None:
