@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
 from genkit.cli.output import echo
+from genkit.files.guard import STOPPING
 from genkit.registry import fence
 
 _LEAVE = os._exit
@@ -69,7 +70,7 @@ class _Witness:
 
 def _wait(pipe: int) -> None:
     """In the forked process: read what runs until that ends, or the other process does."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     told, running = b"", ""
     while True:
