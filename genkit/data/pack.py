@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,14 +95,25 @@ def pack_source(
     with contextlib.ExitStack() as stack:
         if known is None:
             with contextlib.suppress(OSError):  # of a folder that can't be written, as is said below, or has no locks
-                entry.parent.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(waiting(entry.with_suffix(".lock"), f"packs {source.name}"))
+                stack.enter_context(_alone(entry.with_suffix(".lock"), source.name))
             with contextlib.suppress(Damaged):
                 known = _known(entry, root, pack)  # by another process meanwhile
         if known is not None:
             _refuse_undecided(known.undecided, measured)
             return known
         return _packed(source, entry, root, progress, measured=measured, pack=pack)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, name: str) -> Iterator[None]:
+    """Wait until no other process packs a source; the lock's file is gone in the end."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with waiting(lock, f"packs {name}"):
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
 
 
 def _packed(

@@ -98,6 +98,7 @@ def test_what_another_process_packs_meanwhile_is_taken_from_it(cache: Path, monk
     assert opened(mine).sha256 == opened(others).sha256
     assert (mine.reads, others.reads) == (0, 1)
     assert asked == [(cache / "data" / "index", "packs given")] * 2
+    assert not list((cache / "data" / "index").glob("*.lock"))
 
 
 def test_touched_files_are_read_again_but_not_stored_again(photos: Photos, cache: Path) -> None:
