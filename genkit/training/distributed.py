@@ -68,27 +68,38 @@ def joined() -> Iterator[None]:
             own_gpu()
         backend = "cpu:gloo,cuda:nccl"
     try:
-        store = _c10d.PrefixStore(f"genkit/{next(_joins)}", _meeting_point())
-        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
-    except (RuntimeError, ValueError) as error:
-        raise GenkitError(
-            f"the {world} processes that were launched together can't be joined: {str(error).splitlines()[0]}"
-        ) from error
-    _stores.append(store)
-    try:
+        _join(backend, rank, world)
         yield
     except PeerLost as error:
-        if word_left()[0] == "stopped":
-            raise Interrupted("stopped, as another process of this training was") from error
+        _raise_stopped(error)
         raise
     except (KeyboardInterrupt, Interrupted) as error:
         if by_user(error):
             leave_word("stopped")
         raise
     finally:
-        _stores.remove(store)
-        with contextlib.suppress(RuntimeError):  # of a group whose other processes have ended
-            dist.destroy_process_group()
+        _stores.clear()
+        if dist.is_initialized():
+            with contextlib.suppress(RuntimeError):  # of a group whose other processes have ended
+                dist.destroy_process_group()
+
+
+def _join(backend: str, rank: int, world: int) -> None:
+    """Join the others; raises GenkitError, or Interrupted if the user has stopped one of them."""
+    try:
+        _stores.append(_c10d.PrefixStore(f"genkit/{next(_joins)}", _meeting_point()))
+        dist.init_process_group(backend, store=_stores[-1], rank=rank, world_size=world, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        _raise_stopped(error)
+        raise GenkitError(
+            f"the {world} processes that were launched together can't be joined: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _raise_stopped(error: Exception) -> None:
+    """Raise Interrupted if another process has left word that the user has stopped it."""
+    if word_left()[0] == "stopped":
+        raise Interrupted("stopped, as another process of this training was") from error
 
 
 @functools.cache

@@ -115,7 +115,7 @@ def test_an_image_takes_little_memory_until_it_is_packed(
 ) -> None:
     monkeypatch.setattr("genkit.data.zip_directory._SLICE", 10_000)
     peaks = []
-    for count in (20, 400, 1400):
+    for count in (20, 400, 1400, 1600):
         path = tmp_path / f"{count}.{kind}"
         files = {f"image-{index:08d}.png": png(np.full((2, 2), index % 256, np.uint8)) for index in range(count)}
         if kind == "folder":
@@ -133,7 +133,8 @@ def test_an_image_takes_little_memory_until_it_is_packed(
         assert len(open_images(path).everything()) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert (peaks[2] - peaks[1]) / 1000 < 300
+    # In one of them Python's table of all interned names may double, by 4 MB, whoever has filled it.
+    assert min((peaks[2] - peaks[1]) / 1000, (peaks[3] - peaks[1]) / 1200) < 300
 
 
 def test_names_are_read_from_their_file_and_those_of_before_from_the_entry(photos: Photos, cache: Path) -> None:
