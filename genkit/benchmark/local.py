@@ -23,7 +23,8 @@ from genkit.errors import GenkitError
 from genkit.files.guard import sentence
 
 CONTEXT: Any = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["genkit.benchmark.runner", "genkit.training.api", "genkit.evaluation"])
+# torch imports torch._dynamo with the first optimiser, which takes seconds in each process.
+CONTEXT.set_forkserver_preload(["genkit.benchmark.runner", "genkit.training.api", "genkit.evaluation", "torch._dynamo"])
 
 
 def local(request: EngineRequest) -> LocalEngine:
