@@ -32,6 +32,9 @@ from genkit.results.jobs import Outcome, lock_file, outcome
 from genkit.training.api import train
 from genkit.training.runs import find_runs
 
+LONG = 1_280_000
+"""Images of a training that a test stops: 20,000 steps, with a line of the log every 100."""
+
 
 def plan_of(*names, images=640, **more):
     entries = [Entry(name) for name in names]
@@ -183,7 +186,7 @@ def test_a_job_that_another_runner_has_is_waited_for_and_not_done_twice(digits, 
 
 
 def test_ctrl_c_saves_and_the_same_call_resumes(digits, tmp_path, monkeypatch):
-    plan = plan_of("vae", images=400_000_000)
+    plan = plan_of("vae", images=LONG)
     (job,) = jobs(plan, digits)
     bench = BenchFolder(tmp_path)
 
@@ -203,7 +206,7 @@ def test_ctrl_c_saves_and_the_same_call_resumes(digits, tmp_path, monkeypatch):
     assert outcome(bench.jobs, job) is None
 
 
-RUNNER = """
+RUNNER = f"""
 from pathlib import Path
 from genkit.benchmark import Plan, run_jobs
 from genkit.benchmark.jobs import jobs
@@ -211,7 +214,7 @@ from genkit.benchmark.plan import Entry
 from genkit.data import open_dataset
 
 if __name__ == "__main__":
-    plan = Plan("digits", [Entry("vae")], images=400_000_000, metrics=["mse"], count=50)
+    plan = Plan("digits", [Entry("vae")], images={LONG}, metrics=["mse"], count=50)
     run_jobs(plan, list(jobs(plan, open_dataset("digits"))), Path("board"), device="cpu")
 """
 

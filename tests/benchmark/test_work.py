@@ -159,7 +159,8 @@ SEVERAL = """
 import pickle, sys
 if __name__ == "__main__":
     with open(sys.argv[1], "rb") as file:
-        print(pickle.load(file)())
+        work = pickle.load(file)
+    print(work(), work())
 """
 
 
@@ -170,21 +171,20 @@ def test_several_processes_train_one_run_and_the_first_one_measures_it(work, tmp
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    for _ in range(2):
-        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "several.py", "work.pkl"],
-                cwd=tmp_path,
-                env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(2)
-        ]
-        said = [process.communicate(timeout=120) for process in processes]
-        assert [out.strip() for out, _ in said] == [ENDED, ENDED], said
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "several.py", "work.pkl"],
+            cwd=tmp_path,
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [out.split() for out, _ in said] == [[ENDED, ENDED], [ENDED, ENDED]], said
     assert counted(work) == (1, 1, 1)
     (run,) = find_runs(work.bench.runs)
     assert run.config.processes == 2

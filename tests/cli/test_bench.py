@@ -111,7 +111,7 @@ def test_an_engine_or_an_option_that_does_not_exist_is_refused(genkit):
 class Waiting(Engine):
     """A queue in which nothing ever runs, until Ctrl-C is pressed."""
 
-    lasting = True
+    lasting, pause = True, 0.0
 
     def __init__(self, request):
         self.request, self.cancelled = request, 0
