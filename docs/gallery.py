@@ -13,7 +13,7 @@ WIDTH = 170
 """Pixels of a picture on the page."""
 
 
-FRONT = ("dcgan", "r3gan", "flow-vae", "rae-gmm")
+FRONT = ("vq-gpt", "r3gan", "flow-vae", "rae-gmm")
 """Models whose samples stand on the first page."""
 
 

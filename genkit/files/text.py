@@ -134,6 +134,8 @@ def comma_separated(rows: Iterable[Sequence[Any]]) -> str:
 
 
 _MARKUP = re.compile(r"^\d*[#+\-=:.)!]|[\\`*_\[\]<>|~&@]|://|www\.", re.IGNORECASE)
+_BLOCK = re.compile(r"^(\d*)([#+=:!]|-(?!\d)|[.)](?=\s|$))")
+"""What begins a line and could make it a heading, a list or a rule; a number such as 1.5, -2 or 1-2 does not."""
 _ADDRESS = re.compile(r"(?<=[\w.+-])@(?=[^\s@]*\.)")
 
 
@@ -145,7 +147,7 @@ def markdown(text: str) -> str:
     text = re.sub(r"[\\`*_\[\]<>|~&]", r"\\\g<0>", text).replace("://", r"\://")
     text = re.sub(r"\b(www)\.", r"\1\\.", text, flags=re.IGNORECASE)
     text = _ADDRESS.sub("@<!-- -->", text)  # GitHub links an address also where its @ is escaped
-    return re.sub(r"^(\d*)([#+\-=:.)!])", r"\1\\\2", text)
+    return _BLOCK.sub(r"\1\\\2", text)
 
 
 def fenced(text: str) -> str:

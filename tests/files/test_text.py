@@ -172,6 +172,8 @@ def test_a_cell_of_markdown_is_no_markup(name):
         ("# a", r"\# a"),
         ("1. a", r"1\. a"),
         ("- a", r"\- a"),
+        ("---", r"\---"),
+        *[(number, number) for number in ("0.239", "-0.001", "1-2", "-732.5")],
         ("http://a.b", r"http\://a.b"),
         ("www.a.b", r"www\.a.b"),
         ("a@b.com", "a@<!-- -->b.com"),
