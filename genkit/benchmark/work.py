@@ -28,6 +28,7 @@ from genkit.files.guard import by_user, sentence
 from genkit.files.leases import MARK, are_leases, nothing
 from genkit.files.lock_probe import why_no_locks
 from genkit.files.locks import Held, Lock, lock_at, waiting
+from genkit.files.reading import read_file
 from genkit.files.writing import write_atomic
 from genkit.registry.fence import no_exit
 from genkit.results.jobs import Job, Outcome, lock_file, outcome
@@ -215,7 +216,7 @@ class Work:
     def _stored(self) -> str:
         """Return the name of the record that a process stored and then died, before it published the outcome."""
         try:
-            record = self._intent.read_text(encoding="utf-8")
+            record = read_file(self._intent).decode(errors="replace")
         except OSError:
             return ""
         return next((path.name for path in (self.bench.path / "records").glob(f"*-{record}.json")), "")

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genkit.files.reading import read_file
+
 if TYPE_CHECKING:
     from filelock import SoftFileLease
 
@@ -94,7 +96,7 @@ class LeaseLock:
         """See Lock; who has slept for long finds out by the file, before it is told."""
         if self._lease is not None and not self._lost:
             try:
-                self._lost = str(self._lease.token) not in self.path.read_text(encoding="utf-8", errors="replace")
+                self._lost = str(self._lease.token).encode() not in read_file(self.path)
             except OSError:
                 return False  # whoever took it has let it go, or the file system does not answer
         return self._lost

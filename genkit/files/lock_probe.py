@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from genkit.files.locks import excludes, take
+from genkit.files.reading import read_file
 
 MOUNTS = Path("/proc/self/mountinfo")
 
@@ -54,7 +55,7 @@ def _mount(folder: Path) -> tuple[str, list[str]]:
     found: tuple[str, list[str]] = ("", [])
     place, longest = str(folder.resolve()), -1
     try:
-        lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = os.fsdecode(read_file(MOUNTS)).splitlines()
     except OSError:
         return found
     for line in lines:

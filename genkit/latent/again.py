@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genkit.data.decode import decode, read_header
-from genkit.data.images import grid, grid_size, quantize
+from genkit.data.images import quantize
 from genkit.data.source import MAX_PIXELS, image_bytes, unreadable
 from genkit.devices import pick_device
 from genkit.errors import DataError, UsageError
 from genkit.files.reading import open_file
 from genkit.latent.api import interpolate, traverse
-from genkit.latent.pictures import CHUNK, draw, draw_in_order, laid_out, size_of
+from genkit.latent.pictures import CHUNK, draw, draw_in_order, laid_out, size_of, walks_laid_out, walks_size
 from genkit.options import assigned
 from genkit.results.origin import Origin
 from genkit.seeds import derive
@@ -100,14 +100,16 @@ def draw_again(origin: Origin, run: Run, checkpoint: Path, shape: tuple[int, int
     if origin.kind == "traverse" and (not isinstance(dims, list) or not isinstance(span, int | float)):
         raise DataError("it does not say along which dimensions of the latent it goes")
     rows = len(dims) if isinstance(dims, list) else _whole(origin, "walks")
-    if origin.count != rows * steps or not rows or grid_size(origin.count, steps, origin.size) != shape:
+    bare = walks_size(origin.count, steps, origin.size) == shape  # as earlier versions drew walks between prompts
+    shown = () if bare else prompts
+    if origin.count != rows * steps or not rows or walks_size(origin.count, steps, origin.size, shown) != shape:
         raise DataError(OTHER_SIZE)  # so that no more is drawn than the picture shows
     if origin.kind == "interpolate":
         moved = interpolate(checkpoint, rows, steps, prompts=prompts, **how)
     else:
         assert isinstance(dims, list) and isinstance(span, int | float)
         moved = traverse(checkpoint, len(dims), steps, dims=dims, span=span, **how).images
-    return grid(quantize(moved.flatten(0, 1)).cpu().numpy(), steps)
+    return walks_laid_out(quantize(moved.flatten(0, 1)).cpu().numpy(), steps, shown)
 
 
 def shape_of(image: Path) -> tuple[int, int]:

@@ -152,12 +152,24 @@ def write_walks(
     images: Tensor, path: Path, steps: int, origin: Origin | None = None, prompts: Sequence[str] = ()
 ) -> None:
     """Write walks through latent space, [rows * steps, C, H, W], as a PNG with a row each; prompts stand above all."""
-    rows = grid(quantize(images).cpu().numpy(), steps)
-    if prompts:
-        heading = strip(" to ".join(prompts), rows.shape[1], rows.shape[2])
-        rows = np.concatenate([heading, rows])
     with writing(path):
-        write_atomic(path, stamped(png(rows), origin))
+        write_atomic(path, stamped(png(walks_laid_out(quantize(images).cpu().numpy(), steps, prompts)), origin))
+
+
+def walks_laid_out(images: NDArray[np.uint8], steps: int, prompts: Sequence[str] = ()) -> NDArray[np.uint8]:
+    """Return the grid [H, W, C] of uint8 walks [rows * steps, C, H, W], a row each, with their prompts if any."""
+    rows = grid(images, steps)
+    return np.concatenate([_heading(prompts, rows.shape[1], rows.shape[2]), rows]) if prompts else rows
+
+
+def walks_size(count: int, steps: int, size: tuple[int, int], prompts: Sequence[str] = ()) -> tuple[int, int]:
+    """Return the height and width of what ``walks_laid_out`` makes of so many images of a size (height, width)."""
+    height, width = grid_size(count, steps, size)
+    return height + (len(_heading(prompts, width, 1)) if prompts else 0), width
+
+
+def _heading(prompts: Sequence[str], width: int, channels: int) -> NDArray[np.uint8]:
+    return strip(" to ".join(prompts), width, channels)
 
 
 def write_walks_gif(images: Tensor, path: Path, steps: int) -> None:

@@ -47,10 +47,10 @@ def test_no_line_is_wider_than_80_columns_or_cut(page, monkeypatch):
     ("name", "sections"),
     [
         ("train", ["Model", "Data", "Budget", "Checkpoints", "Options"]),
-        ("eval", ["Model", "Drawing", "Data", "Evaluation", "Options"]),
-        ("compare", ["Data", "Evaluation", "Options"]),
+        ("eval", ["Model", "Drawing", "Data", "Evaluation", "Parts", "Options"]),
+        ("compare", ["Data", "Evaluation", "Parts", "Options"]),
         ("leaderboard", ["Ranking", "Tables", "Output", "Options"]),
-        ("bench", ["Jobs", "Output", "Options"]),
+        ("bench", ["Jobs", "Engine", "Output", "Options"]),
         ("edit", ["Model", "Degradation", "Search", "Drawing", "Output", "Options"]),
     ],
 )

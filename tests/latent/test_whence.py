@@ -20,6 +20,7 @@ import genkit
 from genkit.cli import main
 from genkit.errors import DataError, MissingError, UsageError
 from genkit.files.picture_metadata import OWN, XMP, read_metadata, with_texts
+from genkit.latent import pictures
 from genkit.results.origin import read_origin
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -158,6 +159,13 @@ def test_pictures_of_prompts_say_them_and_are_drawn_again(trained, runs, tmp_pat
             main()
         assert not stopped.value.code
         assert origin_of(tmp_path / "again.png") == origin_of(tmp_path / picture)
+
+
+def test_a_walk_of_an_earlier_version_which_shows_no_prompts_is_drawn_again(trained, runs, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_heading", lambda prompts, width, channels: np.zeros((0, width, channels), np.uint8))
+        genkit.interpolate(trained["prompts"], 2, 5, prompts=PROMPTS, seed=4, grid=tmp_path / "bare.png")
+    assert genkit.whence(tmp_path / "bare.png", runs=runs, draw=True).same_pixels
 
 
 @pytest.mark.parametrize("count", [3, 251])

@@ -61,7 +61,7 @@ def test_an_unknown_field_is_an_error():
         (MetricSpec, "direction", "up"),
         (MetricSpec, "parameters", [1]),
         (MetricSpec, "also_at_test_size", 1),
-        (EngineSpec, "options", None),
+        (EngineSpec, "summary", None),
         (CommandSpec, "group", None),
     ],
 )
