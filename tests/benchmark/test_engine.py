@@ -51,8 +51,8 @@ def test_options_that_an_engine_does_not_have_are_refused():
         make_engine("local", request_of(gpus=1))
     with pytest.raises(OptionsError, match="no option 'b': it has a, c"):
         refuse_options("x", {"a": 1, "b": 2}, ["a", "c"])
-    with pytest.raises(OptionsError, match="engine x has no option 'partion'. Did you mean 'partition'[?]$"):
-        refuse_options("x", {"partion": "gpu"}, ["partition", "time"])
+    with pytest.raises(OptionsError, match="engine x has no option 'x_partition'. Did you mean 'partition'[?]$"):
+        refuse_options("x", {"x_partition": "gpu"}, ["partition", "time"])
 
 
 def test_an_engine_that_does_not_exist_is_named(digits, tmp_path):
