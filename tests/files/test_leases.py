@@ -136,7 +136,7 @@ def test_a_lease_that_has_another_holder_is_lost(tmp_path):
     lock = LeaseLock(tmp_path / "lock")
     with holding(lock):
         text = lock.path.read_text()
-        lock.path.write_text(re.sub("token=.*", "token=anothers", text))
+        lock.path.write_text(re.sub("token=.*", "token=of-another", text))
         assert lock.lost
         lock.path.write_text(text)
         assert lock.lost
