@@ -13,11 +13,11 @@ from PIL import Image
 PAGE = DOCS / "tutorial" / "words-to-pictures.md"
 SETTINGS = """
 [train]
-images = "640"
+images = "320"
 [tune]
 images = "320"
 [eval]
-count = 200
+count = 100
 """
 COMMANDS = f"""set -e
 genkit() {{ {sys.executable} -c 'from genkit.cli import main; main()' "$@"; }}
