@@ -145,8 +145,10 @@ def _protocols(records: Sequence[Record]) -> dict[str, str]:
     places: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     newest: dict[str, str] = {}
     for record in records:
+        own = {score.name for score in record.scores}
         for score in record.scores:
-            if score.rankable and "@" not in score.name:
+            plain, _, further = score.name.partition("@")  # one at the test set's size beside the record's own
+            if score.rankable and not (further and plain in own):
                 places[score.name][score.fingerprint].add(_place(record))
                 newest[score.fingerprint] = record.place
     return {

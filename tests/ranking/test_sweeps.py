@@ -82,6 +82,7 @@ def test_a_point_measured_again_shows_its_newest_values_and_scores_of_several_re
         (("parameters", "kid[digits-cnn]", "kid[inception]", FID), [("kid[digits-cnn]", FID)]),
         (("latency", FID), [(FID, "latency")]),
         (("fid[digits-cnn]@360", FID, "kid[digits-cnn]"), [(FID, "kid[digits-cnn]")]),
+        (("fid[digits-cnn]@360", "kid[digits-cnn]"), [("fid[digits-cnn]@360", "kid[digits-cnn]")]),
         ((FID, "fid[inception]"), []),
     ],
 )
