@@ -17,12 +17,17 @@ from pathlib import Path
 from launched import ranks, state, torchrun, wait_for
 
 
+def newest(run: Path) -> str:
+    """Return the name of a run's newest checkpoint, or nothing."""
+    return max((path.name for path in (run / "checkpoints").glob("step-*.safetensors")), default="")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--model", default="dcgan")
     parser.add_argument("--images", default="200k", help="enough that the run lasts longer than the kills")
-    parser.add_argument("--most", type=float, default=8.0, help="seconds of training before a kill, at most")
+    parser.add_argument("--most", type=float, default=4.0, help="seconds from a new checkpoint to a kill, at most")
     arguments = parser.parse_args()
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as temporary:
@@ -42,7 +47,10 @@ def main() -> None:
         while done < arguments.kills and process.poll() is None:
             if not wait_for(lambda known=set(known): len(set(ranks(process.pid).values()) - known) == 2, process):
                 break
-            moment = rng.uniform(0.0, arguments.most) if done % 3 else rng.uniform(0.0, 2.0)  # some while they start
+            before, trains = newest(killed), done % 3 > 0  # of three kills one comes while they start
+            if trains and not wait_for(lambda before=before: newest(killed) != before, process):
+                break
+            moment = rng.uniform(0.0, arguments.most) if trains else rng.uniform(0.0, 8.0)
             time.sleep(moment)
             found = ranks(process.pid)
             victim = rng.choice(sorted(found)) if found else None
@@ -51,8 +59,8 @@ def main() -> None:
             known |= set(found.values())
             os.kill(found[victim], signal.SIGKILL)
             done += 1
-            kept = sorted((killed / "checkpoints").glob("step-*.safetensors"))
-            print(f"{done}: rank {victim} killed after {moment:.1f} s, {kept[-1].name if kept else '-'}", flush=True)
+            what = "of training" if trains else "of their start"
+            print(f"{done}: rank {victim} killed after {moment:.1f} s {what}, {newest(killed) or '-'}", flush=True)
         code = process.wait()
         runs = [path.parent for path in (folder / "runs").glob("*/*/*/run.json")]
         equal = code == 0 and state(killed) == expected
