@@ -87,7 +87,9 @@ def joined() -> Iterator[None]:
 def _join(backend: str, rank: int, world: int) -> None:
     """Join the others; raises GenkitError, or Interrupted if the user has stopped one of them."""
     try:
-        _stores.append(_c10d.PrefixStore(f"genkit/{next(_joins)}", _meeting_point()))
+        # torchrun keeps one store for all restarts, in which the addresses of processes that have ended still stand.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        _stores.append(_c10d.PrefixStore(f"genkit/{attempt}/{next(_joins)}", _meeting_point()))
         dist.init_process_group(backend, store=_stores[-1], rank=rank, world_size=world, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         _raise_stopped(error)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
@@ -70,12 +69,27 @@ def test_the_first_process_alone_says_what_is_wrong_with_the_flags_that_all_were
     assert genkit(*command) == (2, "", "")
 
 
+KILLED_ONCE = """
+import os, signal
+from genkit.cli import main
+from genkit.training import distributed
+
+if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+    with distributed.joined():
+        distributed.barrier()
+        if distributed.rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        distributed.barrier()
+main()
+"""
+
+
 @pytest.mark.slow
-def test_torchrun_trains_one_run_of_which_the_first_process_speaks(tmp_path, genkit):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python", "--"]
+def test_torchrun_trains_one_run_of_which_the_first_process_speaks_also_after_a_restart(tmp_path, genkit):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
     train = ["train", "--model", "gan", "--images", "1280", "--at", "runs/digits/gan/mine", "--device", "cpu"]
     done = subprocess.run(
-        [*launch, str(Path(sys.executable).with_name("genkit")), *train],
+        [*launch, "--no-python", "--", sys.executable, "-c", KILLED_ONCE, *train],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
