@@ -72,7 +72,7 @@ def test_an_error_of_a_piece_is_raised_and_the_rest_left_undone(two_threads):
     with pytest.raises(ZeroDivisionError):
         list(spread(fail, range(10_000)))
     assert len(done) < 9_999
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("genkit")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("genkit_")]
 
 
 def test_without_openmp_threads_are_not_set_apart(two_threads, monkeypatch):
@@ -85,4 +85,4 @@ def test_a_caller_who_stops_early_leaves_nothing_behind(two_threads):
     next(results)
     results.close()
     assert torch.get_num_threads() == 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("genkit")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("genkit_")]
