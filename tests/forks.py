@@ -20,9 +20,7 @@ def together(work: Callable[[int], object], count: int = 2) -> list[int]:
 
     Return what they ended with: of an error of genkit its exit code.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def part(rank: int) -> None:
         import torch
@@ -37,6 +35,13 @@ def together(work: Callable[[int], object], count: int = 2) -> list[int]:
             os._exit(error.exit_code)
 
     return [_ended(child) for child in [_begun(lambda rank=rank: part(rank)) for rank in range(count)]]
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _begun(work: Callable[[], object]) -> int:

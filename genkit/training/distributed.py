@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
-import itertools
 import os
+import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -30,9 +31,8 @@ MEETING = datetime.timedelta(minutes=30)
 _c10d: Any = dist
 """The same with names that it does not declare."""
 
-_joins = itertools.count()
 _stores: list[Any] = []
-"""What the joined processes share, while they are: texts by key."""
+"""Where this process leaves word for the others while they are joined: texts by key; the last is what they share."""
 _WORD = "word"
 
 
@@ -87,15 +87,55 @@ def joined() -> Iterator[None]:
 def _join(backend: str, rank: int, world: int) -> None:
     """Join the others; raises GenkitError, or Interrupted if the user has stopped one of them."""
     try:
-        # torchrun keeps one store for all restarts, in which the addresses of processes that have ended still stand.
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        _stores.append(_c10d.PrefixStore(f"genkit/{attempt}/{next(_joins)}", _meeting_point()))
+        _meet(rank, world)
         dist.init_process_group(backend, store=_stores[-1], rank=rank, world_size=world, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         _raise_stopped(error)
         raise GenkitError(
             f"the {world} processes that were launched together can't be joined: {str(error).splitlines()[0]}"
         ) from error
+
+
+def _meet(rank: int, world: int) -> None:
+    """Find the others, and a part of the store that only these processes know.
+
+    torchrun keeps one store for all restarts, in which addresses and words of processes that have ended stand, and
+    each machine counts its restarts for itself. So process 0 names the part, and tells each process its name under a
+    token that is that process's own.
+    """
+    store = _c10d.PrefixStore("genkit", _meeting_point())
+    own, places = uuid.uuid4().hex, [f"here/{other}" for other in range(world)]
+    _stores.append(_c10d.PrefixStore(own, store))
+    if rank:
+        for _ in _while_meeting():
+            store.set(places[rank], own)  # again, as process 0 may have begun after it
+            if store.check([f"name/{own}"]):
+                break
+        _stores.append(_c10d.PrefixStore(store.get(f"name/{own}").decode(), store))
+        _stores[-1].set(places[rank], "")
+        return
+    for place in places:
+        store.delete_key(place)
+    missing = set(places[1:])
+    for _ in _while_meeting():
+        missing -= {place for place in missing if _stores[-1].check([place])}
+        if not missing:
+            return
+        for place in missing:
+            if store.check([place]):
+                token = store.get(place).decode()
+                store.set(f"name/{token}", own)
+                if _c10d.PrefixStore(token, store).check([_WORD]):
+                    raise Interrupted("stopped, as another process of this training was")
+
+
+def _while_meeting() -> Iterator[None]:
+    """Count the tries to meet; raises GenkitError when the time for them is over."""
+    until = time.monotonic() + MEETING.total_seconds()
+    while time.monotonic() < until:
+        yield
+        time.sleep(0.05)
+    raise GenkitError(f"not all of the processes came within {MEETING.total_seconds() / 60:g} minutes")
 
 
 def _raise_stopped(error: Exception) -> None:

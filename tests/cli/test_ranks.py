@@ -9,6 +9,7 @@ import sys
 
 import click
 import pytest
+from forks import free_port
 
 from genkit.cli.help import Command
 from genkit.cli.output import echo
@@ -70,14 +71,16 @@ def test_the_first_process_alone_says_what_is_wrong_with_the_flags_that_all_were
 
 
 KILLED_ONCE = """
-import os, signal
+import os, pathlib, signal
 from genkit.cli import main
 from genkit.training import distributed
 
-if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+killed = pathlib.Path("killed")
+if not killed.exists():
     with distributed.joined():
         distributed.barrier()
         if distributed.rank() == 1:
+            killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         distributed.barrier()
 main()
@@ -85,18 +88,29 @@ main()
 
 
 @pytest.mark.slow
-def test_torchrun_trains_one_run_of_which_the_first_process_speaks_also_after_a_restart(tmp_path, genkit):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
+def test_torchrun_on_two_machines_trains_one_run_of_which_the_first_process_speaks_also_after_a_restart(
+    tmp_path, genkit
+):
+    """Each machine's torchrun counts restarts for itself: after this one the one is at 1, the other still at 0."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--max-restarts=3"]
+    launch += [f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-backend=c10d", "--no-python", "--"]
     train = ["train", "--model", "gan", "--images", "1280", "--at", "runs/digits/gan/mine", "--device", "cpu"]
-    done = subprocess.run(
-        [*launch, "--no-python", "--", sys.executable, "-c", KILLED_ONCE, *train],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stdout) == (0, "runs/digits/gan/mine\n"), done.stderr[-3000:]
-    assert done.stderr.count("digits: ") == done.stderr.count("sample grid") == 1
+    machines = [
+        subprocess.Popen(
+            [*launch, sys.executable, "-c", KILLED_ONCE, *train],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [machine.communicate() for machine in machines]
+    out, err = ("".join(each) for each in zip(*said, strict=True))
+    assert (*(machine.returncode for machine in machines), out) == (0, 0, "runs/digits/gan/mine\n"), err[-3000:]
+    assert (tmp_path / "killed").exists()
+    assert err.count("digits: ") == err.count("sample grid") == 1
     (run,) = find_runs(tmp_path / "runs")
     assert (run.config.processes, run.finished) == (2, True)
     with contextlib.chdir(tmp_path):
