@@ -9,7 +9,7 @@ import torch
 
 from genkit.errors import GenkitWarning
 from genkit.models import bytes_encoder
-from genkit.models.bytes_encoder import BytesEncoder, text_bytes, words_of
+from genkit.models.bytes_encoder import BytesEncoder, _turn, _turned, text_bytes, words_of
 
 ODD = (
     "",
@@ -45,7 +45,7 @@ def test_odd_texts_are_read_and_batch_mates_change_nothing(encoder: BytesEncoder
     for row, prompt in enumerate(ODD):
         alone = encoder([prompt])
         count = int(alone.mask.sum())
-        assert count == together.mask[row].sum() == len(set(words_of(text_bytes(prompt))) - {-1})
+        assert count == together.mask[row].sum() == len(words_of(text_bytes(prompt)))
         assert torch.allclose(alone.tokens[0, :count], together.tokens[row, :count], atol=1e-5)
     assert together.tokens.isfinite().all()
 
@@ -74,5 +74,23 @@ def test_a_long_text_is_cut_and_that_is_said_once(encoder: BytesEncoder, monkeyp
 
 
 def test_words_end_at_spaces_and_after_twelve_bytes() -> None:
-    assert words_of(b"ab c") == [0, 0, -1, 1]
-    assert words_of(b"x" * 25) == [0] * 12 + [1] * 12 + [2]
+    assert words_of(b"ab c") == [b"ab", b"c"]
+    assert words_of(b"x" * 25) == [b"x" * 12, b"x" * 12, b"x"]
+    assert words_of(b"") == words_of(b" ") == []
+
+
+@torch.no_grad()
+def test_attention_knows_only_how_far_words_are_apart() -> None:
+    turn = _turn(9, 6, torch.ones(1))
+    query, key = torch.randn(2, 6, generator=torch.Generator().manual_seed(0))
+    products = _turned(query.expand(9, 6), turn) @ _turned(key.expand(9, 6), turn).T
+    for apart in range(-8, 9):
+        along = products.diagonal(apart)
+        assert torch.allclose(along, along[:1].expand_as(along), atol=1e-5)
+    assert (products[0, 1] - products[1, 0]).abs() > 1e-3 and (products[0, 1] - products[0, 2]).abs() > 1e-3
+
+
+@pytest.mark.parametrize("width", [1, 3, 16])
+def test_every_width_will_do(width: int) -> None:
+    found = BytesEncoder(width)(["a red 7", ""])
+    assert found.tokens.shape == (2, 3, width) and found.tokens.isfinite().all()
