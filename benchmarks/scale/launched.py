@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -14,9 +16,14 @@ from resume import state  # noqa: F401 - what must be equal of two runs
 WORKER = "import sys; from genkit.cli import main; main()"
 
 
-def torchrun(*arguments: str, logs: Path, restarts: int = 0, processes: int = 2) -> subprocess.Popen[bytes]:
-    """Start ``genkit`` with these arguments in several processes, whose output goes into files below ``logs``."""
-    options = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
+def torchrun(
+    *arguments: str, logs: Path, restarts: int = 0, processes: int = 2, meet: Sequence[str] = ("--standalone",)
+) -> subprocess.Popen[bytes]:
+    """Start ``genkit`` with these arguments in several processes, whose output goes into files below ``logs``.
+
+    ``meet``: how torchruns that stand for several machines find each other, of ``meeting``.
+    """
+    options = [*meet, f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
     options += ["--log-dir", str(logs), "--redirects=3", "--signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR2"]
     command = [
         sys.executable,
@@ -34,6 +41,14 @@ def torchrun(*arguments: str, logs: Path, restarts: int = 0, processes: int = 2)
         return subprocess.Popen(
             [*command, *arguments], stdout=file, stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"}
         )
+
+
+def meeting(machines: int) -> list[str]:
+    """Return the options of the torchruns of so many machines, all of them on this one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [f"--nnodes={machines}", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}"]
 
 
 def ranks(launcher: int) -> dict[int, int]:
