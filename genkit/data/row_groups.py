@@ -38,25 +38,33 @@ def read_groups(file: Any, source: BinaryIO, groups: Sequence[int], names: Seque
     Raises TooLarge, ValueError for one that contradicts itself, and what pyarrow raises.
     """
     found: dict[str, list[Any]] = {name: [] for name in names}
-    spent = 0
-    for group in groups:
-        facts = file.metadata.row_group(group)
-        chunks = [facts.column(index) for index in range(facts.num_columns)]
-        pages = [
-            size for each in chunks if each.path_in_schema.split(".")[0] in found for size in page_sizes(source, each)
-        ]
-        refuse_large(spent + sum(pages))
-        step = max(1, min(_STEP, entire() // _SHARE // max([1, *pages])))  # no value is larger than a page
-        rows = 0
-        for batch in file.iter_batches(step, row_groups=[group], columns=list(names)):
-            spent += batch.nbytes + _VALUE * batch.num_rows * len(names)
-            refuse_large(spent)
-            rows += batch.num_rows
-            for name, values in batch.to_pydict().items():
-                found[name] += values
-        if rows != facts.num_rows:
-            raise ValueError(f"it says {facts.num_rows:,} rows and has {rows:,}")
+    try:
+        spent = 0
+        for group in groups:
+            spent = _read_group(file, source, group, found, spent)
+    except BaseException:
+        found.clear()  # which the error's traceback would keep
+        raise
     return found
+
+
+def _read_group(file: Any, source: BinaryIO, group: int, found: dict[str, list[Any]], spent: int) -> int:
+    """Add the values of a group of rows to those found; return the bytes that all of them take."""
+    facts = file.metadata.row_group(group)
+    chunks = [facts.column(index) for index in range(facts.num_columns)]
+    pages = [size for each in chunks if each.path_in_schema.split(".")[0] in found for size in page_sizes(source, each)]
+    refuse_large(spent + sum(pages))
+    step = max(1, min(_STEP, entire() // _SHARE // max([1, *pages])))  # no value is larger than a page
+    rows = 0
+    for batch in file.iter_batches(step, row_groups=[group], columns=list(found)):
+        spent += batch.nbytes + _VALUE * batch.num_rows * len(found)
+        refuse_large(spent)
+        rows += batch.num_rows
+        for name, values in batch.to_pydict().items():
+            found[name] += values
+    if rows != facts.num_rows:
+        raise ValueError(f"it says {facts.num_rows:,} rows and has {rows:,}")
+    return spent
 
 
 def page_sizes(source: BinaryIO, chunk: Any) -> Iterator[int]:

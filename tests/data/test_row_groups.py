@@ -152,6 +152,16 @@ def test_values_of_python_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert entire() == MB
 
 
+def test_an_error_keeps_no_values_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of a group is kept, to be raised for each of its rows, and with it all frames of its traceback."""
+    data = written(pa.array([VALUE] * 30), use_dictionary=True, dictionary_pagesize_limit=1 << 30)
+    monkeypatch.setenv("GENKIT_MAX_MEMORY", "20")
+    with pytest.raises(TooLarge) as caught:
+        read_groups(pq.ParquetFile(io.BytesIO(data)), io.BytesIO(data), [0], ["image"])
+    kept = [value for entry in caught.traceback for value in entry.frame.f_locals.values() if isinstance(value, dict)]
+    assert kept and not any(isinstance(each, list) and len(each) > 3 for value in kept for each in value.values())
+
+
 def test_more_rows_than_can_be_listed_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.parquet").write_bytes(written(repeated(FILES[0], 5000)))
     monkeypatch.setenv("GENKIT_MAX_MEMORY", "1")
