@@ -84,14 +84,14 @@ class ZipTree(Tree):
         for info in directory.entries():
             if fault := _fault(info, self.limit):
                 raise self._refused(info.orig_filename, fault)
-            packed += info.compress_size
+            packed += directory.HEADER + info.compress_size
+            if packed > directory.room:  # before more of its members are listed, which may be millions
+                raise DataError(f"{self.path} has members that overlap, as zip bombs do: make it anew")
             if not info.is_dir():
                 directory.keep(info)
                 hashes.append(hash(info.orig_filename.replace("\\", "/")))
         if twice := _twice(directory.names, hashes):
             raise self._refused(twice, "appears twice")
-        if packed > self.path.stat().st_size:
-            raise DataError(f"{self.path} has members that overlap, as zip bombs do: make it anew")
         self._zip = directory
 
     def _refused(self, name: str, fault: str) -> DataError:

@@ -34,7 +34,12 @@ _MEMBER = 40
 
 
 class ZipDirectory:
-    """The members of a zip file, by their place in its directory; raises OSError or what BROKEN_ZIP lists."""
+    """The members of a zip file, by their place in its directory; raises OSError or what BROKEN_ZIP lists.
+
+    ``room``: the bytes before the directory, in which all members lie, each with a header of at least ``HEADER`` bytes.
+    """
+
+    HEADER = 30
 
     def __init__(self, path: Path) -> None:
         self.names = Texts()
@@ -44,7 +49,7 @@ class ZipDirectory:
         try:
             start, self._size, self._shift = _place(self._file)
             self._archive = zipfile.ZipFile(_Emptied(self._file, start))
-            self._entries_at = start
+            self._entries_at = self.room = start
         except BaseException:
             self._file.close()
             raise

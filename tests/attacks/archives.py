@@ -375,15 +375,16 @@ def _repeated(trial: Trial) -> None:
 def _listed(trial: Trial) -> None:
     """A zip whose directory lists more members than memory holds."""
     members = trial.rng.choice((1_800_000, 2_500_000))
-    comment = bytes(trial.rng.choice((0, 20)))
+    comment, room = bytes(trial.rng.choice((0, 20))), trial.rng.choice((0, 30))
     entry = b"PK\1\2" + struct.pack("<4B4HL2L5H2L", 20, 3, 20, 0, 0, 0, 0, 33, 0, 0, 0, 4, 0, len(comment), 0, 0, 0, 0)
     size = members * (len(entry) + 4 + len(comment))
     path = trial.folder / "photos.zip"
     with path.open("wb") as file:
+        file.seek(room * members)  # a hole, where the members themselves would be
         for _ in range(100):
             file.write((entry + b"name" + comment) * (members // 100))
-        file.write(b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 65535, 65535, size, 0, 0))
-    trial.did(f"a zip that lists {members:,} members")
+        file.write(b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 65535, 65535, size, room * members & 0xFFFFFFFF, 0))
+    trial.did(f"a zip that lists {members:,} members, with {room} bytes for each")
     _read(trial, str(path))
 
 

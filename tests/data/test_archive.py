@@ -16,6 +16,7 @@ from genkit.data.archive import zip_archive
 from genkit.data.folder import folder
 from genkit.data.open import dataset_of
 from genkit.data.source import DatasetRequest
+from genkit.data.zip_directory import ZipDirectory
 from genkit.errors import DataError, MissingError
 
 Photos = Callable[..., Path]
@@ -105,17 +106,22 @@ def test_a_member_that_claims_too_much_is_refused(sound: Path, monkeypatch: pyte
         opened(with_member(sound, info, bytes(100_000)))
 
 
-def test_members_that_share_their_bytes_are_refused(tmp_path: Path, photos: Photos) -> None:
+def test_members_that_share_their_bytes_are_refused_before_all_are_listed(
+    tmp_path: Path, photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Any] = []
+    monkeypatch.setattr(ZipDirectory, "keep", lambda _, info: kept.append(info))
     path = tmp_path / "overlap.zip"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("1.png", (photos("1.png") / "1.png").read_bytes())
+        file.writestr("1000.png", (photos("1.png") / "1.png").read_bytes())
     data = path.read_bytes()
     start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
-    entries = b"".join(data[start:end].replace(b"1.png", b"%d.png" % n) for n in range(1, 4))
-    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, len(entries), start, 0)
+    entries = b"".join(data[start:end].replace(b"1000.png", b"%d.png" % n) for n in range(1000, 1100))
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 100, 100, len(entries), start, 0)
     path.write_bytes(data[:start] + entries + tail)
     with pytest.raises(DataError, match="members that overlap"):
         opened(path)
+    assert len(kept) == 1
 
 
 @pytest.mark.parametrize("keep", [0, 30, 300])
