@@ -21,6 +21,9 @@ from genkit.data.zip_directory import ZipDirectory
 from genkit.errors import DataError
 from genkit.files.reading import BROKEN_ZIP, reason
 
+_LOOK = 1 << 16
+"""Members after which names are first looked through for one that is there twice."""
+
 
 class ZipTree(Tree):
     """The members of a zip file, after all of them were checked.
@@ -79,7 +82,7 @@ class ZipTree(Tree):
 
     def _admit(self, directory: ZipDirectory) -> None:
         """Take a zip's members, after all were checked."""
-        packed = 0
+        packed, look = 0, _LOOK
         hashes = array.array("q")
         for info in directory.entries():
             if fault := _fault(info, self.limit):
@@ -90,9 +93,15 @@ class ZipTree(Tree):
             if not info.is_dir():
                 directory.keep(info)
                 hashes.append(hash(info.orig_filename.replace("\\", "/")))
-        if twice := _twice(directory.names, hashes):
-            raise self._refused(twice, "appears twice")
+                if len(hashes) == look:  # not at the end alone: of millions it is far
+                    self._refuse_twice(directory.names, hashes)
+                    look *= 4
+        self._refuse_twice(directory.names, hashes)
         self._zip = directory
+
+    def _refuse_twice(self, names: Texts, hashes: array.array[int]) -> None:
+        if twice := _twice(names, hashes):
+            raise self._refused(twice, "appears twice")
 
     def _refused(self, name: str, fault: str) -> DataError:
         return DataError(f"{self.path} is refused: its member {name!r} {fault}")

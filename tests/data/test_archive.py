@@ -3,10 +3,12 @@ from __future__ import annotations
 import shutil
 import stat
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -129,6 +131,20 @@ def test_a_truncated_zip_is_named(sound: Path, keep: int) -> None:
     sound.write_bytes(sound.read_bytes()[:keep])
     with pytest.raises(DataError, match=r"photos\.zip is not a readable zip"):
         opened(sound)
+
+
+def test_a_name_that_is_there_twice_is_found_before_millions_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genkit.data.archive._LOOK", 2)
+    fault = mock.Mock(return_value="")
+    monkeypatch.setattr("genkit.data.archive._fault", fault)
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(tmp_path / "twice.zip", "w") as file:
+        for name in ("1.png", "1.png", "2.png", "3.png"):
+            file.writestr(name, b"")
+    with pytest.raises(DataError, match="'1.png' appears twice"):
+        opened(tmp_path / "twice.zip")
+    assert fault.call_count == 2
 
 
 def test_a_damaged_member_is_named_or_skipped(photos: Photos) -> None:
