@@ -105,9 +105,8 @@ def command(
     if html is not None:
         _write(page, html)
     echo_lines(shown)
-    if as_json or as_csv:
-        return
-    _excluded(found, wanted, why)
+    if not as_json and not as_csv:
+        _excluded(found, wanted, why)
     if datasets is None:
         _elsewhere(found)
 

@@ -246,12 +246,12 @@ def load(
         tensors, meta = checkpoint.load(path, prefixes)
     else:
         path, (tensors, meta) = with_newest(run, lambda path: (path, checkpoint.load(path, prefixes)))
-    if meta.get("stage", model.stages) < model.stages - 1:
-        _LOG.warning("%s is from stage %d of %d: the model can't draw yet", path, meta["stage"] + 1, model.stages)
     state: dict[str, Tensor] = {}
     for prefix in prefixes:
         state |= {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     checkpoint.restore_module(model, state, str(path))
+    if (stage := checkpoint.meta_of(meta, path).stage) < model.stages - 1:
+        _LOG.warning("%s is from stage %d of %d: the model can't draw yet", path, stage + 1, model.stages)
     model = merge_lora(model) if merge else model
     return draw_with(model.eval(), sampling or {}, run.config.model)
 

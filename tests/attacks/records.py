@@ -72,9 +72,9 @@ def _commands(trial: Trial, run: Path, kind: str) -> None:
 
 
 def _others_stand(trial: Trial, found: dict[str, Any]) -> None:
-    """The good run of seed 1 is on the board with its own numbers, if none said otherwise."""
-    right = set(trial.world.right["leaderboard"].values())
-    if found and not right & set(found.values()) and trial.world.right["leaderboard"]:
+    """The good run of seed 1 is on the board, alone or averaged with the other one, if none said otherwise."""
+    right = {value for kind in ("leaderboard", "eval") for value in trial.world.right[kind].values()}
+    if found and not right & set(found.values()):
         trial.complain(f"the board lost the good record without a word: {list(found.items())[:2]}")
 
 

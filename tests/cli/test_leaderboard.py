@@ -144,7 +144,8 @@ def test_a_board_on_which_nothing_is_left_says_so_and_why(genkit, tmp_path):
 
 
 def test_without_a_choice_the_other_data_sets_are_named(boards):
-    assert "also here, with --dataset: mnist (3)\n" in boards("leaderboard").err
+    for form in ((), ("--json",), ("--csv",)):
+        assert "also here, with --dataset: mnist (3)\n" in boards("leaderboard", *form).err
     assert "also here" not in boards("leaderboard", "--dataset", "digits").err
 
 

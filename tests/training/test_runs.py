@@ -159,6 +159,15 @@ def test_a_checkpoint_of_another_model_does_not_fit(tmp_path, toy_models):
         load(run)
 
 
+def test_a_checkpoint_that_says_something_else_than_a_stage_is_named(tmp_path, toy_models):
+    run = create(tmp_path, config())
+    tensors = checkpoint.module_state(run.make_model())
+    tensors = {f"model/{name}": tensor for name, tensor in tensors.items()}
+    checkpoint.save(run.path / "checkpoints" / "step-000000001.safetensors", tensors, {"stage": ""})
+    with pytest.raises(DataError, match="is not a whole genkit checkpoint"):
+        load(run)
+
+
 def test_checkpoints_are_ordered_by_step_and_temporary_files_are_none(tmp_path):
     run = create(tmp_path, config())
     for name in ("step-000000100.safetensors", "step-000000020.safetensors", ".step-000000300.safetensors.1.part"):
