@@ -97,7 +97,7 @@ class Benchmark:
             track=track,
         )
         if len(self.failed) == len(self.jobs):
-            raise GenkitError(f"no job of {self.file} succeeded")
+            raise GenkitError(f"no job of {self.file} succeeded: --retry runs failed jobs again")
         ranked = leaderboard(self.folder.path)
         pages = (markdown.leaderboard(ranked.board) + "\n", ranked.html())
         made_from = mark(ranked.records, ranked.board.failed)

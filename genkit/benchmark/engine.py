@@ -94,17 +94,21 @@ class Engine(abc.ABC):
 def make_engine(name: str, request: EngineRequest) -> Engine:
     """Return the engine of a name.
 
-    Raises UnknownName, MissingError for one of genkit's plugins that is not installed, OptionsError for its options,
-    PluginError for an engine that is broken.
+    Raises what ``find_engine`` does, OptionsError for its options, PluginError for an engine that is broken.
     """
-    if name in INSTALLED_BY and not any(offer.bare == name for offer in registry().offers(EngineSpec)):
-        package = INSTALLED_BY[name]
-        raise MissingError(f"engine {name} is not installed: pip install {package} (genkit plugins lists what is)")
-    spec = registry().find(EngineSpec, name).spec
+    spec = find_engine(name)
     made = blamed(f"engine {name!r} can't be made", lambda: spec.load()(request))
     if not isinstance(made, Engine):
         raise PluginError(f"engine {name!r} is {made!r}, not a genkit.benchmark.engine.Engine: mend it in its plugin")
     return made
+
+
+def find_engine(name: str) -> EngineSpec:
+    """Return what offers an engine; raises UnknownName, MissingError for one of a plugin that is not installed."""
+    if name in INSTALLED_BY and not any(offer.bare == name for offer in registry().offers(EngineSpec)):
+        package = INSTALLED_BY[name]
+        raise MissingError(f"engine {name} is not installed: pip install {package} (genkit plugins lists what is)")
+    return registry().find(EngineSpec, name).spec
 
 
 def refuse_options(name: str, given: Mapping[str, Any], known: Sequence[str] = ()) -> None:

@@ -83,6 +83,7 @@ def command(
     genkit bench board.toml --engine slurm -e slurm_partition=gpu
     """
     from genkit.benchmark import open_benchmark
+    from genkit.benchmark.engine import find_engine
     from genkit.cli.messages import jobs_described, show_messages
     from genkit.options import parse_assignments
     from genkit.report import tabular, text
@@ -93,10 +94,11 @@ def command(
         data_root=data_root,
         opener=lambda name, **options: open_dataset(name, options),
     )
+    chosen, terminal = parse_assignments(engine_options), _on_terminal()
+    find_engine(engine)
     if dry_run:
         _dry_run(benchmark, workers or 1, as_json)
         return
-    chosen, terminal = parse_assignments(engine_options), _on_terminal()
     before = {ended.job.id for ended in benchmark.outcomes if ended is not None}
     began, total, count = time.monotonic(), len(benchmark.jobs), 0
 
@@ -201,4 +203,6 @@ def _dry_run(benchmark: Benchmark, workers: int, as_json: bool) -> None:
     missing = [job for job, ended in listed if ended is None]
     known, unknown = seconds(missing, rates)
     more = f", and {', '.join(unknown)}, which never ran here" if unknown else ""
-    echo(f"{len(missing)} jobs to do: about {known / workers / 60:,.0f} minutes of training{more}", err=True)
+    failed = sum(ended is not None and ended.state == "failed" for ended in benchmark.outcomes)
+    again = f", {failed} failed (--retry runs them again)" if failed else ""
+    echo(f"{len(missing)} jobs to do{again}: about {known / workers / 60:,.0f} minutes of training{more}", err=True)

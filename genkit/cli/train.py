@@ -178,6 +178,7 @@ def command(
     genkit train --model dcgan --at runs/digits/dcgan/mine
     torchrun --nproc-per-node 8 --no-python -- genkit train --model dcgan --at x
     """
+    from genkit.training.at import run_at
     from genkit.training.distributed import in_turns, joined, of_first
     from genkit.training.runs import open_run
     from genkit.training.settings import Settings
@@ -197,6 +198,8 @@ def command(
 
             options = override(read_config(config) if config else {}, parse_assignments(assignments))
             data = in_turns(lambda: open_dataset(dataset, opening))
+            known = run_at(at) if at is not None else None
+            finished = known is not None and known.finished
             with training_bar() as show:
                 run = train(
                     model,
@@ -217,6 +220,8 @@ def command(
                     allow_generated=allow_generated,
                     on_event=show,
                 )
+            if finished:  # with these settings, which were compared
+                echo(f"run {run.path} is finished already", err=True)
         echo(f"{run.path}")
         more = " --milestones" if run.milestones() else ""
         echo(
@@ -237,15 +242,14 @@ def _begun(ctx: click.Context, root: Path, resumed: str | None, at: Path | None,
         return str(find_run(root, resumed).path)
     begun = run_at(at) if at is not None else None
     if model:
-        if begun is not None and begun.finished:
-            echo(f"run {begun.path} is finished already", err=True)
         if at is None and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
             echo("torchrun may start this again, which begins another run: --at FOLDER goes on with one", err=True)
         return ""
     if at is not None:
         refuse(ctx, _FIXED, "needs --model: --at alone goes on with the run that is there")
     if begun is None:
-        raise UsageError("name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
+        nowhere = f"there is no run in {at} to go on with: " if at is not None else ""
+        raise UsageError(f"{nowhere}name a model, e.g. --model dcgan (genkit models lists them), or a run to --resume")
     return str(begun.path)
 
 

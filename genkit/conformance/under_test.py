@@ -72,9 +72,11 @@ class ModelUnderTest:
     dataset: ImageDataset | None = None
 
     def build(self, info: DataInfo, seed: int = 0) -> GenerativeModel:
-        """Build the model with its weights drawn from a seed."""
+        """Build the model with its weights drawn from a seed, as its preset for a CPU trains it on data of its own."""
         torch.manual_seed(derive(seed, "init"))
-        return self.cls(build(self.cls.Options, self.options, self.name), info)
+        preset = self.cls.presets.get("default")
+        options = {**(preset.options if preset else {}), **self.options}
+        return self.cls(build(self.cls.Options, options, self.name), info)
 
     @functools.cached_property
     def sets(self) -> dict[str, ImageDataset]:

@@ -67,7 +67,11 @@ class Loop:
         self._restore()
         with self.monitor.log_open():
             self.monitor.status("running")
+            seconds = self.state.seconds
             self.monitor.event("start", budget=self.run.config.budget)
+            self.state.began = (
+                time.monotonic() - seconds
+            )  # what follows the run takes time to begin, which is no training
             with self.profiler.ready():
                 for stage in range(max(0, self.state.stage), self.model.stages):
                     self._train_stage(stage)

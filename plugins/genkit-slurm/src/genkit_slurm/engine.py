@@ -103,7 +103,9 @@ class SlurmFuture:
             time.sleep(0.5)
         if not self.returned():
             state = self._queue.end_of(self._job.job_id) if self._queue else "its process was killed"
-            raise Lost(f"Slurm's job {self._job.job_id} ended without a result: {state}; {self._where()}")
+            waited = state.startswith("CANCELLED") and not self.log.exists()
+            where = "it was cancelled before it began" if waited else self._where()
+            raise Lost(f"Slurm's job {self._job.job_id} ended without a result: {state}; {where}")
         outcome, value = pickle_load(self._first.paths.result_pickle)
         if outcome != "success":
             last = (str(value).strip().splitlines() or ["no reason"])[-1].removeprefix("genkit.errors.GenkitError: ")
