@@ -169,7 +169,9 @@ def _classes(trial: Trial) -> None:
     for _ in range(3):
         name = hostile(trial.rng)
         trial.did(f"class {name}")
-        photographs(folder / name / "x", 3) if not (folder / name).exists() else None
+        if (folder / name).exists():  # a name that was drawn before
+            continue
+        photographs(folder / name / "x", 3)
         for path in sorted((folder / name / "x").iterdir()):
             path.rename(folder / name / path.name)
         (folder / name / "x").rmdir()

@@ -95,7 +95,7 @@ def _document(trial: Trial, run: Path, kind: str) -> None:
         "run.json": [run / "run.json"],
         "status.json": [run / "status.json"],
         "log.jsonl": [run / "log.jsonl"],
-        "exhibit": sorted(run.glob("exhibits/*/*.json")),
+        "exhibit": sorted(run.glob("exhibits/*/*.json")) or [run / "run.json"],  # a run may have none
         "cache": sorted((trial.folder / "cache").rglob("*.json")),
     }[kind]
     path = trial.rng.choice(found)
