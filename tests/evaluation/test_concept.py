@@ -72,7 +72,7 @@ def test_copies_are_found(tuned, evaluator):
     run, _ = tuned
     data = open_tuning_data(dataclasses.replace(run, config=without_replay(run.config)))
     copies = found(run, evaluator, data.train.images(slice(None)))
-    assert copies.measures[2].value == 0 and min(copies.ratios) == 0
+    assert copies.measures[2].value == 0 and min(copies.ratios) < 1e-5
 
 
 def without_replay(config):
