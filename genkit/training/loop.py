@@ -69,9 +69,8 @@ class Loop:
             self.monitor.status("running")
             seconds = self.state.seconds
             self.monitor.event("start", budget=self.run.config.budget)
-            self.state.began = (
-                time.monotonic() - seconds
-            )  # what follows the run takes time to begin, which is no training
+            # Trackers take seconds to begin, which are no training.
+            self.state.began = time.monotonic() - seconds
             with self.profiler.ready():
                 for stage in range(max(0, self.state.stage), self.model.stages):
                     self._train_stage(stage)

@@ -78,7 +78,8 @@ def test_a_board_of_which_no_job_succeeds_says_so(genkit):
     failed = genkit("bench", "b.toml", "--device", "cpu")
     assert failed.code == 1
     assert "vae seed 0  failed  the loss of phase 'vae' is nan" in failed.err
-    assert "no job of b.toml succeeded" in failed.err
+    assert "no job of b.toml succeeded: --retry runs failed jobs again" in failed.err
+    assert "0 jobs to do, 1 failed (--retry runs them again)" in genkit("bench", "b.toml", "--dry-run").err
 
 
 def test_a_board_that_is_wrong_is_said_to_be(genkit):
@@ -102,6 +103,8 @@ def test_an_engine_or_an_option_that_does_not_exist_is_refused(genkit):
         (["--engine", "slrum"], "no engine named 'slrum'"),
         (["-e", "timeout_min=240"], "engine local has no option 'timeout_min'"),
         (["-e", "timeout_min"], "not of the form key=value"),
+        (["--engine", "slrum", "--dry-run"], "no engine named 'slrum'"),
+        (["-e", "timeout_min", "--dry-run"], "not of the form key=value"),
         (["--detach"], "leave --detach out"),
     ):
         refused = genkit("bench", "b.toml", *arguments)

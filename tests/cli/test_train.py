@@ -41,11 +41,12 @@ def test_at_begins_a_run_and_goes_on_with_it_by_the_same_command(genkit, tmp_pat
     for other, said in (
         (("--model", "gan", "--images", "64", "--at", "runs/digits/gan/mine"), "was begun with images 640, not 64"),
         (("--at", "runs/digits/gan/mine", "--seed", "3"), "--seed needs --model"),
-        (("--at", "runs/digits/gan/new"), "name a model"),
+        (("--at", "runs/digits/gan/new"), "there is no run in runs/digits/gan/new to go on with: name a model"),
         (("--at", "a", "--resume", "b"), "--resume and --at both name a run"),
     ):
         refused = genkit("train", *other)
         assert (refused.code, said in refused.err) == (2, True), refused.err
+        assert "finished already" not in refused.err
 
 
 def test_torchrun_with_restarts_is_told_to_name_the_folder(genkit, monkeypatch):

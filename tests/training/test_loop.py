@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 import torch
@@ -40,6 +41,18 @@ def test_ctrl_c_before_the_first_step_of_a_resumed_run_leaves_it_interrupted(
             resume(run, dataset=digits)
     assert (run.status.state, run.status.images) == ("interrupted", 16)
     assert resume(run, dataset=digits).finished
+
+
+def test_what_trackers_take_to_begin_is_no_time_of_training(run_toy, monkeypatch):
+    real, late = time.monotonic, 0.0
+
+    def begin(event):
+        nonlocal late
+        if event["kind"] == "start":
+            late = 1000.0
+
+    monkeypatch.setattr(time, "monotonic", lambda: real() + late)
+    assert run_toy("toy-gan", on_event=begin).status.seconds < 500
 
 
 def test_images_seen_counts_every_image_drawn_and_repeats_draw_their_own(run_toy, monkeypatch):

@@ -128,6 +128,18 @@ def test_a_job_of_a_node_that_does_not_see_the_folder_says_so(cluster, monkeypat
         future.result()
 
 
+def test_a_job_that_was_cancelled_while_it_waited_does_not_blame_the_folder(cluster, monkeypatch):
+    monkeypatch.setattr(queue, "EVERY", 0)
+    monkeypatch.setattr("genkit_slurm.engine.PATIENCE", 0)
+    future = slurm(request_of()).submit("a", word("a"))
+    (cluster / "queue").write_text("12|CANCELLED|Resources\n")
+    assert future.done()
+    with pytest.raises(
+        Lost, match=r"CANCELLED \(Resources\); it has no log, as one that was cancelled while it waited$"
+    ):
+        future.result()
+
+
 def test_a_job_that_has_returned_is_submitted_anew_though_the_queue_lists_it(cluster, monkeypatch):
     monkeypatch.setattr(queue, "EVERY", 0)
     (cluster / "queue").write_text("12|COMPLETING|None\n")

@@ -104,7 +104,7 @@ class SlurmFuture:
         if not self.returned():
             state = self._queue.end_of(self._job.job_id) if self._queue else "its process was killed"
             waited = state.startswith("CANCELLED") and not self.log.exists()
-            where = "it was cancelled before it began" if waited else self._where()
+            where = "it has no log, as one that was cancelled while it waited" if waited else self._where()
             raise Lost(f"Slurm's job {self._job.job_id} ended without a result: {state}; {where}")
         outcome, value = pickle_load(self._first.paths.result_pickle)
         if outcome != "success":
