@@ -146,7 +146,15 @@ def test_if_the_user_stops_one_process_before_they_have_met_the_others_stop_too_
 ):
     """As under torchrun, which starts them again with the store that they had."""
 
+    begun, while_meeting = tmp_path / "begun", distributed._while_meeting
+    os.mkfifo(begun)
+
+    def looking():
+        begun.write_text("")
+        yield from while_meeting()
+
     def stopped():
+        begun.read_text()  # returns once the first process looks for others
         yield
         raise KeyboardInterrupt
 
@@ -155,8 +163,7 @@ def test_if_the_user_stops_one_process_before_they_have_met_the_others_stop_too_
             distributed.barrier()
 
     def work_of_which_one_is_stopped(rank):
-        if rank == 1:
-            distributed._while_meeting = stopped
+        distributed._while_meeting = stopped if rank == 1 else looking
         work(rank)
 
     monkeypatch.setattr(distributed, "_meeting_point", lambda: torch.distributed.FileStore(str(tmp_path / "store")))
