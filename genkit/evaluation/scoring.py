@@ -91,7 +91,7 @@ def score(spec: MetricSpec, name: str, evidence: Evidence, protocol: Protocol) -
     def failed(error: BaseException) -> NoReturn:
         if isinstance(error, GenkitError) and _own(spec) and not isinstance(error, BrokenExtractor | Interrupted):
             raise error
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and _own(spec) and error.errno in _FULL:
             raise GenkitError(f"{name} can't be measured: {error.strerror}: make room, or set GENKIT_CACHE") from error
         _LOG.debug("metric %s failed", spec.name, exc_info=error)
         raise FailedMetric(f"it failed: {sentence(error)}") from error
@@ -119,7 +119,8 @@ def _own(spec: MetricSpec) -> bool:
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors of a full disk last: they end the evaluation, so that no record says that there is no score."""
+"""Errors of a full disk last: from genkit's own metrics they end the evaluation, so that no record says that there is
+no score."""
 
 
 def _recorded(

@@ -104,6 +104,16 @@ genkit.cli.commands.run = lambda: os.kill(os.getpid(), signal.{number})
     assert run(code, cwd=tmp_path) == (130, "", "stopped\n")
 
 
+def test_ctrl_c_after_the_work_changes_nothing(tmp_path):
+    code = f"""
+import atexit, os, signal, genkit.cli.commands
+genkit.cli.commands.run = lambda: 0
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))  # what is registered first runs last
+{MAIN}
+"""
+    assert run(code, cwd=tmp_path) == (0, "", "")
+
+
 def test_a_signal_that_the_parent_had_ignored_stays_ignored(tmp_path):
     code = f"""
 import os, signal, genkit.cli.commands

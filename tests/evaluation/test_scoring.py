@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import math
 import os
 import sys
@@ -102,6 +103,7 @@ class Odd(BaseException):
         MissingError("x"),
         PluginError("x"),
         OSError(2, "gone"),
+        OSError(errno.ENOSPC, "No space left on device"),
         MemoryError("much"),
     ],
 )
