@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: a cache of their own, two threads, and the embedded digits."""
+"""Fixtures that all tests share: a cache of their own, and the embedded digits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several tests run at a time, and some start processes
 sys.path.insert(0, str(Path(__file__).parent))  # toys and making, which also run in processes of their own
 
 
