@@ -71,7 +71,9 @@ def command(
     from genkit.files.text import fenced
     from genkit.report import markdown, summary, tabular, text
     from genkit.report.leaderboard import leaderboard
+    from genkit.results.store import without_collection
 
+    ctx.with_resource(without_collection())
     if as_json + as_md + as_csv > 1:
         raise UsageError("choose one of --json, --md and --csv")
     if as_csv:

@@ -182,24 +182,27 @@ def _default_score(records: Sequence[Record], protocol: str | None) -> str:
     Raises UnknownName if no score has that protocol.
     """
     entries: dict[tuple[str, str], set[str]] = defaultdict(set)
+    facts: dict[str, tuple[str, int, str]] = {}
     for record in records:
-        for found in record.scores:
-            entries[found.name, found.fingerprint].update([entry_of(record)] if found.rankable else [])
+        entry, at = entry_of(record), record.place
+        for number, found in enumerate(record.scores):
+            ranked = entries[found.name, found.fingerprint]
+            if found.rankable:
+                ranked.add(entry)
+            facts[found.name] = at, -number, found.metric
     having: dict[str, int] = {}
     for (name, fingerprint), ranked in entries.items():
         if protocol in (None, fingerprint):
             having[name] = max(having.get(name, 0), len(ranked))
     if not having:
         raise UnknownName("protocol", str(protocol), {fingerprint for _, fingerprint in entries})
-    first = {score.name: -place for record in records for place, score in enumerate(record.scores)}
-    newest = {score.name: record.place for record in records for score in record.scores}
-    metrics = {score.name: score.metric for record in records for score in record.scores}
     own = {offer.spec.name for offer in registry().offers(MetricSpec) if offer.plugin.dist == CORE}
 
     def key(name: str) -> tuple[bool, int, bool, bool, str, int]:
         whole, _, at_test_size = name.partition("@")
         twice = bool(at_test_size) and whole in having
-        return metrics[name] not in COSTS, having[name], metrics[name] in own, not twice, newest[name], first[name]
+        newest, first, metric = facts[name]
+        return metric not in COSTS, having[name], metric in own, not twice, newest, first
 
     return max(having, key=key)
 

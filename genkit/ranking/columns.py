@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,9 +47,7 @@ def means_over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, 
         found[name] = scores[-1]
         if len(scores) > 1:
             mean, half = mean_over_seeds([score.value for score in scores])
-            found[name] = dataclasses.replace(
-                scores[-1], value=mean, ci_low=mean - half, ci_high=mean + half, method="t over seeds", replicates=()
-            )
+            found[name] = scores[-1].over_seeds(mean, half)
     return found
 
 
@@ -84,18 +81,17 @@ def fill_columns(
     """Return the scores of one row by column, and the reasons for the columns without one."""
     other: dict[str, RecordedScore] = {}
     blank: dict[str, str] = {}
-    newest: dict[str, RecordedScore] = {}
-    fitting: dict[tuple[str, str], RecordedScore] = {}
+    known: dict[str, list[RecordedScore]] = {}
     for record in history:
         for found in record.scores:
-            newest.setdefault(found.name, found)
-            fitting.setdefault((found.name, found.fingerprint), found)
+            known.setdefault(found.name, []).append(found)
     for name, column in columns.items():
-        score = fitting.get((name, column.fingerprint))
-        if score is not None:
-            other[name] = score
-        elif name in newest:
-            blank[name] = f"measured otherwise than the column ({differences(newest[name], column)})"
+        scores = known.get(name, [])
+        fitting = next((each for each in scores if each.fingerprint == column.fingerprint), None)
+        if fitting is not None:
+            other[name] = fitting
+        elif scores:
+            blank[name] = f"measured otherwise than the column ({differences(scores[0], column)})"
         else:
             metric = name.partition("[")[0]
             blank[name] = next((r.absent[metric] for r in history if metric in r.absent), "not measured")

@@ -27,7 +27,6 @@ from genkit.files.folders import cache_dir
 from genkit.files.reading import open_file, read_file
 from genkit.files.text import logger
 from genkit.files.writing import write_atomic
-from genkit.results.protocol import fingerprint
 from genkit.results.records import (
     ID_DIGITS,
     NUMBERS,
@@ -192,9 +191,7 @@ class _Shared:
         if place not in self.shapes:
             shared, replicates, parts = json.loads(self.texts[place])
             known = dict(zip(SHARED, shared, strict=True))
-            print_ = fingerprint({**known["choices"], "metric": known["metric"], "version": known["version"]})
-            size = len(NUMBERS) + replicates + len(parts)
-            self.shapes[place] = Shape((*known.items(), ("fingerprint", print_)), replicates, tuple(parts), size)
+            self.shapes[place] = Shape.of(known, replicates, tuple(parts))
         return self.shapes[place]
 
 

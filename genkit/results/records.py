@@ -34,12 +34,22 @@ NUMBERS = ("value", "stderr", "ci_low", "ci_high", "seconds")
 
 
 class Shape(NamedTuple):
-    """What many scores share: names and values of ``SHARED`` and the fingerprint, and how many numbers each has."""
+    """What many scores share: the values of ``SHARED`` and the fingerprint, and how many numbers each has."""
 
-    shared: tuple[tuple[str, Any], ...]
+    facts: dict[str, Any]
+    """The attributes of such a score, those of its own as None: copies of it share its keys, which saves memory."""
     replicates: int
     parts: tuple[str, ...]
     size: int
+
+    @classmethod
+    def of(cls, shared: Mapping[str, Any], replicates: int, parts: tuple[str, ...]) -> Shape:
+        """Return the shape of scores that have these values of ``SHARED``."""
+        print_ = fingerprint({**shared["choices"], "metric": shared["metric"], "version": shared["version"]})
+        score = object.__new__(RecordedScore)
+        for name in (*SHARED, "fingerprint", *NUMBERS, "_shape", "_packed", "_start"):
+            object.__setattr__(score, name, {**shared, "fingerprint": print_}.get(name))
+        return cls(vars(score), replicates, parts, len(NUMBERS) + replicates + len(parts))
 
 
 @dataclass(frozen=True)
@@ -77,15 +87,20 @@ class RecordedScore:
 
         The order is ``NUMBERS``, replicates, parts.
         """
-        score, put, middle = object.__new__(cls), object.__setattr__, start + len(NUMBERS)
-        for name, value in shape.shared:
-            put(score, name, value)
-        for name, value in zip(NUMBERS, numbers[start:middle], strict=True):
-            put(score, name, value)
-        put(score, "_shape", shape)
-        put(score, "_packed", numbers)
-        put(score, "_start", middle)
-        return score
+        middle, facts = start + len(NUMBERS), shape.facts.copy()
+        facts["value"], facts["stderr"], facts["ci_low"], facts["ci_high"], facts["seconds"] = numbers[start:middle]
+        facts["_shape"], facts["_packed"], facts["_start"] = shape, numbers, middle
+        return _with(cls, facts)
+
+    def over_seeds(self, mean: float, half: float) -> RecordedScore:
+        """Return the score with a mean over seeds as its value, and the half-width of that one's interval.
+
+        As ``dataclasses.replace``, in a tenth of the time: boards have tens of thousands.
+        """
+        facts = vars(self).copy()
+        facts["value"], facts["ci_low"], facts["ci_high"] = mean, mean - half, mean + half
+        facts["method"], facts["replicates"] = "t over seeds", ()
+        return _with(type(self), facts)
 
     if not TYPE_CHECKING:
 
@@ -140,6 +155,13 @@ _FOR_ENDLESS_SAMPLES = {
 
 _FINGERPRINTS: dict[str, str] = {}
 """A cache: thousands of records share a few sets of choices, and hashing would dominate the making of a board."""
+
+
+def _with(cls: type[RecordedScore], facts: dict[str, Any]) -> RecordedScore:
+    """Return a score with these attributes."""
+    score = object.__new__(cls)
+    object.__setattr__(score, "__dict__", facts)
+    return score
 
 
 @dataclass(frozen=True)
@@ -206,7 +228,7 @@ class Record:
     order: str = field(default="", compare=False, repr=False)
     """When it came into its store, as the name of its file says; not in the document. Empty in older records."""
 
-    @property
+    @functools.cached_property
     def place(self) -> str:
         """What records are sorted by, oldest first: ``order``, which a clock that is set back does not turn round."""
         return placed(self.order, self.created)

@@ -5,7 +5,6 @@ Each record's exhibits (pictures and curves) are in ``exhibits/<record id>``, ne
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import re
 import warnings
@@ -117,7 +116,7 @@ def read(root: Path | str) -> StoreContents:
     index = Index(root)
     with without_collection():
         slim = (
-            dataclasses.replace(each, data=b"")  # the content of thousands of files need not stay in memory
+            StoredRecord(each.record, each.name, each.path, each.folder, b"")  # thousands of contents need much memory
             for each in scan(root, problems.append, index.record)
         )
         found = ordered(slim)
