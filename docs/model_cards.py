@@ -19,6 +19,10 @@ COLOUR = DataInfo((3, 32, 32), 256, 10)
 SIZES = {
     "digits": DataInfo((1, 8, 8), 17, 10),
     "mnist": DataInfo((1, 28, 28), 256, 10),
+    "scenes": DataInfo((3, 32, 32), 256, 72),
+    "cifar10": COLOUR,
+    "cifar100": DataInfo((3, 32, 32), 256, 100),
+    "fashion-mnist": DataInfo((1, 28, 28), 256, 10),
     "default": COLOUR,
     "gpu": COLOUR,
 }
