@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import reprlib
 from typing import Any
 
 VALUES: tuple[Any, ...] = (
@@ -56,7 +57,7 @@ def mutated(document: Any, rng: random.Random) -> tuple[str, Any]:
             inner[last] = value * rng.choice((-1, 0, 2, 1e300, 10**6))
         else:
             value = inner[last] = rng.choice(VALUES)
-        did.append(f"{'.'.join(map(str, (*parents, last)))} {kind} {str(value)[:30]!r}")
+        did.append(f"{'.'.join(map(str, (*parents, last)))} {kind} {reprlib.repr(value)[:30]!r}")
     return ", ".join(did), document
 
 
