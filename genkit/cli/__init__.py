@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import signal
 import sys
 
-from genkit.cli.process import STOPPED, guarded_streams, show_bug, stoppable
+from genkit.cli.process import STOPPED, guarded_streams, quiet_end, show_bug, stoppable
 
 
 def main() -> None:
     """Run the command line: an expected error prints one line, a bug its traceback."""
     sys.excepthook = show_bug
-    atexit.register(_finished)
     try:
         with stoppable(), guarded_streams():
             from genkit.cli.commands import run
@@ -28,9 +26,5 @@ def main() -> None:
         with contextlib.suppress(OSError):
             print("stopped", file=sys.stderr)
         code = STOPPED
+    atexit.register(quiet_end, code)  # last, so that it comes before what others have registered
     sys.exit(code)
-
-
-def _finished() -> None:
-    """Let a Ctrl-C change nothing any more while Python ends: it would print a traceback, with the work done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

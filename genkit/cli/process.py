@@ -54,6 +54,12 @@ def _stop(number: int, frame: types.FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def quiet_end(code: int) -> None:
+    """Let Ctrl-C end the process at once from now on, as Python ends: the work is done, and all is written."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(code))
+
+
 def show_bug(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
     """Print the traceback of a bug, in which names do no harm either: what ``sys.excepthook`` is set to."""
     from genkit.cli.output import echo_lines

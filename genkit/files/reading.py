@@ -96,8 +96,8 @@ class Regular(io.BufferedReader):
 
 
 def entire() -> int:
-    """Return the most bytes of anything that is held in memory whole: 512 MB, or what GENKIT_MAX_MEMORY says."""
-    given = os.environ.get(MAX_MEMORY, "512")
+    """Return the most bytes of anything that is held in memory whole: 600 MB, or what GENKIT_MAX_MEMORY says."""
+    given = os.environ.get(MAX_MEMORY, "600")
     if not given.isascii() or not given.isdigit():
         raise UsageError(f"{MAX_MEMORY} is {given!r}: give megabytes, e.g. {MAX_MEMORY}=4096")
     return int(given) << 20

@@ -104,14 +104,21 @@ genkit.cli.commands.run = lambda: os.kill(os.getpid(), signal.{number})
     assert run(code, cwd=tmp_path) == (130, "", "stopped\n")
 
 
-def test_ctrl_c_after_the_work_changes_nothing(tmp_path):
+@pytest.mark.parametrize("during", [False, True])
+def test_ctrl_c_while_python_ends_prints_nothing(tmp_path, during):
     code = f"""
 import atexit, os, signal, genkit.cli.commands
-genkit.cli.commands.run = lambda: 0
-atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))  # what is registered first runs last
+def late():
+    atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+def run():
+    {"late()" if during else "pass"}
+    print("done", flush=True)
+    return 3
+genkit.cli.commands.run = run
+{"" if during else "late()"}
 {MAIN}
 """
-    assert run(code, cwd=tmp_path) == (0, "", "")
+    assert run(code, cwd=tmp_path) == (3, "done\n", "")
 
 
 def test_a_signal_that_the_parent_had_ignored_stays_ignored(tmp_path):

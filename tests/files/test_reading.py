@@ -66,7 +66,7 @@ def test_a_file_of_a_system_without_sizes_is_read_to_its_end() -> None:
 
 
 def test_an_environment_variable_raises_what_is_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert entire() == 512 << 20
+    assert entire() == 600 << 20
     monkeypatch.setenv("GENKIT_MAX_MEMORY", "4096")
     assert entire() == 4 << 30
     monkeypatch.setenv("GENKIT_MAX_MEMORY", "much")

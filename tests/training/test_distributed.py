@@ -146,15 +146,17 @@ def test_if_the_user_stops_one_process_before_they_have_met_the_others_stop_too_
 ):
     """As under torchrun, which starts them again with the store that they had."""
 
-    begun, while_meeting = tmp_path / "begun", distributed._while_meeting
-    os.mkfifo(begun)
+    begun, gone, while_meeting = tmp_path / "begun", tmp_path / "gone", distributed._while_meeting
+    os.mkfifo(begun)  # opening one waits until the other end is opened
+    os.mkfifo(gone)
 
     def looking():
         begun.write_text("")
+        gone.read_text()
         yield from while_meeting()
 
     def stopped():
-        begun.read_text()  # returns once the first process looks for others
+        begun.read_text()
         yield
         raise KeyboardInterrupt
 
@@ -164,7 +166,11 @@ def test_if_the_user_stops_one_process_before_they_have_met_the_others_stop_too_
 
     def work_of_which_one_is_stopped(rank):
         distributed._while_meeting = stopped if rank == 1 else looking
-        work(rank)
+        try:
+            work(rank)
+        finally:
+            if rank == 1:
+                gone.write_text("")
 
     monkeypatch.setattr(distributed, "_meeting_point", lambda: torch.distributed.FileStore(str(tmp_path / "store")))
     assert together(work_of_which_one_is_stopped) == [130, 1]

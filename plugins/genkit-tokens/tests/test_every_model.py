@@ -10,6 +10,7 @@ import pytest
 import torch
 from genkit_tokens.borrowed import borrow, hash_of
 from genkit_tokens.plugin import genkit_models
+from genkit_tokens.presets import MANY_IMAGES
 
 from genkit.conformance.under_test import blobs
 from genkit.errors import UsageError
@@ -121,9 +122,16 @@ def test_a_tokenizer_of_another_run_is_used_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_it_has_presets_for_two_cores_and_for_a_gpu(name: str) -> None:
     presets = dict(model_class(name).presets)
-    assert set(presets) == {"digits", "mnist", "default", "gpu"}
+    assert {"digits", "mnist", "default", "gpu"} <= set(presets)
     gpu = presets.pop("gpu")
     assert all(gpu.images >= 5 * preset.images for preset in presets.values())
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_data_of_unknown_size_is_trained_on_with_dropout(name: str) -> None:
+    presets = model_class(name).presets
+    dropouts = {key: preset.options.get("dropout", 0.0) for key, preset in presets.items()}
+    assert {dropouts[name] for name in MANY_IMAGES} == {0.0} and dropouts["default"] == 0.3
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
