@@ -9,6 +9,7 @@ from statistics import fmean
 
 from genkit.ranking.rows import Row, weights_key
 from genkit.results.intervals import t_quantile
+from genkit.results.packing import over_seeds
 from genkit.results.protocol import difference
 from genkit.results.records import Record, RecordedScore
 
@@ -47,7 +48,7 @@ def means_over_seeds(seeds: Sequence[Mapping[str, RecordedScore]]) -> dict[str, 
         found[name] = scores[-1]
         if len(scores) > 1:
             mean, half = mean_over_seeds([score.value for score in scores])
-            found[name] = scores[-1].over_seeds(mean, half)
+            found[name] = over_seeds(scores[-1], mean, half)
     return found
 
 

@@ -27,17 +27,8 @@ from genkit.files.folders import cache_dir
 from genkit.files.reading import open_file, read_file
 from genkit.files.text import logger
 from genkit.files.writing import write_atomic
-from genkit.results.records import (
-    ID_DIGITS,
-    NUMBERS,
-    SHARED,
-    Record,
-    RecordedScore,
-    Shape,
-    Subject,
-    Training,
-    from_json,
-)
+from genkit.results.packing import NUMBERS, SHARED, Shape
+from genkit.results.records import ID_DIGITS, Record, Subject, Training, from_json
 
 LEAST = 256
 """The index is written once so many records are not in it; fewer are parsed at each reading."""
@@ -142,7 +133,7 @@ class Index:
         of, start, scores = self.shared.value, entry.start, []
         for each in shapes:
             shape = self.shared.shape(each)
-            scores.append(RecordedScore.packed(shape, entry.numbers, start))
+            scores.append(shape.score(entry.numbers, start))
             start += shape.size
         return Record(
             created=created,

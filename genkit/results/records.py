@@ -9,10 +9,9 @@ import dataclasses
 import functools
 import hashlib
 import json
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
@@ -26,30 +25,6 @@ SCHEMA = 1
 
 ID_DIGITS = 12
 """Digits of a record's SHA-256 that are its id."""
-
-
-SHARED = ("name", "metric", "version", "direction", "method", "n", "choices", "unit", "rankable", "note", "code")
-NUMBERS = ("value", "stderr", "ci_low", "ci_high", "seconds")
-"""The fields of a score that many scores share, and its own ones; then come replicates and parts."""
-
-
-class Shape(NamedTuple):
-    """What many scores share: the values of ``SHARED`` and the fingerprint, and how many numbers each has."""
-
-    facts: dict[str, Any]
-    """The attributes of such a score, those of its own as None: copies of it share its keys, which saves memory."""
-    replicates: int
-    parts: tuple[str, ...]
-    size: int
-
-    @classmethod
-    def of(cls, shared: Mapping[str, Any], replicates: int, parts: tuple[str, ...]) -> Shape:
-        """Return the shape of scores that have these values of ``SHARED``."""
-        print_ = fingerprint({**shared["choices"], "metric": shared["metric"], "version": shared["version"]})
-        score = object.__new__(RecordedScore)
-        for name in (*SHARED, "fingerprint", *NUMBERS, "_shape", "_packed", "_start"):
-            object.__setattr__(score, name, {**shared, "fingerprint": print_}.get(name))
-        return cls(vars(score), replicates, parts, len(NUMBERS) + replicates + len(parts))
 
 
 @dataclass(frozen=True)
@@ -81,31 +56,10 @@ class RecordedScore:
     """The code of a plugin's metric and extractor: ``dist``, ``version`` and ``source`` of each, as in
     ``metric.source``. Empty where both are genkit's own."""
 
-    @classmethod
-    def packed(cls, shape: Shape, numbers: array[float], start: int) -> RecordedScore:
-        """Return a score whose numbers begin at ``start`` of an array: a tenth of the memory, replicates being many.
-
-        The order is ``NUMBERS``, replicates, parts.
-        """
-        middle, facts = start + len(NUMBERS), shape.facts.copy()
-        facts["value"], facts["stderr"], facts["ci_low"], facts["ci_high"], facts["seconds"] = numbers[start:middle]
-        facts["_shape"], facts["_packed"], facts["_start"] = shape, numbers, middle
-        return _with(cls, facts)
-
-    def over_seeds(self, mean: float, half: float) -> RecordedScore:
-        """Return the score with a mean over seeds as its value, and the half-width of that one's interval.
-
-        As ``dataclasses.replace``, in a tenth of the time: boards have tens of thousands.
-        """
-        facts = vars(self).copy()
-        facts["value"], facts["ci_low"], facts["ci_high"] = mean, mean - half, mean + half
-        facts["method"], facts["replicates"] = "t over seeds", ()
-        return _with(type(self), facts)
-
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Return replicates and parts of a packed score, which are unpacked whenever they are asked for."""
+            """Return replicates and parts of a score of packing.py, which are unpacked whenever they are asked for."""
             if name not in ("replicates", "parts"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             shape, numbers, start = map(self.__getattribute__, ("_shape", "_packed", "_start"))
@@ -155,13 +109,6 @@ _FOR_ENDLESS_SAMPLES = {
 
 _FINGERPRINTS: dict[str, str] = {}
 """A cache: thousands of records share a few sets of choices, and hashing would dominate the making of a board."""
-
-
-def _with(cls: type[RecordedScore], facts: dict[str, Any]) -> RecordedScore:
-    """Return a score with these attributes."""
-    score = object.__new__(cls)
-    object.__setattr__(score, "__dict__", facts)
-    return score
 
 
 @dataclass(frozen=True)

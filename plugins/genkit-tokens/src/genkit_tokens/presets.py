@@ -12,8 +12,8 @@ MNIST = {"likelihood": "bernoulli", "halvings": 3, "channels": 20, "layers": 6}
 MANY_IMAGES = ("scenes", "cifar10", "cifar100", "fashion-mnist")
 """Data sets of 20,000 training images and more, which the budget passes over a dozen times at most."""
 FEW_IMAGES = {"dropout": 0.3}
-"""For all other data, as most folders hold few images: without it a transformer learns some thousand photographs by heart,
-and its bound on others is worse than that of the codes' frequencies (benchmarks/token_bound.py)."""
+"""For all other data, as most folders hold few images: without it a transformer learns some thousand photographs by
+heart, and its bound on others is worse than that of the codes' frequencies (benchmarks/token_bound.py)."""
 GPU = {"channels": 64, "width": 512, "layers": 12, "heads": 8, "learning_rate": 5e-4}
 
 
