@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
 from genkit.ranking import columns as columns_of
-from genkit.ranking.columns import differences, fill_columns, histories, mean_over_seeds, means_over_seeds
+from genkit.ranking.columns import differences, fill_columns, histories
 from genkit.ranking.datasets import choose, choose_dataset, models_or_baselines
+from genkit.ranking.means import Means, mean_over_seeds
 from genkit.ranking.milestones import ORPHANED, milestones_of, orphans, split_milestones
 from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, other_point, split_points, weights_key
 from genkit.registry.discovery import CORE, registry
@@ -105,8 +106,10 @@ class Board:
         def beaten(name: str) -> bool:
             shown = [found for row in copies if (found := _shown(row, name, self.score))]
             copied = [found for found in shown if "samples.count" in found.choices and found.metric not in COSTS]
+            if not copied:
+                return False
             others = [value for row in self.rows if (value := _value(row, name, self.score)) is not None]
-            if not copied or not others:
+            if not others:
                 return False
             sign = 1 if copied[0].direction == "lower" else -1
             return min(sign * found.value for found in copied) < min(sign * value for value in others)
@@ -156,7 +159,7 @@ def rank(
     rows = []
     for label, group in groups.items():
         found = [fill_columns(history[weights_key(record)], columns) for record in group]
-        other = means_over_seeds([each for each, _ in found])
+        other = Means([each for each, _ in found])
         blank = {name: why for name, why in found[-1][1].items() if name not in other}
         reached = milestones_of(group, earlier, score, fingerprint)
         rows.append(dataclasses.replace(_row(label, group, score), other=other, blank=blank, milestones=reached))

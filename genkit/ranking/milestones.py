@@ -31,6 +31,8 @@ def milestones_of(
     group: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str, fingerprint: str
 ) -> tuple[Milestone, ...]:
     """Return the milestones of an entry's runs and their last checkpoints, by seed; empty if none was measured."""
+    if not earlier:
+        return ()
     found = []
     for last in group:
         for record in (*(earlier.get(_run(last), ()) if last.training else ()), last):
@@ -44,6 +46,8 @@ def milestones_of(
 
 def orphans(kept: Sequence[Record], earlier: Mapping[str, Sequence[Record]], name: str) -> list[Record]:
     """Records of milestones with the score, of runs whose last checkpoint is not on the board."""
+    if not earlier:
+        return []
     runs = {_run(record) for record in kept if record.training}
     return [each for run, group in earlier.items() if run not in runs for each in group if each.score(name)]
 

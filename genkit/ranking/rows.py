@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean
 
 from genkit.options import LATER, current_names, with_later
+from genkit.ranking.means import Means
 from genkit.results.records import Record, RecordedScore, Training
 
 
@@ -42,7 +43,7 @@ class Row:
     seeds: int
     best_rank: int | None = None
     worst_rank: int | None = None
-    other: dict[str, RecordedScore] = field(default_factory=dict)
+    other: Means = field(default_factory=Means)
     blank: dict[str, str] = field(default_factory=dict)
     milestones: tuple[Milestone, ...] = ()
     geometric: bool = False

@@ -150,7 +150,7 @@ def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
 
     ``wanted`` are names of columns or metrics, or "all"; by default the headline metrics. Raises UnknownName.
     """
-    metrics = {name: s.metric for row in (*board.rows, *board.calibration) for name, s in row.other.items()}
+    metrics = {name: s.metric for row in (*board.rows, *board.calibration) for name, s in row.other.newest.items()}
     known = [name for name in board.columns if name in metrics]
     for name in wanted:
         if name not in ("all", board.score, board.score.partition("[")[0], *known, *metrics.values()):

@@ -197,7 +197,10 @@ class Record:
 
     def score(self, name: str) -> RecordedScore | None:
         """Return the score of a column name, or None."""
-        return next((score for score in self.scores if score.name == name), None)
+        for score in self.scores:
+            if score.name == name:
+                return score
+        return None
 
 
 def content_id(data: bytes) -> str:
