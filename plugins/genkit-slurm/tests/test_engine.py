@@ -118,25 +118,20 @@ def test_a_job_that_slurm_ended_is_lost_with_its_state(cluster, monkeypatch):
         future.result()
 
 
-def test_a_job_of_a_node_that_does_not_see_the_folder_says_so(cluster, monkeypatch):
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("FAILED|NonZeroExitCode", "it has no log, as if its node did not see .*engines: keep the board in a folder"),
+        ("CANCELLED|Resources", r"CANCELLED \(Resources\); it has no log, as one that was cancelled while it waited$"),
+    ],
+)
+def test_a_job_without_a_log_says_why(cluster, monkeypatch, state, said):
     monkeypatch.setattr(queue, "EVERY", 0)
     monkeypatch.setattr("genkit_slurm.engine.PATIENCE", 0)
     future = slurm(request_of()).submit("a", word("a"))
-    (cluster / "queue").write_text("12|FAILED|NonZeroExitCode\n")
+    (cluster / "queue").write_text(f"12|{state}\n")
     assert future.done()
-    with pytest.raises(Lost, match="it has no log, as if its node did not see .*engines: keep the board in a folder"):
-        future.result()
-
-
-def test_a_job_that_was_cancelled_while_it_waited_does_not_blame_the_folder(cluster, monkeypatch):
-    monkeypatch.setattr(queue, "EVERY", 0)
-    monkeypatch.setattr("genkit_slurm.engine.PATIENCE", 0)
-    future = slurm(request_of()).submit("a", word("a"))
-    (cluster / "queue").write_text("12|CANCELLED|Resources\n")
-    assert future.done()
-    with pytest.raises(
-        Lost, match=r"CANCELLED \(Resources\); it has no log, as one that was cancelled while it waited$"
-    ):
+    with pytest.raises(Lost, match=said):
         future.result()
 
 
