@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genkit.errors import MissingError, UnknownName
-from genkit.ranking import columns as columns_of
-from genkit.ranking.columns import differences, fill_columns, histories
+from genkit.ranking.columns import choose_columns, differences, fill_columns, histories, mixed_code
 from genkit.ranking.datasets import choose, choose_dataset, models_or_baselines
 from genkit.ranking.means import Means, mean_over_seeds
 from genkit.ranking.milestones import ORPHANED, milestones_of, orphans, split_milestones
 from genkit.ranking.rows import Row, calibrates, describe, entries, entry_of, other_point, split_points, weights_key
 from genkit.registry.discovery import CORE, registry
 from genkit.registry.specs import MetricSpec
+from genkit.results.columns import Columns
 from genkit.results.records import Record, RecordedScore
 from genkit.results.score import Direction
 
@@ -70,7 +70,7 @@ class Board:
     @functools.cached_property
     def mixed_code(self) -> dict[str, tuple[str, ...]]:
         """The columns whose numbers different code of a plugin has measured, with what code."""
-        return columns_of.mixed_code((*self.rows, *self.calibration), (self.score, *self.columns))
+        return mixed_code((*self.rows, *self.calibration), (self.score, *self.columns))
 
     def subset(self, keys: Collection[str]) -> Board:
         """Return a board of the rows with these keys, ranked again, with the noise estimate of the whole board."""
@@ -134,8 +134,8 @@ def rank(
     if not candidates:
         swept = "of its runs' own options of drawing " if elsewhere else ""
         raise MissingError(f"no record {swept}of {dataset} holds a score")
-    names = [s.name for record in candidates for s in reversed(record.scores)]
     if score:
+        names = [s.name for record in candidates for s in reversed(record.scores)]
         score = choose("score", _of_metric(score, names), names, f" of {dataset}")
     else:
         score = _default_score(candidates, protocol)
@@ -149,13 +149,9 @@ def rank(
     groups = entries(kept)
     history = histories(here)
     newest = [group[-1] for group in groups.values()]
-    models, baselines = (
-        columns_of.choose_columns(
-            [history[weights_key(each)] for each in newest if (each.subject.kind == "baseline") is known], score
-        )
-        for known in (False, True)
-    )
-    columns = {**models, **{name: column for name, column in baselines.items() if name not in models}}
+    of_kind = [[each for each in newest if (each.subject.kind == "baseline") is known] for known in (False, True)]
+    models, baselines = (choose_columns([history[weights_key(each)] for each in group], score) for group in of_kind)
+    columns = {**models, **baselines, **models}  # in this order
     rows = []
     for label, group in groups.items():
         found = [fill_columns(history[weights_key(record)], columns) for record in group]
@@ -184,15 +180,17 @@ def _default_score(records: Sequence[Record], protocol: str | None) -> str:
 
     Raises UnknownName if no score has that protocol.
     """
+    groups: dict[Columns, set[str]] = defaultdict(set)
+    last: dict[Columns, int] = {}
+    for number, record in enumerate(records):
+        groups[record.columns].add(entry_of(record))
+        last[record.columns] = number
     entries: dict[tuple[str, str], set[str]] = defaultdict(set)
-    facts: dict[str, tuple[str, int, str]] = {}
-    for record in records:
-        entry, at = entry_of(record), record.place
-        for number, found in enumerate(record.scores):
-            ranked = entries[found.name, found.fingerprint]
-            if found.rankable:
-                ranked.add(entry)
-            facts[found.name] = at, -number, found.metric
+    newest: dict[str, Record] = {}
+    for columns in sorted(groups, key=last.__getitem__):
+        for name, fingerprint, rankable, _ in columns.scores:
+            entries[name, fingerprint] |= groups[columns] if rankable else set()
+            newest[name] = records[last[columns]]
     having: dict[str, int] = {}
     for (name, fingerprint), ranked in entries.items():
         if protocol in (None, fingerprint):
@@ -204,8 +202,9 @@ def _default_score(records: Sequence[Record], protocol: str | None) -> str:
     def key(name: str) -> tuple[bool, int, bool, bool, str, int]:
         whole, _, at_test_size = name.partition("@")
         twice = bool(at_test_size) and whole in having
-        newest, first, metric = facts[name]
-        return metric not in COSTS, having[name], metric in own, not twice, newest, first
+        record = newest[name]
+        number, metric = max((each, found.metric) for each, found in enumerate(record.scores) if found.name == name)
+        return metric not in COSTS, having[name], metric in own, not twice, record.place, -number
 
     return max(having, key=key)
 

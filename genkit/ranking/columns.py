@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from genkit.ranking.means import Place
 from genkit.ranking.rows import Row, weights_key
 from genkit.results.protocol import difference
 from genkit.results.records import Record, RecordedScore
@@ -21,32 +22,35 @@ def histories(records: Sequence[Record]) -> dict[str, list[Record]]:
 def choose_columns(histories: Iterable[Sequence[Record]], score: str) -> dict[str, RecordedScore]:
     """Return the columns besides ``score``, each with a score of its protocol: the most frequent, then the newest."""
     seen: dict[str, dict[str, tuple[int, str]]] = {}
-    example: dict[str, RecordedScore] = {}
+    example: dict[tuple[str, str], Place] = {}
     for history in histories:
         newest: dict[tuple[str, str], str] = {}
         for record in reversed(history):
-            for other in record.scores:
-                newest[other.name, other.fingerprint] = record.place
-                example[other.fingerprint] = other
+            newest.update(dict.fromkeys(record.columns.protocols, record.place))
+            example.update({key: (record, place) for key, place in record.columns.protocols.items()})
         for (name, fingerprint), created in newest.items():
             if name != score:
                 column = seen.setdefault(name, {})
                 count, last = column.get(fingerprint, (0, ""))
                 column[fingerprint] = (count + 1, max(last, created))
-    return {name: example[max(column, key=lambda key: column[key])] for name, column in seen.items()}
+    chosen = {name: example[name, max(column, key=lambda key: column[key])] for name, column in seen.items()}
+    return {name: record.score_at(place) for name, (record, place) in chosen.items()}
 
 
 def fill_columns(
     history: Sequence[Record], columns: Mapping[str, RecordedScore]
-) -> tuple[dict[str, RecordedScore], dict[str, str]]:
-    """Return the scores of one row by column, and the reasons for the columns without one."""
-    oldest_first = [score for record in reversed(history) for score in reversed(record.scores)]
-    known = {(score.name, score.fingerprint): score for score in oldest_first}
-    fitting = {name: known.get((name, column.fingerprint)) for name, column in columns.items()}
-    other = {name: score for name, score in fitting.items() if score is not None}
+) -> tuple[dict[str, Place], dict[str, str]]:
+    """Return where the scores of one row are, by column, and the reasons for the columns without one."""
+    other: dict[str, Place] = {}
+    for name, column in columns.items():
+        key = name, column.fingerprint
+        for record in history:  # newest first
+            if (place := record.columns.protocols.get(key)) is not None:
+                other[name] = record, place
+                break
     blank: dict[str, str] = {}
     for name in [each for each in columns if each not in other]:
-        newest = next((score for score in reversed(oldest_first) if score.name == name), None)
+        newest = next((found for record in history if (found := record.score(name)) is not None), None)
         if newest is not None:
             blank[name] = f"measured otherwise than the column ({differences(newest, columns[name])})"
         else:
@@ -57,8 +61,8 @@ def fill_columns(
 
 def mixed_code(rows: Sequence[Row], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Return the columns whose numbers different code of a plugin has measured, with what code."""
-    known = {score.name for row in rows for each in row.records for score in each.scores if score.code}
-    known |= {name for row in rows for name, score in row.other.newest.items() if score.code}
+    columns = {record.columns for row in rows for record in (*row.records, *row.other.records)}
+    known = {name for each in columns for name, _, _, foreign in each.scores if foreign}
     found = {name: _codes_of(rows, name) for name in names if name in known}
     return {name: codes for name, codes in found.items() if len(codes) > 1}
 

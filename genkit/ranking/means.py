@@ -8,20 +8,23 @@ from statistics import fmean
 
 from genkit.results.intervals import t_quantile
 from genkit.results.packing import over_seeds
-from genkit.results.records import RecordedScore
+from genkit.results.records import Record, RecordedScore
+
+Place = tuple[Record, int]
+"""A record and the place of a score in it: a board shows few of its records' scores, and makes no others."""
 
 
 class Means(Mapping[str, RecordedScore]):
     """The column scores of an entry by name: those of its one seed, or their means over several."""
 
-    def __init__(self, seeds: Sequence[Mapping[str, RecordedScore]] = ()) -> None:
-        """``seeds``: the scores of each seed, the newest last."""
+    def __init__(self, seeds: Sequence[Mapping[str, Place]] = ()) -> None:
+        """``seeds``: where the scores of each seed are, the newest last."""
         self._seeds = seeds
         self._means: dict[str, RecordedScore] = {}
 
     def __getitem__(self, name: str) -> RecordedScore:
         if name not in self._means:
-            scores = [each[name] for each in self._seeds if name in each]
+            scores = [record.score_at(place) for record, place in self._places(name)]
             if not scores:
                 raise KeyError(name)
             self._means[name] = scores[-1]
@@ -38,13 +41,18 @@ class Means(Mapping[str, RecordedScore]):
     def __contains__(self, name: object) -> bool:
         return any(name in each for each in self._seeds)
 
+    def _places(self, name: str) -> list[Place]:
+        return [each[name] for each in self._seeds if name in each]
+
+    def newest(self, name: str) -> RecordedScore:
+        """Return the score of the newest seed that has it, for what a mean has of it, as the metric."""
+        record, place = self._places(name)[-1]
+        return record.score_at(place)
+
     @property
-    def newest(self) -> dict[str, RecordedScore]:
-        """The scores of the newest seed that has them, for what a mean has of it, as the metric."""
-        found: dict[str, RecordedScore] = {}
-        for each in self._seeds:
-            found.update(each)
-        return found
+    def records(self) -> Iterator[Record]:
+        """The records that the scores are from, some often."""
+        return (record for each in self._seeds for record, _ in each.values())
 
 
 def mean_over_seeds(values: Sequence[float]) -> tuple[float, float]:

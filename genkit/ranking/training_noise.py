@@ -83,7 +83,10 @@ class TrainingNoise:
         return chances(sign * self.means, self._errors(slice(None)), self.dof)
 
     def _errors(self, rows: slice) -> Array:
-        found: Array = np.sqrt(self.variance * (1 / self.sizes[rows, None] + 1 / self.sizes))
+        """Return the standard errors of differences, [rows, m], or [1, 1] if all models have as many seeds."""
+        same = np.ptp(self.sizes) == 0
+        one, other = (self.sizes[:1, None], self.sizes[:1]) if same else (self.sizes[rows, None], self.sizes)
+        found: Array = np.sqrt(self.variance * (1 / one + 1 / other))
         return found
 
 
@@ -117,11 +120,17 @@ def studentized_range(probability: float, groups: int, dof: float) -> float:
     return high
 
 
+@functools.cache
+def _nodes() -> tuple[Array, Array]:
+    """Return nodes and weights of Gauss-Legendre quadrature on [-1, 1]."""
+    return np.polynomial.legendre.leggauss(128)
+
+
 def _range_below(q: float, groups: int, dof: float) -> float:
     """Return the distribution function of the studentized range at q."""
     from scipy.special import gammaln, ndtr
 
-    nodes, weights = np.polynomial.legendre.leggauss(128)
+    nodes, weights = _nodes()
     if np.isinf(dof):
         s, density = np.ones(1), np.ones(1)
     else:

@@ -150,8 +150,10 @@ def columns(board: Board, wanted: Sequence[str] = ()) -> list[str]:
 
     ``wanted`` are names of columns or metrics, or "all"; by default the headline metrics. Raises UnknownName.
     """
-    metrics = {name: s.metric for row in (*board.rows, *board.calibration) for name, s in row.other.newest.items()}
-    known = [name for name in board.columns if name in metrics]
+    rows = [row.other for row in (*board.rows, *board.calibration)]
+    first = {name: next((other for other in rows if name in other), None) for name in board.columns}
+    metrics = {name: other.newest(name).metric for name, other in first.items() if other is not None}
+    known = list(metrics)
     for name in wanted:
         if name not in ("all", board.score, board.score.partition("[")[0], *known, *metrics.values()):
             raise UnknownName("column", name, [*known, *metrics.values()], f"  (the board has {', '.join(known)})")

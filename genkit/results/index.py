@@ -27,7 +27,7 @@ from genkit.files.folders import cache_dir
 from genkit.files.reading import open_file, read_file
 from genkit.files.text import logger
 from genkit.files.writing import write_atomic
-from genkit.results.packing import NUMBERS, SHARED, Shape
+from genkit.results.packing import NUMBERS, SHARED, Layout, Shape, packed_record
 from genkit.results.records import ID_DIGITS, Record, Subject, Training, from_json
 
 LEAST = 256
@@ -36,6 +36,7 @@ LEAST = 256
 _LOG = logger(__name__)
 _PACKAGE = Path(__file__).parents[1]
 _HASH = 64  # digits, then a new line
+_SAMPLING = [field.name for field in dataclasses.fields(Training)].index("sampling")
 _TRAINED = tuple(field.name for field in dataclasses.fields(Training) if field.name != "sampling")
 
 
@@ -119,7 +120,7 @@ class Index:
         made = subject.name, subject.kind, subject.family, subject.dist, subject.version
         facts = (
             *(record.created, record.dataset, [*made, place(subject.options), place(subject.sampling)]),
-            *(place(record.protocol), shapes, place(record.absent), trained, place(record.cost)),
+            *(place(record.protocol), place(shapes), place(record.absent), trained, place(record.cost)),
             *(place(record.environment), record.command, record.schema),
         )
         return _Entry(numbers, 0, len(numbers), json.dumps(facts).encode())
@@ -130,28 +131,26 @@ class Index:
             json.loads(entry.facts)
         )
         cost, environment, command, schema = rest
-        of, start, scores = self.shared.value, entry.start, []
-        for each in shapes:
-            shape = self.shared.shape(each)
-            scores.append(shape.score(entry.numbers, start))
-            start += shape.size
-        return Record(
-            created=created,
-            dataset=dataset,
-            subject=Subject(name, kind, family, dist, version, *map(of, drawn)),
-            protocol=of(protocol),
-            scores=tuple(scores),
-            absent=of(absent),
-            training=self._training(trained) if trained else None,
-            cost=of(cost),
-            environment=of(environment),
-            command=command,
-            schema=schema,
-        )
+        of = self.shared.value
+        facts = {
+            "created": created,
+            "dataset": dataset,
+            "subject": Subject(name, kind, family, dist, version, *map(of, drawn)),
+            "protocol": of(protocol),
+            "absent": of(absent),
+            "training": self._training(trained) if trained else None,
+            "cost": of(cost),
+            "environment": of(environment),
+            "command": command,
+            "schema": schema,
+            "order": "",
+        }
+        return packed_record(facts, self.shared.layout(shapes), entry.numbers, entry.start)
 
     def _training(self, facts: list[Any]) -> Training:
         *trained, sampling = facts
-        return Training(**dict(zip(_TRAINED, trained, strict=True)), sampling=self.shared.value(sampling))
+        trained.insert(_SAMPLING, self.shared.value(sampling))
+        return Training(*trained)
 
 
 class _Shared:
@@ -162,6 +161,7 @@ class _Shared:
         self.places: dict[str, int] = {}
         self.values: dict[int, Any] = {}
         self.shapes: dict[int, Shape] = {}
+        self.layouts: dict[int, Layout] = {}
 
     def place(self, value: Any) -> int:
         """Return the place of a value, which is added if need be."""
@@ -177,12 +177,17 @@ class _Shared:
             self.values[place] = json.loads(self.texts[place])
         return self.values[place]
 
+    def layout(self, place: int) -> Layout:
+        """Return the layout of scores whose shapes' places are at a place, the same object each time."""
+        if place not in self.layouts:
+            self.layouts[place] = Layout.of([self.shape(each) for each in self.value(place)])
+        return self.layouts[place]
+
     def shape(self, place: int) -> Shape:
-        """Return the shape of scores at a place."""
+        """Return the shape of scores at a place, the same object each time."""
         if place not in self.shapes:
-            shared, replicates, parts = json.loads(self.texts[place])
-            known = dict(zip(SHARED, shared, strict=True))
-            self.shapes[place] = Shape.of(known, replicates, tuple(parts))
+            shared, replicates, parts = self.value(place)
+            self.shapes[place] = Shape.of(dict(zip(SHARED, shared, strict=True)), replicates, tuple(parts))
         return self.shapes[place]
 
 

@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 from genkit.errors import DataError
 from genkit.files.guard import LARGEST
 from genkit.files.order import placed
+from genkit.results.columns import Columns, columns_of
 from genkit.results.documents import parse
 from genkit.results.intervals import jackknife_interval
 from genkit.results.protocol import fingerprint
 from genkit.results.score import Direction
 
 SCHEMA = 1
+
+_UNPACKED = ("_packed", "columns")
+"""What is not copied with a record."""
 
 ID_DIGITS = 12
 """Digits of a record's SHA-256 that are its id."""
@@ -175,6 +179,23 @@ class Record:
     order: str = field(default="", compare=False, repr=False)
     """When it came into its store, as the name of its file says; not in the document. Empty in older records."""
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the scores of a record of packing.py, which are unpacked when they are asked for."""
+            if name != "scores" or "_packed" not in vars(self):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            scores = vars(self)["scores"] = vars(self)["_packed"].all()
+            return scores
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"scores": self.scores, **{name: each for name, each in vars(self).items() if name not in _UNPACKED}}
+
+    @functools.cached_property
+    def columns(self) -> Columns:
+        """What its scores are called and by which protocols they were measured, without unpacking them."""
+        return columns_of(tuple((each.name, each.fingerprint, each.rankable, bool(each.code)) for each in self.scores))
+
     @functools.cached_property
     def place(self) -> str:
         """What records are sorted by, oldest first: ``order``, which a clock that is set back does not turn round."""
@@ -197,10 +218,13 @@ class Record:
 
     def score(self, name: str) -> RecordedScore | None:
         """Return the score of a column name, or None."""
-        for score in self.scores:
-            if score.name == name:
-                return score
-        return None
+        place = self.columns.places.get(name)
+        return None if place is None else self.score_at(place)
+
+    def score_at(self, place: int) -> RecordedScore:
+        """Return the score at a place of ``scores``, unpacking no other."""
+        packed = vars(self).get("_packed")
+        return self.scores[place] if packed is None else packed.at(place)
 
 
 def content_id(data: bytes) -> str:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from making import record, score
 
@@ -74,3 +77,17 @@ def test_it_prints_as_the_terminal_shows_it_and_as_a_table_in_notebooks(folder):
     found = leaderboard(folder, dataset="digits", score="fid")
     assert repr(found) == text.leaderboard(found.board)
     assert "<table" in found._repr_html_()
+
+
+def test_nothing_keeps_its_records_alive_for_a_search_for_cycles(folder):
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        found = leaderboard(folder)
+        known = weakref.ref(found.records[0])
+        assert known() is not None
+        del found
+        assert known() is None
+    finally:
+        if enabled:
+            gc.enable()

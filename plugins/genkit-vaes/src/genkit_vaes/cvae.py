@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from genkit.models import VAE, Batch, Condition, DataInfo, Step
+from genkit.models.losses import gaussian_kl
 from genkit.models.precision import full_precision, promoted
 from genkit.models.text import LEFT_OUT, TextOptions, reader_of
+from genkit.models.vae import bounded_log_variance
 from genkit_vaes.conv_vae import ConvVAE, ConvVAEOptions
 from genkit_vaes.networks import conv_decoder, conv_encoder
 from genkit_vaes.pixels import likelihood_of
@@ -29,9 +31,13 @@ class CVAEOptions(ConvVAEOptions, TextOptions):
 class CVAE(VAE):
     """Conditional VAE, p(x | z, c) of M2 in arXiv:1406.5298 with q(z | x), and conv-vae's networks.
 
-    The loss is ``-log p(x | z, c) + KL(q(z | x) | N(0, 1))``; the decoder is given the vector of the class, or the mean
-    vector of a caption, beside z. Log-likelihoods sum classes out, p(x | z) = sum_c p(c) p(x | z, c); a model of
-    captions has those of images without one. Data with neither has one class.
+    The loss is ``-log p(x | z, c) + KL(q(z | x) | p(z | c))``; the decoder is given the vector of the class, or the
+    mean vector of a caption, beside z. The prior is N(0, 1) for classes and without a caption; that of a caption is a
+    Gaussian whose moments are linear in its vector (Sohn et al., 2015, equation 4): what a caption says is in an
+    image's latent too, so a decoder learns to do without the words where the prior does not follow them.
+
+    Log-likelihoods sum classes out, p(x | z) = sum_c p(c) p(x | z, c); a model of captions has those of images without
+    one. Data with neither has one class.
     """
 
     Options = CVAEOptions
@@ -48,6 +54,7 @@ class CVAE(VAE):
         channels = self.likelihood.parameters * data.shape[0]
         decoder = conv_decoder(options.latent + SIZE, options.width, channels, data.shape[1:])
         self.decoder = ConditionalDecoder(decoder, data.num_classes if self.reader is None else 0)
+        self.prior = None if self.reader is None else nn.Linear(SIZE, 2 * options.latent, bias=False)
 
     def loss(self, phase: str, batch: Batch, step: Step) -> Tensor:
         """Return ``objective`` of the batch's mean distortion and KL, given its classes or captions."""
@@ -56,15 +63,21 @@ class CVAE(VAE):
         latent = mean + (0.5 * log_variance).exp() * self.noise(len(batch), generator=step.generator)
         said = batch.labels if self.reader is None else self.reader(batch.prompts or [""] * len(batch))
         left_out = torch.rand(len(batch), 1, generator=step.generator, device=latent.device) < LEFT_OUT
-        params = promoted(
-            self.decoder(
-                latent, torch.where(left_out, self.decoder.anything(len(batch)), self.vectors(said, len(batch)))
-            )
-        )
+        vectors = torch.where(left_out, self.decoder.anything(len(batch)), self.vectors(said, len(batch)))
+        params = promoted(self.decoder(latent, vectors))
+        centre, log_spread = self.prior_moments(vectors)
         with full_precision(mean.device):
             rec = self.likelihood.distortion(params, observed).mean()
-            kl = self.divergence(latent, mean, log_variance).mean()
+            kl = gaussian_kl((mean - centre) * (-0.5 * log_spread).exp(), log_variance - log_spread).mean()
         return self.total(rec, kl, step)
+
+    def prior_moments(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance [N, latent] of p(z | c) for the vectors [N, SIZE] of conditions."""
+        if self.prior is None:
+            nothing = vectors.new_zeros(len(vectors), self.latent)
+            return nothing, nothing
+        mean, raw = promoted(self.prior(vectors - self.decoder.anything(len(vectors)))).chunk(2, dim=1)
+        return mean, bounded_log_variance(raw)
 
     @torch.no_grad()
     def understand(self, prompts: Sequence[str]) -> Condition:
@@ -81,8 +94,13 @@ class CVAE(VAE):
         return self.decode(self.draw_latent(n, generator=generator), condition)
 
     def decode(self, latent: Tensor, condition: Tensor | Condition | None = None) -> Tensor:
-        """Return the expected images of latents and labels [N] or what prompts say; of anything without."""
-        params = promoted(self.decoder(latent, self.vectors(condition, len(latent))))
+        """Return the expected images of latents and labels [N] or what prompts say; of anything without.
+
+        Latents are draws of N(0, 1), whatever the prior: a prompt's prior moves and scales them.
+        """
+        vectors = self.vectors(condition, len(latent))
+        centre, log_spread = self.prior_moments(vectors)
+        params = promoted(self.decoder(centre + (0.5 * log_spread).exp() * latent, vectors))
         return self.likelihood.mean(params).clamp(0, 1)
 
     def vectors(self, condition: Tensor | Condition | None, n: int) -> Tensor:
