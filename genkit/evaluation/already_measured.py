@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 
 from genkit.evaluation.evaluator import Evaluator
@@ -12,6 +13,9 @@ from genkit.models.base import GenerativeModel
 from genkit.registry.specs import MetricSpec
 from genkit.results.protocol import Protocol
 from genkit.results.records import Record
+
+_PASSING = re.compile("it failed: (OSError|MemoryError)")
+"""What a record says of a metric that the disk or too little memory failed, and that may be measured another time."""
 
 
 def fingerprints(evaluator: Evaluator, spec: MetricSpec, model: GenerativeModel | None, count: int) -> dict[str, str]:
@@ -38,7 +42,7 @@ def missing(
     model: GenerativeModel | None,
     count: int,
 ) -> list[str]:
-    """Return the columns for which no record has a score or a reason why there is none."""
+    """Return the columns for which no record has a score or a lasting reason why there is none."""
     measured = {score.fingerprint for record in known for score in record.scores}
     names = []
     for planned in [each for spec in specs for each in evaluator.planned_scores(spec, count)]:
@@ -46,6 +50,7 @@ def missing(
         choices = dataclasses.asdict(protocol)
         explained = any(
             planned.name in record.absent
+            and not _PASSING.match(record.absent[planned.name])
             and all(record.protocol.get(group) == choices[group] for group in ("data", "samples", "parameters"))
             for record in known
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from genkit.evaluation.already_measured import fingerprints, missing
@@ -38,6 +40,20 @@ def test_what_a_record_has_or_explains_is_not_missing(run, digits):
     assert missing(evaluator, [record], evaluator.specs, model, 60) == []
     other = evaluator_of(digits, seed=1)
     assert missing(other, [record], other.specs, model, 60) == ["fid[digits-cnn]", "mse"]
+
+
+@pytest.mark.parametrize(("error", "again"), [(OSError(5, "Input/output error"), ["odd"]), (ValueError("no"), [])])
+def test_what_a_disk_failed_is_missing_again(run, digits, monkeypatch, error, again):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("genkit.metrics.parameters.parameters", fail)
+    evaluator, model = evaluator_of(digits, metrics=("mse",)), load(run)
+    evaluator.specs += odd_metrics()[:1]
+    evaluator.specs[-1] = replace(evaluator.specs[-1], depends_on=())
+    record = evaluate(run, evaluator=evaluator).record
+    assert record.absent["odd"].startswith("it failed: ")
+    assert missing(evaluator, [record], evaluator.specs, model, 60) == again
 
 
 class Raising(MetricSpec):
