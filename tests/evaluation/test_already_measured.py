@@ -48,7 +48,7 @@ def test_what_a_disk_failed_is_missing_again(run, digits, monkeypatch, error, ag
         raise error
 
     monkeypatch.setattr("genkit.metrics.parameters.parameters", fail)
-    evaluator, model = evaluator_of(digits, metrics=("mse",)), load(run)
+    evaluator, model = evaluator_of(digits), load(run)
     evaluator.specs += odd_metrics()[:1]
     evaluator.specs[-1] = replace(evaluator.specs[-1], depends_on=())
     record = evaluate(run, evaluator=evaluator).record
