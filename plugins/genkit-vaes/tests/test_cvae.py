@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from genkit_vaes.cvae import CVAE, CVAEOptions
+from torch.distributions import Independent, Normal, kl_divergence
 
 from genkit.models import Batch, DataInfo, Step
 
@@ -59,6 +60,29 @@ def test_captions_move_the_image_and_no_words_ask_for_anything() -> None:
     assert len(decoded.unique(dim=0)) == 3 and not model.conditional
     torch.testing.assert_close(decoded[2], model.decode(latent)[2])
     assert model.log_likelihood(images(), generator=torch.Generator()).isfinite().all()
+
+
+def test_a_caption_has_a_prior_of_its_own_and_no_words_have_a_standard_one() -> None:
+    model = build(text="bytes")
+    assert model.prior is not None and build().prior is None
+    condition = model.understand(PROMPTS)
+    vectors = model.vectors(condition, 3)
+    mean, log_variance = model.prior_moments(vectors)
+    assert not mean[2].any() and not log_variance[2].any() and len(mean.unique(dim=0)) == 3
+    latent = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    params = model.decoder(mean + (0.5 * log_variance).exp() * latent, vectors)
+    torch.testing.assert_close(model.decode(latent, condition), model.likelihood.mean(params).clamp(0, 1))
+
+
+def test_the_divergence_is_from_the_prior_of_the_caption(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genkit_vaes.cvae.LEFT_OUT", 0.0)
+    model, batch = build(text="bytes"), Batch(images(), torch.zeros(3, dtype=torch.int64), prompts=PROMPTS)
+    step = Step(0, 0, torch.Generator().manual_seed(0))
+    model.loss("vae", batch, step)
+    posterior = model.posterior(batch.images)
+    mean, log_variance = model.prior_moments(model.vectors(model.reader(PROMPTS), 3))
+    prior = Independent(Normal(mean, (0.5 * log_variance).exp()), 1)
+    torch.testing.assert_close(step.logged["kl"], kl_divergence(posterior, prior).mean())
 
 
 @pytest.mark.parametrize("text", ["", "bytes"])
