@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from genkit.benchmark.engine import Engine, EngineRequest, Future, Lost, make_engine, nothing
+from genkit.benchmark.engine import Engine, EngineRequest, Future, Lost, find_engine, make_engine, nothing
 from genkit.benchmark.plan import Plan
 from genkit.benchmark.progress import Progress
 from genkit.benchmark.work import ENDED, STOPPED, TAKEN, BenchFolder, Work, holding_job
@@ -78,6 +78,8 @@ def run_jobs(
     if launched().world > 1:
         raise UsageError("each job of a board is a process of its own: run genkit bench without torchrun")
     asked_for(track)
+    if detach and not find_engine(engine).lasting:
+        raise _no_queue(engine)
     bench, whole = BenchFolder(folder), BenchFolder(folder.absolute())
     options, own = dict(dataset_options or {}), whole.path / "engines" / engine.replace(":", "-")
     work = {job.id: Work(plan, job, whole, device, options, tuple(track)) for job in todo}
@@ -86,7 +88,7 @@ def run_jobs(
     request = EngineRequest(own, workers, dict(engine_options or {}), prepare)
     with contextlib.closing(make_engine(engine, request)) as made:
         if detach and not made.lasting:
-            raise UsageError(f"the jobs of engine {engine} end with this command: leave --detach out")
+            raise _no_queue(engine)
         with _kept_in(folder):
             known = [(job, outcome(bench.jobs, job)) for job in todo]
             left = [job for job, ended in known if ended is None]
@@ -106,6 +108,10 @@ def run_jobs(
                 ) from None
             runner.cancel()
             raise Interrupted(f"stopped; the same command resumes the board in {folder}") from None
+
+
+def _no_queue(engine: str) -> UsageError:
+    return UsageError(f"the jobs of engine {engine} end with this command: leave --detach out")
 
 
 @contextlib.contextmanager

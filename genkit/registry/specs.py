@@ -195,12 +195,17 @@ class TrackerSpec(Spec):
 
 @dataclass(frozen=True)
 class EngineSpec(Spec):
-    """What runs a board's jobs; ``target`` is a function ``(request: EngineRequest) -> Engine``."""
+    """What runs a board's jobs; ``target`` is a function ``(request: EngineRequest) -> Engine``.
+
+    ``lasting``: it has a queue that outlasts the command, so that --detach has a meaning. ``Engine.lasting`` says
+    whether one that is made has.
+    """
 
     kind: ClassVar[str] = "engine"
     name: str
     target: str
     summary: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True)

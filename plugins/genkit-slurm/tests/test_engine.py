@@ -93,11 +93,12 @@ def test_jobs_are_submitted_as_an_array_with_the_options(cluster):
 
 def test_what_is_still_in_the_queue_is_not_submitted_again(cluster, monkeypatch):
     monkeypatch.setattr(queue, "EVERY", 0)
-    (cluster / "queue").write_text("12_0|RUNNING|None\n12_1|PENDING|Priority\n")
+    script = Path("engines/submission_file_1.sh").absolute()
+    (cluster / "queue").write_text(f"12_0|RUNNING|None|{script}\n12_1|PENDING|Priority|{script}\n")
     slurm(request_of()).submit_all([("a", word("a")), ("b", word("b"))])
     (cluster / "submitted.sh").unlink()
     (cluster / "sbatch").write_text('#!/bin/sh\ncp "$1" commands/submitted.sh; echo "Submitted batch job 13"\n')
-    (cluster / "queue").write_text("12_0|RUNNING|None\n12_1|CANCELLED|None\n")
+    (cluster / "queue").write_text(f"12_0|RUNNING|None|{script}\n12_1|CANCELLED|None|{script}\n")
     again = slurm(request_of()).submit_all([("a", word("a")), ("b", word("b"))])
     assert [future.log.name for future in again] == ["12_0_0_log.err", "13_0_log.err"]
     assert "--array" not in (cluster / "submitted.sh").read_text()
@@ -137,7 +138,7 @@ def test_a_job_without_a_log_says_why(cluster, monkeypatch, state, said):
 
 def test_a_job_that_has_returned_is_submitted_anew_though_the_queue_lists_it(cluster, monkeypatch):
     monkeypatch.setattr(queue, "EVERY", 0)
-    (cluster / "queue").write_text("12|COMPLETING|None\n")
+    (cluster / "queue").write_text(f"12|COMPLETING|None|{Path('engines/submission_file_1.sh').absolute()}\n")
     engine = slurm(request_of())
     engine.submit("a", word("a"))
     assert engine.find("a") is not None and engine.find("b") is None

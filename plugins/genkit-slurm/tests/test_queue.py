@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("genkit_slurm", reason="uv sync --group integration installs genkit-slurm")
@@ -29,14 +31,22 @@ def at_once(monkeypatch):
     ],
 )
 def test_a_job_is_there_until_it_has_ended_for_good(cluster, line, there):
-    (cluster / "queue").write_text(f"{line}\n13|RUNNING|None\n")
+    (cluster / "queue").write_text(f"{line}|/engines/submission.sh\n13|RUNNING|None|/engines/submission.sh\n")
     found = Queue()
-    assert (found.has("12"), found.lists("12"), found.has("13")) == (there, there, True)
+    assert (found.has("12"), found.has("13")) == (there, True)
+
+
+def test_a_number_is_that_of_a_job_of_the_folder(cluster):
+    (cluster / "queue").write_text(
+        "12|RUNNING|None|/engines/a.sh\n13|RUNNING|None|/other/a|b.sh\n14|FAILED|None|/engines/a.sh"
+    )
+    found = Queue()
+    assert [found.lists(number, Path("/engines")) for number in ("12", "13", "14", "15")] == [True, False, False, False]
+    assert found.lists("13", Path("/other"))
 
 
 def test_a_job_that_is_missing_twice_is_gone(cluster):
     found = Queue()
-    assert not found.lists("12")
     assert [found.has("12"), found.has("12")] == [True, False]
     assert found.end_of("12") == "Slurm no longer knows it"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task
+from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task, refuse_options
 from genkit.benchmark.work import STOPPED, TAKEN
 from genkit.errors import GenkitError, OptionsError
 from genkit_ray.unit import run
@@ -22,6 +23,12 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # else, below uv ru
 import ray
 
 DEFAULTS: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "max_retries": 3}
+
+OPTIONS = (
+    *("address", "num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "label_selector"),
+    *("max_retries", "retry_exceptions", "scheduling_strategy", "runtime_env", "object_store_memory"),
+)
+"""The address of a cluster, and Ray's options of a task that make sense for a job."""
 
 ANSWER = 10.0
 """Seconds in which a cluster must answer: Ray itself tries for minutes, and prints each try."""
@@ -33,11 +40,12 @@ PATIENCE = 60.0
 def ray_engine(request: EngineRequest) -> RayEngine:
     """Return the engine, connected; raises OptionsError for options that Ray does not take, GenkitError without it."""
     options = {**DEFAULTS, **request.options}
+    refuse_options("ray", options, OPTIONS)
     address = options.pop("address", None)
     try:
         remote = ray.remote(**options)(run)
     except (ValueError, TypeError) as error:
-        raise OptionsError(f"engine ray: {_one_line(error)}") from error
+        raise OptionsError(f"engine ray: {re.sub("<class '(.*?)'>", r'\1', _one_line(error))}") from error
     started = not ray.is_initialized()
     if started:
         _check_answers(str(address or os.environ.get("RAY_ADDRESS", "")))

@@ -190,7 +190,7 @@ class SlurmEngine(Engine):
             number, tasks = self._file(name).read_text(encoding="utf-8").split()
         except (OSError, ValueError):
             return None
-        if not self._queue.lists(number):
+        if not self._queue.lists(number, self._folder):
             return None
         job: submitit.Job[str] = submitit.SlurmJob(self._folder, number, tasks=list(range(int(tasks))))
         found = SlurmFuture(job, self._queue)

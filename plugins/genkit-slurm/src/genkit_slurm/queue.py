@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
 
 EVERY = 5.0
 """Seconds between two looks."""
@@ -13,7 +14,7 @@ ENDED = {
 }
 """The states of jobs that have ended for good; one that was preempted or requeued comes back."""
 
-COMMAND = ("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%r")
+COMMAND = ("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%r|%o")
 
 
 class Queue:
@@ -21,14 +22,20 @@ class Queue:
 
     def __init__(self) -> None:
         self._listed: dict[str, str] = {}
+        self._scripts: dict[str, str] = {}
         self._last: dict[str, str] = {}
         self._missed: dict[str, int] = {}
         self._next = 0.0
 
-    def lists(self, number: str) -> bool:
-        """Whether squeue lists a job that waits, runs or will run again."""
+    def lists(self, number: str, folder: Path) -> bool:
+        """Whether squeue lists a job that waits, runs or will run again, and whose script is in a folder.
+
+        Slurm gives numbers again, to another job of the user's as well.
+        """
         self._look()
-        return number in self._listed and _state(self._listed[number]) not in ENDED
+        if number not in self._listed or _state(self._listed[number]) in ENDED:
+            return False
+        return Path(self._scripts[number]).parent.resolve() == folder.resolve()
 
     def has(self, number: str) -> bool:
         """The same of a job that was just submitted: one that squeue has missed once only counts as there."""
@@ -50,8 +57,9 @@ class Queue:
             return
         self._listed = {}
         for line in done.stdout.splitlines():
-            number, state, reason = [*line.strip().split("|", 2), "", ""][:3]
+            number, state, reason, script = [*line.strip().split("|", 3), "", "", ""][:4]
             self._listed[number] = state if reason in ("", "None") else f"{state} ({reason})"
+            self._scripts[number] = script
         self._last |= self._listed
         self._missed = {each: 0 if each in self._listed else count + 1 for each, count in self._missed.items()}
 
