@@ -45,7 +45,7 @@ def ray_engine(request: EngineRequest) -> RayEngine:
     try:
         remote = ray.remote(**options)(run)
     except (ValueError, TypeError) as error:
-        raise OptionsError(f"engine ray: {re.sub("<class '(.*?)'>", r'\1', _one_line(error))}") from error
+        raise OptionsError("engine ray: " + re.sub(r"<class '(.*?)'>", r"\1", _one_line(error))) from error
     started = not ray.is_initialized()
     if started:
         _check_answers(str(address or os.environ.get("RAY_ADDRESS", "")))
