@@ -20,7 +20,7 @@ from genkit_slurm.engine import slurm
 
 from genkit.benchmark import outcomes, run_jobs
 from genkit.benchmark.engine import EngineRequest, Lost, make_engine
-from genkit.errors import GenkitError, OptionsError
+from genkit.errors import GenkitError, Interrupted, OptionsError
 from genkit.results import store
 from genkit.training.runs import find_runs
 
@@ -160,6 +160,20 @@ def test_a_board_by_the_local_executor_has_each_job_once_though_it_is_submitted_
     assert list((tmp_path / "engines" / "slurm").glob("*_log.out"))
 
 
+def watched(patched, watch):
+    """Let a function watch the engine, in a thread of its own, once jobs are submitted."""
+    from genkit_slurm.engine import SlurmEngine
+
+    submitted = SlurmEngine._submitted
+
+    def kept(self, units):
+        self.jobs = submitted(self, units)
+        threading.Thread(target=watch, args=(self,), daemon=True).start()
+        return self.jobs
+
+    patched.setattr(SlurmEngine, "_submitted", kept)
+
+
 @pytest.mark.slow
 def test_a_job_whose_machine_is_taken_saves_is_requeued_and_goes_on(board, tmp_path):
     plan, (job,) = board([0], images=64_000)
@@ -177,22 +191,39 @@ def test_a_job_whose_machine_is_taken_saves_is_requeued_and_goes_on(board, tmp_p
                 interrupted.set()
             threading.Event().wait(0.05)
 
-    from genkit_slurm.engine import SlurmEngine
-
-    submitted = SlurmEngine._submitted
-
-    def kept(self, units):
-        self.jobs = submitted(self, units)
-        threading.Thread(target=interrupt, args=(self,), daemon=True).start()
-        return self.jobs
-
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(SlurmEngine, "_submitted", kept)
+        watched(patched, interrupt)
         run_jobs(plan, [job], tmp_path, device="cpu", engine="slurm", engine_options={"cluster": "local"})
     assert interrupted.is_set()
     assert counted(tmp_path) == (1, 1, 1)
     logs = "".join(path.read_text() for path in (tmp_path / "engines" / "slurm").glob("*_log.*"))
     assert "Requeued job" in logs and logs.count("Starting with") == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_lets_a_job_of_this_machine_save(board, tmp_path):
+    """A terminal sends SIGINT to all processes; the engine cancels the job besides."""
+    plan, (job,) = board([0], images=64_000)
+    pressed = threading.Event()
+
+    def press(engine):
+        until = time.monotonic() + 120
+        while time.monotonic() < until and not pressed.is_set():
+            logs = list((tmp_path / "runs").glob("*/*/*/log.jsonl"))
+            if logs and logs[0].stat().st_size and engine.jobs:
+                os.kill(int(engine.jobs[0].job_id), signal.SIGINT)
+                pressed.set()
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(0.05)
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(Interrupted, match="resumes the board"):
+        watched(patched, press)
+        run_jobs(plan, [job], tmp_path, device="cpu", engine="slurm", engine_options={"cluster": "local"})
+    assert pressed.is_set()
+    (run,) = find_runs(tmp_path / "runs")
+    assert run.status.state == "interrupted" and list((run.path / "checkpoints").glob("*.safetensors"))
+    logs = "".join(path.read_text() for path in (tmp_path / "engines" / "slurm").glob("*_log.*"))
+    assert "Traceback" not in logs
 
 
 @pytest.mark.slow

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +115,12 @@ class SlurmFuture:
         return str(value)
 
     def cancel(self) -> None:
-        """See Future."""
+        """See Future; submitit's local executor would kill the job a second later, and hands SIGTERM on."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            self._job.cancel(check=False)
+            if not isinstance(self._job, submitit.LocalJob):
+                self._job.cancel(check=False)
+            elif not self._first.done():
+                os.kill(int(self._job.job_id), signal.SIGTERM)
 
     def _where(self) -> str:
         """Say where the log is."""
@@ -174,7 +179,8 @@ class SlurmEngine(Engine):
 
     def _submitted(self, units: list[Unit]) -> list[submitit.Job[str]]:
         try:
-            return list(self._executor.submit_array(units))
+            with _deaf_to_ctrl_c() if self._queue is None else contextlib.nullcontext():
+                return list(self._executor.submit_array(units))
         except (FailedSubmissionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
             raise GenkitError(f"Slurm does not take the jobs: {_one_line(str(error))}") from error
 
@@ -195,6 +201,19 @@ class SlurmEngine(Engine):
         job: submitit.Job[str] = submitit.SlurmJob(self._folder, number, tasks=list(range(int(tasks))))
         found = SlurmFuture(job, self._queue)
         return None if found.returned() else found
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that are begun ignore Ctrl-C, which a terminal sends them too: this one cancels them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _one_line(text: str) -> str:
