@@ -25,12 +25,14 @@ def presets(
     mnist_images: int = 500_000,
     digits_sampling: Mapping[str, Any] | None = None,
     mnist_sampling: Mapping[str, Any] | None = None,
+    scenes_sampling: Mapping[str, Any] | None = None,
 ) -> dict[str, Preset]:
     """Return the presets of a token model, given options for some of them; those of the digits have the defaults."""
     return {
         "digits": Preset(images=200_000, options=DIGITS, sampling=digits_sampling or {}),
         "mnist": Preset(images=mnist_images, options={**MNIST, **mnist}, sampling=mnist_sampling or {}),
         **{name: Preset(images=300_000, options=default) for name in MANY_IMAGES},
+        "scenes": Preset(images=300_000, options=default, sampling=scenes_sampling or {}),
         "default": Preset(images=300_000, options={**default, **FEW_IMAGES}),
         "gpu": Preset(images=20_000_000, batch=256, options={**GPU, **gpu}),
     }
