@@ -1,6 +1,6 @@
 """How prompts of ``scenes`` are obeyed: beside a model of classes that is told the same, and of pairs beside their swaps.
 
-uv run python benchmarks/obedience.py runs/scenes/vq-gpt/1234 --classes runs/scenes/vq-gpt/abcd --guidance 1,2
+uv run python benchmarks/obedience.py runs/scenes/vq-gpt/1234 --classes runs/scenes/vq-gpt/abcd -o guidance=2
 
 A judge trained on real images says what an image shows; how good it is prints `genkit eval --metrics prompt_accuracy`.
 """
@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +35,7 @@ def main() -> None:
     parser.add_argument("--classes", type=Path, help="one that follows classes instead")
     parser.add_argument("--each", type=int, default=10, help="images of each thing; of each pair as many and its swap")
     parser.add_argument("--pairs", type=int, default=50, help="pairs of things")
-    parser.add_argument("--guidance", default="", help="values, with commas; default: the run's own")
+    parser.add_argument("-o", dest="options", action="append", default=[], help="of drawing, e.g. guidance=2")
     arguments = parser.parse_args()
     judge = judge_of(open_run_dataset(named_run(arguments.text)), "cpu", quiet)
 
@@ -51,29 +50,25 @@ def main() -> None:
     draw = Random(0)
     both = [scene for scene in pairs() if trained_on(scene)]
     chosen = [both[int(draw.random() * len(both))] for _ in range(arguments.pairs)]
-    for guidance in arguments.guidance.split(","):
-        sampling: dict[str, Any] = {"guidance": float(guidance)} if guidance else {}
-        print(f"guidance {guidance or 'of the run'}")
-        images = genkit.sample(arguments.text, arguments.each, prompts=THINGS, sampling=sampling)
-        said("things by text", [all(each.values()) for each in agreed(THINGS * arguments.each, images)])
-        if arguments.classes:
-            images = genkit.sample(arguments.classes, (len(THINGS) + 2) * arguments.each, sampling=sampling)
-            alone = torch.arange(len(images)) % (len(THINGS) + 2) < len(THINGS)  # the last two classes are of pairs
-            said("things by class", [all(each.values()) for each in agreed(THINGS * arguments.each, images[alone])])
-        named = ("a red 3 left of a blue 7", "a blue 7 left of a red 3")
-        for name, asked in (
-            ("red 3, blue 7", [named] * 5),
-            (f"{len(chosen)} pairs", [swapped(each) for each in chosen]),
-        ):
-            texts = list(itertools.chain.from_iterable(asked))
-            images = genkit.sample(arguments.text, arguments.each, prompts=texts, sampling=sampling)
-            texts, others = texts * arguments.each, [text for pair in asked for text in pair[::-1]] * arguments.each
-            right = agreed(texts, images)
-            said(f"{name}: all right", [all(each.values()) for each in right])
-            wrong = [sum(each.values()) for each in agreed(others, images)]
-            said(
-                f"{name}: more of it than of its swap", [sum(a.values()) > b for a, b in zip(right, wrong, strict=True)]
-            )
+    sampling = {name: float(value) for name, value in (each.split("=") for each in arguments.options)}
+    images = genkit.sample(arguments.text, arguments.each, prompts=THINGS, sampling=sampling)
+    said("things by text", [all(each.values()) for each in agreed(THINGS * arguments.each, images)])
+    if arguments.classes:
+        images = genkit.sample(arguments.classes, (len(THINGS) + 2) * arguments.each, sampling=sampling)
+        alone = torch.arange(len(images)) % (len(THINGS) + 2) < len(THINGS)  # the last two classes are of pairs
+        said("things by class", [all(each.values()) for each in agreed(THINGS * arguments.each, images[alone])])
+    named = ("a red 3 left of a blue 7", "a blue 7 left of a red 3")
+    for name, asked in (
+        ("red 3, blue 7", [named] * 5),
+        (f"{len(chosen)} pairs", [swapped(each) for each in chosen]),
+    ):
+        texts = list(itertools.chain.from_iterable(asked))
+        images = genkit.sample(arguments.text, arguments.each, prompts=texts, sampling=sampling)
+        texts, others = texts * arguments.each, [text for pair in asked for text in pair[::-1]] * arguments.each
+        right = agreed(texts, images)
+        said(f"{name}: all right", [all(each.values()) for each in right])
+        wrong = [sum(each.values()) for each in agreed(others, images)]
+        said(f"{name}: more of it than of its swap", [sum(a.values()) > b for a, b in zip(right, wrong, strict=True)])
 
 
 def swapped(scene: Scene) -> tuple[str, str]:
