@@ -15,12 +15,13 @@ from genkit.cli.options import (
     FOLDER,
     PATH,
     device_option,
+    json_option,
     no_metadata_option,
     runs_option,
     seed_option,
     trained_options,
 )
-from genkit.cli.output import echo
+from genkit.cli.output import echo, echo_json
 from genkit.cli.prompts import lines_of
 from genkit.cli.trained import data_of, run_with_data, trained_run
 from genkit.errors import UsageError
@@ -48,6 +49,7 @@ from genkit.errors import UsageError
 @seed_option
 @device_option
 @runs_option
+@json_option
 def command(
     model: str | None,
     run_id: str | None,
@@ -67,6 +69,7 @@ def command(
     seed: int,
     device: str,
     root: Path,
+    as_json: bool,
 ) -> None:
     """Draw images from a trained model: a PNG grid, or a folder of images with --out.
 
@@ -91,15 +94,18 @@ def command(
     with work_bar() as show:
         if out is None:
             sample(checkpoint or run, count, grid=grid, progress=show, **drawn)
-            echo(grid)
-            return
-        sample_to_folder(
-            checkpoint or run,
-            out,
-            count,
-            labelled=labelled,
-            dataset=data_of(run, dataset, data_root) if labelled and not run.config.data.class_names else None,
-            progress=show,
-            **drawn,
-        )
-    echo(out)
+        else:
+            sample_to_folder(
+                checkpoint or run,
+                out,
+                count,
+                labelled=labelled,
+                dataset=data_of(run, dataset, data_root) if labelled and not run.config.data.class_names else None,
+                progress=show,
+                **drawn,
+            )
+    if as_json:
+        written = {"grid": str(grid)} if out is None else {"folder": str(out)}
+        echo_json({"run": str(run.path), **written, "images": count * (len(asked) or 1), "prompts": asked})
+    else:
+        echo(out or grid)

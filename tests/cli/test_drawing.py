@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,11 @@ def test_the_command_offers_the_holes_that_there_are():
     (hole,) = (each for each in edit_command.params if each.name == "hole")
     assert tuple(hole.type.choices) == HOLES
     assert "hole" in inspect.signature(edit_command.callback).parameters
+
+
+def test_json_says_what_was_drawn_and_where_it_is(genkit, runs):
+    for how, place in (((), {"grid": "samples.png"}), (("--out", "more"), {"folder": "more"})):
+        result = genkit("sample", "--model", "cgan", "--runs", runs, "-n", "4", "--json", *how)
+        said = json.loads(result.out)
+        assert Path(said.pop("run"), "run.json").exists() and Path(*place.values()).exists()
+        assert said == {**place, "images": 4, "prompts": []}
