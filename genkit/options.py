@@ -165,6 +165,6 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         return read_toml(path)
     except FileNotFoundError as error:
-        raise MissingError(f"there is no config file {path}") from error
+        raise MissingError(f"there is no file {path}") from error
     except (OSError, ValueError) as error:
-        raise OptionsError(f"config file {path} can't be read: {reason(error)}") from error
+        raise OptionsError(f"{path} can't be read: {reason(error)}") from error

@@ -24,6 +24,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, MinLen
 
 from genkit.data.source import Pack
+from genkit.errors import OptionsError
 from genkit.evaluation.config import COUNT, EvalConfig
 from genkit.options import build, read_config
 
@@ -89,4 +90,9 @@ class Plan:
 
 def read_plan(path: Path) -> Plan:
     """Read a board's file; raises MissingError, or OptionsError, which names the wrong field."""
-    return build(Plan, read_config(path), str(path))
+    values = read_config(path)
+    models = values.get("models", [])
+    first = next(iter(models), "") if isinstance(models, list | dict) else models
+    if isinstance(first, str) and first:
+        raise OptionsError(f'{path}: give each model a table of its own, [[models]], with name = "{first}" below it')
+    return build(Plan, values, str(path))

@@ -88,12 +88,18 @@ def test_what_is_wrong_is_named(tmp_path, text, message):
         plan_of(tmp_path, text)
 
 
+@pytest.mark.parametrize("models", ["[models.vae]", 'models = ["vae"]', 'models = "vae"', "[models]\nvae = {}"])
+def test_models_that_are_written_otherwise_are_told_how(tmp_path, models):
+    with pytest.raises(OptionsError, match=r'a table of its own, \[\[models\]\], with name = "vae" below it'):
+        plan_of(tmp_path, f'dataset = "digits"\n{models}')
+
+
 def test_unknown_models_and_options_are_refused_before_anything_is_trained(tmp_path, digits):
     with pytest.raises(UnknownName, match="Did you mean 'vae'"):
         list(jobs(plan_of(tmp_path, BOARD.replace('"vae"', '"vaee"')), digits))
     with pytest.raises(OptionsError, match="vae has no option 'laten'"):
         list(jobs(plan_of(tmp_path, BOARD.replace("latent =", "laten =")), digits))
-    with pytest.raises(MissingError, match="there is no config file"):
+    with pytest.raises(MissingError, match="there is no file"):
         read_plan(tmp_path / "none.toml")
 
 
