@@ -22,6 +22,7 @@ from genkit.data.phrasings import COLOURS
 from genkit.data.scenes_grammar import Scene, SceneGrammar, pairs, trained_on
 from genkit.features.cache import quiet
 from genkit.features.judges import judge_of
+from genkit.options import parse_assignments
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import named_run
 
@@ -50,7 +51,7 @@ def main() -> None:
     draw = Random(0)
     both = [scene for scene in pairs() if trained_on(scene)]
     chosen = [both[int(draw.random() * len(both))] for _ in range(arguments.pairs)]
-    sampling = {name: float(value) for name, value in (each.split("=") for each in arguments.options)}
+    sampling = parse_assignments(arguments.options)
     images = genkit.sample(arguments.text, arguments.each, prompts=THINGS, sampling=sampling)
     said("things by text", [all(each.values()) for each in agreed(THINGS * arguments.each, images)])
     if arguments.classes:

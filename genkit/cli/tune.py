@@ -57,13 +57,13 @@ if TYPE_CHECKING:
 @option(
     "--replay",
     type=click.FloatRange(0, 1, max_open=True),
-    default=0.8,
+    default=0.9,
     show_default=True,
     section="Budget",
     help="Share of training images from the run's own data, so that less is forgotten.",
 )
 @option("--rate", type=float, section="Budget", help="Factor on the learning rates; default: 4 for lora, 1 for all.")
-@option("--images", type=Count(), default="80k", show_default=True, section="Budget", help="Images to train on.")
+@option("--images", type=Count(), default="120k", show_default=True, section="Budget", help="Images to train on.")
 @option("--batch", type=click.IntRange(min=1), section="Budget", help="Images per batch; default: that of --run.")
 @track_option
 @no_metadata_option

@@ -130,12 +130,12 @@ def rank(
     records = sorted(records, key=lambda record: record.place)
     own, elsewhere = split_points([record for record in records if record.dataset == dataset])
     here, earlier = split_milestones(own)
-    candidates = [record for record in models_or_baselines(here) if record.scores]
+    candidates = [record for record in models_or_baselines(here) if record.columns.scores]
     if not candidates:
         swept = "of its runs' own options of drawing " if elsewhere else ""
         raise MissingError(f"no record {swept}of {dataset} holds a score")
     if score:
-        names = [s.name for record in candidates for s in reversed(record.scores)]
+        names = [name for record in candidates for name, *_ in reversed(record.columns.scores)]
         score = choose("score", _of_metric(score, names), names, f" of {dataset}")
     else:
         score = _default_score(candidates, protocol)

@@ -84,7 +84,7 @@ class TrainingNoise:
 
     def _errors(self, rows: slice) -> Array:
         """Return the standard errors of differences, [rows, m], or [1, 1] if all models have as many seeds."""
-        same = np.ptp(self.sizes) == 0
+        same = len(self.sizes) > 0 and np.ptp(self.sizes) == 0
         one, other = (self.sizes[:1, None], self.sizes[:1]) if same else (self.sizes[rows, None], self.sizes)
         found: Array = np.sqrt(self.variance * (1 / one + 1 / other))
         return found

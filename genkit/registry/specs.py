@@ -197,15 +197,15 @@ class TrackerSpec(Spec):
 class EngineSpec(Spec):
     """What runs a board's jobs; ``target`` is a function ``(request: EngineRequest) -> Engine``.
 
-    ``lasting``: it has a queue that outlasts the command, so that --detach has a meaning. ``Engine.lasting`` says
-    whether one that is made has.
+    ``lasting`` is False if the jobs of every such engine end with the command: --detach is then refused before one is
+    made. ``Engine.lasting`` says it of one that is made.
     """
 
     kind: ClassVar[str] = "engine"
     name: str
     target: str
     summary: str = ""
-    lasting: bool = False
+    lasting: bool = True
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,9 @@ from genkit.training.tuning import concept_split, say_if_known, tuning_data
 
 _LOG = logger(__name__)
 
-IMAGES = 80_000
+IMAGES = 120_000
 RANK = 8
-REPLAY = 0.8
+REPLAY = 0.9
 """Defaults: the budget in images, the rank of LoRA, and the share of old images."""
 
 RATES: dict[Method, float] = {"lora": 4.0, "all": 1.0}

@@ -14,6 +14,7 @@ from making import record, score, training
 import genkit
 from genkit.errors import GenkitError
 from genkit.results import index, store
+from genkit.results.packing import Shape
 from genkit.results.records import from_json, to_json
 
 BOARDS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -126,6 +127,20 @@ def test_records_at_random_are_the_same_from_an_index(seed, tmp_path, parsed):
         assert to_json(read) == to_json(one)
         assert [each.fingerprint for each in read.scores] == [each.fingerprint for each in one.scores]
         assert repr(read) == repr(one)
+
+
+@pytest.mark.parametrize("asked", [None, "fid"])
+def test_a_board_makes_the_scores_alone_that_it_needs(asked, tmp_path, monkeypatch):
+    names = ["fid", *(f"metric-{number}" for number in range(19))]
+    for number in range(6):
+        store.add(tmp_path / "store", record(f"model-{number}", *(score(1.0 + number, name=name) for name in names)))
+    made = []
+    monkeypatch.setattr(Shape, "score", lambda *given, real=Shape.score: made.append(given) or real(*given))
+    found = genkit.leaderboard(tmp_path / "store", score=asked)
+    repr(found)
+    assert (
+        len(found.board.rows) == 6 and len(made) == 6 + 2 * 19
+    )  # each row's score, and of each column the newest and the first
 
 
 def test_old_intervals_are_the_same_from_an_index(tmp_path, parsed):

@@ -111,7 +111,7 @@ def test_without_the_parents_data_nothing_is_replayed_and_that_is_said(tuned, tm
     run = tuned(parent, images=64)
     assert "tuned without replay" in caplog.text and run.config.tuning.replay == 0 and run.finished
     again = tuned(parent, images=64, parent_dataset=tmp_path / "moved")
-    assert again.config.tuning.replay == 0.8
+    assert again.config.tuning.replay == 0.9
 
 
 def test_grey_levels_become_those_of_the_parents_data(tuned, caplog):

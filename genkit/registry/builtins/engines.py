@@ -10,4 +10,4 @@ from genkit.plugin import EngineSpec, hookimpl
 @hookimpl
 def genkit_engines() -> Iterator[EngineSpec]:
     """Processes of this machine."""
-    yield EngineSpec("local", "genkit.benchmark.local:local", summary="Processes of this machine")
+    yield EngineSpec("local", "genkit.benchmark.local:local", summary="Processes of this machine", lasting=False)

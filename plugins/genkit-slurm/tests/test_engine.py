@@ -62,6 +62,7 @@ def test_the_debug_executor_does_a_task_in_this_process():
         ({"partition": "gpu"}, "'partition'. Did you mean 'slurm_partition'[?]$"),
         ({"cluster": "local", "local_setpu": ["true"]}, "local_setpu"),
         ({"cluster": "local", "timeout_min": "long"}, "timeout_min"),
+        ({"cluster": "local", "local_setup": ["true"]}, "takes no local_setup: do it in the shell"),
     ],
 )
 def test_options_that_submitit_does_not_take_are_refused_in_one_line(options, said):

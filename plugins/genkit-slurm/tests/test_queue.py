@@ -45,6 +45,11 @@ def test_a_number_is_that_of_a_job_of_the_folder(cluster):
     assert found.lists("13", Path("/other"))
 
 
+def test_another_job_s_name_may_be_no_text(cluster):
+    (cluster / "queue").write_bytes(b"12|RUNNING|None|/home/m\xfcnchen.sh\n13|RUNNING|None|/engines/a.sh\n")
+    assert Queue().lists("13", Path("/engines"))
+
+
 def test_a_job_that_is_missing_twice_is_gone(cluster):
     found = Queue()
     assert [found.has("12"), found.has("12")] == [True, False]

@@ -9,7 +9,7 @@ import torch
 from genkit_vaes.cvae import CVAE, CVAEOptions
 from torch.distributions import Independent, Normal, kl_divergence
 
-from genkit.models import Batch, DataInfo, Step
+from genkit.models import Batch, Condition, DataInfo, Step
 
 CLASSES = DataInfo((1, 8, 8), 17, 3, (0.2, 0.0, 0.8), has_prompts=True)
 PROMPTS = ("a red 3", "a blue 8", "")
@@ -72,6 +72,14 @@ def test_a_caption_has_a_prior_of_its_own_and_no_words_have_a_standard_one() -> 
     latent = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     params = model.decoder(mean + (0.5 * log_variance).exp() * latent, vectors)
     torch.testing.assert_close(model.decode(latent, condition), model.likelihood.mean(params).clamp(0, 1))
+
+
+def test_what_captions_say_is_decoded_in_half_precision_too() -> None:
+    model = build(text="bytes")
+    condition = model.understand(PROMPTS)
+    said = Condition(condition.tokens.bfloat16(), condition.mask)
+    images = model.to(torch.bfloat16).decode(torch.zeros(3, 4, dtype=torch.bfloat16), said)
+    assert images.isfinite().all() and len(images) == 3
 
 
 def test_the_divergence_is_from_the_prior_of_the_caption(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from submitit.core.utils import FailedSubmissionError, pickle_load
 from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task, refuse_options
 from genkit.errors import GenkitError, OptionsError
 from genkit.files.text import logger
+from genkit_slurm.local import deaf_to_ctrl_c, stop, terminate
 from genkit_slurm.queue import Queue
 from genkit_slurm.unit import Unit
 
@@ -53,6 +52,8 @@ def slurm(request: EngineRequest) -> SlurmEngine:
         raise OptionsError(f"engine slurm has cluster={' or '.join(CLUSTERS)}, not {cluster!r}")
     if request.workers is not None:
         options.setdefault("slurm_array_parallelism", request.workers)
+    if "local_setup" in options:  # its shell would keep SIGTERM to itself
+        raise OptionsError("engine slurm takes no local_setup: do it in the shell that runs genkit bench")
     _refuse_unknown(options)
     made_with = {name: options.pop(name) for name in MADE_WITH if name in options}
     try:
@@ -115,12 +116,12 @@ class SlurmFuture:
         return str(value)
 
     def cancel(self) -> None:
-        """See Future; submitit's local executor would kill the job a second later, and hands SIGTERM on."""
+        """See Future."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            if not isinstance(self._job, submitit.LocalJob):
+            if isinstance(self._job, submitit.LocalJob):
+                terminate(self._job)
+            else:
                 self._job.cancel(check=False)
-            elif not self._first.done():
-                os.kill(int(self._job.job_id), signal.SIGTERM)
 
     def _where(self) -> str:
         """Say where the log is."""
@@ -141,7 +142,7 @@ class SlurmEngine(Engine):
     def __init__(self, executor: submitit.AutoExecutor, cluster: str, request: EngineRequest) -> None:
         self._executor, self._folder, self._prepare = executor, request.folder, request.prepare
         self._queue = Queue() if cluster == "slurm" else None
-        self._here: list[SlurmFuture] = []
+        self._here: list[submitit.Job[str]] = []
         self.lasting, self.pause = cluster == "slurm", 2.0
         if cluster != "slurm":
             self.limit = 1 if cluster == "debug" else request.workers or os.cpu_count() or 1
@@ -162,7 +163,7 @@ class SlurmEngine(Engine):
             for index, job in zip(part, jobs, strict=True):
                 futures[index] = SlurmFuture(job, self._queue)
                 if isinstance(job, submitit.LocalJob):
-                    self._here.append(futures[index])
+                    self._here.append(job)
                 if self._queue is not None:
                     self._file(tasks[index][0]).write_text(f"{job.job_id} {job.num_tasks}\n", encoding="utf-8")
             if self._queue is not None:
@@ -171,15 +172,11 @@ class SlurmEngine(Engine):
 
     def close(self) -> None:
         """Stop the processes of submitit's local executor that there are, and wait until they have ended."""
-        for future in self._here:
-            if not future.done():
-                future.cancel()
-        while not all(future.done() for future in self._here):
-            time.sleep(0.1)
+        stop(self._here)
 
     def _submitted(self, units: list[Unit]) -> list[submitit.Job[str]]:
         try:
-            with _deaf_to_ctrl_c() if self._queue is None else contextlib.nullcontext():
+            with deaf_to_ctrl_c() if self._queue is None else contextlib.nullcontext():
                 return list(self._executor.submit_array(units))
         except (FailedSubmissionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
             raise GenkitError(f"Slurm does not take the jobs: {_one_line(str(error))}") from error
@@ -201,19 +198,6 @@ class SlurmEngine(Engine):
         job: submitit.Job[str] = submitit.SlurmJob(self._folder, number, tasks=list(range(int(tasks))))
         found = SlurmFuture(job, self._queue)
         return None if found.returned() else found
-
-
-@contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Let processes that are begun ignore Ctrl-C, which a terminal sends them too: this one cancels them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _one_line(text: str) -> str:

@@ -10,4 +10,4 @@ from genkit.plugin import EngineSpec, hookimpl
 @hookimpl
 def genkit_engines() -> Iterator[EngineSpec]:
     """The engine."""
-    yield EngineSpec("slurm", "genkit_slurm.engine:slurm", summary="Jobs of a Slurm cluster, by submitit", lasting=True)
+    yield EngineSpec("slurm", "genkit_slurm.engine:slurm", summary="Jobs of a Slurm cluster, by submitit")

@@ -52,7 +52,7 @@ class Queue:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY
-        done = subprocess.run(COMMAND, capture_output=True, text=True, check=False)
+        done = subprocess.run(COMMAND, capture_output=True, text=True, errors="surrogateescape", check=False)
         if done.returncode:
             return
         self._listed = {}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from genkit.models import VAE, Batch, Condition, DataInfo, Step
-from genkit.models.losses import gaussian_kl
+from genkit.models.losses import gaussian_kl_between
 from genkit.models.precision import full_precision, promoted
 from genkit.models.text import LEFT_OUT, TextOptions, reader_of
 from genkit.models.vae import bounded_log_variance
@@ -68,7 +68,7 @@ class CVAE(VAE):
         centre, log_spread = self.prior_moments(vectors)
         with full_precision(mean.device):
             rec = self.likelihood.distortion(params, observed).mean()
-            kl = gaussian_kl((mean - centre) * (-0.5 * log_spread).exp(), log_variance - log_spread).mean()
+            kl = gaussian_kl_between(mean, log_variance, centre, log_spread).mean()
         return self.total(rec, kl, step)
 
     def prior_moments(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,8 @@ class CVAE(VAE):
         """
         vectors = self.vectors(condition, len(latent))
         centre, log_spread = self.prior_moments(vectors)
-        params = promoted(self.decoder(centre + (0.5 * log_spread).exp() * latent, vectors))
+        placed = centre + (0.5 * log_spread).exp() * latent
+        params = promoted(self.decoder(placed.to(latent.dtype), vectors))
         return self.likelihood.mean(params).clamp(0, 1)
 
     def vectors(self, condition: Tensor | Condition | None, n: int) -> Tensor:
