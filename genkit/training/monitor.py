@@ -31,7 +31,7 @@ from genkit.training.runs import Run
 from genkit.training.settings import Settings
 from genkit.training.snapshot import State
 from genkit.training.status import Status
-from genkit.training.trouble import Trouble, huge, smaller_rate
+from genkit.training.trouble import LITTLE, YOUNG, Trouble, huge, smaller_rate
 
 _LOG = logger(__name__)
 
@@ -161,7 +161,8 @@ class Monitor:
                 self._trouble = Trouble(self.state.stream.split, PREVIEW, classes)
             found = self._trouble.found(samples)
         if found and not self.warning:
-            hint = "; ".join([found, *smaller_rate(self.run.config)])
+            young = found.endswith(YOUNG) and self.state.drawn < LITTLE
+            hint = "; ".join([found, *([] if young else smaller_rate(self.run.config))])
             _LOG.warning("run %s after %s images: %s", self.run.path, f"{self.state.drawn:,}", hint)
             self.event("warning", reason=found)
         self.warning = found

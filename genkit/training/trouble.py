@@ -21,6 +21,9 @@ EXTREME = 0.99
 """A share of black and white pixels that only a diverged network draws, unless the data is like that."""
 LARGE = 64
 """Larger images are compared at this size."""
+YOUNG = "has hardly been trained"
+LITTLE = 10_000
+"""What may be wrong instead of a collapse, and the training images up to which it is likelier."""
 HUGE = 1e9
 """No loss of a model that learns is larger, nor a logit."""
 
@@ -50,7 +53,7 @@ class Trouble:
         if count < self._few:
             return (
                 f"{len(samples)} samples count as {count:.1f} different images, as many training images as "
-                f"{self._different:.0f}: the model has collapsed, or has hardly been trained"
+                f"{self._different:.0f}: the model has collapsed, or {YOUNG}"
             )
         if extreme(samples) > EXTREME > self._extreme + 0.05:
             return (

@@ -82,6 +82,18 @@ def test_a_collapsed_run_is_noticed_and_not_changed(digits, tmp_path, caplog, mo
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.parametrize(("little", "told"), [(0, True), (10_000, False)])
+def test_a_run_that_has_hardly_been_trained_is_not_told_to_learn_more_slowly(
+    digits, tmp_path, caplog, monkeypatch, little, told
+):
+    monkeypatch.setattr("genkit.training.monitor.LITTLE", little)
+    monkeypatch.setattr(Trouble, "found", lambda *_: f"the model has collapsed, or {trouble.YOUNG}")
+    with caplog.at_level(logging.WARNING):
+        genkit.train("dcgan", digits, images=640, root=tmp_path, device="cpu", options={"width": 8})
+    (said,) = [record.message for record in caplog.records]
+    assert trouble.YOUNG in said and ("smaller learning rate" in said) is told
+
+
 def test_a_sound_run_has_no_warning_and_old_statuses_are_read(digits, tmp_path, caplog):
     run = genkit.train("ppca", digits, root=tmp_path)
     assert run.status.warning == "" and not caplog.records
