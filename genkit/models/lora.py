@@ -47,13 +47,16 @@ class LoRALinear(nn.Linear):
 def add_lora(model: GenerativeModel, rank: int, alpha: float) -> None:
     """Adapt all linear layers below the modules that a model names in ``adapts``, and freeze everything else.
 
-    Raises UsageError for a model that names none.
+    Raises UsageError for a model that names none, and for a rank that none of its layers can have.
     """
     layers = [(name, each) for name, each in model.named_modules() if type(each) is nn.Linear and _adapts(model, name)]
     if not layers:
         raise UsageError(
             f"{type(model).__name__} names no linear layers for LoRA: adapt all its weights by --method all"
         )
+    most = max(min(layer.weight.shape) for _, layer in layers)
+    if rank > most:
+        raise UsageError(f"rank is {rank}, and no layer to adapt has more than {most}: try 8, or --method all")
     model.requires_grad_(False)
     for name, layer in layers:
         _put(model, name, LoRALinear(layer, rank, alpha))

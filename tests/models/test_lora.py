@@ -70,3 +70,9 @@ def test_a_model_that_names_no_layers_is_refused(model):
     model.adapts = ()
     with pytest.raises(UsageError, match="--method all"):
         add_lora(model, 2, 2.0)
+
+
+def test_a_rank_beyond_the_layers_is_refused(model):
+    with pytest.raises(UsageError, match="rank is 1000, and no layer to adapt has more than [0-9]+: try 8"):
+        add_lora(model, 1000, 1.0)
+    assert all(parameter.requires_grad for parameter in model.parameters())
