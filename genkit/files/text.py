@@ -80,6 +80,26 @@ def quoted(path: PurePath | str) -> str:
     return shlex.quote(str(path))
 
 
+def shell_word(text: str) -> str:
+    r"""Return any text without zero bytes as a word of a command that can be copied from a terminal to bash or zsh.
+
+    Characters that a terminal is not shown are written as these read them, ``$'two\nlines'``. Paths need no such care: genkit reads
+    them as it shows them.
+    """
+    return shlex.quote(text) if one_line(text) == text else f"$'{''.join(map(_in_quotes, text))}'"
+
+
+def _in_quotes(letter: str) -> str:
+    if letter in "\\'":
+        return f"\\{letter}"
+    if one_line(letter) == letter:
+        return letter
+    number = ord(letter)
+    if number < 0x80 or 0xDC80 <= number <= 0xDCFF:  # the latter is a byte that is no UTF-8
+        return f"\\x{number & 0xFF:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
 def json_text(document: Any, *, indent: int | None = None, default: Callable[[Any], Any] | None = None) -> str:
     """Return JSON in ASCII. Raises ValueError for a number that is not finite."""
     return json.dumps(document, indent=indent, allow_nan=False, default=default).replace("\x7f", r"\u007f")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -17,6 +16,7 @@ from genkit.data.source import MAX_PIXELS, image_bytes, unreadable
 from genkit.devices import pick_device
 from genkit.errors import DataError, UsageError
 from genkit.files.reading import open_file
+from genkit.files.text import quoted, shell_word
 from genkit.latent.api import interpolate, traverse
 from genkit.latent.pictures import CHUNK, draw, draw_in_order, laid_out, size_of, walks_laid_out, walks_size
 from genkit.options import assigned
@@ -42,12 +42,13 @@ def alone(origin: Origin, shape: tuple[int, int]) -> bool:
 def command_again(origin: Origin, run: Run | None, checkpoint: Path | None, shape: tuple[int, int]) -> str:
     """Return the command that draws a picture again, with its run and checkpoint where they are at hand.
 
-    It is empty for what training and evaluation draw by the way. ``shape`` is the picture's height and width.
+    It is empty for what training and evaluation draw by the way, and for prompts with a zero byte, which no command can
+    hold. ``shape`` is the picture's height and width.
     """
-    if origin.kind in ("preview", "exhibit"):
+    if origin.kind in ("preview", "exhibit") or any("\0" in prompt for prompt in origin.prompts or ()):
         return ""
-    words = ["genkit", origin.kind, *(["IMAGE..."] if origin.given else [])]
-    words += ["--checkpoint", str(checkpoint)] if checkpoint else [f"--run={run.path if run else origin.run}"]
+    place = ["--checkpoint", str(checkpoint)] if checkpoint else [f"--run={run.path if run else origin.run}"]
+    words = []
     if origin.kind == "sample":
         words += ["-n", str(-(-(origin.first + origin.count) // len(origin.prompts or " ")))]
     prompts = origin.prompts or ()
@@ -59,13 +60,14 @@ def command_again(origin: Origin, run: Run | None, checkpoint: Path | None, shap
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             words += [_FLAGS.get(name, f"--{name.replace('_', '-')}"), text]
     own = run.config.sampling if run is not None else {}
-    for name, value in origin.sampling.items():
+    for name, value in origin.sampling.items() if origin.kind in ("sample", "edit") else ():
         if value is not None and (name not in own or own[name] != value):
             words += ["-o", f"{name}={assigned(value)}"]
     words += ["--seed", str(origin.seed), *(["--raw"] if origin.kind == "sample" and origin.weights == "raw" else [])]
     words += ["--device", origin.device] if origin.device else []
     words += ["--out", "again"] if alone(origin, shape) else ["--grid", "again.png"]
-    return shlex.join(words)
+    given = ["IMAGE..."] if origin.given else []
+    return " ".join(["genkit", origin.kind, *given, *map(quoted, place), *map(shell_word, words)])
 
 
 def draw_again(origin: Origin, run: Run, checkpoint: Path, shape: tuple[int, int], device: str) -> NDArray[np.uint8]:
@@ -141,7 +143,9 @@ def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> str:
     apart = np.abs(first.astype(np.int16) - second)
     if not apart.any():
         return ""
-    return f"{(apart.max(axis=2) > 0).mean():.1%} of the pixels differ, by up to {apart.max()} of 255 levels"
+    share = float((apart.max(axis=2) > 0).mean())
+    shown = f"{share:.1%}" if share >= 0.0005 else "less than 0.1%"
+    return f"{shown} of the pixels differ, by up to {apart.max()} of 255 levels"
 
 
 def _whole(origin: Origin, name: str) -> int:

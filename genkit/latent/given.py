@@ -103,13 +103,19 @@ def facts_of(
 
 
 def read_prompts(prompts: Sequence[str] | str, label: int | str | None = None) -> tuple[str, ...]:
-    """Return the prompts that are named by one text or several; raises UsageError for too many, or beside a class."""
+    """Return the prompts that are named by one text or several.
+
+    Raises UsageError for too many, for one that no file can hold, and beside a class.
+    """
     asked = (prompts,) if isinstance(prompts, str) else tuple(prompts)
     if asked and label is not None:
         raise UsageError("a model follows prompts or classes: give one of the two")
     if len(asked) > MOST_PROMPTS:
         raise UsageError(f"{len(asked):,} prompts are more than {MOST_PROMPTS:,}: give them in parts")
-    if (size := sum(len(prompt.encode(errors="replace")) for prompt in asked)) > PROMPT_BYTES:
+    for prompt in asked:
+        if "\0" in prompt or prompt != prompt.encode(errors="replace").decode():
+            raise UsageError(f"the prompt {prompt[:40]!r} is no text: leave out zero bytes and what is not UTF-8")
+    if (size := sum(len(prompt.encode()) for prompt in asked)) > PROMPT_BYTES:
         raise UsageError(f"the prompts have {size:,} bytes, more than {PROMPT_BYTES:,}: give them in parts")
     return asked
 

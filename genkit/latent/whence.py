@@ -88,7 +88,8 @@ class Whence:
             rows += [["prompt", prompt or "(none: anything)"] for prompt in prompts[:SHOWN]]
             rows += [["prompt", f"and {len(prompts) - SHOWN:,} more"]] if len(prompts) > SHOWN else []
             rows += [["run", self.run or f"{origin.run}, which is not there"]]
-            weights = f"{origin.weights} weights of {origin.checkpoint}" if origin.checkpoint else "not kept"
+            file = Path(self.checkpoint).name if self.checkpoint else origin.checkpoint
+            weights = f"{origin.weights} weights of {file}" if file else "not kept"
             rows += [["weights", f"{weights}{f', which are in {self.checkpoint}' if self.checkpoint else ''}"]]
             rows += [["draw again", self.command]] if self.command else []
         if self.same_pixels is not None:
@@ -114,7 +115,7 @@ class Whence:
             "preview": f"a grid that training drew after {origin.images or 0:,} images",
             "exhibit": "a sheet that an evaluation drew",
         }.get(origin.kind, f"{numbers} of genkit {origin.kind}, seed {origin.seed}")
-        return f"{what}, by {origin.model} trained on {origin.dataset} (genkit {origin.version})"
+        return f"{what}, by {origin.model[:WIDEST]} trained on {origin.dataset[:WIDEST]} (genkit {origin.version})"
 
 
 def whence(
@@ -145,17 +146,22 @@ def whence(
         notes=tuple(notes),
     )
     if origin is None:
+        if draw and notes:
+            raise DataError(f"{notes[0]}: leave --draw out")
         if draw:
             raise DataError(f"{path} does not say that genkit drew it, so it can't be drawn again: leave --draw out")
         return found
     opened, checkpoint = _matching(origin, run, Path(runs))
+    wrong = list(_contradictions(origin, opened, run, shape))
     found = dataclasses.replace(
         found,
         run=str(opened.path) if opened else "",
         checkpoint=str(checkpoint) if checkpoint else "",
         command=command_again(origin, opened, checkpoint, shape),
-        contradicted=found.contradicted or (run is not None and checkpoint is None and bool(origin.checkpoint_sha256)),
-        notes=(*found.notes, *_notes(origin, opened, checkpoint, shape)),
+        contradicted=found.contradicted
+        or bool(wrong)
+        or (run is not None and checkpoint is None and bool(origin.checkpoint_sha256)),
+        notes=(*found.notes, *wrong, *_notes(origin, opened, run, checkpoint, shape)),
     )
     return _drawn(found, origin, opened, checkpoint, path, device) if draw else found
 
@@ -201,9 +207,31 @@ def _checkpoint(origin: Origin, run: Run) -> Path | None:
     return next((path for path in files if sha256_file(path) == origin.checkpoint_sha256), None)
 
 
-def _notes(origin: Origin, run: Run | None, checkpoint: Path | None, shape: tuple[int, int]) -> Iterator[str]:
+def _contradictions(
+    origin: Origin, run: Run | None, named: Run | Path | str | None, shape: tuple[int, int]
+) -> Iterator[str]:
+    """Yield in what a picture is not what it says, or what the run says that has the hash of its settings."""
+    if run is None and named is not None:
+        name = named.path if isinstance(named, Run) else named
+        yield f"run {name} did not draw it: leave --run out to look for the one that did"
+    if run is not None:
+        config = run.config
+        for what, said, known in (
+            ("model", origin.model, f"{config.dist}:{config.model}"),
+            ("data set", origin.dataset, config.dataset_slug),
+            ("hash of the data", origin.dataset_sha256, config.dataset_sha256),
+        ):
+            if said != known:
+                yield f"it says the {what} {said[:80]}, and its run says {known}: what it says was changed"
+    if origin.kind == "sample" and origin.first and not alone(origin, shape):
+        yield f"it says that it begins with image {origin.first}, and a grid begins with image 0: that was changed"
+
+
+def _notes(
+    origin: Origin, run: Run | None, named: Run | Path | str | None, checkpoint: Path | None, shape: tuple[int, int]
+) -> Iterator[str]:
     """Yield what a person must know to draw a picture again."""
-    if run is None:
+    if run is None and named is None:
         yield "the run was not found by its hash: name its folder by --runs, or the run by --run"
     elif checkpoint is None and origin.checkpoint_sha256:
         yield "the run no longer has these weights: what it draws now is another picture"
@@ -217,13 +245,14 @@ def _notes(origin: Origin, run: Run | None, checkpoint: Path | None, shape: tupl
 
 def _drawn(found: Whence, origin: Origin, run: Run | None, checkpoint: Path | None, path: Path, device: str) -> Whence:
     """Return what was found with whether the pixels are the same when drawn again."""
-    if run is None or checkpoint is None:
-        raise MissingError(
-            f"{path} can't be drawn again, as {'its run' if run is None else 'the checkpoint'} is not there: "
-            "name the run by --run, or its folder by --runs"
-        )
     if origin.kind not in REDRAWN or origin.given:
         raise DataError(f"{path} needs more than its run to be drawn again: leave --draw out")
+    if run is None:
+        raise MissingError(
+            f"{path} can't be drawn again, as its run is not there: name the run by --run, or its folder by --runs"
+        )
+    if checkpoint is None:
+        raise MissingError(f"{path} can't be drawn again, as its run no longer has these weights: leave --draw out")
     pixels = pixels_of(path)
     try:
         again = draw_again(origin, run, checkpoint, shape_of(path), device)

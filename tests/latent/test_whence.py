@@ -8,6 +8,7 @@ import json
 import shlex
 import shutil
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -248,13 +249,35 @@ def test_a_run_that_is_not_there_or_has_other_weights_is_said(grid, trained, tmp
         path.unlink()
     found = genkit.whence(grid, runs=tmp_path / "runs")
     assert found.run == str(copy) and not found.checkpoint and "no longer has these weights" in str(found)
-    with pytest.raises(MissingError, match="the checkpoint is not there"):
+    with pytest.raises(MissingError, match="its run no longer has these weights: leave --draw out"):
         genkit.whence(grid, runs=tmp_path / "runs", draw=True)
 
 
 def test_a_given_run_that_did_not_draw_it_contradicts(grid, trained, runs):
     assert genkit.whence(grid, run=trained["cgan"]).ok
-    assert not genkit.whence(grid, run=trained["vae"].path, runs=runs).ok
+    found = genkit.whence(grid, run=trained["vae"].path, runs=runs)
+    assert not found.ok and f"run {trained['vae'].path} did not draw it" in str(found)
+    assert "name the run by --run" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": "genkit-gans:r3gan"}, "it says the model genkit-gans:r3gan, and its run says genkit-gans:cgan"),
+        ({"model": "x" * 100_000}, "it says the model xxx"),
+        ({"dataset": "mnist"}, "it says the data set mnist, and its run says digits"),
+        ({"dataset_sha256": "0" * 64}, "it says the hash of the data 000"),
+        ({"first": 7}, "it says that it begins with image 7, and a grid begins with image 0"),
+    ],
+)
+def test_what_a_run_or_a_grid_contradicts_is_said(changes, said, grid, runs):
+    found = genkit.whence(forged(grid, **changes), runs=runs)
+    assert not found.ok and said in str(found) and len(str(found)) < 5000
+
+
+def test_a_checkpoint_that_a_picture_names_is_shown_by_its_own_name(grid, runs):
+    found = genkit.whence(forged(grid, checkpoint="../../../etc/passwd"), runs=runs)
+    assert "passwd" not in str(found) and "step-" in str(found)
 
 
 def test_changed_pixels_are_found(grid, runs, monkeypatch):
@@ -335,6 +358,39 @@ def test_a_forged_argument_is_no_option_of_the_command(grid, runs):
     found = genkit.whence(forged(grid, arguments={"label": None, "checkpoint": "evil.safetensors"}), runs=runs)
     assert not found.ok and found.command == ""
     assert "genkit sample has no argument 'checkpoint'" in " ".join(found.notes)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_prompts_of_any_letters_survive_the_copied_command(trained, runs, tmp_path):
+    asked = ["two\nlines", "tab\tand \x1b[31m", "it's \\n", "\u202eright to left", "\U0001f600 \U000e0041", ""]
+    genkit.sample(trained["prompts"], 1, prompts=asked, grid=tmp_path / "a.png")
+    found = genkit.whence(tmp_path / "a.png", runs=runs)
+    (shown,) = (line for line in str(found).splitlines() if "draw again" in line)
+    command = shown.partition("draw again")[2].strip()
+    said = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command.removeprefix('genkit ')}"],
+        capture_output=True,
+        check=True,
+        env={"LC_ALL": "C.UTF-8"},
+    )
+    words = said.stdout.decode().split("\0")
+    assert [word.removeprefix("--prompt=") for word in words if word.startswith("--prompt=")] == asked
+
+
+@pytest.mark.parametrize("prompt", ["a\0b", "bad \udcff"])
+def test_prompts_that_no_file_can_hold_are_refused(prompt, trained, tmp_path):
+    with pytest.raises(UsageError, match="is no text: leave out zero bytes"):
+        genkit.sample(trained["prompts"], 1, prompts=[prompt], grid=tmp_path / "a.png")
+
+
+def test_a_command_has_the_options_that_there_are(trained, tmp_path):
+    genkit.interpolate(trained["prompts"], prompts=["a 3", "a 8"], steps=3, walks=1, grid=tmp_path / "a.png")
+    assert " -o " not in genkit.whence(tmp_path / "a.png", runs=tmp_path / "none").command
+
+
+def test_a_text_that_can_not_be_read_is_said_with_draw_too(grid, runs):
+    with pytest.raises(DataError, match="schema"):
+        genkit.whence(forged(grid, schema=99), runs=runs, draw=True)
 
 
 def test_a_prompt_that_looks_like_an_option_is_none(trained, runs, tmp_path):
