@@ -35,7 +35,7 @@ from genkit.results.score import Score
 from genkit.training.api import find_preset
 from genkit.training.runs import Run
 from genkit.training.settings import Settings
-from genkit.training.tune import IMAGES, RANK, REPLAY
+from genkit.training.tune import IMAGES, REPLAY
 
 WORD = "a zorp"
 SETTINGS = Settings(previews=0, metadata=False)
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--images", default=IMAGES)
     parser.add_argument("--batch", type=int, default=None)
     parser.add_argument("--method", choices=("lora", "all"), default=None)
-    parser.add_argument("--rank", type=int, default=RANK)
+    parser.add_argument("--rank", type=int, default=None)
     parser.add_argument("--alpha", type=float, default=None)
     parser.add_argument("--replay", type=float, default=REPLAY)
     parser.add_argument("--rate", type=float, default=None)

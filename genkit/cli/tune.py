@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     section="Model",
     help="lora: thin matrices beside linear layers; all: all weights. Default: lora where the model has it.",
 )
-@option("--rank", type=click.IntRange(min=1), default=8, show_default=True, section="Model", help="Rank of LoRA.")
+@option("--rank", type=click.IntRange(min=1), section="Model", help="Rank of LoRA; default: 8.")
 @option("--alpha", type=float, section="Model", help="LoRA is multiplied by alpha / rank; default: twice the rank.")
 @option(
     "--replay",
@@ -78,7 +78,7 @@ def command(
     parent_data: str | None,
     allow_generated: bool,
     method: Method | None,
-    rank: int,
+    rank: int | None,
     alpha: float | None,
     replay: float,
     rate: float | None,

@@ -83,8 +83,8 @@ def quoted(path: PurePath | str) -> str:
 def shell_word(text: str) -> str:
     r"""Return any text without zero bytes as a word of a command that can be copied from a terminal to bash or zsh.
 
-    Characters that a terminal is not shown are written as these read them, ``$'two\nlines'``. Paths need no such care: genkit reads
-    them as it shows them.
+    Characters that a terminal is not shown are written as these read them, ``$'two\nlines'``. Paths need no such care:
+    genkit reads them as it shows them.
     """
     return shlex.quote(text) if one_line(text) == text else f"$'{''.join(map(_in_quotes, text))}'"
 

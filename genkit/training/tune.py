@@ -61,7 +61,7 @@ def tune(
     prompt: str = "",
     *,
     method: Method | None = None,
-    rank: int = RANK,
+    rank: int | None = None,
     alpha: float | None = None,
     replay: float = REPLAY,
     rate: float | None = None,
@@ -84,12 +84,13 @@ def tune(
     names of folders.
 
     ``method`` "lora" trains two thin matrices beside each linear layer of the model's blocks (arXiv:2106.09685), of
-    ``rank``, times ``alpha / rank`` (``alpha`` is twice the rank unless given), and is the default of models that name
-    such layers; "all" trains all weights of the last stage that is trained. ``replay`` is the share of training images
-    from the parent's data, so that less is forgotten (prior preservation, arXiv:2208.12242); ``parent_dataset`` says
-    where that is now. ``rate`` is a factor on the model's learning rates, RATES by default. Raises UsageError for
-    options, prompts or classes that do not fit the model, MissingError and DataError for a run or images that are not
-    there or are damaged, and otherwise as ``train``.
+    ``rank`` (8), times ``alpha / rank`` (``alpha`` is twice the rank unless given), and is the default of models that
+    name such layers; "all" trains all weights of the last stage that is trained. ``replay`` is the share of training
+    images from the parent's data, so that less is forgotten (prior preservation, arXiv:2208.12242); where that can't be
+    opened there is no replay, which is said. ``parent_dataset`` says where it is now, and must be that data. ``rate``
+    is a factor on the model's learning rates, RATES by default. Raises UsageError for options, prompts or classes that
+    do not fit the model, MissingError and DataError for a run or images that are not there or are damaged, and
+    otherwise as ``train``.
     """
     parent = run if isinstance(run, Run) else named_run(run)
     refuse_unknown(dataset_options or {}, [field.name for field in dataclasses.fields(OpenOptions)])
@@ -104,6 +105,9 @@ def tune(
     if not parent.finished:
         _LOG.warning("run %s is partial: it is tuned as it is at %s", parent.path, path.name)
     method = method or ("lora" if model.adapts else "all")
+    if method != "lora" and (rank is not None or alpha is not None):
+        raise UsageError(f"{parent.config.model} is tuned by all its weights: rank and alpha go with --method lora")
+    rank = RANK if rank is None else rank
     data, opening = distributed.in_turns(lambda: _opened(dataset, Path(root), model, dataset_options or {}))
     if not allow_generated:
         refuse_generated(data, "tune")
@@ -158,9 +162,9 @@ def tune(
         return train_run(tuned, lambda: model, mixed, target, settings or Settings(), on_event)
 
 
-def _check(rank: int, alpha: float | None, replay: float, rate: float | None) -> None:
+def _check(rank: int | None, alpha: float | None, replay: float, rate: float | None) -> None:
     """Raise UsageError for a number out of its range."""
-    count(rank, "rank")
+    count(RANK if rank is None else rank, "rank")
     if alpha is not None and not 0 < alpha < float("inf"):
         raise UsageError(f"alpha is {alpha!r}: give a number above zero")
     if not 0 <= replay < 1:
@@ -193,10 +197,12 @@ def _opened(
 
 
 def _old_data(parent: Run, dataset: ImageDataset | Path | str | None) -> ImageDataset | None:
-    """Open the parent's data; None, which is said, if it can't be opened."""
+    """Open the parent's data; None, which is said, if it can't be opened and nobody says where it is."""
     try:
         return open_run_dataset(parent, dataset)
     except GenkitError as error:
+        if dataset is not None:
+            raise
         _LOG.warning("tuned without replay of old images, so more may be forgotten: %s", error)
         return None
 

@@ -13,7 +13,7 @@ import torch
 from forks import forked
 from PIL import Image
 
-from genkit.errors import DataError, MissingError, UsageError
+from genkit.errors import DataError, GenkitError, MissingError, UsageError
 from genkit.files.integrity import sha256_file
 from genkit.training import checkpoint
 from genkit.training.api import resume, train
@@ -110,6 +110,8 @@ def test_without_the_parents_data_nothing_is_replayed_and_that_is_said(tuned, tm
     theirs.rename(tmp_path / "moved")
     run = tuned(parent, images=64)
     assert "tuned without replay" in caplog.text and run.config.tuning.replay == 0 and run.finished
+    with pytest.raises(GenkitError):  # what is named must be that data
+        tuned(parent, images=64, parent_dataset=tmp_path / "nothing")
     again = tuned(parent, images=64, parent_dataset=tmp_path / "moved")
     assert again.config.tuning.replay == 0.9
 
@@ -158,6 +160,8 @@ def test_a_closed_form_is_fitted_to_old_and_new_images(run_toy, tuned):
         ({"replay": 1.0}, "from 0 to below 1"),
         ({"rate": 0.0}, "above zero"),
         ({"rank": 0}, "at least 1"),
+        ({"rank": 4}, "is tuned by all its weights: rank and alpha go with --method lora"),
+        ({"alpha": 4.0}, "is tuned by all its weights: rank and alpha go with --method lora"),
         ({"alpha": -1.0}, "above zero"),
         ({"dataset_options": {"resolution": 8}}, "no argument 'resolution'"),
     ],
