@@ -150,7 +150,7 @@ def test_ctrl_c_asks_on_a_terminal_whether_to_cancel(
     Path("b.toml").write_text(BOARD.rpartition("[[models]]")[0])
     made, questions = [], []
     monkeypatch.setattr(EngineSpec, "load", lambda self: lambda request: made.append(Waiting(request)) or made[-1])
-    monkeypatch.setattr("genkit.benchmark.runner.find_engine", lambda name: EngineSpec(name, "", lasting=True))
+    monkeypatch.setattr("genkit.benchmark.runner.find_engine", lambda name: EngineSpec(name, "of:plugin"))
     there = {"open": lambda: True, "none": lambda: False, "closed meanwhile": lambda: not made}
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=there[terminal]))
     monkeypatch.setattr("genkit.cli.bench.agreed", lambda text, **how: questions.append(text) or answer)
