@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,10 @@ import pytest
 pytest.importorskip("genkit_slurm", reason="uv sync --group integration installs genkit-slurm")
 
 from genkit_slurm import local
+
+pytestmark = [  # of submitit, in tests of this process before
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -62,7 +68,11 @@ def test_what_does_not_end_is_killed_with_its_task_and_at_once_after_another_ctr
         monkeypatch.setattr("time.sleep", _interrupt)
     with pytest.raises(KeyboardInterrupt) if again else contextlib.nullcontext():
         local.stop([Job(process)])
-    assert process.wait() == -9 and not is_alive(task)
+    assert process.wait() == -9
+    until = time.monotonic() + 30
+    while is_alive(task) and time.monotonic() < until:
+        threading.Event().wait(0.01)
+    assert not is_alive(task)
     process.stdout.close()
 
 
