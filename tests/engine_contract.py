@@ -17,7 +17,7 @@ def word(text):
     return functools.partial(str, text)
 
 
-def ended(future, seconds=120):
+def ended(future, seconds=300):
     """Wait until a future is done, and give it back."""
     until = time.monotonic() + seconds
     while not future.done():
