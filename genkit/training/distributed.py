@@ -238,29 +238,22 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     if world() == 1:
         return
     parameters = list(parameters)
-    if not parameters:
-        return
-    means = _means([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
-    for parameter, mean in zip(parameters, means, strict=True):
-        # The fused CPU Adam goes through memory in order: a gradient must have its parameter's strides.
-        parameter.grad = torch.empty_like(parameter).copy_(mean)
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    # In place, as the fused CPU Adam goes through memory in order: a gradient must keep its parameter's strides.
+    average([parameter.grad for parameter in parameters if parameter.grad is not None])
 
 
 def average(tensors: Sequence[Tensor]) -> None:
     """Replace tensors by their means over all processes, in one all-reduce."""
     if world() == 1 or not tensors:
         return
-    for tensor, mean in zip(tensors, _means(tensors), strict=True):
-        tensor.copy_(mean)
-
-
-def _means(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return the means of tensors over all processes."""
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     _add_up(flat)
     flat /= world()
-    parts = flat.split([tensor.numel() for tensor in tensors])
-    return [part.view(tensor.shape) for tensor, part in zip(tensors, parts, strict=True)]
+    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(part.view(tensor.shape))
 
 
 def total(tensor: Tensor) -> Tensor:
