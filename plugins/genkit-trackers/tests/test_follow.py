@@ -145,6 +145,24 @@ def test_scores_of_raw_weights_stand_apart_and_other_options_of_drawing_are_left
     assert len(sent(kept)) == 2
 
 
+def test_records_that_came_while_the_tracker_was_missing_are_sent_once(made, record, tmp_path):
+    later = genkit.evaluate(made, metrics="mse", device="cpu", count=9).record
+    scores = [
+        (
+            each.training.images,
+            {f"{'scores' if each.training.weights == 'ema' else 'scores_raw'}/mse": each.scores[0].value},
+        )
+        for each in (record, later)
+    ]
+    kept = Kept(made, tmp_path)
+    kept.on_record(later)
+    assert [each for each in sent(kept) if isinstance(each[1], dict)] == scores
+    again = Kept(made, tmp_path)
+    again.on_record(record)
+    again.on_event({"kind": "start", "images": made.status.images})
+    assert not [each for each in sent(again) if isinstance(each[1], dict)]
+
+
 def test_options_are_one_flat_table_and_runs_of_one_id_have_different_names(made, run):
     table = hyperparameters(made.config)
     assert (table["model"], table["dataset"]) == ("ppca", "digits")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from genkit.results import store
 from genkit.results.log import COUNTERS, finite, read_log
 from genkit.results.records import Record
 from genkit.training.config import RunConfig
@@ -78,21 +79,23 @@ class Follower(ABC):
             self._saved = images
         if self._open and kind in ("start", "checkpoint", *ENDINGS):
             self._follow(images if self.rewinds else self._saved)
+            self._send()
         if kind in ENDINGS:
             self._ending = kind
         if self._open and kind == "end":
             self._picture(images, self.run.path / "samples.png")
 
     def on_record(self, record: Record) -> None:
-        """Send the scores of a record, unless it is of options of drawing that are not the run's own."""
+        """Send the scores of a record, and of those before it that came while the tracker was missing.
+
+        Those of options of drawing that are not the run's own are left out.
+        """
         if record.training is None or not record.at_own_point:
             return
         if not self._open:
             self._begin(None)
             self._catch_up(record.training.images)
-        group = "scores" if record.training.weights == "ema" else "scores_raw"
-        self.scores(record.training.images, {f"{group}/{score.name}": score.value for score in record.scores})
-        self.flush()
+        self._send(record)
 
     def scores(self, images: int, scores: Mapping[str, float]) -> None:
         """Send scores; several evaluations may measure the same checkpoint, or an older one later."""
@@ -116,6 +119,20 @@ class Follower(ABC):
         self._follow(status.images if safe else measured)  # what is after it may be taken back by a resume
         if status.state == "finished":
             self._picture(status.images, self.run.path / "samples.png")
+
+    def _send(self, *told: Record) -> None:
+        """Send the scores of records that the run's folder has, or that are told, and that were not sent yet."""
+        sent = self.folder / "records.txt"
+        known = set(sent.read_text().split()) if sent.is_file() else set()
+        held = store.read(self.run.path).records if (self.run.path / "records").is_dir() else []
+        for record in {record.id: record for record in (*held, *told)}.values():
+            if record.id in known or record.training is None or not record.at_own_point:
+                continue
+            group = "scores" if record.training.weights == "ema" else "scores_raw"
+            self.scores(record.training.images, {f"{group}/{score.name}": score.value for score in record.scores})
+            self.flush()
+            with sent.open("a") as file:
+                file.write(f"{record.id}\n")
 
     def _follow(self, images: int) -> None:
         """Send the lines and grids up to a number of images that are not held yet."""
