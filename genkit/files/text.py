@@ -80,6 +80,11 @@ def quoted(path: PurePath | str) -> str:
     return shlex.quote(str(path))
 
 
+def torchrun(processes: int) -> list[str]:
+    """Return the words that begin a command of several processes on one machine; none for one process."""
+    return ["torchrun", "--standalone", "--nproc-per-node", str(processes), "--no-python"] if processes > 1 else []
+
+
 def shell_word(text: str) -> str:
     r"""Return any text without zero bytes as a word of a command that can be copied from a terminal to bash or zsh.
 

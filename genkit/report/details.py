@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genkit.errors import GenkitError
+from genkit.files.text import torchrun
 from genkit.options import assigned
 from genkit.ranking.board import Board
 from genkit.ranking.rows import Row
@@ -73,10 +74,8 @@ def reproduce(record: Record) -> str:
     for key, value in subject.options.items():
         if value is not None:
             train += ["-o", f"{key}={assigned(value)}"]
-    if trained.processes > 1:
-        train = ["torchrun", "--standalone", "--nproc-per-node", str(trained.processes), "--no-python", *train]
-    last = " | tail -n 1" if trained.processes > 1 else ""  # each process prints the run's path
-    return f'run=$({shlex.join(train)}{last})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
+    train = [*torchrun(trained.processes), *train]
+    return f'run=$({shlex.join(train)})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
 
 
 def _offered(dataset: str) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from genkit.devices import launched, own_gpu
 from genkit.errors import GenkitError, Interrupted, TrainingError, UsageError
 from genkit.files.guard import by_user
+from genkit.files.text import torchrun
 
 T = TypeVar("T")
 
@@ -175,6 +176,13 @@ def world() -> int:
 def rank() -> int:
     """This process's number, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
+
+
+def command_of_all(command: str) -> str:
+    """Return a command as one gives it to as many processes as these."""
+    if str(world()) == os.environ.get("LOCAL_WORLD_SIZE", "1"):
+        return " ".join([*torchrun(world()), command])
+    return f"{command}, in {world()} processes again"
 
 
 def in_turns(work: Callable[[], T]) -> T:

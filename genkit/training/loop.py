@@ -167,9 +167,8 @@ class Loop:
         self.monitor.status("interrupted")
         self.monitor.event("interrupted", reason="")
         distributed.barrier()
-        several = f", in {distributed.world()} processes again" if distributed.world() > 1 else ""
-        again = f"resume with: genkit train --resume {quoted(self.run.path)}{several}"
-        raise Interrupted(f"stopped after {self.stream.drawn:,} images; {again}")
+        again = distributed.command_of_all(f"genkit train --resume {quoted(self.run.path)}")
+        raise Interrupted(f"stopped after {self.stream.drawn:,} images; resume with: {again}")
 
     def _profiled(self, path: Path, lines: list[str]) -> None:
         """Tell of a trace."""

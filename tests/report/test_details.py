@@ -19,7 +19,6 @@ def asked(one):
     train, measure = reproduce(one).splitlines()
     assert train.startswith("run=$(") and train.endswith(")")
     before, _, words = train[len("run=$(") : -1].rpartition("genkit train ")
-    words = words.removesuffix(" | tail -n 1")
     trained = train_command.make_context("train", shlex.split(words)).params
     measured = eval_command.make_context("eval", shlex.split(measure.removeprefix("genkit eval "))).params
     return trained, measured, before.split()

@@ -225,3 +225,20 @@ def test_processes_train_on_one_kind_of_device_that_has_averages_and_on_a_gpu_ea
                 distributed.check_device(torch.device("cuda"))
 
     assert together(work) == [1, 0]  # the second has ended while the first compares GPUs
+
+
+@pytest.mark.parametrize(
+    ("world", "local", "said"),
+    [
+        (1, None, "genkit train"),
+        (2, "2", "torchrun --standalone --nproc-per-node 2 --no-python genkit train"),
+        (4, "2", "genkit train, in 4 processes again"),
+        (2, None, "genkit train, in 2 processes again"),
+    ],
+)
+def test_the_command_to_go_on_with_is_that_of_as_many_processes(monkeypatch, world, local, said):
+    monkeypatch.setattr(distributed, "world", lambda: world)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    if local:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+    assert distributed.command_of_all("genkit train") == said
