@@ -10,7 +10,7 @@ import click
 from genkit.cli.completions import complete_dataset
 from genkit.cli.data import opening_options, skipped_lines
 from genkit.cli.help import ListingGroup, option
-from genkit.cli.options import FILE, json_option
+from genkit.cli.options import PNG, json_option
 from genkit.cli.output import echo_json, echo_lines
 from genkit.registry.discovery import registry
 from genkit.registry.specs import DatasetSpec
@@ -56,7 +56,7 @@ def list_datasets(as_json: bool) -> None:
 
 @command.command()
 @click.argument("dataset", metavar="NAME", shell_complete=complete_dataset)
-@option("--grid", type=FILE, section="Output", help="Also write the first training images as a picture.")
+@option("--grid", type=PNG, section="Output", help="Also write the first training images as a picture.")
 @opening_options
 @json_option
 def show(dataset: str, grid: Path | None, opening: dict[str, Any], as_json: bool) -> None:

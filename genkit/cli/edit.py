@@ -15,6 +15,7 @@ from genkit.cli.options import (
     FILE,
     FOLDER,
     PATH,
+    PNG,
     device_option,
     json_option,
     no_metadata_option,
@@ -85,7 +86,7 @@ from genkit.cli.trained import data_of, run_with_data
 @option("--features", shell_complete=complete_feature, section="Search", help="Feature extractor of --perceptual.")
 @option("--weights", type=FILE, section="Search", help="Weights file of the extractor.")
 @drawing_options()
-@option("--grid", type=FILE, default=Path("edited.png"), show_default=True, section="Output", help="Output image.")
+@option("--grid", type=PNG, default=Path("edited.png"), show_default=True, section="Output", help="Output image.")
 @option("--out", type=FOLDER, section="Output", help="Also write single PNGs into this folder.")
 @json_option
 @no_metadata_option

@@ -11,11 +11,13 @@ from click.core import ParameterSource
 
 from genkit.cli.completions import complete_measured, complete_model, complete_run, complete_tracker
 from genkit.cli.help import F, Option, option, options
-from genkit.cli.parameters import NAMES, Address, FilledPath, RunsFolder
+from genkit.cli.parameters import NAMES, Address, FilledPath, PictureFile, RunsFolder
 from genkit.errors import UsageError
 from genkit.files.text import quoted
 
 FILE = FilledPath(path_type=Path, dir_okay=False)
+PNG = PictureFile(".png")
+GIF = PictureFile(".gif")
 FOLDER = FilledPath(path_type=Path, file_okay=False)
 PATH = FilledPath(path_type=Path)
 
@@ -101,8 +103,8 @@ def walk_options(grid: str) -> Callable[[F], F]:
             section="Output",
             help="Images per row.",
         ),
-        option("--grid", type=FILE, default=Path(grid), show_default=True, section="Output", help="Output image."),
-        option("--gif", type=FILE, section="Output", help="Also write the rows as an animated GIF."),
+        option("--grid", type=PNG, default=Path(grid), show_default=True, section="Output", help="Output image."),
+        option("--gif", type=GIF, section="Output", help="Also write the rows as an animated GIF."),
         option("--class", "label", metavar="CLASS", help="Stay in this class, by name or number (conditional models)."),
     )
 

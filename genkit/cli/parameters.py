@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -113,6 +114,21 @@ class FilledPath(click.Path):
         if isinstance(value, str) and not value.strip():
             self.fail("the path is empty: give one, or leave it out", param, ctx)
         return super().convert(existing(value) if isinstance(value, str) else value, param, ctx)
+
+
+class PictureFile(FilledPath):
+    """A path of a picture that is written in one format, and named so, or without a suffix."""
+
+    def __init__(self, suffix: str) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+        self.suffix = suffix
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; raises UsageError for a name of another format."""
+        path = super().convert(value, param, ctx)
+        if path.suffix.lower() not in ("", self.suffix):
+            self.fail(f"it is written as {self.suffix[1:].upper()}: name it {path.stem}{self.suffix}", param, ctx)
+        return path
 
 
 class Address(click.ParamType[str]):

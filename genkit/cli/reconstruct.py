@@ -9,9 +9,9 @@ import click
 from genkit.cli.data import data_root_option
 from genkit.cli.help import Command, option
 from genkit.cli.options import (
-    FILE,
     FOLDER,
     PATH,
+    PNG,
     device_option,
     json_option,
     no_metadata_option,
@@ -38,7 +38,7 @@ from genkit.cli.trained import data_of, run_with_data
     help="Test images to show.",
 )
 @option(
-    "--grid", type=FILE, default=Path("reconstructions.png"), show_default=True, section="Output", help="Output image."
+    "--grid", type=PNG, default=Path("reconstructions.png"), show_default=True, section="Output", help="Output image."
 )
 @option("--out", type=FOLDER, section="Output", help="Also write single PNGs into this folder, named as their sources.")
 @json_option

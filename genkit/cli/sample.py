@@ -11,12 +11,13 @@ from genkit.cli.data import data_root_option
 from genkit.cli.drawing import drawing_options
 from genkit.cli.help import Command, option
 from genkit.cli.options import (
-    FILE,
     FOLDER,
     PATH,
+    PNG,
     device_option,
     json_option,
     no_metadata_option,
+    refuse,
     runs_option,
     seed_option,
     trained_options,
@@ -37,7 +38,7 @@ from genkit.errors import UsageError
     section="Output",
     help="Images to draw, of each prompt if there are any. [default: 100, or 10 of each prompt]",
 )
-@option("--grid", type=FILE, default=Path("samples.png"), show_default=True, section="Output", help="Output image.")
+@option("--grid", type=PNG, default=Path("samples.png"), show_default=True, section="Output", help="Output image.")
 @option("--out", type=FOLDER, section="Output", help="Write single PNGs and labels.csv into this folder instead.")
 @option("--labelled", is_flag=True, section="Output", help="With --out: a folder per class, as a labelled data set.")
 @option("--class", "label", metavar="CLASS", help="Draw this class, by name or number (conditional models).")
@@ -50,7 +51,9 @@ from genkit.errors import UsageError
 @device_option
 @runs_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: str | None,
     run_id: str | None,
     checkpoint: Path | None,
@@ -84,6 +87,8 @@ def command(
 
     if labelled and out is None:
         raise UsageError("--labelled goes with --out: it writes a folder for each class")
+    if out is not None:
+        refuse(ctx, ("grid",), "can't be given with --out, which writes single images in place of a grid")
     asked = [*prompts, *(lines_of(prompt_file) if prompt_file else ())]
     if labelled and asked:
         raise UsageError("--labelled goes with classes: with prompts, --out writes metadata.jsonl with the texts")

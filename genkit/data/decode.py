@@ -237,8 +237,11 @@ def _recognised(file: BinaryIO, name: str) -> Image.Image:
         file.seek(0, 2)
         if file.tell() == 0:
             raise DataError(f"{name} is empty (0 bytes): remove it or leave bad files out with --skip-bad") from error
-        file.seek(128)
-        if file.read(4) == b"DICM":
+        file.seek(0)
+        begin = file.read(132)
+        if begin.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
+            raise _damaged(name, ValueError("its header can't be read")) from error
+        if begin.endswith(b"DICM"):
             raise DataError(f"{name} is a DICOM file, whose window must be chosen: convert it to PNG") from error
         raise DataError(
             f"{name} is not a PNG, JPEG, WebP, BMP, TIFF, PPM, JPEG 2000 or GIF image: convert it to PNG, remove it, "

@@ -83,7 +83,7 @@ def classes_of(
         known = f"there is no class {label}: the classes are 0 to {classes - 1}"
         raise UsageError(known if classes else "the data has no classes: leave --class out")
     if label is not None and callable(getattr(model, "understand", None)):
-        raise UsageError("this run follows prompts and no classes: say it by --prompt TEXT")
+        raise UsageError("this run follows prompts and no classes: leave the class out, and say it in a prompt")
     if label is not None and not model.conditional:
         raise UsageError(f"{type(model).__name__} draws no single class: it is not conditional, so leave --class out")
     if not classes:

@@ -77,6 +77,7 @@ def test_test_images_are_spoilt_and_mended(genkit, vae, arguments):
         (("interpolate", "--model", "noise"), "Noise has no latent space"),
         (("interpolate", "--model", "vae", "--class", "3"), "draws no single class"),
         (("traverse", "--model", "vae", "--dims", "a"), "--dims a: give numbers of dimensions"),
+        (("sample", "--model", "vae", "--grid", "a.png", "--out", "x"), "--grid can't be given with --out"),
         (("sample", "--model", "vae", "--labelled"), "--labelled goes with --out"),
         (("sample", "--model", "vae", "--labelled", "--out", "x"), "draws no classes: it is not conditional"),
     ],

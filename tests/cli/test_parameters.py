@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import click
 import pytest
 
+from genkit.cli.options import GIF, PNG
 from genkit.cli.parameters import NAMES, WEIGHTS, metric_parameters
 from genkit.errors import UsageError
 
@@ -38,6 +42,13 @@ def test_parameters_of_metrics_are_read_by_metric():
 def test_a_parameter_of_another_form_is_refused_in_a_sentence(given):
     with pytest.raises(UsageError, match="METRIC.NAME=VALUE|given twice"):
         metric_parameters(given)
+
+
+def test_a_picture_is_named_as_the_format_it_is_written_in(tmp_path):
+    assert PNG.convert("a.PNG", None, None) == Path("a.PNG")
+    assert GIF.convert("walk", None, None) == Path("walk")
+    with pytest.raises(click.UsageError, match=r"it is written as PNG: name it a\.png"):
+        PNG.convert("x/a.jpg", None, None)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from genkit.errors import GenkitError, UsageError
 
 
 def test_each_line_is_a_prompt(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_bytes("\ufeffa red 7\r\n\n  \u4e03 \n".encode())
-    assert lines_of(tmp_path / "list.txt") == ("a red 7", "\u4e03")
+    (tmp_path / "list.txt").write_bytes("\ufeffa red 7\r\n\n  \u4e03 \na\u2028b\x0cc\n".encode())
+    assert lines_of(tmp_path / "list.txt") == ("a red 7", "\u4e03", "a\u2028b\x0cc")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from genkit.data import open_images
 from genkit.data.decode import decode, read_header
@@ -142,6 +143,15 @@ def test_an_empty_file_is_called_empty() -> None:
 def test_other_formats_are_refused_whatever_their_suffix() -> None:
     with pytest.raises(DataError, match=r"^a\.png is not a PNG"):
         read_header(encoded(Image.new("RGB", (4, 4)), "PDF"), "a.png")
+
+
+def test_a_png_with_a_flipped_bit_in_its_header_is_damaged_and_still_a_png() -> None:
+    said = PngInfo()
+    said.add_text("author", "somebody")
+    data = bytearray(encoded(Image.new("RGB", (4, 4)), "PNG", pnginfo=said).getvalue())
+    data[data.index(b"somebody")] ^= 1
+    with pytest.raises(DataError, match=r"^a\.png is truncated or damaged \(its header can't be read\)"):
+        read_header(io.BytesIO(data), "a.png")
 
 
 @pytest.mark.parametrize("suffix", ["tiff", "ppm", "gif", "jp2", "png"])
