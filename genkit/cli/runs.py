@@ -71,6 +71,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
     from genkit.report.text import scores, table
     from genkit.results.store import read
     from genkit.training.runs import find_run
+    from genkit.training.tracking import followed_by
 
     run = find_run(root, run_id)
     if as_json:
@@ -93,6 +94,7 @@ def show(run_id: str, as_json: bool, root: Path) -> None:
         *_processes(config, status),
         ["state", f"{status.state}: {status.images:,} images in {status.seconds:.0f} s {status.reason}".strip()],
         *([["warning", status.warning]] if status.warning else []),
+        *([["trackers", ", ".join(trackers)]] if (trackers := followed_by(run)) else []),
         ["checkpoints", ", ".join(path.name for path in run.checkpoints()) or "-"],
         ["command", config.command],
     ]
@@ -166,10 +168,13 @@ def import_(source: Path, root: Path) -> None:
 
 
 def _document(run: Run) -> dict[str, Any]:
+    from genkit.training.tracking import followed_by
+
     return {
         "path": str(run.path),
         "id": run.id,
         **dataclasses.asdict(run.config),
         "status": dataclasses.asdict(run.status),
         "checkpoints": [str(path) for path in run.checkpoints()],
+        "trackers": followed_by(run),
     }

@@ -67,6 +67,11 @@ def asked_for(names: Iterable[str]) -> None:
         find_tracker(name)
 
 
+def followed_by(run: Run) -> list[str]:
+    """Return the names of the trackers that have followed a run, and go on with it."""
+    return sorted(path.name for path in (run.path / FOLDER).glob("*/"))
+
+
 class Trackers:
     """The trackers of a run: those that are asked for, and those that followed it before. Only process 0 has any.
 
@@ -77,8 +82,7 @@ class Trackers:
     def __init__(self, run: Run, asked: Iterable[str] = ()) -> None:
         asked_for(asked)
         self._run = run
-        before = sorted(path.name for path in (run.path / FOLDER).glob("*/"))
-        self.names = tuple(dict.fromkeys([*asked, *before]))
+        self.names = tuple(dict.fromkeys([*asked, *followed_by(run)]))
         self._specs: dict[str, TrackerSpec] = {}
         self._trackers: dict[str, Tracker] = {}
         for name in self.names if distributed.rank() == 0 else ():

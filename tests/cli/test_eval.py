@@ -332,6 +332,9 @@ def test_runs_are_listed_shown_exported_imported_and_removed(genkit):
     assert run in genkit("runs").out
     assert json.loads(genkit("runs", "list", "--json").out)[0]["status"]["state"] == "finished"
     assert "noise" in genkit("runs", "show", run).out
+    Path(run, "trackers", "tensorboard").mkdir(parents=True)
+    assert "trackers     tensorboard" in genkit("runs", "show", run).out
+    assert json.loads(genkit("runs", "show", run, "--json").out)["trackers"] == ["tensorboard"]
     assert genkit("runs", "export", run, "noise.zip").code == 0
     assert genkit("runs", "remove", "-y", run).code == 0
     assert not Path(run).exists()
