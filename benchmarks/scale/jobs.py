@@ -130,20 +130,23 @@ def main() -> None:
                 driver_killed = True
     print(f"{given.way}: {given.jobs} jobs, each submitted twice; {killed} workers killed, the driver ", end="")
     print(f"{'once' if driver_killed else 'never'}, {requeued} requeued, begun {drivers} times")
-    report(folder, time.monotonic() - began)
+    found = report(folder, time.monotonic() - began)
     if given.folder is None:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # Slurm may still write its logs there
+    sys.exit(set(found) != {given.jobs})
 
 
-def report(folder: Path, seconds: float) -> None:
-    """Print how many runs, records and jobs with a record there are."""
+def report(folder: Path, seconds: float) -> tuple[int, int, int, int]:
+    """Print and return how many runs, finished runs, records and jobs with a record there are."""
     from genkit.results import store
     from genkit.training.runs import find_runs
 
     runs = list(find_runs(folder / "runs"))
     finished = sum(run.finished for run in runs)
     records = [record for record in store.read(folder).records if record.training]
-    print(f"{len(runs)} runs, {finished} finished; {len(records)} records; {done(folder)} jobs done; {seconds:,.0f} s")
+    ended = done(folder)
+    print(f"{len(runs)} runs, {finished} finished; {len(records)} records; {ended} jobs done; {seconds:,.0f} s")
+    return len(runs), finished, len(records), ended
 
 
 if __name__ == "__main__":

@@ -106,12 +106,12 @@ def speeds(commands: list[list[str]], cores: list[int]) -> list[float]:
             subprocess.Popen(
                 [sys.executable, *command, "--work", folder],
                 env={**os.environ, "OMP_NUM_THREADS": "1", "CORE": str(core)},
-                stderr=subprocess.DEVNULL,
+                stderr=stack.enter_context(Path(folder, "stderr").open("w")),
             )
             for command, folder, core in zip(commands, folders, cores, strict=True)
         ]
         if any([each.wait() for each in running]):  # noqa: C419 all of them are waited for
-            sys.exit("a training failed")
+            sys.exit("\n".join(Path(folder, "stderr").read_text()[-2000:] for folder in folders))
         for folder in folders:
             parts = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
             found.append(parts[0]["images"] / max(part["seconds"] for part in parts))

@@ -116,8 +116,11 @@ class FilledPath(click.Path):
         return super().convert(existing(value) if isinstance(value, str) else value, param, ctx)
 
 
+_PICTURES = {".png", ".gif", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".svg", ".mp4"}
+
+
 class PictureFile(FilledPath):
-    """A path of a picture that is written in one format, and named so, or without a suffix."""
+    """A path of a picture that is written in one format, and does not have the suffix of another."""
 
     def __init__(self, suffix: str) -> None:
         super().__init__(path_type=Path, dir_okay=False)
@@ -126,7 +129,7 @@ class PictureFile(FilledPath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; raises UsageError for a name of another format."""
         path = super().convert(value, param, ctx)
-        if path.suffix.lower() not in ("", self.suffix):
+        if path.suffix.lower() in _PICTURES - {self.suffix}:
             self.fail(f"it is written as {self.suffix[1:].upper()}: name it {path.stem}{self.suffix}", param, ctx)
         return path
 

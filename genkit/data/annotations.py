@@ -12,7 +12,6 @@ import io
 import itertools
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -135,9 +134,8 @@ def caption_texts(values: Iterable[Any]) -> tuple[str, ...]:
 
 
 def caption_lines(data: bytes) -> tuple[str, ...]:
-    """Return the captions in a text file, one a line; only line feeds and carriage returns end a line."""
-    lines = re.split(r"[\r\n]", data.decode("utf-8-sig", "replace"))
-    return tuple(line.strip() for line in lines if line.strip())
+    """Return the captions in a text file, one a line."""
+    return tuple(line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip())
 
 
 def is_stylegan(data: bytes) -> bool:

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from genkit.data.npy import to_levels
 from genkit.data.scans import refuse_scans
@@ -240,8 +240,9 @@ def _recognised(file: BinaryIO, name: str) -> Image.Image:
         file.seek(0)
         begin = file.read(132)
         if begin.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
-            raise _damaged(name, ValueError("its header can't be read")) from error
-        if begin.endswith(b"DICM"):
+            named = not isinstance(error, UnidentifiedImageError)  # else it says nothing
+            raise _damaged(name, error if named else ValueError("or a kind that can't be read")) from error
+        if begin[128:] == b"DICM":
             raise DataError(f"{name} is a DICOM file, whose window must be chosen: convert it to PNG") from error
         raise DataError(
             f"{name} is not a PNG, JPEG, WebP, BMP, TIFF, PPM, JPEG 2000 or GIF image: convert it to PNG, remove it, "

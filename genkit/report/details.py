@@ -75,7 +75,8 @@ def reproduce(record: Record) -> str:
         if value is not None:
             train += ["-o", f"{key}={assigned(value)}"]
     train = [*torchrun(trained.processes), *train]
-    return f'run=$({shlex.join(train)})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
+    last = " | tail -n 1" if trained.processes > 1 else ""  # before it, libraries may say that they are connected
+    return f'run=$({shlex.join(train)}{last})\ngenkit eval --run "$run" {shlex.join(_measuring(record))}'
 
 
 def _offered(dataset: str) -> bool:

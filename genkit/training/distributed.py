@@ -180,7 +180,9 @@ def rank() -> int:
 
 def command_of_all(command: str) -> str:
     """Return a command as one gives it to as many processes as these."""
-    if str(world()) == os.environ.get("LOCAL_WORLD_SIZE", "1"):
+    if world() == 1:
+        return command
+    if str(world()) == os.environ.get("LOCAL_WORLD_SIZE"):
         return " ".join([*torchrun(world()), command])
     return f"{command}, in {world()} processes again"
 

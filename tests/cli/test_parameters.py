@@ -46,7 +46,7 @@ def test_a_parameter_of_another_form_is_refused_in_a_sentence(given):
 
 def test_a_picture_is_named_as_the_format_it_is_written_in(tmp_path):
     assert PNG.convert("a.PNG", None, None) == Path("a.PNG")
-    assert GIF.convert("walk", None, None) == Path("walk")
+    assert GIF.convert("walk-t0.8", None, None) == Path("walk-t0.8")
     with pytest.raises(click.UsageError, match=r"it is written as PNG: name it a\.png"):
         PNG.convert("x/a.jpg", None, None)
 

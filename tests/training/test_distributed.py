@@ -231,7 +231,8 @@ def test_processes_train_on_one_kind_of_device_that_has_averages_and_on_a_gpu_ea
     ("world", "local", "said"),
     [
         (1, None, "genkit train"),
-        (2, "2", "torchrun --standalone --nproc-per-node 2 --no-python genkit train"),
+        (1, "2", "genkit train"),
+        (2, "2", "torchrun --standalone --nproc-per-node 2 --no-python -- genkit train"),
         (4, "2", "genkit train, in 4 processes again"),
         (2, None, "genkit train, in 2 processes again"),
     ],

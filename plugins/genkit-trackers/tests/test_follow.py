@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -19,6 +20,7 @@ class Kept(Follower):
     """Keeps what it is sent in a list."""
 
     already: dict[str, int] = {}
+    scored: set[tuple[str, int]] = set()
 
     def begin(self, resumed):
         self.sent, self.resumed, self.ending = [], resumed, None
@@ -29,6 +31,9 @@ class Kept(Follower):
 
     def picture(self, images, path):
         self.sent.append((images, path.name))
+
+    def has_score(self, images, name):
+        return (name, images) in self.scored
 
     def flush(self):
         self.sent.append("flush")
@@ -145,22 +150,23 @@ def test_scores_of_raw_weights_stand_apart_and_other_options_of_drawing_are_left
     assert len(sent(kept)) == 2
 
 
-def test_records_that_came_while_the_tracker_was_missing_are_sent_once(made, record, tmp_path):
-    later = genkit.evaluate(made, metrics="mse", device="cpu", count=9).record
-    scores = [
-        (
-            each.training.images,
-            {f"{'scores' if each.training.weights == 'ema' else 'scores_raw'}/mse": each.scores[0].value},
-        )
-        for each in (record, later)
-    ]
-    kept = Kept(made, tmp_path)
-    kept.on_record(later)
-    assert [each for each in sent(kept) if isinstance(each[1], dict)] == scores
-    again = Kept(made, tmp_path)
-    again.on_record(record)
-    again.on_event({"kind": "start", "images": made.status.images})
-    assert not [each for each in sent(again) if isinstance(each[1], dict)]
+@pytest.mark.parametrize("before", ["start", "record"])
+def test_records_that_came_while_the_tracker_was_missing_are_sent_once(run, made, record, before):
+    shutil.copytree(made.path / "records", run.path / "records")
+    (score,) = record.scores
+    name, images = f"{'scores' if record.training.weights == 'ema' else 'scores_raw'}/mse", record.training.images
+    later = dataclasses.replace(record, scores=(dataclasses.replace(score, value=7.0),))
+
+    def scores_sent(scored):
+        kept = Kept(run, run.path)
+        kept.scored = scored
+        kept.on_event({"kind": "start", "images": images}) if before == "start" else kept.on_record(later)
+        kept.on_event({"kind": "checkpoint", "images": images})
+        return [each for each in sent(kept) if isinstance(each[1], dict)]
+
+    told = [] if before == "start" else [(images, {name: 7.0})]
+    assert scores_sent(set()) == [(images, {name: score.value}), *told]
+    assert scores_sent({(name, images)}) == told
 
 
 def test_options_are_one_flat_table_and_runs_of_one_id_have_different_names(made, run):

@@ -63,6 +63,10 @@ class Follower(ABC):
         """Send a sample grid, a PNG."""
 
     @abstractmethod
+    def has_score(self, images: int, name: str) -> bool:
+        """Whether the tracker held a score at ``images`` when it began."""
+
+    @abstractmethod
     def flush(self) -> None:
         """Write all through."""
 
@@ -75,11 +79,11 @@ class Follower(ABC):
         kind, images = event["kind"], event["images"]
         if kind == "start":
             self._begin(images)
+            self._missed()
         if kind in ("start", "checkpoint"):
             self._saved = images
         if self._open and kind in ("start", "checkpoint", *ENDINGS):
             self._follow(images if self.rewinds else self._saved)
-            self._send()
         if kind in ENDINGS:
             self._ending = kind
         if self._open and kind == "end":
@@ -95,7 +99,9 @@ class Follower(ABC):
         if not self._open:
             self._begin(None)
             self._catch_up(record.training.images)
-        self._send(record)
+            self._missed(record)
+        self.scores(record.training.images, scores_of(record))
+        self.flush()
 
     def scores(self, images: int, scores: Mapping[str, float]) -> None:
         """Send scores; several evaluations may measure the same checkpoint, or an older one later."""
@@ -120,19 +126,14 @@ class Follower(ABC):
         if status.state == "finished":
             self._picture(status.images, self.run.path / "samples.png")
 
-    def _send(self, *told: Record) -> None:
-        """Send the scores of records that the run's folder has, or that are told, and that were not sent yet."""
-        sent = self.folder / "records.txt"
-        known = set(sent.read_text().split()) if sent.is_file() else set()
-        held = store.read(self.run.path).records if (self.run.path / "records").is_dir() else []
-        for record in {record.id: record for record in (*held, *told)}.values():
-            if record.id in known or record.training is None or not record.at_own_point:
-                continue
-            group = "scores" if record.training.weights == "ema" else "scores_raw"
-            self.scores(record.training.images, {f"{group}/{score.name}": score.value for score in record.scores})
-            self.flush()
-            with sent.open("a") as file:
-                file.write(f"{record.id}\n")
+    def _missed(self, told: Record | None = None) -> None:
+        """Send the scores of the run's records that the tracker does not hold, all but of the one that is told now."""
+        records = store.read(self.run.path).records if (self.run.path / "records").is_dir() else []
+        for record in records:
+            images = record.training.images if record.training else 0
+            new = {name: value for name, value in scores_of(record).items() if not self.has_score(images, name)}
+            if new and (told is None or record.id != told.id):
+                self.scores(images, new)
 
     def _follow(self, images: int) -> None:
         """Send the lines and grids up to a number of images that are not held yet."""
@@ -151,6 +152,14 @@ class Follower(ABC):
             self.picture(images, path)
             self.held[PICTURES] = images
             self.flush()
+
+
+def scores_of(record: Record) -> dict[str, float]:
+    """Return the scores of a record by the names of their curves; none of options of drawing that are not the run's."""
+    if record.training is None or not record.at_own_point:
+        return {}
+    group = "scores" if record.training.weights == "ema" else "scores_raw"
+    return {f"{group}/{score.name}": score.value for score in record.scores}
 
 
 def curves(log: Path) -> Iterator[tuple[int, dict[str, float]]]:

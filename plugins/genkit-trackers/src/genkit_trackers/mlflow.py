@@ -38,7 +38,7 @@ class MLflow(Follower):
         self._client = MlflowClient(tracking_uri=uri)
         with self._alone():
             found = self._found()
-        self._id = found.info.run_id
+        self._id, self._steps = found.info.run_id, dict[str, set[int]]()
         if resumed is not None:
             self._client.update_run(self._id, status="RUNNING")
         new = {name: str(value) for name, value in hyperparameters(self.run.config).items()}
@@ -65,6 +65,12 @@ class MLflow(Follower):
         named.write_bytes(path.read_bytes())
         self._client.log_artifact(self._id, str(named), PICTURES)
         named.unlink()
+
+    def has_score(self, images: int, name: str) -> bool:
+        """Ask for the metric's history, once."""
+        if name not in self._steps:
+            self._steps[name] = {each.step for each in self._client.get_metric_history(self._id, allowed(name))}
+        return images in self._steps[name]
 
     def flush(self) -> None:
         """Do nothing: each call waits until its data is stored."""

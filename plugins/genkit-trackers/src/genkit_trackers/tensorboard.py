@@ -23,7 +23,9 @@ class TensorBoard(Follower):
 
         The options are a session of the hparams plugin in this same run: ``add_hparams`` would make another one.
         """
-        held, known = held_by(self.folder)
+        held, self._points, known = held_by(self.folder)
+        if resumed is not None:
+            self._points = {each for each in self._points if each[1] <= resumed}
         self._writer = SummaryWriter(str(self.folder), purge_step=None if resumed is None or not held else resumed + 1)
         self._file = cast(Any, self._writer.file_writer)
         if not known:
@@ -44,6 +46,10 @@ class TensorBoard(Follower):
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data)
         self._file.add_summary(Summary(value=[Summary.Value(tag=PICTURES, image=image)]), images)
 
+    def has_score(self, images: int, name: str) -> bool:
+        """Look for its point in the event files."""
+        return (name, images) in self._points
+
     def flush(self) -> None:
         """Write the event file through."""
         self._writer.flush()
@@ -53,17 +59,18 @@ class TensorBoard(Follower):
         self._writer.close()
 
 
-def held_by(folder: Path) -> tuple[dict[str, int], bool]:
-    """Return the newest step of each curve in a folder's event files, and whether they hold the options."""
+def held_by(folder: Path) -> tuple[dict[str, int], set[tuple[str, int]], bool]:
+    """Return of a folder's event files the newest step of each curve, all points, and whether they hold the options."""
     found = event_accumulator.EventAccumulator(str(folder), event_accumulator.STORE_EVERYTHING_SIZE_GUIDANCE)
     if not any(folder.glob("events.out.tfevents.*")):
-        return {}, False
+        return {}, set(), False
     found.Reload()
     tags = found.Tags()
     points = {name: found.Scalars(name) for name in tags[event_accumulator.SCALARS]}
     points |= {name: found.Images(name) for name in tags[event_accumulator.IMAGES]}
     held = {name: each[-1].step for name, each in points.items() if each}  # all of a curve may have been taken back
+    steps = {(name, point.step) for name, each in points.items() for point in each}
     try:
-        return held, bool(found.PluginTagToContent("hparams"))
+        return held, steps, bool(found.PluginTagToContent("hparams"))
     except KeyError:
-        return held, False
+        return held, steps, False

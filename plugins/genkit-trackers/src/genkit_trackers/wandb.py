@@ -39,11 +39,14 @@ class WandB(Follower):
         self._run.define_metric(X, summary="max")
         self._run.define_metric("*", step_metric=X)
         self.rewinds = self._run.offline
+        journal, newest = list(self._journal()), self._run.summary.get(X)
+        # Of a run that is new on the server, the journal tells what went elsewhere.
+        kept = journal if self._run.offline or newest is not None else []
+        self._points = {(name, images) for images, scores in kept for name in scores}
         if self._run.offline:
-            for images, scores in self._journal():
+            for images, scores in journal:
                 self.values(images, scores)
             return {}
-        newest = self._run.summary.get(X)
         return {} if newest is None else dict.fromkeys(names(self.run), int(newest))
 
     def values(self, images: int, values: Mapping[str, float]) -> None:
@@ -59,6 +62,10 @@ class WandB(Follower):
     def picture(self, images: int, path: Path) -> None:
         """Log the grid."""
         self._run.log({X: images, PICTURES: wandb.Image(str(path))})
+
+    def has_score(self, images: int, name: str) -> bool:
+        """Look in the journal: W&B tells the newest value alone."""
+        return (name, images) in self._points
 
     def flush(self) -> None:
         """Do nothing: W&B writes in blocks of 32 KB and when it is finished, and has no way to ask for more."""
