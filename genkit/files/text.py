@@ -82,7 +82,9 @@ def quoted(path: PurePath | str) -> str:
 
 def torchrun(processes: int) -> list[str]:
     """Return the words that begin a command of several processes on one machine; none for one process."""
-    return ["torchrun", "--standalone", "--nproc-per-node", str(processes), "--no-python", "--"] if processes > 1 else []
+    return (
+        ["torchrun", "--standalone", "--nproc-per-node", str(processes), "--no-python", "--"] if processes > 1 else []
+    )
 
 
 def shell_word(text: str) -> str:

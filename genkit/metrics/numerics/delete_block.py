@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genkit.metrics.numerics.moments import Array
+from genkit.metrics.numerics.moments import ROWS, Array
 
 _STEP = 0.8
 """Step of the quadrature in log sqrt(t): the trapezoidal rule's relative error is exp(-pi^2 / step), about 4e-6."""
@@ -20,6 +20,27 @@ def without_rounding(values: NDArray[np.floating[Any]]) -> Array:
     """Return eigenvalues [k] of a semidefinite matrix, with rounding errors of the largest replaced by 0."""
     floor = len(values) * np.finfo(np.float64).eps * values.max(initial=0.0)
     return np.where(values > floor, values, 0.0)
+
+
+def centred(features: NDArray[Any], chosen: NDArray[np.intp], mean: Array) -> tuple[Array, Array]:
+    """Return the sum [d] of chosen rows of features [n, d] less their mean, and a matrix V [m, d] that has their V^T V.
+
+    That is these rows themselves, or of more than 2 d rows a root [d, d] of V^T V: so memory does not grow with them.
+    """
+    if len(chosen) <= 2 * len(mean):
+        rows = np.asarray(features[chosen], np.float64) - mean
+        return rows.sum(axis=0), rows
+    total, products = np.zeros(len(mean)), np.zeros((len(mean), len(mean)))
+    for start in range(0, len(chosen), ROWS):
+        rows = np.asarray(features[chosen[start : start + ROWS]], np.float64) - mean
+        total += rows.sum(axis=0)
+        products += rows.T @ rows
+    try:
+        root: Array = np.asarray(np.linalg.cholesky(products), np.float64)
+        return total, root.T
+    except np.linalg.LinAlgError:  # it has no full rank
+        values, vectors = np.linalg.eigh(products)
+        return total, (vectors * np.sqrt(without_rounding(values))).T
 
 
 def trace_of_root(values: Array, rows: Array) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from genkit.errors import DataError, UsageError
 from genkit.metrics.numerics import jackknife
 from genkit.metrics.numerics.arrays import check_gaussian, checked, checked_pair
-from genkit.metrics.numerics.delete_block import trace_of_root, without_rounding
+from genkit.metrics.numerics.delete_block import centred, trace_of_root, without_rounding
 from genkit.metrics.numerics.moments import Array, Moments
 from genkit.metrics.numerics.repeats import Repeats
 from genkit.results.score import Score
@@ -302,8 +302,9 @@ def _without_blocks(fixed: FeatureStatistics, other: FeatureStatistics, blocks: 
     size, deleted = len(other.features) - other.ddof, []
     labels = other.repeats.blocks(blocks)
     for block in range(blocks):
-        rows = np.asarray(other.features[labels == block], np.float64) - other.mean
-        total, rest = rows.sum(axis=0), len(other.features) - len(rows)
+        chosen = np.flatnonzero(labels == block)
+        total, rows = centred(other.features, chosen, other.mean)
+        rest = len(other.features) - len(chosen)
         taken = np.vstack([rows, total / math.sqrt(rest)]) / math.sqrt(size)
         growth = size / (rest - other.ddof)
         traces = fixed.trace + growth * (other.trace - float(np.square(taken).sum()))

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_ROWS = 4096
+ROWS = 4096
+"""Rows that are turned into float64 at a time."""
 
 
 class Moments:
@@ -24,8 +25,8 @@ class Moments:
 
     def update(self, chunk: NDArray[Any]) -> Moments:
         """Add rows [n, d]; returns itself."""
-        for start in range(0, len(chunk), _ROWS):
-            rows = np.asarray(chunk[start : start + _ROWS], dtype=np.float64)
+        for start in range(0, len(chunk), ROWS):
+            rows = np.asarray(chunk[start : start + ROWS], dtype=np.float64)
             if not self.count:
                 width = rows.shape[1]
                 self._shift: Array = rows.mean(axis=0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genkit.metrics.numerics.delete_block import trace_of_root, without_rounding
+from genkit.metrics.numerics.delete_block import centred, trace_of_root, without_rounding
 
 
 def case(k, m, share, decay=2.0, seed=0):
@@ -57,3 +57,17 @@ def test_nothing_has_no_trace():
 
 def test_rounding_of_the_largest_counts_as_zero():
     np.testing.assert_array_equal(without_rounding(np.array([-1e-17, 1e-17, 1e-3, 1.0])), [0, 0, 1e-3, 1.0])
+
+
+@pytest.mark.parametrize("rank", [1, 6, 8])
+@pytest.mark.parametrize("count", [16, 17, 9000])
+def test_many_rows_have_a_root_of_their_products_in_their_place(count, rank):
+    rng = np.random.default_rng(count)
+    features = (rng.standard_normal((10_000, rank)) @ rng.standard_normal((rank, 8)) + 3).astype(np.float32)
+    chosen, mean = rng.permutation(10_000)[:count], features.mean(axis=0, dtype=np.float64)
+    total, rows = centred(features, chosen, mean)
+    plain = features[chosen].astype(np.float64) - mean
+    assert len(rows) <= 16
+    np.testing.assert_allclose(total, plain.sum(axis=0), rtol=1e-9, atol=1e-9)
+    products = plain.T @ plain
+    np.testing.assert_allclose(rows.T @ rows, products, atol=1e-12 * np.abs(products).max())
