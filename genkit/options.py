@@ -68,6 +68,8 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "missing":
             raise OptionsError(f"{owner}: option {where} has no default: give it a value") from error
+        if first["type"] == "too_short":
+            first["msg"] = f"a list of at least {first['ctx']['min_length']}"
         reason = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         if where:
             raise OptionsError(

@@ -53,10 +53,16 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
             asked=asked,
         )
         made.append((entry.seeds or plan.seeds, job))
+    named: set[str] = set()
     for seed in seeds:
         for own, job in made:
-            if seed in own:
-                yield dataclasses.replace(job, seed=seed)
+            seeded = dataclasses.replace(job, seed=seed)
+            if seed not in own:
+                continue
+            if seeded.id in named:
+                raise OptionsError(f"the board lists {job.model} twice with the same options: leave one of them out")
+            named.add(seeded.id)
+            yield seeded
 
 
 def _metrics_and_extractors(plan: Plan, data: ImageDataset) -> dict[str, Any]:

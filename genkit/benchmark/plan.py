@@ -37,7 +37,7 @@ class Entry:
     options: dict[str, Any] = field(default_factory=dict)
     images: Annotated[int, Ge(1)] | None = None
     batch: Annotated[int, Ge(1)] | None = None
-    seeds: list[Annotated[int, Ge(0)]] | None = None
+    seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Plan:
 
     dataset: str
     models: Annotated[list[Entry], MinLen(1)]
-    seeds: list[Annotated[int, Ge(0)]] = field(default_factory=lambda: [0])
+    seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = field(default_factory=lambda: [0])
     images: Annotated[int, Ge(1)] | None = None
     metrics: list[str] | None = None
     features: list[str] | None = None

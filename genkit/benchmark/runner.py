@@ -111,7 +111,7 @@ def run_jobs(
 
 
 def _no_queue(engine: str) -> UsageError:
-    return UsageError(f"the jobs of engine {engine} end with this command: leave --detach out")
+    return UsageError(f"the jobs of engine {engine}, with these options, end with this command: leave --detach out")
 
 
 @contextlib.contextmanager

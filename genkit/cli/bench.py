@@ -16,6 +16,7 @@ from genkit.cli.help import Command, option
 from genkit.cli.options import FILE, device_option, track_option
 from genkit.cli.output import agreed, echo, echo_json, echo_lines, terminal_width
 from genkit.cli.parameters import RunsFolder
+from genkit.errors import GenkitError
 from genkit.files.text import quoted
 
 if TYPE_CHECKING:
@@ -130,10 +131,12 @@ def command(
     _warn_of_unlisted(benchmark)
     if as_json:
         echo_json(tabular.document(ranked.board))
-        return
-    folder = benchmark.folder.path
-    echo_lines(text.leaderboard(ranked.board, width=terminal_width()))
-    echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {quoted(folder)} --why", err=True)
+    else:
+        folder = benchmark.folder.path
+        echo_lines(text.leaderboard(ranked.board, width=terminal_width()))
+        echo(f"report {folder / 'report.html'}   next: genkit leaderboard --runs {quoted(folder)} --why", err=True)
+    if benchmark.failed:
+        raise GenkitError(f"{len(benchmark.failed)} of {total} jobs failed: --retry runs them again")
 
 
 def _on_terminal() -> bool:

@@ -116,9 +116,11 @@ def refuse(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
             raise UsageError(f"{max(param.opts, key=len)} {reason}")
 
 
-def same_runs() -> str:
-    """Return `` --runs DIR`` for the next command that a message names, if this one was given it."""
+def same_runs(run: Path | None = None) -> str:
+    """Return `` --runs DIR`` for the next command, if this one was given it or its run lies elsewhere."""
     ctx = click.get_current_context()
+    if run is not None and Path(ctx.params["root"]).absolute() not in run.absolute().parents:
+        return f" --runs {quoted(run.parent)}"
     stated = ctx.get_parameter_source("root") is ParameterSource.COMMANDLINE
     return f" --runs {quoted(ctx.params['root'])}" if stated else ""
 

@@ -221,7 +221,7 @@ def command(
                     on_event=show,
                 )
             if finished:  # with these settings, which were compared
-                echo(f"run {run.path} is finished already", err=True)
+                _say_finished(run, settings)
         echo(f"{run.path}")
         more = " --milestones" if run.milestones() else ""
         echo(
@@ -260,8 +260,15 @@ def _go_on(run: Run, dataset: str | None, opening: dict[str, Any], device: str, 
     from genkit.training.distributed import any_of, in_turns
 
     if any_of(run.finished):
-        echo(f"run {run.path} is finished already", err=True)
+        _say_finished(run, settings)
         return run
     data = in_turns(lambda: data_of(run, dataset, **{name: opening.get(name) for name in MOVABLE}))
     with training_bar() as show:
         return resume(run, device=None if device == "auto" else device, dataset=data, settings=settings, on_event=show)
+
+
+def _say_finished(run: Run, settings: Settings) -> None:
+    """Say that a run is finished already, so that nothing is trained."""
+    asked = [name for name, given in (("tracked", settings.track), ("profiled", settings.profile)) if given]
+    nothing = f": nothing is {' or '.join(asked)}" if asked else ""
+    echo(f"run {run.path} is finished already{nothing}", err=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import shlex
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +24,7 @@ from genkit.features.given import GIVEN, Unrun, content_hash, read_features
 from genkit.metrics.evidence import Evidence
 from genkit.metrics.numerics.frechet import FeatureStatistics
 from genkit.registry.specs import MetricSpec
-from genkit.results.environment import describe
+from genkit.results.environment import command_line, describe
 from genkit.results.records import Record, Subject
 
 Features = NDArray[np.floating[Any]]
@@ -188,7 +186,7 @@ def record_of(evaluator: Evaluator, subject: Subject, protocol: Any, scores: Any
         scores=tuple(scores),
         absent=dict(absent),
         environment=describe(),
-        command=shlex.join(["genkit", *sys.argv[1:]]),
+        command=command_line(),
     )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,7 +27,7 @@ from genkit.metrics.evidence import Evidence
 from genkit.models.base import GenerativeModel
 from genkit.registry.parameters import checked_parameters, effective, recorded
 from genkit.registry.specs import MetricSpec
-from genkit.results.environment import describe
+from genkit.results.environment import command_line, describe
 from genkit.results.protocol import Protocol
 from genkit.results.records import Record, RecordedScore, Subject, Training
 
@@ -258,7 +256,7 @@ class Evaluator:
                     absent={**missing, **absent},
                     training=training,
                     environment=describe(),
-                    command=shlex.join(["genkit", *sys.argv[1:]]),
+                    command=command_line(),
                 )
                 yield record, evidence
         except BaseException:

@@ -177,7 +177,7 @@ class PartsFolder:
                 told = differences(plan.get("asked", {}), self._asked)
                 raise UsageError(
                     f"{other.parent} has parts of another evaluation (there / here: {told}): give all parts the same "
-                    "options, or finish or remove that one, or name another folder by --spool"
+                    "options, of the same checkpoint, or finish or remove that one, or name another folder by --spool"
                 )
         begun = sealed({"asked": self._asked})
         if (name := self._record_name()) and not (self.home / "records" / name).is_file():

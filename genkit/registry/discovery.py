@@ -225,7 +225,10 @@ class Registry:
             raise AmbiguousName(f"{kind.kind} {name!r} is offered by {len(matches)} plugins: write {choices}")
         if not matches:
             names = [offer.spec.name for offer in offers]
-            raise UnknownName(kind.kind, name, names, f"  (genkit {_LISTING[kind]} lists {len(offers)})")
+            listing = f"there are: {', '.join(names)}"
+            if kind in _LISTING:
+                listing = f"genkit {_LISTING[kind]} lists {len(offers)}"
+            raise UnknownName(kind.kind, name, names, f"  ({listing})")
         return matches[0]
 
     def dataset(self, reference: str) -> tuple[DatasetSpec, str]:
@@ -271,8 +274,6 @@ _LISTING: dict[type[Spec], str] = {
     FeatureSpec: "features",
     TextEncoderSpec: "plugins",
     MetricSpec: "metrics",
-    TrackerSpec: "plugins",
-    EngineSpec: "plugins",
     CommandSpec: "--help",
 }
 

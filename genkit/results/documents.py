@@ -47,11 +47,20 @@ def _validator(cls: Any) -> Any:
 _FAST = "fail_fast"
 
 
+class LaterSchema(DataError):
+    """A document of a later genkit."""
+
+
 def parse_sealed(cls: type[T], data: bytes, complaint: str, schema: int, remedy: str) -> T:
     """Make a dataclass from a JSON document with its own hash, or from one of before without; raises DataError."""
     if contradicted(data, DEEPEST):
         raise DataError(f"{complaint}: it was changed or damaged since it was written: {remedy}")
-    return parse(cls, data, complaint, schema)
+    try:
+        return parse(cls, data, complaint, schema)
+    except LaterSchema:
+        raise
+    except DataError as error:
+        raise DataError(f"{error}: {remedy}") from error
 
 
 def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
@@ -69,7 +78,7 @@ def parse(cls: type[T], text: str | bytes, complaint: str, schema: int) -> T:
         raise DataError(f"{complaint}: {error}") from error
     found = document.get("schema", schema) if isinstance(document, dict) else schema
     if isinstance(found, int) and found > schema:
-        raise DataError(f"{complaint}: it has schema {found}; this genkit reads up to {schema}: update genkit")
+        raise LaterSchema(f"{complaint}: it has schema {found}; this genkit reads up to {schema}: update genkit")
     try:
         made: T = _validator(cls).validate_python(document)  # type: ignore[arg-type]
     except ValidationError as error:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from importlib.metadata import PackageNotFoundError, version
+
+
+def command_line() -> str:
+    """Return the command that runs, as it is typed; of a part of an evaluation that of the whole."""
+    words, left_out = ["genkit"], False
+    for word in sys.argv[1:]:
+        if not left_out and word.partition("=")[0] not in ("--part", "--spool"):
+            words.append(word)
+        left_out = word in ("--part", "--spool")
+    return shlex.join(words)
 
 
 def describe() -> dict[str, str]:

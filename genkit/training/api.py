@@ -6,8 +6,6 @@ import contextlib
 import dataclasses
 import datetime
 import math
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +25,7 @@ from genkit.models.drawing import split_options
 from genkit.options import build, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
-from genkit.results.environment import describe
+from genkit.results.environment import command_line, describe
 from genkit.seeds import derive
 from genkit.training import distributed
 from genkit.training.at import agreed_run_at, begin_at, check_same
@@ -171,7 +169,7 @@ def train(
             device=str(target) if distributed.world() == 1 else target.type,
             precision=precise,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-            command=shlex.join(["genkit", *sys.argv[1:]]),
+            command=command_line(),
             environment=describe(),
         )
         if begun is not None:

@@ -32,6 +32,9 @@ def run_at(folder: Path) -> Run | None:
         raise UsageError(f"{folder} is a file: name a folder for the run")
     if (folder / "checkpoints").exists():
         raise DataError(f"{folder} has checkpoints but no run.json: restore that from a copy, or name another folder")
+    around = next((each for each in folder.absolute().parents[:3] if (each / "run.json").exists()), None)
+    if around is not None:
+        raise UsageError(f"{folder} is inside the run {around}: name a folder that is in no run")
     if any(next(folder.glob(f"{'*/' * depth}run.json"), None) is not None for depth in (1, 2, 3)):
         raise UsageError(f"{folder} is a folder of runs: name one in it for this run, e.g. --at {folder / 'mine'}")
     return None
@@ -66,6 +69,7 @@ def check_same(run: Run, config: RunConfig, data: ImageDataset, precision: str |
 
     ``precision`` is only compared if it was asked for. Raises DataError for other data.
     """
+    check_unchanged(data, run)  # first: another data set may have other presets
     sampling = run.config.sampling or config.sampling  # older runs have none
     had, wanted = _compared(dataclasses.replace(run.config, sampling=sampling)), _compared(config)
     if precision is not None:
@@ -76,7 +80,6 @@ def check_same(run: Run, config: RunConfig, data: ImageDataset, precision: str |
                 f"run {run.path} was begun with {name} {had.get(name)}, not {wanted.get(name)}: give what it was begun "
                 "with, or name another folder for a new run"
             )
-    check_unchanged(data, run)
 
 
 def _compared(config: RunConfig) -> dict[str, Any]:

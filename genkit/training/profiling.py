@@ -44,9 +44,11 @@ class Profiler:
         try:
             yield
         finally:
-            if self._running is not None:
+            if self._running is not None and self._left < self.steps:
                 self._stop()
             elif self.steps:
+                if self._running is not None:
+                    self._running.stop()
                 _LOG.warning("training ended before step %d of this session: nothing was profiled", WARM + 1)
 
     def after_step(self, index: int) -> None:

@@ -99,6 +99,10 @@ class Run:
     def newest_checkpoint(self) -> Path:
         """The newest checkpoint; raises MissingError if there is none."""
         checkpoints = self.checkpoints()
+        if not checkpoints and self.finished:
+            raise MissingError(
+                f"run {self.path} is finished, and its checkpoints are gone: restore them from a copy, or train anew"
+            )
         if not checkpoints:
             raise MissingError(f"run {self.path} has no checkpoint yet: genkit train --resume {quoted(self.path)}")
         return checkpoints[-1]

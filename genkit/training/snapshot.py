@@ -95,7 +95,8 @@ def restore(state: State, run: Run, newest: str | None = None) -> None:
         tensors, document = checkpoint.load(path)
         _set(state, tensors, checkpoint.meta_of(document, path), str(path))
     except DataError as error:
-        hint = f"; remove it to resume from {checkpoints[-2].name}" if len(checkpoints) > 1 else ""
+        rest = f"resume from {checkpoints[-2].name}" if len(checkpoints) > 1 else "begin the run anew"
+        hint = f"; remove it to {rest}"
         raise DataError(f"{error}{hint}") from error
     except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         cause = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import shlex
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from genkit.files.integrity import sha256_file
 from genkit.files.text import logger, quoted
 from genkit.models.base import GenerativeModel
 from genkit.models.lora import add_lora
-from genkit.results.environment import describe
+from genkit.results.environment import command_line, describe
 from genkit.training import distributed, snapshot
 from genkit.training.api import Event, seeded, train_run
 from genkit.training.batch_norm import kind_of_statistics
@@ -140,7 +138,7 @@ def tune(
         device=str(target) if distributed.world() == 1 else target.type,
         precision=pick_precision(None, target),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-        command=shlex.join(["genkit", *sys.argv[1:]]),
+        command=command_line(),
         environment=describe(),
         order="",
         batch_norm=kind_of_statistics(model),

@@ -78,6 +78,11 @@ def test_weights_and_versions_move_the_job_too(tmp_path, digits, monkeypatch):
         ("models = []\ndataset = 'digits'", "models"),
         (BOARD.replace("images = 640", "images = 640\npack = 'zip'"), "pack"),
         (BOARD.replace("seeds = [1]", "seeds = [-1]"), r"models\.1\.seeds\.0"),
+        (
+            BOARD.replace("seeds = [0, 1]", "seeds = []"),
+            r"seeds = \[\] is not valid: it should be a list of at least 1",
+        ),
+        (BOARD.replace("seeds = [1]", "seeds = []"), r"models\.1\.seeds = \[\] is not valid"),
         (BOARD.replace("batch", "bach"), "'models.1.bach'. Did you mean 'batch'"),
         (BOARD.replace("dataset", "data"), "no option 'data'"),
         (BOARD.replace('name = "vae"', "x = 1"), "models.1.name has no default"),
@@ -92,6 +97,12 @@ def test_what_is_wrong_is_named(tmp_path, text, message):
 def test_models_that_are_written_otherwise_are_told_how(tmp_path, models):
     with pytest.raises(OptionsError, match=r'a table of its own, \[\[models\]\], with name = "vae" below it'):
         plan_of(tmp_path, f'dataset = "digits"\n{models}')
+
+
+def test_a_model_that_is_listed_twice_is_refused(tmp_path, digits):
+    text = BOARD + '[[models]]\nname = "ppca"\nseeds = [1]\n'
+    with pytest.raises(OptionsError, match="lists ppca twice with the same options"):
+        list(jobs(plan_of(tmp_path, text), digits))
 
 
 def test_unknown_models_and_options_are_refused_before_anything_is_trained(tmp_path, digits):

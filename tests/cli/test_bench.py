@@ -71,6 +71,15 @@ def test_the_time_that_jobs_will_take_is_known_from_a_store_anywhere(genkit, mon
     assert {row["model"]: row["seconds"] for row in json.loads(planned.out)} == {"vae": 2, "conv-vae": None}
 
 
+def test_a_board_of_which_a_job_fails_is_ranked_and_exits_with_1(genkit):
+    models = "[[models]]\nname = 'vae'\noptions.learning_rate = 1e30\n[[models]]\nname = 'ppca'\n"
+    Path("b.toml").write_text(BOARD.partition("[[models]]")[0] + models)
+    failed = genkit("bench", "b.toml", "--device", "cpu", "--json")
+    assert failed.code == 1
+    assert any(row["model"].startswith("ppca") for row in json.loads(failed.out)["rows"])
+    assert "Error: 1 of 2 jobs failed: --retry runs them again" in failed.err
+
+
 def test_a_board_of_which_no_job_succeeds_says_so(genkit):
     Path("b.toml").write_text(
         BOARD.partition("[[models]]")[0] + "[[models]]\nname = 'vae'\noptions.learning_rate = 1e30\n"

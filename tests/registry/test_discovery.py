@@ -375,7 +375,7 @@ def test_an_engine_of_a_plugin_is_found_and_an_unknown_one_is_looked_up_among_th
     found = Registry([make("a-grid", text)])
     assert found.find(EngineSpec, "grid").qualified == "a-grid:grid"
     assert found.find(EngineSpec, "local").plugin.dist == "genkit-toolkit"
-    with pytest.raises(UnknownName, match=r"no engine named 'grod'.*'grid'.*genkit plugins lists 2"):
+    with pytest.raises(UnknownName, match=r"no engine named 'grod'.*'grid'.*there are: local, grid"):
         found.find(EngineSpec, "grod")
 
 

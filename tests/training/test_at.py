@@ -90,6 +90,9 @@ def test_a_folder_that_can_hold_no_run_is_refused(train_at, tmp_path):
     for folder in ("runs", "runs/digits", "runs/digits/toy-gan"):
         with pytest.raises(UsageError, match="is a folder of runs: name one in it"):
             train_at(folder)
+    for folder in ("checkpoints", "samples/x"):
+        with pytest.raises(UsageError, match="is inside the run .*/one: name a folder that is in no run"):
+            train_at(f"runs/digits/toy-gan/one/{folder}")
     run = train_at("lost", images=32)
     (run.path / "run.json").unlink()
     with pytest.raises(DataError, match="has checkpoints but no run.json"):

@@ -142,13 +142,16 @@ def test_a_spoilt_status_is_one_sentence(tmp_path):
     assert run.finished
     for text in ("{", "[1]", '{"colour": 1}', '{"state": 3}', '{"state": "finished", "seconds": 1e999}'):
         (run.path / "status.json").write_text(text)
-        with pytest.raises(DataError, match=r"status\.json can't be read"):
+        with pytest.raises(DataError, match=r"status\.json can't be read: .*: remove it, and genkit train --resume"):
             _ = run.status
 
 
 def test_a_run_without_a_checkpoint_says_how_to_get_one(tmp_path, toy_models):
     run = create(tmp_path, config())
     with pytest.raises(MissingError, match="has no checkpoint yet: genkit train --resume"):
+        load(run)
+    run.write_status(Status("finished", 3))
+    with pytest.raises(MissingError, match="is finished, and its checkpoints are gone: restore them"):
         load(run)
 
 

@@ -37,6 +37,10 @@ def test_a_damaged_newest_checkpoint_names_the_one_before(run_toy, tmp_path):
     newest.write_bytes(newest.read_bytes()[:-100])
     with pytest.raises(DataError, match=f"remove it to resume from {older.name}"):
         resume(only_run(tmp_path), settings=EVERY_STEP)
+    for path in only_run(tmp_path).checkpoints()[:-1]:
+        path.unlink()
+    with pytest.raises(DataError, match="remove it to begin the run anew"):
+        resume(only_run(tmp_path), settings=EVERY_STEP)
 
 
 def test_skipped_turns_are_counted_across_a_resume(run_toy, digits, tmp_path, monkeypatch):

@@ -127,3 +127,11 @@ def test_a_cluster_that_is_not_there_is_named_with_what_to_do(monkeypatch):
     monkeypatch.setattr(ray, "init", refused)
     with pytest.raises(GenkitError, match="Could not find any running Ray instance.; start one with ray start --head"):
         ray_engine(request_of(address="auto"))
+
+
+def test_a_job_that_asks_for_more_than_the_cluster_has_is_said_to_wait(cluster, caplog):
+    ray_engine(request_of(num_cpus=1000))
+    assert "a job asks for num_cpus=1000 and this cluster has 2: it waits for more machines" in caplog.text
+    caplog.clear()
+    ray_engine(request_of(num_cpus=2))
+    assert caplog.text == ""

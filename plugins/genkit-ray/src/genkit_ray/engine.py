@@ -17,10 +17,13 @@ from typing import Any
 from genkit.benchmark.engine import Engine, EngineRequest, Lost, Task, refuse_options
 from genkit.benchmark.work import STOPPED, TAKEN
 from genkit.errors import GenkitError, OptionsError
+from genkit.files.text import logger
 from genkit_ray.unit import run
 
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # else, below uv run, it uploads the working directory
 import ray
+
+_LOG = logger(__name__)
 
 DEFAULTS: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "max_retries": 3}
 
@@ -63,7 +66,19 @@ def ray_engine(request: EngineRequest) -> RayEngine:
                 f"no Ray cluster can be used: {_one_line(error)}; start one with ray start --head, or one of this "
                 "machine alone with -e address=local"
             ) from error
+    _warn_of_too_few(options)
     return RayEngine(remote, request, started)
+
+
+def _warn_of_too_few(options: dict[str, Any]) -> None:
+    """Say if a job asks for more than the whole cluster has: it waits, perhaps for ever."""
+    there = ray.cluster_resources()
+    for option, name in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
+        wanted, have = options.get(option) or 0, there.get(name, 0)
+        if wanted > have:
+            _LOG.warning(
+                "a job asks for %s=%g and this cluster has %g: it waits for more machines", option, wanted, have
+            )
 
 
 def _check_answers(address: str) -> None:

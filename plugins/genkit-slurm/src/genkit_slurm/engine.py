@@ -75,6 +75,12 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
     own = sorted(f"slurm_{name}" for name in submitit.SlurmExecutor._valid_parameters())
     of_others = [name for name in options if name.startswith(("local_", "debug_"))]  # submitit knows them
     refuse_options("slurm", options, [*GENERAL, "stderr_to_stdout", "cluster", *MADE_WITH, *own, *of_others])
+    for name in ("timeout_min", "nodes", "cpus_per_task", "tasks_per_node", "mem_gb"):
+        value = options.get(name, 1)
+        if isinstance(value, int | float) and (value <= 0 or (value < 1 and name != "mem_gb")):
+            raise OptionsError(
+                f"engine slurm: {name} must be {'above 0' if name == 'mem_gb' else '1 or more'}, not {value}"
+            )
 
 
 class SlurmFuture:
@@ -179,7 +185,10 @@ class SlurmEngine(Engine):
             with deaf_to_ctrl_c() if self._queue is None else contextlib.nullcontext():
                 return list(self._executor.submit_array(units))
         except (FailedSubmissionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
-            raise GenkitError(f"Slurm does not take the jobs: {_one_line(str(error))}") from error
+            said = _one_line(str(error))
+            raise GenkitError(
+                f"Slurm does not take the jobs: {said}; -e cluster=local tries the engine without Slurm"
+            ) from error
 
     def _file(self, name: str) -> Path:
         """The file of the number that Slurm gave a job, and of its number of tasks."""
