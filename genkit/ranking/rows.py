@@ -177,15 +177,15 @@ def _distinctions(namesakes: Sequence[Record]) -> Iterator[str]:
             known |= {"batch": f"batch {record.training.batch}", "processes": f"{record.training.processes} processes"}
             known |= {"precision": record.training.precision or "float32", "tuned": _tuned(record.training)}
         return known | {
-            "dist": record.subject.dist,
-            "version": f"version {record.subject.version}",
+            "dist": record.subject.dist or "as a baseline",
+            "version": f"version {record.subject.version}" if record.subject.version else "",
             "kind": record.subject.kind,
         }
 
     all_facts = [facts(each) for each in namesakes]
     shared = Counter(fact for each in all_facts for fact in each.items())
     for each in all_facts:
-        yield ", ".join(text for key, text in each.items() if shared[key, text] < len(all_facts))
+        yield ", ".join(text for key, text in each.items() if text and shared[key, text] < len(all_facts))
 
 
 def split_points(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
