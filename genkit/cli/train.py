@@ -96,7 +96,7 @@ _FIXED = (
 )
 @option(
     "--checkpoint-seconds",
-    type=float,
+    type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
     section="Checkpoints",

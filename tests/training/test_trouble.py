@@ -69,7 +69,7 @@ def test_a_collapsed_run_is_noticed_and_not_changed(digits, tmp_path, caplog, mo
     with caplog.at_level(logging.WARNING):
         run = genkit.train("dcgan", digits, on_event=events.append, **arguments)
     (said,) = [record.message for record in caplog.records]
-    assert "the model has diverged; try a smaller learning rate in a new run, e.g. -o learning_rate=10000" in said
+    assert "the model has diverged; try a smaller learning rate in a new run, e.g. -o learning_rate=0.001" in said
     (warned,) = [event["reason"] for event in events if event["kind"] == "warning"]
     assert warned in said
     assert "the model has diverged" in find_run(tmp_path, run.id).status.warning
