@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -36,13 +37,12 @@ def checked(values: Any, what: str, *, ndim: int, at_least: int = 2, largest: fl
         raise DataError(f"{what} has {rows}; at least {at_least} are needed")
     if array.size == 0:
         raise DataError(f"{what} has rows without values: its shape is {list(array.shape)}")
-    finite = np.isfinite(array)
-    if not finite.all():
-        row = int(np.argwhere(~finite)[0][0])
+    magnitude = max(float(array.max()), -float(array.min()))  # NaN if there is one; np.isfinite takes memory
+    if not math.isfinite(magnitude):
+        row = next(number for number, each in enumerate(array) if not np.isfinite(each).all())
         raise DataError(
             f"{what} holds NaN or infinity, first in row {row}: leave such rows out, or check how they were made"
         )
-    magnitude = max(float(array.max()), -float(array.min()))
     if magnitude > largest or 0 < magnitude < 1 / LARGEST:
         raise DataError(
             f"{what} holds values up to {magnitude:.1e}, outside of {1 / LARGEST:.0e} to {largest:.0e}: "

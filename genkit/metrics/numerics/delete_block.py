@@ -32,7 +32,8 @@ def centred(features: NDArray[Any], chosen: NDArray[np.intp], mean: Array) -> tu
         return rows.sum(axis=0), rows
     total, products = np.zeros(len(mean)), np.zeros((len(mean), len(mean)))
     for start in range(0, len(chosen), ROWS):
-        rows = np.asarray(features[chosen[start : start + ROWS]], np.float64) - mean
+        rows = features[chosen[start : start + ROWS]].astype(np.float64)
+        rows -= mean
         total += rows.sum(axis=0)
         products += rows.T @ rows
     try:
