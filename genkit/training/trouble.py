@@ -95,4 +95,6 @@ def extreme(images: Tensor) -> float:
 def smaller_rate(config: RunConfig) -> list[str]:
     """Return advice to lower the learning rate, if the model has one."""
     rate = config.options.get("learning_rate")
-    return [] if rate is None else [f"try a smaller learning rate in a new run, e.g. -o learning_rate={min(rate / 10, 1e-3):g}"]
+    if rate is None:
+        return []
+    return [f"try a smaller learning rate in a new run, e.g. -o learning_rate={min(rate / 10, 1e-3):g}"]
