@@ -60,7 +60,9 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
             if seed not in own:
                 continue
             if seeded.id in named:
-                raise OptionsError(f"the board lists {job.model} twice with the same options: leave one of them out")
+                raise OptionsError(
+                    f"the board lists {job.model} twice with equal options and seed {seed}: list it once"
+                )
             named.add(seeded.id)
             yield seeded
 

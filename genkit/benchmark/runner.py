@@ -88,7 +88,7 @@ def run_jobs(
     request = EngineRequest(own, workers, dict(engine_options or {}), prepare)
     with contextlib.closing(make_engine(engine, request)) as made:
         if detach and not made.lasting:
-            raise _no_queue(engine)
+            raise _no_queue(f"{engine} with these options")
         with _kept_in(folder):
             known = [(job, outcome(bench.jobs, job)) for job in todo]
             left = [job for job, ended in known if ended is None]
@@ -111,7 +111,7 @@ def run_jobs(
 
 
 def _no_queue(engine: str) -> UsageError:
-    return UsageError(f"the jobs of engine {engine}, with these options, end with this command: leave --detach out")
+    return UsageError(f"the jobs of engine {engine} end with this command: leave --detach out")
 
 
 @contextlib.contextmanager

@@ -271,7 +271,7 @@ def _sweep(
     echo(f"{run.config.dataset_slug} · {run.config.model} · {config.count:,} samples a point")
     echo_lines(sweep_table([each.record for each in done], list(values)))
     echo("* the run's own options, which boards rank")
-    echo(f"report {page or '-'}     next: genkit leaderboard --html board.html{same_runs(run.path)}")
+    echo(f"report {page or '-'}     next: genkit leaderboard --html board.html{same_runs(run)}")
 
 
 def _evaluate(
@@ -313,4 +313,4 @@ def _evaluate(
         for line in concept_lines(done):
             echo(line)
         echo(f"report {page or '-'}")
-        echo(f"record {done.path}     next: genkit leaderboard{same_runs(run.path)}")
+        echo(f"record {done.path}     next: genkit leaderboard{same_runs(run)}")

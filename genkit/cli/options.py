@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -14,6 +14,9 @@ from genkit.cli.help import F, Option, option, options
 from genkit.cli.parameters import NAMES, Address, FilledPath, PictureFile, RunsFolder
 from genkit.errors import UsageError
 from genkit.files.text import quoted
+
+if TYPE_CHECKING:
+    from genkit.training.runs import Run
 
 FILE = FilledPath(path_type=Path, dir_okay=False)
 PNG = PictureFile(".png")
@@ -116,11 +119,11 @@ def refuse(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
             raise UsageError(f"{max(param.opts, key=len)} {reason}")
 
 
-def same_runs(run: Path | None = None) -> str:
+def same_runs(run: Run | None = None) -> str:
     """Return `` --runs DIR`` for the next command, if this one was given it or its run lies elsewhere."""
     ctx = click.get_current_context()
-    if run is not None and Path(ctx.params["root"]).absolute() not in run.absolute().parents:
-        return f" --runs {quoted(run.parent)}"
+    if run is not None and Path(ctx.params["root"]).absolute() not in run.path.absolute().parents:
+        return f" --runs {quoted(run.store)}"
     stated = ctx.get_parameter_source("root") is ParameterSource.COMMANDLINE
     return f" --runs {quoted(ctx.params['root'])}" if stated else ""
 

@@ -177,7 +177,7 @@ def _distinctions(namesakes: Sequence[Record]) -> Iterator[str]:
             known |= {"batch": f"batch {record.training.batch}", "processes": f"{record.training.processes} processes"}
             known |= {"precision": record.training.precision or "float32", "tuned": _tuned(record.training)}
         return known | {
-            "dist": record.subject.dist or "as a baseline",
+            "dist": record.subject.dist,
             "version": f"version {record.subject.version}" if record.subject.version else "",
             "kind": record.subject.kind,
         }

@@ -225,7 +225,7 @@ class Registry:
             raise AmbiguousName(f"{kind.kind} {name!r} is offered by {len(matches)} plugins: write {choices}")
         if not matches:
             names = [offer.spec.name for offer in offers]
-            listing = f"there are: {', '.join(names)}"
+            listing = f"there are: {', '.join(names)}" if names else "there is none"
             if kind in _LISTING:
                 listing = f"genkit {_LISTING[kind]} lists {len(offers)}"
             raise UnknownName(kind.kind, name, names, f"  ({listing})")

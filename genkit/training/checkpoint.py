@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genkit.errors import DataError, MissingError, PluginError
-from genkit.files.integrity import OWN, check_sealed, seal, sealing_metadata
+from genkit.files.integrity import OWN, Damaged, check_sealed, seal, sealing_metadata
 from genkit.files.names import in_utf8
 from genkit.files.reading import parse_json
 from genkit.files.writing import replacing, sync
@@ -97,7 +97,7 @@ def load(path: Path, prefix: str | tuple[str, ...] = "") -> tuple[dict[str, Tens
         schema = int(document["schema"])
         document.pop(OWN, None)
     except Exception as error:  # safetensors and torch share no errors on damaged files
-        raise DataError(f"{path} is not a whole genkit checkpoint: {error}") from error
+        raise Damaged(f"{path} is not a whole genkit checkpoint: {error}") from error
     if schema != SCHEMA:
         remedy = "update genkit" if schema > SCHEMA else "train the run anew"
         raise DataError(f"checkpoint {path} has schema {schema}; this genkit reads schema {SCHEMA}: {remedy}")

@@ -40,7 +40,7 @@ class Profiler:
 
     @contextlib.contextmanager
     def ready(self) -> Iterator[None]:
-        """Within the context steps are counted; a trace that is not complete at its end is written as it is."""
+        """Within the context steps are counted; what was traced at its end, if any step was, is written as it is."""
         try:
             yield
         finally:

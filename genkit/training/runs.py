@@ -55,6 +55,12 @@ class Run:
         """The folder's name."""
         return self.path.name
 
+    @property
+    def store(self) -> Path:
+        """The folder of the runs that it lies in, or its parent if it was given a place of its own."""
+        folder, parts = self.path.absolute(), (self.config.dataset_slug, self.config.model)
+        return folder.parents[2] if folder.parts[-3:-1] == parts else folder.parent
+
     def offer(self) -> Offer[ModelSpec]:
         """Return the plugin's offer of the run's model; another plugin's of that name if that plugin is gone."""
         try:

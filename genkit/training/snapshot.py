@@ -12,6 +12,7 @@ from torch import Tensor
 
 from genkit.data.stream import BatchStream
 from genkit.errors import DataError, MissingError
+from genkit.files.integrity import Damaged
 from genkit.models.base import GenerativeModel
 from genkit.training import checkpoint
 from genkit.training.ema import Ema
@@ -94,10 +95,13 @@ def restore(state: State, run: Run, newest: str | None = None) -> None:
     try:
         tensors, document = checkpoint.load(path)
         _set(state, tensors, checkpoint.meta_of(document, path), str(path))
-    except DataError as error:
-        rest = f"resume from {checkpoints[-2].name}" if len(checkpoints) > 1 else "begin the run anew"
-        hint = f"; remove it to {rest}"
-        raise DataError(f"{error}{hint}") from error
+    except Damaged as error:
+        hint = "remove it to begin the run anew" if run.config.tuning is None else "tune it anew"
+        if len(checkpoints) > 1:
+            hint = f"remove it to resume from {checkpoints[-2].name}"
+        raise DataError(f"{error}; {hint}") from error
+    except DataError:
+        raise
     except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise DataError(f"{path} does not fit the model, data and settings of its run ({cause}): remove it") from error

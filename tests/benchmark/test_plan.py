@@ -101,7 +101,7 @@ def test_models_that_are_written_otherwise_are_told_how(tmp_path, models):
 
 def test_a_model_that_is_listed_twice_is_refused(tmp_path, digits):
     text = BOARD + '[[models]]\nname = "ppca"\nseeds = [1]\n'
-    with pytest.raises(OptionsError, match="lists ppca twice with the same options"):
+    with pytest.raises(OptionsError, match="lists ppca twice with equal options and seed 1"):
         list(jobs(plan_of(tmp_path, text), digits))
 
 

@@ -78,8 +78,8 @@ def test_another_option_or_other_data_is_not_gone_on_with(train_at):
     with pytest.raises(UsageError, match="was begun with -o at 3, not 4"):
         train_at(model="toy-trouble", options={"kind": "log", "at": 4}, images=64)
     other = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)
-    with pytest.raises(DataError, match="is not the data that run .* was trained on"):
-        train_at(model="toy-trouble", options={"kind": "log", "at": 3}, images=64, dataset=other)
+    with pytest.raises(DataError, match="is not the data that run .* was trained on"):  # before other settings
+        train_at(model="toy-trouble", options={"kind": "log", "at": 3}, images=32, dataset=other)
 
 
 def test_a_folder_that_can_hold_no_run_is_refused(train_at, tmp_path):

@@ -132,7 +132,7 @@ def test_a_spoilt_run_file_is_one_sentence(tmp_path, text):
 
 
 def test_a_future_schema_asks_for_an_update(tmp_path):
-    with pytest.raises(DataError, match="has schema 2; this genkit reads up to 1: update genkit"):
+    with pytest.raises(DataError, match="has schema 2; this genkit reads up to 1: update genkit$"):
         open_run(changed(create(tmp_path, config()), schema=2))
 
 

@@ -64,7 +64,8 @@ def test_the_debug_executor_does_a_task_in_this_process():
         ({"cluster": "local", "timeout_min": "long"}, "timeout_min"),
         ({"cluster": "local", "timeout_min": -1}, "timeout_min must be 1 or more, not -1"),
         ({"cluster": "local", "tasks_per_node": 0}, "tasks_per_node must be 1 or more, not 0"),
-        ({"cluster": "local", "mem_gb": -3}, "mem_gb must be above 0, not -3"),
+        ({"cluster": "local", "mem_gb": -3}, "mem_gb must be 0 or more, not -3"),
+        ({"cluster": "local", "slurm_nodes": 0}, "slurm_nodes must be 1 or more, not 0"),
         ({"cluster": "local", "local_setup": ["true"]}, "takes no local_setup: do it in the shell"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("genkit_trackers", reason="the plugin genkit-trackers is not installed")
 
-from genkit_trackers.follow import Follower, curves, hyperparameters, store_of, unique
+from genkit_trackers.follow import Follower, curves, hyperparameters, records_of, unique
 
 import genkit
 from genkit.files.locks import holding
@@ -32,8 +32,8 @@ class Kept(Follower):
     def picture(self, images, path):
         self.sent.append((images, path.name))
 
-    def has_score(self, images, name):
-        return (name, images) in self.scored
+    def has_score(self, images, name, value):
+        return (name, images, value) in self.scored
 
     def flush(self):
         self.sent.append("flush")
@@ -150,9 +150,14 @@ def test_scores_of_raw_weights_stand_apart_and_other_options_of_drawing_are_left
     assert len(sent(kept)) == 2
 
 
+@pytest.mark.parametrize("home", ["the run", "its board"])
 @pytest.mark.parametrize("before", ["start", "record"])
-def test_records_that_came_while_the_tracker_was_missing_are_sent_once(run, made, record, before):
-    shutil.copytree(made.path / "records", run.path / "records")
+def test_records_that_came_while_the_tracker_was_missing_are_sent_once(tmp_path, made, record, before, home):
+    path = tmp_path / "board" / "runs" / "digits" / "ppca" / made.id
+    shutil.copytree(made.path, path)
+    if home == "its board":
+        (path / "records").rename(tmp_path / "board" / "records")
+    run = Run(path, made.config)
     (score,) = record.scores
     name, images = f"{'scores' if record.training.weights == 'ema' else 'scores_raw'}/mse", record.training.images
     later = dataclasses.replace(record, scores=(dataclasses.replace(score, value=7.0),))
@@ -166,7 +171,16 @@ def test_records_that_came_while_the_tracker_was_missing_are_sent_once(run, made
 
     told = [] if before == "start" else [(images, {name: 7.0})]
     assert scores_sent(set()) == [(images, {name: score.value}), *told]
-    assert scores_sent({(name, images)}) == told
+    assert scores_sent({(name, images, 0.5)}) == [(images, {name: score.value}), *told]
+    assert scores_sent({(name, images, score.value)}) == told
+    assert scores_sent({(name, images, score.value), (name, images, 7.0)}) == []
+
+
+def test_records_of_other_runs_of_a_board_are_left_out(tmp_path, made, record):
+    path = tmp_path / "board" / "runs" / "digits" / "ppca" / "other"
+    shutil.copytree(made.path, path)
+    (path / "records").rename(tmp_path / "board" / "records")
+    assert records_of(Run(path, made.config)) == []
 
 
 def test_options_are_one_flat_table_and_runs_of_one_id_have_different_names(made, run):
@@ -175,7 +189,7 @@ def test_options_are_one_flat_table_and_runs_of_one_id_have_different_names(made
     assert table["options.latent"] == made.config.options["latent"]
     assert all(isinstance(value, bool | int | float | str) for value in table.values())
     assert unique(made).startswith(f"{made.id}-")
-    assert (store_of(made), store_of(run)) == (made.path.absolute().parents[2], run.path.absolute().parent)
+    assert (made.store, run.store) == (made.path.absolute().parents[2], run.path.absolute().parent)
     (run.path / "run.json").write_text("{}")
     assert unique(run).partition("-")[2] != unique(made).partition("-")[2]
 

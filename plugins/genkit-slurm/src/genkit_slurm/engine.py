@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 from collections.abc import Sequence
@@ -33,6 +34,14 @@ GENERAL = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_
 
 MADE_WITH = ("slurm_max_num_timeout", "slurm_python", "slurm_max_pickle_size_gb", "local_max_num_timeout")
 """The options that submitit takes when an executor is made, not with the others."""
+
+LEAST = {
+    **dict.fromkeys(["timeout_min", "time", "nodes", "cpus_per_task", "tasks_per_node", "ntasks_per_node"], 1),
+    "array_parallelism": 1,
+    "mem_gb": 0,
+    "gpus_per_node": 0,
+}
+"""What numbers must be at least: submitit takes less, and its jobs then end at once, or never begin."""
 
 DEFAULTS: dict[str, Any] = {"name": "genkit", "timeout_min": 60, "slurm_max_num_timeout": 100}
 """submitit's own limit is 5 minutes, three times: too little for training, which goes on where it was."""
@@ -75,12 +84,10 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
     own = sorted(f"slurm_{name}" for name in submitit.SlurmExecutor._valid_parameters())
     of_others = [name for name in options if name.startswith(("local_", "debug_"))]  # submitit knows them
     refuse_options("slurm", options, [*GENERAL, "stderr_to_stdout", "cluster", *MADE_WITH, *own, *of_others])
-    for name in ("timeout_min", "nodes", "cpus_per_task", "tasks_per_node", "mem_gb"):
-        value = options.get(name, 1)
-        if isinstance(value, int | float) and (value <= 0 or (value < 1 and name != "mem_gb")):
-            raise OptionsError(
-                f"engine slurm: {name} must be {'above 0' if name == 'mem_gb' else '1 or more'}, not {value}"
-            )
+    for name, value in options.items():
+        least = LEAST.get(re.sub("^(slurm|local|debug)_", "", name))
+        if least is not None and isinstance(value, int | float) and not value >= least:
+            raise OptionsError(f"engine slurm: {name} must be {least} or more, not {value}")
 
 
 class SlurmFuture:
@@ -185,10 +192,8 @@ class SlurmEngine(Engine):
             with deaf_to_ctrl_c() if self._queue is None else contextlib.nullcontext():
                 return list(self._executor.submit_array(units))
         except (FailedSubmissionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
-            said = _one_line(str(error))
-            raise GenkitError(
-                f"Slurm does not take the jobs: {said}; -e cluster=local tries the engine without Slurm"
-            ) from error
+            hint = "; -e cluster=local tries the engine without Slurm" if self._queue is not None else ""
+            raise GenkitError(f"Slurm does not take the jobs: {_one_line(str(error))}{hint}") from error
 
     def _file(self, name: str) -> Path:
         """The file of the number that Slurm gave a job, and of its number of tasks."""

@@ -63,8 +63,8 @@ class Follower(ABC):
         """Send a sample grid, a PNG."""
 
     @abstractmethod
-    def has_score(self, images: int, name: str) -> bool:
-        """Whether the tracker held a score at ``images`` when it began."""
+    def has_score(self, images: int, name: str, value: float) -> bool:
+        """Whether the tracker held a score at ``images`` when it began; several may have been measured there."""
 
     @abstractmethod
     def flush(self) -> None:
@@ -100,7 +100,8 @@ class Follower(ABC):
             self._begin(None)
             self._catch_up(record.training.images)
             self._missed(record)
-        self.scores(record.training.images, scores_of(record))
+        else:
+            self.scores(record.training.images, scores_of(record))
         self.flush()
 
     def scores(self, images: int, scores: Mapping[str, float]) -> None:
@@ -126,13 +127,14 @@ class Follower(ABC):
         if status.state == "finished":
             self._picture(status.images, self.run.path / "samples.png")
 
-    def _missed(self, told: Record | None = None) -> None:
-        """Send the scores of the run's records that the tracker does not hold, all but of the one that is told now."""
-        records = store.read(self.run.path).records if (self.run.path / "records").is_dir() else []
-        for record in records:
+    def _missed(self, *told: Record) -> None:
+        """Send the scores of the run's records, and of those told, that the tracker does not hold."""
+        records = {record.id: record for record in (*records_of(self.run), *told)}
+        for record in records.values():
             images = record.training.images if record.training else 0
-            new = {name: value for name, value in scores_of(record).items() if not self.has_score(images, name)}
-            if new and (told is None or record.id != told.id):
+            scores = scores_of(record)
+            new = {name: value for name, value in scores.items() if not self.has_score(images, name, value)}
+            if new:
                 self.scores(images, new)
 
     def _follow(self, images: int) -> None:
@@ -152,6 +154,13 @@ class Follower(ABC):
             self.picture(images, path)
             self.held[PICTURES] = images
             self.flush()
+
+
+def records_of(run: Run) -> list[Record]:
+    """Return the records of a run, oldest first: its own, and those of the board whose job it is."""
+    folders = [folder / "records" for folder in (run.path, run.store.parent)]
+    found = [record for folder in folders if folder.is_dir() for record in store.read(folder).records]
+    return [record for record in found if record.training and record.training.run == run.id]
 
 
 def scores_of(record: Record) -> dict[str, float]:
@@ -183,12 +192,6 @@ def unique(run: Run) -> str:
     """Return a name of a run that no other run has: its id, often of four digits, and a part of run.json's hash."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", run.id)[:64]
     return f"{plain}-{hashlib.sha256((run.path / 'run.json').read_bytes()).hexdigest()[:8]}"
-
-
-def store_of(run: Run) -> Path:
-    """Return the folder of the runs that a run lies in, or its parent if it was given a place of its own."""
-    folder, config = run.path.absolute(), run.config
-    return folder.parents[2] if folder.parts[-3:-1] == (config.dataset_slug, config.model) else folder.parent
 
 
 def title(run: Run) -> str:

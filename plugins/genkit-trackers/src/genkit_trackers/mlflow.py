@@ -14,7 +14,7 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
 from genkit.files.locks import waiting
-from genkit_trackers.follow import PICTURES, PROJECT, Ending, Follower, hyperparameters, names, store_of, title, unique
+from genkit_trackers.follow import PICTURES, PROJECT, Ending, Follower, hyperparameters, names, title, unique
 
 TAG = "genkit.run"
 """The tag by which the run is found again."""
@@ -38,7 +38,7 @@ class MLflow(Follower):
         self._client = MlflowClient(tracking_uri=uri)
         with self._alone():
             found = self._found()
-        self._id, self._steps = found.info.run_id, dict[str, set[int]]()
+        self._id, self._points = found.info.run_id, dict[str, set[tuple[int, float]]]()
         if resumed is not None:
             self._client.update_run(self._id, status="RUNNING")
         new = {name: str(value) for name, value in hyperparameters(self.run.config).items()}
@@ -66,11 +66,12 @@ class MLflow(Follower):
         self._client.log_artifact(self._id, str(named), PICTURES)
         named.unlink()
 
-    def has_score(self, images: int, name: str) -> bool:
+    def has_score(self, images: int, name: str, value: float) -> bool:
         """Ask for the metric's history, once."""
-        if name not in self._steps:
-            self._steps[name] = {each.step for each in self._client.get_metric_history(self._id, allowed(name))}
-        return images in self._steps[name]
+        if name not in self._points:
+            history = self._client.get_metric_history(self._id, allowed(name))
+            self._points[name] = {(each.step, each.value) for each in history}
+        return (images, value) in self._points[name]
 
     def flush(self) -> None:
         """Do nothing: each call waits until its data is stored."""
@@ -83,13 +84,13 @@ class MLflow(Follower):
     def _local(self) -> str:
         """Return the folder beside the runs; MLflow 3 keeps a folder only for those who ask for it."""
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-        return (store_of(self.run) / "mlruns").as_uri()
+        return (self.run.store / "mlruns").as_uri()
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         """Return the lock under which a run is found or made: in a folder, two processes could each make one."""
         if os.environ.get("MLFLOW_TRACKING_URI"):
             return contextlib.nullcontext()
-        return waiting(store_of(self.run) / ".mlruns.lock", "looks for its run in MLflow")
+        return waiting(self.run.store / ".mlruns.lock", "looks for its run in MLflow")
 
     def _found(self) -> Run:
         experiment = self._client.get_experiment_by_name(PROJECT)

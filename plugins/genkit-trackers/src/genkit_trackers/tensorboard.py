@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -46,9 +47,9 @@ class TensorBoard(Follower):
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data)
         self._file.add_summary(Summary(value=[Summary.Value(tag=PICTURES, image=image)]), images)
 
-    def has_score(self, images: int, name: str) -> bool:
-        """Look for its point in the event files."""
-        return (name, images) in self._points
+    def has_score(self, images: int, name: str, value: float) -> bool:
+        """Look for its point in the event files, whose numbers are float32."""
+        return (name, images, np.float32(value)) in self._points
 
     def flush(self) -> None:
         """Write the event file through."""
@@ -59,7 +60,7 @@ class TensorBoard(Follower):
         self._writer.close()
 
 
-def held_by(folder: Path) -> tuple[dict[str, int], set[tuple[str, int]], bool]:
+def held_by(folder: Path) -> tuple[dict[str, int], set[tuple[str, int, Any]], bool]:
     """Return of a folder's event files the newest step of each curve, all points, and whether they hold the options."""
     found = event_accumulator.EventAccumulator(str(folder), event_accumulator.STORE_EVERYTHING_SIZE_GUIDANCE)
     if not any(folder.glob("events.out.tfevents.*")):
@@ -69,7 +70,8 @@ def held_by(folder: Path) -> tuple[dict[str, int], set[tuple[str, int]], bool]:
     points = {name: found.Scalars(name) for name in tags[event_accumulator.SCALARS]}
     points |= {name: found.Images(name) for name in tags[event_accumulator.IMAGES]}
     held = {name: each[-1].step for name, each in points.items() if each}  # all of a curve may have been taken back
-    steps = {(name, point.step) for name, each in points.items() for point in each}
+    of_scalars = tags[event_accumulator.SCALARS]
+    steps = {(name, point.step, np.float32(point.value)) for name in of_scalars for point in points[name]}
     try:
         return held, steps, bool(found.PluginTagToContent("hparams"))
     except KeyError:

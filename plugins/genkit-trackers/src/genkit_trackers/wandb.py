@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import wandb
@@ -39,14 +39,14 @@ class WandB(Follower):
         self._run.define_metric(X, summary="max")
         self._run.define_metric("*", step_metric=X)
         self.rewinds = self._run.offline
-        journal, newest = list(self._journal()), self._run.summary.get(X)
-        # Of a run that is new on the server, the journal tells what went elsewhere.
-        kept = journal if self._run.offline or newest is not None else []
-        self._points = {(name, images) for images, scores in kept for name in scores}
+        self._points = self._journal()
         if self._run.offline:
-            for images, scores in journal:
-                self.values(images, scores)
+            for images, name, value in self._points:
+                self.values(images, {name: value})
             return {}
+        newest = self._run.summary.get(X)
+        if newest is None:  # the server does not have what it once had
+            self._points = {}
         return {} if newest is None else dict.fromkeys(names(self.run), int(newest))
 
     def values(self, images: int, values: Mapping[str, float]) -> None:
@@ -56,16 +56,16 @@ class WandB(Follower):
     def scores(self, images: int, scores: Mapping[str, float]) -> None:
         """Log one row, and note it for the folders of later processes."""
         with (self.folder / "scores.jsonl").open("a") as file:
-            file.write(json.dumps([images, dict(scores)]) + "\n")
+            file.write(json.dumps([images, dict(scores), self._run.offline]) + "\n")
         self.values(images, scores)
 
     def picture(self, images: int, path: Path) -> None:
         """Log the grid."""
         self._run.log({X: images, PICTURES: wandb.Image(str(path))})
 
-    def has_score(self, images: int, name: str) -> bool:
+    def has_score(self, images: int, name: str, value: float) -> bool:
         """Look in the journal: W&B tells the newest value alone."""
-        return (name, images) in self._points
+        return (images, name, value) in self._points
 
     def flush(self) -> None:
         """Do nothing: W&B writes in blocks of 32 KB and when it is finished, and has no way to ask for more."""
@@ -74,9 +74,11 @@ class WandB(Follower):
         """Close the run; one that failed is marked."""
         self._run.finish(exit_code=1 if ending == "failed" else 0)
 
-    def _journal(self) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield the scores that earlier processes logged."""
-        path = self.folder / "scores.jsonl"
+    def _journal(self) -> dict[tuple[int, str, float], None]:
+        """Return the scores that earlier processes logged, in order and each once; online those that went there."""
+        path, found = self.folder / "scores.jsonl", dict[tuple[int, str, float], None]()
         for line in path.read_text().splitlines() if path.is_file() else ():
-            images, scores = json.loads(line)
-            yield images, scores
+            images, scores, *offline = json.loads(line)
+            if self._run.offline or offline == [False]:
+                found |= {(images, name, value): None for name, value in scores.items()}
+        return found
