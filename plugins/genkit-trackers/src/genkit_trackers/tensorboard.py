@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -49,7 +49,7 @@ class TensorBoard(Follower):
 
     def has_score(self, images: int, name: str, value: float) -> bool:
         """Look for its point in the event files, whose numbers are float32."""
-        return (name, images, np.float32(value)) in self._points
+        return (name, images, _single(value)) in self._points
 
     def flush(self) -> None:
         """Write the event file through."""
@@ -71,8 +71,13 @@ def held_by(folder: Path) -> tuple[dict[str, int], set[tuple[str, int, Any]], bo
     points |= {name: found.Images(name) for name in tags[event_accumulator.IMAGES]}
     held = {name: each[-1].step for name, each in points.items() if each}  # all of a curve may have been taken back
     of_scalars = tags[event_accumulator.SCALARS]
-    steps = {(name, point.step, np.float32(point.value)) for name in of_scalars for point in points[name]}
+    steps = {(name, point.step, _single(point.value)) for name in of_scalars for point in points[name]}
     try:
         return held, steps, bool(found.PluginTagToContent("hparams"))
     except KeyError:
         return held, steps, False
+
+
+def _single(value: float) -> float:
+    """Return a number as a float32 holds it."""
+    return array("f", [value])[0]
