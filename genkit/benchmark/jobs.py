@@ -56,9 +56,9 @@ def jobs(plan: Plan, data: ImageDataset) -> Iterator[Job]:
     named: set[str] = set()
     for seed in seeds:
         for own, job in made:
-            seeded = dataclasses.replace(job, seed=seed)
             if seed not in own:
                 continue
+            seeded = dataclasses.replace(job, seed=seed)
             if seeded.id in named:
                 raise OptionsError(
                     f"the board lists {job.model} twice with equal options and seed {seed}: list it once"

@@ -100,8 +100,6 @@ def restore(state: State, run: Run, newest: str | None = None) -> None:
         if len(checkpoints) > 1:
             hint = f"remove it to resume from {checkpoints[-2].name}"
         raise DataError(f"{error}; {hint}") from error
-    except DataError:
-        raise
     except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise DataError(f"{path} does not fit the model, data and settings of its run ({cause}): remove it") from error

@@ -268,3 +268,13 @@ def test_a_loss_and_its_parts_stand_beside_each_other_in_mlflow(run, monkeypatch
     again = MLflow(run, run.path)
     again.on_event({"kind": "start", "images": 10})
     assert {"generator": 10, "generator/fake": 10}.items() <= again.held.items()
+
+
+def test_a_score_beyond_float32_is_looked_up_without_an_error(run):
+    pytest.importorskip("tensorboard", reason="uv sync --group integration installs tensorboard")
+    from genkit_trackers.tensorboard import TensorBoard
+
+    board = TensorBoard(run, run.path)
+    board._points = {("fid", 5, float("inf")), ("kid", 5, 0.10000000149011612)}
+    assert board.has_score(5, "fid", 8e73) and board.has_score(5, "kid", 0.1)
+    assert not board.has_score(5, "kid", 0.2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
+import ctypes
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -79,5 +79,5 @@ def held_by(folder: Path) -> tuple[dict[str, int], set[tuple[str, int, Any]], bo
 
 
 def _single(value: float) -> float:
-    """Return a number as a float32 holds it."""
-    return array("f", [value])[0]
+    """Return a number as a float32 holds it, infinite if it is too large for that."""
+    return ctypes.c_float(value).value
