@@ -1,34 +1,46 @@
-"""Two processes against one, each pinned to a core and a thread: images/s of dcgan at 32x32, and the all-reduce's share.
+"""Two processes against one, each on one core and one thread: images/s of dcgan at 32x32, and the all-reduce's share.
 
-uv run python benchmarks/scale/throughput.py --images 20000 --rounds 3
+uv run python benchmarks/scale/throughput.py --rounds 20
 
-Each round trains in one process, in two that know nothing of each other, and in two that train together. What the two
-apart lack of twice the images is the machine's: its cores share memory, caches and power.
+A training in two processes and two trainings that know nothing of each other are begun and stopped by SIGSTOP. In each
+round, in an order of chance, these go on for some seconds: one of the two, the other, both, the training in two
+processes. So a machine that slows down slows all of them. What the two apart lack of twice the images is the machine's:
+its cores share memory, caches and power.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
+import random
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 WARM = 10
-"""Steps that are not counted."""
+"""Steps before a process is stopped for the first time."""
+
+SETTLED = 0.4
+"""Seconds after which a process that goes on has its memory back in the caches."""
+
+KINDS = {"one": ["apart-0"], "other": ["apart-1"], "apart": ["apart-0", "apart-1"], "together": ["joint-0", "joint-1"]}
+"""The processes that go on at once, by their training and their core."""
 
 
-def work(folder: Path, model: str, images: int, batch: int) -> None:
-    """Train as one of the processes, and write how long its steps and its collectives took."""
-    rank, core = int(os.environ.get("RANK", "0")), int(os.environ.get("RANK", os.environ.get("CORE", "0")))
+def work(folder: Path, kind: str, model: str, batch: int) -> None:
+    """Train without end as one of the processes; write when each step ended and what its collectives had taken."""
+    core = int(os.environ.get("RANK", os.environ.get("CORE", "0")))
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
-    import numpy as np
     import torch
 
     from genkit.training import distributed
@@ -37,91 +49,130 @@ def work(folder: Path, model: str, images: int, batch: int) -> None:
     from genkit.training.settings import Settings
 
     torch.set_num_threads(1)
-    add_up, step = distributed._add_up, Loop._step
-    spent, steps = [0.0, 0.0], list[float]()
+    add_up, step, spent = distributed._add_up, Loop._step, 0.0
 
     def timed(tensor: Any) -> None:
+        nonlocal spent
         began = time.perf_counter()
         add_up(tensor)
-        spent[tensor.numel() > 1] += time.perf_counter() - began  # one number is whether to stop
+        spent += time.perf_counter() - began
 
-    def counted(loop: Any, phases: Any) -> None:
-        if len(steps) == WARM:
-            spent[:] = [0.0, 0.0]
-        steps.append(time.perf_counter())
+    def written(loop: Any, phases: Any) -> None:
         step(loop, phases)
+        file.write(json.dumps([os.getpid(), time.monotonic(), spent]) + "\n")
 
     setattr(distributed, "_add_up", timed)  # noqa: B010
-    setattr(Loop, "_step", counted)  # noqa: B010
-    data = folder / "images.npz"
-    if rank == 0 and not data.exists():
-        pixels = np.random.default_rng(0).integers(0, 256, (4096, 32, 32, 3), dtype=np.uint8)
-        np.savez(data, images=pixels)
-    while not data.exists():
-        time.sleep(0.1)
-    total = images * int(os.environ.get("WORLD_SIZE", "1"))
-    settings = Settings(checkpoint_seconds=1e6, previews=0, logs=1)
-    run = train(model, f"npz:{data}", images=total, batch=batch, device="cpu", root=folder / "runs", settings=settings)
-    whole = steps[-1] - steps[WARM]
-    drawn = (run.status.images / len(steps)) * (len(steps) - 1 - WARM)
-    document = {"seconds": whole, "images": drawn, "stop": spent[0], "averages": spent[1]}
-    (folder / f"{os.environ.get('WORLD_SIZE', '1')}-{rank}.json").write_text(json.dumps(document))
+    setattr(Loop, "_step", written)  # noqa: B010
+    kept = Settings(checkpoint_seconds=1e6, previews=0, logs=1)
+    with (folder / f"{kind}-{core}").open("w", buffering=1) as file:
+        data, root = f"npz:{folder / 'images.npz'}", folder / f"runs-{kind}-{os.environ['CORE']}"
+        train(model, data, images=10**9, batch=batch, device="cpu", root=root, settings=kept)
+
+
+class Rate(NamedTuple):
+    """What a process did while it went on."""
+
+    images: float
+    """A second."""
+
+    waiting: float
+    """Share of the time that collectives took, from 0 to 1."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=20_000, help="of each process")
     parser.add_argument("--model", default="dcgan")
     parser.add_argument("--batch", type=int, default=64, help="of each process")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=4.0, help="that each kind goes on in a round")
+    parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
-        work(arguments.work, arguments.model, arguments.images, arguments.batch)
+        work(Path(arguments.work[0]), arguments.work[1], arguments.model, arguments.batch)
         return
-    own = [__file__, "--images", str(arguments.images), "--model", arguments.model, "--batch", str(arguments.batch)]
-    apart, together = list[float](), list[float]()
-    for _ in range(arguments.rounds):
-        (one,) = speeds([own], [0])
-        apart.append(sum(speeds([own, own], [0, 1])) / one)
-        (both,) = speeds([["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *own]], [0])
-        together.append(both / one)
-        print(
-            f"one {one:,.0f} images/s; times as many: two apart {apart[-1]:.2f}, together {together[-1]:.2f}",
-            flush=True,
-        )
-    ratio = statistics.median(together)
-    print(
-        f"medians: two apart {statistics.median(apart):.2f}, two together {ratio:.2f} times the images of one process"
-    )
-    sys.exit(ratio < 1.6)
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        pixels = np.random.default_rng(0).integers(0, 256, (4096, 32, 32, 3), dtype=np.uint8)
+        np.savez(folder / "images.npz", images=pixels)
+        for launcher, kind, cores in (([], "apart", [0]), ([], "apart", [1]), (several, "joint", [0, 1])):
+            own = ["--model", arguments.model, "--batch", str(arguments.batch), "--work", name, kind]
+            command = [sys.executable, *launcher, __file__, *own]
+            stack.enter_context(begun(command, cores[0], [folder / f"{kind}-{core}" for core in cores]))
+        rounds = [measured(folder, arguments.seconds, arguments.batch) for _ in range(arguments.rounds)]
+    sys.exit(report(rounds))
 
 
-def speeds(commands: list[list[str]], cores: list[int]) -> list[float]:
-    """Return the images/s of each command, which run at once; say what processes that train together wait for."""
-    found = list[float]()
-    with contextlib.ExitStack() as stack:
-        folders = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in commands]
-        running = [
-            subprocess.Popen(
-                [sys.executable, *command, "--work", folder],
-                env={**os.environ, "OMP_NUM_THREADS": "1", "CORE": str(core)},
-                stderr=stack.enter_context(Path(folder, "stderr").open("w")),
-            )
-            for command, folder, core in zip(commands, folders, cores, strict=True)
-        ]
-        if any([each.wait() for each in running]):  # noqa: C419 all of them are waited for
-            sys.exit("\n".join(Path(folder, "stderr").read_text()[-2000:] for folder in folders))
-        for folder in folders:
-            parts = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
-            found.append(parts[0]["images"] / max(part["seconds"] for part in parts))
-            for rank, part in enumerate(parts if len(parts) > 1 else []):
-                shares = (f"{name} {part[key] / part['seconds']:.1%}" for name, key in NAMES.items())
-                print(f"  process {rank}: {', '.join(shares)} of {part['seconds']:.1f} s, waiting included")
+@contextmanager
+def begun(command: list[str], core: int, logs: list[Path]) -> Iterator[None]:
+    """Begin a training and stop its processes, which write these logs; kill them at the end."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CORE": str(core)}
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, env=environment, stderr=errors)
+        try:
+            while any(len(lines(log)) < WARM for log in logs):
+                if process.poll() is not None:
+                    errors.seek(0)
+                    sys.exit(errors.read()[-2000:])
+                time.sleep(0.2)
+            for log in logs:
+                os.kill(pid(log), signal.SIGSTOP)
+            yield
+        finally:
+            process.kill()
+            for log in logs:
+                with suppress(IndexError, ProcessLookupError):
+                    os.kill(pid(log), signal.SIGKILL)
+            process.wait()
+
+
+def measured(folder: Path, seconds: float, batch: int) -> dict[str, list[Rate]]:
+    """Let each kind go on for so long, in an order of chance."""
+    found = {}
+    for kind in random.sample(list(KINDS), len(KINDS)):
+        logs = [folder / name for name in KINDS[kind]]
+        began = time.monotonic()
+        for log in logs:
+            os.kill(pid(log), signal.SIGCONT)
+        time.sleep(seconds)
+        for log in logs:
+            os.kill(pid(log), signal.SIGSTOP)
+        found[kind] = [rate(log, began + SETTLED, batch) for log in logs]
     return found
 
 
-NAMES = {"averages of gradients and statistics": "averages", "whether to stop": "stop"}
+def rate(log: Path, since: float, batch: int) -> Rate:
+    """Return what a process has done since then, from the end of a step to the end of the last one."""
+    steps = [(when, spent) for _, when, spent in lines(log) if when > since]
+    if len(steps) < 2:
+        sys.exit("too few steps: give more --seconds")
+    whole = steps[-1][0] - steps[0][0]
+    return Rate(batch * (len(steps) - 1) / whole, (steps[-1][1] - steps[0][1]) / whole)
+
+
+def lines(log: Path) -> list[list[float]]:
+    """Return what a process has written, without a line that it is writing."""
+    return [json.loads(line) for line in log.read_text().split("\n")[:-1]] if log.exists() else []
+
+
+def pid(log: Path) -> int:
+    return int(lines(log)[0][0])
+
+
+def report(rounds: list[dict[str, list[Rate]]]) -> bool:
+    """Print the figures; return whether the bar is missed."""
+    singles = [statistics.mean(each[kind][0].images for kind in ("one", "other")) for each in rounds]
+    print(f"one process: {statistics.median(singles):,.0f} images/s, {min(singles):,.0f} to {max(singles):,.0f}")
+    for kind in ("apart", "together"):
+        ratios = [sum(part.images for part in each[kind]) / one for each, one in zip(rounds, singles, strict=True)]
+        ratio = statistics.median(ratios)
+        print(
+            f"two {kind}: {ratio:.2f} times as many, median of {len(ratios)} rounds; {min(ratios):.2f} to "
+            f"{max(ratios):.2f}"
+        )
+    shares = [statistics.median(each["together"][rank].waiting for each in rounds) for rank in range(2)]
+    print(f"collectives, waiting included: {shares[0]:.1%} and {shares[1]:.1%} of the time of the two together")
+    return ratio < 1.6
 
 
 if __name__ == "__main__":

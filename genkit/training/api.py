@@ -41,6 +41,7 @@ from genkit.training.given import (
     with_whole_paths,
 )
 from genkit.training.loop import Loop
+from genkit.training.memory import freed_memory_kept
 from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, create, model_class, named_run, open_run
@@ -292,6 +293,7 @@ def train_run(
     stop = StopSignal(AT_ONCE if several else 0.0)
     try:
         with (
+            freed_memory_kept(),
             holding(run.lock(rank)),
             contextlib.closing(trackers),
             recorded(run, device, tell) as ending,

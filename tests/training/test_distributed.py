@@ -20,7 +20,11 @@ FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:Dep
 def two(monkeypatch):
     """This process believes that it is one of two, the other having gradients of zero."""
     monkeypatch.setattr(distributed, "world", lambda: 2)
-    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor)
+    monkeypatch.setattr(
+        torch.distributed,
+        "all_reduce",
+        lambda tensor, async_op: SimpleNamespace(is_completed=lambda: True, wait=lambda: True),
+    )
 
 
 def test_a_single_process_changes_nothing():
