@@ -57,10 +57,13 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
         if name not in fields:
             options = f"Its options: {', '.join(fields)}" if fields else "It has none"
             raise OptionsError(f"{owner} has no option {name!r}.{suggestion(name, fields)} {options}")
-    try:
-        text = json_text(hidden(dict(values)))
-    except (TypeError, ValueError) as error:
-        raise OptionsError(f"{owner}: its options {dict(values)!r} are not plain finite values: {error}") from error
+    texts = []
+    for name, value in values.items():
+        try:
+            texts.append(f"{json_text(name)}: {json_text(hidden(value))}")
+        except (TypeError, ValueError) as error:
+            raise OptionsError(f"{owner}: option {name} is {value!r}, no plain finite value") from error
+    text = f"{{{', '.join(texts)}}}"
     try:
         built = TypeAdapter(cls).validate_json(text, strict=True)
     except ValidationError as error:

@@ -17,6 +17,9 @@ from genkit.results.records import Subject
 SHOWN = 3
 """How many differences are named."""
 
+WEIGHTS = "samples.weights"
+"""What stands for the weights of a model that is evaluated."""
+
 NAMED = 10
 """How many parts are named."""
 
@@ -42,12 +45,15 @@ def asked_of(part: Part, subject: Subject, specs: Sequence[MetricSpec], evidence
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Name the first differences between what two evaluations ask for."""
-    found = [
-        text
-        for key in dict.fromkeys([*here, *there])
-        for text in difference(*({key: side[key]} if key in side else {} for side in (there, here)))
-    ]
+    found = [text for key in dict.fromkeys([*here, *there]) for text in _difference(key, there, here)]
     return "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+
+
+def _difference(key: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> Sequence[str]:
+    """Name what differs under one key; two hashes of weights say less than why they differ."""
+    if key == WEIGHTS and key in there and key in here and there[key] != here[key]:
+        return ["the model's weights: of another run, or this one went on"]
+    return difference(*({key: side[key]} if key in side else {} for side in (there, here)))
 
 
 def listed(numbers: Sequence[int]) -> str:

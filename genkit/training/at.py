@@ -15,9 +15,9 @@ from genkit.options import current_names
 from genkit.training.config import RunConfig
 from genkit.training.distributed import of_first
 from genkit.training.run_data import check_unchanged
-from genkit.training.runs import Run, in_order, open_run
+from genkit.training.runs import Run, check_in_no_run, in_order, open_run
 
-KEPT = ("model", "dist", "batch", "seed", "images", "minutes", "milestones")
+KEPT = ("model", "dist", "batch", "seed", "budget", "milestones")
 """Settings of a run besides its data and options that a command given again must repeat."""
 
 
@@ -32,9 +32,7 @@ def run_at(folder: Path) -> Run | None:
         raise UsageError(f"{folder} is a file: name a folder for the run")
     if (folder / "checkpoints").exists():
         raise DataError(f"{folder} has checkpoints but no run.json: restore that from a copy, or name another folder")
-    around = next((each for each in folder.absolute().parents[:3] if (each / "run.json").exists()), None)
-    if around is not None:
-        raise UsageError(f"{folder} is inside the run {around}: name a folder that is in no run")
+    check_in_no_run(folder, "a folder")
     if any(next(folder.glob(f"{'*/' * depth}run.json"), None) is not None for depth in (1, 2, 3)):
         raise UsageError(f"{folder} is a folder of runs: name one in it for this run, e.g. --at {folder / 'mine'}")
     return None

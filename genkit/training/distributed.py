@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -19,6 +17,7 @@ from genkit.devices import launched, own_gpu
 from genkit.errors import GenkitError, Interrupted, TrainingError, UsageError
 from genkit.files.guard import by_user
 from genkit.files.text import torchrun
+from genkit.training.meeting import leave, leave_word, meet, word_left
 
 T = TypeVar("T")
 
@@ -26,19 +25,9 @@ PATIENCE = datetime.timedelta(days=7)
 """How long processes wait for each other. What process 0 does alone, such as packing or saving, takes as long as it
 takes; a process that ends is noticed at once, or by the launcher."""
 
-MEETING = datetime.timedelta(minutes=30)
-"""How long they wait for each other's first sign."""
-
 AWAKE = 0.05
 """Seconds that a process waits for the others without going to sleep. A core that has slept computes slower for a
 while: three waits a step made dcgan's own work take 15 % longer, measured by benchmarks/scale/throughput.py."""
-
-_c10d: Any = dist
-"""The same with names that it does not declare."""
-
-_stores: list[Any] = []
-"""Where this process leaves word for the others while they are joined: texts by key; the last is what they share."""
-_WORD = "word"
 
 
 class PeerLost(TrainingError):
@@ -83,7 +72,7 @@ def joined() -> Iterator[None]:
             leave_word("stopped")
         raise
     finally:
-        _stores.clear()
+        leave()
         if dist.is_initialized():
             with contextlib.suppress(RuntimeError):  # of a group whose other processes have ended
                 dist.destroy_process_group()
@@ -92,8 +81,7 @@ def joined() -> Iterator[None]:
 def _join(backend: str, rank: int, world: int) -> None:
     """Join the others; raises GenkitError, or Interrupted if the user has stopped one of them."""
     try:
-        _meet(rank, world)
-        dist.init_process_group(backend, store=_stores[-1], rank=rank, world_size=world, timeout=PATIENCE)
+        dist.init_process_group(backend, store=meet(rank, world), rank=rank, world_size=world, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         _raise_stopped(error)
         raise GenkitError(
@@ -101,75 +89,10 @@ def _join(backend: str, rank: int, world: int) -> None:
         ) from error
 
 
-def _meet(rank: int, world: int) -> None:
-    """Find the others, and a part of the store that only these processes know.
-
-    torchrun keeps one store for all restarts, in which addresses and words of processes that have ended stand, and
-    each machine counts its restarts for itself. So process 0 names the part, and tells each process its name under a
-    token that is that process's own.
-    """
-    store = _c10d.PrefixStore("genkit", _meeting_point())
-    own, places = uuid.uuid4().hex, [f"here/{other}" for other in range(world)]
-    _stores.append(_c10d.PrefixStore(own, store))
-    if rank:
-        for _ in _while_meeting():
-            store.set(places[rank], own)  # again, as process 0 may have begun after it
-            if store.check([f"name/{own}"]):
-                break
-        _stores.append(_c10d.PrefixStore(store.get(f"name/{own}").decode(), store))
-        _stores[-1].set(places[rank], "")
-        return
-    for place in places:
-        store.delete_key(place)
-    missing = set(places[1:])
-    for _ in _while_meeting():
-        missing -= {place for place in missing if _stores[-1].check([place])}
-        if not missing:
-            return
-        for place in missing:
-            if store.check([place]):
-                token = store.get(place).decode()
-                store.set(f"name/{token}", own)
-                if _c10d.PrefixStore(token, store).check([_WORD]):
-                    raise Interrupted("stopped, as another process of this training was")
-
-
-def _while_meeting() -> Iterator[None]:
-    """Count the tries to meet; raises GenkitError when the time for them is over."""
-    until = time.monotonic() + MEETING.total_seconds()
-    while time.monotonic() < until:
-        yield
-        time.sleep(0.05)
-    raise GenkitError(f"not all of the processes came within {MEETING.total_seconds() / 60:g} minutes")
-
-
 def _raise_stopped(error: Exception) -> None:
     """Raise Interrupted if another process has left word that the user has stopped it."""
     if word_left()[0] == "stopped":
         raise Interrupted("stopped, as another process of this training was") from error
-
-
-@functools.cache
-def _meeting_point() -> Any:
-    """Where processes find each other; process 0 may hold it, so it stays while the process lives."""
-    return next(_c10d.rendezvous("env://", timeout=MEETING))[0]
-
-
-def leave_word(kind: Literal["stopped", "failed"], reason: str = "") -> None:
-    """Leave the other processes word that the user has stopped this one, or why it fails."""
-    with contextlib.suppress(RuntimeError):
-        for store in _stores:
-            store.set(_WORD, f"{kind} {reason}")
-
-
-def word_left() -> tuple[str, str]:
-    """Return what a process that has ended has left of itself, as ``leave_word``; two empty texts if none has."""
-    with contextlib.suppress(RuntimeError):
-        for store in _stores:
-            if store.check([_WORD]):
-                kind, _, reason = store.get(_WORD).decode().partition(" ")
-                return kind, reason
-    return "", ""
 
 
 def world() -> int:

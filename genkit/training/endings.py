@@ -16,6 +16,7 @@ from genkit.models.base import GenerativeModel
 from genkit.training import distributed
 from genkit.training.config import RunConfig
 from genkit.training.distributed import PeerLost
+from genkit.training.meeting import leave_word, word_left
 from genkit.training.monitor import Monitor
 from genkit.training.runs import Run, make_model
 from genkit.training.trouble import smaller_rate
@@ -42,7 +43,7 @@ class Ending:
 
     def record_loss(self) -> None:
         """Record that another process has ended: as a failure if that has left word of one, else as an interruption."""
-        left, reason = distributed.word_left()
+        left, reason = word_left()
         self.record("failed" if left == "failed" else "interrupted", reason if left else LOST)
 
     def record(self, kind: str, reason: str = "") -> None:
@@ -52,7 +53,7 @@ class Ending:
         """
         if distributed.rank():
             if kind == "failed":
-                distributed.leave_word("failed", reason)
+                leave_word("failed", reason)
             return
         with contextlib.suppress(OSError):  # the disk may be what failed
             status = self.run.status

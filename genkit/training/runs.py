@@ -17,7 +17,7 @@ from torch import Tensor
 
 from genkit.data.dataset import DataInfo
 from genkit.data.open import absolute_reference_or_same
-from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName
+from genkit.errors import DataError, GenkitError, MissingError, PluginError, UnknownName, UsageError
 from genkit.files.guard import blamed
 from genkit.files.integrity import sealed, unsealed
 from genkit.files.locks import Lock, lock_at
@@ -115,7 +115,11 @@ class Run:
 
 
 def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None = None) -> Run:
-    """Make a new run folder with a short id of its own; ``begin`` writes what it has from the start into a folder."""
+    """Make a new run folder with a short id of its own; ``begin`` writes what it has from the start into a folder.
+
+    Raises UsageError for a root inside another run.
+    """
+    check_in_no_run(root, "a folder of runs")
     parent = root / config.dataset_slug / config.model
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +133,14 @@ def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None =
     except OSError as error:
         raise GenkitError(f"no run folder can be made in {parent}: {error.strerror or error}") from error
     return Run(path, config)
+
+
+def check_in_no_run(folder: Path, what: str) -> None:
+    """Raise UsageError for a folder inside a run, which names ``what`` is to lie elsewhere."""
+    absolute = folder.absolute()
+    around = next((each for each in (absolute, *absolute.parents[:3]) if (each / "run.json").exists()), None)
+    if around is not None:
+        raise UsageError(f"{folder} is inside the run {around}: name {what} that is in no run")
 
 
 def in_order(root: Path, config: RunConfig) -> RunConfig:

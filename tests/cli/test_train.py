@@ -39,7 +39,10 @@ def test_at_begins_a_run_and_goes_on_with_it_by_the_same_command(genkit, tmp_pat
     (tmp_path / "runs/digits/gan/mine/status.json").unlink()
     assert genkit("train", "--at", "runs/digits/gan/mine").code == 0
     for other, said in (
-        (("--model", "gan", "--images", "64", "--at", "runs/digits/gan/mine"), "was begun with images 640, not 64"),
+        (
+            ("--model", "gan", "--images", "64", "--at", "runs/digits/gan/mine"),
+            "was begun with budget 640 images, not 64 images",
+        ),
         (("--at", "runs/digits/gan/mine", "--seed", "3"), "--seed needs --model"),
         (("--at", "runs/digits/gan/new"), "there is no run in runs/digits/gan/new to go on with: name a model"),
         (("--at", "a", "--resume", "b"), "--resume and --at both name a run"),

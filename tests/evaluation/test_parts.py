@@ -18,6 +18,7 @@ from genkit.evaluation import parts as parts_module
 from genkit.evaluation.compare import compare
 from genkit.evaluation.evaluate import evaluate
 from genkit.evaluation.parts import OthersMissing
+from genkit.evaluation.plan import differences
 from genkit.results import store
 from genkit.training.api import train
 
@@ -130,6 +131,11 @@ def test_another_model_in_the_same_spool_is_refused_and_has_one_of_its_own(run, 
     left(other, "1/2")
     assert not (run.path / "parts").exists()
     assert evaluate(run, part="2/2", spool=spool, **ASKED).path.parent == run.path / "records"
+
+
+def test_other_weights_are_not_told_by_their_hashes():
+    there, here = ({"seed": 0, "samples.weights": letter * 64} for letter in "ab")
+    assert differences(there, here) == "the model's weights: of another run, or this one went on"
 
 
 def test_two_that_score_at_once_give_one_record_also_without_locks(run, whole, monkeypatch):

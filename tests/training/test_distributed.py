@@ -15,6 +15,8 @@ from genkit.training import distributed
 
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
+DONE = SimpleNamespace(is_completed=lambda: True, wait=lambda: True)
+
 
 @pytest.fixture
 def two(monkeypatch):
@@ -145,43 +147,6 @@ def test_if_the_user_stops_one_process_before_training_begins_the_others_stop_to
 
 
 @FORKS
-def test_if_the_user_stops_one_process_before_they_have_met_the_others_stop_too_but_not_those_that_begin_later(
-    tmp_path, monkeypatch
-):
-    """As under torchrun, which starts them again with the store that they had."""
-
-    begun, gone, while_meeting = tmp_path / "begun", tmp_path / "gone", distributed._while_meeting
-    os.mkfifo(begun)  # opening one waits until the other end is opened
-    os.mkfifo(gone)
-
-    def looking():
-        begun.write_text("")
-        gone.read_text()
-        yield from while_meeting()
-
-    def stopped():
-        begun.read_text()
-        yield
-        raise KeyboardInterrupt
-
-    def work(rank):
-        with distributed.joined():
-            distributed.barrier()
-
-    def work_of_which_one_is_stopped(rank):
-        distributed._while_meeting = stopped if rank == 1 else looking
-        try:
-            work(rank)
-        finally:
-            if rank == 1:
-                gone.write_text("")
-
-    monkeypatch.setattr(distributed, "_meeting_point", lambda: torch.distributed.FileStore(str(tmp_path / "store")))
-    assert together(work_of_which_one_is_stopped) == [130, 1]
-    assert together(work) == [0, 0]
-
-
-@FORKS
 def test_a_group_of_a_script_by_which_processes_cannot_agree_is_named():
     def work(rank):
         torch.distributed.init_process_group("cuda:gloo", rank=rank, world_size=2)
@@ -198,7 +163,7 @@ def test_more_processes_than_gpus_are_joined_as_they_may_train_on_the_cpu(monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
-    monkeypatch.setattr(distributed, "_meet", lambda *_: distributed._stores.append(torch.distributed.HashStore()))
+    monkeypatch.setattr(distributed, "meet", lambda *_: torch.distributed.HashStore())
     made = []
     monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend, **_: made.append(backend))
     with distributed.joined():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genkit.data.open import OpenOptions
-from genkit.errors import DataError, GenkitError, MissingError, PluginError
+from genkit.errors import DataError, GenkitError, MissingError, PluginError, UsageError
 from genkit.files.integrity import unsealed
 from genkit.models import DataInfo
 from genkit.registry.discovery import registry
@@ -31,6 +31,14 @@ def changed(run, **changes):
     path = run.path / "run.json"
     path.write_text(json.dumps({**unsealed(path.read_bytes(), path), **changes}))
     return run.path
+
+
+def test_no_run_is_begun_inside_another(tmp_path):
+    around = create(tmp_path, config())
+    for root in (around.path, around.path / "samples"):
+        with pytest.raises(UsageError, match=f"{root} is inside the run .*: name a folder of runs that is in no run"):
+            create(root, config())
+    assert [path.name for path in around.path.iterdir()] == ["run.json"]
 
 
 def test_a_run_is_found_again_as_it_was_made(tmp_path):
