@@ -16,13 +16,14 @@ from genkit.data.images import in_range, well_formed
 from genkit.errors import PluginError, UsageError
 from genkit.models.base import GenerativeModel
 from genkit.models.conditions import Condition
+from genkit.models.memory import freed_memory_kept
 
 
 def drawn(
     model: GenerativeModel, n: int, *, generator: torch.Generator, condition: Tensor | Condition | None = None
 ) -> Tensor:
     """Return ``n`` samples; ``condition`` has their classes [n], or what their prompts say."""
-    with torch.no_grad():
+    with torch.no_grad(), freed_memory_kept():
         images = model.eval().sample(n, generator=generator, condition=condition)
     return _checked(model, images, (n, *model.data.shape), "samples")
 
@@ -42,7 +43,7 @@ def understood(model: GenerativeModel, prompts: Sequence[str]) -> Condition:
 
 def reconstructed(model: GenerativeModel, images: Tensor) -> Tensor:
     """Return the reconstructions of images [n, C, H, W], on the model's device."""
-    with torch.no_grad():
+    with torch.no_grad(), freed_memory_kept():
         again = _method(model, "reconstruct")(images.to(model.device))
     return _checked(model, again, tuple(images.shape), "reconstructions")
 

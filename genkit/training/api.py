@@ -22,6 +22,7 @@ from genkit.files.locks import Held, holding
 from genkit.files.text import logger
 from genkit.models.base import GenerativeModel, Preset
 from genkit.models.drawing import split_options
+from genkit.models.memory import freed_memory_kept
 from genkit.options import build, override, to_json
 from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
@@ -41,7 +42,6 @@ from genkit.training.given import (
     with_whole_paths,
 )
 from genkit.training.loop import Loop
-from genkit.training.memory import freed_memory_kept
 from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
 from genkit.training.runs import Run, create, model_class, named_run, open_run

@@ -14,7 +14,7 @@ from genkit.training.batch_norm import average_statistics, kind_of_statistics, s
 def two(monkeypatch):
     """This process believes that it is one of two, the other having statistics of zero."""
     monkeypatch.setattr(distributed, "world", lambda: 2)
-    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor)
+    monkeypatch.setattr(distributed, "_add_up", lambda tensor: None)
 
 
 def network():

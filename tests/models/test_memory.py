@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 
-from genkit.training.memory import freed_memory_kept
+from genkit.models.memory import freed_memory_kept
 
 FAULTS = """
 import resource
 import torch
-from genkit.training.memory import freed_memory_kept
+from genkit.models.memory import freed_memory_kept
 
 def faults():
     for _ in range(5):
