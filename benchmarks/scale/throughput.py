@@ -5,12 +5,14 @@ uv run python benchmarks/scale/throughput.py --rounds 20
 A training in two processes and two trainings that know nothing of each other are begun and stopped by SIGSTOP. In each
 round, in an order of chance, these go on for some seconds: one of the two, the other, both, the training in two
 processes. So a machine that slows down slows all of them. What the two apart lack of twice the images is the machine's:
-its cores share memory, caches and power.
+its cores share memory, caches and power. The cores are the first two that this process may use: where those are two threads
+of one core, choose others by taskset.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import random
@@ -21,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +41,7 @@ KINDS = {"one": ["apart-0"], "other": ["apart-1"], "apart": ["apart-0", "apart-1
 
 def work(folder: Path, kind: str, model: str, batch: int) -> None:
     """Train without end as one of the processes; write when each step ended and what its collectives had taken."""
+    die_with_parent()
     core = int(os.environ.get("RANK", os.environ.get("CORE", "0")))
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
     import torch
@@ -67,6 +70,11 @@ def work(folder: Path, kind: str, model: str, batch: int) -> None:
     with (folder / f"{kind}-{core}").open("w", buffering=1) as file:
         data, root = f"npz:{folder / 'images.npz'}", folder / f"runs-{kind}-{os.environ['CORE']}"
         train(model, data, images=10**9, batch=batch, device="cpu", root=root, settings=kept)
+
+
+def die_with_parent() -> None:
+    """Have this process killed when the one that began it ends, however that ends; of Linux."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Rate(NamedTuple):
@@ -108,7 +116,7 @@ def begun(command: list[str], core: int, logs: list[Path]) -> Iterator[None]:
     """Begin a training and stop its processes, which write these logs; kill them at the end."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CORE": str(core)}
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, env=environment, stderr=errors)
+        process = subprocess.Popen(command, env=environment, stderr=errors, preexec_fn=die_with_parent)
         try:
             while any(len(lines(log)) < WARM for log in logs):
                 if process.poll() is not None:
@@ -119,10 +127,7 @@ def begun(command: list[str], core: int, logs: list[Path]) -> Iterator[None]:
                 os.kill(pid(log), signal.SIGSTOP)
             yield
         finally:
-            process.kill()
-            for log in logs:
-                with suppress(IndexError, ProcessLookupError):
-                    os.kill(pid(log), signal.SIGKILL)
+            process.kill()  # and with it, what it has begun
             process.wait()
 
 

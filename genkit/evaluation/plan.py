@@ -52,7 +52,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
 def _difference(key: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> Sequence[str]:
     """Name what differs under one key; two hashes of weights say less than why they differ."""
     if key == WEIGHTS and key in there and key in here and there[key] != here[key]:
-        return ["the model's weights: of another run, or this one went on"]
+        return ["the model's weights: of another run or checkpoint, or raw instead of averaged"]
     return difference(*({key: side[key]} if key in side else {} for side in (there, here)))
 
 

@@ -23,7 +23,7 @@ def drawn(
     model: GenerativeModel, n: int, *, generator: torch.Generator, condition: Tensor | Condition | None = None
 ) -> Tensor:
     """Return ``n`` samples; ``condition`` has their classes [n], or what their prompts say."""
-    with torch.no_grad(), freed_memory_kept():
+    with torch.no_grad(), freed_memory_kept(model.device):
         images = model.eval().sample(n, generator=generator, condition=condition)
     return _checked(model, images, (n, *model.data.shape), "samples")
 
@@ -43,7 +43,7 @@ def understood(model: GenerativeModel, prompts: Sequence[str]) -> Condition:
 
 def reconstructed(model: GenerativeModel, images: Tensor) -> Tensor:
     """Return the reconstructions of images [n, C, H, W], on the model's device."""
-    with torch.no_grad(), freed_memory_kept():
+    with torch.no_grad(), freed_memory_kept(model.device):
         again = _method(model, "reconstruct")(images.to(model.device))
     return _checked(model, again, tuple(images.shape), "reconstructions")
 

@@ -44,7 +44,7 @@ from genkit.training.given import (
 from genkit.training.loop import Loop
 from genkit.training.progress import notebook_display
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Run, create, model_class, named_run, open_run
+from genkit.training.runs import Run, check_in_no_run, create, model_class, named_run, open_run
 from genkit.training.settings import Settings
 from genkit.training.signals import StopSignal
 from genkit.training.tracking import Trackers, asked_for
@@ -130,6 +130,8 @@ def train(
     seed, milestones = count(seed, "seed", 0), count(milestones, "milestones", 0)
     if milestones and minutes is not None:
         raise UsageError("milestones are a number of checkpoints of a budget in images")
+    if at is None:
+        check_in_no_run(Path(root), "a folder of runs")
 
     def prepare() -> tuple[RunConfig, ImageDataset, torch.device]:
         """Find out all that a run is made of; what is wrong with it is said before anything is written."""
@@ -293,7 +295,7 @@ def train_run(
     stop = StopSignal(AT_ONCE if several else 0.0)
     try:
         with (
-            freed_memory_kept(),
+            freed_memory_kept(device),
             holding(run.lock(rank)),
             contextlib.closing(trackers),
             recorded(run, device, tell) as ending,

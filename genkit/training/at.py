@@ -17,8 +17,8 @@ from genkit.training.distributed import of_first
 from genkit.training.run_data import check_unchanged
 from genkit.training.runs import Run, check_in_no_run, in_order, open_run
 
-KEPT = ("model", "dist", "batch", "seed", "budget", "milestones")
-"""Settings of a run besides its data and options that a command given again must repeat."""
+KEPT = ("model", "dist", "batch", "seed", "milestones")
+"""Settings of a run besides its budget, data and options that a command given again must repeat."""
 
 
 def run_at(folder: Path) -> Run | None:
@@ -81,7 +81,10 @@ def check_same(run: Run, config: RunConfig, data: ImageDataset, precision: str |
 
 
 def _compared(config: RunConfig) -> dict[str, Any]:
+    kept = {name: getattr(config, name) for name in KEPT}
+    minutes = f"{float(config.minutes or 0)} minutes"  # not rounded, as in ``budget``
+    kept["budget"] = minutes if config.images is None else config.budget
     options = {
         f"-o {name}": value for part in (config.options, config.sampling) for name, value in current_names(part).items()
     }
-    return {**{name: getattr(config, name) for name in KEPT}, "tuning": config.tuning is not None, **options}
+    return {**kept, "tuning": config.tuning is not None, **options}

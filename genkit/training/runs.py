@@ -5,6 +5,7 @@ run.json says how the run was made and never changes; status.json says how far i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -115,11 +116,7 @@ class Run:
 
 
 def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None = None) -> Run:
-    """Make a new run folder with a short id of its own; ``begin`` writes what it has from the start into a folder.
-
-    Raises UsageError for a root inside another run.
-    """
-    check_in_no_run(root, "a folder of runs")
+    """Make a new run folder with a short id of its own; ``begin`` writes what it has from the start into a folder."""
     parent = root / config.dataset_slug / config.model
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -136,11 +133,18 @@ def create(root: Path, config: RunConfig, begin: Callable[[Path], None] | None =
 
 
 def check_in_no_run(folder: Path, what: str) -> None:
-    """Raise UsageError for a folder inside a run, which names ``what`` is to lie elsewhere."""
-    absolute = folder.absolute()
-    around = next((each for each in (absolute, *absolute.parents[:3]) if (each / "run.json").exists()), None)
+    """Raise UsageError for a folder in a run; it asks for ``what`` that is in none."""
+    whole = folder.resolve()
+    around = next((each for each in (whole, *whole.parents[:3]) if _is_run(each)), None)
     if around is not None:
         raise UsageError(f"{folder} is inside the run {around}: name {what} that is in no run")
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run's: other programs have files of the name run.json too."""
+    with contextlib.suppress(GenkitError):
+        return open_run(folder) is not None
+    return False
 
 
 def in_order(root: Path, config: RunConfig) -> RunConfig:

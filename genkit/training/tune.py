@@ -35,7 +35,7 @@ from genkit.training.given import (
 )
 from genkit.training.phases import PhaseRunner
 from genkit.training.run_data import open_run_dataset
-from genkit.training.runs import Run, checkpoint_meta, create, load, named_run, open_run, with_newest
+from genkit.training.runs import Run, check_in_no_run, checkpoint_meta, create, load, named_run, open_run, with_newest
 from genkit.training.settings import Settings
 from genkit.training.stages import phases_of
 from genkit.training.tracking import asked_for
@@ -94,6 +94,7 @@ def tune(
     refuse_unknown(dataset_options or {}, [field.name for field in dataclasses.fields(OpenOptions)])
     prompt = prompt.strip()
     _check(rank, alpha, replay, rate)
+    check_in_no_run(Path(root), "a folder of runs")
     asked_for(settings.track if settings is not None else ())
     target = pick_device(device)
     path, (model, weights) = with_newest(parent, lambda path: (path, (_loaded(parent, path), sha256_file(path))))

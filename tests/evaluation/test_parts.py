@@ -135,7 +135,7 @@ def test_another_model_in_the_same_spool_is_refused_and_has_one_of_its_own(run, 
 
 def test_other_weights_are_not_told_by_their_hashes():
     there, here = ({"seed": 0, "samples.weights": letter * 64} for letter in "ab")
-    assert differences(there, here) == "the model's weights: of another run, or this one went on"
+    assert differences(there, here) == "the model's weights: of another run or checkpoint, or raw instead of averaged"
 
 
 def test_two_that_score_at_once_give_one_record_also_without_locks(run, whole, monkeypatch):

@@ -326,6 +326,15 @@ def test_a_qualified_name_makes_the_same_run_as_the_bare_one(run_toy):
     assert (run.config.model, run.config.dist, run.path.parent.name) == ("toy-gan", "toys", "toy-gan")
 
 
+def test_nothing_is_written_into_a_run_that_is_named_as_the_folder_of_runs(run_toy, tmp_path):
+    run = run_toy(images=32)
+    before = sorted(run.path.rglob("*"))
+    images = np.zeros((40, 8, 8), dtype=np.uint8)
+    with pytest.raises(UsageError, match="is inside the run"):
+        train("toy-gan", images, root=run.path, device="cpu")
+    assert sorted(run.path.rglob("*")) == before
+
+
 def test_another_number_of_processes_can_not_go_on_with_a_run(run_toy, tmp_path):
     with pytest.raises(TrainingError):
         run_toy(options={"kind": "loss", "at": 5})

@@ -61,7 +61,7 @@ def test_it_is_listed_where_it_lies_in_a_folder_of_runs(train_at, tmp_path):
     ("other", "said"),
     [
         ({"images": 96}, "with budget 64 images, not 96 images"),
-        ({"images": None, "minutes": 2.0}, "with budget 64 images, not 2 minutes"),
+        ({"images": None, "minutes": 2.0}, "with budget 64 images, not 2.0 minutes"),
         ({"seed": 1}, "with seed 0, not 1"),
         ({"batch": 8}, "with batch 16, not 8"),
         ({"model": "toy-trouble"}, "with model toy-gan, not toy-trouble"),

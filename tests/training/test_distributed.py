@@ -55,6 +55,22 @@ def test_an_averaged_gradient_has_its_parameters_strides(two):
     assert torch.equal(parameter.grad, gradient / 2)
 
 
+@pytest.mark.parametrize("lasts", [False, True], ids=["a moment", "longer"])
+def test_a_sum_is_waited_for_awake_for_a_moment_and_then_asleep(monkeypatch, lasts):
+    seen = []
+
+    def completed():
+        seen.append("looked")
+        return not lasts and len(seen) > 3
+
+    work = SimpleNamespace(is_completed=completed, wait=lambda: seen.append("waited"))
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor, async_op: work if async_op else None)
+    monkeypatch.setattr(distributed, "AWAKE", 0.01 if lasts else 600.0)
+    distributed._add_up(torch.zeros(1))
+    assert seen[0] == "looked" and seen[-1] == "waited" and seen.count("waited") == 1
+    assert lasts or seen.count("looked") == 4
+
+
 @FORKS
 def test_processes_agree_and_leave_their_group_also_when_they_fail(tmp_path):
     def work(rank):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from genkit.registry.discovery import registry
 from genkit.registry.specs import ModelSpec
 from genkit.training import checkpoint
 from genkit.training.config import RunConfig
-from genkit.training.runs import create, find_run, find_runs, load, make_model, model_class, open_run
+from genkit.training.runs import check_in_no_run, create, find_run, find_runs, load, make_model, model_class, open_run
 from genkit.training.status import Status
 
 DATA = DataInfo((1, 8, 8), 17, 10, (0.1,) * 10, 1437)
@@ -33,12 +34,16 @@ def changed(run, **changes):
     return run.path
 
 
-def test_no_run_is_begun_inside_another(tmp_path):
+def test_a_folder_in_a_run_is_refused_and_no_other(tmp_path, monkeypatch):
     around = create(tmp_path, config())
-    for root in (around.path, around.path / "samples"):
-        with pytest.raises(UsageError, match=f"{root} is inside the run .*: name a folder of runs that is in no run"):
-            create(root, config())
-    assert [path.name for path in around.path.iterdir()] == ["run.json"]
+    monkeypatch.chdir(around.path)
+    (tmp_path / "link").symlink_to(around.path / "samples")
+    for folder in (".", "samples", "samples/more", around.path, tmp_path / "link"):
+        with pytest.raises(UsageError, match="is inside the run .*: name a folder of runs that is in no run"):
+            check_in_no_run(Path(folder), "a folder of runs")
+    check_in_no_run(Path("../other"), "a folder")
+    (tmp_path / "run.json").write_text('{"cmd": "make"}')  # of another program
+    check_in_no_run(tmp_path / "runs", "a folder of runs")
 
 
 def test_a_run_is_found_again_as_it_was_made(tmp_path):
