@@ -26,8 +26,8 @@ PATIENCE = datetime.timedelta(days=7)
 takes; a process that ends is noticed at once, or by the launcher."""
 
 AWAKE = 0.05
-"""Seconds that a process waits for the others without going to sleep. A core that has slept computes slower for a
-while: three waits a step made dcgan's own work take 15 % longer, measured by benchmarks/scale/throughput.py."""
+"""Seconds that a process waits for the others without going to sleep: a core that has slept computes slower for a
+while, so that short waits cost more than themselves."""
 
 
 class PeerLost(TrainingError):
