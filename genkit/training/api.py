@@ -243,13 +243,13 @@ def _go_on(
     on_event: Callable[[Event], None] | None,
 ) -> Run:
     """Train a run that was begun from its newest checkpoint to its end, unless it is there."""
+    if distributed.any_of(run.finished):
+        return run
     if distributed.world() != run.config.processes:
         raise UsageError(
             f"run {run.path} was begun by {run.config.processes} processes, not {distributed.world()}: "
             "launch as many, as their number changes the batch and every random draw"
         )
-    if distributed.any_of(run.finished):
-        return run
     with seeded(run.config.seed, device):
         return train_run(run, lambda: run.make_model().to(device), data, device, settings or Settings(), on_event)
 

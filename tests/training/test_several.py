@@ -166,13 +166,6 @@ def test_a_run_goes_on_in_as_many_processes_as_began_it(two, tmp_path, digits):
         resume(tmp_path / "run", dataset=digits)
 
 
-def test_another_number_of_processes_is_said_of_a_finished_run_too(two, tmp_path, digits):
-    assert two("run") == [0, 0]
-    with pytest.raises(GenkitError, match="was begun by 2 processes, not 1"):
-        train("toy-gan", digits, at=tmp_path / "run", device="cpu")
-    assert resume(tmp_path / "run", dataset=digits).finished
-
-
 def test_a_run_of_before_goes_on_with_the_statistics_of_the_first_process(two, tmp_path, monkeypatch):
     """Its run.json does not say that they are averaged."""
     monkeypatch.setattr("genkit.training.api.kind_of_statistics", lambda model: "")
