@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
-from genkit.cli.options import GIF, PNG
+from genkit.cli.options import GIF, PNG, same_runs
 from genkit.cli.parameters import NAMES, WEIGHTS, metric_parameters
 from genkit.errors import UsageError
 
@@ -42,6 +43,29 @@ def test_parameters_of_metrics_are_read_by_metric():
 def test_a_parameter_of_another_form_is_refused_in_a_sentence(given):
     with pytest.raises(UsageError, match="METRIC.NAME=VALUE|given twice"):
         metric_parameters(given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "store", "next_step"),
+    [
+        ([], "runs", ""),
+        (["--runs", "runs"], "runs", " --runs runs"),
+        ([], "elsewhere", " --runs elsewhere"),
+        (["--runs", "runs"], "elsewhere", " --runs elsewhere"),
+        ([], None, ""),
+        (["--runs", "my runs"], None, " --runs 'my runs'"),
+    ],
+)
+def test_the_next_step_names_the_folder_in_which_the_run_lies(arguments, store, next_step):
+    @click.command()
+    @click.option("--runs", "root", default="runs")
+    def command(root):
+        run = None if store is None else SimpleNamespace(path=Path(store, "digits", "vae", "7f3a"), store=Path(store))
+        said.append(same_runs(run))
+
+    said = []
+    command.main(arguments, standalone_mode=False)
+    assert said == [next_step]
 
 
 def test_a_picture_is_named_as_the_format_it_is_written_in(tmp_path):
