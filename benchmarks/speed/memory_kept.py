@@ -1,4 +1,4 @@
-"""What keeping freed memory gains on the CPU: training steps and samples a second with it and without, in turn.
+"""What keeping freed memory gains on the CPU: images/s of training and of sampling with it and without, in turn.
 
 uv run python benchmarks/speed/memory_kept.py --models r3gan conv-vae --size 64 --rounds 5
 
@@ -28,7 +28,7 @@ from genkit.training.loop import Loop
 from genkit.training.runs import load
 from genkit.training.settings import Settings
 
-WARM, STEPS = 3, 10
+WARM, STEPS, BATCH = 3, 10, 64
 CPU = torch.device("cpu")
 OFF = {"GLIBC_TUNABLES": "glibc.malloc.check=0"}
 
@@ -38,7 +38,7 @@ class Enough(Exception):
 
 
 def training(folder: Path, model: str) -> float:
-    """Return the steps a second."""
+    """Return the images/s of steps after the first ones."""
     times, step = list[float](), Loop._step
 
     def timed(loop: Loop, phases: list) -> None:
@@ -49,12 +49,12 @@ def training(folder: Path, model: str) -> float:
 
     setattr(Loop, "_step", timed)  # noqa: B010
     with contextlib.suppress(Enough):
-        run(folder, model, 10**6)
-    return (STEPS - WARM) / (times[STEPS] - times[WARM])
+        run(folder, model, 10**6, "runs")
+    return BATCH * (STEPS - WARM) / (times[STEPS] - times[WARM])
 
 
 def sampling(folder: Path, model: str) -> float:
-    """Return the images a second, of the second to the fifth chunk."""
+    """Return the images/s of the second to the fifth chunk."""
     (found,) = (folder / "sampled").glob(f"*/{model}/*/")
     chunks = ModelSamples(load(found), 1250, 250, 0, CPU).chunks()
     next(chunks)
@@ -62,12 +62,10 @@ def sampling(folder: Path, model: str) -> float:
     return sum(len(images) for images in chunks) / (time.perf_counter() - began)
 
 
-def run(folder: Path, model: str, images: int) -> None:
-    settings, root = (
-        Settings(checkpoint_seconds=1e6, previews=0, logs=1),
-        folder / ("sampled" if images < 100 else "runs"),
-    )
-    train(model, f"npz:{folder / 'images.npz'}", images=images, batch=64, device="cpu", root=root, settings=settings)
+def run(folder: Path, model: str, images: int, name: str) -> None:
+    """Train in the folder of runs of that name."""
+    settings, data = Settings(checkpoint_seconds=1e6, previews=0, logs=1), f"npz:{folder / 'images.npz'}"
+    train(model, data, images=images, batch=BATCH, device="cpu", root=folder / name, settings=settings)
 
 
 def status(name: str) -> int:
@@ -98,8 +96,8 @@ def main() -> None:
         pixels = np.random.default_rng(0).integers(0, 256, (512, arguments.size, arguments.size, 3), dtype=np.uint8)
         np.savez(folder / "images.npz", images=pixels)
         for model in arguments.models:
-            run(folder, model, 64)
-            for what, unit in (("training", "steps/s"), ("sampling", "images/s")):
+            run(folder, model, BATCH, "sampled")
+            for what in ("training", "sampling"):
 
                 def rate(keeps: bool, model: str = model, what: str = what) -> float:
                     command = [sys.executable, __file__, "--work", name, model, what]
@@ -114,7 +112,7 @@ def main() -> None:
                     peaks.setdefault(key, []).append(float(peak))
                     return float(rate)
 
-                title = f"{model} {arguments.size}x{arguments.size} {what}, {unit}"
+                title = f"{model} {arguments.size}x{arguments.size} {what}, images/s"
                 paired(title, lambda: rate(True), lambda: rate(False), arguments.rounds)
     for key, found in peaks.items():
         print(f"peak memory of {key}: {max(found):,.0f} MB above what Python and torch take")
